@@ -1,0 +1,32 @@
+"""Vision Transformers for Keras: build, load, train, look inside, evaluate, ship."""
+
+import importlib
+
+from keras_vit import layers as layers
+from keras_vit.model import FACTORIES
+from keras_vit.variants import VARIANTS as VARIANTS
+
+__version__ = "0.1.0"
+
+globals().update(FACTORIES)  # ViT, ViT_B16, R50_ViT_B16, ...
+
+# What needs more than Keras is loaded when it is first asked for.
+_FUNCTIONS = {
+    "train": "keras_vit.training",
+    "evaluate": "keras_vit.evaluation",
+    "predict": "keras_vit.prediction",
+    "export": "keras_vit.exporting",
+}
+_MODULES = ("data", "recipes")
+
+
+def __getattr__(name):
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(_FUNCTIONS[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"keras_vit.{name}")
+    raise AttributeError(f"module 'keras_vit' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_FUNCTIONS, *_MODULES})

@@ -1,0 +1,59 @@
+"""`keras-vit evaluate`."""
+
+import pathlib
+
+from absl import flags
+
+SUMMARY = "Evaluates a trained model on a whole test split."
+USAGE = "--model=MODEL [--dataset=NAME] [--folder=FOLDER]"
+REQUIRED = ("model",)
+TAKES_PATHS = False
+
+
+def define(values):
+    """Defines the flags."""
+    from keras_vit.data.sources import SOURCES
+
+    options = {"flag_values": values}
+    flags.DEFINE_string(
+        "model", None, "A run's folder, a .keras file or a SavedModel.", **options
+    )
+    flags.DEFINE_enum(
+        "dataset",
+        "fashion_mnist_sample",
+        list(SOURCES),
+        "Whose test split.",
+        **options,
+    )
+    flags.DEFINE_string(
+        "folder",
+        None,
+        "Where evaluation.json and confusion_matrix.png go; evaluations/<model's name> "
+        "if not given.",
+        **options,
+    )
+    flags.DEFINE_integer(
+        "batch_size", 200, "Images at a time.", lower_bound=1, **options
+    )
+
+
+def run(values):
+    """Carries the command out and gives its exit status."""
+    from keras_vit.data import load
+    from keras_vit.evaluation import evaluate, write_report
+    from keras_vit.model_files import load_classifier
+
+    model = load_classifier(values.model).model
+    dataset = load(values.dataset)
+    result = evaluate(model, dataset.test, values.batch_size)
+    name = pathlib.Path(values.model).resolve().with_suffix("").name
+    folder = pathlib.Path(values.folder or pathlib.Path("evaluations") / name)
+    write_report(result, dataset.class_names, folder)
+    print(
+        f"{dataset.name}, {result.count:,} test images\n"
+        f"  top-1  {100 * result.top1:.2f} %\n"
+        f"  top-5  {100 * result.top5:.2f} %\n"
+        f"  loss   {result.loss:.4f}\n"
+        f"  files  {folder}/ (evaluation.json, confusion_matrix.png)"
+    )
+    return 0

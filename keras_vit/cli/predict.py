@@ -1,0 +1,42 @@
+"""`keras-vit predict`."""
+
+import sys
+
+from absl import flags
+
+SUMMARY = "Says what image files show."
+USAGE = "--model=MODEL IMAGE_OR_FOLDER ..."
+UNREADABLE = 1
+REQUIRED = ("model",)
+TAKES_PATHS = True
+
+
+def define(values):
+    """Defines the flags."""
+    options = {"flag_values": values}
+    flags.DEFINE_string(
+        "model", None, "A run's folder, a .keras file or a SavedModel.", **options
+    )
+    flags.DEFINE_integer(
+        "top", 3, "How many classes to name.", lower_bound=1, **options
+    )
+
+
+def run(values, paths):
+    """Carries the command out and gives its exit status."""
+    from keras_vit.prediction import predict
+
+    if not paths:
+        raise ValueError("no images. Expected image files or folders after the flags")
+    status = 0
+    for one in predict(values.model, paths, top=values.top):
+        if one.error:
+            print(f"keras-vit predict: {one.error}", file=sys.stderr)
+            status = UNREADABLE
+            continue
+        classes = zip(one.classes, one.probabilities, strict=True)
+        print(
+            f"{one.path}: "
+            + ", ".join(f"{name} {100 * p:.1f} %" for name, p in classes)
+        )
+    return status

@@ -1,0 +1,8 @@
+"""A data set's name -> batches of (images, labels).
+
+Images are RGB pixels in [0, 255] everywhere.
+"""
+
+from keras_vit.data.sources import Dataset as Dataset
+from keras_vit.data.sources import Split as Split
+from keras_vit.data.sources import load as load

@@ -1,0 +1,21 @@
+"""An evaluation as files."""
+
+import dataclasses
+import json
+import pathlib
+
+from keras_vit import figures
+from keras_vit.files import written_whole
+
+
+def write_report(evaluation, class_names, folder):
+    """Writes `evaluation.json` and `confusion_matrix.png` into a folder."""
+    folder = pathlib.Path(folder)
+    numbers = dataclasses.asdict(evaluation) | {
+        "class_names": list(class_names),
+        "confusion": evaluation.confusion.tolist(),
+    }
+    with written_whole(folder / "evaluation.json") as scratch:
+        scratch.write_text(json.dumps(numbers) + "\n")
+    figure = figures.confusion_matrix(evaluation.confusion, class_names)
+    figures.write(figure, folder / "confusion_matrix.png")

@@ -1,0 +1,52 @@
+"""SavedModel, in the layout that TensorFlow Serving watches."""
+
+import pathlib
+
+import keras
+
+from keras_vit.exporting.agreement import check_agreement
+from keras_vit.files import written_whole
+from keras_vit.model_files import LABELS, ServedModel, write_labels
+
+
+def write(model, folder, class_names=None):
+    """Writes the next free version of a SavedModel.
+
+    Its signatures take a batch of any size, named `images`, and give `logits`
+    and `probabilities`: `serving_default` takes float32 pixels,
+    `serving_uint8` uint8 pixels, both in [0, 255].
+
+    Args:
+        model: a Keras model that takes images and gives logits.
+        folder: of all versions, as in `savedmodels/<name>`.
+        class_names: in the order of the logits; written as `assets/labels.txt`.
+
+    Returns:
+        The folder of the version, `<folder>/<number>`.
+
+    Raises:
+        RuntimeError: if what was written gives other logits.
+    """
+    import tensorflow as tf
+
+    folder = pathlib.Path(folder)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    for name, dtype in (("serving_default", tf.float32), ("serving_uint8", tf.uint8)):
+        images = tf.TensorSpec((None, *model.input_shape[1:]), dtype, name="images")
+
+        def serve(images):
+            logits = model(tf.cast(images, tf.float32), training=False)
+            return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+
+        archive.add_endpoint(name, serve, input_signature=[images])
+
+    taken = [int(p.name) for p in folder.glob("*") if p.name.isdigit()]
+    version = folder / str(max(taken, default=0) + 1)
+    with written_whole(version) as scratch:
+        archive.write_out(str(scratch), verbose=False)
+        if class_names is not None:
+            (scratch / "assets").mkdir(exist_ok=True)
+            write_labels(scratch / "assets" / LABELS, class_names)
+        check_agreement(model, ServedModel(scratch).predict_on_batch)
+    return version

@@ -1,0 +1,74 @@
+"""Figures. Numbers in, a matplotlib figure out; nothing is computed here."""
+
+from matplotlib.figure import Figure
+
+from keras_vit.files import written_whole
+
+TRAINING, TEST = "#0072b2", "#d55e00"  # told apart by colour-blind eyes too
+
+
+def write(figure, path):
+    """Writes a figure in the format of the path's suffix."""
+    with written_whole(path) as scratch:
+        figure.savefig(scratch, dpi=150)
+
+
+def learning_curves(history):
+    """Loss and accuracy over the epochs, in training and on the test split.
+
+    Args:
+        history: a dict of numbers for each epoch, as `train` gives it.
+    """
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    epochs = [numbers["epoch"] for numbers in history]
+    titles = {"loss": "Cross-entropy (nats)", "accuracy": "Accuracy (%)"}
+    for axes, (name, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
+        scale = 100 if name == "accuracy" else 1
+        for key, label, colour, marker in (
+            (name, "training, augmented", TRAINING, "o"),
+            (f"test_{name}", "test", TEST, "s"),
+        ):
+            values = [scale * numbers[key] for numbers in history]
+            axes.plot(epochs, values, color=colour, marker=marker, ms=4, label=label)
+        axes.set(title=title, xlabel="Epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    return figure
+
+
+def confusion_matrix(confusion, class_names):
+    """How often each class was answered for each class.
+
+    Args:
+        confusion: `(K, K)` counts; a row is a true class.
+        class_names: K of them.
+    """
+    count = len(class_names)
+    side = 2.6 + 0.42 * count
+    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+    axes = figure.subplots()
+    shares = confusion / confusion.sum(1, keepdims=True).clip(min=1)
+    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row in range(count):
+        for column in range(count):
+            if confusion[row, column]:
+                axes.text(
+                    column,
+                    row,
+                    confusion[row, column],
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white" if shares[row, column] > 0.5 else "black",
+                )
+    axes.set_xticks(range(count), class_names, rotation=45, ha="right")
+    axes.set_yticks(range(count), class_names)
+    right = confusion.trace() / max(confusion.sum(), 1)
+    axes.set(
+        title=f"{confusion.sum():,} images, {100 * right:.1f} % right",
+        xlabel="Answer",
+        ylabel="True class",
+    )
+    figure.colorbar(picture, label="Share of the true class", shrink=0.8)
+    return figure

@@ -1,0 +1,40 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import tempfile
+
+
+@contextlib.contextmanager
+def written_whole(path):
+    """Yields a scratch path beside `path` that takes its place at the end.
+
+    What is written there, a file or a folder, is synced and renamed when the
+    block ends, and removed when it raises: nobody ever sees a part of it. An
+    existing file is replaced; an existing folder is not.
+
+    Example:
+
+    >>> with written_whole("notes.txt") as scratch:
+    ...     _ = scratch.write_text("all of it")
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    room = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    scratch = room / path.name  # writers look at the suffix
+    try:
+        yield scratch
+        _sync(scratch)
+        os.replace(scratch, path)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _sync(path):
+    """Waits until a file, or every file of a folder, has reached the disk."""
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    for file in files:
+        with open(file, "rb") as stream:
+            os.fsync(stream.fileno())

@@ -1,0 +1,13 @@
+"""The Vision Transformer's layers, in the order an image meets them."""
+
+from keras_vit.layers.patches import Patches as Patches
+from keras_vit.layers.patch_encoder import PatchEncoder as PatchEncoder
+from keras_vit.layers.attention import MultiHeadSelfAttention as MultiHeadSelfAttention
+from keras_vit.layers.mlp import MLP as MLP
+from keras_vit.layers.layer_scale import LayerScale as LayerScale
+from keras_vit.layers.stochastic_depth import StochasticDepth as StochasticDepth
+from keras_vit.layers.transformer_block import TransformerBlock as TransformerBlock
+from keras_vit.layers.attention_pooling import AttentionPooling as AttentionPooling
+from keras_vit.layers.resnet import Bottleneck as Bottleneck
+from keras_vit.layers.resnet import ResNetStem as ResNetStem
+from keras_vit.layers.resnet import StandardizedConv2D as StandardizedConv2D

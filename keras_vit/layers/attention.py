@@ -1,0 +1,126 @@
+"""Multi-head attention."""
+
+import math
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class MultiHeadSelfAttention(keras.layers.Layer):
+    """Multi-head self-attention: Eqs. 5 to 8, appendix A of the ViT paper.
+
+    The four projections are dense layers of D x D, which makes the published
+    initialisation, Xavier uniform over D inputs and D outputs, Keras's own.
+    Features of one head lie together: feature f belongs to head f // d.
+
+    B images, N tokens, D features of a token, H heads, d = D / H.
+
+    Args:
+        num_heads: H, which must divide D.
+        attention_dropout_rate: of the attention probabilities.
+        qk_norm: whether queries and keys are normalised, over the features of
+            a head, before they meet (arXiv:2302.05442).
+        layer_norm_epsilon: of that normalisation.
+
+    Call arguments:
+        z: the tokens, `(B, N, D)`.
+        queries: the tokens that look, `(B, M, D)`; z itself by default.
+        training: whether dropout is active.
+
+    Output shape: `(B, N, D)`, or `(B, M, D)` with `queries`.
+
+    Raises:
+        ValueError: if the heads do not divide the width.
+
+    Example:
+
+    >>> attention = MultiHeadSelfAttention(num_heads=3)
+    >>> attention(keras.ops.ones((2, 197, 192))).shape
+    (2, 197, 192)
+    >>> attention.scores(keras.ops.ones((2, 197, 192))).shape
+    (2, 3, 197, 197)
+    """
+
+    def __init__(
+        self,
+        num_heads,
+        attention_dropout_rate=0.0,
+        qk_norm=False,
+        layer_norm_epsilon=1e-6,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.attention_dropout_rate = attention_dropout_rate
+        self.qk_norm = qk_norm
+        self.layer_norm_epsilon = layer_norm_epsilon
+
+    def build(self, z_shape, queries_shape=None):
+        width = z_shape[-1]
+        if width % self.num_heads:
+            raise ValueError(
+                "num_heads must divide the width of a token. "
+                f"Received: num_heads={self.num_heads}, a width of {width}"
+            )
+        self.head_dim = width // self.num_heads
+        for name in ("query", "key", "value", "out"):
+            projection = keras.layers.Dense(
+                width,
+                kernel_initializer="glorot_uniform",
+                name=name,
+                dtype=self.dtype_policy,
+            )
+            projection.build(z_shape)
+            setattr(self, name, projection)
+        self.query_norm = self.key_norm = None
+        if self.qk_norm:
+            self.query_norm = self._head_norm("query_norm")
+            self.key_norm = self._head_norm("key_norm")
+        self.dropout = keras.layers.Dropout(
+            self.attention_dropout_rate, name="dropout", dtype=self.dtype_policy
+        )
+
+    def _head_norm(self, name):
+        norm = keras.layers.LayerNormalization(
+            epsilon=self.layer_norm_epsilon, name=name, dtype=self.dtype_policy
+        )
+        norm.build((None, self.num_heads, None, self.head_dim))
+        return norm
+
+    def scores(self, z, queries=None):
+        """The attention probabilities, of shape `(B, H, M, N)`: Eq. 6.
+
+        A row says how much of each token one token reads; it sums to 1. The
+        softmax is taken in float32 under any dtype policy.
+        """
+        q = self._heads(self.query(z if queries is None else queries))  # Eq. 5
+        k = self._heads(self.key(z))
+        if self.qk_norm:
+            q, k = self.query_norm(q), self.key_norm(k)
+        a = ops.matmul(q * (1 / math.sqrt(self.head_dim)), ops.swapaxes(k, -1, -2))
+        return ops.softmax(ops.cast(a, "float32"), axis=-1)
+
+    def call(self, z, queries=None, training=None):
+        a = ops.cast(self.scores(z, queries), self.compute_dtype)
+        a = self.dropout(a, training=training)
+        v = self._heads(self.value(z))
+        sa = ops.transpose(ops.matmul(a, v), (0, 2, 1, 3))  # Eq. 7: B, M, H, d
+        sa = ops.reshape(sa, (-1, sa.shape[1], self.num_heads * self.head_dim))
+        return self.out(sa)  # Eq. 8
+
+    def _heads(self, x):
+        """(B, N, D) to (B, H, N, d)."""
+        x = ops.reshape(x, (-1, x.shape[1], self.num_heads, self.head_dim))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def compute_output_shape(self, z_shape, queries_shape=None):
+        return z_shape if queries_shape is None else queries_shape
+
+    def get_config(self):
+        return super().get_config() | {
+            "num_heads": self.num_heads,
+            "attention_dropout_rate": self.attention_dropout_rate,
+            "qk_norm": self.qk_norm,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+        }

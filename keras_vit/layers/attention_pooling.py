@@ -1,0 +1,82 @@
+"""Pooling by attention."""
+
+import keras
+from keras import ops
+
+from keras_vit.layers.attention import MultiHeadSelfAttention
+from keras_vit.layers.mlp import MLP
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class AttentionPooling(keras.layers.Layer):
+    """Pools tokens by one learned query that attends to them, then an MLP.
+
+    The "MAP" head of "Scaling Vision Transformers" (arXiv:2106.04560), in
+    big_vision's form: no residual around the attention, one around the MLP.
+
+    B images, N tokens, D features of a token.
+
+    Args:
+        num_heads: attention heads, which must divide D.
+        mlp_dim: features inside the MLP.
+        activation: of the MLP, `"gelu_tanh"` or `"gelu_erf"`.
+        layer_norm_epsilon: of the norm before the MLP.
+
+    Input shape: `(B, N, D)`. Output shape: `(B, D)`.
+
+    Example:
+
+    >>> AttentionPooling(num_heads=3, mlp_dim=768)(keras.ops.ones((2, 197, 192))).shape
+    (2, 192)
+    """
+
+    def __init__(
+        self,
+        num_heads,
+        mlp_dim,
+        activation="gelu_tanh",
+        layer_norm_epsilon=1e-6,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.mlp_dim = mlp_dim
+        self.activation = activation
+        self.layer_norm_epsilon = layer_norm_epsilon
+        policy = {"dtype": self.dtype_policy}
+        self.attention = MultiHeadSelfAttention(num_heads, name="attention", **policy)
+        self.norm = keras.layers.LayerNormalization(
+            epsilon=layer_norm_epsilon, name="norm", **policy
+        )
+        self.mlp = MLP(mlp_dim, activation, name="mlp", **policy)
+
+    def build(self, z_shape):
+        self.probe = self.add_weight(
+            name="probe", shape=(1, 1, z_shape[-1]), initializer="glorot_uniform"
+        )
+        for part in (self.attention, self.norm, self.mlp):
+            part.build(z_shape)
+
+    def call(self, z):
+        y = self.attention(z, queries=self._probes(z))  # B, 1, D
+        y = y + self.mlp(self.norm(y))
+        return y[:, 0]
+
+    def scores(self, z):
+        """How much of each token is read: `(B, num_heads, 1, N)`."""
+        return self.attention.scores(z, queries=self._probes(z))
+
+    def _probes(self, z):
+        probe = ops.cast(self.probe, z.dtype)
+        return ops.broadcast_to(probe, (ops.shape(z)[0], 1, z.shape[-1]))
+
+    def compute_output_shape(self, z_shape):
+        return z_shape[0], z_shape[-1]
+
+    def get_config(self):
+        return super().get_config() | {
+            "num_heads": self.num_heads,
+            "mlp_dim": self.mlp_dim,
+            "activation": self.activation,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+        }

@@ -1,0 +1,209 @@
+"""The ResNet whose feature maps a hybrid reads."""
+
+import keras
+from keras import ops
+
+GROUPS = 32  # of every group normalisation
+EXPANSION = 4  # a bottleneck's output over its inner width
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class StandardizedConv2D(keras.layers.Conv2D):
+    """A convolution whose kernel has mean 0 and deviation 1 for each filter.
+
+    Weight Standardization (arXiv:1903.10520), in the form of the published
+    hybrids: 1e-5 is added to the deviation, not to the variance. Arguments
+    and shapes are those of `keras.layers.Conv2D`.
+
+    Example:
+
+    >>> StandardizedConv2D(64, 7, strides=2, padding="same")(
+    ...     keras.ops.ones((1, 224, 224, 3))
+    ... ).shape
+    (1, 112, 112, 64)
+    """
+
+    def convolution_op(self, inputs, kernel):
+        kernel = ops.cast(kernel, "float32")
+        mean = ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
+        deviation = ops.std(kernel, axis=(0, 1, 2), keepdims=True)
+        kernel = (kernel - mean) / (deviation + 1e-5)
+        return super().convolution_op(inputs, ops.cast(kernel, inputs.dtype))
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class Bottleneck(keras.layers.Layer):
+    """A residual unit of 1x1, 3x3 and 1x1 convolutions, activated at its end.
+
+    The stride sits on the 3x3. The shortcut is projected in the first unit of
+    a stage. The last scale starts at 0, so that a new unit passes its
+    shortcut on.
+
+    Args:
+        filters: F, the channels inside.
+        strides: of the 3x3 convolution and of the projection.
+        project: whether the shortcut is projected.
+
+    Input shape: `(B, H, W, C)`; C is 4 F without a projection.
+    Output shape: `(B, H / strides, W / strides, 4 F)`, rounded up.
+
+    Example:
+
+    >>> Bottleneck(filters=64, strides=2, project=True)(
+    ...     keras.ops.ones((1, 14, 14, 256))
+    ... ).shape
+    (1, 7, 7, 256)
+    """
+
+    def __init__(self, filters, strides=1, project=False, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.strides = strides
+        self.project = project
+        policy = {"dtype": self.dtype_policy}
+        self.conv1 = _conv(filters, 1, name="conv1", **policy)
+        self.norm1 = _group_norm(name="norm1", **policy)
+        self.conv2 = _conv(filters, 3, strides=strides, name="conv2", **policy)
+        self.norm2 = _group_norm(name="norm2", **policy)
+        self.conv3 = _conv(EXPANSION * filters, 1, name="conv3", **policy)
+        self.norm3 = _group_norm(name="norm3", gamma_initializer="zeros", **policy)
+        if project:
+            self.conv_shortcut = _conv(
+                EXPANSION * filters, 1, strides=strides, name="conv_shortcut", **policy
+            )
+            self.norm_shortcut = _group_norm(name="norm_shortcut", **policy)
+
+    def build(self, x_shape):
+        shape = _build_in_turn(
+            x_shape,
+            *(self.conv1, self.norm1, self.conv2, self.norm2, self.conv3, self.norm3),
+        )
+        if self.project:
+            shape = _build_in_turn(x_shape, self.conv_shortcut, self.norm_shortcut)
+        if shape[-1] != x_shape[-1] and not self.project:
+            raise ValueError(
+                "A unit without a projection must keep the channels. "
+                f"Expected {shape[-1]} channels. Received: {x_shape[-1]}"
+            )
+
+    def call(self, x):
+        y = ops.relu(self.norm1(self.conv1(x)))
+        y = ops.relu(self.norm2(self.conv2(y)))
+        y = self.norm3(self.conv3(y))
+        if self.project:
+            x = self.norm_shortcut(self.conv_shortcut(x))
+        return ops.relu(x + y)
+
+    def compute_output_shape(self, x_shape):
+        height, width, _ = self.conv2.compute_output_shape(x_shape)[1:]
+        return x_shape[0], height, width, EXPANSION * self.filters
+
+    def get_config(self):
+        return super().get_config() | {
+            "filters": self.filters,
+            "strides": self.strides,
+            "project": self.project,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class ResNetStem(keras.layers.Layer):
+    """The convolutional part of the paper's hybrids: an image to a feature map.
+
+    A root of a 7x7 convolution and a max pooling, each of stride 2, and then
+    stages of bottleneck units; each stage but the first halves the map and
+    doubles the channels. Standardised convolutions, group normalisation,
+    `"same"` padding, post-activation units (arXiv:2010.11929, section 3.1,
+    and the published weights, which fix the details).
+
+    Args:
+        blocks: the number of units in each stage; `()` is the root alone.
+        width_factor: over the usual 64 channels of the root. 32 must divide
+            the channels, so it is a multiple of 0.5.
+
+    Input shape: `(B, H, W, 3)`.
+    Output shape: `(B, H / s, W / s, C)`, rounded up, with
+    s = 4 * 2^(stages - 1) and C = 256 * width_factor * 2^(stages - 1); for
+    the root alone s = 4 and C = 64 * width_factor.
+
+    Raises:
+        ValueError: for a width factor that gives channels 32 does not divide.
+
+    Example:
+
+    >>> ResNetStem(blocks=(3, 4, 9))(keras.ops.ones((1, 224, 224, 3))).shape
+    (1, 14, 14, 1024)
+    """
+
+    def __init__(self, blocks=(3, 4, 9), width_factor=1.0, **kwargs):
+        super().__init__(**kwargs)
+        filters = int(64 * width_factor)
+        if filters < GROUPS or filters % GROUPS:
+            raise ValueError(
+                f"{GROUPS} must divide the channels, 64 * width_factor. "
+                f"Received: width_factor={width_factor}, {filters} channels"
+            )
+        self.blocks = tuple(blocks)
+        self.width_factor = width_factor
+        policy = {"dtype": self.dtype_policy}
+        self.conv = _conv(filters, 7, strides=2, name="conv_root", **policy)
+        self.norm = _group_norm(name="norm_root", **policy)
+        self.pool = keras.layers.MaxPooling2D(
+            3, strides=2, padding="same", name="pool_root", **policy
+        )
+        self.units = [
+            Bottleneck(
+                filters * 2**stage,
+                strides=2 if stage and not unit else 1,
+                project=not unit,
+                name=f"block{stage + 1}_unit{unit + 1}",
+                **policy,
+            )
+            for stage, units in enumerate(self.blocks)
+            for unit in range(units)
+        ]
+
+    def build(self, images_shape):
+        _build_in_turn(images_shape, self.conv, self.norm, self.pool, *self.units)
+
+    def call(self, images):
+        x = self.pool(ops.relu(self.norm(self.conv(images))))
+        for unit in self.units:
+            x = unit(x)
+        return x
+
+    def compute_output_shape(self, images_shape):
+        shape = self.conv.compute_output_shape(images_shape)
+        shape = self.pool.compute_output_shape(shape)
+        for unit in self.units:
+            shape = unit.compute_output_shape(shape)
+        return shape
+
+    def get_config(self):
+        return super().get_config() | {
+            "blocks": self.blocks,
+            "width_factor": self.width_factor,
+        }
+
+
+def _conv(filters, size, **kwargs):
+    return StandardizedConv2D(
+        filters,
+        size,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="lecun_normal",
+        **kwargs,
+    )
+
+
+def _group_norm(**kwargs):
+    return keras.layers.GroupNormalization(groups=GROUPS, epsilon=1e-6, **kwargs)
+
+
+def _build_in_turn(shape, *layers):
+    """Builds each layer on the shape that the one before it gives."""
+    for layer in layers:
+        layer.build(shape)
+        shape = layer.compute_output_shape(shape)
+    return shape

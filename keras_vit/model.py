@@ -1,0 +1,262 @@
+"""The Vision Transformer as a functional Keras model: Eqs. 1 to 4.
+
+"An Image is Worth 16x16 Words" (arXiv:2010.11929).
+"""
+
+import dataclasses
+import inspect
+
+import keras
+
+from keras_vit import layers
+from keras_vit.layers.patch_encoder import POSITION_EMBEDDINGS
+from keras_vit.layers.patches import pair
+from keras_vit.variants import VARIANTS
+
+POOLINGS = ("token", "gap", "map")
+
+
+def ViT(
+    image_size=224,
+    patch_size=16,
+    num_layers=12,
+    num_heads=12,
+    hidden_dim=768,
+    mlp_dim=3072,
+    num_classes=1000,
+    *,
+    stem=None,
+    pooling="token",
+    representation_size=None,
+    position_embedding="learned",
+    num_registers=0,
+    layer_scale=None,
+    qk_norm=False,
+    dropout_rate=0.0,
+    attention_dropout_rate=0.0,
+    drop_path_rate=0.0,
+    activation="gelu_tanh",
+    layer_norm_epsilon=1e-6,
+    include_preprocessing=True,
+    name="vit",
+):
+    """Builds a Vision Transformer of any size.
+
+    The model takes RGB images of shape `(B, H, W, 3)`, uint8 or float32, with
+    pixels in [0, 255], and gives float32 logits of shape `(B, num_classes)`
+    under any dtype policy. Its defaults are those of Google's published
+    models. The layer `"features"` holds what the head reads.
+
+    Args:
+        image_size: pixels, an integer or (height, width).
+        patch_size: the side of a patch, an integer or (height, width), in
+            pixels, or in cells of the stem's feature map.
+        num_layers: L, the blocks of the encoder.
+        num_heads: attention heads, which must divide `hidden_dim`.
+        hidden_dim: D, the features of a token.
+        mlp_dim: features inside a block's MLP.
+        num_classes: logits to give; `None`: no head, the model gives the
+            features.
+        stem: for a hybrid, the layer or model that turns images into a
+            feature map `(B, h, w, C)`, such as `layers.ResNetStem`.
+        pooling: what stands for the image. `"token"`: the class token's final
+            state. `"gap"`: the mean of the patches' final states. `"map"`:
+            attention by a learned query.
+        representation_size: width of the tanh layer before the head, as in
+            pre-training; `None`: no such layer.
+        position_embedding: `"learned"` or `"none"`.
+        num_registers: extra tokens that stand for no patch (arXiv:2309.16588).
+        layer_scale: initial value of LayerScale (arXiv:2103.17239); `None`:
+            no LayerScale.
+        qk_norm: whether queries and keys are normalised (arXiv:2302.05442).
+        dropout_rate: after the positions are added, after attention and twice
+            in the MLP.
+        attention_dropout_rate: of the attention probabilities.
+        drop_path_rate: stochastic depth of the last block; the rates of those
+            before it grow linearly from 0 (arXiv:1603.09382).
+        activation: `"gelu_tanh"` (Google's) or `"gelu_erf"` (PyTorch's).
+        layer_norm_epsilon: of every layer normalisation.
+        include_preprocessing: whether the model maps pixels to [-1, 1]. If
+            not, it expects them so.
+        name: of the model.
+
+    Returns:
+        A functional `keras.Model` with random weights, its head zero.
+
+    Raises:
+        ValueError: before anything is built, naming the argument, what was
+            expected and what came.
+
+    Example:
+
+    >>> model = ViT(image_size=(24, 40), patch_size=8, num_layers=2, num_heads=4,
+    ...             hidden_dim=32, mlp_dim=64, num_classes=7)
+    >>> model(keras.ops.zeros((2, 24, 40, 3))).shape
+    (2, 7)
+    """
+    height, width = pair(image_size, "image_size")
+    _check_choice("pooling", pooling, POOLINGS)
+    _check_choice("position_embedding", position_embedding, POSITION_EMBEDDINGS)
+    _check_choice("activation", activation, layers.mlp.ACTIVATIONS)
+    _check_sizes(height, width, patch_size, stem, num_heads, hidden_dim)
+    _check_counts(num_layers, mlp_dim, num_classes, representation_size, num_registers)
+
+    images = keras.Input((height, width, 3), name="images")
+    x = images
+    if include_preprocessing:
+        x = _preprocessing(mean=127.5, deviation=127.5)(x)
+    if stem is not None:
+        x = stem(x)
+    x = layers.Patches(patch_size, name="patches")(x)
+    z = layers.PatchEncoder(  # Eq. 1
+        hidden_dim,
+        class_token=pooling == "token",
+        position_embedding=position_embedding,
+        num_registers=num_registers,
+        dropout_rate=dropout_rate,
+        name="patch_encoder",
+    )(x)
+    for block in range(num_layers):  # Eqs. 2, 3
+        z = layers.TransformerBlock(
+            num_heads,
+            mlp_dim,
+            activation=activation,
+            dropout_rate=dropout_rate,
+            attention_dropout_rate=attention_dropout_rate,
+            drop_path_rate=drop_path_rate * block / max(num_layers - 1, 1),
+            layer_scale=layer_scale,
+            qk_norm=qk_norm,
+            layer_norm_epsilon=layer_norm_epsilon,
+            name=f"block_{block:02d}",
+        )(z)
+    z = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, name="norm")(z)
+
+    if pooling == "token":
+        y = z[:, 0]  # Eq. 4
+    elif pooling == "gap":
+        y = keras.ops.mean(z[:, num_registers:], axis=1)
+    else:
+        y = layers.AttentionPooling(
+            num_heads,
+            mlp_dim,
+            activation=activation,
+            layer_norm_epsilon=layer_norm_epsilon,
+            name="pooling",
+        )(z[:, num_registers:])
+    if representation_size is not None:
+        y = keras.layers.Dense(
+            representation_size,
+            activation="tanh",
+            kernel_initializer="lecun_normal",
+            name="pre_logits",
+        )(y)
+    y = keras.layers.Identity(dtype="float32", name="features")(y)
+    if num_classes is not None:
+        y = head(num_classes)(y)
+    return keras.Model(images, y, name=name)
+
+
+def _factory(variant_name):
+    """Gives the function that builds one row of `VARIANTS`."""
+    variant = VARIANTS[variant_name]
+
+    def build(num_classes=1000, image_size=224, **arguments):
+        sizes = dataclasses.asdict(variant)
+        blocks = sizes.pop("stem_blocks")
+        if blocks is not None:
+            arguments["stem"] = layers.ResNetStem(blocks, name="stem")
+        arguments.setdefault("name", variant_name.lower())
+        return ViT(image_size, num_classes=num_classes, **sizes, **arguments)
+
+    build.__name__ = build.__qualname__ = variant_name
+    build.__signature__ = _factory_signature(build, variant)
+    build.__doc__ = _factory_doc(variant_name, variant)
+    return build
+
+
+def _factory_signature(build, variant):
+    """Those of `build`, and ViT's that the variant does not settle."""
+    settled = {*dataclasses.asdict(variant), "stem"}
+    named = list(inspect.signature(build).parameters.values())[:-1]
+    others = [
+        parameter.replace(kind=parameter.KEYWORD_ONLY)
+        for parameter in inspect.signature(ViT).parameters.values()
+        if parameter.name not in {*settled, *(one.name for one in named)}
+    ]
+    return inspect.Signature(named + others)
+
+
+def _factory_doc(name, variant):
+    blocks = variant.stem_blocks
+    stem = "" if blocks is None else f" on ResNetStem({blocks})"
+    return f"""Builds {name}: {variant.num_layers} blocks{stem}.
+
+    Width {variant.hidden_dim}, {variant.num_heads} heads, MLPs of {variant.mlp_dim},
+    patches of {variant.patch_size}. Takes the arguments of `ViT` that this leaves open.
+
+    Example:
+
+    >>> model = {name}(num_classes=10)
+    """
+
+
+FACTORIES = {"ViT": ViT} | {name: _factory(name) for name in VARIANTS}
+
+
+def head(num_classes):
+    """The classifier: one linear layer, zero until it is trained (section 3.2)."""
+    return keras.layers.Dense(
+        num_classes, kernel_initializer="zeros", name="head", dtype="float32"
+    )
+
+
+def _preprocessing(mean, deviation):
+    """Pixels in [0, 255] to what the weights were trained on, in float32."""
+    return keras.layers.Normalization(
+        mean=[mean] * 3,
+        variance=[deviation**2] * 3,
+        name="preprocessing",
+        dtype="float32",
+    )
+
+
+def _check_choice(argument, value, choices):
+    if value not in choices:
+        raise ValueError(
+            f"{argument} must be one of {', '.join(choices)}. "
+            f"Received: {argument}={value!r}"
+        )
+
+
+def _check_sizes(height, width, patch_size, stem, num_heads, hidden_dim):
+    rows, columns = pair(patch_size, "patch_size")
+    if stem is None and (height < rows or width < columns):
+        raise ValueError(
+            "image_size must be at least one patch. "
+            f"Expected height >= {rows} and width >= {columns}. "
+            f"Received: image_size=({height}, {width})"
+        )
+    if hidden_dim % num_heads:
+        raise ValueError(
+            "num_heads must divide hidden_dim. "
+            f"Received: num_heads={num_heads}, hidden_dim={hidden_dim}"
+        )
+
+
+def _check_counts(num_layers, mlp_dim, num_classes, representation_size, num_registers):
+    counts = {
+        "num_layers": (num_layers, 1),
+        "mlp_dim": (mlp_dim, 1),
+        "num_classes": (num_classes, 1),
+        "representation_size": (representation_size, 1),
+        "num_registers": (num_registers, 0),
+    }
+    for argument, (value, least) in counts.items():
+        may_be_none = argument in ("num_classes", "representation_size")
+        if value is None and may_be_none:
+            continue
+        if not isinstance(value, int) or value < least:
+            raise ValueError(
+                f"{argument} must be an integer of at least {least}"
+                f"{', or None' if may_be_none else ''}. Received: {argument}={value!r}"
+            )

@@ -1,0 +1,110 @@
+"""A classifier on disk: a model, and the names of its classes beside it."""
+
+import pathlib
+from dataclasses import dataclass
+
+import keras
+
+from keras_vit import layers as layers  # Keras finds a file's layers once they exist
+from keras_vit.files import written_whole
+
+LABELS = "labels.txt"  # a name a line, in the order of the logits
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A model and what its logits mean.
+
+    Attributes:
+        model: a Keras model, or a `ServedModel`.
+        class_names: in the order of the logits; `None` where none are known.
+    """
+
+    model: object
+    class_names: tuple[str, ...] | None
+
+
+def save_model(model, path, class_names):
+    """Writes a `.keras` file, and `labels.txt` beside it, each whole or not at all.
+
+    Args:
+        model: a Keras model that gives a logit for each class.
+        path: of the `.keras` file.
+        class_names: in the order of the logits.
+    """
+    path = pathlib.Path(path)
+    with written_whole(path) as scratch:
+        model.save(scratch)
+        keras.models.load_model(scratch)
+    with written_whole(path.parent / LABELS) as scratch:
+        write_labels(scratch, class_names)
+
+
+def write_labels(path, class_names):
+    """Writes the names of classes, one a line."""
+    path.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
+
+
+def load_classifier(path):
+    """Loads what `train` and `export` left.
+
+    Args:
+        path: of a run's folder, a `.keras` file, or a SavedModel: the folder
+            of one version or that of all, of which the newest counts.
+
+    Returns:
+        A `Classifier`.
+
+    Raises:
+        FileNotFoundError: if there is nothing at the path.
+        ValueError: if what is there is none of these.
+
+    Example:
+
+    >>> load_classifier("runs/fashion_mnist").class_names[0]  # doctest: +SKIP
+    'T-shirt/top'
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"No model at {path}: there is no such file or folder.")
+    if (path / "model.keras").is_file():
+        path = path / "model.keras"
+    if path.suffix == ".keras" and path.is_file():
+        return Classifier(keras.models.load_model(path), _labels(path.parent))
+    versions = [int(p.name) for p in path.glob("[0-9]*") if p.name.isdigit()]
+    if versions:
+        path = path / str(max(versions))
+    if (path / "saved_model.pb").is_file():
+        return Classifier(ServedModel(path), _labels(path / "assets"))
+    raise ValueError(
+        f"No model at {path}. Expected a run's folder with model.keras, a .keras file, "
+        "or a SavedModel."
+    )
+
+
+def _labels(folder):
+    path = folder / LABELS
+    return (
+        tuple(path.read_text(encoding="utf-8").split("\n")[:-1])
+        if path.is_file()
+        else None
+    )
+
+
+class ServedModel:
+    """A SavedModel, used as a Keras model is: by its `serving_default`."""
+
+    def __init__(self, path):
+        import tensorflow as tf
+
+        self._loaded = tf.saved_model.load(str(path))
+        self._serve = self._loaded.signatures["serving_default"]
+        self._images = tf.convert_to_tensor
+        self.input_shape = tuple(
+            self._serve.structured_input_signature[1]["images"].shape
+        )
+        self.output_shape = tuple(self._serve.structured_outputs["logits"].shape)
+
+    def predict_on_batch(self, images):
+        """Logits `(B, K)` of images `(B, H, W, 3)`."""
+        return self._serve(images=self._images(images, "float32"))["logits"].numpy()

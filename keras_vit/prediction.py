@@ -1,0 +1,103 @@
+"""What a classifier says of image files."""
+
+import pathlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_vit.data.images import UnreadableImageError, find_images, read_image
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The likeliest classes of one image, or why there are none.
+
+    Attributes:
+        path: of the image.
+        classes: names, the likeliest first.
+        probabilities: of those classes.
+        error: why the file could not be read; `None` if it could.
+    """
+
+    path: pathlib.Path
+    classes: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    error: str | None = None
+
+
+def predict(model, images, *, class_names=None, top=5, batch_size=32):
+    """Classifies image files.
+
+    Each image is resized as in evaluation. A file that is no image takes
+    nothing from the others: its `Prediction` says what is wrong with it.
+
+    Args:
+        model: a Keras model that gives logits, or the path of a saved one
+            (see `keras_vit.model_files.load_classifier`).
+        images: paths of files and folders; one alone will do.
+        class_names: in the order of the logits; those saved with the model by
+            default.
+        top: how many classes to name.
+        batch_size: images at a time.
+
+    Yields:
+        A `Prediction` for each file, in order.
+
+    Raises:
+        FileNotFoundError: at once, if a path does not exist.
+        ValueError: at once, if a folder has no images, or if names and logits
+            differ in number.
+
+    Example:
+
+    >>> for one in predict("runs/fashion_mnist", "shoe.png"):  # doctest: +SKIP
+    ...     print(one.classes[0], one.probabilities[0])
+    Ankle boot 0.93
+    """
+    from keras_vit.model_files import load_classifier
+
+    if isinstance(images, (str, pathlib.Path)):
+        images = [images]
+    files = find_images(images)
+    if isinstance(model, (str, pathlib.Path)):
+        classifier = load_classifier(model)
+        model, class_names = classifier.model, class_names or classifier.class_names
+    count = model.output_shape[-1]
+    class_names = class_names or [f"class {number}" for number in range(count)]
+    if len(class_names) != count:
+        raise ValueError(
+            f"The model has {count} classes. Received: {len(class_names)} class names"
+        )
+    return _predictions(model, files, class_names, min(top, count), batch_size)
+
+
+def _predictions(model, files, class_names, top, batch_size):
+    from keras_vit.data.preprocessing import resize
+
+    size = model.input_shape[1:3]
+    for start in range(0, len(files), batch_size):
+        pixels, errors = {}, {}
+        for path in files[start : start + batch_size]:
+            try:
+                pixels[path] = np.asarray(resize(read_image(path), size), np.float32)
+            except UnreadableImageError as error:
+                errors[path] = str(error)
+        answers = {}
+        if pixels:
+            logits = model.predict_on_batch(np.stack(list(pixels.values())))
+            answers = dict(zip(pixels, _softmax(logits), strict=True))
+        for path in files[start : start + batch_size]:
+            if path in errors:
+                yield Prediction(path, error=errors[path])
+                continue
+            best = np.argsort(-answers[path], kind="stable")[:top]
+            yield Prediction(
+                path,
+                tuple(class_names[index] for index in best),
+                tuple(float(answers[path][index]) for index in best),
+            )
+
+
+def _softmax(logits):
+    e = np.exp(logits - logits.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)

@@ -1,0 +1,88 @@
+"""The loop around the step: every epoch, its numbers and its progress."""
+
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_vit.data.pipeline import training_batches
+from keras_vit.evaluation import evaluate
+from keras_vit.training.optimizer import adamw
+from keras_vit.training.step import training_step
+
+
+def fit(model, dataset, recipe, seed):
+    """Trains a model, an epoch at a time.
+
+    Yields:
+        After each epoch a dict of its numbers: the epoch, steps so far,
+        learning rate, mean loss and accuracy in training, loss and top-1 on
+        the test split, images a second and seconds so far. The test numbers
+        are looked at, never chosen by.
+
+    Raises:
+        FloatingPointError: if the loss is no longer finite.
+    """
+    size = recipe.batch_size
+    steps_per_epoch = len(dataset.train) // size
+    optimizer = adamw(model, recipe, total_steps=recipe.epochs * steps_per_epoch)
+    step = training_step(model, optimizer, recipe.label_smoothing)
+    batches = iter(
+        training_batches(
+            dataset.train,
+            size,
+            model.input_shape[1:3],
+            seed=seed,
+            flip=recipe.flip,
+            crop_padding=recipe.crop_padding,
+        )
+    )
+    begun = time.perf_counter()
+    with _progress_bar(total=recipe.epochs * steps_per_epoch * size) as bar:
+        for epoch in range(1, recipe.epochs + 1):
+            bar.set_description(f"epoch {epoch}/{recipe.epochs}")
+            epoch_begun = time.perf_counter()
+            sums = np.zeros(2)
+            for k in range(1, steps_per_epoch + 1):
+                sums += [float(value) for value in step(*next(batches))]
+                loss, accuracy = sums / k
+                bar.set_postfix(
+                    loss=f"{loss:.3f}", accuracy=f"{accuracy:.3f}", refresh=False
+                )
+                bar.update(size)
+            if not np.isfinite(loss):
+                raise FloatingPointError(
+                    f"The loss became {loss} in epoch {epoch}. "
+                    "A smaller base_lr or a longer warm-up may help."
+                )
+            images_per_second = (
+                steps_per_epoch * size / (time.perf_counter() - epoch_begun)
+            )
+            test = evaluate(model, dataset.test)
+            yield {
+                "epoch": epoch,
+                "steps": epoch * steps_per_epoch,
+                "learning_rate": float(optimizer.learning_rate),
+                "loss": loss,
+                "accuracy": accuracy,
+                "test_loss": test.loss,
+                "test_accuracy": test.top1,
+                "images_per_second": images_per_second,
+                "seconds": time.perf_counter() - begun,
+            }
+            tqdm.write(
+                f"epoch {epoch}/{recipe.epochs}: loss {loss:.3f}, "
+                f"accuracy {accuracy:.3f}, test accuracy {test.top1:.3f}"
+            )
+
+
+def _progress_bar(total):
+    return tqdm(
+        total=total,
+        unit=" images",
+        unit_scale=True,
+        smoothing=0.1,
+        dynamic_ncols=True,
+        bar_format="{desc} {percentage:3.0f}%|{bar}| "
+        "{rate_fmt}, {remaining} left{postfix}",
+    )

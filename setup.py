@@ -1,0 +1,46 @@
+"""Metadata, dependencies, extras and the console script."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.+)"', (HERE / "keras_vit" / "__init__.py").read_text()
+).group(1)
+
+EXTRAS = {
+    "test": ["pytest>=8", "hypothesis>=6.100", "ruff==0.17.*"],
+    "export": ["ai-edge-litert>=2.0", "ai-edge-quantizer>=0.4", "tf2onnx>=1.16"],
+    "notebooks": ["jupyterlab>=4", "nbmake>=1.5"],
+}
+EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["notebooks"] + ["build>=1.2"]
+
+setup(
+    name="keras-vision-transformer",
+    version=VERSION,
+    description="Vision Transformers for Keras: build, load, train, look inside, ship",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE", "keras_vit/data/fashion_mnist_sample/LICENSE"],
+    packages=find_packages(include=["keras_vit", "keras_vit.*"]),
+    py_modules=["keras_vit_command"],
+    package_data={"keras_vit.data": ["fashion_mnist_sample/*"]},
+    python_requires=">=3.11",
+    install_requires=[
+        "tensorflow>=2.20,<2.22",
+        "keras>=3.15,<4",
+        "tensorflow-datasets>=4.9.10,<5",
+        "importlib_resources>=6",  # tensorflow-datasets imports it, undeclared
+        "keras-cv>=0.9,<1",
+        "absl-py>=2.1",
+        "numpy>=1.26",
+        "pillow>=11",
+        "matplotlib>=3.9",
+        "tqdm>=4.66",
+    ],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["keras-vit = keras_vit_command:main"]},
+)

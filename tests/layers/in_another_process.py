@@ -1,0 +1,18 @@
+"""Loads every `.keras` file of a folder and runs it on the input beside it."""
+
+import os
+import pathlib
+import sys
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import keras
+import numpy as np
+
+import keras_vit  # noqa: F401  registers the layers
+
+folder = pathlib.Path(sys.argv[1])
+for path in sorted(folder.glob("*.keras")):
+    model = keras.models.load_model(path)
+    output = keras.ops.convert_to_numpy(model(np.load(path.with_suffix(".input.npy"))))
+    np.save(path.with_suffix(f".{keras.backend.backend()}.npy"), output)

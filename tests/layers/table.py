@@ -1,0 +1,102 @@
+"""Every layer, once: arguments that show each option, a shape in, the shape out."""
+
+from keras_vit import layers
+
+LAYERS = {
+    "Patches": (layers.Patches, {"patch_size": 4}, (2, 9, 12, 3), (2, 2, 3, 48)),
+    "Patches of 4 x 2": (
+        layers.Patches,
+        {"patch_size": (4, 2)},
+        (2, 8, 8, 3),
+        (2, 2, 4, 24),
+    ),
+    "PatchEncoder": (
+        layers.PatchEncoder,
+        {"hidden_dim": 8, "dropout_rate": 0.1},
+        (2, 2, 3, 48),
+        (2, 7, 8),
+    ),
+    "PatchEncoder with registers": (
+        layers.PatchEncoder,
+        {
+            "hidden_dim": 8,
+            "class_token": False,
+            "position_embedding": "none",
+            "num_registers": 2,
+        },
+        (2, 2, 3, 48),
+        (2, 8, 8),
+    ),
+    "MultiHeadSelfAttention": (
+        layers.MultiHeadSelfAttention,
+        {"num_heads": 2, "attention_dropout_rate": 0.1},
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "MultiHeadSelfAttention with norms": (
+        layers.MultiHeadSelfAttention,
+        {"num_heads": 2, "qk_norm": True, "layer_norm_epsilon": 1e-5},
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "MLP": (layers.MLP, {"mlp_dim": 16, "dropout_rate": 0.1}, (2, 7, 8), (2, 7, 8)),
+    "MLP with erf": (
+        layers.MLP,
+        {"mlp_dim": 16, "activation": "gelu_erf"},
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "LayerScale": (layers.LayerScale, {"initial_value": 0.1}, (2, 7, 8), (2, 7, 8)),
+    "StochasticDepth": (
+        layers.StochasticDepth,
+        {"rate": 0.1, "seed": 3},
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "TransformerBlock": (
+        layers.TransformerBlock,
+        {"num_heads": 2, "mlp_dim": 16},
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "TransformerBlock with everything": (
+        layers.TransformerBlock,
+        {
+            "num_heads": 2,
+            "mlp_dim": 16,
+            "activation": "gelu_erf",
+            "dropout_rate": 0.1,
+            "attention_dropout_rate": 0.2,
+            "drop_path_rate": 0.3,
+            "layer_scale": 0.1,
+            "qk_norm": True,
+            "layer_norm_epsilon": 1e-5,
+        },
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "AttentionPooling": (
+        layers.AttentionPooling,
+        {"num_heads": 2, "mlp_dim": 16, "activation": "gelu_erf"},
+        (2, 7, 8),
+        (2, 8),
+    ),
+    "StandardizedConv2D": (
+        layers.StandardizedConv2D,
+        {"filters": 8, "kernel_size": 3, "strides": 2, "padding": "same"},
+        (2, 8, 6, 3),
+        (2, 4, 3, 8),
+    ),
+    "Bottleneck": (
+        layers.Bottleneck,
+        {"filters": 32, "strides": 2, "project": True},
+        (2, 8, 6, 64),
+        (2, 4, 3, 128),
+    ),
+    "ResNetStem": (
+        layers.ResNetStem,
+        {"blocks": (1, 2), "width_factor": 0.5},
+        (2, 32, 48, 3),
+        (2, 4, 6, 256),
+    ),
+}
