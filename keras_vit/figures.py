@@ -25,7 +25,7 @@ def learning_curves(history):
     for axes, (name, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
         scale = 100 if name == "accuracy" else 1
         for key, label, colour, marker in (
-            (name, "training, augmented", TRAINING, "o"),
+            (name, "training (augmented, smoothed)", TRAINING, "o"),
             (f"test_{name}", "test", TEST, "s"),
         ):
             values = [scale * numbers[key] for numbers in history]

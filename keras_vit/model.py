@@ -98,8 +98,11 @@ def ViT(
     _check_choice("pooling", pooling, POOLINGS)
     _check_choice("position_embedding", position_embedding, POSITION_EMBEDDINGS)
     _check_choice("activation", activation, layers.mlp.ACTIVATIONS)
+    _check_counts(
+        num_layers, num_heads, mlp_dim, num_classes, representation_size, num_registers
+    )
+    _check_rates(dropout_rate, attention_dropout_rate, drop_path_rate)
     _check_sizes(height, width, patch_size, stem, num_heads, hidden_dim)
-    _check_counts(num_layers, mlp_dim, num_classes, representation_size, num_registers)
 
     images = keras.Input((height, width, 3), name="images")
     x = images
@@ -243,20 +246,38 @@ def _check_sizes(height, width, patch_size, stem, num_heads, hidden_dim):
         )
 
 
-def _check_counts(num_layers, mlp_dim, num_classes, representation_size, num_registers):
+def _check_counts(
+    num_layers, num_heads, mlp_dim, num_classes, representation_size, num_registers
+):
     counts = {
         "num_layers": (num_layers, 1),
+        "num_heads": (num_heads, 1),
         "mlp_dim": (mlp_dim, 1),
-        "num_classes": (num_classes, 1),
-        "representation_size": (representation_size, 1),
         "num_registers": (num_registers, 0),
     }
-    for argument, (value, least) in counts.items():
-        may_be_none = argument in ("num_classes", "representation_size")
-        if value is None and may_be_none:
+    optional = {
+        "num_classes": (num_classes, 1),
+        "representation_size": (representation_size, 1),
+    }
+    for argument, (value, least) in (counts | optional).items():
+        if value is None and argument in optional:
             continue
         if not isinstance(value, int) or value < least:
             raise ValueError(
                 f"{argument} must be an integer of at least {least}"
-                f"{', or None' if may_be_none else ''}. Received: {argument}={value!r}"
+                f"{', or None' if argument in optional else ''}. "
+                f"Received: {argument}={value!r}"
+            )
+
+
+def _check_rates(dropout_rate, attention_dropout_rate, drop_path_rate):
+    rates = {
+        "dropout_rate": dropout_rate,
+        "attention_dropout_rate": attention_dropout_rate,
+        "drop_path_rate": drop_path_rate,
+    }
+    for argument, rate in rates.items():
+        if not 0 <= rate < 1:
+            raise ValueError(
+                f"{argument} must lie in [0, 1). Received: {argument}={rate}"
             )

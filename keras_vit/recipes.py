@@ -44,6 +44,28 @@ class Recipe:
     flip: bool = False
     crop_padding: int = 0
 
+    def __post_init__(self):
+        for name in ("image_size", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1. Received: {name}={getattr(self, name)}"
+                )
+        for name in ("base_lr", "warmup_steps", "weight_decay", "crop_padding"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(
+                    f"{name} must not be negative. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+        if not self.clip_norm > 0:
+            raise ValueError(
+                f"clip_norm must be above 0. Received: clip_norm={self.clip_norm}"
+            )
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                "label_smoothing must lie in [0, 1). "
+                f"Received: label_smoothing={self.label_smoothing}"
+            )
+
 
 RECIPES = {
     # The paper's hybrid idea (section 3.1) in miniature: the root of the
@@ -53,15 +75,17 @@ RECIPES = {
         model="ViT",
         model_arguments={
             "patch_size": 1,
-            "num_layers": 3,
-            "num_heads": 4,
+            "num_layers": 2,
+            "num_heads": 2,
             "hidden_dim": 64,
             "mlp_dim": 128,
         },
         stem_blocks=(),
-        stem_width_factor=0.5,
         image_size=28,
+        epochs=12,
+        batch_size=64,
         base_lr=3e-3,
+        weight_decay=0.1,
         label_smoothing=0.05,
         crop_padding=1,
     ),

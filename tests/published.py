@@ -19,8 +19,14 @@ NAMES = [  # ours, theirs
         r"block_(\d+)/attention/(\w+)/(\w+)",
         r"Transformer/encoderblock_\1/MultiHeadDotProductAttention_1/\2/\3",
     ),
-    (r"block_(\d+)/mlp/fc1/(\w+)", r"Transformer/encoderblock_\1/MlpBlock_3/Dense_0/\2"),
-    (r"block_(\d+)/mlp/fc2/(\w+)", r"Transformer/encoderblock_\1/MlpBlock_3/Dense_1/\2"),
+    (
+        r"block_(\d+)/mlp/fc1/(\w+)",
+        r"Transformer/encoderblock_\1/MlpBlock_3/Dense_0/\2",
+    ),
+    (
+        r"block_(\d+)/mlp/fc2/(\w+)",
+        r"Transformer/encoderblock_\1/MlpBlock_3/Dense_1/\2",
+    ),
 ]
 
 

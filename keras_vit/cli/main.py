@@ -59,7 +59,7 @@ def _run(name, command, arguments):
         return (
             command.run(values, paths) if command.TAKES_PATHS else command.run(values)
         )
-    except (flags.Error, ValueError, OSError) as error:
+    except (flags.Error, ValueError, OSError, FloatingPointError) as error:
         return _complain(title, error)
     except KeyboardInterrupt:
         print(f"\n{title}: interrupted", file=sys.stderr)

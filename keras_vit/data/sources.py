@@ -1,6 +1,7 @@
 """Data sets by name."""
 
 import importlib.resources
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,11 +120,11 @@ def _fashion_mnist():
     try:
         train, test = keras.datasets.fashion_mnist.load_data()
     except Exception as error:  # of urllib, of a cut file: Keras lets all through
-        folder = f"{keras.config.keras_home()}/datasets/fashion-mnist"
+        home = os.environ.get("KERAS_HOME") or "~/.keras"
         raise OSError(
             "fashion_mnist could be neither found nor downloaded. Put its four "
-            f"*-ubyte.gz files into {folder}, or use fashion_mnist_sample, which needs "
-            f"no network. Received: {error}"
+            f"*-ubyte.gz files into {home}/datasets/fashion-mnist, or use "
+            f"fashion_mnist_sample, which needs no network. Received: {error}"
         ) from error
     return Dataset("fashion_mnist", _grey(*train), _grey(*test), FASHION_MNIST_CLASSES)
 

@@ -14,31 +14,42 @@ from keras_vit.training.step import training_step
 def fit(model, dataset, recipe, seed):
     """Trains a model, an epoch at a time.
 
-    Yields:
-        After each epoch a dict of its numbers: the epoch, steps so far,
-        learning rate, mean loss and accuracy in training, loss and top-1 on
-        the test split, images a second and seconds so far. The test numbers
-        are looked at, never chosen by.
+    Args:
+        model: gives a logit for each class of the data set.
+        dataset: a `Dataset`.
+        recipe: a `Recipe`.
+        seed: of the order of the images and their augmentation.
+
+    Returns:
+        An iterator that takes an epoch of steps and then gives a dict of its
+        numbers: the epoch, steps so far, learning rate, mean loss and
+        accuracy in training, loss and top-1 on the test split, images a
+        second and seconds so far. The test numbers are looked at, never
+        chosen by.
 
     Raises:
-        FloatingPointError: if the loss is no longer finite.
+        ValueError: at once, if the recipe does not fit the data set.
+        FloatingPointError: on the way, if the loss is no longer finite.
     """
-    size = recipe.batch_size
-    steps_per_epoch = len(dataset.train) // size
+    steps_per_epoch = len(dataset.train) // recipe.batch_size
+    batches = training_batches(
+        dataset.train,
+        recipe.batch_size,
+        model.input_shape[1:3],
+        seed=seed,
+        flip=recipe.flip,
+        crop_padding=recipe.crop_padding,
+    )
     optimizer = adamw(model, recipe, total_steps=recipe.epochs * steps_per_epoch)
     step = training_step(model, optimizer, recipe.label_smoothing)
-    batches = iter(
-        training_batches(
-            dataset.train,
-            size,
-            model.input_shape[1:3],
-            seed=seed,
-            flip=recipe.flip,
-            crop_padding=recipe.crop_padding,
-        )
-    )
+    return _epochs(model, dataset, recipe, steps_per_epoch, batches, optimizer, step)
+
+
+def _epochs(model, dataset, recipe, steps_per_epoch, batches, optimizer, step):
+    images_per_epoch = steps_per_epoch * recipe.batch_size
+    batches = iter(batches)
     begun = time.perf_counter()
-    with _progress_bar(total=recipe.epochs * steps_per_epoch * size) as bar:
+    with _progress_bar(total=recipe.epochs * images_per_epoch) as bar:
         for epoch in range(1, recipe.epochs + 1):
             bar.set_description(f"epoch {epoch}/{recipe.epochs}")
             epoch_begun = time.perf_counter()
@@ -46,19 +57,21 @@ def fit(model, dataset, recipe, seed):
             for k in range(1, steps_per_epoch + 1):
                 sums += [float(value) for value in step(*next(batches))]
                 loss, accuracy = sums / k
-                bar.set_postfix(
-                    loss=f"{loss:.3f}", accuracy=f"{accuracy:.3f}", refresh=False
+                bar.set_postfix_str(
+                    f"loss {loss:.3f}, accuracy {accuracy:.3f}", refresh=False
                 )
-                bar.update(size)
+                bar.update(recipe.batch_size)
             if not np.isfinite(loss):
                 raise FloatingPointError(
                     f"The loss became {loss} in epoch {epoch}. "
                     "A smaller base_lr or a longer warm-up may help."
                 )
-            images_per_second = (
-                steps_per_epoch * size / (time.perf_counter() - epoch_begun)
-            )
+            epoch_seconds = time.perf_counter() - epoch_begun
             test = evaluate(model, dataset.test)
+            tqdm.write(
+                f"epoch {epoch}/{recipe.epochs}: loss {loss:.3f}, "
+                f"accuracy {accuracy:.3f}, test accuracy {test.top1:.3f}"
+            )
             yield {
                 "epoch": epoch,
                 "steps": epoch * steps_per_epoch,
@@ -67,13 +80,9 @@ def fit(model, dataset, recipe, seed):
                 "accuracy": accuracy,
                 "test_loss": test.loss,
                 "test_accuracy": test.top1,
-                "images_per_second": images_per_second,
+                "images_per_second": images_per_epoch / epoch_seconds,
                 "seconds": time.perf_counter() - begun,
             }
-            tqdm.write(
-                f"epoch {epoch}/{recipe.epochs}: loss {loss:.3f}, "
-                f"accuracy {accuracy:.3f}, test accuracy {test.top1:.3f}"
-            )
 
 
 def _progress_bar(total):

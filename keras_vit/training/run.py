@@ -142,10 +142,11 @@ def _check_fit(model, dataset):
 
 
 def _run(model, dataset, recipe, folder, seed):
+    epochs = fit(model, dataset, recipe, seed)  # which refuses what does not fit
     folder.mkdir(parents=True, exist_ok=True)
     _write_config(folder / "config.json", model, dataset, recipe, seed)
     history = []
-    for numbers in fit(model, dataset, recipe, seed):
+    for numbers in epochs:
         history.append(numbers)
         _write_history(folder / "history.csv", history)
     evaluation = evaluate(model, dataset.test)

@@ -48,7 +48,9 @@ def saved(tmp_path_factory):
     }.items():
         models[name] = tiny_vit(**arguments), (2, 16, 24, 3)
     for name, (model, given) in models.items():
-        x = rng.uniform(0, 255 if name.startswith("ViT") else 1, given).astype("float32")
+        x = rng.uniform(0, 255 if name.startswith("ViT") else 1, given).astype(
+            "float32"
+        )
         randomize(model, rng, scale=0.1).save(folder / f"{name}.keras")
         np.save(folder / f"{name}.input.npy", x)
         np.save(folder / f"{name}.expected.npy", model(x))

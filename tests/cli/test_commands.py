@@ -1,0 +1,180 @@
+"""The command, called as its entry point is, and twice as a process."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import randomize, tiny_vit
+from PIL import Image
+
+from keras_vit.cli import main
+from keras_vit.cli.main import COMMANDS
+from keras_vit.exporting import export
+from keras_vit.model_files import save_model
+
+NAMES = tuple("abcdefghij")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model file and a SavedModel of it."""
+    folder = tmp_path_factory.mktemp("models")
+    model = randomize(tiny_vit(image_size=28, num_classes=10), np.random.default_rng(0))
+    save_model(model, folder / "run" / "model.keras", NAMES)
+    export(model, folder / "served", class_names=NAMES)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def picture(path, mode="RGB"):
+    Image.new(mode, (28, 28)).save(path)
+    return str(path)
+
+
+def test_the_overview_names_every_command(capsys):
+    assert main(["--help"]) == 0
+    assert main([]) == 0
+    text = capsys.readouterr().out
+    assert all(f"  {name} " in text for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_short_and_names_every_flag(name, capsys):
+    assert main([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert len(text.splitlines()) < 40
+    assert all(len(line) <= 88 for line in text.splitlines())
+    values = __import__("absl.flags").flags.FlagValues()
+    COMMANDS[name].define(values)
+    assert all(f"  --{flag}=..." in text for flag in values)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["teach"], "unknown command 'teach'. Expected one of train, evaluate"),
+        (["train", "--bogus=1"], "Unknown command line flag 'bogus'"),
+        (["train", "--seed=one"], "seed"),
+        (["train", "cats"], "unexpected argument 'cats'"),
+        (["train", "--recipe=x"], "should be one of <fashion_mnist>"),
+        (["train", "--dataset=x"], "should be one of <fashion_mnist_sample|"),
+        (["train", "--set", "epoch=1"], "Expected key=value"),
+        (["train", "--set", "epochs=0"], "epochs must be at least 1"),
+        (["train", "--set", "warmup_steps=99999"], "fewer than the steps of the run"),
+        (["train", "--set", "batch_size=99999"], "between 1 and the 12000"),
+        (["train", "--set", "model=ViT_X"], "Unknown model. Expected one of ViT,"),
+        (["train", "--model=ViT_X"], "a factory's name or an existing path"),
+        (["train", "--model={models}/served"], "A SavedModel cannot be trained"),
+        (["train", "--model={models}/run", "--set", "image_size=32"], "clashes with"),
+        (["train", "--folder={models}"], "holds something already"),
+        (["evaluate"], "--model is missing. Expected: A run's folder"),
+        (["evaluate", "--model=no/where"], "No model at no/where"),
+        (["evaluate", "--model={models}"], "Expected a run's folder"),
+        (["evaluate", "--model={models}/run", "--batch_size=0"], "batch_size"),
+        (["predict", "x.png"], "--model is missing"),
+        (["predict", "--model={models}/run"], "no images"),
+        (["predict", "--model={models}/run", "x.png"], "No such file or folder: x.png"),
+        (["export", "--model={models}/served"], "exported already"),
+        (["export", "--model={models}/run", "--format=x"], "one of <saved_model>"),
+    ],
+)
+def test_a_call_that_cannot_be_carried_out_ends_in_one_line(
+    arguments, message, trained, capsys
+):
+    assert main([one.replace("{models}", str(trained)) for one in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("keras-vit")
+    assert message in err
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize("model", ["run", "run/model.keras", "served", "served/1"])
+def test_predict_names_classes_with_probabilities(model, trained, capsys):
+    path = picture("a.png")
+    assert main(["predict", f"--model={trained / model}", "--top=10", path]) == 0
+    line = capsys.readouterr().out.strip()
+    assert line.startswith("a.png: ")
+    answers = [one.rsplit(" ", 2) for one in line.removeprefix("a.png: ").split(", ")]
+    assert sorted(name for name, _, _ in answers) == list(NAMES)
+    shares = [float(share) for _, share, _ in answers]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(100, abs=0.5)
+
+
+def test_predict_reports_what_is_no_image_and_answers_the_others(trained, capsys):
+    os.mkdir("folder")
+    picture("folder/a.png", "L")
+    pathlib.Path("folder/b.jpg").write_text("no image")
+    picture("folder/c.png", "RGBA")
+    assert main(["predict", f"--model={trained / 'run'}", "folder"]) == 1
+    out, err = capsys.readouterr()
+    assert [line.split(":")[0] for line in out.splitlines()] == [
+        "folder/a.png",
+        "folder/c.png",
+    ]
+    assert err.startswith("keras-vit predict: folder/b.jpg: not a readable image")
+
+
+def test_evaluate_prints_and_writes_the_same_numbers(trained, capsys):
+    assert main(["evaluate", f"--model={trained / 'run'}"]) == 0
+    first = capsys.readouterr().out
+    assert main(["evaluate", f"--model={trained / 'served'}", "--batch_size=64"]) == 0
+    numbers = json.loads(pathlib.Path("evaluations/run/evaluation.json").read_text())
+    assert numbers["count"] == 2000
+    assert f"top-1  {100 * numbers['top1']:.2f} %" in first
+    served = json.loads(pathlib.Path("evaluations/served/evaluation.json").read_text())
+    assert served["confusion"] == numbers["confusion"]
+
+
+def test_export_writes_the_next_version(trained, capsys):
+    for version in "12":
+        assert main(["export", f"--model={trained / 'run'}"]) == 0
+        assert f"savedmodels/run/{version}/" in capsys.readouterr().out
+        assert os.path.isfile(f"savedmodels/run/{version}/assets/labels.txt")
+
+
+def test_train_goes_on_from_a_model_and_says_what_to_do_next(trained, capsys):
+    arguments = [f"--model={trained / 'run'}", "--folder=mine"]
+    for setting in ("epochs=1", "batch_size=2000", "warmup_steps=1"):
+        arguments += ["--set", setting]
+    assert main(["train", *arguments]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-5].startswith("Test accuracy ")
+    assert "on 2,000 images" in lines[-5]
+    following = lines[-1].removeprefix("Next: keras-vit ").split()
+    assert main(following) == 0
+
+
+def run_process(*arguments):
+    code = "import sys, keras_vit_command; sys.exit(keras_vit_command.main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
+    )
+
+
+def test_nothing_but_the_line_of_the_error_reaches_the_terminal():
+    done = run_process("predict", "--model=no/where", picture("a.png"))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("keras-vit predict: No model at no/where")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_answer_comes_without_notices_of_tensorflow(trained):
+    done = run_process("predict", f"--model={trained / 'run'}", picture("a.png"))
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 1

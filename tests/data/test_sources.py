@@ -1,0 +1,100 @@
+import gzip
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+import keras_vit.data
+from keras_vit.data import Dataset, Split, load
+
+OFFICIAL = pathlib.Path("/usr/share/datasets/fashion-mnist")
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return load("fashion_mnist_sample")
+
+
+def test_the_sample_has_12000_and_2000_images_of_10_even_classes(sample):
+    for split, count in ((sample.train, 12_000), (sample.test, 2_000)):
+        assert split.images.shape == (count, 28, 28, 3)
+        assert split.images.dtype == np.uint8
+        assert (np.bincount(split.labels) == count // 10).all()
+    assert sample.num_classes == 10
+
+
+def test_no_image_of_the_sample_is_both_trained_and_tested_on(sample):
+    train = {image.tobytes() for image in sample.train.images}
+    assert not any(image.tobytes() in train for image in sample.test.images)
+
+
+def test_the_sample_weighs_at_most_7_mb():
+    folder = pathlib.Path(keras_vit.data.__file__).parent / "fashion_mnist_sample"
+    assert (folder / "fashion_mnist_sample.npz").stat().st_size <= 7_000_000
+    assert "MIT License" in (folder / "LICENSE").read_text()
+
+
+@pytest.mark.skipif(
+    not OFFICIAL.is_dir(), reason="needs Debian's package dataset-fashion-mnist"
+)
+@pytest.mark.parametrize(("split", "prefix"), [("train", "train"), ("test", "t10k")])
+def test_the_sample_equals_the_official_images_it_was_drawn_from(sample, split, prefix):
+    path = pathlib.Path(keras_vit.data.__file__).parent / "fashion_mnist_sample"
+    index = np.load(path / "fashion_mnist_sample.npz")[f"{split}_index"]
+    with gzip.open(OFFICIAL / f"{prefix}-images-idx3-ubyte.gz") as file:
+        images = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
+    with gzip.open(OFFICIAL / f"{prefix}-labels-idx1-ubyte.gz") as file:
+        labels = np.frombuffer(file.read(), np.uint8, offset=8)
+    assert len(np.unique(index)) == len(index)
+    ours = getattr(sample, split)
+    for channel in range(3):
+        np.testing.assert_array_equal(ours.images[..., channel], images[index])
+    np.testing.assert_array_equal(ours.labels, labels[index])
+
+
+def test_the_whole_set_comes_from_keras(monkeypatch):
+    arrays = np.full((6, 28, 28), 7, np.uint8), np.arange(6, dtype=np.uint8)
+    monkeypatch.setattr(
+        keras.datasets.fashion_mnist, "load_data", lambda: (arrays, arrays)
+    )
+    dataset = load("fashion_mnist")
+    assert dataset.train.images.shape == (6, 28, 28, 3)
+    assert (dataset.test.labels == range(6)).all()
+
+
+def test_without_a_network_the_whole_set_says_where_its_files_go(monkeypatch):
+    def fail():
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", fail)
+    with pytest.raises(OSError, match="datasets/fashion-mnist.*URL fetch failure"):
+        load("fashion_mnist")
+
+
+def test_an_unknown_data_set_is_refused_with_the_choices():
+    with pytest.raises(ValueError, match="one of fashion_mnist_sample, fashion_mnist"):
+        load("imagenet")
+
+
+GREY, PIXELS = np.zeros((2, 8, 8), np.uint8), np.zeros((2, 8, 8, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (GREY, np.zeros(2, int), r"shape \(N, H, W, 3\). Received: uint8 of shape"),
+        (PIXELS / 255, np.zeros(2, int), "must be uint8.*Received: float64"),
+        (PIXELS, np.zeros(3, int), r"shape \(2,\)"),
+        (PIXELS, np.zeros(2), "must be integers.*float64"),
+    ],
+)
+def test_a_split_of_wrong_arrays_is_refused(images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        Split(images, labels)
+
+
+def test_a_label_without_a_name_is_refused():
+    split = Split(PIXELS, np.array([0, 2]))
+    with pytest.raises(ValueError, match=r"\[0, 2\).*from 0 to 2"):
+        Dataset("mine", split, split, ("a", "b"))

@@ -1,0 +1,86 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_vit.data import Split
+from keras_vit.evaluation import evaluate, write_report
+
+
+class Answers:
+    """A model whose logits for an image are written in its first pixels."""
+
+    def __init__(self, logits):
+        self.logits = np.asarray(logits, np.float32)
+        self.input_shape = (None, 1, 1, 3)
+        self.output_shape = (None, self.logits.shape[1])
+
+    def predict_on_batch(self, images):
+        return self.logits[np.asarray(images)[:, 0, 0, 0]]
+
+
+def split_of(labels):
+    images = np.zeros((len(labels), 1, 1, 3), np.uint8)
+    images[:, 0, 0, 0] = np.arange(len(labels))
+    return Split(images, np.asarray(labels))
+
+
+def test_metrics_equal_those_of_keras(rng):
+    logits, labels = rng.normal(size=(103, 8)), rng.integers(0, 8, 103)
+    result = evaluate(Answers(logits), split_of(labels), batch_size=10)
+    targets = labels, logits.astype("float32")
+    entropy = keras.losses.sparse_categorical_crossentropy(*targets, from_logits=True)
+    top = keras.metrics.sparse_top_k_categorical_accuracy
+    assert result.count == 103
+    assert result.loss == pytest.approx(float(np.mean(entropy)), rel=1e-6)
+    assert result.top1 == pytest.approx(float(np.mean(top(*targets, k=1))))
+    assert result.top5 == pytest.approx(float(np.mean(top(*targets, k=5))))
+    expected = np.zeros((8, 8), int)
+    for label, answer in zip(labels, logits.argmax(1), strict=True):
+        expected[label, answer] += 1
+    np.testing.assert_array_equal(result.confusion, expected)
+
+
+def test_the_batch_size_changes_nothing(rng):
+    model = Answers(rng.normal(size=(101, 8)))
+    split = split_of(rng.integers(0, 8, 101))
+    results = [
+        evaluate(model, split, batch_size) for batch_size in (1, 7, 64, 101, 200)
+    ]
+    for result in results[1:]:
+        assert (result.top1, result.top5) == (results[0].top1, results[0].top5)
+        assert result.loss == pytest.approx(results[0].loss, rel=1e-12)
+        np.testing.assert_array_equal(result.confusion, results[0].confusion)
+
+
+def test_equal_logits_are_no_right_answer_for_every_class():
+    result = evaluate(Answers(np.zeros((10, 10))), split_of(np.arange(10)))
+    assert result.top1 == 0.1
+    assert result.top5 == 0.5
+    assert result.confusion[:, 0].sum() == 10
+
+
+def test_fewer_than_five_classes_have_a_top_five_of_one(rng):
+    result = evaluate(Answers(rng.normal(size=(9, 3))), split_of([0, 1, 2] * 3))
+    assert result.top5 == 1
+
+
+def test_logits_that_are_not_finite_are_no_answer():
+    with pytest.raises(FloatingPointError, match="not finite"):
+        evaluate(Answers([[np.nan, 0.0]]), split_of([0]))
+
+
+def test_a_label_that_the_model_does_not_have_is_refused(rng):
+    with pytest.raises(ValueError, match="has 3 classes. Received: a label of 3"):
+        evaluate(Answers(rng.normal(size=(4, 3))), split_of([0, 1, 2, 3]))
+
+
+def test_a_report_holds_the_numbers_and_the_picture(rng, tmp_path):
+    result = evaluate(Answers(rng.normal(size=(30, 3))), split_of([0, 1, 2] * 10))
+    write_report(result, ("cat", "dog", "owl"), tmp_path)
+    numbers = json.loads((tmp_path / "evaluation.json").read_text())
+    assert numbers["top1"] == result.top1
+    assert numbers["confusion"] == result.confusion.tolist()
+    assert numbers["class_names"] == ["cat", "dog", "owl"]
+    assert (tmp_path / "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")

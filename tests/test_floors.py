@@ -1,0 +1,91 @@
+"""A module imports only from floors below its own; heavy packages have one door."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import keras_vit
+
+ROOT = pathlib.Path(keras_vit.__file__).parent
+FLOORS = [
+    {"variants", "recipes", "files", "figures"},
+    {"layers", "data"},
+    {"model", "model_files"},
+    {"evaluation", "prediction", "exporting"},
+    {"training"},
+    {"cli"},
+]
+WITHIN_FLOOR_0 = {("figures", "files")}  # a figure is a file that appears whole
+DOORS = {
+    "matplotlib": {"figures.py"},
+    "tqdm": {"training/loop.py"},
+    "absl": {
+        f"cli/{name}.py" for name in ["main", "train", "evaluate", "predict", "export"]
+    },
+    "PIL": {"data/images.py", "training/run.py"},
+    "keras_cv": {"data/augmentation.py"},
+    "tensorflow_datasets": {"data/sources.py"},
+}
+MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "make_sample.py")
+
+
+def imported(path):
+    """The full names of all that a file imports, at the top or inside."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def floor(part):
+    return next(number for number, parts in enumerate(FLOORS) if part in parts)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_down(path):
+    part = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    if part == "__init__":
+        return
+    names = {name.split(".")[1] for name in imported(path) if name[:9] == "keras_vit"}
+    for other in names - {part, "__version__"}:
+        down = floor(other) < floor(part) or (part, other) in WITHIN_FLOOR_0
+        assert down, f"{part} imports {other}"
+
+
+@pytest.mark.parametrize("package", DOORS)
+def test_a_heavy_package_has_one_door(package):
+    doors = {
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if any(name.split(".")[0] == package for name in imported(path))
+    }
+    assert doors <= DOORS[package]
+
+
+def test_the_tables_need_the_standard_library_alone():
+    for name in ("variants", "recipes"):
+        tops = {one.split(".")[0] for one in imported(ROOT / f"{name}.py")}
+        assert tops <= set(sys.stdlib_module_names)
+
+
+def test_importing_the_package_loads_keras_and_nothing_heavier():
+    heavy = [
+        "keras_cv",
+        "tensorflow_datasets",
+        "matplotlib",
+        "absl.flags",
+        "PIL",
+        "tqdm",
+    ]
+    code = (
+        "import keras, sys; before = set(sys.modules); import keras_vit; "
+        f"print([m for m in {heavy} if m in set(sys.modules) - before])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"

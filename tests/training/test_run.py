@@ -1,0 +1,186 @@
+import csv
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import keras_vit
+from keras_vit import recipes
+from keras_vit.data import Dataset, Split
+from keras_vit.model_files import load_classifier
+
+
+def small_dataset(seed=0):
+    """Bright images on the left or on the right: two classes to tell apart."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(70) % 2
+    images = rng.integers(0, 60, (70, 16, 16, 3), dtype=np.uint8)
+    images[labels == 0, :, :8] += 120
+    images[labels == 1, :, 8:] += 120
+    return Dataset(
+        "sides",
+        Split(images[:50], labels[:50]),
+        Split(images[50:], labels[50:]),
+        ("left half", "right/half"),
+    )
+
+
+def small_recipe(**changes):
+    recipe = recipes.Recipe(
+        dataset="fashion_mnist_sample",
+        model="ViT",
+        model_arguments={
+            "patch_size": 8,
+            "num_layers": 1,
+            "num_heads": 2,
+            "hidden_dim": 16,
+            "mlp_dim": 32,
+            "dropout_rate": 0.1,
+        },
+        image_size=16,
+        epochs=12,
+        batch_size=10,
+        base_lr=0.01,
+        warmup_steps=4,
+        crop_padding=1,
+    )
+    return dataclasses.replace(recipe, **changes)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run in a folder of its own, and that folder."""
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return keras_vit.train(small_recipe(), dataset=small_dataset()), folder
+
+
+def test_a_run_learns(trained):
+    run, _ = trained
+    assert run.evaluation.count == 20
+    assert run.evaluation.top1 == 1
+    assert run.history[-1]["loss"] < run.history[0]["loss"]
+    assert run.history[-1]["test_accuracy"] == run.evaluation.top1
+
+
+def test_a_run_leaves_everything_in_its_folder(trained):
+    run, root = trained
+    folder = root / "runs" / "run"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.json",
+        "confusion_matrix.png",
+        "evaluation.json",
+        "history.csv",
+        "images",
+        "labels.txt",
+        "learning_curves.png",
+        "model.keras",
+    ]
+    config = json.loads((folder / "config.json").read_text())
+    assert config["recipe"]["epochs"] == 12
+    assert config["dataset"]["class_names"] == ["left half", "right/half"]
+    with open(folder / "history.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["loss"]) for row in rows] == [row["loss"] for row in run.history]
+    assert (root / run.saved_model / "saved_model.pb").is_file()
+    assert run.saved_model.parts == ("savedmodels", "run", "1")
+
+
+def test_the_saved_model_file_gives_the_same_logits(trained, rng):
+    run, root = trained
+    images = rng.integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
+    for path in (root / "runs" / "run", root / "savedmodels" / "run"):
+        classifier = load_classifier(path)
+        assert classifier.class_names == ("left half", "right/half")
+        np.testing.assert_allclose(
+            classifier.model.predict_on_batch(images), run.model(images), atol=1e-5
+        )
+
+
+def test_the_exported_model_runs_where_this_package_cannot_be_imported(trained, rng):
+    run, root = trained
+    images = rng.integers(0, 256, (3, 16, 16, 3)).astype("float32")
+    np.save(root / "images.npy", images)
+    code = """
+import sys
+sys.modules["keras_vit"] = None  # any import of it fails
+import numpy as np, tensorflow as tf
+served = tf.saved_model.load(sys.argv[1])
+images = np.load("images.npy")
+answers = served.signatures["serving_default"](images=tf.constant(images))
+bytes_ = served.signatures["serving_uint8"](images=tf.constant(images.astype("uint8")))
+assert sorted(answers) == ["logits", "probabilities"], sorted(answers)
+np.testing.assert_allclose(answers["logits"], bytes_["logits"], atol=1e-6)
+np.testing.assert_allclose(answers["probabilities"].numpy().sum(1), 1, atol=1e-6)
+np.save("logits.npy", answers["logits"])
+"""
+    command = [sys.executable, "-c", code, str(run.saved_model)]
+    subprocess.run(command, cwd=root, check=True)
+    np.testing.assert_allclose(
+        np.load(root / "logits.npy"), run.model(images), atol=1e-5
+    )
+
+
+def test_two_runs_give_equal_numbers(tmp_path, monkeypatch, trained):
+    monkeypatch.chdir(tmp_path)
+    again = keras_vit.train(small_recipe(), dataset=small_dataset())
+    for name in ("loss", "accuracy", "test_loss"):
+        first = [row[name] for row in trained[0].history]
+        assert [row[name] for row in again.history] == first
+    for one, other in zip(again.model.weights, trained[0].model.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)
+    other_seed = keras_vit.train(small_recipe(), dataset=small_dataset(), seed=1)
+    assert other_seed.history[0]["loss"] != again.history[0]["loss"]
+    assert other_seed.folder.name == "run-2"
+
+
+def test_the_users_own_model_is_trained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = keras_vit.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
+    recipe = small_recipe(epochs=1)
+    run = keras_vit.train(
+        recipe, model=model, dataset=small_dataset(), folder=tmp_path / "mine"
+    )
+    assert run.model is model
+    assert (tmp_path / "mine" / "model.keras").is_file()
+    assert run.saved_model.parts == ("savedmodels", "mine", "1")
+
+
+def three_logits():
+    return keras_vit.ViT(16, 8, 1, 2, 16, 32, num_classes=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"recipe": "x"}, "Unknown recipe. Expected one of fashion_mnist"),
+        ({"model": "ResNet"}, "Unknown model. Expected one of ViT, ViT_Ti16"),
+        ({"dataset": "x"}, "Unknown data set"),
+        ({"model": three_logits()}, r"shape \(None, 10\). Received: .*\(None, 3\)"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_any_work(arguments, message, tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(ValueError, match=message):
+        keras_vit.train(**({"recipe": small_recipe()} | arguments), folder=folder)
+    assert not folder.exists()
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(FileExistsError, match="holds something already"):
+        keras_vit.train(small_recipe(), dataset=small_dataset(), folder=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FloatingPointError, match="smaller base_lr"):
+        keras_vit.train(
+            small_recipe(base_lr=1e30, clip_norm=1e30), dataset=small_dataset()
+        )
+    assert not (tmp_path / "savedmodels").exists()
