@@ -91,7 +91,7 @@ def ViT(
 
     >>> model = ViT(image_size=(24, 40), patch_size=8, num_layers=2, num_heads=4,
     ...             hidden_dim=32, mlp_dim=64, num_classes=7)
-    >>> model(keras.ops.zeros((2, 24, 40, 3))).shape
+    >>> model(keras.KerasTensor((2, 24, 40, 3))).shape
     (2, 7)
     """
     height, width = pair(image_size, "image_size")

@@ -30,7 +30,7 @@ def examples():
             yield code, following[1] if following[0] == "" else ""
 
 
-@pytest.mark.parametrize(("code", "printed"), examples())
+@pytest.mark.parametrize(("code", "printed"), list(examples()))
 def test_the_code_runs_and_prints_what_it_says(code, printed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     output = io.StringIO()

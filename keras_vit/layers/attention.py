@@ -36,9 +36,9 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     Example:
 
     >>> attention = MultiHeadSelfAttention(num_heads=3)
-    >>> attention(keras.ops.ones((2, 197, 192))).shape
+    >>> attention(keras.KerasTensor((2, 197, 192))).shape
     (2, 197, 192)
-    >>> attention.scores(keras.ops.ones((2, 197, 192))).shape
+    >>> attention.scores(keras.KerasTensor((2, 197, 192))).shape
     (2, 3, 197, 197)
     """
 
@@ -92,14 +92,15 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         """The attention probabilities, of shape `(B, H, M, N)`: Eq. 6.
 
         A row says how much of each token one token reads; it sums to 1. The
-        softmax is taken in float32 under any dtype policy.
+        softmax is taken in float32 at least, under any dtype policy.
         """
         q = self._heads(self.query(z if queries is None else queries))  # Eq. 5
         k = self._heads(self.key(z))
         if self.qk_norm:
             q, k = self.query_norm(q), self.key_norm(k)
         a = ops.matmul(q * (1 / math.sqrt(self.head_dim)), ops.swapaxes(k, -1, -2))
-        return ops.softmax(ops.cast(a, "float32"), axis=-1)
+        precise = keras.backend.result_type(self.compute_dtype, "float32")
+        return ops.softmax(ops.cast(a, precise), axis=-1)
 
     def call(self, z, queries=None, training=None):
         a = ops.cast(self.scores(z, queries), self.compute_dtype)

@@ -26,7 +26,8 @@ class AttentionPooling(keras.layers.Layer):
 
     Example:
 
-    >>> AttentionPooling(num_heads=3, mlp_dim=768)(keras.ops.ones((2, 197, 192))).shape
+    >>> pooling = AttentionPooling(num_heads=3, mlp_dim=768)
+    >>> pooling(keras.KerasTensor((2, 197, 192))).shape
     (2, 192)
     """
 

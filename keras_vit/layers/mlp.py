@@ -42,7 +42,7 @@ class MLP(keras.layers.Layer):
 
     Example:
 
-    >>> MLP(mlp_dim=768)(keras.ops.ones((2, 197, 192))).shape
+    >>> MLP(mlp_dim=768)(keras.KerasTensor((2, 197, 192))).shape
     (2, 197, 192)
     """
 

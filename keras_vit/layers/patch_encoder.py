@@ -34,8 +34,7 @@ class PatchEncoder(keras.layers.Layer):
 
     Example:
 
-    >>> patches = Patches(patch_size=16)(keras.ops.zeros((2, 224, 224, 3)))
-    >>> PatchEncoder(hidden_dim=192)(patches).shape
+    >>> PatchEncoder(hidden_dim=192)(keras.KerasTensor((2, 14, 14, 768))).shape
     (2, 197, 192)
     """
 

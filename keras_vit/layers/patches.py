@@ -27,7 +27,7 @@ class Patches(keras.layers.Layer):
 
     Example:
 
-    >>> Patches(patch_size=16)(keras.ops.zeros((2, 224, 224, 3))).shape
+    >>> Patches(patch_size=16)(keras.KerasTensor((2, 224, 224, 3))).shape
     (2, 14, 14, 768)
     """
 

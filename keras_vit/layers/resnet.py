@@ -18,13 +18,14 @@ class StandardizedConv2D(keras.layers.Conv2D):
     Example:
 
     >>> StandardizedConv2D(64, 7, strides=2, padding="same")(
-    ...     keras.ops.ones((1, 224, 224, 3))
+    ...     keras.KerasTensor((1, 224, 224, 3))
     ... ).shape
     (1, 112, 112, 64)
     """
 
     def convolution_op(self, inputs, kernel):
-        kernel = ops.cast(kernel, "float32")
+        precise = keras.backend.result_type(self.compute_dtype, "float32")
+        kernel = ops.cast(kernel, precise)
         mean = ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
         deviation = ops.std(kernel, axis=(0, 1, 2), keepdims=True)
         kernel = (kernel - mean) / (deviation + 1e-5)
@@ -50,7 +51,7 @@ class Bottleneck(keras.layers.Layer):
     Example:
 
     >>> Bottleneck(filters=64, strides=2, project=True)(
-    ...     keras.ops.ones((1, 14, 14, 256))
+    ...     keras.KerasTensor((1, 14, 14, 256))
     ... ).shape
     (1, 7, 7, 256)
     """
@@ -131,7 +132,7 @@ class ResNetStem(keras.layers.Layer):
 
     Example:
 
-    >>> ResNetStem(blocks=(3, 4, 9))(keras.ops.ones((1, 224, 224, 3))).shape
+    >>> ResNetStem(blocks=(3, 4, 9))(keras.KerasTensor((1, 224, 224, 3))).shape
     (1, 14, 14, 1024)
     """
 

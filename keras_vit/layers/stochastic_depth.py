@@ -26,7 +26,7 @@ class StochasticDepth(keras.layers.Layer):
 
     Example:
 
-    >>> StochasticDepth(rate=0.1)(keras.ops.ones((2, 197, 192))).shape
+    >>> StochasticDepth(rate=0.1)(keras.KerasTensor((2, 197, 192))).shape
     (2, 197, 192)
     """
 

@@ -30,7 +30,7 @@ class TransformerBlock(keras.layers.Layer):
     Example:
 
     >>> block = TransformerBlock(num_heads=3, mlp_dim=768)
-    >>> block(keras.ops.ones((2, 197, 192))).shape
+    >>> block(keras.KerasTensor((2, 197, 192))).shape
     (2, 197, 192)
     """
 

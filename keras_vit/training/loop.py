@@ -1,5 +1,6 @@
 """The loop around the step: every epoch, its numbers and its progress."""
 
+import sys
 import time
 
 import numpy as np
@@ -86,7 +87,9 @@ def _epochs(model, dataset, recipe, steps_per_epoch, batches, optimizer, step):
 
 
 def _progress_bar(total):
+    watched = sys.stderr.isatty()  # a log is no place for ten lines a second
     return tqdm(
+        mininterval=0.1 if watched else 15,
         total=total,
         unit=" images",
         unit_scale=True,

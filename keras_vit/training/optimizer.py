@@ -31,7 +31,7 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
 
     Example:
 
-    >>> float(WarmupCosine(0.1, total_steps=100, warmup_steps=10)(5))
+    >>> round(float(WarmupCosine(0.1, total_steps=100, warmup_steps=10)(5)), 6)
     0.05
     """
 

@@ -100,14 +100,23 @@ def test_is_rebuilt_exactly_by_its_config(name):
 
 
 @every_layer
-def test_computes_in_bfloat16_on_float32_weights(name):
+@pytest.mark.parametrize(
+    ("policy", "compute", "variable"),
+    [
+        ("mixed_bfloat16", "bfloat16", "float32"),
+        ("mixed_float16", "float16", "float32"),
+        ("bfloat16", "bfloat16", "bfloat16"),
+        ("float64", "float64", "float64"),
+    ],
+)
+def test_follows_its_dtype_policy_in_every_part(name, policy, compute, variable):
     layer, arguments, given, _ = LAYERS[name]
-    built = layer(**arguments, dtype="mixed_bfloat16")
+    built = layer(**arguments, dtype=policy)
     answer = built(np.ones(given, "float32"), training=True)
-    assert keras.backend.standardize_dtype(answer.dtype) == "bfloat16"
-    assert {w.dtype for w in built.trainable_weights} <= {"float32"}
+    assert keras.backend.standardize_dtype(answer.dtype) == compute
+    assert {w.dtype for w in built.trainable_weights} <= {variable}
     for part in built._flatten_layers():
-        assert part.compute_dtype == "bfloat16", part.name
+        assert part.compute_dtype == compute, part.name
 
 
 @every_layer

@@ -1,0 +1,24 @@
+"""Trains a ViT on the embedded images for two epochs and classifies a few files.
+
+    python examples/classify.py
+
+Writes `runs/fashion_mnist` and `savedmodels/fashion_mnist` into the current
+folder. Two epochs show how it goes; the recipe's own twelve reach 88 %.
+"""
+
+import keras_vit
+from keras_vit import recipes
+
+
+def main(epochs=2):
+    """Trains, then names the likeliest classes of the run's own sample images."""
+    recipe = recipes.override(recipes.get("fashion_mnist"), [f"epochs={epochs}"])
+    run = keras_vit.train(recipe, name="fashion_mnist")
+    print(f"test accuracy {run.evaluation.top1:.1%}")
+    for one in keras_vit.predict(run.folder, run.folder / "images", top=2):
+        answers = zip(one.classes, one.probabilities, strict=True)
+        print(one.path.name, ", ".join(f"{name} {p:.0%}" for name, p in answers))
+
+
+if __name__ == "__main__":
+    main()
