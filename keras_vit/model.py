@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 
 import keras
+import numpy as np
 
 from keras_vit import layers
 from keras_vit.layers.patch_encoder import POSITION_EMBEDDINGS
@@ -30,6 +31,9 @@ def ViT(
     representation_size=None,
     position_embedding="learned",
     num_registers=0,
+    class_token=None,
+    distillation=False,
+    fc_norm=False,
     layer_scale=None,
     qk_norm=False,
     dropout_rate=0.0,
@@ -38,6 +42,8 @@ def ViT(
     activation="gelu_tanh",
     layer_norm_epsilon=1e-6,
     include_preprocessing=True,
+    pixel_mean=127.5,
+    pixel_deviation=127.5,
     name="vit",
 ):
     """Builds a Vision Transformer of any size.
@@ -64,8 +70,14 @@ def ViT(
             attention by a learned query.
         representation_size: width of the tanh layer before the head, as in
             pre-training; `None`: no such layer.
-        position_embedding: `"learned"` or `"none"`.
+        position_embedding: `"learned"`, `"sincos_2d"` (fixed) or `"none"`.
         num_registers: extra tokens that stand for no patch (arXiv:2309.16588).
+        class_token: whether there is a class token; `None`: where `pooling`
+            reads it. timm's average pooling keeps one that is not read.
+        distillation: whether a distillation token and a head of its own are
+            added (DeiT, arXiv:2012.12877); the logits are the mean of both.
+        fc_norm: whether the final norm follows pooling and does not precede
+            it, as timm's average pooling has it.
         layer_scale: initial value of LayerScale (arXiv:2103.17239); `None`:
             no LayerScale.
         qk_norm: whether queries and keys are normalised (arXiv:2302.05442).
@@ -76,8 +88,11 @@ def ViT(
             before it grow linearly from 0 (arXiv:1603.09382).
         activation: `"gelu_tanh"` (Google's) or `"gelu_erf"` (PyTorch's).
         layer_norm_epsilon: of every layer normalisation.
-        include_preprocessing: whether the model maps pixels to [-1, 1]. If
-            not, it expects them so.
+        include_preprocessing: whether the model begins by normalising pixels.
+            If not, it expects them normalised.
+        pixel_mean: what is subtracted from pixels in [0, 255], a number or
+            one for each of red, green and blue.
+        pixel_deviation: what that is divided by, likewise.
         name: of the model.
 
     Returns:
@@ -101,21 +116,23 @@ def ViT(
     _check_counts(
         num_layers, num_heads, mlp_dim, num_classes, representation_size, num_registers
     )
+    _check_tokens(pooling, class_token, distillation, fc_norm, representation_size)
     _check_rates(dropout_rate, attention_dropout_rate, drop_path_rate)
     _check_sizes(height, width, patch_size, stem, num_heads, hidden_dim)
 
     images = keras.Input((height, width, 3), name="images")
     x = images
     if include_preprocessing:
-        x = _preprocessing(mean=127.5, deviation=127.5)(x)
+        x = _preprocessing(pixel_mean, pixel_deviation)(x)
     if stem is not None:
         x = stem(x)
     x = layers.Patches(patch_size, name="patches")(x)
     z = layers.PatchEncoder(  # Eq. 1
         hidden_dim,
-        class_token=pooling == "token",
+        class_token=pooling == "token" if class_token is None else class_token,
         position_embedding=position_embedding,
         num_registers=num_registers,
+        distillation_token=distillation,
         dropout_rate=dropout_rate,
         name="patch_encoder",
     )(x)
@@ -132,12 +149,15 @@ def ViT(
             layer_norm_epsilon=layer_norm_epsilon,
             name=f"block_{block:02d}",
         )(z)
-    z = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, name="norm")(z)
+    norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, name="norm")
+    if not fc_norm:
+        z = norm(z)
 
+    others = z.shape[1] - x.shape[1] * x.shape[2]  # tokens that are no patches
     if pooling == "token":
         y = z[:, 0]  # Eq. 4
     elif pooling == "gap":
-        y = keras.ops.mean(z[:, num_registers:], axis=1)
+        y = keras.ops.mean(z[:, others:], axis=1)
     else:
         y = layers.AttentionPooling(
             num_heads,
@@ -145,7 +165,9 @@ def ViT(
             activation=activation,
             layer_norm_epsilon=layer_norm_epsilon,
             name="pooling",
-        )(z[:, num_registers:])
+        )(z[:, others:])
+    if fc_norm:
+        y = norm(y)
     if representation_size is not None:
         y = keras.layers.Dense(
             representation_size,
@@ -153,10 +175,57 @@ def ViT(
             kernel_initializer="lecun_normal",
             name="pre_logits",
         )(y)
-    y = keras.layers.Identity(dtype="float32", name="features")(y)
+    y = _features("features")(y)
+    if distillation:
+        distilled = _features("features_distillation")(z[:, 1])
+    if num_classes is not None:
+        y = head(num_classes)(y)
+        if distillation:
+            distilled = head(num_classes, "head_distillation")(distilled)
+    if distillation:
+        y = keras.layers.Average(name="mean", dtype="float32")([y, distilled])
+    return keras.Model(images, y, name=name)
+
+
+def ResNet(blocks, width_factor=1.0, num_classes=1000, image_size=224, name="resnet"):
+    """Builds the paper's baseline: the hybrids' ResNet with a head (section 4.1).
+
+    "BiT" in the paper's figures: group normalisation and standardised
+    convolutions. Images and logits are those of `ViT`.
+
+    Args:
+        blocks: the units in each stage, such as (3, 4, 6, 3).
+        width_factor: over the usual number of channels.
+        num_classes: logits to give; `None`: the model gives the features.
+        image_size: pixels, an integer or (height, width).
+        name: of the model.
+
+    Returns:
+        A functional `keras.Model` with random weights, its head zero.
+
+    Example:
+
+    >>> ResNet((2, 2, 2, 2), num_classes=10).output_shape
+    (None, 10)
+    """
+    height, width = pair(image_size, "image_size")
+    images = keras.Input((height, width, 3), name="images")
+    x = _preprocessing(127.5, 127.5)(images)
+    x = layers.ResNetStem(blocks, width_factor, name="stem")(x)
+    y = _features("features")(keras.ops.mean(x, axis=(1, 2)))
     if num_classes is not None:
         y = head(num_classes)(y)
     return keras.Model(images, y, name=name)
+
+
+def ResNet_R26(num_classes=1000, image_size=224, name="resnet_r26"):
+    """Builds `ResNet` with two units in each of four stages."""
+    return ResNet((2, 2, 2, 2), 1.0, num_classes, image_size, name)
+
+
+def ResNet_R50(num_classes=1000, image_size=224, name="resnet_r50"):
+    """Builds `ResNet` with 3, 4, 6 and 3 units in its stages."""
+    return ResNet((3, 4, 6, 3), 1.0, num_classes, image_size, name)
 
 
 def _factory(variant_name):
@@ -203,21 +272,30 @@ def _factory_doc(name, variant):
     """
 
 
-FACTORIES = {"ViT": ViT} | {name: _factory(name) for name in VARIANTS}
+FACTORIES = (
+    {"ViT": ViT}
+    | {name: _factory(name) for name in VARIANTS}
+    | {"ResNet": ResNet, "ResNet_R26": ResNet_R26, "ResNet_R50": ResNet_R50}
+)
 
 
-def head(num_classes):
+def head(num_classes, name="head"):
     """The classifier: one linear layer, zero until it is trained (section 3.2)."""
     return keras.layers.Dense(
-        num_classes, kernel_initializer="zeros", name="head", dtype="float32"
+        num_classes, kernel_initializer="zeros", name=name, dtype="float32"
     )
+
+
+def _features(name):
+    """A name for what a head reads; float32 under any dtype policy."""
+    return keras.layers.Identity(dtype="float32", name=name)
 
 
 def _preprocessing(mean, deviation):
     """Pixels in [0, 255] to what the weights were trained on, in float32."""
     return keras.layers.Normalization(
-        mean=[mean] * 3,
-        variance=[deviation**2] * 3,
+        mean=np.broadcast_to(mean, 3).tolist(),
+        variance=np.square(np.broadcast_to(deviation, 3)).tolist(),
         name="preprocessing",
         dtype="float32",
     )
@@ -281,3 +359,18 @@ def _check_rates(dropout_rate, attention_dropout_rate, drop_path_rate):
             raise ValueError(
                 f"{argument} must lie in [0, 1). Received: {argument}={rate}"
             )
+
+
+def _check_tokens(pooling, class_token, distillation, fc_norm, representation_size):
+    if pooling == "token" and class_token is False:
+        raise ValueError(
+            'pooling="token" reads the class token, so class_token=False '
+            'clashes with it. Expected pooling="gap" or "map" without one.'
+        )
+    if distillation and (pooling != "token" or fc_norm or representation_size):
+        raise ValueError(
+            'distillation needs pooling="token", without fc_norm and '
+            "without representation_size."
+        )
+    if fc_norm and pooling != "gap":
+        raise ValueError(f'fc_norm goes with pooling="gap". Received: {pooling!r}')

@@ -3,7 +3,9 @@
 import keras
 from keras import ops
 
-POSITION_EMBEDDINGS = ("learned", "none")
+from keras_vit.layers.sincos import sincos_2d
+
+POSITION_EMBEDDINGS = ("learned", "none", "sincos_2d")
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -11,19 +13,22 @@ class PatchEncoder(keras.layers.Layer):
     """Projects patches to tokens and tells each its place: Eq. 1.
 
     `z_0 = [x_class; x_p^1 E; ...; x_p^N E] + E_pos`, followed by dropout.
-    Register tokens (arXiv:2309.16588) stand between the class token and the
-    patches and have no position.
+    DeiT's distillation token (arXiv:2012.12877) follows the class token;
+    register tokens (arXiv:2309.16588) stand before the patches and have no
+    position.
 
     B images, h x w patches, N = h w, D features of a token,
-    T tokens: N, and the class token and the registers where there are any.
+    T tokens: N, and those others where there are any.
 
     Args:
         hidden_dim: D.
         class_token: whether the sequence begins with the learned token whose
             final state stands for the image.
-        position_embedding: `"learned"` (one vector for the class token and
-            each patch) or `"none"`.
+        position_embedding: `"learned"` (one vector for each token but the
+            registers), `"sincos_2d"` (fixed, for the patches alone) or
+            `"none"`.
         num_registers: how many register tokens to add.
+        distillation_token: whether a second such token follows the first.
         dropout_rate: of the whole sequence, after the positions are added.
 
     Input shape: `(B, h, w, F)`, what `Patches` gives, or any feature map.
@@ -44,6 +49,7 @@ class PatchEncoder(keras.layers.Layer):
         class_token=True,
         position_embedding="learned",
         num_registers=0,
+        distillation_token=False,
         dropout_rate=0.0,
         **kwargs,
     ):
@@ -57,6 +63,7 @@ class PatchEncoder(keras.layers.Layer):
         self.class_token = class_token
         self.position_embedding = position_embedding
         self.num_registers = num_registers
+        self.distillation_token = distillation_token
         self.dropout_rate = dropout_rate
         self.projection = keras.layers.Dense(
             hidden_dim,
@@ -71,11 +78,18 @@ class PatchEncoder(keras.layers.Layer):
     def build(self, patches_shape):
         _, height, width, _ = patches_shape
         self.projection.build(patches_shape)
-        self.token = self.registers = self.positions = None
-        if self.class_token:
-            self.token = self.add_weight(
-                name="class_token", shape=(1, 1, self.hidden_dim), initializer="zeros"
+        self.grid = height, width
+        self.first_tokens = [
+            self.add_weight(
+                name=name, shape=(1, 1, self.hidden_dim), initializer="zeros"
             )
+            for name, wanted in (
+                ("class_token", self.class_token),
+                ("distillation_token", self.distillation_token),
+            )
+            if wanted
+        ]
+        self.registers = self.positions = None
         if self.num_registers:
             self.registers = self.add_weight(
                 name="registers",
@@ -85,7 +99,7 @@ class PatchEncoder(keras.layers.Layer):
         if self.position_embedding == "learned":
             self.positions = self.add_weight(
                 name="position_embedding",
-                shape=(1, self.class_token + height * width, self.hidden_dim),
+                shape=(1, len(self.first_tokens) + height * width, self.hidden_dim),
                 initializer=keras.initializers.RandomNormal(stddev=0.02),
             )
 
@@ -93,14 +107,18 @@ class PatchEncoder(keras.layers.Layer):
         _, height, width, _ = patches.shape
         z = self.projection(patches)  # x_p E
         z = ops.reshape(z, (-1, height * width, self.hidden_dim))
-        if self.class_token:
-            z = ops.concatenate([self._for_each_image(self.token, z), z], axis=1)
+        if self.position_embedding == "sincos_2d":
+            fixed = sincos_2d(height, width, self.hidden_dim)
+            z = z + ops.convert_to_tensor(fixed, z.dtype)
+        if self.first_tokens:
+            first = [self._for_each_image(token, z) for token in self.first_tokens]
+            z = ops.concatenate([*first, z], axis=1)
         if self.positions is not None:
             z = z + ops.cast(self.positions, z.dtype)  # + E_pos
         if self.num_registers:
-            first = int(self.class_token)
+            count = len(self.first_tokens)
             registers = self._for_each_image(self.registers, z)
-            z = ops.concatenate([z[:, :first], registers, z[:, first:]], axis=1)
+            z = ops.concatenate([z[:, :count], registers, z[:, count:]], axis=1)
         return self.dropout(z, training=training)
 
     def _for_each_image(self, tokens, z):
@@ -109,8 +127,8 @@ class PatchEncoder(keras.layers.Layer):
 
     def compute_output_shape(self, patches_shape):
         batch, height, width, _ = patches_shape
-        tokens = self.class_token + self.num_registers + height * width
-        return batch, tokens, self.hidden_dim
+        others = self.class_token + self.distillation_token + self.num_registers
+        return batch, others + height * width, self.hidden_dim
 
     def get_config(self):
         return super().get_config() | {
@@ -118,5 +136,6 @@ class PatchEncoder(keras.layers.Layer):
             "class_token": self.class_token,
             "position_embedding": self.position_embedding,
             "num_registers": self.num_registers,
+            "distillation_token": self.distillation_token,
             "dropout_rate": self.dropout_rate,
         }

@@ -16,6 +16,16 @@ LAYERS = {
         (2, 2, 3, 48),
         (2, 7, 8),
     ),
+    "PatchEncoder with distillation": (
+        layers.PatchEncoder,
+        {
+            "hidden_dim": 8,
+            "position_embedding": "sincos_2d",
+            "distillation_token": True,
+        },
+        (2, 2, 3, 48),
+        (2, 8, 8),
+    ),
     "PatchEncoder with registers": (
         layers.PatchEncoder,
         {
