@@ -1,0 +1,77 @@
+"""What a model is made of, as far as weights depend on it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Facts of a ViT of this package.
+
+    Attributes:
+        num_heads: attention heads of a block.
+        patch_size: (height, width) of a patch.
+        grid: (rows, columns) of patches.
+        num_first_tokens: class and distillation token, where there are any.
+        num_registers: register tokens.
+        root_alone: whether the stem is a ResNet's root without stages.
+        fc_norm: whether the final norm follows pooling.
+        activation: a key of `layers.mlp.ACTIVATIONS`.
+        layer_norm_epsilon: of every layer normalisation.
+        position_embedding: one of `layers.patch_encoder.POSITION_EMBEDDINGS`.
+    """
+
+    num_heads: int
+    patch_size: tuple[int, int]
+    grid: tuple[int, int]
+    num_first_tokens: int
+    num_registers: int
+    root_alone: bool
+    fc_norm: bool
+    activation: str
+    layer_norm_epsilon: float
+    position_embedding: str
+
+
+def describe(model):
+    """Gives the `Architecture` of a model.
+
+    Raises:
+        ValueError: if it is no ViT that this package built.
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    missing = {"patches", "patch_encoder", "block_00", "norm"} - layers.keys()
+    if missing:
+        raise ValueError(
+            "Expected a model that a ViT factory of keras_vit built. "
+            f"Received: {model.name!r}, without the layers {', '.join(sorted(missing))}"
+        )
+    encoder, block = layers["patch_encoder"], layers["block_00"]
+    return Architecture(
+        num_heads=block.num_heads,
+        patch_size=tuple(layers["patches"].patch_size),
+        grid=tuple(encoder.grid),
+        num_first_tokens=len(encoder.first_tokens),
+        num_registers=encoder.num_registers,
+        root_alone=getattr(layers.get("stem"), "blocks", None) == (),
+        fc_norm=len(layers["norm"].output.shape) == 2,
+        activation=block.activation,
+        layer_norm_epsilon=block.layer_norm_epsilon,
+        position_embedding=encoder.position_embedding,
+    )
+
+
+def shapes(model):
+    """The shape of every weight by its path."""
+    return {weight.path: tuple(weight.shape) for weight in weights(model)}
+
+
+def weights(model):
+    """The weights that a checkpoint holds: all but the states of random draws."""
+    return [weight for weight in model.weights if "seed_generator" not in weight.path]
+
+
+def empty(shape):
+    """An array of a shape that takes no memory, to try changes of shape on."""
+    return np.broadcast_to(np.float32(0), shape)

@@ -1,0 +1,206 @@
+"""A file of published weights -> a model: all of it, or nothing."""
+
+import json
+import math
+import pathlib
+
+import numpy as np
+
+from keras_vit.weights.architecture import describe, shapes, weights
+from keras_vit.weights.files import open_arrays
+from keras_vit.weights.positions import resize_grid
+from keras_vit.weights.sources import SOURCES, recognise
+from keras_vit.weights.translate import names_in, their_shape, to_ours
+
+HEADS = ("head/", "head_distillation/")
+POSITIONS = "patch_encoder/position_embedding"
+HUGGINGFACE_EPSILON = 1e-12  # of a config.json that does not say
+
+
+def load_weights(model, path, head="keep", source=None):
+    """Loads published weights into a model.
+
+    Everything is checked before anything is assigned: after an error the
+    model is as it was. Positions go to the model's grid by the rule of the
+    source's own code. Google's files in `.npz`, old and new names, and those
+    of timm, Hugging Face (ViT, DeiT, DINOv2) and torchvision in
+    `.safetensors` are recognised by the names in them.
+
+    Args:
+        model: a ViT that a factory of this package built.
+        path: of a `.npz` or `.safetensors` file, or of a folder as Hugging
+            Face lays it out, whose `config.json` is read too.
+        head: `"keep"`: the file's; it must fit. `"reset"`: zero, whatever the
+            file has.
+        source: the publisher, a key of `SOURCES`, where it is not to be
+            recognised.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged or unknown, if the model computes
+            otherwise than the source (GELU, epsilon), or if arrays are
+            missing, left over or misshapen, of which one message lists all.
+
+    Example:
+
+    >>> model = keras_vit.ViT_B16(num_classes=10, image_size=384)
+    >>> load_weights(model, "B_16.npz", head="reset")  # doctest: +SKIP
+    """
+    if head not in ("keep", "reset"):
+        raise ValueError(f"head must be 'keep' or 'reset'. Received: head={head!r}")
+    architecture = describe(model)
+    path, config = find(path)
+    stored = open_arrays(path)
+    source = named(source) if source else recognise(stored)
+    _check_numerics(architecture, source, config)
+    stored = source.normalise(stored)
+    names, left_out = _match(model, architecture, source, stored, head, path)
+
+    theirs = {}
+    for name in {name for name, _ in names.values()}:
+        theirs[name] = _read(stored[name], name, path)
+    arrays = {}
+    for weight in weights(model):
+        if weight.path in names:
+            name, change = names[weight.path]
+            array = theirs[name]
+            if weight.path == POSITIONS:
+                array = _on_grid(array, architecture, source.position_method)
+            arrays[weight.path] = to_ours(array, change, tuple(weight.shape))
+        else:
+            arrays[weight.path] = np.zeros(weight.shape, np.float32)
+    for weight in weights(model):
+        weight.assign(arrays.pop(weight.path))
+
+
+def named(source):
+    """The source of that name."""
+    if source not in SOURCES:
+        raise ValueError(
+            f"Unknown source. Expected one of {', '.join(SOURCES)}. "
+            f"Received: {source!r}"
+        )
+    return SOURCES[source]
+
+
+def find(path):
+    """The file of weights at a path, and the `config.json` beside it."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        path = path / "model.safetensors"
+    config = path.parent / "config.json"
+    if path.suffix == ".safetensors" and config.is_file():
+        return path, json.loads(config.read_text(encoding="utf-8"))
+    return path, {}
+
+
+def epsilon_of(source, config):
+    """The epsilon that a source's models normalise with."""
+    if source.layer_norm_epsilon is not None:
+        return source.layer_norm_epsilon
+    return config.get("layer_norm_eps", HUGGINGFACE_EPSILON)
+
+
+ACTIVATIONS = {  # Hugging Face's `hidden_act`
+    "gelu": "gelu_erf",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+}
+
+
+def activation_of(source, config):
+    """The activation of a source's models."""
+    return ACTIVATIONS.get(config.get("hidden_act"), source.activation)
+
+
+def _check_numerics(architecture, source, config):
+    expected = {
+        "activation": activation_of(source, config),
+        "layer_norm_epsilon": epsilon_of(source, config),
+    }
+    wrong = {
+        argument: (value, getattr(architecture, argument))
+        for argument, value in expected.items()
+        if getattr(architecture, argument) != value
+    }
+    if wrong:
+        arguments = ", ".join(f"{key}={value!r}" for key, (value, _) in wrong.items())
+        received = ", ".join(f"{key}={value!r}" for key, (_, value) in wrong.items())
+        raise ValueError(
+            f"The weights are {source.name}'s, and this model computes otherwise. "
+            f"Build it with {arguments}. Received: {received}"
+        )
+
+
+def _match(model, architecture, source, stored, head, path):
+    """Finds each weight's array, or tells everything that does not fit."""
+    wanted = shapes(model)
+    if head == "reset":
+        wanted = {k: v for k, v in wanted.items() if not k.startswith(HEADS)}
+    names, unknown = names_in(source.rules(architecture), wanted, architecture)
+    missing, misshapen = [], []
+    for ours, (theirs, change) in names.items():
+        if theirs not in stored:
+            missing.append(f"{theirs} (for {ours})")
+            continue
+        shape = tuple(stored[theirs].shape)
+        if ours == POSITIONS:
+            problem = _position_problem(shape, wanted[ours], architecture)
+        else:
+            expected = their_shape(wanted[ours], change, architecture)
+            problem = shape != expected and f"expected {expected}"
+        if problem:
+            misshapen.append(f"{theirs} (for {ours}): {problem}, received {shape}")
+    used = {theirs for theirs, _ in names.values()}
+    over = [name for name in stored if name not in used]
+    if head == "reset":
+        over = [name for name in over if not name.startswith(source.dropped_with_head)]
+    problems = {
+        "missing": missing,
+        "left over": over,
+        "misshapen": misshapen,
+        f"without a place in {source.name}'s files": unknown,
+    }
+    if any(problems.values()):
+        raise ValueError(
+            f"{path.name} ({source.name}) does not fit the model {model.name!r}."
+            + "".join(
+                f"\n  {what}: {', '.join(dict.fromkeys(some))}"
+                for what, some in problems.items()
+                if some
+            )
+        )
+    return names, over
+
+
+def _position_problem(shape, ours, architecture):
+    if len(shape) != 3 or shape[0] != 1 or shape[2] != ours[2]:
+        return f"expected (1, N, {ours[2]})"
+    cells = shape[1] - architecture.num_first_tokens
+    if shape == ours or (cells > 0 and math.isqrt(cells) ** 2 == cells):
+        return None
+    return (
+        f"expected {architecture.num_first_tokens} and the cells of the model's own or "
+        "of a square grid"
+    )
+
+
+def _read(stored, name, path):
+    array = stored.read()
+    if array.dtype != np.float32:
+        array = array.astype(np.float32)
+    if not np.isfinite(array.ravel()).all():
+        raise ValueError(f"{path.name}: {name!r} holds numbers that are not finite")
+    return array
+
+
+def _on_grid(table, architecture, method):
+    """The position table (1, T, D) on the model's grid."""
+    first, (rows, columns) = architecture.num_first_tokens, architecture.grid
+    cells = table.shape[1] - first
+    if cells == rows * columns:
+        return table
+    side = math.isqrt(cells)
+    grid = table[0, first:].reshape(side, side, -1)
+    resized = resize_grid(grid, (rows, columns), method).reshape(rows * columns, -1)
+    return np.concatenate([table[0, :first], resized])[np.newaxis]

@@ -1,0 +1,92 @@
+"""Position tables on another grid, by the rule of each source.
+
+A rule is a pair of matrices: the rows of the new table are weighted sums of
+the rows of the old, and so are the columns (section 3.2: "2-D interpolation
+of the pre-trained position embeddings, according to their location in the
+original image").
+"""
+
+import numpy as np
+
+
+def resize_grid(table, grid, method):
+    """Interpolates a table of position vectors.
+
+    Args:
+        table: `(h, w, D)`, the vectors of the old grid.
+        grid: (rows, columns) of the new one.
+        method: a key of `METHODS`.
+
+    Returns:
+        float32, `(rows, columns, D)`.
+
+    Example:
+
+    >>> resize_grid(np.zeros((14, 14, 192)), (24, 24), "bilinear").shape
+    (24, 24, 192)
+    """
+    if table.shape[:2] == tuple(grid):
+        return table
+    rows, columns = (
+        METHODS[method](old, new)
+        for old, new in zip(table.shape[:2], grid, strict=True)
+    )
+    resized = np.einsum("rh,hwd,cw->rcd", rows, table.astype(np.float64), columns)
+    return resized.astype(np.float32)
+
+
+def _corners(old, new):
+    """Places of the new cells among the old, first on first and last on last."""
+    return np.arange(new) * ((old - 1) / max(new - 1, 1))
+
+
+def _half_pixels(old, new):
+    """Places of the new cells among the old, both tables of the same extent."""
+    return (np.arange(new) + 0.5) * old / new - 0.5
+
+
+def _cubic(distance, a):
+    """Keys's cubic kernel; a is its slope at 1."""
+    x = np.abs(distance)
+    near = (a + 2) * x**3 - (a + 3) * x**2 + 1
+    far = a * (x**3 - 5 * x**2 + 8 * x - 4)
+    return np.where(x <= 1, near, np.where(x < 2, far, 0))
+
+
+def _clamped(places, old, kernel, reach):
+    """Weights of the old cells around each place; the edge goes on outside."""
+    matrix = np.zeros((len(places), old))
+    first = np.floor(places).astype(int)
+    for step in range(1 - reach, reach + 1):
+        cell = first + step
+        weight = kernel(places - cell)
+        np.add.at(matrix, (np.arange(len(places)), cell.clip(0, old - 1)), weight)
+    return matrix
+
+
+def _bilinear(old, new):
+    places = _corners(old, new)
+    return _clamped(places, old, lambda x: np.maximum(0, 1 - np.abs(x)), reach=1)
+
+
+def _bicubic(old, new):
+    return _clamped(_half_pixels(old, new), old, lambda x: _cubic(x, -0.75), reach=2)
+
+
+def _bicubic_corners(old, new):
+    return _clamped(_corners(old, new), old, lambda x: _cubic(x, -0.75), reach=2)
+
+
+def _bicubic_antialias(old, new):
+    scale = max(old / new, 1.0)  # the kernel grows with the step when shrinking
+    distance = np.arange(old) - _half_pixels(old, new)[:, np.newaxis]
+    matrix = _cubic(distance / scale, -0.5)
+    return matrix / matrix.sum(1, keepdims=True)
+
+
+METHODS = {
+    "bilinear": _bilinear,  # Google: scipy.ndimage.zoom of order 1
+    "bicubic": _bicubic,  # Hugging Face: torch, align_corners=False
+    "bicubic_corners": _bicubic_corners,  # torchvision: torch, align_corners=True
+    "bicubic_antialias": _bicubic_antialias,  # timm: torch, antialias=True
+}

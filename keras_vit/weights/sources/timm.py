@@ -1,0 +1,106 @@
+"""timm (pytorch-image-models), and the hybrids there."""
+
+import math
+
+import numpy as np
+
+from keras_vit.weights.files import Stored
+from keras_vit.weights.sources.source import Source
+from keras_vit.weights.sources.torch_layout import dense, fused, norm
+from keras_vit.weights.translate import AS_IS, CONVOLUTION, PATCHES_TORCH
+
+BLOCK = "blocks.*"
+BACKBONE = "patch_embed.backbone"
+UNIT = f"{BACKBONE}.stages.#.blocks.#"
+RULES = {
+    "patch_encoder/projection/kernel": ("patch_embed.proj.weight", PATCHES_TORCH),
+    "patch_encoder/projection/bias": ("patch_embed.proj.bias", AS_IS),
+    "patch_encoder/class_token": ("cls_token", AS_IS),
+    "patch_encoder/distillation_token": ("dist_token", AS_IS),
+    "patch_encoder/registers": ("reg_token", AS_IS),
+    "patch_encoder/position_embedding": ("pos_embed", AS_IS),
+    **norm("block_*/norm1", f"{BLOCK}.norm1"),
+    **fused("block_*/attention", f"{BLOCK}.attn.qkv.weight", f"{BLOCK}.attn.qkv.bias"),
+    **norm("block_*/attention/query_norm", f"{BLOCK}.attn.q_norm"),
+    **norm("block_*/attention/key_norm", f"{BLOCK}.attn.k_norm"),
+    **dense("block_*/attention/out", f"{BLOCK}.attn.proj"),
+    "block_*/scale1/gamma": (f"{BLOCK}.ls1.gamma", AS_IS),
+    **norm("block_*/norm2", f"{BLOCK}.norm2"),
+    **dense("block_*/mlp/fc1", f"{BLOCK}.mlp.fc1"),
+    **dense("block_*/mlp/fc2", f"{BLOCK}.mlp.fc2"),
+    "block_*/scale2/gamma": (f"{BLOCK}.ls2.gamma", AS_IS),
+    **dense("head", "head"),
+    **dense("head_distillation", "head_dist"),
+    "stem/conv_root/kernel": (f"{BACKBONE}.stem.conv.weight", CONVOLUTION),
+    **norm("stem/norm_root", f"{BACKBONE}.stem.norm"),
+    **{
+        key: rule
+        for n in (1, 2, 3)
+        for key, rule in {
+            f"stem/block*_unit*/conv{n}/kernel": (
+                f"{UNIT}.conv{n}.weight",
+                CONVOLUTION,
+            ),
+            **norm(f"stem/block*_unit*/norm{n}", f"{UNIT}.norm{n}"),
+        }.items()
+    },
+    "stem/block*_unit*/conv_shortcut/kernel": (
+        f"{UNIT}.downsample.conv.weight",
+        CONVOLUTION,
+    ),
+    **norm("stem/block*_unit*/norm_shortcut", f"{UNIT}.downsample.norm"),
+}
+ROOT_ALONE = {  # the stem of R+Ti/16, which has no stages
+    "stem/conv_root/kernel": (f"{BACKBONE}.conv.weight", CONVOLUTION),
+    **norm("stem/norm_root", f"{BACKBONE}.norm"),
+}
+
+
+def rules(architecture):
+    """What follows pooling, and a root alone, have names of their own."""
+    final = norm("norm", "fc_norm" if architecture.fc_norm else "norm")
+    return RULES | final | (ROOT_ALONE if architecture.root_alone else {})
+
+
+def normalise(stored):
+    """Positions for the class and distillation token and the patches alone."""
+    stored = dict(stored)
+    first = sum(name in stored for name in ("cls_token", "dist_token"))
+    registers = stored["reg_token"].shape[1] if "reg_token" in stored else 0
+    positions = stored.get("pos_embed")
+    if positions is None or len(positions.shape) != 3:
+        return stored
+    if first and math.isqrt(positions.shape[1]) ** 2 == positions.shape[1]:
+        # `no_embed_class`: none for them, which is the same as one of 0.
+        stored["pos_embed"] = positions.changed(
+            lambda table: np.pad(table, [(0, 0), (first, 0), (0, 0)])
+        )
+    elif registers and _is_square(positions.shape[1] - first - registers):
+        # A register's position is added to the same register for every image.
+        of_registers = slice(first, first + registers)
+        tokens = stored["reg_token"]
+        stored["reg_token"] = Stored(
+            tokens.shape,
+            tokens.dtype,
+            lambda: tokens.read() + positions.read()[:, of_registers],
+        )
+        stored["pos_embed"] = positions.changed(
+            lambda table: np.delete(table, np.r_[of_registers], axis=1)
+        )
+    return stored
+
+
+def _is_square(number):
+    return number > 0 and math.isqrt(number) ** 2 == number
+
+
+TIMM = Source(
+    name="timm",
+    recognises=lambda names: any(name.startswith("blocks.0.attn.") for name in names),
+    normalise=normalise,
+    rules=rules,
+    activation="gelu_erf",
+    layer_norm_epsilon=1e-6,
+    position_method="bicubic_antialias",
+    dropped_with_head=("head.", "head_dist."),
+)

@@ -1,0 +1,28 @@
+"""How PyTorch names the two arrays of a layer."""
+
+from keras_vit.weights.translate import AS_IS, THIRDS, TRANSPOSED
+
+
+def dense(ours, theirs):
+    """Rules of a dense layer."""
+    return {
+        f"{ours}/kernel": (f"{theirs}.weight", TRANSPOSED),
+        f"{ours}/bias": (f"{theirs}.bias", AS_IS),
+    }
+
+
+def norm(ours, theirs):
+    """Rules of a normalisation."""
+    return {
+        f"{ours}/gamma": (f"{theirs}.weight", AS_IS),
+        f"{ours}/beta": (f"{theirs}.bias", AS_IS),
+    }
+
+
+def fused(ours, weight, bias):
+    """Rules of query, key and value that lie in one array."""
+    return {
+        f"{ours}/{name}/{part}": (theirs, third)
+        for name, third in THIRDS.items()
+        for part, theirs in (("kernel", weight), ("bias", bias))
+    }

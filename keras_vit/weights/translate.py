@@ -1,0 +1,139 @@
+"""Our names and layouts from a source's, and a source's from ours.
+
+A source's rules say, for each of our weights, which of their arrays holds it
+and how: `ours: (theirs, change)`. `*` in a name stands for a number, in the
+order of appearance; `#` in theirs for the number less one, where they count
+from 0 and we from 1.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_vit.weights.architecture import empty
+
+
+@dataclass(frozen=True)
+class Change:
+    """How one array is laid out there and here.
+
+    Attributes:
+        theirs: our array and the `Architecture` -> theirs.
+        ours: their array and our shape -> ours; undoes `theirs`.
+        part: which of the parts, if their array holds several of ours, one
+            after the other along its first axis.
+        parts: how many parts there are.
+    """
+
+    theirs: Callable = lambda array, architecture: array
+    ours: Callable = lambda array, shape: array
+    part: int = 0
+    parts: int = 1
+
+
+def reshaped(shape):
+    """Theirs has the shape that `shape(our array, architecture)` says."""
+    return Change(
+        theirs=lambda array, architecture: array.reshape(shape(array, architecture)),
+        ours=lambda array, ours: array.reshape(ours),
+    )
+
+
+def _their_patches(array, architecture):
+    return array.reshape(*architecture.patch_size, -1, array.shape[-1])
+
+
+def _third(index):
+    return Change(
+        theirs=lambda array, _: array.T,
+        ours=lambda array, _: array.T,
+        part=index,
+        parts=3,
+    )
+
+
+AS_IS = Change()
+# PyTorch keeps a dense kernel as (outputs, inputs).
+TRANSPOSED = Change(lambda array, _: array.T, lambda array, _: array.T)
+# A convolution's kernel, (height, width, inputs, outputs) here.
+CONVOLUTION = Change(
+    lambda array, _: array.transpose(3, 2, 0, 1),
+    lambda array, _: array.transpose(2, 3, 1, 0),
+)
+# Our projection of flat patches is a convolution elsewhere.
+PATCHES = Change(_their_patches, lambda array, shape: array.reshape(shape))
+PATCHES_TORCH = Change(
+    lambda array, a: _their_patches(array, a).transpose(3, 2, 0, 1),
+    lambda array, shape: array.transpose(2, 3, 1, 0).reshape(shape),
+)
+THIRDS = {name: _third(index) for index, name in enumerate(("query", "key", "value"))}
+
+
+def names_in(rules, paths, architecture):
+    """Finds where each of our weights lies in a source.
+
+    Returns:
+        `{path: (theirs, change)}`, and the paths that no rule covers.
+    """
+    compiled = [
+        (re.compile(re.sub(r"\\\*", r"(\\d+)", re.escape(ours))), theirs, change)
+        for ours, (theirs, change) in rules.items()
+    ]
+    found, unknown = {}, []
+    for path in paths:
+        for pattern, theirs, change in compiled:
+            match = pattern.fullmatch(path)
+            if match:
+                numbers = iter(int(number) for number in match.groups())
+                found[path] = (
+                    re.sub(
+                        r"[*#]",
+                        lambda sign: str(next(numbers) - (sign.group() == "#")),
+                        theirs,
+                    ),
+                    change,
+                )
+                break
+        else:
+            unknown.append(path)
+    return found, unknown
+
+
+def their_shape(shape, change, architecture):
+    """The shape that an array of theirs must have to hold one of ours."""
+    theirs = change.theirs(empty(shape), architecture).shape
+    return (theirs[0] * change.parts, *theirs[1:]) if change.parts > 1 else theirs
+
+
+def to_ours(array, change, shape):
+    """Our array from theirs, as a view of it where that can be."""
+    if change.parts > 1:
+        array = np.split(array, change.parts)[change.part]
+    return change.ours(array, shape)
+
+
+def to_theirs(arrays, names, architecture):
+    """All of their arrays from ours.
+
+    Args:
+        arrays: ours, by path.
+        names: what `names_in` found.
+        architecture: of the model.
+
+    Returns:
+        Theirs, by name, C-contiguous.
+    """
+    held = {}
+    for path, (theirs, change) in names.items():
+        part = change.theirs(arrays[path], architecture)
+        held.setdefault(theirs, {})[change.part] = part
+    return {
+        name: np.ascontiguousarray(
+            np.concatenate([parts[index] for index in sorted(parts)])
+            if len(parts) > 1
+            else parts[0]
+        )
+        for name, parts in held.items()
+    }
