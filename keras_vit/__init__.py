@@ -16,6 +16,10 @@ _FUNCTIONS = {
     "evaluate": "keras_vit.evaluation",
     "predict": "keras_vit.prediction",
     "export": "keras_vit.exporting",
+    "load_weights": "keras_vit.weights",
+    "save_weights": "keras_vit.weights",
+    "resize": "keras_vit.weights",
+    "replace_head": "keras_vit.weights",
 }
 _MODULES = ("data", "recipes")
 

@@ -14,7 +14,7 @@ FLOORS = [
     {"variants", "recipes", "files", "figures"},
     {"layers", "data"},
     {"model", "model_files"},
-    {"evaluation", "prediction", "exporting"},
+    {"weights", "evaluation", "prediction", "exporting"},
     {"training"},
     {"cli"},
 ]
@@ -25,6 +25,7 @@ DOORS = {
     "absl": {
         f"cli/{name}.py" for name in ["main", "train", "evaluate", "predict", "export"]
     },
+    "safetensors": {"weights/save.py"},
     "PIL": {"data/images.py", "training/run.py"},
     "keras_cv": {"data/augmentation.py"},
     "tensorflow_datasets": {"data/sources.py"},

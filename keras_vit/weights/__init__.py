@@ -1,3 +1,6 @@
 """Published weights -> our names -> a model, and back."""
 
 from keras_vit.weights.load import load_weights as load_weights
+from keras_vit.weights.rebuild import replace_head as replace_head
+from keras_vit.weights.rebuild import resize as resize
+from keras_vit.weights.save import save_weights as save_weights

@@ -6,6 +6,7 @@ array is allocated.
 """
 
 import json
+import math
 import pathlib
 import struct
 import zipfile
@@ -17,6 +18,8 @@ import ml_dtypes
 import numpy as np
 
 MOST_HEADER_BYTES = 100_000_000  # the limit of the safetensors format itself
+
+ZIP_ERRORS = EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error
 
 
 class WeightsFileError(ValueError):
@@ -75,7 +78,7 @@ def open_arrays(path):
         return READERS[path.suffix](path)
     except WeightsFileError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, TypeError, ValueError, KeyError, *ZIP_ERRORS) as error:
         raise WeightsFileError(f"{path.name}: not readable ({error})") from error
 
 
@@ -92,9 +95,7 @@ def _open_npz(path):
                 )
             with archive.open(member) as stream:
                 shape, _, dtype = _read_npy_header(stream, name)
-                expected = (
-                    stream.tell() + int(np.prod(shape, dtype=object)) * dtype.itemsize
-                )
+                expected = stream.tell() + _bytes_of(shape, dtype)
             if expected != member.file_size:
                 raise WeightsFileError(
                     f"{path.name}: the header of {name!r} claims {dtype} of shape "
@@ -102,6 +103,12 @@ def _open_npz(path):
                 )
             stored[name] = Stored(shape, _bfloat16(dtype), _npz_reader(path, member))
     return stored
+
+
+def _bytes_of(shape, dtype):
+    if any(side < 0 for side in shape):
+        raise ValueError(f"a shape of {shape}")
+    return math.prod(shape) * dtype.itemsize  # in integers that do not overflow
 
 
 def _read_npy_header(stream, name):
@@ -129,7 +136,7 @@ def _npz_reader(path, member):
             with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
                 array = np.lib.format.read_array(stream, allow_pickle=False)
                 stream.read(1)  # the end is where the checksum is compared
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, ValueError, *ZIP_ERRORS) as error:
             raise WeightsFileError(
                 f"{path.name}: {member.filename!r} is damaged ({error})"
             ) from error
@@ -158,15 +165,18 @@ def _open_safetensors(path):
         (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))
         if length > min(MOST_HEADER_BYTES, size - 8):
             raise WeightsFileError(
-                f"{path.name}: claims a header of {length:,} bytes in a file of {size:,}"
+                f"{path.name}: claims a header of {length:,} bytes. "
+                f"The file has {size:,}"
             )
         header = json.loads(file.read(length))
+    if not isinstance(header, dict):
+        raise ValueError("its header is no table of names")
     header.pop("__metadata__", None)
     stored, begun, ends = {}, 8 + length, 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         dtype = np.dtype(SAFETENSORS_DTYPES[entry["dtype"]])
         shape, (start, end) = tuple(entry["shape"]), entry["data_offsets"]
-        expected = int(np.prod(shape, dtype=object)) * dtype.itemsize
+        expected = _bytes_of(shape, dtype)
         if start != ends or end - start != expected or begun + end > size:
             raise WeightsFileError(
                 f"{path.name}: {name!r} claims {entry['dtype']} of shape {shape}, "
@@ -178,14 +188,15 @@ def _open_safetensors(path):
         )
     if begun + ends != size:
         raise WeightsFileError(
-            f"{path.name}: holds {size:,} bytes. Its header accounts for {begun + ends:,}"
+            f"{path.name}: its header accounts for {begun + ends:,} bytes. "
+            f"The file has {size:,}"
         )
     return stored
 
 
 def _safetensors_reader(path, name, offset, shape, dtype):
     def read():
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shape)
         array = np.fromfile(path, dtype, count, offset=offset)
         if array.size != count:
             raise WeightsFileError(f"{path.name}: {name!r} is cut short")
@@ -196,8 +207,8 @@ def _safetensors_reader(path, name, offset, shape, dtype):
 
 READERS = {".npz": _open_npz, ".safetensors": _open_safetensors}
 _TORCH = (
-    "Load it where you trust it and write it again: "
-    "safetensors.torch.save_file(torch.load(path, weights_only=True), 'new.safetensors')"
+    "Load it where you trust it and write it again: safetensors.torch.save_file("
+    "torch.load(path, weights_only=True), 'new.safetensors')"
 )
 _H5 = (
     "Load it where you trust it and write it again: "

@@ -137,7 +137,7 @@ def _match(model, architecture, source, stored, head, path):
     wanted = shapes(model)
     if head == "reset":
         wanted = {k: v for k, v in wanted.items() if not k.startswith(HEADS)}
-    names, unknown = names_in(source.rules(architecture), wanted, architecture)
+    names, unknown = names_in(source.rules(architecture), wanted)
     missing, misshapen = [], []
     for ours, (theirs, change) in names.items():
         if theirs not in stored:

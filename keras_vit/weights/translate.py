@@ -71,7 +71,7 @@ PATCHES_TORCH = Change(
 THIRDS = {name: _third(index) for index, name in enumerate(("query", "key", "value"))}
 
 
-def names_in(rules, paths, architecture):
+def names_in(rules, paths):
     """Finds where each of our weights lies in a source.
 
     Returns:
@@ -86,19 +86,21 @@ def names_in(rules, paths, architecture):
         for pattern, theirs, change in compiled:
             match = pattern.fullmatch(path)
             if match:
-                numbers = iter(int(number) for number in match.groups())
-                found[path] = (
-                    re.sub(
-                        r"[*#]",
-                        lambda sign: str(next(numbers) - (sign.group() == "#")),
-                        theirs,
-                    ),
-                    change,
-                )
+                found[path] = _with_numbers(theirs, match.groups()), change
                 break
         else:
             unknown.append(path)
     return found, unknown
+
+
+def _with_numbers(name, numbers):
+    """A name with numbers in place of its signs."""
+    numbers = iter(numbers)
+    return re.sub(r"[*#]", lambda sign: _count(sign.group(), next(numbers)), name)
+
+
+def _count(sign, number):
+    return str(int(number) - (sign == "#"))
 
 
 def their_shape(shape, change, architecture):

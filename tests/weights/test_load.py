@@ -2,10 +2,10 @@ import keras
 import numpy as np
 import pytest
 from conftest import randomize
-from weights.models import MODELS, TINY, TORCH, build
 
 from keras_vit import ViT
 from keras_vit.weights import load_weights
+from weights.models import MODELS, TINY, TORCH, build
 
 
 def expected_of(file, fixtures):

@@ -5,6 +5,8 @@ from keras_vit.weights.sources.huggingface import DINOV2, HUGGINGFACE
 from keras_vit.weights.sources.timm import TIMM
 from keras_vit.weights.sources.torchvision import TORCHVISION
 
+__all__ = ["DINOV2", "GOOGLE", "HUGGINGFACE", "SOURCES", "TIMM", "TORCHVISION"]
+
 SOURCES = {
     source.name: source for source in (GOOGLE, TIMM, HUGGINGFACE, DINOV2, TORCHVISION)
 }

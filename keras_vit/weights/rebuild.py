@@ -1,0 +1,118 @@
+"""A model with another image size or another head, and the same weights."""
+
+import copy
+
+import keras
+
+from keras_vit.layers.patches import pair
+from keras_vit.model import head
+from keras_vit.weights.architecture import weights
+from keras_vit.weights.positions import METHODS, resize_grid
+
+POSITIONS = "patch_encoder/position_embedding"
+
+
+def resize(model, image_size, method="bilinear"):
+    """Gives a model for another image size, with the weights of this one.
+
+    The position table is interpolated in two dimensions, as section 3.2 of
+    the ViT paper does for fine-tuning at a higher resolution. Everything else
+    is copied; the model that is given is left as it is.
+
+    Args:
+        model: a model of this package, also one that was trained and saved.
+        image_size: pixels, an integer or (height, width).
+        method: a key of `weights.positions.METHODS`; the paper's by default.
+
+    Returns:
+        A new `keras.Model`.
+
+    Raises:
+        ValueError: for a size that is smaller than a patch, or an unknown
+            method.
+
+    Example:
+
+    >>> model = keras_vit.ViT(28, 7, 1, 2, 16, 32, num_classes=10)
+    >>> resize(model, (42, 56)).input_shape
+    (None, 42, 56, 3)
+    """
+    height, width = pair(image_size, "image_size")
+    if method not in METHODS:
+        raise ValueError(
+            f"method must be one of {', '.join(METHODS)}. Received: {method!r}"
+        )
+    new = _rebuilt(model, (None, height, width, 3))
+    old = {weight.path: weight.numpy() for weight in weights(model)}
+    encoders = [
+        one.get_layer("patch_encoder") for one in (model, new) if POSITIONS in old
+    ]
+    if encoders:
+        (old_grid, grid), first = (
+            [e.grid for e in encoders],
+            len(encoders[0].first_tokens),
+        )
+        table = old[POSITIONS]
+        cells = table[0, first:].reshape(*old_grid, -1)
+        cells = resize_grid(cells, grid, method).reshape(1, -1, table.shape[-1])
+        old[POSITIONS] = keras.ops.concatenate([table[:, :first], cells], axis=1)
+    for weight in weights(new):
+        weight.assign(old[weight.path])
+    return new
+
+
+def replace_head(model, num_classes):
+    """Gives a model with a new head, zero, and otherwise the weights of this one.
+
+    Args:
+        model: a model of this package, also one that was trained and saved.
+        num_classes: logits to give; `None`: no head, the model gives the
+            features.
+
+    Returns:
+        A new `keras.Model`.
+
+    Raises:
+        ValueError: if the model has no layer named `"features"`.
+
+    Example:
+
+    >>> model = keras_vit.ViT(28, 7, 1, 2, 16, 32, num_classes=10)
+    >>> replace_head(model, 3).output_shape
+    (None, 3)
+    """
+    names = {layer.name for layer in model.layers}
+    if "features" not in names:
+        raise ValueError(
+            "Expected a model that a factory of keras_vit built. "
+            f"Received: {model.name!r}, without the layer 'features'"
+        )
+    copy_of = _rebuilt(model, model.input_shape)
+    outputs = [copy_of.get_layer("features").output]
+    heads = ["head"]
+    if "features_distillation" in names:
+        outputs.append(copy_of.get_layer("features_distillation").output)
+        heads.append("head_distillation")
+    if num_classes is not None:
+        outputs = [
+            head(num_classes, name)(output)
+            for name, output in zip(heads, outputs, strict=True)
+        ]
+    if len(outputs) > 1:
+        outputs = [keras.layers.Average(name="mean", dtype="float32")(outputs)]
+    new = keras.Model(copy_of.input, outputs[0], name=model.name)
+    old = {weight.path: weight for weight in weights(model)}
+    for weight in weights(new):
+        if not weight.path.startswith(tuple(f"{name}/" for name in heads)):
+            weight.assign(old[weight.path])
+    return new
+
+
+def _rebuilt(model, input_shape):
+    """The model that this one's config makes of another input, weights random."""
+    config = copy.deepcopy(model.get_config())
+    for layer in config["layers"]:
+        layer.pop("build_config", None)  # holds the shapes of the old input
+        if layer["class_name"] == "InputLayer":
+            layer["config"]["batch_shape"] = tuple(input_shape)
+    return type(model).from_config(config)

@@ -1,0 +1,187 @@
+"""A model -> a file that the publishers' own code loads."""
+
+import json
+import pathlib
+
+import numpy as np
+
+from keras_vit.files import written_whole
+from keras_vit.weights.architecture import describe, weights
+from keras_vit.weights.files import open_arrays
+from keras_vit.weights.load import (
+    activation_of,
+    epsilon_of,
+)
+from keras_vit.weights.sources import GOOGLE, HUGGINGFACE, TIMM, TORCHVISION
+from keras_vit.weights.translate import names_in, to_theirs
+
+HIDDEN_ACT = {"gelu_erf": "gelu", "gelu_tanh": "gelu_pytorch_tanh"}
+
+
+def save_weights(model, path, format="npz"):
+    """Writes a model's weights in the names and layouts of a publisher.
+
+    Args:
+        model: a ViT that a factory of this package built.
+        path: `"npz"`: of the file, ending in `.npz`. `"timm"` and
+            `"torchvision"`: of the file, ending in `.safetensors`.
+            `"huggingface"`: of the folder, which gets `model.safetensors`,
+            `config.json` and `preprocessor_config.json`.
+        format: a key of `FORMATS`.
+
+    Raises:
+        ValueError: for an unknown format, and for what the format cannot
+            hold: a weight without a place in it, or a form of GELU or an
+            epsilon that its reader would not compute with.
+        OSError: if the file cannot be written; none is left half written.
+
+    Example:
+
+    >>> model = keras_vit.ViT(28, 7, 1, 2, 16, 32, num_classes=10)
+    >>> save_weights(model, "tiny.npz")
+    """
+    if format not in FORMATS:
+        raise ValueError(
+            f"Unknown format. Expected one of {', '.join(FORMATS)}. "
+            f"Received: {format!r}"
+        )
+    source, write, suffix = FORMATS[format]
+    path = pathlib.Path(path)
+    if path.suffix != suffix:
+        raise ValueError(
+            f"format={format!r} writes {f'a {suffix} file' if suffix else 'a folder'}. "
+            f"Received: {str(path)!r}"
+        )
+    arrays = _translated(model, source)
+    with written_whole(path) as scratch:
+        write(model, arrays, scratch)
+
+
+def _translated(model, source):
+    architecture = describe(model)
+    config = huggingface_config(model) if source is HUGGINGFACE else {}
+    cannot = [
+        f"{argument}={getattr(architecture, argument)!r} (its code has {theirs!r})"
+        for argument, theirs in (
+            ("activation", activation_of(source, config)),
+            ("layer_norm_epsilon", epsilon_of(source, config)),
+        )
+        if getattr(architecture, argument) != theirs
+    ]
+    if architecture.position_embedding == "sincos_2d":
+        cannot.append("position_embedding='sincos_2d', which is no array")
+    ours = {weight.path: np.asarray(weight) for weight in weights(model)}
+    names, unknown = names_in(source.rules(architecture), ours)
+    cannot += unknown
+    if cannot:
+        raise ValueError(f"{source.name}'s files cannot hold: {', '.join(cannot)}")
+    return to_theirs(ours, names, architecture)
+
+
+def _write_npz(model, arrays, path):
+    np.savez(path, **arrays)
+    _check(path, arrays)
+
+
+def _write_safetensors(model, arrays, path):
+    from safetensors.numpy import save_file
+
+    save_file(arrays, path, metadata={"format": "pt"})
+    _check(path, arrays)
+
+
+def _write_huggingface(model, arrays, folder):
+    folder.mkdir()
+    heads = ("classifier.", "cls_classifier.", "distillation_classifier.")
+    config = huggingface_config(model)
+    prefix = f"{config['model_type']}." if "id2label" in config else ""
+    arrays = {
+        name if name.startswith(heads) else prefix + name: array
+        for name, array in arrays.items()
+    }
+    _write_safetensors(model, arrays, folder / "model.safetensors")
+    for name, content in (
+        ("config.json", config),
+        ("preprocessor_config.json", huggingface_preprocessing(model)),
+    ):
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _check(path, arrays):
+    """Reads back what was written."""
+    stored = open_arrays(path)
+    for name, array in arrays.items():
+        if not np.array_equal(stored[name].read(), array, equal_nan=True):
+            raise OSError(f"{path.name}: {name!r} was not written as it is")
+
+
+def huggingface_config(model):
+    """The `config.json` of a model."""
+    architecture = describe(model)
+    layers = {layer.name: layer for layer in model.layers}
+    height, width = model.input_shape[1:3]
+    rows, columns = architecture.patch_size
+    if rows != columns:
+        raise ValueError(
+            "huggingface's files cannot hold patches that are not square. "
+            f"Received: {rows} x {columns}"
+        )
+    distilled = "head_distillation" in layers
+    has_head = "head" in layers
+    kind = "DeiT" if distilled else "ViT"
+    task = "Model"
+    if has_head:
+        task = "ForImageClassification" + ("WithTeacher" if distilled else "")
+    config = {
+        "architectures": [kind + task],
+        "model_type": kind.lower(),
+        "hidden_size": layers["patch_encoder"].hidden_dim,
+        "num_hidden_layers": sum(name.startswith("block_") for name in layers),
+        "num_attention_heads": architecture.num_heads,
+        "intermediate_size": layers["block_00"].mlp_dim,
+        "hidden_act": HIDDEN_ACT[architecture.activation],
+        "layer_norm_eps": architecture.layer_norm_epsilon,
+        "image_size": height if height == width else [height, width],
+        "patch_size": rows,
+        "num_channels": 3,
+        "qkv_bias": True,
+        "hidden_dropout_prob": layers["block_00"].dropout_rate,
+        "attention_probs_dropout_prob": layers["block_00"].attention_dropout_rate,
+    }
+    if has_head:
+        labels = [f"LABEL_{number}" for number in range(layers["head"].units)]
+        config["id2label"] = dict(enumerate(labels))
+        config["label2id"] = {label: number for number, label in enumerate(labels)}
+    if "pre_logits" in layers:
+        config["pooler_output_size"] = layers["pre_logits"].units
+        config["pooler_act"] = "tanh"
+    return config
+
+
+def huggingface_preprocessing(model):
+    """The `preprocessor_config.json` of a model."""
+    height, width = model.input_shape[1:3]
+    mean, deviation = [127.5] * 3, [127.5] * 3
+    for layer in model.layers:
+        if layer.name == "preprocessing":
+            mean = list(layer.input_mean)
+            deviation = [variance**0.5 for variance in layer.input_variance]
+    return {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": height, "width": width},
+        "resample": 2,  # bilinear
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [value / 255 for value in mean],
+        "image_std": [value / 255 for value in deviation],
+    }
+
+
+FORMATS = {  # the source, the writer, the path's suffix
+    "npz": (GOOGLE, _write_npz, ".npz"),
+    "timm": (TIMM, _write_safetensors, ".safetensors"),
+    "huggingface": (HUGGINGFACE, _write_huggingface, ""),
+    "torchvision": (TORCHVISION, _write_safetensors, ".safetensors"),
+}
