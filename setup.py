@@ -13,6 +13,7 @@ VERSION = re.search(
 EXTRAS = {
     "test": ["jax>=0.5", "pytest>=8", "hypothesis>=6.100", "ruff==0.17.*"],
     "export": ["ai-edge-litert>=2.0", "ai-edge-quantizer>=0.4", "tf2onnx>=1.16"],
+    "hub": ["huggingface_hub>=0.30"],
     "notebooks": ["jupyterlab>=4", "nbmake>=1.5"],
 }
 EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["notebooks"] + ["build>=1.2"]
@@ -41,6 +42,7 @@ setup(
         "safetensors>=0.4.3",
         "ml_dtypes>=0.4",
         "matplotlib>=3.9",
+        "requests>=2.31",
         "tqdm>=4.66",
     ],
     extras_require=EXTRAS,

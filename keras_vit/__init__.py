@@ -3,7 +3,7 @@
 import importlib
 
 from keras_vit import layers as layers
-from keras_vit.model import FACTORIES
+from keras_vit.factories import FACTORIES
 from keras_vit.variants import VARIANTS as VARIANTS
 
 __version__ = "0.1.0"
@@ -17,6 +17,7 @@ _FUNCTIONS = {
     "predict": "keras_vit.prediction",
     "export": "keras_vit.exporting",
     "load_weights": "keras_vit.weights",
+    "list_weights": "keras_vit.weights",
     "save_weights": "keras_vit.weights",
     "resize": "keras_vit.weights",
     "replace_head": "keras_vit.weights",

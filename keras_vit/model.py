@@ -3,16 +3,12 @@
 "An Image is Worth 16x16 Words" (arXiv:2010.11929).
 """
 
-import dataclasses
-import inspect
-
 import keras
 import numpy as np
 
 from keras_vit import layers
 from keras_vit.layers.patch_encoder import POSITION_EMBEDDINGS
 from keras_vit.layers.patches import pair
-from keras_vit.variants import VARIANTS
 
 POOLINGS = ("token", "gap", "map")
 
@@ -226,57 +222,6 @@ def ResNet_R26(num_classes=1000, image_size=224, name="resnet_r26"):
 def ResNet_R50(num_classes=1000, image_size=224, name="resnet_r50"):
     """Builds `ResNet` with 3, 4, 6 and 3 units in its stages."""
     return ResNet((3, 4, 6, 3), 1.0, num_classes, image_size, name)
-
-
-def _factory(variant_name):
-    """Gives the function that builds one row of `VARIANTS`."""
-    variant = VARIANTS[variant_name]
-
-    def build(num_classes=1000, image_size=224, **arguments):
-        sizes = dataclasses.asdict(variant)
-        blocks = sizes.pop("stem_blocks")
-        if blocks is not None:
-            arguments["stem"] = layers.ResNetStem(blocks, name="stem")
-        arguments.setdefault("name", variant_name.lower())
-        return ViT(image_size, num_classes=num_classes, **sizes, **arguments)
-
-    build.__name__ = build.__qualname__ = variant_name
-    build.__signature__ = _factory_signature(build, variant)
-    build.__doc__ = _factory_doc(variant_name, variant)
-    return build
-
-
-def _factory_signature(build, variant):
-    """Those of `build`, and ViT's that the variant does not settle."""
-    settled = {*dataclasses.asdict(variant), "stem"}
-    named = list(inspect.signature(build).parameters.values())[:-1]
-    others = [
-        parameter.replace(kind=parameter.KEYWORD_ONLY)
-        for parameter in inspect.signature(ViT).parameters.values()
-        if parameter.name not in {*settled, *(one.name for one in named)}
-    ]
-    return inspect.Signature(named + others)
-
-
-def _factory_doc(name, variant):
-    blocks = variant.stem_blocks
-    stem = "" if blocks is None else f" on ResNetStem({blocks})"
-    return f"""Builds {name}: {variant.num_layers} blocks{stem}.
-
-    Width {variant.hidden_dim}, {variant.num_heads} heads, MLPs of {variant.mlp_dim},
-    patches of {variant.patch_size}. Takes the arguments of `ViT` that this leaves open.
-
-    Example:
-
-    >>> model = {name}(num_classes=10)
-    """
-
-
-FACTORIES = (
-    {"ViT": ViT}
-    | {name: _factory(name) for name in VARIANTS}
-    | {"ResNet": ResNet, "ResNet_R26": ResNet_R26, "ResNet_R50": ResNet_R50}
-)
 
 
 def head(num_classes, name="head"):

@@ -31,6 +31,16 @@ class Variant:
     mlp_dim: int
     stem_blocks: tuple[int, ...] | None = None
 
+    @property
+    def stride(self):
+        """Pixels from one token to the next."""
+        if self.stem_blocks is None:
+            return self.patch_size
+        halvings = max(
+            len(self.stem_blocks) - 1, 0
+        )  # of the stages, after the root's 4
+        return self.patch_size * 4 * 2**halvings
+
 
 VARIANTS = {
     #                patch     D   L   H   MLP

@@ -15,16 +15,18 @@ FLOORS = [
     {"layers", "data"},
     {"model", "model_files"},
     {"weights", "evaluation", "prediction", "exporting"},
+    {"factories"},
     {"training"},
     {"cli"},
 ]
 WITHIN_FLOOR_0 = {("figures", "files")}  # a figure is a file that appears whole
+COMMANDS = ("main", "train", "evaluate", "predict", "export", "convert", "list")
 DOORS = {
     "matplotlib": {"figures.py"},
-    "tqdm": {"training/loop.py"},
-    "absl": {
-        f"cli/{name}.py" for name in ["main", "train", "evaluate", "predict", "export"]
-    },
+    "tqdm": {"training/loop.py", "weights/download.py"},
+    "requests": {"weights/download.py"},
+    "huggingface_hub": {"weights/download.py"},
+    "absl": {f"cli/{name}.py" for name in COMMANDS},
     "safetensors": {"weights/save.py"},
     "PIL": {"data/images.py", "training/run.py"},
     "keras_cv": {"data/augmentation.py"},

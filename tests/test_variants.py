@@ -5,7 +5,7 @@ import keras
 import pytest
 
 import keras_vit
-from keras_vit.model import FACTORIES
+from keras_vit.factories import FACTORIES
 from keras_vit.variants import VARIANTS
 
 PUBLISHED = {  # ours: its name in google-research/vision_transformer

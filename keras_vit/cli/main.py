@@ -1,18 +1,22 @@
 """`keras-vit`: finds the command, reads its flags, reports what went wrong."""
 
+import os
 import sys
 import textwrap
 
 from absl import flags
 
 from keras_vit import __version__
-from keras_vit.cli import evaluate, export, predict, train
+from keras_vit.cli import convert, evaluate, export, predict, train
+from keras_vit.cli import list as list_
 
 COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
     "export": export,
+    "convert": convert,
+    "list": list_,
 }
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -56,10 +60,13 @@ def _run(name, command, arguments):
                 raise ValueError(f"--{flag} is missing. Expected: {values[flag].help}")
         if paths and not command.TAKES_PATHS:
             raise ValueError(f"unexpected argument {paths[0]!r}; flags begin with --")
-        return (
-            command.run(values, paths) if command.TAKES_PATHS else command.run(values)
-        )
-    except (flags.Error, ValueError, OSError, FloatingPointError) as error:
+        status = command.run(values, *([paths] if command.TAKES_PATHS else []))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # of `keras-vit list | head`, whose reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (flags.Error, ValueError, OSError, FloatingPointError, ImportError) as error:
         return _complain(title, error)
     except KeyboardInterrupt:
         print(f"\n{title}: interrupted", file=sys.stderr)

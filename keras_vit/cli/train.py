@@ -60,7 +60,7 @@ def run(values):
 
 def _model(values):
     """The model that --model means: a name as it is, a path loaded."""
-    from keras_vit.model import FACTORIES
+    from keras_vit.factories import FACTORIES
     from keras_vit.model_files import ServedModel, load_classifier
 
     if values.model is None or values.model in FACTORIES:

@@ -42,7 +42,7 @@ def evaluate(model, split, batch_size=200):
 
     Example:
 
-    >>> model = keras_vit.ViT(28, 7, 1, 2, 16, 32, num_classes=10)
+    >>> model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
     >>> evaluate(model, data.load("fashion_mnist_sample").test).count
     2000
     """

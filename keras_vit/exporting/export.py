@@ -27,7 +27,7 @@ def export(model, path, format="saved_model", class_names=None):
 
     Example:
 
-    >>> model = keras_vit.ViT(28, 7, 1, 2, 16, 32, num_classes=10)
+    >>> model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
     >>> str(export(model, "savedmodels/tiny"))
     'savedmodels/tiny/1'
     """

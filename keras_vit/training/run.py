@@ -17,8 +17,8 @@ from keras_vit.data import Dataset, load
 from keras_vit.evaluation import Evaluation, evaluate
 from keras_vit.evaluation.report import write_report
 from keras_vit.exporting import export
+from keras_vit.factories import FACTORIES
 from keras_vit.files import written_whole
-from keras_vit.model import FACTORIES
 from keras_vit.model_files import save_model
 from keras_vit.training.loop import fit
 

@@ -33,7 +33,7 @@ def resize(model, image_size, method="bilinear"):
 
     Example:
 
-    >>> model = keras_vit.ViT(28, 7, 1, 2, 16, 32, num_classes=10)
+    >>> model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
     >>> resize(model, (42, 56)).input_shape
     (None, 42, 56, 3)
     """
@@ -77,7 +77,7 @@ def replace_head(model, num_classes):
 
     Example:
 
-    >>> model = keras_vit.ViT(28, 7, 1, 2, 16, 32, num_classes=10)
+    >>> model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
     >>> replace_head(model, 3).output_shape
     (None, 3)
     """

@@ -37,7 +37,7 @@ def save_weights(model, path, format="npz"):
 
     Example:
 
-    >>> model = keras_vit.ViT(28, 7, 1, 2, 16, 32, num_classes=10)
+    >>> model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
     >>> save_weights(model, "tiny.npz")
     """
     if format not in FORMATS:

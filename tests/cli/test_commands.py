@@ -11,10 +11,12 @@ import pytest
 from conftest import randomize, tiny_vit
 from PIL import Image
 
+import keras_vit
 from keras_vit.cli import main
 from keras_vit.cli.main import COMMANDS
 from keras_vit.exporting import export
 from keras_vit.model_files import save_model
+from keras_vit.variants import VARIANTS
 
 NAMES = tuple("abcdefghij")
 
@@ -82,6 +84,15 @@ def test_help_is_short_and_names_every_flag(name, capsys):
         (["predict", "x.png"], "--model is missing"),
         (["predict", "--model={models}/run"], "no images"),
         (["predict", "--model={models}/run", "x.png"], "No such file or folder: x.png"),
+        (["list", "--model=VGG"], "Unknown model. Expected one of ViT_Ti16"),
+        (["convert", "--to=a.npz"], "--from is missing. Expected: A .npz or"),
+        (["convert", "--from=x", "--to=a.npz"], "No model at x"),
+        (
+            ["convert", "--from=x", "--to=a.npz", "--model=ViT_B16"],
+            "Unknown weights of",
+        ),
+        (["convert", "--from={models}/run", "--to=a.txt"], "writes a .npz file"),
+        (["convert", "--from=x", "--to={models}/run"], "exists already"),
         (["export", "--model={models}/served"], "exported already"),
         (["export", "--model={models}/run", "--format=x"], "one of <saved_model>"),
     ],
@@ -153,6 +164,29 @@ def test_train_goes_on_from_a_model_and_says_what_to_do_next(trained, capsys):
     assert "on 2,000 images" in lines[-5]
     following = lines[-1].removeprefix("Next: keras-vit ").split()
     assert main(following) == 0
+
+
+def test_list_shows_every_release_with_who_measured_it(capsys):
+    assert main(["list"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"{name} " in text for name in VARIANTS)
+    assert "ViT_B16      augreg_in21k_in1k     1000    384  85.49  (README of" in text
+    assert main(["list", "--model=ViT_G14"]) == 0
+    assert "ViT_G14      -" in capsys.readouterr().out
+
+
+def test_convert_takes_weights_there_and_back(trained):
+    assert main(["convert", f"--from={trained / 'run'}", "--to=a.npz"]) == 0
+    model = keras_vit.ViT_Ti16(num_classes=3, image_size=32)
+    keras_vit.save_weights(randomize(model, np.random.default_rng(0)), "b.npz")
+    vit = ["convert", "--model=ViT_Ti16"]
+    assert main([*vit, "--from=b.npz", "--to=hf", "--format=huggingface"]) == 0
+    assert json.loads(pathlib.Path("hf/config.json").read_text())["image_size"] == 32
+    assert main([*vit, "--from=hf", "--to=c.npz"]) == 0
+    with np.load("b.npz") as first, np.load("c.npz") as last:
+        assert set(first) == set(last)
+        for name in first:
+            np.testing.assert_array_equal(first[name], last[name])
 
 
 def run_process(*arguments):

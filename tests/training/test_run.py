@@ -140,7 +140,7 @@ def test_two_runs_give_equal_numbers(tmp_path, monkeypatch, trained):
 
 def test_the_users_own_model_is_trained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    model = keras_vit.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
+    model = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
     recipe = small_recipe(epochs=1)
     run = keras_vit.train(
         recipe, model=model, dataset=small_dataset(), folder=tmp_path / "mine"
@@ -151,14 +151,14 @@ def test_the_users_own_model_is_trained(tmp_path, monkeypatch):
 
 
 def three_logits():
-    return keras_vit.ViT(16, 8, 1, 2, 16, 32, num_classes=3)
+    return keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=3)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"recipe": "x"}, "Unknown recipe. Expected one of fashion_mnist"),
-        ({"model": "ResNet"}, "Unknown model. Expected one of ViT, ViT_Ti16"),
+        ({"model": "VGG"}, "Unknown model. Expected one of ViT, ViT_Ti16"),
         ({"dataset": "x"}, "Unknown data set"),
         ({"model": three_logits()}, r"shape \(None, 10\). Received: .*\(None, 3\)"),
     ],

@@ -6,7 +6,7 @@ import pytest
 from conftest import randomize
 
 import keras_vit
-from keras_vit.model import FACTORIES
+from keras_vit.factories import FACTORIES
 from keras_vit.weights import load_weights, save_weights
 from keras_vit.weights.architecture import describe, shapes
 from keras_vit.weights.sources import GOOGLE

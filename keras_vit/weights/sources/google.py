@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 
-from keras_vit.weights.sources.source import Source
+from keras_vit.weights.sources.source import HALF, Source
 from keras_vit.weights.translate import AS_IS, PATCHES, reshaped
 
 POSITIONS = "Transformer/posembed_input/pos_embedding"
@@ -134,6 +134,22 @@ def _with_first_zero(positions):
     return np.pad(positions, [(0, 0), (1, 0), (0, 0)])
 
 
+def arguments(stored):
+    """What the arrays tell of the model."""
+    told = {"pooling": "gap"}
+    if "cls" in stored:
+        told["pooling"] = "token"
+    elif "MAPHead_0/probe" in stored:
+        told["pooling"] = "map"
+    if POSITIONS not in stored:
+        told["position_embedding"] = "sincos_2d"
+    if "pre_logits/kernel" in stored:
+        told["representation_size"] = stored["pre_logits/kernel"].shape[1]
+    if "head/kernel" in stored:
+        told["num_classes"] = stored["head/kernel"].shape[1]
+    return told
+
+
 GOOGLE = Source(
     name="google",
     recognises=lambda names: any("Transformer/encoder" in name for name in names),
@@ -142,5 +158,8 @@ GOOGLE = Source(
     activation="gelu_tanh",
     layer_norm_epsilon=1e-6,
     position_method="bilinear",
+    positions=POSITIONS,
+    arguments=arguments,
+    pixels=lambda config: HALF,
     dropped_with_head=("head/", "pre_logits/"),
 )

@@ -6,7 +6,7 @@ versions of the library use other names in memory; both are read.
 
 import re
 
-from keras_vit.weights.sources.source import Source
+from keras_vit.weights.sources.source import HALF, IMAGENET, Source
 from keras_vit.weights.sources.torch_layout import dense, norm
 from keras_vit.weights.translate import AS_IS, PATCHES_TORCH
 
@@ -91,6 +91,34 @@ def _has(*fragments):
     return lambda names: any(one in name for name in names for one in fragments)
 
 
+def arguments(stored):
+    """What the arrays tell of the model."""
+    told = {"distillation": "embeddings.distillation_token" in stored}
+    if "embeddings.register_tokens" in stored:
+        told["num_registers"] = stored["embeddings.register_tokens"].shape[1]
+    if "encoder.layer.0.layer_scale1.lambda1" in stored:
+        told["layer_scale"] = 1.0
+    if "pooler.dense.weight" in stored:
+        told["representation_size"] = stored["pooler.dense.weight"].shape[0]
+    for name in ("classifier.weight", "cls_classifier.weight"):
+        if name in stored:
+            told["num_classes"] = stored[name].shape[0]
+    return told
+
+
+def _pixels(default):
+    def pixels(config):
+        """As `preprocessor_config.json` says."""
+        told = config.get("preprocessing", {})
+        if "image_mean" not in told or "image_std" not in told:
+            return default
+        scale = 1 / told.get("rescale_factor", 1 / 255)
+        keys = ("image_mean", "image_std")
+        return tuple(tuple(scale * x for x in told[key]) for key in keys)
+
+    return pixels
+
+
 HUGGINGFACE = Source(
     name="huggingface",
     recognises=_has(".0.layernorm_before."),
@@ -99,6 +127,9 @@ HUGGINGFACE = Source(
     activation="gelu_erf",
     layer_norm_epsilon=None,  # in config.json, 1e-12 by default
     position_method="bicubic",
+    positions="embeddings.position_embeddings",
+    arguments=arguments,
+    pixels=_pixels(HALF),
     dropped_with_head=(
         "classifier.",
         "cls_classifier.",
@@ -114,5 +145,8 @@ DINOV2 = Source(
     activation="gelu_erf",
     layer_norm_epsilon=1e-6,
     position_method="bicubic",
+    positions="embeddings.position_embeddings",
+    arguments=arguments,
+    pixels=_pixels(IMAGENET),
     dropped_with_head=("classifier.",),
 )

@@ -3,6 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+HALF = ((127.5,) * 3, (127.5,) * 3)  # to [-1, 1]
+IMAGENET = (  # its mean and deviation
+    tuple(255 * value for value in (0.485, 0.456, 0.406)),
+    tuple(255 * value for value in (0.229, 0.224, 0.225)),
+)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -18,6 +24,11 @@ class Source:
         layer_norm_epsilon: likewise.
         position_method: by which its own code resizes positions; a key of
             `positions.METHODS`.
+        positions: the canonical name of the position table.
+        arguments: canonical `{name: Stored}` -> the arguments of `ViT` that
+            they tell, and `num_classes` if there is a head.
+        pixels: the repository's settings -> (mean, deviation) of pixels in
+            [0, 255].
         dropped_with_head: beginnings of canonical names that belong to the
             head, and are left out when a new one is wanted.
     """
@@ -29,4 +40,7 @@ class Source:
     activation: str
     layer_norm_epsilon: float | None
     position_method: str
+    positions: str
+    arguments: Callable
+    pixels: Callable
     dropped_with_head: tuple[str, ...] = field(default=())

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from keras_vit.weights.files import Stored
-from keras_vit.weights.sources.source import Source
+from keras_vit.weights.sources.source import HALF, Source
 from keras_vit.weights.sources.torch_layout import dense, fused, norm
 from keras_vit.weights.translate import AS_IS, CONVOLUTION, PATCHES_TORCH
 
@@ -94,6 +94,34 @@ def _is_square(number):
     return number > 0 and math.isqrt(number) ** 2 == number
 
 
+def arguments(stored):
+    """What the arrays tell of the model."""
+    told = {
+        "pooling": "token",
+        "class_token": "cls_token" in stored,
+        "fc_norm": "fc_norm.weight" in stored,
+        "distillation": "dist_token" in stored,
+        "qk_norm": "blocks.0.attn.q_norm.weight" in stored,
+    }
+    if told["fc_norm"] or not told["class_token"]:
+        told["pooling"] = "gap"
+    if "reg_token" in stored:
+        told["num_registers"] = stored["reg_token"].shape[1]
+    if "blocks.0.ls1.gamma" in stored:
+        told["layer_scale"] = 1.0
+    if "head.weight" in stored:
+        told["num_classes"] = stored["head.weight"].shape[0]
+    return told
+
+
+def pixels(config):
+    """timm's repositories say so under `pretrained_cfg`; half and half if not."""
+    told = config.get("pretrained_cfg", {})
+    if "mean" not in told or "std" not in told:
+        return HALF
+    return tuple(tuple(255 * x for x in told[key]) for key in ("mean", "std"))
+
+
 TIMM = Source(
     name="timm",
     recognises=lambda names: any(name.startswith("blocks.0.attn.") for name in names),
@@ -102,5 +130,8 @@ TIMM = Source(
     activation="gelu_erf",
     layer_norm_epsilon=1e-6,
     position_method="bicubic_antialias",
+    positions="pos_embed",
+    arguments=arguments,
+    pixels=pixels,
     dropped_with_head=("head.", "head_dist."),
 )

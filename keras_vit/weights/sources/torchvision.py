@@ -2,7 +2,7 @@
 
 import re
 
-from keras_vit.weights.sources.source import Source
+from keras_vit.weights.sources.source import IMAGENET, Source
 from keras_vit.weights.sources.torch_layout import dense, fused, norm
 from keras_vit.weights.translate import AS_IS, PATCHES_TORCH
 
@@ -39,6 +39,16 @@ def normalise(stored):
     }
 
 
+def arguments(stored):
+    """What the arrays tell of the model."""
+    told = {}
+    if "heads.pre_logits.weight" in stored:
+        told["representation_size"] = stored["heads.pre_logits.weight"].shape[0]
+    if "heads.head.weight" in stored:
+        told["num_classes"] = stored["heads.head.weight"].shape[0]
+    return told
+
+
 TORCHVISION = Source(
     name="torchvision",
     recognises=lambda names: "conv_proj.weight" in names,
@@ -47,5 +57,8 @@ TORCHVISION = Source(
     activation="gelu_erf",
     layer_norm_epsilon=1e-6,
     position_method="bicubic_corners",
+    positions="encoder.pos_embedding",
+    arguments=arguments,
+    pixels=lambda config: IMAGENET,
     dropped_with_head=("heads.",),
 )

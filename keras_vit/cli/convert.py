@@ -1,0 +1,61 @@
+"""`keras-vit convert`."""
+
+import pathlib
+
+from absl import flags
+
+SUMMARY = "Turns weights of one publisher's layout into another's."
+USAGE = "--model=NAME --from=WEIGHTS --to=PATH [--format=FORMAT]"
+REQUIRED = ("from", "to")
+TAKES_PATHS = False
+
+
+def define(values):
+    """Defines the flags."""
+    from keras_vit.weights.save import FORMATS
+
+    options = {"flag_values": values}
+    flags.DEFINE_string(
+        "from",
+        None,
+        "A .npz or .safetensors file, a folder of Hugging Face's, a release's name or "
+        "hf:<owner>/<name>, for which --model tells the sizes; or a run's folder or a "
+        ".keras file.",
+        **options,
+    )
+    flags.DEFINE_string(
+        "to", None, "A .npz or .safetensors file, or Hugging Face's folder.", **options
+    )
+    flags.DEFINE_enum("format", "npz", list(FORMATS), "Whose layout.", **options)
+    flags.DEFINE_string("model", None, "A factory's name, such as ViT_B16.", **options)
+
+
+def run(values):
+    """Carries the command out and gives its exit status."""
+    from keras_vit.weights import save_weights
+
+    target = pathlib.Path(values.to)
+    if target.exists():
+        raise FileExistsError(f"{target} exists already. Name another, or remove it.")
+    save_weights(_model(values), target, values.format)
+    print(f"Written and read back: {target}")
+    return 0
+
+
+def _model(values):
+    from keras_vit.factories import FACTORIES
+    from keras_vit.model_files import load_classifier
+    from keras_vit.weights import find_checkpoint
+
+    source = values["from"].value
+    if values.model is None:
+        return load_classifier(source).model
+    if values.model not in FACTORIES:
+        raise ValueError(
+            f"Unknown model. Expected one of {', '.join(FACTORIES)}. "
+            f"Received: {values.model!r}"
+        )
+    checkpoint = find_checkpoint(values.model, source)
+    return FACTORIES[values.model](
+        checkpoint.num_classes, weights=source, name=values.model.lower()
+    )

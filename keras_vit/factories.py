@@ -1,0 +1,99 @@
+"""What users call: every variant by its name, with weights if they like."""
+
+import dataclasses
+import inspect
+
+from keras_vit import layers, model
+from keras_vit.variants import VARIANTS
+
+OF_WEIGHTS = """
+    weights: a release's name (see `list_weights`), `hf:<owner>/<name>`, or
+        the path of a `.npz` or `.safetensors` file. They settle the form of
+        GELU, epsilon, pooling, preprocessing and the rest of what they were
+        trained with. Their head is kept if it has `num_classes` classes;
+        else it, and a pre-logits layer with it, gives way to a zero head.
+    image_size: by default that of the weights, or 224. Positions are resized
+        by the rule of the weights' source.
+"""
+
+
+def _with_weights(build, name):
+    """Gives `build` the argument `weights`."""
+
+    def factory(num_classes=1000, image_size=None, weights=None, **arguments):
+        if weights is None:
+            return build(image_size or 224, num_classes=num_classes, **arguments)
+        from keras_vit.weights import find_checkpoint, load_weights
+
+        checkpoint = find_checkpoint(name, weights)
+        told = dict(checkpoint.arguments)
+        keeps_head = num_classes == checkpoint.num_classes
+        if not keeps_head:
+            told.pop("representation_size", None)
+        network = build(
+            image_size or checkpoint.image_size or 224,
+            num_classes=num_classes,
+            **(told | arguments),
+        )
+        load_weights(network, checkpoint.path, "keep" if keeps_head else "reset")
+        return network
+
+    return factory
+
+
+def _variant(name):
+    """Gives the function that builds one row of `VARIANTS`."""
+    variant = VARIANTS[name]
+    sizes = dataclasses.asdict(variant)
+    blocks = sizes.pop("stem_blocks")
+
+    def build(image_size, **arguments):
+        if blocks is not None:
+            arguments["stem"] = layers.ResNetStem(blocks, name="stem")
+        arguments.setdefault("name", name.lower())
+        return model.ViT(image_size, **sizes, **arguments)
+
+    factory = _with_weights(build, name)
+    _describe(factory, name, settled={*dataclasses.asdict(variant), "stem"})
+    stem = "" if blocks is None else f" on ResNetStem({blocks})"
+    factory.__doc__ = f"""Builds {name}: {variant.num_layers} blocks{stem}.
+
+Width {variant.hidden_dim}, {variant.num_heads} heads, MLPs of {variant.mlp_dim},
+patches of {variant.patch_size}. Takes the arguments of `ViT` that this leaves open.
+
+Args:{OF_WEIGHTS}
+Example:
+
+>>> model = keras_vit.{name}(num_classes=10)  # doctest: +SKIP
+"""
+    return factory
+
+
+def _general():
+    """`ViT` itself, with weights."""
+    factory = _with_weights(model.ViT, "ViT")
+    _describe(factory, "ViT", settled=())
+    factory.__doc__ = model.ViT.__doc__.replace(
+        "\n    Returns:", OF_WEIGHTS.replace("\n", "\n    ") + "\n    Returns:", 1
+    )
+    return factory
+
+
+def _describe(factory, name, settled):
+    """A name, and a signature that holds ViT's open arguments."""
+    own = list(inspect.signature(factory).parameters.values())[:-1]
+    others = [
+        parameter.replace(kind=parameter.KEYWORD_ONLY)
+        for parameter in inspect.signature(model.ViT).parameters.values()
+        if parameter.name not in {*settled, *(one.name for one in own)}
+    ]
+    factory.__name__ = factory.__qualname__ = name
+    factory.__signature__ = inspect.Signature(own + others)
+
+
+FACTORIES = {
+    "ViT": _general(),
+    **{name: _variant(name) for name in VARIANTS},
+    "ResNet_R26": model.ResNet_R26,
+    "ResNet_R50": model.ResNet_R50,
+}

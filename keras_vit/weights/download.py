@@ -1,0 +1,108 @@
+"""Files from elsewhere, whole or not at all, kept in a cache."""
+
+import base64
+import hashlib
+import os
+import pathlib
+import urllib.parse
+
+import requests
+from tqdm import tqdm
+
+from keras_vit.files import written_whole
+
+CONNECT_SECONDS, STALL_SECONDS = 10, 30
+CHUNK = 1 << 20
+
+
+def cache_folder():
+    """`$KERAS_HOME/keras_vit`, in Keras's own folder by default."""
+    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+    return pathlib.Path(home) / "keras_vit"
+
+
+def cached(url):
+    """The path in the cache of what is at a URL, which is downloaded if needed.
+
+    Size and checksum are compared with what the server tells (Content-Length,
+    and the MD5 of Google's `x-goog-hash`) before the file takes its name.
+
+    Raises:
+        OSError: if it cannot be had; says why, and where to put the file.
+    """
+    path = cache_folder() / urllib.parse.unquote(urllib.parse.urlparse(url).path)[1:]
+    if path.is_file():
+        return path
+    try:
+        _download(url, path)
+    except (OSError, requests.RequestException) as error:
+        raise OSError(
+            f"{url} could not be downloaded ({error}). Without a network, put the "
+            f"file at {path}"
+        ) from error
+    return path
+
+
+def _download(url, path):
+    with (
+        requests.get(
+            url,
+            stream=True,
+            timeout=(CONNECT_SECONDS, STALL_SECONDS),
+            headers={"Accept-Encoding": "identity"},
+        ) as answer,
+        written_whole(path) as scratch,
+    ):
+        answer.raise_for_status()
+        size = int(answer.headers.get("Content-Length", 0))
+        digest = hashlib.md5(usedforsecurity=False)
+        received = 0
+        with (
+            open(scratch, "wb") as file,
+            tqdm(total=size or None, desc=path.name, unit="B", unit_scale=True) as bar,
+        ):
+            for chunk in answer.iter_content(CHUNK):
+                file.write(chunk)
+                digest.update(chunk)
+                received += len(chunk)
+                bar.update(len(chunk))
+        if size and received != size:
+            raise OSError(f"received {received:,} bytes of {size:,}")
+        expected = _md5(answer.headers.get("x-goog-hash", ""))
+        if expected and digest.digest() != expected:
+            raise OSError("the checksum is not the server's")
+
+
+def _md5(hashes):
+    """The MD5 in a header such as `crc32c=..., md5=...`."""
+    for one in hashes.split(","):
+        kind, _, value = one.strip().partition("=")
+        if kind == "md5":
+            return base64.b64decode(value)
+    return None
+
+
+HUB_FILES = ("config.json", "preprocessor_config.json")
+
+
+def from_hub(repository):
+    """The folder of a repository of the Hugging Face hub, downloaded if needed.
+
+    Raises:
+        ImportError: without `huggingface_hub`, saying how to get it.
+        OSError: if `model.safetensors` cannot be had.
+    """
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise ImportError(
+            f"hf:{repository} needs the package huggingface_hub: "
+            "pip install 'keras-vision-transformer[hub]'"
+        ) from error
+    for name in HUB_FILES:  # not every repository has both
+        try:
+            huggingface_hub.hf_hub_download(repository, name)
+        except huggingface_hub.errors.EntryNotFoundError:
+            continue
+    weights = huggingface_hub.hf_hub_download(repository, "model.safetensors")
+    return pathlib.Path(weights).parent
