@@ -21,6 +21,9 @@ def main():
         os.dup2(notices.fileno(), 2)
         try:
             from keras_vit.cli import main as command
+        except KeyboardInterrupt:
+            os.write(stream, b"keras-vit: interrupted\n")
+            return 130
         except BaseException:
             notices.seek(0)
             os.write(stream, notices.read())

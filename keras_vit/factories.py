@@ -47,14 +47,21 @@ def _variant(name):
     sizes = dataclasses.asdict(variant)
     blocks = sizes.pop("stem_blocks")
 
+    settled = {*dataclasses.asdict(variant), "stem"}
+
     def build(image_size, **arguments):
+        clash = sorted(settled & arguments.keys())
+        if clash:
+            raise TypeError(
+                f"{name} settles {', '.join(clash)}. Use ViT, which takes them all."
+            )
         if blocks is not None:
             arguments["stem"] = layers.ResNetStem(blocks, name="stem")
         arguments.setdefault("name", name.lower())
         return model.ViT(image_size, **sizes, **arguments)
 
     factory = _with_weights(build, name)
-    _describe(factory, name, settled={*dataclasses.asdict(variant), "stem"})
+    _describe(factory, name, settled=settled)
     stem = "" if blocks is None else f" on ResNetStem({blocks})"
     factory.__doc__ = f"""Builds {name}: {variant.num_layers} blocks{stem}.
 

@@ -3,6 +3,8 @@
 "An Image is Worth 16x16 Words" (arXiv:2010.11929).
 """
 
+import numbers
+
 import keras
 import numpy as np
 
@@ -110,8 +112,16 @@ def ViT(
     _check_choice("position_embedding", position_embedding, POSITION_EMBEDDINGS)
     _check_choice("activation", activation, layers.mlp.ACTIVATIONS)
     _check_counts(
-        num_layers, num_heads, mlp_dim, num_classes, representation_size, num_registers
+        num_layers=num_layers,
+        num_heads=num_heads,
+        hidden_dim=hidden_dim,
+        mlp_dim=mlp_dim,
     )
+    _check_counts(least=0, num_registers=num_registers)
+    if num_classes is not None:
+        _check_counts(or_none=", or None", num_classes=num_classes)
+    if representation_size is not None:
+        _check_counts(or_none=", or None", representation_size=representation_size)
     _check_tokens(pooling, class_token, distillation, fc_norm, representation_size)
     _check_rates(dropout_rate, attention_dropout_rate, drop_path_rate)
     _check_sizes(height, width, patch_size, stem, num_heads, hidden_dim)
@@ -262,6 +272,16 @@ def _check_sizes(height, width, patch_size, stem, num_heads, hidden_dim):
             f"Expected height >= {rows} and width >= {columns}. "
             f"Received: image_size=({height}, {width})"
         )
+    if stem is not None:
+        feature_map = tuple(stem.compute_output_shape((None, height, width, 3)))
+        if len(feature_map) != 4 or not (
+            feature_map[1] >= rows and feature_map[2] >= columns
+        ):
+            raise ValueError(
+                "stem must give a feature map (batch, height, width, channels) of at "
+                f"least one patch, {rows} x {columns}. Received: {feature_map} for "
+                f"image_size=({height}, {width})"
+            )
     if hidden_dim % num_heads:
         raise ValueError(
             "num_heads must divide hidden_dim. "
@@ -269,26 +289,12 @@ def _check_sizes(height, width, patch_size, stem, num_heads, hidden_dim):
         )
 
 
-def _check_counts(
-    num_layers, num_heads, mlp_dim, num_classes, representation_size, num_registers
-):
-    counts = {
-        "num_layers": (num_layers, 1),
-        "num_heads": (num_heads, 1),
-        "mlp_dim": (mlp_dim, 1),
-        "num_registers": (num_registers, 0),
-    }
-    optional = {
-        "num_classes": (num_classes, 1),
-        "representation_size": (representation_size, 1),
-    }
-    for argument, (value, least) in (counts | optional).items():
-        if value is None and argument in optional:
-            continue
-        if not isinstance(value, int) or value < least:
+def _check_counts(least=1, or_none="", **counts):
+    for argument, value in counts.items():
+        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        if not whole or value < least:
             raise ValueError(
-                f"{argument} must be an integer of at least {least}"
-                f"{', or None' if argument in optional else ''}. "
+                f"{argument} must be an integer of at least {least}{or_none}. "
                 f"Received: {argument}={value!r}"
             )
 
@@ -300,9 +306,9 @@ def _check_rates(dropout_rate, attention_dropout_rate, drop_path_rate):
         "drop_path_rate": drop_path_rate,
     }
     for argument, rate in rates.items():
-        if not 0 <= rate < 1:
+        if not isinstance(rate, numbers.Real) or not 0 <= rate < 1:
             raise ValueError(
-                f"{argument} must lie in [0, 1). Received: {argument}={rate}"
+                f"{argument} must lie in [0, 1). Received: {argument}={rate!r}"
             )
 
 

@@ -70,7 +70,7 @@ def load_classifier(path):
     if (path / "model.keras").is_file():
         path = path / "model.keras"
     if path.suffix == ".keras" and path.is_file():
-        return Classifier(keras.models.load_model(path), _labels(path.parent))
+        return Classifier(_load_keras(path), _labels(path.parent))
     versions = [int(p.name) for p in path.glob("[0-9]*") if p.name.isdigit()]
     if versions:
         path = path / str(max(versions))
@@ -82,13 +82,33 @@ def load_classifier(path):
     )
 
 
+def name_of(path):
+    """What a saved model is called: by its run, or by the folder of its versions."""
+    path = pathlib.Path(path).resolve()
+    if path.name == "model.keras" or path.name.isdigit():
+        return path.parent.name
+    return path.name.removesuffix(".keras")
+
+
+def _load_keras(path):
+    try:
+        model = keras.models.load_model(path)
+    except Exception as error:  # of zip, JSON, HDF5 and Keras: all mean the same
+        raise ValueError(f"{path} cannot be loaded: {error}") from error
+    given, told = model.input_shape, model.output_shape
+    if len(given) != 4 or None in given[1:] or given[3] != 3 or len(told) != 2:
+        raise ValueError(
+            "Expected a model from images (None, height, width, 3) of a known size to "
+            f"logits (None, classes). Received: {path}, from {given} to {told}"
+        )
+    return model
+
+
 def _labels(folder):
     path = folder / LABELS
-    return (
-        tuple(path.read_text(encoding="utf-8").split("\n")[:-1])
-        if path.is_file()
-        else None
-    )
+    if not path.is_file():
+        return None
+    return tuple(path.read_text(encoding="utf-8").splitlines())
 
 
 class ServedModel:
@@ -98,13 +118,23 @@ class ServedModel:
         import tensorflow as tf
 
         self._loaded = tf.saved_model.load(str(path))
-        self._serve = self._loaded.signatures["serving_default"]
-        self._images = tf.convert_to_tensor
-        self.input_shape = tuple(
-            self._serve.structured_input_signature[1]["images"].shape
-        )
-        self.output_shape = tuple(self._serve.structured_outputs["logits"].shape)
+        self._as_tensor = tf.convert_to_tensor
+        self._serve = self._loaded.signatures.get("serving_default")
+        given = self._serve and self._serve.structured_input_signature[1].get("images")
+        told = self._serve and self._serve.structured_outputs.get("logits")
+        if given is None or told is None:
+            raise ValueError(
+                "Expected a SavedModel whose serving_default takes 'images' and gives "
+                f"'logits', as export writes it. Received: {path}"
+            )
+        self.input_shape, self.output_shape = tuple(given.shape), tuple(told.shape)
 
     def predict_on_batch(self, images):
         """Logits `(B, K)` of images `(B, H, W, 3)`."""
-        return self._serve(images=self._images(images, "float32"))["logits"].numpy()
+        return self.answers(images)["logits"]
+
+    def answers(self, images, signature="serving_default", dtype="float32"):
+        """All outputs of a signature, by name."""
+        serve = self._loaded.signatures[signature]
+        told = serve(images=self._as_tensor(images, dtype))
+        return {name: value.numpy() for name, value in told.items()}

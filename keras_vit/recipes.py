@@ -82,7 +82,7 @@ RECIPES = {
         },
         stem_blocks=(),
         image_size=28,
-        epochs=12,
+        epochs=10,
         batch_size=64,
         base_lr=3e-3,
         weight_decay=0.1,
@@ -113,7 +113,8 @@ def override(recipe, settings):
 
     Raises:
         ValueError: for a key that a recipe does not have, or a value of
-            another kind.
+            another kind. Model and data set are no settings: `train` takes
+            them as arguments.
 
     Example:
 
@@ -147,4 +148,5 @@ def _read_bool(text):
     return words[text.lower()]
 
 
-_READERS = {int: int, float: float, str: str, bool: _read_bool}
+# Not str: model and data set are arguments of `train`, no settings.
+_READERS = {int: int, float: float, bool: _read_bool}

@@ -2,10 +2,11 @@ import keras
 import numpy as np
 import pytest
 from conftest import randomize, tiny_vit
-from oracle import Oracle
+from oracle import Oracle, gelu
 from weights.models import build
 
 import keras_vit
+from keras_vit import layers
 
 PURE = [
     *("vit_tiny_token", "vit_tiny_token_rep24", "vit_tiny_gap", "vit_tiny_nohead"),
@@ -143,31 +144,68 @@ def test_initial_weights_are_as_published():
     assert not weights["head/kernel"].any()
 
 
-def test_dropout_falls_in_the_papers_four_places():
-    model = tiny_vit(dropout_rate=0.1, attention_dropout_rate=0.2)
-    block = model.get_layer("block_01")
-    assert model.get_layer("patch_encoder").dropout.rate == 0.1  # after the positions
-    assert block.dropout.rate == 0.1  # after attention's output
-    assert block.mlp.dropout.rate == 0.1  # after both layers of the MLP
-    assert block.attention.dropout.rate == 0.2
+def test_the_layers_before_the_head_begin_as_published():
+    model = keras_vit.ViT(pooling="map", representation_size=768, num_layers=1)
+    kernel = model.get_layer("pre_logits").kernel.numpy()
+    assert kernel.std() == pytest.approx(np.sqrt(1 / 768), rel=0.02)
+    probe = model.get_layer("pooling").probe.numpy()
+    xavier = np.sqrt(6 / (1 + 768))
+    assert 0.95 * xavier < np.abs(probe).max() <= xavier
 
 
-@pytest.mark.parametrize("place", range(4))
-def test_each_dropout_is_active_in_training_alone(place, rng):
-    model = tiny_vit(num_layers=1, dropout_rate=0.5, attention_dropout_rate=0.5)
-    block = randomize(model, rng).get_layer("block_00")
-    dropouts = [
-        model.get_layer("patch_encoder").dropout,
-        block.dropout,
-        block.mlp.dropout,
-        block.attention.dropout,
-    ]
-    for other in (one for one in dropouts if one is not dropouts[place]):
-        other.rate = 0
+def test_dropout_falls_in_the_papers_four_places(rng, monkeypatch):
+    """Every array that meets a dropout, in order, is the one of the equations."""
+    model = randomize(tiny_vit(num_layers=1), rng)
+    met = []
+
+    def record(self, x, training=None):
+        met.append((np.asarray(x), training))
+        return x
+
+    monkeypatch.setattr(keras.layers.Dropout, "call", record)
+    images = rng.uniform(0, 255, (2, 16, 24, 3)).astype("float32")
+    model(images, training=True)
+    oracle = Oracle({w.path: w.numpy() for w in model.weights}, patch=8, heads=2)
+    z = oracle.tokens(oracle.patches((images - 127.5) / 127.5))
+    y, attention = oracle.attend("block_00/attention", oracle.norm("block_00/norm1", z))
+    inside = oracle.norm("block_00/norm2", z + y)
+    inside = gelu(oracle.dense("block_00/mlp/fc1", inside), "gelu_tanh")
+    expected = {
+        "the tokens with their positions": z,
+        "the attention probabilities": attention,
+        "the output of attention": y,
+        "behind the MLP's activation": inside,
+        "the output of the MLP": oracle.dense("block_00/mlp/fc2", inside),
+    }
+    assert len(met) == len(expected)
+    for (array, training), (place, right) in zip(met, expected.items(), strict=True):
+        assert training
+        np.testing.assert_allclose(array, right, atol=2e-5, err_msg=place)
+
+
+def test_dropout_is_active_in_training_alone(rng):
+    model = tiny_vit(dropout_rate=0.5, attention_dropout_rate=0.5, drop_path_rate=0.5)
+    randomize(model, rng)
     images = rng.uniform(0, 255, (2, 16, 24, 3)).astype("float32")
     plain = model(images)
     assert np.abs(model(images, training=True) - plain).max() > 1e-3
     np.testing.assert_array_equal(model(images), plain)
+    rates = {
+        layer.rate
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.Dropout)
+    }
+    assert rates == {0.5}
+
+
+def test_pooling_by_attention_tells_how_much_of_each_token_it_reads(rng):
+    model = randomize(tiny_vit(pooling="map"), rng)
+    pooling = model.get_layer("pooling")
+    z = rng.normal(size=(3, 6, 16)).astype("float32")
+    oracle = Oracle({w.path: w.numpy() for w in model.weights}, patch=8, heads=2)
+    probe = np.repeat(oracle.weights["pooling/probe"], 3, axis=0)
+    _, expected = oracle.attend("pooling/attention", z, probe)
+    np.testing.assert_allclose(pooling.scores(z), expected, atol=1e-6)
 
 
 def test_stochastic_depth_grows_from_the_first_block_to_the_last():
@@ -193,6 +231,16 @@ def test_any_model_that_gives_a_feature_map_is_a_stem():
     assert model.get_layer("patch_encoder").output.shape == (None, 1 + 2 * 2, 16)
 
 
+def test_numpys_integers_are_integers():
+    assert tiny_vit(image_size=np.int64(16)).input_shape == (None, 16, 16, 3)
+
+
+@pytest.mark.parametrize("argument", ["patch_size", "stem"])
+def test_what_a_variant_settles_cannot_be_given(argument):
+    with pytest.raises(TypeError, match=f"settles {argument}. Use ViT"):
+        keras_vit.R_ViT_Ti16(**{argument: 8})
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -212,6 +260,18 @@ def test_any_model_that_gives_a_feature_map_is_a_stem():
         ({"num_registers": -1}, "num_registers must be an integer of at least 0"),
         ({"drop_path_rate": 1.5}, "drop_path_rate must lie in"),
         ({"dropout_rate": -0.5}, "dropout_rate must lie in"),
+        ({"dropout_rate": None}, "dropout_rate must lie in"),
+        ({"hidden_dim": -16}, "hidden_dim must be an integer of at least 1"),
+        ({"num_heads": 0}, "num_heads must be an integer of at least 1"),
+        ({"num_classes": True}, "num_classes must be an integer"),
+        ({"image_size": 16.0}, "image_size must be a positive integer or a pair"),
+        ({"class_token": False}, "reads the class token"),
+        ({"distillation": True, "pooling": "gap"}, "distillation needs"),
+        ({"fc_norm": True}, 'fc_norm goes with pooling="gap"'),
+        (
+            {"stem": layers.ResNetStem((1,), 0.5), "patch_size": 8},
+            r"at least one patch, 8 x 8. Received: \(None, 4, 6, 128\)",
+        ),
     ],
 )
 def test_a_wrong_argument_is_refused_by_name(arguments, message):

@@ -26,8 +26,9 @@ def test_a_setting_takes_the_place_of_the_recipes_own():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("epoch=3", "one of dataset, model, .*Received: 'epoch=3'"),
+        ("epoch=3", "one of stem_width_factor, image_size.*Received: 'epoch=3'"),
         ("epochs", "Expected key=value"),
+        ("model=ViT_B16", "Expected key=value"),
         ("epochs=many", "epochs must be of type int. Received: 'epochs=many'"),
         ("epochs=0", "epochs must be at least 1. Received: epochs=0"),
         ("base_lr=-1", "base_lr must not be negative. Received: base_lr=-1.0"),

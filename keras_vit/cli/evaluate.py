@@ -41,12 +41,17 @@ def run(values):
     """Carries the command out and gives its exit status."""
     from keras_vit.data import load
     from keras_vit.evaluation import evaluate, write_report
-    from keras_vit.model_files import load_classifier
+    from keras_vit.model_files import load_classifier, name_of
 
     model = load_classifier(values.model).model
     dataset = load(values.dataset)
+    if model.output_shape[-1] != dataset.num_classes:
+        raise ValueError(
+            f"The model has {model.output_shape[-1]} classes, "
+            f"{dataset.name} has {dataset.num_classes}"
+        )
     result = evaluate(model, dataset.test, values.batch_size)
-    name = pathlib.Path(values.model).resolve().with_suffix("").name
+    name = name_of(values.model)
     folder = pathlib.Path(values.folder or pathlib.Path("evaluations") / name)
     write_report(result, dataset.class_names, folder)
     print(

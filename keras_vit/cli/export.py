@@ -31,7 +31,7 @@ def define(values):
 def run(values):
     """Carries the command out and gives its exit status."""
     from keras_vit.exporting import export
-    from keras_vit.model_files import ServedModel, load_classifier
+    from keras_vit.model_files import ServedModel, load_classifier, name_of
 
     classifier = load_classifier(values.model)
     if isinstance(classifier.model, ServedModel):
@@ -39,7 +39,7 @@ def run(values):
             "A SavedModel is exported already. Name a run's folder or a .keras file. "
             f"Received: {values.model!r}"
         )
-    name = pathlib.Path(values.model).resolve().with_suffix("").name
+    name = name_of(values.model)
     folder = values.folder or pathlib.Path("savedmodels") / name
     written = export(classifier.model, folder, values.format, classifier.class_names)
     print(f"Written and checked: {written}/")

@@ -66,7 +66,14 @@ def _run(name, command, arguments):
     except BrokenPipeError:  # of `keras-vit list | head`, whose reader has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (flags.Error, ValueError, OSError, FloatingPointError, ImportError) as error:
+    except (
+        flags.Error,
+        ValueError,
+        OSError,
+        FloatingPointError,
+        ImportError,
+        RuntimeError,
+    ) as error:
         return _complain(title, error)
     except KeyboardInterrupt:
         print(f"\n{title}: interrupted", file=sys.stderr)

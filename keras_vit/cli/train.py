@@ -1,6 +1,7 @@
 """`keras-vit train`."""
 
 import pathlib
+import shlex
 
 from absl import flags
 
@@ -8,6 +9,7 @@ SUMMARY = "Trains a model by a recipe, evaluates it and exports it."
 USAGE = "[--recipe=NAME] [--set key=value ...] [--folder=FOLDER]"
 REQUIRED = ()
 TAKES_PATHS = False
+OF_THE_MODEL = ("image_size", "stem_width_factor")  # settings of the recipe's own
 
 
 def define(values):
@@ -63,16 +65,20 @@ def _model(values):
     from keras_vit.factories import FACTORIES
     from keras_vit.model_files import ServedModel, load_classifier
 
-    if values.model is None or values.model in FACTORIES:
+    if values.model is None:
+        return None
+    for setting in values["set"].value:
+        key = setting.partition("=")[0]
+        if key in OF_THE_MODEL and not (
+            key == "image_size" and values.model in FACTORIES
+        ):
+            raise ValueError(f"--set {key} clashes with --model={values.model}")
+    if values.model in FACTORIES:
         return values.model
     if not pathlib.Path(values.model).exists():
         raise ValueError(
             "--model must be a factory's name or an existing path. Expected one of "
             f"{', '.join(FACTORIES)}. Received: {values.model!r}"
-        )
-    if any(setting.startswith("image_size=") for setting in values["set"].value):
-        raise ValueError(
-            "--set image_size clashes with --model of a model that has a size"
         )
     model = load_classifier(values.model).model
     if isinstance(model, ServedModel):
@@ -86,6 +92,7 @@ def _model(values):
 def _tell(run):
     result = run.evaluation
     example = sorted((run.folder / "images").iterdir())[0]
+    following = ["keras-vit", "predict", f"--model={run.folder}", str(example)]
     print(
         f"\nTest accuracy {100 * result.top1:.2f} % (top-5 {100 * result.top5:.2f} %, "
         f"loss {result.loss:.3f}) on {result.count:,} images\n"
@@ -93,5 +100,5 @@ def _tell(run):
         "confusion_matrix.png, images/)\n"
         f"  model       {run.folder / 'model.keras'}\n"
         f"  SavedModel  {run.saved_model}/\n"
-        f"Next: keras-vit predict --model={run.folder} {example}"
+        f"Next: {shlex.join(following)}"
     )

@@ -1,6 +1,7 @@
 """Image files -> RGB pixels."""
 
 import pathlib
+import warnings
 
 import numpy as np
 
@@ -32,7 +33,9 @@ def find_images(paths):
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+        inside = sorted(
+            p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES
+        )
         if not inside:
             raise ValueError(
                 f"No images in {path}. Expected files ending in {', '.join(SUFFIXES)}"
@@ -62,7 +65,10 @@ def read_image(path):
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's lower limit: ours counts
+            image = Image.open(path)
+        with image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise UnreadableImageError(
@@ -70,7 +76,7 @@ def read_image(path):
                     f"of {MOST_PIXELS:,}"
                 )
             image = ImageOps.exif_transpose(image)
-            if image.mode.startswith("I"):  # 16 bits, which convert() would clip
+            if image.mode.startswith("I;16"):  # which convert() would clip
                 image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
             return np.asarray(image.convert("RGB"))
     except UnreadableImageError:

@@ -12,7 +12,7 @@ class Split:
     """Images and what they show.
 
     Attributes:
-        images: uint8 RGB pixels, `(N, H, W, 3)`.
+        images: RGB pixels in [0, 255], uint8 or float32, `(N, H, W, 3)`.
         labels: the class of each, an integer array of shape `(N,)`.
     """
 
@@ -21,10 +21,16 @@ class Split:
 
     def __post_init__(self):
         images, labels = self.images, self.labels
-        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+        known = images.dtype in (np.uint8, np.float32)
+        if images.ndim != 4 or images.shape[-1] != 3 or not known:
             raise ValueError(
-                "Images must be uint8 RGB pixels of shape (N, H, W, 3). "
+                "Images must be uint8 or float32 RGB pixels of shape (N, H, W, 3). "
                 f"Received: {images.dtype} of shape {images.shape}"
+            )
+        if images.dtype == np.float32 and len(images) and images.max() <= 1:
+            raise ValueError(
+                "Pixels must lie in [0, 255]. "
+                f"Received: none above {images.max()}; multiply them by 255"
             )
         if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
             raise ValueError(

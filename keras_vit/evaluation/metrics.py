@@ -53,10 +53,10 @@ def evaluate(model, split, batch_size=200):
         split = Split(*split)
     height, width = model.input_shape[1:3]
     num_classes = model.output_shape[-1]
-    if split.labels.max() >= num_classes:
+    wrong = split.labels[(split.labels < 0) | (split.labels >= num_classes)]
+    if len(wrong):
         raise ValueError(
-            f"The model has {num_classes} classes. "
-            f"Received: a label of {split.labels.max()}"
+            f"The model has {num_classes} classes. Received: a label of {wrong[0]}"
         )
     loss, top1, top5 = 0.0, 0, 0
     confusion = np.zeros((num_classes, num_classes), np.int64)

@@ -29,6 +29,11 @@ def write(model, folder, class_names=None):
     """
     import tensorflow as tf
 
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            "A SavedModel is written by Keras's TensorFlow backend. "
+            f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
+        )
     folder = pathlib.Path(folder)
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -48,5 +53,26 @@ def write(model, folder, class_names=None):
         if class_names is not None:
             (scratch / "assets").mkdir(exist_ok=True)
             write_labels(scratch / "assets" / LABELS, class_names)
-        check_agreement(model, ServedModel(scratch).predict_on_batch)
+        _check(model, ServedModel(scratch))
     return version
+
+
+def _check(model, served):
+    """Compares every output of every signature with the model's own."""
+
+    def probabilities(images):
+        return keras.ops.convert_to_numpy(
+            keras.ops.softmax(model.predict_on_batch(images))
+        )
+
+    expected = {"logits": model.predict_on_batch, "probabilities": probabilities}
+    for signature, dtype in (
+        ("serving_default", "float32"),
+        ("serving_uint8", "uint8"),
+    ):
+        for output, right in expected.items():
+
+            def answer(images, signature=signature, dtype=dtype, output=output):
+                return served.answers(images.astype(dtype), signature, dtype)[output]
+
+            check_agreement(right, answer, model.input_shape[1:])

@@ -51,6 +51,8 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if num_heads < 1:
+            raise ValueError(f"num_heads must be at least 1. Received: {num_heads}")
         self.num_heads = num_heads
         self.attention_dropout_rate = attention_dropout_rate
         self.qk_norm = qk_norm

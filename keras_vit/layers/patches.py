@@ -1,5 +1,7 @@
 """Cutting an image, or a feature map, into patches."""
 
+import numbers
+
 import keras
 from keras import ops
 
@@ -60,10 +62,11 @@ class Patches(keras.layers.Layer):
 
 def pair(size, name):
     """Gives (height, width) for an integer or a pair of them."""
-    sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+    sides = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+    whole = all(isinstance(side, numbers.Integral) for side in sides)
+    if len(sides) != 2 or not whole or min(sides) < 1:
         raise ValueError(
             f"{name} must be a positive integer or a pair (height, width) of them. "
             f"Received: {name}={size!r}"
         )
-    return sides
+    return tuple(int(side) for side in sides)

@@ -22,11 +22,11 @@ def fit(model, dataset, recipe, seed):
         seed: of the order of the images and their augmentation.
 
     Returns:
-        An iterator that takes an epoch of steps and then gives a dict of its
-        numbers: the epoch, steps so far, learning rate, mean loss and
-        accuracy in training, loss and top-1 on the test split, images a
-        second and seconds so far. The test numbers are looked at, never
-        chosen by.
+        An iterator that takes an epoch of steps and then gives two things: a
+        dict of its numbers (the epoch, steps so far, learning rate, mean loss
+        and accuracy in training, loss and top-1 on the test split, images a
+        second, seconds so far) and the `Evaluation` on the test split, which
+        is looked at, never chosen by.
 
     Raises:
         ValueError: at once, if the recipe does not fit the data set.
@@ -73,7 +73,7 @@ def _epochs(model, dataset, recipe, steps_per_epoch, batches, optimizer, step):
                 f"epoch {epoch}/{recipe.epochs}: loss {loss:.3f}, "
                 f"accuracy {accuracy:.3f}, test accuracy {test.top1:.3f}"
             )
-            yield {
+            numbers = {
                 "epoch": epoch,
                 "steps": epoch * steps_per_epoch,
                 "learning_rate": float(optimizer.learning_rate),
@@ -84,6 +84,7 @@ def _epochs(model, dataset, recipe, steps_per_epoch, batches, optimizer, step):
                 "images_per_second": images_per_epoch / epoch_seconds,
                 "seconds": time.perf_counter() - begun,
             }
+            yield numbers, test
 
 
 def _progress_bar(total):

@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_vit import figures, layers, recipes
 from keras_vit.data import Dataset, load
-from keras_vit.evaluation import Evaluation, evaluate
+from keras_vit.evaluation import Evaluation
 from keras_vit.evaluation.report import write_report
 from keras_vit.exporting import export
 from keras_vit.factories import FACTORIES
@@ -87,8 +87,16 @@ def train(
         recipe = recipes.get(recipe)
     if isinstance(model, str):
         recipe = recipes.with_model(recipe, model)
-    if isinstance(dataset, str):
-        recipe = dataclasses.replace(recipe, dataset=dataset)
+    if isinstance(model, keras.Model):
+        recipe = recipes.with_model(recipe, None)
+    if dataset is not None:
+        name_of_data = dataset if isinstance(dataset, str) else dataset.name
+        recipe = dataclasses.replace(recipe, dataset=name_of_data)
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            "train runs on Keras's TensorFlow backend. "
+            f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
+        )
     folder = _free_folder(folder, name)
     keras.utils.set_random_seed(seed)
     if not isinstance(dataset, Dataset):
@@ -143,21 +151,22 @@ def _check_fit(model, dataset):
 
 def _run(model, dataset, recipe, folder, seed):
     epochs = fit(model, dataset, recipe, seed)  # which refuses what does not fit
-    folder.mkdir(parents=True, exist_ok=True)
+    exports = pathlib.Path("savedmodels")
+    for one in (exports, folder):  # told now, if it cannot be
+        one.mkdir(parents=True, exist_ok=True)
     _write_config(folder / "config.json", model, dataset, recipe, seed)
     history = []
-    for numbers in epochs:
+    for numbers, test in epochs:
         history.append(numbers)
         _write_history(folder / "history.csv", history)
-    evaluation = evaluate(model, dataset.test)
-
-    save_model(model, folder / "model.keras", dataset.class_names)
+        save_model(model, folder / "model.keras", dataset.class_names)
+        evaluation = test
     figures.write(figures.learning_curves(history), folder / "learning_curves.png")
     write_report(evaluation, dataset.class_names, folder)
     _write_examples(folder / "images", dataset)
     saved_model = export(
         model,
-        pathlib.Path("savedmodels") / folder.name,
+        exports / folder.resolve().name,
         class_names=dataset.class_names,
     )
     return Run(model, history, evaluation, folder, saved_model)
@@ -167,7 +176,11 @@ def _write_config(path, model, dataset, recipe, seed):
     config = {
         "recipe": dataclasses.asdict(recipe),
         "seed": seed,
-        "model": {"name": model.name, "parameters": model.count_params()},
+        "model": {
+            "name": model.name,
+            "parameters": model.count_params(),
+            "input_shape": model.input_shape,
+        },
         "dataset": {
             "name": dataset.name,
             "training_images": len(dataset.train),
@@ -175,7 +188,8 @@ def _write_config(path, model, dataset, recipe, seed):
             "class_names": dataset.class_names,
         },
         "versions": {
-            name: importlib.metadata.version(name) for name in ("keras", "tensorflow")
+            name: importlib.metadata.version(name)
+            for name in ("keras-vision-transformer", "keras", "tensorflow")
         },
     }
     with written_whole(path) as scratch:

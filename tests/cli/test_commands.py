@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -28,6 +29,8 @@ def trained(tmp_path_factory):
     model = randomize(tiny_vit(image_size=28, num_classes=10), np.random.default_rng(0))
     save_model(model, folder / "run" / "model.keras", NAMES)
     export(model, folder / "served", class_names=NAMES)
+    other = tiny_vit(image_size=28, num_classes=3)
+    save_model(other, folder / "three" / "model.keras", NAMES[:3])
     return folder
 
 
@@ -72,7 +75,9 @@ def test_help_is_short_and_names_every_flag(name, capsys):
         (["train", "--set", "epochs=0"], "epochs must be at least 1"),
         (["train", "--set", "warmup_steps=99999"], "fewer than the steps of the run"),
         (["train", "--set", "batch_size=99999"], "between 1 and the 12000"),
-        (["train", "--set", "model=ViT_X"], "Unknown model. Expected one of ViT,"),
+        (["train", "--set", "model=ViT_B16"], "Expected key=value"),
+        (["train", "--model=ViT_S16", "--set", "stem_width_factor=2"], "clashes with"),
+        (["evaluate", "--model={models}/three"], "The model has 3 classes"),
         (["train", "--model=ViT_X"], "a factory's name or an existing path"),
         (["train", "--model={models}/served"], "A SavedModel cannot be trained"),
         (["train", "--model={models}/run", "--set", "image_size=32"], "clashes with"),
@@ -155,15 +160,16 @@ def test_export_writes_the_next_version(trained, capsys):
 
 
 def test_train_goes_on_from_a_model_and_says_what_to_do_next(trained, capsys):
-    arguments = [f"--model={trained / 'run'}", "--folder=mine"]
+    arguments = [f"--model={trained / 'run'}", "--folder=my run"]
     for setting in ("epochs=1", "batch_size=2000", "warmup_steps=1"):
         arguments += ["--set", setting]
     assert main(["train", *arguments]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-5].startswith("Test accuracy ")
     assert "on 2,000 images" in lines[-5]
-    following = lines[-1].removeprefix("Next: keras-vit ").split()
-    assert main(following) == 0
+    following = shlex.split(lines[-1].removeprefix("Next: "))
+    assert following[0] == "keras-vit"
+    assert main(following[1:]) == 0
 
 
 def test_list_shows_every_release_with_who_measured_it(capsys):

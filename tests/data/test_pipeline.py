@@ -62,6 +62,17 @@ def test_images_keep_their_labels():
         np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
 
 
+def test_each_step_draws_its_augmentation_anew(rng):
+    pixels = rng.integers(0, 256, (6, 4, 6, 3), dtype=np.uint8)
+    split = Split(pixels, np.arange(6))
+    steps = stream(split, 6, 4, flip=True, crop_padding=2)
+    by_label = [images[np.argsort(labels)] for images, labels in steps]
+    assert any((by_label[0] != other).any() for other in by_label[1:])
+    for options in ({"flip": True}, {"crop_padding": 2}):
+        changed = [x[np.argsort(y)] for x, y in stream(split, 6, 4, **options)]
+        assert any((one != pixels).any() for one in changed)
+
+
 @pytest.mark.parametrize("batch_size", [0, 11])
 def test_a_batch_size_that_the_split_cannot_fill_is_refused(batch_size):
     with pytest.raises(ValueError, match="between 1 and the 10 training images"):

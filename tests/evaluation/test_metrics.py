@@ -72,8 +72,9 @@ def test_logits_that_are_not_finite_are_no_answer():
 
 
 def test_a_label_that_the_model_does_not_have_is_refused(rng):
-    with pytest.raises(ValueError, match="has 3 classes. Received: a label of 3"):
-        evaluate(Answers(rng.normal(size=(4, 3))), split_of([0, 1, 2, 3]))
+    for label in (3, -1):
+        with pytest.raises(ValueError, match=f"has 3 classes.*a label of {label}"):
+            evaluate(Answers(rng.normal(size=(4, 3))), split_of([0, 1, 2, label]))
 
 
 def test_a_report_holds_the_numbers_and_the_picture(rng, tmp_path):

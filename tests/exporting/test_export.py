@@ -31,21 +31,30 @@ def test_a_model_under_mixed_precision_is_exported(tmp_path, rng):
     assert (keras_vit.export(model, tmp_path) / "saved_model.pb").is_file()
 
 
-def test_what_gives_other_logits_is_not_kept(tmp_path, rng, monkeypatch):
+@pytest.mark.parametrize("broken", ["serving_default", "serving_uint8"])
+@pytest.mark.parametrize("output", ["logits", "probabilities"])
+def test_what_gives_other_answers_is_not_kept(
+    broken, output, tmp_path, rng, monkeypatch
+):
     class Wrong(saved_model.ServedModel):
-        def predict_on_batch(self, images):
-            return super().predict_on_batch(images) + 0.01
+        def answers(self, images, signature, dtype):
+            told = super().answers(images, signature, dtype)
+            if signature == broken:
+                told[output] = told[output] + 0.01
+            return told
 
     monkeypatch.setattr(saved_model, "ServedModel", Wrong)
-    with pytest.raises(RuntimeError, match="other logits"):
+    with pytest.raises(RuntimeError, match="other answers"):
         keras_vit.export(randomize(tiny_vit(), rng), tmp_path / "tiny")
     assert os.listdir(tmp_path / "tiny") == []
 
 
-def test_logits_that_are_not_numbers_do_not_agree(rng):
-    model = randomize(tiny_vit(), rng)
+def test_answers_that_are_not_numbers_do_not_agree():
+    def zeros(images):
+        return np.zeros((len(images), 5))
+
     with pytest.raises(RuntimeError, match="Received: nan"):
-        check_agreement(model, lambda images: np.full((len(images), 5), np.nan))
+        check_agreement(zeros, lambda images: zeros(images) + np.nan, (4, 4, 3))
 
 
 def test_an_unknown_format_is_refused_with_the_choices(tmp_path):

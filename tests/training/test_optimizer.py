@@ -28,6 +28,21 @@ def test_a_warm_up_as_long_as_the_run_is_refused(warmup):
         WarmupCosine(0.03, total_steps=100, warmup_steps=warmup)
 
 
+def test_the_whole_gradient_is_clipped(rng):
+    """AdamW hides a scale, so the clipped gradient is caught on its way."""
+    recipe = recipes.override(recipes.get("fashion_mnist"), ["clip_norm=0.5"])
+    model = randomize(tiny_vit(num_layers=1), rng)
+    optimizer = adamw(model, recipe, total_steps=1000)
+    seen = []
+    optimizer.update_step = lambda gradient, weight, rate: seen.append(gradient)
+    gradients = [weight.value + 0 for weight in model.trainable_variables]
+    norm = np.sqrt(sum((np.asarray(one) ** 2).sum() for one in gradients))
+    assert norm > 0.5
+    optimizer.apply(gradients, model.trainable_variables)
+    for one, clipped in zip(gradients, seen, strict=True):
+        np.testing.assert_allclose(clipped, one * (0.5 / norm), rtol=1e-4, atol=1e-7)
+
+
 def test_decay_shrinks_kernels_and_leaves_the_rest(rng):
     recipe = recipes.override(
         recipes.get("fashion_mnist"),
