@@ -35,7 +35,8 @@ def run(values):
         if not rows:
             print(f"{name:<12} -")
     print(
-        "\nAll are Google's, Apache-2.0, inputs scaled to [-1, 1] by the model. Also:\n"
+        "\nAll are Google's, Apache-2.0; the model itself makes (x - 127.5) / 127.5 of "
+        "pixels. Also:\n"
         "weights='hf:<owner>/<name>', and the path of a .npz or .safetensors file."
     )
     return 0

@@ -1,6 +1,7 @@
 """Files from elsewhere, whole or not at all, kept in a cache."""
 
 import base64
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -90,7 +91,8 @@ def from_hub(repository):
 
     Raises:
         ImportError: without `huggingface_hub`, saying how to get it.
-        OSError: if `model.safetensors` cannot be had.
+        OSError: if `model.safetensors` cannot be had; says why, and what to do
+            without a network.
     """
     try:
         import huggingface_hub
@@ -99,10 +101,15 @@ def from_hub(repository):
             f"hf:{repository} needs the package huggingface_hub: "
             "pip install 'keras-vision-transformer[hub]'"
         ) from error
-    for name in HUB_FILES:  # not every repository has both
-        try:
-            huggingface_hub.hf_hub_download(repository, name)
-        except huggingface_hub.errors.EntryNotFoundError:
-            continue
-    weights = huggingface_hub.hf_hub_download(repository, "model.safetensors")
+    try:
+        weights = huggingface_hub.hf_hub_download(repository, "model.safetensors")
+        for name in HUB_FILES:  # not every repository has both
+            with contextlib.suppress(huggingface_hub.errors.EntryNotFoundError):
+                huggingface_hub.hf_hub_download(repository, name)
+    except (OSError, ValueError, huggingface_hub.errors.HfHubHTTPError) as error:
+        raise OSError(
+            f"hf:{repository} could not be downloaded ({error}). Without a network, "
+            f"put model.safetensors and its {' and '.join(HUB_FILES)} from "
+            f"https://huggingface.co/{repository} into a folder, and name that"
+        ) from error
     return pathlib.Path(weights).parent

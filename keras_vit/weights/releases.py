@@ -25,6 +25,7 @@ class Release:
         top1: the published accuracy, in per cent; `None` where there is none.
         top1_source: who says so.
         licence: of the file.
+        pixels: what the model makes of pixels x in [0, 255] before all else.
     """
 
     variant: str
@@ -35,6 +36,7 @@ class Release:
     top1: float | None = None
     top1_source: str = ""
     licence: str = "Apache-2.0"
+    pixels: str = "(x - 127.5) / 127.5"
 
     @property
     def url(self):

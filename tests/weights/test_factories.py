@@ -126,6 +126,19 @@ def test_a_repository_of_the_hub_is_read(fixtures, monkeypatch, tmp_path):
     np.testing.assert_allclose(model(images), logits, atol=2e-5, rtol=0)
 
 
+def test_a_repository_that_cannot_be_had_says_what_to_do(monkeypatch):
+    hub = pytest.importorskip("huggingface_hub")
+
+    def fail(repository, name):
+        raise hub.errors.RepositoryNotFoundError.__new__(
+            hub.errors.RepositoryNotFoundError
+        )
+
+    monkeypatch.setattr(hub, "hf_hub_download", fail)
+    with pytest.raises(OSError, match="huggingface.co/no/body into a folder"):
+        keras_vit.ViT_B16(weights="hf:no/body")
+
+
 def test_without_huggingface_hub_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
     with pytest.raises(ImportError, match=r"keras-vision-transformer\[hub\]"):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import randomize
+from test_variants import PUBLISHED
 
 import keras_vit
 from keras_vit.factories import FACTORIES
@@ -68,22 +69,6 @@ def test_a_file_goes_through_the_model_and_comes_out_the_same(
         np.testing.assert_array_equal(out[name], array, err_msg=name)
 
 
-PUBLISHED = {  # ours, with arguments: the reference's
-    "ViT_Ti16": "ViT-Ti_16",
-    "ViT_S16": "ViT-S_16",
-    "ViT_S32": "ViT-S_32",
-    "ViT_B8": "ViT-B_8",
-    "ViT_B16": "ViT-B_16",
-    "ViT_B32": "ViT-B_32",
-    "ViT_L16": "ViT-L_16",
-    "ViT_L32": "ViT-L_32",
-    "ViT_H14": "ViT-H_14",
-    "R_ViT_Ti16": "R+ViT-Ti_16",
-    "R26_ViT_S32": "R26+ViT-S_32",
-    "R26_ViT_B32": "R26+ViT-B_32",
-    "R50_ViT_B16": "R50+ViT-B_16",
-    "R50_ViT_L32": "R50+ViT-L_32",
-}
 CASES = [(ours, {}, theirs) for ours, theirs in PUBLISHED.items()] + [
     (ours, {"pooling": "gap"}, f"{PUBLISHED[ours]}-gap-norep")
     for ours in ("ViT_S16", "ViT_S32", "ViT_B16", "ViT_B32")
