@@ -11,7 +11,13 @@ VERSION = re.search(
 ).group(1)
 
 EXTRAS = {
-    "test": ["jax>=0.5", "pytest>=8", "hypothesis>=6.100", "ruff==0.17.*"],
+    "test": [
+        "jax>=0.5",
+        "pytest>=8",
+        "pytest-xdist>=3.6",
+        "hypothesis>=6.100",
+        "ruff==0.17.*",
+    ],
     "export": ["ai-edge-litert>=2.0", "ai-edge-quantizer>=0.4", "tf2onnx>=1.16"],
     "hub": ["huggingface_hub>=0.30"],
     "notebooks": ["jupyterlab>=4", "nbmake>=1.5"],

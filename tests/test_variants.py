@@ -27,7 +27,6 @@ PUBLISHED = {  # ours: its name in google-research/vision_transformer
 SETTINGS = {  # the reference's name of a setting: arguments
     "1000@224": {},
     "1000@384": {"image_size": 384},
-    "10@384": {"num_classes": 10, "image_size": 384},
     "21843@224": {"num_classes": 21843},
     "headless@224": {"num_classes": None},
 }
