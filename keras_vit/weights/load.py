@@ -54,7 +54,7 @@ def load_weights(model, path, head="keep", source=None):
     source = named(source) if source else recognise(stored)
     _check_numerics(architecture, source, config)
     stored = source.normalise(stored)
-    names, left_out = _match(model, architecture, source, stored, head, path)
+    names = _match(model, architecture, source, stored, head, path)
 
     theirs = {}
     for name in {name for name, _ in names.values()}:
@@ -170,7 +170,7 @@ def _match(model, architecture, source, stored, head, path):
                 if some
             )
         )
-    return names, over
+    return names
 
 
 def _position_problem(shape, ours, architecture):

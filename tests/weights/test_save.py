@@ -15,7 +15,11 @@ from keras_vit.weights.translate import names_in, their_shape
 from weights.models import MODELS, TINY, TORCH, build
 
 ROUND_TRIPS = [  # format, path, a file whose model goes through it
-    *(("npz", "a.npz", file) for file in MODELS if file.endswith(".npz")),
+    *(
+        ("npz", "a.npz", file)
+        for file in MODELS  # fixed positions are no array: refused, see below
+        if file.endswith(".npz") and "sincos" not in file
+    ),
     *(("timm", "a.safetensors", file) for file in MODELS if file.startswith("timm")),
     ("timm", "a.safetensors", "torchvision_vit.safetensors"),
     ("huggingface", "folder", "hf_vit.safetensors"),
@@ -26,8 +30,6 @@ ROUND_TRIPS = [  # format, path, a file whose model goes through it
 
 @pytest.mark.parametrize(("format", "path", "file"), ROUND_TRIPS)
 def test_what_was_saved_is_loaded_bit_for_bit(format, path, file, tmp_path, rng):
-    if "sincos" in file:
-        pytest.skip("fixed positions are no array: refused, as another test states")
     model, again = randomize(build(file), rng), build(file)
     save_weights(model, tmp_path / path, format)
     load_weights(again, tmp_path / path)
