@@ -16,6 +16,7 @@ EXTRAS = {
         "pytest>=8",
         "pytest-xdist>=3.6",
         "hypothesis>=6.100",
+        "tensorboard>=2.18",
         "ruff==0.17.*",
     ],
     "export": ["ai-edge-litert>=2.0", "ai-edge-quantizer>=0.4", "tf2onnx>=1.16"],

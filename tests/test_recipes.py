@@ -1,18 +1,89 @@
 import dataclasses
+import json
 
+import keras
 import pytest
 
+import keras_vit
 from keras_vit import recipes
-from keras_vit.data.sources import SOURCES
-from keras_vit.training.run import build_model
+from keras_vit.data.augmentation import CROPS
+from keras_vit.training.building import build_model
+from keras_vit.training.losses import LOSSES
+from keras_vit.training.objectives import DISTILLATIONS
+from keras_vit.training.optimizers import DECAY_FOLLOWS
+from keras_vit.training.schedules import DECAYS
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
-def test_every_recipe_builds_its_model_on_its_data_set(name):
-    recipe = recipes.get(name)
-    assert recipe.dataset in SOURCES
-    model = build_model(recipe, num_classes=10)
+def test_every_recipe_builds_its_model(name):
+    """Without the memory of the large ones, and without downloading weights."""
+    recipe = dataclasses.replace(recipes.get(name), weights=None, head_bias=0.0)
+    with keras.StatelessScope(initialize_variables=False):
+        model = build_model(recipe, num_classes=10)
     assert model.input_shape == (None, recipe.image_size, recipe.image_size, 3)
+    assert model.output_shape == (None, 10)
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_every_recipe_begins_from_weights_that_are_published(name):
+    recipe = recipes.get(name)
+    if recipe.weights:
+        assert recipe.weights in {
+            row.name for row in keras_vit.list_weights(recipe.model)
+        }
+
+
+def test_the_words_of_settings_are_those_of_the_tables_behind_them():
+    assert recipes.recipe.CHOICES["decay"] == (*DECAYS,)
+    assert recipes.recipe.CHOICES["decay_follows"] == DECAY_FOLLOWS
+    assert recipes.recipe.CHOICES["loss"] == (*LOSSES,)
+    assert recipes.recipe.CHOICES["distillation"] == ("none", *DISTILLATIONS)
+    assert recipes.recipe.CHOICES["crop"] == CROPS
+
+
+# Table 4 and section B.1.1 of the ViT paper, and the authors' code.
+@pytest.mark.parametrize(
+    ("name", "steps", "dev"),
+    [
+        ("imagenet2012", 20_000, 99),
+        ("cifar10", 10_000, 98),
+        ("cifar100", 10_000, 98),
+        ("oxford_iiit_pet", 500, 90),
+        ("oxford_flowers102", 500, 90),
+    ],
+)
+def test_fine_tuning_is_that_of_the_paper(name, steps, dev):
+    recipe = recipes.get(f"paper/finetune_{name}")
+    assert (recipe.steps, recipe.batch_size, recipe.image_size) == (steps, 512, 384)
+    assert (recipe.optimizer, recipe.momentum, recipe.decay) == ("sgd", 0.9, "cosine")
+    assert (recipe.weight_decay, recipe.clip_norm, recipe.ema) == (0, 1, 0)
+    assert (recipe.train_split, recipe.eval_split) == ("train", "test")
+    tried = recipes.get(f"paper/finetune_{name}_dev")
+    assert tried.train_split == f"train[:{dev}%]"
+    assert tried.eval_split == f"train[{dev}%:]"
+
+
+def test_settings_of_every_kind_are_read():
+    changed = recipes.override(
+        recipes.get("fashion_mnist"),
+        ["freeze=stem,block_0*", "rate_factors=head/*:10,norm/*:2", "optimizer=sgd"],
+    )
+    assert changed.freeze == ("stem", "block_0*")
+    assert changed.rate_factors == {"head/*": 10.0, "norm/*": 2.0}
+    assert changed.optimizer == "sgd"
+
+
+def test_a_recipe_survives_json():
+    for recipe in recipes.RECIPES.values():
+        again = recipes.Recipe(**json.loads(json.dumps(dataclasses.asdict(recipe))))
+        assert again == recipe
+
+
+def test_a_difference_names_both_values():
+    one = recipes.get("fashion_mnist")
+    other = dataclasses.replace(one, epochs=3)
+    assert recipes.difference(one, one) == []
+    assert recipes.difference(one, other) == ["epochs: 10 and 3"]
 
 
 def test_a_setting_takes_the_place_of_the_recipes_own():
@@ -26,16 +97,21 @@ def test_a_setting_takes_the_place_of_the_recipes_own():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("epoch=3", "one of stem_width_factor, image_size.*Received: 'epoch=3'"),
+        ("epoch=3", "one of stem_width_factor, head_bias.*Received: 'epoch=3'"),
         ("epochs", "Expected key=value"),
         ("model=ViT_B16", "Expected key=value"),
-        ("epochs=many", "epochs must be of type int. Received: 'epochs=many'"),
+        ("epochs=many", "epochs must be a whole number. Received: 'epochs=many'"),
         ("epochs=0", "epochs must be at least 1. Received: epochs=0"),
         ("base_lr=-1", "base_lr must not be negative. Received: base_lr=-1.0"),
         ("base_lr=nan", "base_lr must not be negative. Received: base_lr=nan"),
         ("clip_norm=0", "clip_norm must be above 0"),
         ("label_smoothing=1", r"label_smoothing must lie in \[0, 1\)"),
-        ("flip=maybe", "flip must be of type bool"),
+        ("flip=maybe", "flip must be true or false"),
+        ("optimizer=lion", "optimizer must be one of sgd, adam.*'lion'"),
+        ("rate_factors=head", "rate_factors must be pattern:factor"),
+        ("crop=none", "crop_padding goes with crop=pad. Received: crop=none"),
+        ("ema=1", r"ema must lie in \[0, 1\)"),
+        ("layer_decay=0", r"layer_decay must lie in \(0, 1\]"),
         ("model_arguments={}", "Expected key=value"),
     ],
 )

@@ -2,8 +2,8 @@
 
 from absl import flags
 
-SUMMARY = "Lists the models, and the weights they can be built with."
-USAGE = "[--model=NAME]"
+SUMMARY = "Lists the models and the weights they can be built with, or the recipes."
+USAGE = "[--model=NAME] [--recipes]"
 REQUIRED = ()
 TAKES_PATHS = False
 
@@ -13,6 +13,9 @@ def define(values):
     flags.DEFINE_string(
         "model", None, "A factory's name; all of them if not given.", flag_values=values
     )
+    flags.DEFINE_boolean(
+        "recipes", False, "Whether to list the recipes instead.", flag_values=values
+    )
 
 
 def run(values):
@@ -20,6 +23,8 @@ def run(values):
     from keras_vit.variants import VARIANTS
     from keras_vit.weights import list_weights
 
+    if values.recipes:
+        return _list_recipes()
     if values.model is not None and values.model not in VARIANTS:
         raise ValueError(
             f"Unknown model. Expected one of {', '.join(VARIANTS)}. "
@@ -39,4 +44,18 @@ def run(values):
         "pixels. Also:\n"
         "weights='hf:<owner>/<name>', and the path of a .npz or .safetensors file."
     )
+    return 0
+
+
+def _list_recipes():
+    from keras_vit.recipes import RECIPES
+
+    width = max(map(len, RECIPES))
+    print(f"{'recipe':<{width}}  {'model':<11} {'data set':<20} {'length':<12} batch")
+    for name, one in RECIPES.items():
+        length = f"{one.steps:,} steps" if one.steps else f"{one.epochs} epochs"
+        print(
+            f"{name:<{width}}  {one.model:<11} {one.dataset or '(yours)':<20} "
+            f"{length:<12} {one.batch_size}"
+        )
     return 0

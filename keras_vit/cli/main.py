@@ -18,7 +18,9 @@ COMMANDS = {
     "convert": convert,
     "list": list_,
 }
+FAILED = 1
 USAGE_ERROR = 2
+LOST_WORKER = 43
 INTERRUPTED = 130
 INDENT = "      "
 
@@ -27,7 +29,9 @@ def main(arguments=None):
     """Runs one command and gives its exit status.
 
     0 for success, 1 where some of the input could not be used, 2 for a call
-    that cannot be carried out, which one line explains, 130 after Ctrl-C.
+    that cannot be carried out, which one line explains. A training run ends
+    with 1 where a number is not finite, with 42 after SIGTERM, 43 when another
+    worker is gone, and 130 after Ctrl-C; the same command goes on with it.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     name = arguments[0] if arguments else "--help"
@@ -66,23 +70,20 @@ def _run(name, command, arguments):
     except BrokenPipeError:  # of `keras-vit list | head`, whose reader has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (
-        flags.Error,
-        ValueError,
-        OSError,
-        FloatingPointError,
-        ImportError,
-        RuntimeError,
-    ) as error:
+    except FloatingPointError as error:
+        return _complain(title, error, FAILED)
+    except ConnectionError as error:
+        return _complain(title, error, LOST_WORKER)
+    except (flags.Error, ValueError, OSError, ImportError, RuntimeError) as error:
         return _complain(title, error)
     except KeyboardInterrupt:
         print(f"\n{title}: interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
-def _complain(title, error):
+def _complain(title, error, status=USAGE_ERROR):
     print(f"{title}: {' '.join(str(error).split())}", file=sys.stderr)
-    return USAGE_ERROR
+    return status
 
 
 def _overview():

@@ -1,6 +1,5 @@
 """`keras-vit train`."""
 
-import pathlib
 import shlex
 
 from absl import flags
@@ -9,17 +8,26 @@ SUMMARY = "Trains a model by a recipe, evaluates it and exports it."
 USAGE = "[--recipe=NAME] [--set key=value ...] [--folder=FOLDER]"
 REQUIRED = ()
 TAKES_PATHS = False
-OF_THE_MODEL = ("image_size", "stem_width_factor")  # settings of the recipe's own
+OF_THE_MODEL = ("stem_width_factor", "precision")  # settings of the recipe's own
 
 
 def define(values):
     """Defines the flags."""
     from keras_vit.data.sources import SOURCES
-    from keras_vit.recipes import RECIPES
+    from keras_vit.distribution import STRATEGIES
 
     options = {"flag_values": values}
-    flags.DEFINE_enum(
-        "recipe", "fashion_mnist", list(RECIPES), "What to train and how.", **options
+    flags.DEFINE_string(
+        "recipe",
+        "fashion_mnist",
+        "What to train and how; keras-vit list --recipes names them all.",
+        **options,
+    )
+    flags.DEFINE_string(
+        "config",
+        None,
+        "The config.json of a run, in place of a recipe: repeats that run.",
+        **options,
     )
     flags.DEFINE_multi_string(
         "set", [], "key=value, in place of the recipe's own; repeatable.", **options
@@ -31,12 +39,30 @@ def define(values):
         "or a .keras file. The recipe's own if not given.",
         **options,
     )
-    flags.DEFINE_enum(
-        "dataset", None, list(SOURCES), "The recipe's own if not given.", **options
+    flags.DEFINE_string(
+        "weights", None, "What a factory's model begins from.", **options
     )
     flags.DEFINE_string(
-        "folder", None, "What the run writes; runs/<recipe> if not given.", **options
+        "teacher", None, "A saved model to learn from, for distillation.", **options
     )
+    flags.DEFINE_string(
+        "dataset",
+        None,
+        f"One of {', '.join(SOURCES)}, or a folder that holds train/ and test/ with a "
+        "folder of images for each class. The recipe's own if not given.",
+        **options,
+    )
+    flags.DEFINE_string(
+        "folder",
+        None,
+        "What the run writes; runs/<recipe> if not given. The same command again goes "
+        "on with a run that was ended.",
+        **options,
+    )
+    flags.DEFINE_string(
+        "strategy", "auto", f"The devices: {', '.join(STRATEGIES)}.", **options
+    )
+    flags.DEFINE_boolean("jit", False, "Whether XLA compiles the step.", **options)
     flags.DEFINE_integer(
         "seed", 0, "Of weights, order, augmentation and dropout.", **options
     )
@@ -45,51 +71,54 @@ def define(values):
 def run(values):
     """Carries the command out and gives its exit status."""
     from keras_vit import recipes
-    from keras_vit.training import train
+    from keras_vit.training import read_config, train
 
-    recipe = recipes.override(recipes.get(values.recipe), values["set"].value)
+    recipe, seed, name = _recipe(values, recipes, read_config)
     run = train(
-        recipe,
-        name=values.recipe,
+        recipes.override(recipe, values["set"].value),
+        name=name,
         model=_model(values),
+        weights=values.weights,
+        teacher=values.teacher,
         dataset=values.dataset,
         folder=values.folder,
-        seed=values.seed,
+        strategy=values.strategy,
+        jit_compile=values.jit,
+        seed=seed,
     )
     _tell(run)
     return 0
 
 
+def _recipe(values, recipes, read_config):
+    """What to do: of --config, or of --recipe."""
+    if values.config is None:
+        return recipes.get(values.recipe), values.seed, values.recipe.replace("/", "-")
+    if values["recipe"].present or values["seed"].present:
+        raise ValueError("--config settles recipe and seed, so neither can be given.")
+    recipe, seed = read_config(values.config)
+    return recipe, seed, "repeated"
+
+
 def _model(values):
-    """The model that --model means: a name as it is, a path loaded."""
+    """The model that --model means, where it does not clash with settings."""
     from keras_vit.factories import FACTORIES
-    from keras_vit.model_files import ServedModel, load_classifier
 
     if values.model is None:
         return None
+    clashing = (
+        OF_THE_MODEL[:1] if values.model in FACTORIES else (*OF_THE_MODEL, "image_size")
+    )
     for setting in values["set"].value:
         key = setting.partition("=")[0]
-        if key in OF_THE_MODEL and not (
-            key == "image_size" and values.model in FACTORIES
-        ):
+        if key in clashing:
             raise ValueError(f"--set {key} clashes with --model={values.model}")
-    if values.model in FACTORIES:
-        return values.model
-    if not pathlib.Path(values.model).exists():
-        raise ValueError(
-            "--model must be a factory's name or an existing path. Expected one of "
-            f"{', '.join(FACTORIES)}. Received: {values.model!r}"
-        )
-    model = load_classifier(values.model).model
-    if isinstance(model, ServedModel):
-        raise ValueError(
-            f"A SavedModel cannot be trained. Name a run's folder or a .keras file. "
-            f"Received: {values.model!r}"
-        )
-    return model
+    return values.model
 
 
 def _tell(run):
+    if run.saved_model is None:  # of a worker that is not the chief
+        return
     result = run.evaluation
     example = sorted((run.folder / "images").iterdir())[0]
     following = ["keras-vit", "predict", f"--model={run.folder}", str(example)]

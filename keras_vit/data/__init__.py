@@ -3,6 +3,7 @@
 Images are RGB pixels in [0, 255] everywhere.
 """
 
-from keras_vit.data.sources import Dataset as Dataset
-from keras_vit.data.sources import Split as Split
+from keras_vit.data.dataset import Dataset as Dataset
+from keras_vit.data.dataset import Files as Files
+from keras_vit.data.dataset import Split as Split
 from keras_vit.data.sources import load as load

@@ -1,91 +1,29 @@
-"""Data sets by name."""
+"""Data sets by name, and from a folder."""
 
 import importlib.resources
 import os
-from dataclasses import dataclass
+import pathlib
+import re
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Split:
-    """Images and what they show.
-
-    Attributes:
-        images: RGB pixels in [0, 255], uint8 or float32, `(N, H, W, 3)`.
-        labels: the class of each, an integer array of shape `(N,)`.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-
-    def __post_init__(self):
-        images, labels = self.images, self.labels
-        known = images.dtype in (np.uint8, np.float32)
-        if images.ndim != 4 or images.shape[-1] != 3 or not known:
-            raise ValueError(
-                "Images must be uint8 or float32 RGB pixels of shape (N, H, W, 3). "
-                f"Received: {images.dtype} of shape {images.shape}"
-            )
-        if images.dtype == np.float32 and len(images) and images.max() <= 1:
-            raise ValueError(
-                "Pixels must lie in [0, 255]. "
-                f"Received: none above {images.max()}; multiply them by 255"
-            )
-        if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
-            raise ValueError(
-                f"Labels must be integers of shape ({len(images)},), one an image. "
-                f"Received: {labels.dtype} of shape {labels.shape}"
-            )
-
-    def __len__(self):
-        return len(self.labels)
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Images to learn from, images to be tested on, and the classes' names.
-
-    Example:
-
-    >>> pixels = np.zeros((4, 28, 28, 3), np.uint8)
-    >>> split = Split(pixels, np.array([0, 1, 0, 1]))
-    >>> Dataset("cats and dogs", split, split, ("cat", "dog")).num_classes
-    2
-    """
-
-    name: str
-    train: Split
-    test: Split
-    class_names: tuple[str, ...]
-
-    def __post_init__(self):
-        for split in (self.train, self.test):
-            if not len(split):
-                raise ValueError(f"The data set {self.name!r} has an empty split.")
-            if split.labels.min() < 0 or split.labels.max() >= self.num_classes:
-                raise ValueError(
-                    f"Labels must lie in [0, {self.num_classes}), the number of class "
-                    f"names. Received: labels from {split.labels.min()} to "
-                    f"{split.labels.max()}"
-                )
-
-    @property
-    def num_classes(self):
-        return len(self.class_names)
+from keras_vit.data.dataset import Dataset, Files, Split
+from keras_vit.data.images import SUFFIXES
 
 
 def load(name):
     """Loads a data set.
 
     Args:
-        name: a key of `SOURCES`.
+        name: a key of `SOURCES`, or the path of a folder with `train` and
+            `test` (or `val`) in it, and in each of them a folder for each
+            class, named as the class and holding its images.
 
     Returns:
         A `Dataset`.
 
     Raises:
-        ValueError: if there is none of that name.
+        ValueError: if there is none of that name, or the folder is not so.
         OSError: if its files can neither be found nor downloaded.
 
     Example:
@@ -93,17 +31,65 @@ def load(name):
     >>> load("fashion_mnist_sample").train.images.shape
     (12000, 28, 28, 3)
     """
-    if name not in SOURCES:
+    if name in SOURCES:
+        return SOURCES[name]()
+    if pathlib.Path(name).is_dir():
+        return _folder(pathlib.Path(name))
+    raise ValueError(
+        f"Unknown data set. Expected one of {', '.join(SOURCES)}, or the path of a "
+        f"folder with train/ and test/ in it. Received: {name!r}"
+    )
+
+
+def _folder(path):
+    """A folder of folders of images, the inner ones named as their classes."""
+    train = path / "train"
+    test = next(
+        (path / name for name in _TEST_FOLDERS if (path / name).is_dir()), path / "test"
+    )
+    for one in (train, test):
+        if not one.is_dir():
+            raise ValueError(f"{path} has no folder {one.name}/.")
+    names = tuple(sorted((p.name for p in train.iterdir() if p.is_dir()), key=_natural))
+    others = {p.name for p in test.iterdir() if p.is_dir()} - {*names}
+    if others:
         raise ValueError(
-            f"Unknown data set. Expected one of {', '.join(SOURCES)}. "
-            f"Received: {name!r}"
+            f"{test} has classes that {train} lacks: {', '.join(sorted(others))}"
         )
-    return SOURCES[name]()
+    return Dataset(str(path), _files(train, names), _files(test, names), names)
+
+
+_TEST_FOLDERS = ("test", "val", "validation")
+
+
+def _files(folder, names):
+    paths, labels = [], []
+    for label, name in enumerate(names):
+        inside = folder / name
+        found = sorted(os.scandir(inside), key=_name) if inside.is_dir() else []
+        found = [one.path for one in found if one.name.lower().endswith(SUFFIXES)]
+        paths += found
+        labels += [label] * len(found)
+    return Files(np.array(paths, dtype=np.str_), np.array(labels, np.int32))
+
+
+def _name(entry):
+    return entry.name
+
+
+def _natural(name):
+    """So that class 10 follows class 9."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 FASHION_MNIST_CLASSES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+
+CIFAR10_CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
 )
 
 
@@ -113,36 +99,45 @@ def _fashion_mnist_sample():
     with (folder / "fashion_mnist_sample.npz").open("rb") as file:
         arrays = np.load(file, allow_pickle=False)
         train, test = (
-            _grey(arrays[f"{split}_images"], arrays[f"{split}_labels"])
+            _rgb(arrays[f"{split}_images"], arrays[f"{split}_labels"])
             for split in ("train", "test")
         )
     return Dataset("fashion_mnist_sample", train, test, FASHION_MNIST_CLASSES)
 
 
-def _fashion_mnist():
-    """The whole of Fashion-MNIST, 60,000 and 10,000 images, by Keras."""
-    import keras
+def _of_keras(name, class_names, files):
+    """Gives what loads a whole data set by Keras, which downloads it."""
 
-    try:
-        train, test = keras.datasets.fashion_mnist.load_data()
-    except Exception as error:  # of urllib, of a cut file: Keras lets all through
-        home = os.environ.get("KERAS_HOME") or "~/.keras"
-        raise OSError(
-            "fashion_mnist could be neither found nor downloaded. Put its four "
-            f"*-ubyte.gz files into {home}/datasets/fashion-mnist, or use "
-            f"fashion_mnist_sample, which needs no network. Received: {error}"
-        ) from error
-    return Dataset("fashion_mnist", _grey(*train), _grey(*test), FASHION_MNIST_CLASSES)
+    def load_it():
+        import keras
+
+        try:
+            train, test = getattr(keras.datasets, name).load_data()
+        except Exception as error:  # of urllib, of a cut file: Keras lets all through
+            home = os.environ.get("KERAS_HOME") or "~/.keras"
+            raise OSError(
+                f"{name} could be neither found nor downloaded. Put {files} into "
+                f"{home}/datasets, or name a folder of images, or use "
+                f"fashion_mnist_sample, which needs no network. Received: {error}"
+            ) from error
+        return Dataset(name, _rgb(*train), _rgb(*test), class_names)
+
+    return load_it
 
 
-def _grey(images, labels):
-    """Grey images as RGB."""
-    return Split(
-        np.repeat(images[..., np.newaxis], 3, axis=-1), labels.astype(np.int32)
-    )
+def _rgb(images, labels):
+    """Images as RGB, grey ones too."""
+    if images.ndim == 3:
+        images = np.repeat(images[..., np.newaxis], 3, axis=-1)
+    return Split(images, labels.reshape(-1).astype(np.int32))
 
 
 SOURCES = {
     "fashion_mnist_sample": _fashion_mnist_sample,
-    "fashion_mnist": _fashion_mnist,
+    "fashion_mnist": _of_keras(
+        "fashion_mnist",
+        FASHION_MNIST_CLASSES,
+        "its four *-ubyte.gz files, in a folder fashion-mnist,",
+    ),
+    "cifar10": _of_keras("cifar10", CIFAR10_CLASSES, "its cifar-10-batches-py folder"),
 }

@@ -24,6 +24,9 @@ class TransformerBlock(keras.layers.Layer):
         layer_scale: the initial value of LayerScale; `None`: no LayerScale.
         qk_norm: whether queries and keys are normalised.
         layer_norm_epsilon: of every normalisation in the block.
+        remat: whether training keeps the block's input alone and computes the
+            rest again for the gradient, with the same dropout masks: less
+            memory for more time. On the TensorFlow backend.
 
     Input and output shape: `(B, N, D)`.
 
@@ -45,6 +48,7 @@ class TransformerBlock(keras.layers.Layer):
         layer_scale=None,
         qk_norm=False,
         layer_norm_epsilon=1e-6,
+        remat=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -57,6 +61,7 @@ class TransformerBlock(keras.layers.Layer):
         self.layer_scale = layer_scale
         self.qk_norm = qk_norm
         self.layer_norm_epsilon = layer_norm_epsilon
+        self.remat = remat
 
         policy = {"dtype": self.dtype_policy}
         norm = {"epsilon": layer_norm_epsilon, **policy}
@@ -85,6 +90,11 @@ class TransformerBlock(keras.layers.Layer):
             part.build(z_shape)
 
     def call(self, z, training=None):
+        if self.remat and training:
+            return self._recomputed(z)
+        return self._computed(z, training)
+
+    def _computed(self, z, training):
         z = z + self._branch(self._attend(z, training), self.scale1, training)  # Eq. 2
         y = self.mlp(self.norm2(z), training=training)
         return z + self._branch(y, self.scale2, training)  # Eq. 3
@@ -95,6 +105,21 @@ class TransformerBlock(keras.layers.Layer):
 
     def _branch(self, y, scale, training):
         return self.drop_path(y if scale is None else scale(y), training=training)
+
+    def _recomputed(self, z):
+        generators = self._generators_of_masks()
+        seeds = [generator.state.value + 0 for generator in generators]
+
+        def compute(z, *seeds):
+            for generator, seed in zip(generators, seeds, strict=True):
+                generator.state.assign(seed)  # the same draws the second time
+            return self._computed(z, training=True)
+
+        return keras.remat(compute)(z, *seeds)
+
+    def _generators_of_masks(self):
+        drawing = self.attention.dropout, self.dropout, self.mlp.dropout, self.drop_path
+        return [layer.seed_generator for layer in drawing if layer.rate]
 
     def scores(self, z):
         """The attention probabilities of this block for its input z: `(B, H, N, N)`."""
@@ -114,4 +139,5 @@ class TransformerBlock(keras.layers.Layer):
             "layer_scale": self.layer_scale,
             "qk_norm": self.qk_norm,
             "layer_norm_epsilon": self.layer_norm_epsilon,
+            "remat": self.remat,
         }

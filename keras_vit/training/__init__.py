@@ -1,4 +1,5 @@
 """One step, the loop around it, and a run that leaves its results in a folder."""
 
+from keras_vit.training.folder import read_config as read_config
 from keras_vit.training.run import Run as Run
 from keras_vit.training.run import train as train

@@ -1,101 +1,323 @@
-"""The loop around the step: every epoch, its numbers and its progress."""
+"""The loop around the step: laps, evaluations, callbacks, checkpoints."""
 
 import sys
 import time
+from dataclasses import asdict, dataclass, field
 
-import numpy as np
+import keras
+import tensorflow as tf
 from tqdm import tqdm
 
-from keras_vit.data.pipeline import training_batches
-from keras_vit.evaluation import evaluate
-from keras_vit.training.optimizer import adamw
-from keras_vit.training.step import training_step
+from keras_vit.data.pipeline import evaluation_batches
+from keras_vit.distribution import local_replicas, num_workers
+from keras_vit.evaluation import Tally
+from keras_vit.training.replicas import ForwardPass, summed_over_workers
+
+MOST_FAILED_CHECKPOINTS = 3
 
 
-def fit(model, dataset, recipe, seed):
-    """Trains a model, an epoch at a time.
+class LostWorkerError(ConnectionError):
+    """Another worker of this run is gone."""
+
+
+class _InterruptedError(Exception):
+    """A signal asks the run to end; raised where it can."""
+
+
+@dataclass
+class Journal:
+    """What a run remembers besides its variables; part of every checkpoint.
+
+    A lap is what lies between two evaluations, by default an epoch.
+
+    Attributes:
+        history: a dict of numbers for each lap.
+        lap_steps: steps taken in the current lap.
+        lap_sums: over them, of loss and accuracy.
+        seconds: that the run has taken so far.
+        best: the step and the accuracy of the best evaluation.
+        stopped: whether a callback ended the run.
+    """
+
+    history: list = field(default_factory=list)
+    lap_steps: int = 0
+    lap_sums: list = field(default_factory=lambda: [0.0, 0.0])
+    seconds: float = 0.0
+    best: dict | None = None
+    stopped: bool = False
+
+    def means(self):
+        """Loss and accuracy of the current lap."""
+        loss, accuracy = (total / self.lap_steps for total in self.lap_sums)
+        return {"accuracy": accuracy, "loss": loss}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The length of a run and its intervals, in steps, and its batches.
+
+    Attributes:
+        total_steps: of the run.
+        lap_steps: from one evaluation to the next.
+        checkpoint_steps: from one checkpoint to the next, besides that after
+            every evaluation.
+        steps_per_epoch: that the training split makes.
+        batch_size: of the global batch.
+        eval_split: what is evaluated on.
+        examples_of_step: gives the indices of the images of a step.
+    """
+
+    total_steps: int
+    lap_steps: int
+    checkpoint_steps: int
+    steps_per_epoch: int
+    batch_size: int
+    eval_split: object
+    examples_of_step: object
+
+
+class Loop:
+    """Takes the steps of a run.
 
     Args:
-        model: gives a logit for each class of the data set.
-        dataset: a `Dataset`.
-        recipe: a `Recipe`.
-        seed: of the order of the images and their augmentation.
-
-    Returns:
-        An iterator that takes an epoch of steps and then gives two things: a
-        dict of its numbers (the epoch, steps so far, learning rate, mean loss
-        and accuracy in training, loss and top-1 on the test split, images a
-        second, seconds so far) and the `Evaluation` on the test split, which
-        is looked at, never chosen by.
-
-    Raises:
-        ValueError: at once, if the recipe does not fit the data set.
-        FloatingPointError: on the way, if the loss is no longer finite.
+        plan: a `Plan`.
+        state: a `TrainingState`.
+        step: as `training_step` gives it.
+        strategy: under which both were made.
+        journal: a new `Journal`, or that of a checkpoint.
+        save: writes a checkpoint of state and journal.
+        callbacks: Keras callbacks.
+        interruption: an `Interruption`.
     """
-    steps_per_epoch = len(dataset.train) // recipe.batch_size
-    batches = training_batches(
-        dataset.train,
-        recipe.batch_size,
-        model.input_shape[1:3],
-        seed=seed,
-        flip=recipe.flip,
-        crop_padding=recipe.crop_padding,
-    )
-    optimizer = adamw(model, recipe, total_steps=recipe.epochs * steps_per_epoch)
-    step = training_step(model, optimizer, recipe.label_smoothing)
-    return _epochs(model, dataset, recipe, steps_per_epoch, batches, optimizer, step)
 
+    def __init__(
+        self, plan, state, step, strategy, journal, save, callbacks, interruption
+    ):
+        self.plan, self.state, self.step = plan, state, step
+        self.strategy, self.journal = strategy, journal
+        self.interruption = interruption
+        self._save, self._failures = save, 0
+        self._alone = num_workers(strategy) == 1
+        self._forward = ForwardPass(state.model, strategy)
+        self.callbacks = keras.callbacks.CallbackList(
+            callbacks,
+            model=state.model,
+            epochs=-(-plan.total_steps // plan.lap_steps),
+            steps=plan.lap_steps,
+        )
 
-def _epochs(model, dataset, recipe, steps_per_epoch, batches, optimizer, step):
-    images_per_epoch = steps_per_epoch * recipe.batch_size
-    batches = iter(batches)
-    begun = time.perf_counter()
-    with _progress_bar(total=recipe.epochs * images_per_epoch) as bar:
-        for epoch in range(1, recipe.epochs + 1):
-            bar.set_description(f"epoch {epoch}/{recipe.epochs}")
-            epoch_begun = time.perf_counter()
-            sums = np.zeros(2)
-            for k in range(1, steps_per_epoch + 1):
-                sums += [float(value) for value in step(*next(batches))]
-                loss, accuracy = sums / k
-                bar.set_postfix_str(
-                    f"loss {loss:.3f}, accuracy {accuracy:.3f}", refresh=False
-                )
-                bar.update(recipe.batch_size)
-            if not np.isfinite(loss):
-                raise FloatingPointError(
-                    f"The loss became {loss} in epoch {epoch}. "
-                    "A smaller base_lr or a longer warm-up may help."
-                )
-            epoch_seconds = time.perf_counter() - epoch_begun
-            test = evaluate(model, dataset.test)
-            tqdm.write(
-                f"epoch {epoch}/{recipe.epochs}: loss {loss:.3f}, "
-                f"accuracy {accuracy:.3f}, test accuracy {test.top1:.3f}"
+    def run(self, batches):
+        """Goes on to the end of the run.
+
+        Args:
+            batches: the stream, from the state's own step on.
+
+        Returns:
+            The last `Evaluation`.
+
+        Raises:
+            FloatingPointError: if a loss or gradient is not finite. Nothing
+                of that step has been applied.
+            LostWorkerError: if another worker is gone.
+            OSError: if three checkpoints in turn could not be written.
+            KeyboardInterrupt, SystemExit: after a signal, when a checkpoint
+                has been written.
+        """
+        model = self.state.model
+        model.stop_training = False
+        model.optimizer = getattr(model, "optimizer", None)  # TensorBoard asks for it
+        self._begun = time.perf_counter() - self.journal.seconds
+        done = int(self.state.step)
+        try:
+            with _progress_bar(self.plan, done) as self._bar:
+                self.callbacks.on_train_begin()
+                batches, evaluation = iter(batches), None
+                while done < self.plan.total_steps and not self.journal.stopped:
+                    done, evaluation = self._lap(done, batches)
+                self.callbacks.on_train_end(self._last_logs())
+        except _InterruptedError:
+            self._checkpoint()
+            self.interruption.end()
+        except _OF_LOST_WORKERS as error:
+            if self._alone:
+                raise
+            raise LostWorkerError(
+                "Another worker of this run is gone. Start all of them again: they go "
+                f"on from the last checkpoint, before step {done + 1}. "
+                f"({str(error).splitlines()[0]})"
+            ) from error
+        if evaluation is None:  # the run had come to its end before
+            evaluation = self.evaluate()
+        return evaluation
+
+    def _lap(self, done, batches):
+        """Steps up to the next evaluation, that, and a checkpoint."""
+        plan, journal, lap = self.plan, self.journal, len(self.journal.history)
+        lap_end = min(done - journal.lap_steps + plan.lap_steps, plan.total_steps)
+        self.callbacks.on_epoch_begin(lap)
+        lap_begun, lap_done = time.perf_counter(), done
+        while done < lap_end and not self.state.model.stop_training:
+            self._take_step(done, batches)
+            done += 1
+            if done < lap_end and done % plan.checkpoint_steps == 0:
+                self._checkpoint()
+        images = (done - lap_done) * plan.batch_size
+        rate = images / (time.perf_counter() - lap_begun)
+        evaluation = self.evaluate(self.callbacks)
+        self._record(done, evaluation, rate)
+        self.callbacks.on_epoch_end(lap, self._last_logs())
+        journal.stopped = self.state.model.stop_training
+        self._checkpoint()
+        self._heed()
+        return done, evaluation
+
+    def _take_step(self, done, batches):
+        journal, column = self.journal, self.journal.lap_steps
+        self.callbacks.on_train_batch_begin(column)
+        asked = tf.constant(float(bool(self.interruption)))
+        numbers = self.step(*next(batches), asked)
+        numbers = {name: value.numpy() for name, value in numbers.items()}
+        if not numbers["updated"]:
+            raise FloatingPointError(self._not_finite(done, numbers))
+        journal.lap_steps += 1
+        for index, name in enumerate(("loss", "accuracy")):
+            journal.lap_sums[index] += float(numbers[name])
+        means = journal.means()
+        self.callbacks.on_train_batch_end(column, means)
+        self._bar.set_postfix_str(
+            f"loss {means['loss']:.3f}, accuracy {means['accuracy']:.3f}", refresh=False
+        )
+        self._bar.update(self.plan.batch_size)
+        if self._alone:
+            self._heed()
+        elif numbers["stop"]:  # all of them see it in the same step
+            self.interruption.signal = self.interruption.signal or _SIGTERM
+            raise _InterruptedError
+
+    def evaluate(self, callbacks=None):
+        """Evaluates on the whole split, with the average if there is one."""
+        callbacks = callbacks or keras.callbacks.CallbackList()
+        model = self.state.model
+        tally = Tally(model.output_shape[-1])
+        local = local_replicas(self.strategy)
+        batch_size = -(-min(200, len(self.plan.eval_split)) // local) * local
+        callbacks.on_test_begin()
+        self.state.swap_average()
+        try:
+            batches = evaluation_batches(
+                self.plan.eval_split, batch_size, model.input_shape[1:3]
             )
-            numbers = {
-                "epoch": epoch,
-                "steps": epoch * steps_per_epoch,
-                "learning_rate": float(optimizer.learning_rate),
-                "loss": loss,
-                "accuracy": accuracy,
-                "test_loss": test.loss,
-                "test_accuracy": test.top1,
-                "images_per_second": images_per_epoch / epoch_seconds,
-                "seconds": time.perf_counter() - begun,
-            }
-            yield numbers, test
+            for number, (images, labels, weights) in enumerate(batches):
+                if not self._forward.is_mine(number):
+                    continue
+                callbacks.on_test_batch_begin(number)
+                real = weights > 0
+                tally.add(self._forward(images)[real], labels[real])
+                callbacks.on_test_batch_end(number, _logs_of(tally.result()))
+                if self._alone:
+                    self._heed()
+        finally:
+            self.state.swap_average()
+        summed_over_workers(tally, self.strategy)
+        callbacks.on_test_end(_logs_of(tally.result()))
+        return tally.result()
+
+    def _record(self, done, evaluation, rate):
+        """Ends the lap in the journal."""
+        journal, plan = self.journal, self.plan
+        journal.seconds = time.perf_counter() - self._begun
+        epoch = done / plan.steps_per_epoch
+        numbers = {
+            "epoch": int(epoch) if epoch.is_integer() else round(epoch, 3),
+            "steps": done,
+            "learning_rate": float(self.state.optimizer.schedule(done)),
+            **{name: journal.means()[name] for name in ("loss", "accuracy")},
+            "test_loss": evaluation.loss,
+            "test_accuracy": evaluation.top1,
+            "images_per_second": rate,
+            "seconds": journal.seconds,
+        }
+        journal.history.append(numbers)
+        journal.lap_steps, journal.lap_sums = 0, [0.0, 0.0]
+        if journal.best is None or evaluation.top1 > journal.best["accuracy"]:
+            journal.best = {"step": done, "accuracy": evaluation.top1}
+        self._tell(
+            f"epoch {numbers['epoch']}: loss {numbers['loss']:.3f}, accuracy "
+            f"{numbers['accuracy']:.3f}, test accuracy {evaluation.top1:.3f}"
+        )
+
+    def _last_logs(self):
+        """What Keras tells callbacks at the end of an epoch."""
+        if not self.journal.history:
+            return {}
+        row = self.journal.history[-1]
+        return {
+            "accuracy": row["accuracy"],
+            "loss": row["loss"],
+            "val_accuracy": row["test_accuracy"],
+            "val_loss": row["test_loss"],
+        }
+
+    def _checkpoint(self):
+        """Saves; a full disk is told and forgiven twice."""
+        step = int(self.state.step)
+        self.journal.seconds = time.perf_counter() - self._begun
+        try:
+            self._save(step, asdict(self.journal))
+            self._failures = 0
+        except OSError as error:
+            self._failures += 1
+            self._tell(
+                f"The checkpoint of step {step} could not be written ({error}). Those "
+                "before it are untouched. Training goes on; the next is tried again."
+            )
+            if self._failures == MOST_FAILED_CHECKPOINTS:
+                raise OSError(
+                    f"{self._failures} checkpoints in turn could not be written: "
+                    f"{error}"
+                ) from error
+
+    def _heed(self):
+        if self.interruption:
+            raise _InterruptedError
+
+    def _not_finite(self, done, numbers):
+        rate = float(self.state.optimizer.schedule(done))
+        examples = ", ".join(map(str, self.plan.examples_of_step(done)))
+        return (
+            f"Step {done + 1} was not taken: its loss is {numbers['loss']}, its "
+            f"gradient's norm {numbers['gradient_norm']}, the rate {rate:.3g}. "
+            "A smaller base_lr, a longer warm-up or a smaller clip_norm may help. The "
+            f"images of the step, by their place in the training split: {examples}"
+        )
+
+    def _tell(self, text):
+        tqdm.write(text, file=sys.stdout)
 
 
-def _progress_bar(total):
+_SIGTERM = 15
+_OF_LOST_WORKERS = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.InternalError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
+
+
+def _logs_of(evaluation):
+    return {"accuracy": evaluation.top1, "loss": evaluation.loss}
+
+
+def _progress_bar(plan, done):
     watched = sys.stderr.isatty()  # a log is no place for ten lines a second
     return tqdm(
         mininterval=0.1 if watched else 15,
-        total=total,
+        total=plan.total_steps * plan.batch_size,
+        initial=done * plan.batch_size,
         unit=" images",
         unit_scale=True,
         smoothing=0.1,
         dynamic_ncols=True,
-        bar_format="{desc} {percentage:3.0f}%|{bar}| "
-        "{rate_fmt}, {remaining} left{postfix}",
+        bar_format="{percentage:3.0f}%|{bar}| {rate_fmt}, {remaining} left{postfix}",
     )

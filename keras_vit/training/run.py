@@ -1,10 +1,6 @@
 """A run: train, evaluate, and leave everything in a folder."""
 
-import csv
 import dataclasses
-import importlib.metadata
-import itertools
-import json
 import pathlib
 import re
 from dataclasses import dataclass
@@ -12,15 +8,19 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_vit import figures, layers, recipes
+from keras_vit import distribution, figures, recipes
 from keras_vit.data import Dataset, load
+from keras_vit.data.pipeline import examples_of_step
 from keras_vit.evaluation import Evaluation
 from keras_vit.evaluation.report import write_report
 from keras_vit.exporting import export
-from keras_vit.factories import FACTORIES
 from keras_vit.files import written_whole
-from keras_vit.model_files import save_model
-from keras_vit.training.loop import fit
+from keras_vit.model_files import load_classifier, save_model
+from keras_vit.training import building, interruption
+from keras_vit.training.folder import FINISHED, claim, write_json
+from keras_vit.training.loop import Journal, Loop, Plan
+from keras_vit.training.replicas import distributed_batches
+from keras_vit.training.step import TrainingState, training_step
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Run:
 
     Attributes:
         model: the trained Keras model.
-        history: a dict of numbers for each epoch.
-        evaluation: the trained model on the whole test split.
+        history: a dict of numbers for each evaluation, by default each epoch.
+        evaluation: the trained model on the whole evaluation split.
         folder: where the run's files lie.
         saved_model: the folder of the exported SavedModel.
     """
@@ -47,42 +47,93 @@ def train(
     *,
     model=None,
     dataset=None,
+    weights=None,
+    teacher=None,
+    strategy="one",
+    callbacks=(),
     folder=None,
     name=None,
     seed=0,
+    jit_compile=False,
+    **settings,
 ):
     """Trains a model by a recipe, evaluates it and exports it.
 
-    Two runs with the same arguments on the same machine give equal numbers.
+    Two runs with the same arguments on the same machine give equal numbers. A
+    run that ended before its time, by whatever, goes on from its last
+    checkpoint when it is called again with the same arguments: nothing but
+    the time it took is different then.
 
     Args:
         recipe: a key of `keras_vit.recipes.RECIPES`, or a `Recipe`.
-        model: a Keras model with one logit for each class, or a factory's
-            name. The recipe's own by default.
-        dataset: a name, or a `keras_vit.data.Dataset`. The recipe's own by
-            default.
-        folder: what the run writes; `runs/<name>`, numbered if that is taken,
-            by default. The SavedModel goes to `savedmodels/` and the folder's
-            own name.
+        model: a Keras model with one logit for each class, a factory's name,
+            or the path of a saved model. The recipe's own by default.
+        dataset: a name, a folder of images, or a `keras_vit.data.Dataset`.
+            The recipe's own by default.
+        weights: what the model begins from, as a factory takes it. The
+            recipe's own by default.
+        teacher: for distillation, a Keras model from pixels to logits, or the
+            path of one.
+        strategy: a name that `keras_vit.distribution.strategy` knows, or a
+            `tf.distribute.Strategy`. A model or teacher that is given has to
+            be made under its scope.
+        callbacks: Keras callbacks. An epoch of theirs is what lies between
+            two evaluations.
+        folder: what the run writes; `runs/<name>` by default, numbered if
+            that holds another run. The SavedModel goes to `savedmodels/` and
+            the folder's own name.
         name: of the run; the recipe's by default.
         seed: of the initial weights, the order of the images, their
             augmentation and dropout.
+        jit_compile: whether XLA compiles the step.
+        **settings: of the recipe, in place of its own, such as `epochs=3`.
 
     Returns:
         A `Run`.
 
     Raises:
         ValueError: for arguments that do not fit each other, before any work.
-        FileExistsError: if the folder holds something already.
-        FloatingPointError: if the loss is no longer finite.
+        FileExistsError: if the folder holds something else.
+        FloatingPointError: if a loss or gradient is not finite. The last
+            checkpoint is from before.
+        SystemExit: with status 42 after SIGTERM, when a checkpoint has been
+            written. Ctrl-C does the same and raises KeyboardInterrupt.
 
     Example:
 
-    >>> run = train("fashion_mnist")  # doctest: +SKIP
+    >>> run = train("fashion_mnist", epochs=10)  # doctest: +SKIP
     >>> run.evaluation.top1  # doctest: +SKIP
     0.871
     """
-    name = name or (recipe if isinstance(recipe, str) else "run")
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            "train runs on Keras's TensorFlow backend. "
+            f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
+        )
+    name = name or (recipe.replace("/", "-") if isinstance(recipe, str) else "run")
+    recipe = _resolved(recipe, model, dataset, weights, settings)
+    if isinstance(strategy, str):
+        strategy = distribution.strategy(strategy)
+    folder = claim(folder, name, recipe, seed)
+    keras.utils.set_random_seed(seed)
+    if not isinstance(dataset, Dataset):
+        if not recipe.dataset:
+            raise ValueError("This recipe's data is not public. Name a dataset.")
+        dataset = load(recipe.dataset)
+    with strategy.scope(), interruption.heard() as heard:
+        if not isinstance(model, keras.Model):
+            model = building.build_model(recipe, dataset.num_classes)
+        if isinstance(teacher, str):
+            teacher = load_classifier(teacher).model
+        _check_fit(model, dataset)
+        training = _Training(
+            recipe, model, teacher, dataset, strategy, folder, seed, jit_compile
+        )
+        return training.run(list(callbacks), heard)
+
+
+def _resolved(recipe, model, dataset, weights, settings):
+    """The recipe with all that was given in its place."""
     if isinstance(recipe, str):
         recipe = recipes.get(recipe)
     if isinstance(model, str):
@@ -90,54 +141,18 @@ def train(
     if isinstance(model, keras.Model):
         recipe = recipes.with_model(recipe, None)
     if dataset is not None:
-        name_of_data = dataset if isinstance(dataset, str) else dataset.name
-        recipe = dataclasses.replace(recipe, dataset=name_of_data)
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            "train runs on Keras's TensorFlow backend. "
-            f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
+        name = dataset if isinstance(dataset, str) else dataset.name
+        settings = settings | {"dataset": name}
+    if weights is not None:
+        settings = settings | {"weights": str(weights)}
+    known = {one.name for one in dataclasses.fields(recipes.Recipe)}
+    unknown = sorted(settings.keys() - known)
+    if unknown:
+        raise TypeError(
+            f"train has no argument and a recipe no setting {', '.join(unknown)}. "
+            f"Expected some of {', '.join(sorted(known))}"
         )
-    folder = _free_folder(folder, name)
-    keras.utils.set_random_seed(seed)
-    if not isinstance(dataset, Dataset):
-        dataset = load(recipe.dataset)
-    if not isinstance(model, keras.Model):
-        model = build_model(recipe, dataset.num_classes)
-    _check_fit(model, dataset)
-    return _run(model, dataset, recipe, folder, seed)
-
-
-def build_model(recipe, num_classes):
-    """Builds the model that a recipe trains, with random weights."""
-    if recipe.model not in FACTORIES:
-        raise ValueError(
-            f"Unknown model. Expected one of {', '.join(FACTORIES)}. "
-            f"Received: {recipe.model!r}"
-        )
-    arguments = dict(recipe.model_arguments)
-    if recipe.stem_blocks is not None:
-        arguments["stem"] = layers.ResNetStem(
-            recipe.stem_blocks, recipe.stem_width_factor, name="stem"
-        )
-    return FACTORIES[recipe.model](
-        num_classes=num_classes, image_size=recipe.image_size, **arguments
-    )
-
-
-def _free_folder(folder, name):
-    """The folder to write: the one asked for, or the first that is free."""
-    if folder is not None:
-        folder = pathlib.Path(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise FileExistsError(
-                f"{folder} holds something already. Name another folder, or remove it."
-            )
-        return folder
-    runs = pathlib.Path("runs")
-    names = itertools.chain(
-        [name], (f"{name}-{number}" for number in itertools.count(2))
-    )
-    return next(runs / one for one in names if not (runs / one).exists())
+    return dataclasses.replace(recipe, **settings)
 
 
 def _check_fit(model, dataset):
@@ -149,69 +164,133 @@ def _check_fit(model, dataset):
         )
 
 
-def _run(model, dataset, recipe, folder, seed):
-    epochs = fit(model, dataset, recipe, seed)  # which refuses what does not fit
-    exports = pathlib.Path("savedmodels")
-    for one in (exports, folder):  # told now, if it cannot be
-        one.mkdir(parents=True, exist_ok=True)
-    _write_config(folder / "config.json", model, dataset, recipe, seed)
-    history = []
-    for numbers, test in epochs:
-        history.append(numbers)
-        _write_history(folder / "history.csv", history)
-        save_model(model, folder / "model.keras", dataset.class_names)
-        evaluation = test
-    figures.write(figures.learning_curves(history), folder / "learning_curves.png")
-    write_report(evaluation, dataset.class_names, folder)
-    _write_examples(folder / "images", dataset)
-    saved_model = export(
-        model,
-        exports / folder.resolve().name,
-        class_names=dataset.class_names,
-    )
-    return Run(model, history, evaluation, folder, saved_model)
+class _Training:
+    """Everything of a run that is made from its arguments, before the first step."""
 
+    def __init__(
+        self, recipe, model, teacher, dataset, strategy, folder, seed, jit_compile
+    ):
+        self.recipe, self.model, self.dataset = recipe, model, dataset
+        self.strategy, self.folder, self.seed = strategy, folder, seed
+        self.chief = distribution.is_chief(strategy)
+        self.train_split = dataset.part(recipe.train_split)
+        count = len(self.train_split)
+        self.plan = Plan(
+            total_steps=recipe.total_steps(count),
+            lap_steps=recipe.evaluation_interval(count),
+            checkpoint_steps=recipe.checkpoint_every or recipe.total_steps(count),
+            steps_per_epoch=max(count // recipe.batch_size, 1),
+            batch_size=recipe.batch_size,
+            eval_split=dataset.part(recipe.eval_split),
+            examples_of_step=lambda step: examples_of_step(
+                self.train_split, recipe.batch_size, seed, step
+            ),
+        )
+        self.batches(0)  # refuses what does not fit, as all of this does
+        building.prepare(model, recipe)
+        optimizer = building.build_optimizer(model, recipe, self.plan.total_steps)
+        self.state = TrainingState(model, optimizer, averaged=recipe.ema > 0)
+        self.step = training_step(
+            self.state,
+            building.build_objective(model, recipe, teacher),
+            strategy,
+            global_batch=recipe.batch_size,
+            seed=seed,
+            clip_norm=building.clip_of(recipe),
+            micro_batches=recipe.micro_batches,
+            ema=recipe.ema,
+            jit_compile=jit_compile,
+        )
 
-def _write_config(path, model, dataset, recipe, seed):
-    config = {
-        "recipe": dataclasses.asdict(recipe),
-        "seed": seed,
-        "model": {
-            "name": model.name,
-            "parameters": model.count_params(),
-            "input_shape": model.input_shape,
-        },
-        "dataset": {
-            "name": dataset.name,
-            "training_images": len(dataset.train),
-            "test_images": len(dataset.test),
-            "class_names": dataset.class_names,
-        },
-        "versions": {
-            name: importlib.metadata.version(name)
-            for name in ("keras-vision-transformer", "keras", "tensorflow")
-        },
-    }
-    with written_whole(path) as scratch:
-        scratch.write_text(json.dumps(config, indent=2) + "\n")
+    def batches(self, first_step):
+        """The stream from a step on."""
+        return distributed_batches(
+            self.strategy,
+            self.train_split,
+            self.recipe.batch_size,
+            self.model.input_shape[1:3],
+            self.dataset.num_classes,
+            seed=self.seed,
+            augmentation=building.augmentation_of(self.recipe),
+            first_step=first_step,
+        )
 
+    def run(self, callbacks, heard):
+        """Takes the steps that are left and finishes the run."""
+        if self.chief:  # told now, if it cannot be written
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+            self.folder.clear_scratch()
+            self.folder.write_config(self.recipe, self.seed, self.model, self.dataset)
+        journal = self._restore()
+        loop = Loop(
+            self.plan,
+            self.state,
+            self.step,
+            self.strategy,
+            journal,
+            self._save,
+            callbacks,
+            heard,
+        )
+        evaluation = loop.run(self.batches(int(self.state.step)))
+        self.state.swap_average()  # the average is what is kept, if there is one
+        return self._finish(evaluation, journal, heard)
 
-def _write_history(path, history):
-    with written_whole(path) as scratch, open(scratch, "w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=history[0])
-        writer.writeheader()
-        writer.writerows(history)
+    def _restore(self):
+        """Brings the state to the newest checkpoint, and gives its journal."""
+        newest = self.folder.checkpoints.newest()
+        if newest is None:
+            return Journal()
+        step, notes = newest
+        self.folder.checkpoints.restore(step, self.state.variables())
+        print(f"Going on from step {step:,} of {self.plan.total_steps:,}.")
+        return Journal(**notes["journal"])
+
+    def _save(self, step, journal):
+        if not self.chief:  # which saves the same
+            return
+        best = journal["best"]
+        self.folder.checkpoints.save(
+            step,
+            self.state.variables(),
+            {"journal": journal},
+            best=best and best["step"],
+        )
+        if journal["history"]:
+            self.folder.write_history(journal["history"])
+
+    def _finish(self, evaluation, journal, heard):
+        """Leaves model, figures, sample images and export, each whole."""
+        path, finished = self.folder.path, self.folder.finished()
+        if finished is None and self.chief:
+            names = self.dataset.class_names
+            save_model(self.model, path / "model.keras", names)
+            figure = figures.learning_curves(journal.history)
+            figures.write(figure, path / "learning_curves.png")
+            write_report(evaluation, names, path)
+            _write_examples(path / "images", self.dataset)
+            if heard:
+                heard.end()
+            saved_model = export(
+                self.model,
+                pathlib.Path("savedmodels") / path.resolve().name,
+                class_names=names,
+            )
+            finished = {"saved_model": str(saved_model), "steps": int(self.state.step)}
+            write_json(path / FINISHED, finished)
+        saved_model = finished and pathlib.Path(finished["saved_model"])
+        return Run(self.model, journal.history, evaluation, path, saved_model)
 
 
 def _write_examples(folder, dataset):
     """Writes a test image of each class, to try the model on."""
     from PIL import Image
 
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for label, name in enumerate(dataset.class_names):
         of_class = np.flatnonzero(dataset.test.labels == label)
         if len(of_class):
-            image = Image.fromarray(dataset.test.images[of_class[0]])
+            image = Image.fromarray(dataset.test.image(of_class[0]).astype(np.uint8))
             stem = re.sub(r"\W+", "_", name).strip("_").lower()
             with written_whole(folder / f"{stem}.png") as scratch:
                 image.save(scratch)

@@ -1,35 +1,206 @@
-"""One step of training."""
+"""One step of training, the same on one device and on many."""
 
-import keras
 import tensorflow as tf
 
+from keras_vit.training.optimizers import clip_by_global_norm
 
-def training_step(model, optimizer, label_smoothing):
+
+class TrainingState:
+    """All that a step changes: weights, optimizer, their average, the count.
+
+    Create it under the strategy's scope.
+
+    Attributes:
+        model: a Keras model.
+        optimizer: an `Optimizer` of the model's trainable weights.
+        average: the weights' exponential moving average (Polyak), in the
+            optimizer's order; empty without one.
+        step: how many updates have been made.
+        halted: whether a step met a number that is not finite; no update
+            follows it.
+    """
+
+    def __init__(self, model, optimizer, averaged=False):
+        self.model = model
+        self.optimizer = optimizer
+        self.average = [
+            tf.Variable(weight.value, trainable=False)
+            for weight in (optimizer.weights if averaged else [])
+        ]
+        self.step = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.halted = tf.Variable(False, trainable=False)
+        self.seeds = [v for v in model.variables if v.name == "seed_generator_state"]
+
+    def variables(self):
+        """All that has to be kept to go on, `{name: variable}`.
+
+        Seeds are not: each step sets them from its own number.
+        """
+        paths = [weight.path for weight in self.optimizer.weights]
+        kept = {"step": self.step}
+        kept |= {f"model/{one.path}": one.value for one in self.model.weights}
+        kept |= {
+            f"optimizer/{name}": one for name, one in self.optimizer.variables().items()
+        }
+        kept |= {
+            f"average/{path}": one
+            for path, one in zip(paths, self.average, strict=bool(self.average))
+        }
+        return kept
+
+    def swap_average(self):
+        """Exchanges the weights and their average; a second call undoes it."""
+        for weight, average in zip(self.optimizer.weights, self.average, strict=False):
+            value = tf.identity(weight.value)
+            weight.assign(average)
+            average.assign(value)
+
+
+def training_step(
+    state,
+    objective,
+    strategy,
+    *,
+    global_batch,
+    seed=0,
+    clip_norm=None,
+    micro_batches=1,
+    ema=0.0,
+    jit_compile=False,
+):
     """Gives the function that takes one step.
 
+    Each replica takes the gradient of its share of the global batch, in
+    micro-batches if asked for; **one** all-reduce sums all gradients and
+    numbers; every replica then clips by the global norm, looks whether
+    everything is finite and makes the same update. That order gives what one
+    device would have given.
+
+    Dropout and stochastic depth draw from (seed, step, replica, micro-batch).
+
     Args:
-        model: gives logits of K classes.
-        optimizer: built for the model's trainable variables.
-        label_smoothing: the share of a target spread over all classes.
+        state: a `TrainingState`, made under the strategy's scope.
+        objective: as `supervised` gives it.
+        strategy: a `tf.distribute.Strategy`.
+        global_batch: images in a step, of all replicas together.
+        seed: of the dropout masks.
+        clip_norm: the largest norm of the whole gradient; `None`: any.
+        micro_batches: into how many parts a replica cuts its share, one after
+            the other, to save memory.
+        ema: the share of the old average that stays at a step.
+        jit_compile: whether XLA compiles what a replica computes.
 
     Returns:
-        A function of images `(B, H, W, 3)` and labels `(B,)` that updates the
-        model and returns the batch's mean loss and accuracy, from before the
-        update.
+        A function of images and targets, each one tensor or one for each
+        replica, and of `stop`, a number that is above 0 where this process is
+        asked to end. It gives a dict of scalars: `loss` and `accuracy` of the
+        global batch before the update, `gradient_norm` before clipping,
+        `updated`, false if a number was not finite and nothing was changed,
+        and `stop`, whether any process is asked to end.
+
+    Raises:
+        ValueError: if the batch cannot be cut into that many parts.
     """
-    loss_of = keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=label_smoothing
-    )
-    weights = model.trainable_variables
+    replicas = strategy.num_replicas_in_sync
+    if global_batch % (replicas * micro_batches):
+        raise ValueError(
+            "batch_size must be a multiple of replicas times micro_batches. "
+            f"Received: batch_size={global_batch}, {replicas} replicas, "
+            f"micro_batches={micro_batches}"
+        )
+    model, optimizer = state.model, state.optimizer
+
+    def gradients_of(images, targets, key):
+        """Gradients, loss and right answers, as shares of the global batch's."""
+        _set_seeds(state.seeds, key)
+        with tf.GradientTape() as tape:
+            losses, logits = objective(images, targets)
+            loss = tf.reduce_sum(losses) / global_batch
+            if model.losses:  # such as weight regularisers
+                loss += tf.add_n(model.losses) / (replicas * micro_batches)
+        gradients = tape.gradient(loss, optimizer.weights, unconnected_gradients="zero")
+        right = tf.argmax(logits, axis=-1) == tf.argmax(targets, axis=-1)
+        accuracy = tf.reduce_sum(tf.cast(right, "float32")) / global_batch
+        return [tf.cast(g, "float32") for g in gradients], tf.stack([loss, accuracy])
+
+    def accumulated(images, targets, key):
+        if micro_batches == 1:
+            return gradients_of(images, targets, key)
+        images, targets = (
+            tf.reshape(x, (micro_batches, -1, *x.shape[1:])) for x in (images, targets)
+        )
+        sums = [tf.zeros(weight.shape) for weight in optimizer.weights], tf.zeros(2)
+
+        def add(i, sums):
+            fold = tf.random.experimental.stateless_fold_in(key, i)
+            part = gradients_of(images[i], targets[i], fold)
+            return i + 1, tf.nest.map_structure(tf.add, sums, part)
+
+        _, sums = tf.while_loop(lambda i, _: i < micro_batches, add, (0, sums))
+        return sums
+
+    def update(gradients, numbers):
+        if clip_norm is None:
+            norm = tf.linalg.global_norm(gradients)
+        else:
+            gradients, norm = clip_by_global_norm(gradients, clip_norm)
+        finite = tf.reduce_all(tf.math.is_finite(tf.concat([numbers, [norm]], 0)))
+        state.halted.assign(state.halted | ~finite)
+
+        def apply():
+            optimizer.apply(gradients, state.step)
+            for weight, average in zip(optimizer.weights, state.average, strict=False):
+                average.assign_add((1 - ema) * (weight.value - average))
+            state.step.assign_add(1)
+            return True
+
+        updated = tf.cond(state.halted, lambda: False, apply)
+        return {
+            "loss": numbers[0],
+            "accuracy": numbers[1],
+            "gradient_norm": norm,
+            "updated": updated,
+            "stop": numbers[2] > 0,
+        }
+
+    compiled_gradients = tf.function(accumulated, jit_compile=jit_compile)
+    compiled_update = tf.function(update, jit_compile=jit_compile)
+
+    def replica_step(images, targets, stop):
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        key = tf.stack([tf.constant(seed, tf.int64), state.step])
+        key = tf.random.experimental.stateless_fold_in(key, tf.cast(replica, "int64"))
+        gradients, numbers = compiled_gradients(images, targets, key)
+        numbers = tf.concat([numbers, [stop]], axis=0)
+        if replicas > 1:
+            gradients, numbers = _all_reduce(gradients, numbers)
+        return compiled_update(gradients, numbers)
 
     @tf.function
-    def step(images, labels):
-        with tf.GradientTape() as tape:
-            logits = model(images, training=True)
-            targets = tf.one_hot(labels, logits.shape[-1])
-            loss = loss_of(targets, logits)
-        optimizer.apply(tape.gradient(loss, weights), weights)
-        right = tf.argmax(logits, axis=-1) == tf.cast(labels, tf.int64)
-        return loss, tf.reduce_mean(tf.cast(right, tf.float32))
+    def step(images, targets, stop=0.0):
+        numbers = strategy.run(replica_step, args=(images, targets, stop))
+        first = strategy.experimental_local_results
+        return tf.nest.map_structure(lambda value: first(value)[0], numbers)
 
     return step
+
+
+def _set_seeds(seeds, key):
+    """Lets every layer that draws begin anew, each with a seed of its own."""
+    if seeds:
+        shape = (len(seeds), 2)
+        drawn = tf.random.stateless_uniform(shape, key, None, None, tf.int32)
+        for seed, value in zip(seeds, tf.unstack(tf.abs(drawn)), strict=True):
+            seed.assign(tf.cast(value, seed.dtype))
+
+
+def _all_reduce(gradients, numbers):
+    """Sums over all replicas, packed into one vector: one collective a step."""
+    parts = [tf.reshape(part, [-1]) for part in (*gradients, numbers)]
+    context = tf.distribute.get_replica_context()
+    total = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.concat(parts, axis=0))
+    *gradients_sum, numbers = tf.split(total, [part.shape[0] for part in parts])
+    return [
+        tf.reshape(part, gradient.shape)
+        for part, gradient in zip(gradients_sum, gradients, strict=True)
+    ], numbers

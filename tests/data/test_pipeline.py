@@ -6,8 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_vit.data import Split
-from keras_vit.data.augmentation import random_crop, random_flip
-from keras_vit.data.pipeline import evaluation_batches, training_batches
+from keras_vit.data.augmentation import Augmentation
+from keras_vit.data.pipeline import (
+    Share,
+    evaluation_batches,
+    examples_of_step,
+    training_batches,
+)
 
 
 def numbered(count):
@@ -17,9 +22,21 @@ def numbered(count):
     return Split(images.astype(np.uint8), labels)
 
 
-def stream(split, batch_size, steps, **options):
-    batches = training_batches(split, batch_size, (4, 6), **({"seed": 0} | options))
+EVERYTHING = Augmentation(
+    crop="pad", crop_padding=2, flip=True, randaugment=(2, 10), mixup=0.4
+)
+
+
+def stream(split, batch_size, steps, changed=None, **options):
+    """Images and targets of so many batches; `changed` are augmentations."""
+    augmentation = Augmentation(**(changed or {}))
+    options = {"seed": 0, "augmentation": augmentation} | options
+    batches = training_batches(split, batch_size, (4, 6), 40, **options)
     return list(itertools.islice(batches.as_numpy_iterator(), steps))
+
+
+def labels_of(batches):
+    return [targets.argmax(1) for _, targets in batches]
 
 
 @settings(max_examples=15, deadline=None)
@@ -29,9 +46,8 @@ def test_each_epoch_sees_each_example_once(data):
     batch_size = data.draw(st.integers(1, count), "batch size")
     seed = data.draw(st.integers(0, 2**31), "seed")
     steps = -(-3 * count // batch_size)
-    labels = np.concatenate(
-        [labels for _, labels in stream(numbered(count), batch_size, steps, seed=seed)]
-    )
+    batches = stream(numbered(count), batch_size, steps, seed=seed)
+    labels = np.concatenate(labels_of(batches))
     for epoch in range(3):
         seen = labels[epoch * count : (epoch + 1) * count]
         np.testing.assert_array_equal(np.sort(seen), np.arange(count))
@@ -39,69 +55,117 @@ def test_each_epoch_sees_each_example_once(data):
 
 def test_epochs_and_seeds_differ_in_order():
     split = numbered(40)
-    first, second = (labels for _, labels in stream(split, 40, 2))
-    [(_, other)] = stream(split, 40, 1, seed=1)
+    first, second = labels_of(stream(split, 40, 2))
+    [other] = labels_of(stream(split, 40, 1, seed=1))
     assert (first != second).any()
     assert (first != other).any()
 
 
+def test_the_examples_of_a_step_are_told():
+    split = numbered(25)
+    for step, labels in enumerate(labels_of(stream(split, 8, 7, seed=5))):
+        np.testing.assert_array_equal(examples_of_step(split, 8, 5, step), labels)
+
+
+def same(batches, others):
+    assert len(batches) == len(others) > 0
+    for batch, other in zip(batches, others, strict=True):
+        for one, two in zip(batch, other, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
 @pytest.mark.parametrize("step", [1, 4, 9])
 def test_a_stream_can_be_entered_at_any_step(step):
-    options = {"flip": True, "crop_padding": 2, "seed": 5}
+    options = {"augmentation": EVERYTHING, "seed": 5}
     whole = stream(numbered(25), 8, 12, **options)
-    entered = stream(numbered(25), 8, 12 - step, first_step=step, **options)
-    for (images, labels), (again, labels_again) in zip(
-        whole[step:], entered, strict=True
-    ):
-        np.testing.assert_array_equal(images, again)
-        np.testing.assert_array_equal(labels, labels_again)
+    same(stream(numbered(25), 8, 12 - step, first_step=step, **options), whole[step:])
+
+
+@pytest.mark.parametrize("shares", [[Share(0, 4, 4)], [Share(0, 2, 4), Share(2, 2, 4)]])
+def test_the_slices_of_a_batch_are_the_batch(shares):
+    """For one worker of four replicas, and for two workers of two."""
+    options = {"augmentation": EVERYTHING, "seed": 5, "first_step": 2}
+    whole = stream(numbered(25), 8, 3, **options)
+    parts = [
+        stream(numbered(25), 8, 3 * share.count, share=share, **options)
+        for share in shares
+    ]
+    for step, (images, targets) in enumerate(whole):
+        slices = [
+            slice_
+            for share, part in zip(shares, parts, strict=True)
+            for slice_ in part[step * share.count : (step + 1) * share.count]
+        ]
+        assert [len(one) for one, _ in slices] == [2] * 4
+        same(
+            [tuple(map(np.concatenate, zip(*slices, strict=True)))], [(images, targets)]
+        )
+
+
+def test_an_images_augmentation_does_not_depend_on_the_batch_size(rng):
+    pixels = rng.integers(0, 256, (12, 4, 6, 3), dtype=np.uint8)
+    changed = {"crop": "pad", "crop_padding": 2, "flip": True, "randaugment": (2, 10)}
+    split = Split(pixels, np.arange(12))
+    streams = [
+        np.concatenate(
+            [images for images, _ in stream(split, size, 24 // size, changed)]
+        )
+        for size in (3, 4, 12)
+    ]
+    for other in streams[1:]:
+        np.testing.assert_array_equal(streams[0], other)
 
 
 def test_images_keep_their_labels():
-    for images, labels in stream(numbered(20), 7, 5, flip=True):
-        np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
+    for images, targets in stream(numbered(20), 7, 5, {"flip": True}):
+        np.testing.assert_array_equal(images[:, 0, 0, 0], targets.argmax(1))
+        assert (targets.sum(1) == 1).all()
+
+
+def test_mixed_images_are_mixed_as_their_targets():
+    """An image filled with i is mixed to the mean of the targets' numbers."""
+    ratios = []
+    for images, targets in stream(numbered(20), 5, 40, {"mixup": 0.4}):
+        np.testing.assert_allclose(
+            images[:, 0, 0, 0], targets @ np.arange(40), atol=1e-4
+        )
+        plain = np.sort(targets, axis=1)[:, -2:]
+        assert (plain == plain[0]).all()  # one ratio for the batch
+        np.testing.assert_allclose(plain.sum(1), 1, atol=1e-6)
+        ratios.append(plain[0, 1])
+    assert min(ratios) >= 0.5
+    # The mean of max(a, 1 - a) over Beta(0.4, 0.4), by a large sample.
+    expected = np.random.default_rng(0).beta(0.4, 0.4, 200_000)
+    expected = np.maximum(expected, 1 - expected)
+    assert (
+        abs(np.mean(ratios) - expected.mean()) < 3 * expected.std() / len(ratios) ** 0.5
+    )
 
 
 def test_each_step_draws_its_augmentation_anew(rng):
     pixels = rng.integers(0, 256, (6, 4, 6, 3), dtype=np.uint8)
     split = Split(pixels, np.arange(6))
-    steps = stream(split, 6, 4, flip=True, crop_padding=2)
-    by_label = [images[np.argsort(labels)] for images, labels in steps]
-    assert any((by_label[0] != other).any() for other in by_label[1:])
-    for options in ({"flip": True}, {"crop_padding": 2}):
-        changed = [x[np.argsort(y)] for x, y in stream(split, 6, 4, **options)]
-        assert any((one != pixels).any() for one in changed)
+    for changed in (
+        {"flip": True},
+        {"crop": "pad", "crop_padding": 2},
+        {"crop": "inception"},
+        {"randaugment": (1, 10)},
+    ):
+        steps = stream(split, 6, 4, changed)
+        by_label = [x[np.argsort(y.argmax(1))] for x, y in steps]
+        assert any((one != pixels).any() for one in by_label), changed
+        assert any((by_label[0] != other).any() for other in by_label[1:]), changed
 
 
 @pytest.mark.parametrize("batch_size", [0, 11])
 def test_a_batch_size_that_the_split_cannot_fill_is_refused(batch_size):
     with pytest.raises(ValueError, match="between 1 and the 10 training images"):
-        training_batches(numbered(10), batch_size, (4, 6), seed=0)
+        training_batches(numbered(10), batch_size, (4, 6), 10, seed=0)
 
 
-def test_a_flip_mirrors_about_half_of_the_images(rng):
-    images = rng.integers(0, 256, (400, 4, 6, 3), dtype=np.uint8)
-    flipped = random_flip(images, (1, 2)).numpy()
-    mirrored = (flipped == images[:, :, ::-1]).all((1, 2, 3))
-    same = (flipped == images).all((1, 2, 3))
-    assert (mirrored ^ same).all()
-    assert 150 < mirrored.sum() < 250
-
-
-def test_a_crop_is_the_image_moved_by_up_to_the_padding(rng):
-    images = rng.integers(1, 256, (300, 5, 6, 3), dtype=np.uint8)
-    padded = np.pad(images, [(0, 0), (2, 2), (2, 2), (0, 0)])
-    offsets = set()
-    for index, crop in enumerate(random_crop(images, (3, 4), 2).numpy()):
-        found = [
-            (top, left)
-            for top in range(5)
-            for left in range(5)
-            if (padded[index, top : top + 5, left : left + 6] == crop).all()
-        ]
-        assert len(found) == 1
-        offsets |= set(found)
-    assert len(offsets) == 25
+def test_a_batch_that_the_replicas_cannot_share_is_refused():
+    with pytest.raises(ValueError, match="multiple of the 4 replicas"):
+        training_batches(numbered(10), 6, (4, 6), 10, seed=0, share=Share(0, 4, 4))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 10, 16])
@@ -118,7 +182,7 @@ def test_evaluation_sees_every_image_once_in_batches_of_one_shape(batch_size):
 
 def test_images_are_resized_to_the_models_size():
     [(images, _)] = itertools.islice(
-        training_batches(numbered(3), 3, (8, 5), seed=0).as_numpy_iterator(), 1
+        training_batches(numbered(3), 3, (8, 5), 3, seed=0).as_numpy_iterator(), 1
     )
     assert images.shape == (3, 8, 5, 3)
     images, _, _ = next(iter(evaluation_batches(numbered(3), 3, (8, 5))))

@@ -4,6 +4,8 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 
 import keras_vit.data
 from keras_vit.data import Dataset, Split, load
@@ -68,7 +70,9 @@ def test_without_a_network_the_whole_set_says_where_its_files_go(monkeypatch):
         raise Exception("URL fetch failure")
 
     monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", fail)
-    with pytest.raises(OSError, match="datasets/fashion-mnist.*URL fetch failure"):
+    with pytest.raises(
+        OSError, match="fashion-mnist, into .*/datasets.*URL fetch failure"
+    ):
         load("fashion_mnist")
 
 
@@ -99,3 +103,76 @@ def test_a_label_without_a_name_is_refused():
     split = Split(PIXELS, np.array([0, 2]))
     with pytest.raises(ValueError, match=r"\[0, 2\).*from 0 to 2"):
         Dataset("mine", split, split, ("a", "b"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes and four sizes of image, some of them PNG."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 3), ("val", 2)):
+        for name in ("class 10", "class 9"):
+            (tmp_path / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 256, (20 + number, 30, 3), dtype=np.uint8)
+                suffix = "png" if number % 2 else "JPG"
+                path = tmp_path / split / name / f"{number}.{suffix}"
+                Image.fromarray(pixels).save(path, quality=95)
+    (tmp_path / "train" / "class 9" / "notes.txt").write_text("no image")
+    return tmp_path
+
+
+def test_a_folder_of_folders_is_a_data_set(folder):
+    dataset = load(str(folder))
+    assert dataset.class_names == ("class 9", "class 10")
+    assert (len(dataset.train), len(dataset.test)) == (6, 4)
+    assert list(dataset.train.labels) == [0, 0, 0, 1, 1, 1]
+    for path, label in zip(dataset.train.paths, dataset.train.labels, strict=True):
+        assert pathlib.Path(path).parent.name == dataset.class_names[label]
+    expected = np.asarray(Image.open(dataset.train.paths[1]))
+    np.testing.assert_array_equal(dataset.train.image(1), expected)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_window_of_a_file_is_cut_from_its_image(folder, index):
+    """Of a JPEG, of which only the window is decoded, and of a PNG."""
+    split = load(str(folder)).train
+    whole, seen = split.image(index).astype(int), []
+
+    def window(height, width):
+        seen.extend([int(height), int(width)])
+        return 4, 8, 10, 12
+
+    cut = split.reader()(tf.constant(index), window).numpy()
+    assert seen[:2] == list(whole.shape[:2])
+    # A decoder may smooth colours over the edge of what it decodes.
+    difference = np.abs(cut.astype(int) - whole[4:14, 8:20])[1:-1, 1:-1]
+    assert difference.max() <= (8 if index == 0 else 0)
+
+
+def test_a_folder_without_splits_is_refused(tmp_path):
+    (tmp_path / "train").mkdir()
+    with pytest.raises(ValueError, match="has no folder test/"):
+        load(str(tmp_path))
+
+
+def test_a_class_that_training_lacks_is_refused(folder):
+    (folder / "val" / "class 11").mkdir()
+    with pytest.raises(ValueError, match="lacks: class 11"):
+        load(str(folder))
+
+
+def test_shares_of_a_split_are_cut_as_they_are_written():
+    labels = np.arange(200) % 4
+    pixels = np.broadcast_to(np.arange(200)[:, None, None, None], (200, 2, 2, 3))
+    split = Split(pixels.astype(np.uint8), labels)
+    dataset = Dataset("x", split, split, tuple("abcd"))
+    first, rest = dataset.part("train[:90%]"), dataset.part("train[90%:]")
+    assert (len(first), len(rest)) == (180, 20)
+    seen = np.concatenate([first.images, rest.images])[:, 0, 0, 0]
+    assert sorted(seen) == list(range(200))
+    assert len(set(rest.labels)) == 4  # shuffled: stored order would give few
+    assert len(dataset.part("test[10:30]")) == 20
+    assert dataset.part("test") is split
+    for name in ("validation", "train[:x]", "train[", "test[5:5]"):
+        with pytest.raises(ValueError, match=r"Expected train or test|is empty"):
+            dataset.part(name)

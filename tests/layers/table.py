@@ -81,6 +81,7 @@ LAYERS = {
             "layer_scale": 0.1,
             "qk_norm": True,
             "layer_norm_epsilon": 1e-5,
+            "remat": True,
         },
         (2, 7, 8),
         (2, 7, 8),

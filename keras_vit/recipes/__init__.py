@@ -1,0 +1,18 @@
+"""Training recipes by name, one per entry."""
+
+from keras_vit.recipes import augreg, big_vision, paper, small
+from keras_vit.recipes.recipe import Recipe as Recipe
+from keras_vit.recipes.recipe import difference as difference
+from keras_vit.recipes.recipe import override as override
+from keras_vit.recipes.recipe import with_model as with_model
+
+RECIPES = small.RECIPES | paper.RECIPES | augreg.RECIPES | big_vision.RECIPES
+
+
+def get(name):
+    """Gives the recipe of that name."""
+    if name not in RECIPES:
+        raise ValueError(
+            f"Unknown recipe. Expected one of {', '.join(RECIPES)}. Received: {name!r}"
+        )
+    return RECIPES[name]

@@ -1,0 +1,274 @@
+"""What a recipe is, and how settings change one."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+
+# The values of settings that are words. The tables behind them lie where the
+# work is done.
+CHOICES = {
+    "optimizer": ("sgd", "adam"),
+    "momentum_dtype": ("float32", "bfloat16"),
+    "decay": ("cosine", "linear", "rsqrt", "constant"),
+    "decay_follows": ("rate", "schedule"),
+    "loss": ("softmax", "sigmoid"),
+    "distillation": ("none", "soft", "hard"),
+    "precision": ("float32", "mixed_bfloat16"),
+    "crop": ("none", "inception", "pad"),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a run trains, on what, and how.
+
+    Attributes:
+        dataset: a name in `keras_vit.data`, or a folder; empty where the
+            recipe's own is not public and one has to be named.
+        model: a factory's name, or the path of a saved model.
+        model_arguments: of that factory, besides classes and image size.
+        stem_blocks: for a hybrid of size `"ViT"`, the stages of its ResNet.
+        stem_width_factor: of that ResNet.
+        weights: what the model begins from, as a factory takes it; random
+            weights by default.
+        head_bias: the head's first bias; -10 makes every class rare at first.
+        image_size: the side of an image, in pixels.
+        train_split: what is learnt from, such as `"train[:98%]"`.
+        eval_split: what is looked at on the way and at the end.
+        epochs: passes over the training split.
+        steps: in place of epochs, where above 0.
+        batch_size: images in a step, on all devices together.
+        micro_batches: parts of it that a device takes one after the other.
+        evaluate_every: steps between evaluations; 0: an epoch.
+        checkpoint_every: steps between checkpoints; 0: at each evaluation.
+        optimizer: `"sgd"` with momentum, or `"adam"`; weight decay stands
+            apart from either, as in AdamW.
+        momentum: of either; Adam's beta_1.
+        beta2: of Adam.
+        momentum_dtype: in which the momentum is kept.
+        base_lr: the learning rate at the end of the warm-up.
+        decay: of the learning rate after that.
+        warmup_steps: in which it grows linearly from 0.
+        cooldown_steps: in which it falls linearly to 0 at the end.
+        weight_decay: on kernels; not on biases, norms, class token and
+            positions.
+        decay_follows: `"rate"`, as in AdamW, or `"schedule"`, the rate
+            divided by base_lr, as in big_vision.
+        layer_decay: the learning rate's factor from a block to the one below.
+        rate_factors: of certain weights, by pattern: `{"head/*": 10}`.
+        freeze: patterns of the names of layers that stay as they are.
+        clip_norm: the largest norm of the whole gradient; infinite: any.
+        ema: the share of the old that stays in the weights' moving average at
+            each step, and evaluates and saves that average; 0: no average.
+        loss: `"softmax"`, or `"sigmoid"` for each class by itself.
+        label_smoothing: the share of a target that is spread over all classes.
+        distillation: from a teacher, by its probabilities (`"soft"`), or its
+            answers (`"hard"`).
+        temperature: of soft distillation.
+        distillation_share: of the loss; the rest is that of the labels.
+        precision: `"mixed_bfloat16"` computes in bfloat16.
+        remat: whether blocks are computed again in the backward pass, which
+            saves memory and costs time.
+        crop: `"inception"`, `"pad"` or `"none"`.
+        crop_area: the least share of the image that `"inception"` leaves.
+        crop_padding: pixels by which `"pad"` may move the image.
+        flip: whether images are mirrored at random.
+        randaugment_layers: operations of RandAugment on each image.
+        randaugment_magnitude: their strength, 10 being usual.
+        mixup: p of the Beta(p, p) that images are mixed by.
+    """
+
+    dataset: str
+    model: str
+    model_arguments: dict = field(default_factory=dict)
+    stem_blocks: tuple[int, ...] | None = None
+    stem_width_factor: float = 1.0
+    weights: str | None = None
+    head_bias: float = 0.0
+    image_size: int = 224
+    train_split: str = "train"
+    eval_split: str = "test"
+    epochs: int = 10
+    steps: int = 0
+    batch_size: int = 100
+    micro_batches: int = 1
+    evaluate_every: int = 0
+    checkpoint_every: int = 0
+    optimizer: str = "adam"
+    momentum: float = 0.9
+    beta2: float = 0.999
+    momentum_dtype: str = "float32"
+    base_lr: float = 1e-3
+    decay: str = "cosine"
+    warmup_steps: int = 60
+    cooldown_steps: int = 0
+    weight_decay: float = 0.05
+    decay_follows: str = "rate"
+    layer_decay: float = 1.0
+    rate_factors: dict[str, float] = field(default_factory=dict)
+    freeze: tuple[str, ...] = ()
+    clip_norm: float = 1.0
+    ema: float = 0.0
+    loss: str = "softmax"
+    label_smoothing: float = 0.0
+    distillation: str = "none"
+    temperature: float = 1.0
+    distillation_share: float = 1.0
+    precision: str = "float32"
+    remat: bool = False
+    crop: str = "none"
+    crop_area: float = 0.05
+    crop_padding: int = 0
+    flip: bool = False
+    randaugment_layers: int = 0
+    randaugment_magnitude: float = 10.0
+    mixup: float = 0.0
+
+    def __post_init__(self):
+        for names, holds, expected in _BOUNDS:
+            for name in names:
+                value = getattr(self, name)
+                if not holds(value):
+                    raise ValueError(
+                        f"{name} must {expected}. Received: {name}={value}"
+                    )
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(choices)}. "
+                    f"Received: {name}={getattr(self, name)!r}"
+                )
+        if self.crop_padding and self.crop != "pad":
+            raise ValueError(
+                "crop_padding goes with crop=pad. "
+                f"Received: crop={self.crop}, crop_padding={self.crop_padding}"
+            )
+        # As JSON gives them.
+        for name in ("stem_blocks", "freeze"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else tuple(value))
+
+    def total_steps(self, training_images):
+        """The steps of a run on so many images."""
+        return self.steps or self.epochs * (training_images // self.batch_size)
+
+    def evaluation_interval(self, training_images):
+        """The steps from one evaluation to the next."""
+        steps = self.evaluate_every or training_images // self.batch_size
+        return min(steps, self.total_steps(training_images))
+
+
+_BOUNDS = (
+    (
+        ("image_size", "epochs", "batch_size", "micro_batches"),
+        lambda value: value >= 1,
+        "be at least 1",
+    ),
+    (
+        (
+            *("base_lr", "warmup_steps", "cooldown_steps", "weight_decay", "steps"),
+            *("crop_padding", "evaluate_every", "checkpoint_every", "mixup"),
+            *("randaugment_layers", "randaugment_magnitude"),
+        ),
+        lambda value: 0 <= value < math.inf,
+        "not be negative",
+    ),
+    (
+        ("clip_norm", "temperature", "stem_width_factor"),
+        lambda value: value > 0,
+        "be above 0",
+    ),
+    (
+        ("label_smoothing", "ema", "momentum", "beta2"),
+        lambda value: 0 <= value < 1,
+        "lie in [0, 1)",
+    ),
+    (
+        ("layer_decay", "distillation_share", "crop_area"),
+        lambda value: 0 < value <= 1,
+        "lie in (0, 1]",
+    ),
+)
+
+
+def with_model(recipe, model):
+    """Gives the recipe with another factory in place of its own model."""
+    return dataclasses.replace(
+        recipe, model=model, model_arguments={}, stem_blocks=None, weights=None
+    )
+
+
+def override(recipe, settings):
+    """Gives the recipe with `"key=value"` settings in place of its own.
+
+    Several words or numbers for one key are separated by commas, a pattern
+    from its number by a colon.
+
+    Raises:
+        ValueError: for a key that a recipe does not have, or a value of
+            another kind. Model, weights and data set are no settings: `train`
+            takes them as arguments.
+
+    Example:
+
+    >>> override(get("fashion_mnist"), ["epochs=2", "freeze=stem,block_0*"]).freeze
+    ('stem', 'block_0*')
+    """
+    changes = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or key not in _KINDS:
+            raise ValueError(
+                "Expected key=value, where key is one of "
+                f"{', '.join(_KINDS)}. Received: {setting!r}"
+            )
+        read, expected = _READERS[_KINDS[key]]
+        try:
+            changes[key] = read(text)
+        except ValueError:
+            raise ValueError(
+                f"{key} must be {expected}. Received: {setting!r}"
+            ) from None
+    return dataclasses.replace(recipe, **changes)
+
+
+def difference(one, other):
+    """What two recipes have not in common, as lines of text, one a setting."""
+    return [
+        f"{setting.name}: {getattr(one, setting.name)!r} and "
+        f"{getattr(other, setting.name)!r}"
+        for setting in dataclasses.fields(Recipe)
+        if getattr(one, setting.name) != getattr(other, setting.name)
+    ]
+
+
+def _read_bool(text):
+    words = {"true": True, "1": True, "false": False, "0": False}
+    if text.lower() not in words:
+        raise ValueError(text)
+    return words[text.lower()]
+
+
+def _read_words(text):
+    return tuple(word for word in text.split(",") if word)
+
+
+def _read_factors(text):
+    pairs = (part.rpartition(":") for part in _read_words(text))
+    return {pattern: float(factor) for pattern, _, factor in pairs}
+
+
+_READERS = {
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+    bool: (_read_bool, "true or false"),
+    str: (str, "a word"),
+    tuple[str, ...]: (_read_words, "words separated by commas"),
+    dict[str, float]: (_read_factors, "pattern:factor, separated by commas"),
+}
+_ARGUMENTS = ("dataset", "model")  # of `train`, no settings
+_KINDS = {
+    one.name: one.type
+    for one in dataclasses.fields(Recipe)
+    if one.type in _READERS and one.name not in _ARGUMENTS
+}

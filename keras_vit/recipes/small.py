@@ -1,0 +1,52 @@
+"""Recipes for a CPU and a few minutes."""
+
+from keras_vit.recipes.recipe import Recipe
+
+RECIPES = {
+    # The paper's hybrid idea (section 3.1) in miniature: the root of the
+    # ResNet gives 49 tokens of an image of 28 x 28.
+    "fashion_mnist": Recipe(
+        dataset="fashion_mnist_sample",
+        model="ViT",
+        model_arguments={
+            "patch_size": 1,
+            "num_layers": 2,
+            "num_heads": 2,
+            "hidden_dim": 64,
+            "mlp_dim": 128,
+        },
+        stem_blocks=(),
+        image_size=28,
+        epochs=10,
+        batch_size=64,
+        base_lr=3e-3,
+        weight_decay=0.1,
+        label_smoothing=0.05,
+        crop="pad",
+        crop_padding=1,
+    ),
+    # The same with 64 tokens of an image of 32 x 32.
+    "cifar10": Recipe(
+        dataset="cifar10",
+        model="ViT",
+        model_arguments={
+            "patch_size": 1,
+            "num_layers": 4,
+            "num_heads": 3,
+            "hidden_dim": 96,
+            "mlp_dim": 192,
+            "pooling": "gap",
+        },
+        stem_blocks=(),
+        image_size=32,
+        epochs=6,
+        batch_size=64,
+        base_lr=2e-3,
+        warmup_steps=200,
+        weight_decay=0.05,
+        label_smoothing=0.05,
+        crop="pad",
+        crop_padding=3,
+        flip=True,
+    ),
+}

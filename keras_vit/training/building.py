@@ -1,0 +1,169 @@
+"""A recipe -> the model, the optimizer and the step of a run."""
+
+import contextlib
+import fnmatch
+import math
+import pathlib
+
+import keras
+
+from keras_vit import layers
+from keras_vit.data.augmentation import Augmentation
+from keras_vit.factories import FACTORIES
+from keras_vit.model_files import ServedModel, load_classifier
+from keras_vit.training.objectives import distilled, supervised
+from keras_vit.training.optimizers import SGD, Adam, Optimizer, rate_factors
+from keras_vit.training.schedules import LearningRate
+
+
+def build_model(recipe, num_classes):
+    """Builds the model that a recipe trains, or loads it.
+
+    Args:
+        recipe: whose `model` is a factory's name or the path of a saved model.
+        num_classes: of the data set.
+
+    Returns:
+        A Keras model.
+
+    Raises:
+        ValueError: for a model that there is not, or that cannot be trained.
+    """
+    if recipe.model not in FACTORIES:
+        return _load_model(recipe.model)
+    arguments = dict(recipe.model_arguments)
+    if recipe.weights:
+        arguments["weights"] = recipe.weights
+    with _precision(recipe.precision):
+        if recipe.stem_blocks is not None:
+            arguments["stem"] = layers.ResNetStem(
+                recipe.stem_blocks, recipe.stem_width_factor, name="stem"
+            )
+        model = FACTORIES[recipe.model](
+            num_classes=num_classes, image_size=recipe.image_size, **arguments
+        )
+    if recipe.head_bias:
+        _set_head_bias(model, recipe.head_bias)
+    return model
+
+
+def prepare(model, recipe):
+    """Freezes the layers that a recipe freezes, and sets `remat`.
+
+    Raises:
+        ValueError: if a pattern matches no layer, or nothing is left to train.
+    """
+    names = [layer.name for layer in model.layers]
+    for pattern in recipe.freeze:
+        matching = fnmatch.filter(names, pattern)
+        if not matching:
+            raise ValueError(
+                f"freeze: no layer matches {pattern!r}. Expected some of "
+                f"{', '.join(names)}"
+            )
+        for name in matching:
+            model.get_layer(name).trainable = False
+    if not model.trainable_variables:
+        raise ValueError("freeze leaves nothing to be trained.")
+    for layer in model.layers:
+        if hasattr(layer, "remat"):
+            layer.remat = recipe.remat
+
+
+def build_optimizer(model, recipe, total_steps):
+    """Gives the optimizer of a recipe for a model."""
+    rule = {
+        "sgd": lambda: SGD(recipe.momentum, recipe.momentum_dtype),
+        "adam": lambda: Adam(
+            recipe.momentum, recipe.beta2, momentum_dtype=recipe.momentum_dtype
+        ),
+    }
+    return Optimizer(
+        model.trainable_variables,
+        rule[recipe.optimizer](),
+        LearningRate(
+            recipe.base_lr,
+            total_steps,
+            recipe.warmup_steps,
+            recipe.decay,
+            recipe.cooldown_steps,
+        ),
+        weight_decay=recipe.weight_decay,
+        decay_follows=recipe.decay_follows,
+        rate_factors=rate_factors(model, recipe.layer_decay, recipe.rate_factors),
+    )
+
+
+def build_objective(model, recipe, teacher=None):
+    """Gives what a recipe minimises.
+
+    Raises:
+        ValueError: if distillation lacks a teacher, or a teacher its use.
+    """
+    if (recipe.distillation == "none") != (teacher is None):
+        raise ValueError(
+            "A teacher goes with distillation=soft or hard, and those with a teacher. "
+            f"Received: distillation={recipe.distillation}, "
+            f"{'no' if teacher is None else 'a'} teacher"
+        )
+    if teacher is None:
+        return supervised(model, recipe.loss, recipe.label_smoothing)
+    return distilled(
+        model,
+        teacher,
+        recipe.distillation,
+        recipe.temperature,
+        recipe.distillation_share,
+        recipe.loss,
+        recipe.label_smoothing,
+    )
+
+
+def augmentation_of(recipe):
+    """Gives what a recipe changes in training images."""
+    randaugment = recipe.randaugment_layers, recipe.randaugment_magnitude
+    return Augmentation(
+        crop=recipe.crop,
+        crop_area=(recipe.crop_area, 1.0),
+        crop_padding=recipe.crop_padding,
+        flip=recipe.flip,
+        randaugment=randaugment if recipe.randaugment_layers else None,
+        mixup=recipe.mixup,
+    )
+
+
+def clip_of(recipe):
+    """The largest norm of a gradient; `None`: any."""
+    return None if math.isinf(recipe.clip_norm) else recipe.clip_norm
+
+
+def _load_model(path):
+    if not path or not pathlib.Path(path).exists():
+        raise ValueError(
+            "model must be a factory's name or an existing path. Expected one of "
+            f"{', '.join(FACTORIES)}. Received: {path!r}"
+        )
+    model = load_classifier(path).model
+    if isinstance(model, ServedModel):
+        raise ValueError(
+            "A SavedModel cannot be trained. Name a run's folder or a .keras file. "
+            f"Received: {path!r}"
+        )
+    return model
+
+
+def _set_head_bias(model, value):
+    for layer in model.layers:
+        if layer.name in ("head", "head_distillation"):
+            layer.bias.assign(keras.ops.full(layer.bias.shape, value))
+
+
+@contextlib.contextmanager
+def _precision(name):
+    """Builds layers that compute in this precision."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,162 @@
+"""The folder of a run: what is written there, and going on with it."""
+
+import csv
+import dataclasses
+import importlib.metadata
+import itertools
+import json
+import pathlib
+import shutil
+
+from keras_vit import recipes
+from keras_vit.files import written_whole
+from keras_vit.training.checkpoints import Checkpoints
+
+CONFIG = "config.json"
+FINISHED = "finished.json"
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Args:
+        path: of the folder, which need not exist.
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.checkpoints = Checkpoints(self.path / "checkpoints")
+
+    def finished(self):
+        """What the run noted at its end; `None` if it has not come to it."""
+        path = self.path / FINISHED
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def clear_scratch(self):
+        """Removes what a killed process was writing."""
+        for scratch in [*self.path.glob(".*.*"), *self.path.glob("checkpoints/.*")]:
+            if scratch.is_dir():
+                shutil.rmtree(scratch, ignore_errors=True)
+
+    def write_config(self, recipe, seed, model, dataset):
+        """Writes the resolved recipe, from which the run can be repeated."""
+        config = {
+            "recipe": dataclasses.asdict(recipe),
+            "seed": seed,
+            "model": {
+                "name": model.name,
+                "parameters": model.count_params(),
+                "input_shape": model.input_shape,
+            },
+            "dataset": {
+                "name": dataset.name,
+                "training_images": len(dataset.train),
+                "test_images": len(dataset.test),
+                "class_names": dataset.class_names,
+            },
+            "versions": {
+                name: importlib.metadata.version(name)
+                for name in ("keras-vision-transformer", "keras", "tensorflow")
+            },
+        }
+        write_json(self.path / CONFIG, config)
+
+    def write_history(self, history):
+        """Writes `history.csv`, a row an evaluation."""
+        with (
+            written_whole(self.path / "history.csv") as scratch,
+            open(scratch, "w", newline="") as file,
+        ):
+            writer = csv.DictWriter(file, fieldnames=history[0])
+            writer.writeheader()
+            writer.writerows(history)
+
+
+def read_config(path):
+    """Gives the recipe and the seed of a run's `config.json`.
+
+    Raises:
+        ValueError: if it is no such file, or the run's model or data were
+            objects in Python, which a file cannot name.
+    """
+    try:
+        config = json.loads(pathlib.Path(path).read_text())
+        recipe, seed = recipes.Recipe(**config["recipe"]), config["seed"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"Expected the {CONFIG} of a run. Received: {path} ({error})"
+        ) from error
+    if recipe.model is None:
+        raise ValueError(
+            f"The model of {path} was given in Python, so this file cannot repeat it."
+        )
+    return recipe, seed
+
+
+def claim(folder, name, recipe, seed):
+    """Finds the folder of a run: a new one, or that of the same run begun before.
+
+    Args:
+        folder: the path asked for; `None`: `runs/<name>`, numbered if that
+            holds another run or a finished one.
+        name: of the run.
+        recipe: a `Recipe`.
+        seed: of the run.
+
+    Returns:
+        A `RunFolder`.
+
+    Raises:
+        FileExistsError: if the folder asked for holds something else.
+        ValueError: if it holds a run of another recipe or seed, which are
+            told.
+    """
+    if folder is None:
+        runs = pathlib.Path("runs")
+        numbered = (f"{name}-{number}" for number in itertools.count(2))
+        for one in map(
+            RunFolder, map(runs.joinpath, itertools.chain([name], numbered))
+        ):
+            if _is_free(one.path):
+                return one
+            same = (one.path / CONFIG).is_file() and not _differences(one, recipe, seed)
+            if same and not one.finished():
+                return one
+    folder = RunFolder(folder)
+    if _is_free(folder.path):
+        return folder
+    if not (folder.path / CONFIG).is_file():
+        raise FileExistsError(
+            f"{folder.path} holds something already. Name another folder, or remove it."
+        )
+    differences = _differences(folder, recipe, seed)
+    if differences:
+        raise ValueError(
+            f"{folder.path} holds another run. Name another folder, or begin it with "
+            f"the same settings. There and here: {'; '.join(differences)}"
+        )
+    return folder
+
+
+def _is_free(path):
+    """Nothing is there, or nothing but what a killed start left."""
+    if not path.is_dir():
+        return not path.exists()
+    return all(inside.name.startswith(f".{CONFIG}.") for inside in path.iterdir())
+
+
+def _differences(folder, recipe, seed):
+    config = json.loads((folder.path / CONFIG).read_text())
+    try:
+        lines = recipes.difference(recipes.Recipe(**config["recipe"]), recipe)
+    except TypeError as error:
+        return [str(error)]
+    if config["seed"] != seed:
+        lines.append(f"seed: {config['seed']} and {seed}")
+    return lines
+
+
+def write_json(path, content):
+    """Writes a JSON file, whole or not at all."""
+    with written_whole(path) as scratch:
+        scratch.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,59 @@
+"""Losses, one number an example.
+
+B examples, K classes; logits and targets are `(B, K)`. Nothing is averaged
+here: what an example weighs depends on the global batch, which a replica does
+not see.
+"""
+
+import tensorflow as tf
+
+
+def softmax_cross_entropy(logits, targets):
+    """`-sum_k t_k log softmax(z)_k`: one class an image, or a mixture of classes.
+
+    Example:
+
+    >>> softmax_cross_entropy(tf.zeros((1, 4)), tf.eye(4)[:1]).numpy().round(4)
+    array([1.3863], dtype=float32)
+    """
+    return -tf.reduce_sum(targets * tf.nn.log_softmax(logits), axis=-1)
+
+
+def sigmoid_cross_entropy(logits, targets):
+    """`-sum_k t_k log s(z_k) + (1 - t_k) log s(-z_k)`, each class for itself.
+
+    For images that show several things, as in ImageNet-21k and JFT; the
+    reference begins such training with a head bias of -10, so that a class is
+    rare at first.
+
+    Example:
+
+    >>> sigmoid_cross_entropy(tf.zeros((1, 4)), tf.eye(4)[:1]).numpy().round(4)
+    array([2.7726], dtype=float32)
+    """
+    of_class = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
+    return tf.reduce_sum(of_class, axis=-1)
+
+
+def soft_distillation(logits, teacher_logits, temperature):
+    """`t^2 KL(softmax(teacher / t) || softmax(student / t))` (arXiv:1503.02531).
+
+    The square keeps the gradient's size whatever the temperature. As in the
+    reference, probabilities below 1e-8 count as 1e-8 in a logarithm.
+    """
+    teacher = tf.nn.softmax(teacher_logits / temperature)
+    log_ratio = _log(teacher) - _log(tf.nn.softmax(logits / temperature))
+    return temperature**2 * tf.reduce_sum(teacher * log_ratio, axis=-1)
+
+
+def hard_distillation(logits, teacher_logits):
+    """Cross-entropy with the teacher's answer as the label (arXiv:2012.12877)."""
+    answers = tf.one_hot(tf.argmax(teacher_logits, axis=-1), logits.shape[-1])
+    return softmax_cross_entropy(logits, answers)
+
+
+def _log(probabilities):
+    return tf.math.log(tf.maximum(probabilities, 1e-8))
+
+
+LOSSES = {"softmax": softmax_cross_entropy, "sigmoid": sigmoid_cross_entropy}

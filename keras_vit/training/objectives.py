@@ -1,0 +1,107 @@
+"""What a step minimises: images and targets -> losses and logits."""
+
+import keras
+import tensorflow as tf
+
+from keras_vit.training.losses import LOSSES, hard_distillation, soft_distillation
+
+DISTILLATIONS = ("soft", "hard")
+
+
+def supervised(model, loss="softmax", label_smoothing=0.0):
+    """Gives the objective of learning from labels.
+
+    Args:
+        model: gives logits of K classes.
+        loss: a key of `LOSSES`.
+        label_smoothing: the share of a target spread over all classes.
+
+    Returns:
+        A function of images `(B, H, W, 3)` and targets `(B, K)` that runs the
+        model in training mode and gives losses `(B,)` and logits `(B, K)`.
+    """
+
+    def objective(images, targets):
+        logits = model(images, training=True)
+        return _labelled(loss, logits, targets, label_smoothing), logits
+
+    return objective
+
+
+def distilled(
+    model,
+    teacher,
+    kind="soft",
+    temperature=1.0,
+    share=1.0,
+    loss="softmax",
+    label_smoothing=0.0,
+):
+    """Gives the objective of learning from a teacher, and from labels.
+
+    The teacher sees what the student sees, mixed and cropped alike, as
+    arXiv:2106.05237 finds best, resized to its own input. A student with a
+    distillation token (`ViT(distillation=True)`) learns from the teacher by
+    that token's head and from the labels by the other's (arXiv:2012.12877).
+
+    Args:
+        model: the student, of K classes.
+        teacher: any Keras model from pixels to K logits.
+        kind: `"soft"`, the Kullback-Leibler divergence at a temperature, or
+            `"hard"`, cross-entropy with the teacher's answer.
+        temperature: of `"soft"`.
+        share: of the distillation in the loss; the rest is that of the labels.
+        loss, label_smoothing: as in `supervised`.
+
+    Returns:
+        An objective, as `supervised` gives it.
+
+    Raises:
+        ValueError: if student and teacher do not fit each other.
+    """
+    if model.output_shape != teacher.output_shape:
+        raise ValueError(
+            "Student and teacher must have the same classes. Received: "
+            f"{model.output_shape} and {teacher.output_shape}"
+        )
+    if kind not in DISTILLATIONS:
+        raise ValueError(
+            f"distillation must be one of {', '.join(DISTILLATIONS)}. "
+            f"Received: {kind!r}"
+        )
+    students = _two_heads(model)
+
+    def objective(images, targets):
+        of_labels, of_teacher = students(images, training=True)
+        told = teacher(_resized(images, teacher.input_shape), training=False)
+        told = tf.stop_gradient(tf.cast(told, "float32"))
+        if kind == "soft":
+            losses = soft_distillation(of_teacher, told, temperature)
+        else:
+            losses = hard_distillation(of_teacher, told)
+        labelled = _labelled(loss, of_labels, targets, label_smoothing)
+        logits = (of_labels + of_teacher) / 2
+        return share * losses + (1 - share) * labelled, logits
+
+    return objective
+
+
+def _labelled(loss, logits, targets, label_smoothing):
+    smooth = (1 - label_smoothing) * targets + label_smoothing / targets.shape[-1]
+    return LOSSES[loss](logits, smooth)
+
+
+def _two_heads(model):
+    """The model with the logits for labels and those for the teacher."""
+    names = {layer.name for layer in model.layers}
+    heads = ("head", "head_distillation")
+    if not names.issuperset(heads):
+        return keras.Model(model.inputs, [model.output, model.output])
+    outputs = [model.get_layer(name).output for name in heads]
+    return keras.Model(model.inputs, outputs)
+
+
+def _resized(images, shape):
+    if None in shape[1:3] or tuple(images.shape[1:3]) == tuple(shape[1:3]):
+        return images
+    return tf.image.resize(images, shape[1:3], method="bilinear")

@@ -1,0 +1,120 @@
+"""Learning rates over the steps of a run."""
+
+import math
+
+import keras
+from keras import ops
+
+LINEAR_END = 1e-5  # the reference's linear decay does not go down to 0
+RSQRT_TIMESCALE = 10_000  # steps after which the rate is 1 / sqrt(2) of its peak
+
+
+def _cosine(after_warmup, progress, base_lr):
+    return 0.5 * (1 + ops.cos(math.pi * progress))
+
+
+def _linear(after_warmup, progress, base_lr):
+    end = min(LINEAR_END / base_lr, 1) if base_lr else 0
+    return end + (1 - end) * (1 - progress)
+
+
+def _rsqrt(after_warmup, progress, base_lr):
+    return ops.rsqrt(1 + ops.maximum(after_warmup, 0) / RSQRT_TIMESCALE)
+
+
+def _constant(after_warmup, progress, base_lr):
+    return ops.ones_like(progress)
+
+
+# The decay after the warm-up: steps since then, their share of all that
+# remain, and the peak, to the share of the peak.
+DECAYS = {
+    "cosine": _cosine,
+    "linear": _linear,
+    "rsqrt": _rsqrt,
+    "constant": _constant,
+}
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear growth from 0, a decay, and linear fall to 0 at the end.
+
+    Step k of T, w of them warm-up and c of them cool-down, has the rate
+    `base min(1, k / w) d(k) min(1, (T - k) / c)`, where d is, with the
+    progress p = (k - w) / (T - w) kept within [0, 1],
+
+    - `"cosine"`: (1 + cos(pi p)) / 2, that of the paper's fine-tuning,
+    - `"linear"`: 1 - p, but no rate below 1e-5,
+    - `"rsqrt"`: 1 / sqrt(1 + (k - w) / 10,000), of "Scaling Vision
+      Transformers" (arXiv:2106.04560), to be used with a cool-down,
+    - `"constant"`: 1.
+
+    Steps are counted from 0, so that with a warm-up the first has the rate 0,
+    as in the reference.
+
+    Args:
+        base_lr: the rate at the end of the warm-up.
+        total_steps: T.
+        warmup_steps: w, less than T.
+        decay: a key of `DECAYS`.
+        cooldown_steps: c, at most T - w.
+
+    Raises:
+        ValueError: for an unknown decay, or steps that do not fit the run.
+
+    Example:
+
+    >>> rate = LearningRate(0.1, total_steps=100, warmup_steps=10)
+    >>> round(float(rate(5)), 6), round(float(rate(55)), 6)
+    (0.05, 0.05)
+    """
+
+    def __init__(
+        self, base_lr, total_steps, warmup_steps=0, decay="cosine", cooldown_steps=0
+    ):
+        if decay not in DECAYS:
+            raise ValueError(
+                f"decay must be one of {', '.join(DECAYS)}. Received: decay={decay!r}"
+            )
+        if not 0 <= warmup_steps < total_steps:
+            raise ValueError(
+                "warmup_steps must be fewer than the steps of the run. "
+                f"Received: warmup_steps={warmup_steps}, {total_steps} steps"
+            )
+        if not 0 <= cooldown_steps <= total_steps - warmup_steps:
+            raise ValueError(
+                f"cooldown_steps must fit into the {total_steps - warmup_steps} steps "
+                f"after the warm-up. Received: cooldown_steps={cooldown_steps}"
+            )
+        self.base_lr = base_lr
+        self.total_steps = total_steps
+        self.warmup_steps = warmup_steps
+        self.decay = decay
+        self.cooldown_steps = cooldown_steps
+
+    def factor(self, step):
+        """The share of `base_lr` at a step, in [0, 1]."""
+        step = ops.cast(step, "float32")
+        after_warmup = step - self.warmup_steps
+        progress = after_warmup / (self.total_steps - self.warmup_steps)
+        progress = ops.clip(progress, 0.0, 1.0)
+        factor = DECAYS[self.decay](after_warmup, progress, self.base_lr)
+        if self.warmup_steps:
+            factor = factor * ops.minimum(1.0, step / self.warmup_steps)
+        if self.cooldown_steps:
+            left = ops.maximum(self.total_steps - step, 0.0)
+            factor = factor * ops.minimum(1.0, left / self.cooldown_steps)
+        return factor
+
+    def __call__(self, step):
+        return self.base_lr * self.factor(step)
+
+    def get_config(self):
+        return {
+            "base_lr": self.base_lr,
+            "total_steps": self.total_steps,
+            "warmup_steps": self.warmup_steps,
+            "decay": self.decay,
+            "cooldown_steps": self.cooldown_steps,
+        }

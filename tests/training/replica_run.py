@@ -1,0 +1,172 @@
+"""Ten steps under one way of distributing them, in a process of their own.
+
+    python replica_run.py OUT.npz one|micro|mirrored [replicas]
+    TF_CONFIG=... python replica_run.py OUT.npz multiworker
+
+Writes the weights, the losses, the masks that dropout drew in three steps, and
+how many collectives a step has.
+"""
+
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+out, kind = sys.argv[1:3]
+replicas = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+[cpu] = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * replicas
+)
+
+import keras  # noqa: E402
+
+from keras_vit import distribution, model  # noqa: E402
+from keras_vit.data import Split  # noqa: E402
+from keras_vit.data.augmentation import Augmentation  # noqa: E402
+from keras_vit.training.objectives import supervised  # noqa: E402
+from keras_vit.training.optimizers import SGD, Optimizer  # noqa: E402
+from keras_vit.training.replicas import distributed_batches  # noqa: E402
+from keras_vit.training.schedules import LearningRate  # noqa: E402
+from keras_vit.training.step import TrainingState, training_step  # noqa: E402
+
+BATCH = 32
+strategy = distribution.strategy("one" if kind == "micro" else kind)
+
+
+def made(build, rule, schedule, **options):
+    """A model with weights from NumPy, its state and its step."""
+    rng = np.random.default_rng(1)
+    with strategy.scope():
+        network = build()
+        for weight in network.trainable_variables:
+            weight.assign(rng.normal(scale=0.3, size=weight.shape))
+        optimizer = Optimizer(
+            network.trainable_variables, rule, schedule, weight_decay=0.05
+        )
+        state = TrainingState(network, optimizer)
+        step = training_step(state, supervised(network), strategy, **options)
+    return state, step
+
+
+def trained():
+    """Momentum, decay, clipping, flips, crops and MixUp; no dropout."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (100, 16, 16, 3), dtype=np.uint8)
+    split = Split(images, np.arange(100) % 5)
+    state, step = made(
+        lambda: model.ViT(16, 8, 2, 2, 16, 32, num_classes=5),
+        SGD(),
+        LearningRate(0.05, 10, warmup_steps=2),
+        global_batch=BATCH,
+        clip_norm=1.0,
+        micro_batches=4 if kind == "micro" else 1,
+    )
+    batches = distributed_batches(
+        strategy,
+        split,
+        BATCH,
+        (16, 16),
+        5,
+        seed=3,
+        augmentation=Augmentation(crop="pad", crop_padding=2, flip=True, mixup=0.4),
+    )
+    batches, losses, norms = iter(batches), [], []
+    for _ in range(10):
+        numbers = step(*next(batches))
+        losses.append(numbers["loss"].numpy())
+        norms.append(numbers["gradient_norm"].numpy())
+    graph = step.get_concrete_function(*next(batches)).graph.as_graph_def()
+    nodes = list(graph.node)
+    for function in graph.library.function:
+        nodes += function.node_def
+    collectives = sum(node.op == "CollectiveReduceV2" for node in nodes)
+    weights = {one.path: one.numpy() for one in state.model.trainable_variables}
+    return weights | {
+        "losses": losses,
+        "norms": norms,
+        "collectives": collectives / distribution.local_replicas(strategy),
+    }
+
+
+def masks(seed):
+    """What dropout drew on each replica, in each of three steps.
+
+    One image of ones a replica, each of another class, and a head of zeros:
+    its gradient is a known mixture of the replicas' masks.
+    """
+    count, classes = strategy.num_replicas_in_sync, 8
+
+    def build():
+        images = keras.Input((4, 4, 3))
+        features = keras.layers.Flatten()(images)
+        dropped = keras.layers.Dropout(0.5)(features)
+        return keras.Model(images, keras.layers.Dense(classes)(dropped))
+
+    state, step = made(
+        build, SGD(0.0), LearningRate(1.0, 9, decay="constant"), global_batch=count,
+        seed=seed,
+    )  # fmt: skip
+    state.optimizer.weight_decay = 0.0
+    head = state.model.layers[-1]
+    mixture = (np.eye(count, classes) - 1 / classes) / count
+    found = []
+
+    def share(context):
+        local = context.num_replicas_in_sync // context.num_input_pipelines
+        first = context.input_pipeline_id * local
+        labels = tf.data.Dataset.range(first, first + local).repeat()
+        return labels.map(
+            lambda label: (tf.ones((1, 4, 4, 3)), tf.one_hot([label], classes))
+        )
+
+    batches = iter(strategy.distribute_datasets_from_function(share))
+    for _ in range(3):
+        for weight in head.weights:
+            weight.assign(tf.zeros(weight.shape))
+        step(*next(batches))
+        kernel = head.kernel.numpy()
+        found.append(np.linalg.lstsq(mixture.T, kernel.T, rcond=None)[0])
+    return np.stack(found)
+
+
+def poisoned():
+    """Whether any replica moved when one of them, the last, met a NaN."""
+    rng = np.random.default_rng(0)
+    count = strategy.num_replicas_in_sync
+    state, step = made(
+        lambda: model.ViT(16, 8, 1, 2, 16, 32, num_classes=5),
+        SGD(),
+        LearningRate(0.1, 10, decay="constant"),
+        global_batch=2 * count,
+        clip_norm=1.0,
+    )
+
+    def share(context):
+        local = context.num_replicas_in_sync // context.num_input_pipelines
+        first = context.input_pipeline_id * local
+        images = rng.normal(size=(count, 2, 16, 16, 3)).astype(np.float32)
+        images[-1, 1, 3, 3] = np.nan
+        targets = np.eye(5, dtype=np.float32)[rng.integers(0, 5, (count, 2))]
+        of_this = slice(first, first + local)
+        return tf.data.Dataset.from_tensor_slices(
+            (images[of_this], targets[of_this])
+        ).repeat()
+
+    def everywhere():
+        values = [
+            strategy.experimental_local_results(weight.value)
+            for weight in state.model.weights
+        ]
+        return [replica.numpy() for value in values for replica in value]
+
+    before = everywhere()
+    batches = iter(strategy.distribute_datasets_from_function(share))
+    updated = bool(step(*next(batches))["updated"])
+    moved = any((x != y).any() for x, y in zip(before, everywhere(), strict=True))
+    return updated, moved
+
+
+results = trained() | {"masks": masks(0), "again": masks(0), "other": masks(1)}
+results["poisoned"] = poisoned()
+np.savez(out, **{name.replace("/", "|"): value for name, value in results.items()})

@@ -1,0 +1,116 @@
+"""Keras callbacks under `train`, against Keras's own `fit`."""
+
+import csv
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_vit
+from training.test_run import small_dataset, small_recipe
+
+HOOKS = [name for name in dir(keras.callbacks.Callback) if name.startswith("on_")]
+
+
+class Recorder(keras.callbacks.Callback):
+    """Writes down every call: the hook, its number, the keys of its logs."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+
+def _recording(hook):
+    def record(self, *arguments, **named):
+        *numbers, logs = [*arguments, *named.values()]
+        self.calls.append((hook, *numbers, tuple(logs or ())))
+
+    return record
+
+
+for _hook in HOOKS:
+    if "_batch_" not in _hook or "train" in _hook or "test" in _hook:
+        setattr(Recorder, _hook, _recording(_hook))
+
+
+def test_callbacks_are_called_in_keras_order_with_keras_logs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dataset, recipe, ours = small_dataset(), small_recipe(epochs=2), Recorder()
+    keras_vit.train(recipe, dataset=dataset, callbacks=[ours])
+
+    model, theirs = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2), Recorder()
+    model.compile(
+        "sgd",
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    test = tf.data.Dataset.from_tensors((dataset.test.images, dataset.test.labels))
+    model.fit(
+        dataset.train.images,
+        dataset.train.labels,
+        batch_size=10,
+        epochs=2,
+        validation_data=test,
+        callbacks=[theirs],
+        verbose=0,
+    )
+    assert [call[0] for call in ours.calls[:3]] == [
+        "on_train_begin",
+        "on_epoch_begin",
+        "on_train_batch_begin",
+    ]
+    assert ours.calls == theirs.calls
+
+
+def test_keras_own_callbacks_do_their_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    run = keras_vit.train(
+        small_recipe(epochs=3),
+        dataset=small_dataset(),
+        callbacks=[
+            keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+            keras.callbacks.TensorBoard(tmp_path / "board", update_freq=2),
+            keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras"),
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: seen.append(logs)
+            ),
+        ],
+    )
+    with open(tmp_path / "log.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["loss"]) for row in rows] == [one["loss"] for one in seen]
+    assert [row["test_loss"] for row in run.history] == [
+        one["val_loss"] for one in seen
+    ]
+    assert list((tmp_path / "board").rglob("*tfevents*"))
+    loaded = keras.models.load_model(tmp_path / "3.keras")
+    images = small_dataset().test.images
+    np.testing.assert_allclose(loaded(images), run.model(images), atol=1e-5)
+
+
+def test_early_stopping_ends_the_run_and_leaves_it_finished(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=0, min_delta=100)
+    arguments = {
+        "recipe": small_recipe(),
+        "dataset": small_dataset(),
+        "callbacks": [stop],
+        "folder": tmp_path / "run",
+    }
+    run = keras_vit.train(**arguments)
+    assert [row["steps"] for row in run.history] == [5, 10]
+    assert (tmp_path / "run" / "finished.json").is_file()
+    again = keras_vit.train(**(arguments | {"callbacks": []}))
+    assert again.history == run.history
+
+
+def test_a_callback_can_stop_within_a_lap(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 2
+
+    run = keras_vit.train(small_recipe(), dataset=small_dataset(), callbacks=[Stop()])
+    assert [row["steps"] for row in run.history] == [3]

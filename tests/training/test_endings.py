@@ -1,0 +1,303 @@
+"""How a run ends before its time, and goes on."""
+
+import contextlib
+import json
+import os
+import pathlib
+import resource
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_vit
+from keras_vit.training import checkpoints
+from training.test_run import small_dataset, small_recipe
+
+# Everything on that could tell one image from another: 5 steps an epoch, a
+# look every 7, a checkpoint every 3.
+RECIPE = small_recipe(
+    epochs=4,
+    evaluate_every=7,
+    checkpoint_every=3,
+    crop="pad",
+    crop_padding=1,
+    flip=True,
+    randaugment_layers=2,
+    mixup=0.3,
+    ema=0.9,
+)
+OF_TIME = {"images_per_second", "seconds"}
+
+
+def train(folder, callbacks=(), recipe=RECIPE, **options):
+    with contextlib.chdir(folder):
+        return keras_vit.train(
+            recipe,
+            dataset=small_dataset(),
+            folder=folder / "run",
+            callbacks=list(callbacks),
+            **options,
+        )
+
+
+def outcome(run):
+    """What has to be equal bit for bit."""
+    rows = [{k: v for k, v in row.items() if k not in OF_TIME} for row in run.history]
+    return rows, [weight.numpy().tobytes() for weight in run.model.weights]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    run = train(tmp_path_factory.mktemp("unbroken"))
+    assert [row["steps"] for row in run.history] == [7, 14, 20]
+    return outcome(run)
+
+
+class At(keras.callbacks.Callback):
+    """Does something once, the n-th time that a hook is called."""
+
+    def __init__(self, hook, number, action):
+        super().__init__()
+        self.left, self.action = number, action
+        setattr(self, hook, self._hear)
+
+    def _hear(self, *arguments, **named):
+        self.left -= 1
+        if self.left == 0:
+            self.action()
+
+
+def ask_to_end(number=signal.SIGTERM):
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize(
+    ("hook", "number"),
+    [
+        ("on_train_batch_begin", 5),
+        ("on_train_batch_end", 12),
+        ("on_test_batch_begin", 2),
+        ("on_epoch_end", 1),
+        ("on_train_begin", 1),
+    ],
+)
+def test_sigterm_writes_a_checkpoint_and_the_run_goes_on(
+    tmp_path, unbroken, hook, number
+):
+    with pytest.raises(SystemExit) as end:
+        train(tmp_path, [At(hook, number, ask_to_end)])
+    assert end.value.code == 42
+    assert checkpoints.Checkpoints(tmp_path / "run" / "checkpoints").newest()
+    assert outcome(train(tmp_path)) == unbroken
+    assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_sigterm_during_a_save_lets_it_end(tmp_path, unbroken, monkeypatch):
+    write, names = checkpoints._write, []
+
+    def interrupted(archive, name, array):
+        names.append(name)
+        if len(names) == 10:
+            ask_to_end()
+        write(archive, name, array)
+
+    monkeypatch.setattr(checkpoints, "_write", interrupted)
+    with pytest.raises(SystemExit):
+        train(tmp_path)
+    kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
+    assert kept.newest()[0] == 4  # the step that was under way, after that of step 3
+    assert kept.steps() == [3, 4]
+    assert outcome(train(tmp_path)) == unbroken
+
+
+def test_ctrl_c_does_the_same_and_raises_keyboard_interrupt(tmp_path, unbroken):
+    stop = At("on_train_batch_end", 4, lambda: ask_to_end(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, [stop])
+    assert outcome(train(tmp_path)) == unbroken
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
+def test_a_damaged_checkpoint_is_told_and_passed_over(tmp_path, unbroken, damage):
+    with pytest.raises(SystemExit):
+        train(tmp_path, [At("on_train_batch_end", 10, ask_to_end)])
+    kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
+    assert kept.steps() == [7, 9, 10]
+    path = kept.path(10)
+    data = bytearray(path.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 4
+    path.write_bytes({"flip": data, "cut": data[:-100], "empty": b""}[damage])
+    with pytest.warns(UserWarning, match="step_000000010.npz is damaged"):
+        assert outcome(train(tmp_path)) == unbroken
+
+
+def test_the_newest_and_the_best_are_kept(tmp_path):
+    train(tmp_path, recipe=small_recipe(epochs=6))
+    kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
+    best = kept.newest()[1]["journal"]["best"]
+    history = kept.newest()[1]["journal"]["history"]
+    accuracies = [row["test_accuracy"] for row in history]
+    assert best["accuracy"] == max(accuracies)
+    assert best["step"] == history[int(np.argmax(accuracies))]["steps"]
+    assert kept.steps() == sorted({20, 25, 30, best["step"]})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recipe": small_recipe(epochs=5)}, "epochs: 4 and 5"),
+        ({"seed": 3}, "seed: 0 and 3"),
+    ],
+)
+def test_a_run_of_another_recipe_is_refused_with_the_difference(
+    tmp_path, change, message
+):
+    arguments = {"recipe": small_recipe(epochs=4)} | change
+    with pytest.raises(SystemExit):
+        train(
+            tmp_path,
+            [At("on_train_batch_end", 1, ask_to_end)],
+            recipe=small_recipe(epochs=4),
+        )
+    before = sorted((tmp_path / "run").rglob("*"))
+    with pytest.raises(ValueError, match=message):
+        train(tmp_path, **arguments)
+    assert sorted((tmp_path / "run").rglob("*")) == before
+
+
+def test_a_checkpoint_of_another_model_is_refused_with_the_difference(tmp_path):
+    def model(width):
+        return keras_vit.model.ViT(16, 8, 1, 2, width, 32, num_classes=2)
+
+    with pytest.raises(SystemExit):
+        train(tmp_path, [At("on_train_batch_end", 1, ask_to_end)], model=model(16))
+    with pytest.raises(
+        ValueError, match=r"class_token is \(1, 1, 16\), not \(1, 1, 8\)"
+    ):
+        train(tmp_path, model=model(8))
+
+
+def test_a_finished_run_is_told_again_and_not_run(tmp_path, unbroken):
+    first = train(tmp_path)
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
+    again = train(tmp_path, [At("on_train_batch_begin", 1, pytest.fail)])
+    assert outcome(again) == outcome(first) == unbroken
+    assert again.evaluation.top1 == first.evaluation.top1
+    assert again.saved_model == first.saved_model
+    changed = {path for path, time in files.items() if path.stat().st_mtime_ns != time}
+    assert {path.name for path in changed} <= {"config.json"}
+
+
+@contextlib.contextmanager
+def no_file_larger_than(size):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_failed_checkpoint_is_told_and_tried_again(tmp_path, unbroken, capsys):
+    """One that cannot be written, at step 9; those before and after are."""
+    limit = contextlib.ExitStack()
+    begin = At(
+        "on_train_batch_begin",
+        9,
+        lambda: limit.enter_context(no_file_larger_than(1000)),
+    )
+    run = train(tmp_path, [begin, At("on_train_batch_begin", 10, limit.close)])
+    assert outcome(run) == unbroken
+    told = capsys.readouterr().out
+    assert told.count("could not be written") == 1
+    assert "The checkpoint of step 9 could not be written" in told
+
+
+def test_the_third_failure_in_turn_ends_the_run(tmp_path, unbroken):
+    limit = contextlib.ExitStack()
+    begin = At(
+        "on_train_batch_begin",
+        5,
+        lambda: limit.enter_context(no_file_larger_than(1000)),
+    )
+    with limit, pytest.raises(OSError, match="3 checkpoints in turn"):
+        train(tmp_path, [begin])
+    kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
+    assert kept.steps() == [3]
+    assert kept.newest()[0] == 3
+    assert not list(kept.folder.glob(".*"))
+    assert outcome(train(tmp_path)) == unbroken
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, unbroken):
+    """On a file system that the checkpoints fill."""
+    disk = tmp_path / "run"
+    disk.mkdir()
+    size = 150 * 1024  # a checkpoint has 50 KB
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting needs the rights of root")
+    try:
+        fill = At(
+            "on_train_batch_begin",
+            5,
+            lambda: (disk / "fill").write_bytes(
+                bytes(os.statvfs(disk).f_bavail * os.statvfs(disk).f_bsize)
+            ),
+        )
+        with pytest.raises(OSError, match="No space left"):
+            train(tmp_path, [fill])
+        assert checkpoints.Checkpoints(disk / "checkpoints").newest()[0] == 3
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_what_is_not_finite_ends_the_run_and_names_the_images(tmp_path):
+    with pytest.raises(FloatingPointError, match="smaller base_lr") as end:
+        train(tmp_path, recipe=small_recipe(base_lr=1e30, clip_norm=1e30))
+    text = str(end.value)
+    step = int(text.split()[1]) - 1
+    examples = [int(one) for one in text.split(": ")[-1].split(",")]
+    order = keras_vit.data.pipeline.examples_of_step(small_dataset().train, 10, 0, step)
+    assert examples == list(order)
+    assert "the rate" in text
+
+
+def started(folder, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "keras_vit_command", "train", *arguments],
+        cwd=folder,
+        env=os.environ
+        | {"PYTHONPATH": str(pathlib.Path(keras_vit.__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [(signal.SIGTERM, None, 42), (signal.SIGINT, signal.SIGTERM, None)],
+)
+def test_the_command_ends_with_a_status_of_its_own(tmp_path, first, second, status):
+    settings = ["--set=checkpoint_every=1", "--set=steps=4000", "--folder=run"]
+    run = started(tmp_path, *settings)
+    kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
+    while not kept.steps():
+        assert run.poll() is None, run.stdout.read()
+    run.send_signal(first)
+    if second:
+        run.send_signal(second)
+    run.communicate(timeout=10)
+    if second:  # at once, or with a checkpoint if it was quicker
+        assert run.returncode in (128 + second, 130)
+    else:
+        assert run.returncode == status
+        assert json.loads((tmp_path / "run" / "config.json").read_text())
+        assert kept.newest()

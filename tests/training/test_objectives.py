@@ -1,0 +1,87 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import randomize, tiny_vit
+
+from keras_vit.training.losses import (
+    hard_distillation,
+    sigmoid_cross_entropy,
+    soft_distillation,
+    softmax_cross_entropy,
+)
+from keras_vit.training.objectives import distilled, supervised
+
+
+@pytest.fixture
+def images(rng):
+    return tf.constant(rng.integers(0, 256, (6, 16, 24, 3), dtype=np.uint8))
+
+
+@pytest.fixture
+def targets(rng):
+    return tf.one_hot(rng.integers(0, 5, 6), 5)
+
+
+def teacher_of(images):
+    """A teacher that wants another size, and what it says."""
+    inputs = keras.Input((8, 8, 3))
+    features = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
+    teacher = keras.Model(inputs, keras.layers.Dense(5)(features))
+    return teacher, teacher(tf.image.resize(images, (8, 8)))
+
+
+def test_labels_are_smoothed_towards_all_classes(images, targets, rng):
+    model = randomize(tiny_vit(), rng)
+    losses, logits = supervised(model, "sigmoid", 0.3)(images, targets)
+    expected = sigmoid_cross_entropy(logits, 0.7 * targets + 0.3 / 5)
+    np.testing.assert_allclose(losses, expected, rtol=1e-6)
+    np.testing.assert_allclose(logits, model(images), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["soft", "hard"])
+def test_a_student_without_a_token_of_its_own_learns_both_by_one_head(
+    images, targets, rng, kind
+):
+    model = randomize(tiny_vit(), rng)
+    teacher, told = teacher_of(images)
+    objective = distilled(model, teacher, kind, temperature=3.0, share=0.25)
+    losses, logits = objective(images, targets)
+    of_teacher = (
+        soft_distillation(logits, told, 3.0)
+        if kind == "soft"
+        else hard_distillation(logits, told)
+    )
+    expected = 0.25 * of_teacher + 0.75 * softmax_cross_entropy(logits, targets)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+
+
+def test_deits_token_learns_from_the_teacher_and_the_class_token_from_labels(
+    images, targets, rng
+):
+    model = randomize(tiny_vit(distillation=True), rng)
+    teacher, told = teacher_of(images)
+    losses, logits = distilled(model, teacher, "hard", share=0.5)(images, targets)
+    heads = [model.get_layer(name).output for name in ("head", "head_distillation")]
+    of_class, of_token = keras.Model(model.inputs, heads)(images)
+    expected = 0.5 * softmax_cross_entropy(of_class, targets)
+    expected += 0.5 * hard_distillation(of_token, told)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    np.testing.assert_allclose(logits, model(images), atol=1e-5)
+
+
+def test_the_teacher_gets_no_gradient(images, targets, rng):
+    model = randomize(tiny_vit(), rng)
+    teacher, _ = teacher_of(images)
+    objective = distilled(model, teacher)
+    with tf.GradientTape() as tape:
+        losses, _ = objective(images, targets)
+    gradients = tape.gradient(losses, teacher.trainable_variables)
+    assert gradients == [None] * len(teacher.trainable_variables)
+
+
+def test_a_teacher_of_other_classes_is_refused():
+    with pytest.raises(ValueError, match=r"same classes.*\(None, 5\) and \(None, 4\)"):
+        distilled(tiny_vit(), tiny_vit(num_classes=4))
+    with pytest.raises(ValueError, match="one of soft, hard"):
+        distilled(tiny_vit(), tiny_vit(), "cold")

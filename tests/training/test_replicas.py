@@ -1,0 +1,107 @@
+"""The same steps on one device, on several, and in several processes."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+SCRIPT = pathlib.Path(__file__).with_name("replica_run.py")
+WAYS = ["micro", "mirrored 2", "mirrored 4", "multiworker"]
+
+
+def started(out, way, **environment):
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(out), *way.split()],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("localhost", 0))
+        return one.getsockname()[1]
+
+
+def cluster(index, addresses):
+    task = {"type": "worker", "index": index}
+    return json.dumps({"cluster": {"worker": addresses}, "task": task})
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """What each way gave; two workers give twice the same."""
+    folder = tmp_path_factory.mktemp("replicas")
+    found = {}
+    for way in ["one", *WAYS]:
+        out = folder / f"{way}.npz"
+        if way == "multiworker":
+            addresses = [f"localhost:{free_port()}" for _ in range(2)]
+            outs = [out, folder / "second.npz"]
+            runs = [
+                started(one, way, TF_CONFIG=cluster(index, addresses))
+                for index, one in enumerate(outs)
+            ]
+        else:
+            outs, runs = [out], [started(out, way)]
+        for run in runs:
+            text, _ = run.communicate(timeout=300)
+            assert run.returncode == 0, text[-3000:]
+        arrays = [dict(np.load(one)) for one in outs]
+        for other in arrays[1:]:
+            for name, value in arrays[0].items():
+                np.testing.assert_array_equal(value, other[name], err_msg=name)
+        found[way] = arrays[0]
+    return found
+
+
+NOT_WEIGHTS = ("losses", "norms", "collectives", "masks", "again", "other", "poisoned")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_weights_are_those_of_one_device(results, way):
+    one, other = results["one"], results[way]
+    assert one.keys() == other.keys()
+    for name in one.keys() - {*NOT_WEIGHTS}:
+        scale = np.abs(one[name]).max()
+        np.testing.assert_allclose(
+            other[name] / scale, one[name] / scale, atol=1e-6, err_msg=name
+        )
+    np.testing.assert_allclose(other["losses"], one["losses"], rtol=2e-6)
+    np.testing.assert_allclose(other["norms"], one["norms"], rtol=1e-5)
+
+
+def test_the_weights_moved_and_the_gradient_was_clipped(results):
+    """So that the comparison above compares something."""
+    assert results["one"]["losses"][-1] < results["one"]["losses"][0]
+    assert (results["one"]["norms"] > 1).any()
+
+
+@pytest.mark.parametrize(
+    ("way", "count"),
+    [("one", 0), ("mirrored 2", 1), ("mirrored 4", 1), ("multiworker", 1)],
+)
+def test_a_step_has_one_all_reduce(results, way, count):
+    assert results[way]["collectives"] == count
+
+
+@pytest.mark.parametrize("way", ["one", "mirrored 2", "mirrored 4", "multiworker"])
+def test_dropout_masks_differ_between_replicas_and_steps_and_repeat(results, way):
+    masks = results[way]["masks"]  # step, replica, pixel
+    np.testing.assert_allclose(masks * (masks - 2), 0, atol=1e-4)  # 0, or 1 / 0.5
+    kept = np.unique(masks.round(2).reshape(-1, masks.shape[-1]), axis=0)
+    assert len(kept) == masks.shape[0] * masks.shape[1]  # no mask twice
+    np.testing.assert_allclose(masks, results[way]["again"], atol=1e-5)
+    assert np.abs(masks - results[way]["other"]).max() > 1
+
+
+@pytest.mark.parametrize("way", ["one", "mirrored 2", "mirrored 4", "multiworker"])
+def test_a_nan_on_one_replica_leaves_all_of_them_as_they_were(results, way):
+    assert list(results[way]["poisoned"]) == [False, False]  # updated, moved
