@@ -67,16 +67,7 @@ def training_batches(
     Raises:
         ValueError: if a batch is larger than the split or cannot be cut so.
     """
-    if not 0 < batch_size <= len(split):
-        raise ValueError(
-            f"batch_size must lie between 1 and the {len(split)} training images. "
-            f"Received: batch_size={batch_size}"
-        )
-    if batch_size % share.total:
-        raise ValueError(
-            f"batch_size must be a multiple of the {share.total} replicas. "
-            f"Received: batch_size={batch_size}"
-        )
+    check_batch_size(split, batch_size, share.total)
     read, labels = split.reader(), tf.constant(split.labels)
     # An image is mixed with the one before it in the global batch: a slice
     # needs that of its first one too.
@@ -110,6 +101,24 @@ def training_batches(
     else:
         stream = stream.map(lambda images, targets, steps: (images, targets))
     return stream.prefetch(2)
+
+
+def check_batch_size(split, batch_size, slices=1):
+    """Refuses a batch that is larger than the split or cannot be cut so.
+
+    Raises:
+        ValueError: saying which.
+    """
+    if not 0 < batch_size <= len(split):
+        raise ValueError(
+            f"batch_size must lie between 1 and the {len(split)} training images. "
+            f"Received: batch_size={batch_size}"
+        )
+    if batch_size % slices:
+        raise ValueError(
+            f"batch_size must be a multiple of the {slices} replicas. "
+            f"Received: batch_size={batch_size}"
+        )
 
 
 def examples_of_step(split, batch_size, seed, step):

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_vit import distribution, figures, recipes
 from keras_vit.data import Dataset, load
-from keras_vit.data.pipeline import examples_of_step
+from keras_vit.data.pipeline import check_batch_size, examples_of_step
 from keras_vit.evaluation import Evaluation
 from keras_vit.evaluation.report import write_report
 from keras_vit.exporting import export
@@ -186,7 +186,9 @@ class _Training:
                 self.train_split, recipe.batch_size, seed, step
             ),
         )
-        self.batches(0)  # refuses what does not fit, as all of this does
+        # As all of this, refuses what does not fit.
+        replicas = strategy.num_replicas_in_sync
+        check_batch_size(self.train_split, recipe.batch_size, replicas)
         building.prepare(model, recipe)
         optimizer = building.build_optimizer(model, recipe, self.plan.total_steps)
         self.state = TrainingState(model, optimizer, averaged=recipe.ema > 0)

@@ -1,0 +1,119 @@
+"""Kills a run again and again, in places of its own choosing, and compares.
+
+    python killed_run.py FOLDER KILLS
+
+One run is left alone. The other is killed as often as told, at random moments
+of which many lie in the writing of a checkpoint, and then left alone too.
+Prints where it was killed; fails if the two do not end in the same bits.
+"""
+
+import json
+import pathlib
+import random
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+import numpy as np  # noqa: E402
+
+from training.test_run import small_recipe  # noqa: E402
+
+OF_TIME = {"images_per_second", "seconds"}
+STEPS = 150
+RECIPE = small_recipe(
+    steps=STEPS,
+    evaluate_every=7,  # and an epoch has 5
+    checkpoint_every=1,
+    flip=True,
+    randaugment_layers=2,
+    mixup=0.3,
+    ema=0.9,
+)
+
+
+def started(folder):
+    """Begins, or goes on with, the run in a folder, in a process of its own."""
+    with open(folder / "log.txt", "a") as log:
+        return subprocess.Popen(
+            [sys.executable, __file__, str(folder)], stdout=log, stderr=log
+        )
+
+
+def run(folder):
+    """What such a process does."""
+    import tensorflow as tf
+
+    from training.test_endings import train
+
+    tf.config.experimental.enable_op_determinism()
+    train(folder, recipe=RECIPE)
+
+
+def steps(folder):
+    """The steps of all checkpoints that are there."""
+    found = (folder / "run" / "checkpoints").glob("step_*.npz")
+    return sorted(int(path.stem[5:]) for path in found)
+
+
+def last(folder):
+    """The newest step, 0 before the first."""
+    return max(steps(folder), default=0)
+
+
+def kill_at_random(folder, rng):
+    """One run, killed during its start, or some steps on; tells the step."""
+    before, child = last(folder), started(folder)
+    if rng.random() < 0.2:
+        time.sleep(rng.uniform(3, 9))
+    else:
+        goal = before + rng.randint(1, 6)
+        while last(folder) < goal:
+            assert child.poll() is None, (folder / "log.txt").read_text()[-3000:]
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.03))
+    child.kill()
+    child.wait()
+    return last(folder)
+
+
+def outcome(folder):
+    """The loss curve and every variable after the last step."""
+    path = folder / "run" / "checkpoints" / f"step_{STEPS:09d}.npz"
+    arrays = dict(np.load(path))
+    journal = json.loads(arrays.pop("notes").tobytes())["journal"]
+    history = [
+        {name: value for name, value in row.items() if name not in OF_TIME}
+        for row in journal["history"]
+    ]
+    return history, {name: value.tobytes() for name, value in arrays.items()}
+
+
+def main(folder, kills):
+    """Runs both and compares."""
+    rng = random.Random(0)
+    whole, broken = folder / "whole", folder / "broken"
+    for one in (whole, broken):
+        one.mkdir()
+    places, torn = [], 0
+    for _ in range(kills):
+        places.append(kill_at_random(broken, rng))
+        torn += any((broken / "run").rglob(".*"))
+    for one in (whole, broken):
+        assert started(one).wait() == 0, (one / "log.txt").read_text()[-3000:]
+    history, arrays = outcome(whole)
+    history_of_broken, arrays_of_broken = outcome(broken)
+    assert history == history_of_broken
+    assert arrays.keys() == arrays_of_broken.keys()
+    differing = [name for name in arrays if arrays[name] != arrays_of_broken[name]]
+    assert not differing, differing
+    assert not any((broken / "run").rglob(".*")), "scratch was left"
+    print(json.dumps({"killed_after_steps": places, "while_writing": torn}))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 2:
+        run(pathlib.Path(sys.argv[1]))
+    else:
+        main(pathlib.Path(sys.argv[1]), int(sys.argv[2]))
