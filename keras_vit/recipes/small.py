@@ -25,13 +25,13 @@ RECIPES = {
         crop="pad",
         crop_padding=1,
     ),
-    # The same with 64 tokens of an image of 32 x 32.
+    # The same with 64 tokens of an image of 32 x 32: ten minutes on two cores.
     "cifar10": Recipe(
         dataset="cifar10",
         model="ViT",
         model_arguments={
             "patch_size": 1,
-            "num_layers": 4,
+            "num_layers": 3,
             "num_heads": 3,
             "hidden_dim": 96,
             "mlp_dim": 192,
@@ -39,7 +39,7 @@ RECIPES = {
         },
         stem_blocks=(),
         image_size=32,
-        epochs=6,
+        epochs=5,
         batch_size=64,
         base_lr=2e-3,
         warmup_steps=200,
