@@ -36,7 +36,8 @@ def main():
         accuracy, rate = run(recipe, dataset)
         minutes = (time.perf_counter() - begun) / 60
         print(
-            f"{name:<16} {100 * accuracy:6.2f} % {rate:8.0f} images/s {minutes:.1f} min",
+            f"{name:<16} {100 * accuracy:6.2f} % {rate:8.0f} images/s",
+            f"{minutes:5.1f} min",
             flush=True,
         )
 

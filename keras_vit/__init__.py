@@ -22,7 +22,7 @@ _FUNCTIONS = {
     "resize": "keras_vit.weights",
     "replace_head": "keras_vit.weights",
 }
-_MODULES = ("data", "recipes")
+_MODULES = ("data", "distribution", "recipes")
 
 
 def __getattr__(name):

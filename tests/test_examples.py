@@ -1,7 +1,10 @@
 """The scripts of `examples/`, run on little input."""
 
 import importlib.util
+import os
 import pathlib
+import subprocess
+import sys
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 
@@ -20,3 +23,18 @@ def test_classify_trains_and_names_what_it_sees(tmp_path, monkeypatch, capsys):
     share = float(lines[-11].removeprefix("test accuracy ").removesuffix("%"))
     assert share > 50  # of ten classes, after one epoch
     assert any(line.startswith("trouser.png Trouser") for line in lines[-10:])
+
+
+def test_one_device_and_two_give_the_same_weights(tmp_path):
+    """In a process of its own, whose CPU can still be made two devices."""
+    run = subprocess.run(
+        [sys.executable, str(EXAMPLES / "same_on_many.py")],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(EXAMPLES.parent)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    words = run.stdout.split()
+    assert words[-4:-1] == ["largest", "relative", "difference"]
+    assert 0 < float(words[-1]) < 1e-5

@@ -1,0 +1,47 @@
+"""Ten steps on one device and on two: the weights end up the same.
+
+    python examples/same_on_many.py
+
+Two logical devices are made of the CPU, so that this runs anywhere; on a
+machine with several GPUs, `strategy="mirrored"` takes those. Plain gradient
+descent is used, since Adam would hide a gradient of the wrong scale.
+"""
+
+import pathlib
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+
+import keras_vit
+
+
+def main():
+    """Trains both ways and prints the largest relative difference."""
+    [cpu] = tf.config.list_physical_devices("CPU")
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, two)
+    weights = {}
+    for strategy in ("one", "mirrored"):
+        with tempfile.TemporaryDirectory() as folder:
+            run = keras_vit.train(
+                "fashion_mnist",
+                steps=10,
+                optimizer="sgd",
+                base_lr=0.1,
+                warmup_steps=2,
+                mixup=0.2,
+                strategy=strategy,
+                folder=pathlib.Path(folder) / "run",
+            )
+        weights[strategy] = [one.numpy() for one in run.model.trainable_variables]
+    largest = max(
+        np.abs(one - other).max() / max(np.abs(one).max(), 1e-9)
+        for one, other in zip(weights["one"], weights["mirrored"], strict=True)
+    )
+    print(f"largest relative difference {largest:.1e}")
+    return largest
+
+
+if __name__ == "__main__":
+    main()
