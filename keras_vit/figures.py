@@ -1,9 +1,11 @@
 """Figures. Numbers in, a matplotlib figure out; nothing is computed here."""
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from keras_vit.files import written_whole
 
+MOST_LEGIBLE = 40  # classes
 TRAINING, TEST = "#0072b2", "#d55e00"  # told apart by colour-blind eyes too
 
 
@@ -40,30 +42,32 @@ def learning_curves(history):
 def confusion_matrix(confusion, class_names):
     """How often each class was answered for each class.
 
+    With the counts and the names of up to `MOST_LEGIBLE` classes.
+
     Args:
         confusion: `(K, K)` counts; a row is a true class.
         class_names: K of them.
     """
     count = len(class_names)
-    side = 2.6 + 0.42 * count
+    legible = count <= MOST_LEGIBLE
+    side = 2.6 + 0.42 * count if legible else 10
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axes = figure.subplots()
     shares = confusion / confusion.sum(1, keepdims=True).clip(min=1)
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row in range(count):
-        for column in range(count):
-            if confusion[row, column]:
-                axes.text(
-                    column,
-                    row,
-                    confusion[row, column],
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color="white" if shares[row, column] > 0.5 else "black",
-                )
-    axes.set_xticks(range(count), class_names, rotation=45, ha="right")
-    axes.set_yticks(range(count), class_names)
+    if legible:
+        for row, column in np.argwhere(confusion):
+            axes.text(
+                column,
+                row,
+                confusion[row, column],
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if shares[row, column] > 0.5 else "black",
+            )
+        axes.set_xticks(range(count), class_names, rotation=45, ha="right")
+        axes.set_yticks(range(count), class_names)
     right = confusion.trace() / max(confusion.sum(), 1)
     axes.set(
         title=f"{confusion.sum():,} images, {100 * right:.1f} % right",

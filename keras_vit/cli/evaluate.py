@@ -18,11 +18,10 @@ def define(values):
     flags.DEFINE_string(
         "model", None, "A run's folder, a .keras file or a SavedModel.", **options
     )
-    flags.DEFINE_enum(
+    flags.DEFINE_string(
         "dataset",
         "fashion_mnist_sample",
-        list(SOURCES),
-        "Whose test split.",
+        f"Whose test split: one of {', '.join(SOURCES)}, or a folder of images.",
         **options,
     )
     flags.DEFINE_string(

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 import keras
 import tensorflow as tf
@@ -22,58 +22,6 @@ class LostWorkerError(ConnectionError):
 
 class _InterruptedError(Exception):
     """A signal asks the run to end; raised where it can."""
-
-
-@dataclass
-class Journal:
-    """What a run remembers besides its variables; part of every checkpoint.
-
-    A lap is what lies between two evaluations, by default an epoch.
-
-    Attributes:
-        history: a dict of numbers for each lap.
-        lap_steps: steps taken in the current lap.
-        lap_sums: over them, of loss and accuracy.
-        seconds: that the run has taken so far.
-        best: the step and the accuracy of the best evaluation.
-        stopped: whether a callback ended the run.
-    """
-
-    history: list = field(default_factory=list)
-    lap_steps: int = 0
-    lap_sums: list = field(default_factory=lambda: [0.0, 0.0])
-    seconds: float = 0.0
-    best: dict | None = None
-    stopped: bool = False
-
-    def means(self):
-        """Loss and accuracy of the current lap."""
-        loss, accuracy = (total / self.lap_steps for total in self.lap_sums)
-        return {"accuracy": accuracy, "loss": loss}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The length of a run and its intervals, in steps, and its batches.
-
-    Attributes:
-        total_steps: of the run.
-        lap_steps: from one evaluation to the next.
-        checkpoint_steps: from one checkpoint to the next, besides that after
-            every evaluation.
-        steps_per_epoch: that the training split makes.
-        batch_size: of the global batch.
-        eval_split: what is evaluated on.
-        examples_of_step: gives the indices of the images of a step.
-    """
-
-    total_steps: int
-    lap_steps: int
-    checkpoint_steps: int
-    steps_per_epoch: int
-    batch_size: int
-    eval_split: object
-    examples_of_step: object
 
 
 class Loop:
@@ -132,9 +80,9 @@ class Loop:
             with _progress_bar(self.plan, done) as self._bar:
                 self.callbacks.on_train_begin()
                 batches, evaluation = iter(batches), None
-                while done < self.plan.total_steps and not self.journal.stopped:
+                while not self._ended(done):
                     done, evaluation = self._lap(done, batches)
-                self.callbacks.on_train_end(self._last_logs())
+                self.callbacks.on_train_end(self.journal.last_logs())
         except _InterruptedError:
             self._checkpoint()
             self.interruption.end()
@@ -143,12 +91,16 @@ class Loop:
                 raise
             raise LostWorkerError(
                 "Another worker of this run is gone. Start all of them again: they go "
-                f"on from the last checkpoint, before step {done + 1}. "
-                f"({str(error).splitlines()[0]})"
+                f"on from the last checkpoint. ({str(error).splitlines()[0]})"
             ) from error
         if evaluation is None:  # the run had come to its end before
             evaluation = self.evaluate()
         return evaluation
+
+    def _ended(self, done):
+        """Whether nothing is left, not even the evaluation of the last lap."""
+        steps_end = done == self.plan.total_steps or self.journal.stopped
+        return steps_end and not self.journal.lap_steps
 
     def _lap(self, done, batches):
         """Steps up to the next evaluation, that, and a checkpoint."""
@@ -156,17 +108,18 @@ class Loop:
         lap_end = min(done - journal.lap_steps + plan.lap_steps, plan.total_steps)
         self.callbacks.on_epoch_begin(lap)
         lap_begun, lap_done = time.perf_counter(), done
-        while done < lap_end and not self.state.model.stop_training:
+        while done < lap_end and not journal.stopped:
             self._take_step(done, batches)
             done += 1
+            journal.stopped |= self.state.model.stop_training
             if done < lap_end and done % plan.checkpoint_steps == 0:
                 self._checkpoint()
         images = (done - lap_done) * plan.batch_size
         rate = images / (time.perf_counter() - lap_begun)
         evaluation = self.evaluate(self.callbacks)
         self._record(done, evaluation, rate)
-        self.callbacks.on_epoch_end(lap, self._last_logs())
-        journal.stopped = self.state.model.stop_training
+        self.callbacks.on_epoch_end(lap, self.journal.last_logs())
+        journal.stopped |= self.state.model.stop_training
         self._checkpoint()
         self._heed()
         return done, evaluation
@@ -179,9 +132,7 @@ class Loop:
         numbers = {name: value.numpy() for name, value in numbers.items()}
         if not numbers["updated"]:
             raise FloatingPointError(self._not_finite(done, numbers))
-        journal.lap_steps += 1
-        for index, name in enumerate(("loss", "accuracy")):
-            journal.lap_sums[index] += float(numbers[name])
+        journal.add(numbers["loss"], numbers["accuracy"])
         means = journal.means()
         self.callbacks.on_train_batch_end(column, means)
         self._bar.set_postfix_str(
@@ -223,40 +174,19 @@ class Loop:
         return tally.result()
 
     def _record(self, done, evaluation, rate):
-        """Ends the lap in the journal."""
-        journal, plan = self.journal, self.plan
-        journal.seconds = time.perf_counter() - self._begun
-        epoch = done / plan.steps_per_epoch
-        numbers = {
-            "epoch": int(epoch) if epoch.is_integer() else round(epoch, 3),
-            "steps": done,
-            "learning_rate": float(self.state.optimizer.schedule(done)),
-            **{name: journal.means()[name] for name in ("loss", "accuracy")},
-            "test_loss": evaluation.loss,
-            "test_accuracy": evaluation.top1,
-            "images_per_second": rate,
-            "seconds": journal.seconds,
-        }
-        journal.history.append(numbers)
-        journal.lap_steps, journal.lap_sums = 0, [0.0, 0.0]
-        if journal.best is None or evaluation.top1 > journal.best["accuracy"]:
-            journal.best = {"step": done, "accuracy": evaluation.top1}
-        self._tell(
-            f"epoch {numbers['epoch']}: loss {numbers['loss']:.3f}, accuracy "
-            f"{numbers['accuracy']:.3f}, test accuracy {evaluation.top1:.3f}"
+        """Ends the lap in the journal, and tells it."""
+        self.journal.seconds = time.perf_counter() - self._begun
+        row = self.journal.end_lap(
+            evaluation,
+            steps=done,
+            epoch=done / self.plan.steps_per_epoch,
+            learning_rate=float(self.state.optimizer.schedule(done)),
+            images_per_second=rate,
         )
-
-    def _last_logs(self):
-        """What Keras tells callbacks at the end of an epoch."""
-        if not self.journal.history:
-            return {}
-        row = self.journal.history[-1]
-        return {
-            "accuracy": row["accuracy"],
-            "loss": row["loss"],
-            "val_accuracy": row["test_accuracy"],
-            "val_loss": row["test_loss"],
-        }
+        self._tell(
+            f"epoch {row['epoch']}: loss {row['loss']:.3f}, accuracy "
+            f"{row['accuracy']:.3f}, test accuracy {row['test_accuracy']:.3f}"
+        )
 
     def _checkpoint(self):
         """Saves; a full disk is told and forgiven twice."""
@@ -269,7 +199,7 @@ class Loop:
             self._failures += 1
             self._tell(
                 f"The checkpoint of step {step} could not be written ({error}). Those "
-                "before it are untouched. Training goes on; the next is tried again."
+                "before it are untouched; the next one is tried all the same."
             )
             if self._failures == MOST_FAILED_CHECKPOINTS:
                 raise OSError(

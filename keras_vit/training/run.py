@@ -18,7 +18,8 @@ from keras_vit.files import written_whole
 from keras_vit.model_files import load_classifier, save_model
 from keras_vit.training import building, interruption
 from keras_vit.training.folder import FINISHED, claim, write_json
-from keras_vit.training.loop import Journal, Loop, Plan
+from keras_vit.training.journal import Journal, Plan
+from keras_vit.training.loop import Loop
 from keras_vit.training.replicas import distributed_batches
 from keras_vit.training.step import TrainingState, training_step
 

@@ -69,8 +69,11 @@ def test_help_is_short_and_names_every_flag(name, capsys):
         (["train", "--bogus=1"], "Unknown command line flag 'bogus'"),
         (["train", "--seed=one"], "seed"),
         (["train", "cats"], "unexpected argument 'cats'"),
-        (["train", "--recipe=x"], "should be one of <fashion_mnist>"),
-        (["train", "--dataset=x"], "should be one of <fashion_mnist_sample|"),
+        (["train", "--recipe=x"], "Unknown recipe. Expected one of fashion_mnist"),
+        (
+            ["train", "--dataset=x"],
+            "Unknown data set. Expected one of fashion_mnist_sample",
+        ),
         (["train", "--set", "epoch=1"], "Expected key=value"),
         (["train", "--set", "epochs=0"], "epochs must be at least 1"),
         (["train", "--set", "warmup_steps=99999"], "fewer than the steps of the run"),

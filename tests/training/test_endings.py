@@ -85,6 +85,7 @@ def ask_to_end(number=signal.SIGTERM):
         ("on_train_batch_begin", 5),
         ("on_train_batch_end", 12),
         ("on_test_batch_begin", 2),
+        ("on_test_batch_begin", 3),  # all steps taken, the last look not
         ("on_epoch_end", 1),
         ("on_train_begin", 1),
     ],

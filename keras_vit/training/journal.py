@@ -1,0 +1,93 @@
+"""How long a run is, and what it has seen so far."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Journal:
+    """What a run remembers besides its variables; part of every checkpoint.
+
+    A lap is what lies between two evaluations, by default an epoch.
+
+    Attributes:
+        history: a dict of numbers for each lap.
+        lap_steps: steps taken in the current lap.
+        lap_sums: over them, of loss and accuracy.
+        seconds: that the run has taken so far.
+        best: the step and the accuracy of the best evaluation.
+        stopped: whether a callback ended the run.
+    """
+
+    history: list = field(default_factory=list)
+    lap_steps: int = 0
+    lap_sums: list = field(default_factory=lambda: [0.0, 0.0])
+    seconds: float = 0.0
+    best: dict | None = None
+    stopped: bool = False
+
+    def add(self, loss, accuracy):
+        """Notes a step."""
+        self.lap_steps += 1
+        self.lap_sums[0] += float(loss)
+        self.lap_sums[1] += float(accuracy)
+
+    def means(self):
+        """Loss and accuracy of the current lap."""
+        loss, accuracy = (total / self.lap_steps for total in self.lap_sums)
+        return {"accuracy": accuracy, "loss": loss}
+
+    def end_lap(self, evaluation, *, steps, epoch, learning_rate, images_per_second):
+        """Ends the lap with an `Evaluation`, and gives its row of the history."""
+        means = self.means()
+        row = {
+            "epoch": int(epoch) if epoch.is_integer() else round(epoch, 3),
+            "steps": steps,
+            "learning_rate": learning_rate,
+            "loss": means["loss"],
+            "accuracy": means["accuracy"],
+            "test_loss": evaluation.loss,
+            "test_accuracy": evaluation.top1,
+            "images_per_second": images_per_second,
+            "seconds": self.seconds,
+        }
+        self.history.append(row)
+        self.lap_steps, self.lap_sums = 0, [0.0, 0.0]
+        if self.best is None or evaluation.top1 > self.best["accuracy"]:
+            self.best = {"step": steps, "accuracy": evaluation.top1}
+        return row
+
+    def last_logs(self):
+        """What Keras tells callbacks at the end of an epoch."""
+        if not self.history:
+            return {}
+        row = self.history[-1]
+        return {
+            "accuracy": row["accuracy"],
+            "loss": row["loss"],
+            "val_accuracy": row["test_accuracy"],
+            "val_loss": row["test_loss"],
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The length of a run and its intervals, in steps, and its batches.
+
+    Attributes:
+        total_steps: of the run.
+        lap_steps: from one evaluation to the next.
+        checkpoint_steps: from one checkpoint to the next, besides that after
+            every evaluation.
+        steps_per_epoch: that the training split makes.
+        batch_size: of the global batch.
+        eval_split: what is evaluated on.
+        examples_of_step: gives the indices of the images of a step.
+    """
+
+    total_steps: int
+    lap_steps: int
+    checkpoint_steps: int
+    steps_per_epoch: int
+    batch_size: int
+    eval_split: object
+    examples_of_step: object
