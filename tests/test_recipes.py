@@ -82,8 +82,26 @@ def test_a_recipe_survives_json():
 def test_a_difference_names_both_values():
     one = recipes.get("fashion_mnist")
     other = dataclasses.replace(one, epochs=3)
+    one, other = recipes.as_json(one), recipes.as_json(other)
     assert recipes.difference(one, one) == []
     assert recipes.difference(one, other) == ["epochs: 10 and 3"]
+
+
+def test_epochs_put_steps_out_of_force():
+    recipe = recipes.get("paper/finetune_cifar10")
+    assert recipe.total_steps(50_000) == 10_000
+    assert recipes.override(recipe, ["epochs=3"]).total_steps(51_200) == 300
+    assert recipes.override(recipe, ["epochs=3", "steps=7"]).total_steps(51_200) == 7
+
+
+def test_another_size_keeps_what_is_not_of_the_size():
+    recipe = recipes.with_model(recipes.get("paper/finetune_cifar10"), "ViT_L16")
+    assert (recipe.model, recipe.weights) == ("ViT_L16", "in21k")
+    name = "paper/pretrain_imagenet2012_vit_b16"
+    recipe = recipes.with_model(recipes.get(name), "ViT_S16")
+    assert recipe.model_arguments == {"representation_size": 384, "dropout_rate": 0.1}
+    recipe = recipes.with_model(recipes.get("fashion_mnist"), "ViT_Ti16")
+    assert (recipe.model_arguments, recipe.stem_blocks) == ({}, None)
 
 
 def test_a_setting_takes_the_place_of_the_recipes_own():

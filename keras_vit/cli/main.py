@@ -20,7 +20,6 @@ COMMANDS = {
 }
 FAILED = 1
 USAGE_ERROR = 2
-LOST_WORKER = 43
 INTERRUPTED = 130
 INDENT = "      "
 
@@ -72,10 +71,8 @@ def _run(name, command, arguments):
         return 0
     except FloatingPointError as error:
         return _complain(title, error, FAILED)
-    except ConnectionError as error:
-        return _complain(title, error, LOST_WORKER)
     except (flags.Error, ValueError, OSError, ImportError, RuntimeError) as error:
-        return _complain(title, error)
+        return _complain(title, error, getattr(error, "exit_status", USAGE_ERROR))
     except KeyboardInterrupt:
         print(f"\n{title}: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -8,7 +8,6 @@ SUMMARY = "Trains a model by a recipe, evaluates it and exports it."
 USAGE = "[--recipe=NAME] [--set key=value ...] [--folder=FOLDER]"
 REQUIRED = ()
 TAKES_PATHS = False
-OF_THE_MODEL = ("stem_width_factor", "precision")  # settings of the recipe's own
 
 
 def define(values):
@@ -75,9 +74,9 @@ def run(values):
 
     recipe, seed, name = _recipe(values, recipes, read_config)
     run = train(
-        recipes.override(recipe, values["set"].value),
+        recipe,
         name=name,
-        model=_model(values),
+        model=values.model,
         weights=values.weights,
         teacher=values.teacher,
         dataset=values.dataset,
@@ -85,6 +84,7 @@ def run(values):
         strategy=values.strategy,
         jit_compile=values.jit,
         seed=seed,
+        **recipes.read_settings(values["set"].value),
     )
     _tell(run)
     return 0
@@ -98,22 +98,6 @@ def _recipe(values, recipes, read_config):
         raise ValueError("--config settles recipe and seed, so neither can be given.")
     recipe, seed = read_config(values.config)
     return recipe, seed, "repeated"
-
-
-def _model(values):
-    """The model that --model means, where it does not clash with settings."""
-    from keras_vit.factories import FACTORIES
-
-    if values.model is None:
-        return None
-    clashing = (
-        OF_THE_MODEL[:1] if values.model in FACTORIES else (*OF_THE_MODEL, "image_size")
-    )
-    for setting in values["set"].value:
-        key = setting.partition("=")[0]
-        if key in clashing:
-            raise ValueError(f"--set {key} clashes with --model={values.model}")
-    return values.model
 
 
 def _tell(run):

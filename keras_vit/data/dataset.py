@@ -7,13 +7,48 @@ import numpy as np
 import tensorflow as tf
 
 
+class _Labelled:
+    """What every split has by its labels."""
+
+    def __len__(self):
+        return len(self.labels)
+
+    def targets(self, num_classes):
+        """Gives the graph's way to a target: `(index) -> (K,)`, one- or multi-hot."""
+        labels = tf.constant(self.labels)
+        if self.labels.ndim == 2:
+            return lambda index: tf.cast(tf.gather(labels, index), tf.float32)
+        return lambda index: tf.one_hot(tf.gather(labels, index), num_classes)
+
+    def check_classes(self, num_classes):
+        """Refuses labels that are not of so many classes.
+
+        Raises:
+            ValueError: naming one of them.
+        """
+        labels = self.labels
+        if labels.ndim == 2 and labels.shape[1] != num_classes:
+            raise ValueError(
+                f"Expected labels of {num_classes} classes. "
+                f"Received: {labels.shape[1]} columns"
+            )
+        if labels.ndim == 1:
+            wrong = labels[(labels < 0) | (labels >= num_classes)]
+            if len(wrong):
+                raise ValueError(
+                    f"Labels must lie in [0, {num_classes}), the number of classes. "
+                    f"Received: a label of {wrong[0]}"
+                )
+
+
 @dataclass(frozen=True)
-class Split:
+class Split(_Labelled):
     """Images in memory and what they show.
 
     Attributes:
         images: RGB pixels in [0, 255], uint8 or float32, `(N, H, W, 3)`.
-        labels: the class of each, an integer array of shape `(N,)`.
+        labels: the class of each, integers of shape `(N,)`; or which of K
+            classes each shows, zeros and ones of shape `(N, K)`.
     """
 
     images: np.ndarray
@@ -34,12 +69,13 @@ class Split:
             )
         _check_labels(self.labels, len(images))
 
-    def __len__(self):
-        return len(self.labels)
-
     def image(self, index):
         """One image, `(H, W, 3)`, as an array."""
         return self.images[index]
+
+    def name(self, index):
+        """What people find an image by: its number."""
+        return str(index)
 
     def subset(self, indices):
         """The split of those images alone."""
@@ -64,12 +100,13 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Files:
+class Files(_Labelled):
     """Image files and what they show. A split, as `Split` is.
 
     Attributes:
         paths: of JPEG, PNG, BMP or GIF files, `(N,)`.
-        labels: the class of each, an integer array of shape `(N,)`.
+        labels: the class of each, integers of shape `(N,)`; or which of K
+            classes each shows, zeros and ones of shape `(N, K)`.
     """
 
     paths: np.ndarray
@@ -78,12 +115,13 @@ class Files:
     def __post_init__(self):
         _check_labels(self.labels, len(self.paths))
 
-    def __len__(self):
-        return len(self.labels)
-
     def image(self, index):
         """One image, `(H, W, 3)`, as an array."""
         return self.reader()(tf.constant(index)).numpy()
+
+    def name(self, index):
+        """What people find an image by: its path."""
+        return str(self.paths[index])
 
     def subset(self, indices):
         """The split of those files alone."""
@@ -132,12 +170,7 @@ class Dataset:
         for split in (self.train, self.test):
             if not len(split):
                 raise ValueError(f"The data set {self.name!r} has an empty split.")
-            if split.labels.min() < 0 or split.labels.max() >= self.num_classes:
-                raise ValueError(
-                    f"Labels must lie in [0, {self.num_classes}), the number of class "
-                    f"names. Received: labels from {split.labels.min()} to "
-                    f"{split.labels.max()}"
-                )
+            split.check_classes(self.num_classes)
 
     @property
     def num_classes(self):
@@ -196,9 +229,14 @@ def _place(text, count, default):
 
 
 def _check_labels(labels, count):
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+    one_each = labels.shape == (count,) and labels.dtype.kind in "iu"
+    several = (
+        labels.ndim == 2 and len(labels) == count and set(np.unique(labels)) <= {0, 1}
+    )
+    if not (one_each or several):
         raise ValueError(
-            f"Labels must be integers of shape ({count},), one an image. "
+            f"Labels must be integers of shape ({count},), one an image, or zeros and "
+            f"ones of shape ({count}, classes). "
             f"Received: {labels.dtype} of shape {labels.shape}"
         )
 

@@ -68,7 +68,7 @@ def training_batches(
         ValueError: if a batch is larger than the split or cannot be cut so.
     """
     check_batch_size(split, batch_size, share.total)
-    read, labels = split.reader(), tf.constant(split.labels)
+    read, target = split.reader(), split.targets(num_classes)
     # An image is mixed with the one before it in the global batch: a slice
     # needs that of its first one too.
     lead = 1 if augmentation.mixup and share.total > 1 else 0
@@ -83,7 +83,7 @@ def training_batches(
         index = _example_at(place, len(split), seed)
         key = tf.stack([tf.constant(seed, tf.int64), place])
         image = augmented(read, index, key, augmentation, image_size)
-        return image, tf.one_hot(tf.gather(labels, index), num_classes), step
+        return image, target(index), step
 
     def mix(images, targets, steps):
         key = tf.stack([tf.constant(seed, tf.int64), steps[0]])

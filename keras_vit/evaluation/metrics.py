@@ -14,10 +14,12 @@ class Evaluation:
     Attributes:
         count: the images, all of the split's.
         loss: the mean cross-entropy, in nats.
-        top1: the share of images whose class has the largest logit.
-        top5: the share of images whose class is among the five largest.
+        top1: the share of images whose class, or one of whose classes, has
+            the largest logit.
+        top5: the share of images with such a class among the five largest.
         confusion: `(K, K)` counts; a row is a true class, a column an answer.
-            `None` for more than `MOST_CONFUSED` classes.
+            `None` for images of several classes, or more than
+            `MOST_CONFUSED` of them.
     """
 
     count: int
@@ -32,16 +34,20 @@ class Tally:
 
     Args:
         num_classes: K.
+        loss: `"softmax"` or `"sigmoid"`, as the model was trained.
+        several: whether an image can have several classes, its labels being
+            zeros and ones.
     """
 
-    def __init__(self, num_classes):
-        self.num_classes = num_classes
+    def __init__(self, num_classes, loss="softmax", several=False):
+        self.num_classes, self.loss, self.several = num_classes, loss, several
         self.sums = np.zeros(4)  # images, loss, top-1, top-5
-        few = num_classes <= MOST_CONFUSED
-        self.confusion = np.zeros((num_classes, num_classes)) if few else None
+        self.confusion = None
+        if num_classes <= MOST_CONFUSED and not several:
+            self.confusion = np.zeros((num_classes, num_classes))
 
     def add(self, logits, labels):
-        """Counts some images: logits `(B, K)` and labels `(B,)`.
+        """Counts some images: logits `(B, K)`, labels `(B,)` or several `(B, K)`.
 
         Raises:
             FloatingPointError: if a logit is not finite.
@@ -49,15 +55,19 @@ class Tally:
         logits = np.asarray(logits, np.float64)
         if not np.isfinite(logits).all():
             raise FloatingPointError("The model gives logits that are not finite.")
-        of_label = np.take_along_axis(logits, labels[:, np.newaxis], axis=1)
-        loss = _log_sum_exp(logits) - of_label[:, 0]
-        # A tie goes to the class with the smaller number, as in argmax.
-        ahead = (logits > of_label).sum(1)
-        smaller = np.arange(self.num_classes) < labels[:, np.newaxis]
-        ahead += ((logits == of_label) & smaller).sum(1)
-        self.sums += len(labels), loss.sum(), (ahead < 1).sum(), (ahead < 5).sum()
         if self.confusion is not None:
             np.add.at(self.confusion, (labels, logits.argmax(1)), 1)
+        if not self.several:
+            labels = np.eye(self.num_classes)[labels]
+        # A tie goes to the class with the smaller number, as in argmax.
+        order = np.argsort(-logits, axis=1, kind="stable")
+        right = np.take_along_axis(labels, order, axis=1) > 0
+        self.sums += (
+            len(labels),
+            _LOSSES[self.loss](logits, labels).sum(),
+            right[:, 0].sum(),
+            right[:, :5].any(1).sum(),
+        )
 
     def result(self):
         """The `Evaluation` of what has been seen."""
@@ -101,12 +111,8 @@ def evaluate(model, split, batch_size=200):
         split = Split(*split)
     height, width = model.input_shape[1:3]
     num_classes = model.output_shape[-1]
-    wrong = split.labels[(split.labels < 0) | (split.labels >= num_classes)]
-    if len(wrong):
-        raise ValueError(
-            f"The model has {num_classes} classes. Received: a label of {wrong[0]}"
-        )
-    tally = Tally(num_classes)
+    split.check_classes(num_classes)
+    tally = Tally(num_classes, several=split.labels.ndim == 2)
     for images, labels, weights in evaluation_batches(
         split, batch_size, (height, width)
     ):
@@ -115,6 +121,14 @@ def evaluate(model, split, batch_size=200):
     return tally.result()
 
 
-def _log_sum_exp(logits):
+def _softmax(logits, targets):
     largest = logits.max(1)
-    return largest + np.log(np.exp(logits - largest[:, np.newaxis]).sum(1))
+    log_sum = largest + np.log(np.exp(logits - largest[:, np.newaxis]).sum(1))
+    return targets.sum(1) * log_sum - (targets * logits).sum(1)
+
+
+def _sigmoid(logits, targets):
+    return (np.logaddexp(0, logits) - targets * logits).sum(1)
+
+
+_LOSSES = {"softmax": _softmax, "sigmoid": _sigmoid}

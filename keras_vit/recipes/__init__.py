@@ -2,8 +2,11 @@
 
 from keras_vit.recipes import augreg, big_vision, paper, small
 from keras_vit.recipes.recipe import Recipe as Recipe
+from keras_vit.recipes.recipe import as_json as as_json
+from keras_vit.recipes.recipe import changed as changed
 from keras_vit.recipes.recipe import difference as difference
 from keras_vit.recipes.recipe import override as override
+from keras_vit.recipes.recipe import read_settings as read_settings
 from keras_vit.recipes.recipe import with_model as with_model
 
 RECIPES = small.RECIPES | paper.RECIPES | augreg.RECIPES | big_vision.RECIPES

@@ -1,8 +1,11 @@
 """What a recipe is, and how settings change one."""
 
 import dataclasses
+import json
 import math
 from dataclasses import dataclass, field
+
+from keras_vit.variants import VARIANTS
 
 # The values of settings that are words. The tables behind them lie where the
 # work is done.
@@ -31,6 +34,7 @@ class Recipe:
         stem_width_factor: of that ResNet.
         weights: what the model begins from, as a factory takes it; random
             weights by default.
+        teacher: for distillation, the path of a saved model.
         head_bias: the head's first bias; -10 makes every class rare at first.
         image_size: the side of an image, in pixels.
         train_split: what is learnt from, such as `"train[:98%]"`.
@@ -84,6 +88,7 @@ class Recipe:
     stem_blocks: tuple[int, ...] | None = None
     stem_width_factor: float = 1.0
     weights: str | None = None
+    teacher: str | None = None
     head_bias: float = 0.0
     image_size: int = 224
     train_split: str = "train"
@@ -113,7 +118,7 @@ class Recipe:
     label_smoothing: float = 0.0
     distillation: str = "none"
     temperature: float = 1.0
-    distillation_share: float = 1.0
+    distillation_share: float = 0.5
     precision: str = "float32"
     remat: bool = False
     crop: str = "none"
@@ -142,6 +147,11 @@ class Recipe:
             raise ValueError(
                 "crop_padding goes with crop=pad. "
                 f"Received: crop={self.crop}, crop_padding={self.crop_padding}"
+            )
+        if not all(0 <= factor < math.inf for factor in self.rate_factors.values()):
+            raise ValueError(
+                "rate_factors must not be negative. "
+                f"Received: rate_factors={self.rate_factors}"
             )
         # As JSON gives them.
         for name in ("stem_blocks", "freeze"):
@@ -192,14 +202,45 @@ _BOUNDS = (
 
 
 def with_model(recipe, model):
-    """Gives the recipe with another factory in place of its own model."""
-    return dataclasses.replace(
-        recipe, model=model, model_arguments={}, stem_blocks=None, weights=None
-    )
+    """Gives the recipe with another model in place of its own.
+
+    Of another size in the table the recipe's other arguments and weights are
+    kept, with the layer before the head as wide as a token. Any other model
+    is taken as it is.
+    """
+    if not {recipe.model, model} <= VARIANTS.keys():
+        return dataclasses.replace(
+            recipe, model=model, model_arguments={}, stem_blocks=None, weights=None
+        )
+    arguments = dict(recipe.model_arguments)
+    if "representation_size" in arguments:
+        arguments["representation_size"] = VARIANTS[model].hidden_dim
+    return dataclasses.replace(recipe, model=model, model_arguments=arguments)
+
+
+def changed(recipe, changes):
+    """Gives the recipe with other values; `epochs` puts `steps` out of force."""
+    if "epochs" in changes:
+        changes = {"steps": 0} | changes
+    return dataclasses.replace(recipe, **changes)
 
 
 def override(recipe, settings):
     """Gives the recipe with `"key=value"` settings in place of its own.
+
+    Raises:
+        ValueError: as `read_settings`.
+
+    Example:
+
+    >>> override(get("fashion_mnist"), ["epochs=2", "freeze=stem,block_0*"]).freeze
+    ('stem', 'block_0*')
+    """
+    return changed(recipe, read_settings(settings))
+
+
+def read_settings(settings):
+    """Gives the values that `"key=value"` settings stand for, by key.
 
     Several words or numbers for one key are separated by commas, a pattern
     from its number by a colon.
@@ -211,8 +252,8 @@ def override(recipe, settings):
 
     Example:
 
-    >>> override(get("fashion_mnist"), ["epochs=2", "freeze=stem,block_0*"]).freeze
-    ('stem', 'block_0*')
+    >>> read_settings(["epochs=2", "rate_factors=head/*:10"])
+    {'epochs': 2, 'rate_factors': {'head/*': 10.0}}
     """
     changes = {}
     for setting in settings:
@@ -229,17 +270,24 @@ def override(recipe, settings):
             raise ValueError(
                 f"{key} must be {expected}. Received: {setting!r}"
             ) from None
-    return dataclasses.replace(recipe, **changes)
+    return changes
 
 
 def difference(one, other):
-    """What two recipes have not in common, as lines of text, one a setting."""
+    """What two recipes have not in common, as lines of text, one a setting.
+
+    Each is a dict as JSON gives it back, which knows no tuples.
+    """
     return [
-        f"{setting.name}: {getattr(one, setting.name)!r} and "
-        f"{getattr(other, setting.name)!r}"
-        for setting in dataclasses.fields(Recipe)
-        if getattr(one, setting.name) != getattr(other, setting.name)
+        f"{name}: {one.get(name)!r} and {other.get(name)!r}"
+        for name in one | other
+        if one.get(name) != other.get(name)
     ]
+
+
+def as_json(recipe):
+    """A recipe as JSON gives it back."""
+    return json.loads(json.dumps(dataclasses.asdict(recipe)))
 
 
 def _read_bool(text):

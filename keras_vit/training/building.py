@@ -66,8 +66,8 @@ def prepare(model, recipe):
     if not model.trainable_variables:
         raise ValueError("freeze leaves nothing to be trained.")
     for layer in model.layers:
-        if hasattr(layer, "remat"):
-            layer.remat = recipe.remat
+        if recipe.remat and hasattr(layer, "remat"):
+            layer.remat = True
 
 
 def build_optimizer(model, recipe, total_steps):

@@ -58,7 +58,10 @@ class Checkpoints:
                 _write(archive, NOTES, np.frombuffer(text, np.uint8))
                 for name, variable in variables.items():
                     _write(archive, name, variable.numpy())
-            _verify(scratch)
+            try:
+                _verify(scratch)
+            except WeightsFileError as error:  # the disk's fault, as any other
+                raise OSError(f"It was read back damaged: {error}") from error
         for old in self.steps()[: -self.keep]:
             if old not in (best, step):
                 self.path(old).unlink()

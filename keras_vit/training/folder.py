@@ -1,12 +1,19 @@
 """The folder of a run: what is written there, and going on with it."""
 
+import contextlib
 import csv
 import dataclasses
 import importlib.metadata
 import itertools
 import json
+import os
 import pathlib
 import shutil
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 from keras_vit import recipes
 from keras_vit.files import written_whole
@@ -34,15 +41,46 @@ class RunFolder:
 
     def clear_scratch(self):
         """Removes what a killed process was writing."""
-        for scratch in [*self.path.glob(".*.*"), *self.path.glob("checkpoints/.*")]:
+        for scratch in self.path.rglob(".*"):
             if scratch.is_dir():
                 shutil.rmtree(scratch, ignore_errors=True)
 
-    def write_config(self, recipe, seed, model, dataset):
-        """Writes the resolved recipe, from which the run can be repeated."""
+    @contextlib.contextmanager
+    def held(self):
+        """Keeps a second run out of the folder meanwhile.
+
+        Raises:
+            BlockingIOError: if another process is at work there.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        if fcntl is None:  # where there is no such lock, nobody is kept out
+            yield
+            return
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                f"Another process trains in {self.path}. Name another folder."
+            ) from error
+        finally:
+            os.close(folder)
+
+    def write_config(self, recipe, seed, model, dataset, objects=()):
+        """Writes the resolved recipe, from which the run can be repeated.
+
+        Args:
+            recipe: a `Recipe`.
+            seed: of the run.
+            model: that is trained.
+            dataset: that it learns from.
+            objects: what was given in Python and cannot be named in a file.
+        """
         config = {
             "recipe": dataclasses.asdict(recipe),
             "seed": seed,
+            "given_in_python": list(objects),
             "model": {
                 "name": model.name,
                 "parameters": model.count_params(),
@@ -82,13 +120,15 @@ def read_config(path):
     try:
         config = json.loads(pathlib.Path(path).read_text())
         recipe, seed = recipes.Recipe(**config["recipe"]), config["seed"]
+        objects = config["given_in_python"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"Expected the {CONFIG} of a run. Received: {path} ({error})"
         ) from error
-    if recipe.model is None:
+    if objects:
         raise ValueError(
-            f"The model of {path} was given in Python, so this file cannot repeat it."
+            f"{path} cannot repeat its run, whose {', '.join(objects)} was given in "
+            "Python."
         )
     return recipe, seed
 
@@ -146,13 +186,14 @@ def _is_free(path):
 
 
 def _differences(folder, recipe, seed):
-    config = json.loads((folder.path / CONFIG).read_text())
     try:
-        lines = recipes.difference(recipes.Recipe(**config["recipe"]), recipe)
-    except TypeError as error:
-        return [str(error)]
-    if config["seed"] != seed:
-        lines.append(f"seed: {config['seed']} and {seed}")
+        config = json.loads((folder.path / CONFIG).read_text())
+        there, its_seed = dict(config["recipe"]), config["seed"]
+    except (KeyError, TypeError, ValueError) as error:
+        return [f"its {CONFIG} is not that of a run ({error!r})"]
+    lines = recipes.difference(there, recipes.as_json(recipe))
+    if its_seed != seed:
+        lines.append(f"seed: {its_seed} and {seed}")
     return lines
 
 

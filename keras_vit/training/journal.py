@@ -81,7 +81,9 @@ class Plan:
         steps_per_epoch: that the training split makes.
         batch_size: of the global batch.
         eval_split: what is evaluated on.
-        examples_of_step: gives the indices of the images of a step.
+        eval_name: what that is called.
+        loss: by which it is, a key of `LOSSES`.
+        images_of_step: gives the names of the images of a step.
     """
 
     total_steps: int
@@ -90,4 +92,6 @@ class Plan:
     steps_per_epoch: int
     batch_size: int
     eval_split: object
-    examples_of_step: object
+    eval_name: str
+    loss: str
+    images_of_step: object

@@ -1,5 +1,6 @@
 """The loop around the step: laps, evaluations, callbacks, checkpoints."""
 
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -16,8 +17,10 @@ from keras_vit.training.replicas import ForwardPass, summed_over_workers
 MOST_FAILED_CHECKPOINTS = 3
 
 
-class LostWorkerError(ConnectionError):
+class LostWorkerError(RuntimeError):
     """Another worker of this run is gone."""
+
+    exit_status = 43  # of the command
 
 
 class _InterruptedError(Exception):
@@ -44,7 +47,7 @@ class Loop:
         self.plan, self.state, self.step = plan, state, step
         self.strategy, self.journal = strategy, journal
         self.interruption = interruption
-        self._save, self._failures = save, 0
+        self._save, self._failures, self._saved = save, 0, None
         self._alone = num_workers(strategy) == 1
         self._forward = ForwardPass(state.model, strategy)
         self.callbacks = keras.callbacks.CallbackList(
@@ -75,14 +78,19 @@ class Loop:
         model.stop_training = False
         model.optimizer = getattr(model, "optimizer", None)  # TensorBoard asks for it
         self._begun = time.perf_counter() - self.journal.seconds
-        done = int(self.state.step)
+        done = self.state.steps_taken()
         try:
             with _progress_bar(self.plan, done) as self._bar:
+                if self._ended(done):  # before, and was then ended while finishing
+                    return self.evaluate()
                 self.callbacks.on_train_begin()
-                batches, evaluation = iter(batches), None
+                batches = iter(batches)
                 while not self._ended(done):
                     done, evaluation = self._lap(done, batches)
-                self.callbacks.on_train_end(self.journal.last_logs())
+                if self._changed_by_the_end():
+                    evaluation = self.evaluate()
+                    self._checkpoint()
+                return evaluation
         except _InterruptedError:
             self._checkpoint()
             self.interruption.end()
@@ -93,9 +101,18 @@ class Loop:
                 "Another worker of this run is gone. Start all of them again: they go "
                 f"on from the last checkpoint. ({str(error).splitlines()[0]})"
             ) from error
-        if evaluation is None:  # the run had come to its end before
-            evaluation = self.evaluate()
-        return evaluation
+
+    def _changed_by_the_end(self):
+        """Tells callbacks the end, at which some put other weights in place."""
+        weights = self.state.optimizer.weights
+        before = [weight.numpy() for weight in weights if self.callbacks.callbacks]
+        self.callbacks.on_train_end(self.journal.last_logs())
+        pairs = zip(before, weights, strict=bool(before))
+        if all((old == weight.numpy()).all() for old, weight in pairs):
+            return False
+        for weight, average in zip(weights, self.state.average, strict=False):
+            average.assign(weight.value)
+        return True
 
     def _ended(self, done):
         """Whether nothing is left, not even the evaluation of the last lap."""
@@ -111,7 +128,6 @@ class Loop:
         while done < lap_end and not journal.stopped:
             self._take_step(done, batches)
             done += 1
-            journal.stopped |= self.state.model.stop_training
             if done < lap_end and done % plan.checkpoint_steps == 0:
                 self._checkpoint()
         images = (done - lap_done) * plan.batch_size
@@ -119,22 +135,24 @@ class Loop:
         evaluation = self.evaluate(self.callbacks)
         self._record(done, evaluation, rate)
         self.callbacks.on_epoch_end(lap, self.journal.last_logs())
-        journal.stopped |= self.state.model.stop_training
+        journal.stopped |= bool(self.state.model.stop_training)
         self._checkpoint()
-        self._heed()
+        if self._alone:  # else all heed it together, in the next step
+            self._heed()
         return done, evaluation
 
     def _take_step(self, done, batches):
         journal, column = self.journal, self.journal.lap_steps
         self.callbacks.on_train_batch_begin(column)
         asked = tf.constant(float(bool(self.interruption)))
-        numbers = self.step(*next(batches), asked)
+        numbers = self.step(*self._next(batches, done), asked)
         numbers = {name: value.numpy() for name, value in numbers.items()}
         if not numbers["updated"]:
             raise FloatingPointError(self._not_finite(done, numbers))
         journal.add(numbers["loss"], numbers["accuracy"])
         means = journal.means()
         self.callbacks.on_train_batch_end(column, means)
+        journal.stopped |= bool(self.state.model.stop_training)
         self._bar.set_postfix_str(
             f"loss {means['loss']:.3f}, accuracy {means['accuracy']:.3f}", refresh=False
         )
@@ -142,22 +160,30 @@ class Loop:
         if self._alone:
             self._heed()
         elif numbers["stop"]:  # all of them see it in the same step
-            self.interruption.signal = self.interruption.signal or _SIGTERM
+            self.interruption.signal = self.interruption.signal or signal.SIGTERM
             raise _InterruptedError
+
+    def _next(self, batches, done):
+        try:
+            return next(batches)
+        except _OF_UNREADABLE_IMAGES as error:
+            raise OSError(
+                f"Step {done + 1}: an image cannot be read "
+                f"({str(error).splitlines()[0]}). {self._images(done)}"
+            ) from error
 
     def evaluate(self, callbacks=None):
         """Evaluates on the whole split, with the average if there is one."""
         callbacks = callbacks or keras.callbacks.CallbackList()
-        model = self.state.model
-        tally = Tally(model.output_shape[-1])
+        model, split = self.state.model, self.plan.eval_split
+        several = split.labels.ndim == 2
+        tally = Tally(model.output_shape[-1], self.plan.loss, several)
         local = local_replicas(self.strategy)
-        batch_size = -(-min(200, len(self.plan.eval_split)) // local) * local
+        batch_size = -(-min(200, len(split)) // local) * local
         callbacks.on_test_begin()
         self.state.swap_average()
         try:
-            batches = evaluation_batches(
-                self.plan.eval_split, batch_size, model.input_shape[1:3]
-            )
+            batches = evaluation_batches(split, batch_size, model.input_shape[1:3])
             for number, (images, labels, weights) in enumerate(batches):
                 if not self._forward.is_mine(number):
                     continue
@@ -167,6 +193,9 @@ class Loop:
                 callbacks.on_test_batch_end(number, _logs_of(tally.result()))
                 if self._alone:
                     self._heed()
+        except FloatingPointError as error:
+            step = self.state.steps_taken()
+            raise FloatingPointError(f"After step {step}: {error}") from error
         finally:
             self.state.swap_average()
         summed_over_workers(tally, self.strategy)
@@ -185,16 +214,20 @@ class Loop:
         )
         self._tell(
             f"epoch {row['epoch']}: loss {row['loss']:.3f}, accuracy "
-            f"{row['accuracy']:.3f}, test accuracy {row['test_accuracy']:.3f}"
+            f"{row['accuracy']:.3f}, {self.plan.eval_name} accuracy "
+            f"{row['test_accuracy']:.3f}"
         )
 
     def _checkpoint(self):
         """Saves; a full disk is told and forgiven twice."""
-        step = int(self.state.step)
+        step = self.state.steps_taken()
         self.journal.seconds = time.perf_counter() - self._begun
+        journal = asdict(self.journal)
+        if self._saved == (step, journal["lap_steps"]):
+            return  # a signal came as that one was written
         try:
-            self._save(step, asdict(self.journal))
-            self._failures = 0
+            self._save(step, journal)
+            self._failures, self._saved = 0, (step, journal["lap_steps"])
         except OSError as error:
             self._failures += 1
             self._tell(
@@ -213,19 +246,27 @@ class Loop:
 
     def _not_finite(self, done, numbers):
         rate = float(self.state.optimizer.schedule(done))
-        examples = ", ".join(map(str, self.plan.examples_of_step(done)))
         return (
             f"Step {done + 1} was not taken: its loss is {numbers['loss']}, its "
             f"gradient's norm {numbers['gradient_norm']}, the rate {rate:.3g}. "
-            "A smaller base_lr, a longer warm-up or a smaller clip_norm may help. The "
-            f"images of the step, by their place in the training split: {examples}"
+            "A smaller base_lr, a longer warm-up or a smaller clip_norm may help. "
+            f"{self._images(done)}"
         )
+
+    def _images(self, done):
+        names = ", ".join(self.plan.images_of_step(done))
+        return f"The images of the step: {names}"
 
     def _tell(self, text):
         tqdm.write(text, file=sys.stdout)
 
 
-_SIGTERM = 15
+_OF_UNREADABLE_IMAGES = (
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.DataLossError,
+    tf.errors.PermissionDeniedError,
+)
 _OF_LOST_WORKERS = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,

@@ -22,7 +22,7 @@ def supervised(model, loss="softmax", label_smoothing=0.0):
     """
 
     def objective(images, targets):
-        logits = model(images, training=True)
+        logits = tf.cast(model(images, training=True), "float32")
         return _labelled(loss, logits, targets, label_smoothing), logits
 
     return objective
@@ -33,7 +33,7 @@ def distilled(
     teacher,
     kind="soft",
     temperature=1.0,
-    share=1.0,
+    share=0.5,
     loss="softmax",
     label_smoothing=0.0,
 ):
@@ -72,7 +72,9 @@ def distilled(
     students = _two_heads(model)
 
     def objective(images, targets):
-        of_labels, of_teacher = students(images, training=True)
+        of_labels, of_teacher = (
+            tf.cast(logits, "float32") for logits in students(images, training=True)
+        )
         told = teacher(_resized(images, teacher.input_shape), training=False)
         told = tf.stop_gradient(tf.cast(told, "float32"))
         if kind == "soft":

@@ -61,7 +61,30 @@ def summed_over_workers(tally, strategy):
         return
     parts = [tally.sums] + ([] if tally.confusion is None else [tally.confusion])
     local = local_replicas(strategy)  # each adds the same
-    values = tf.constant(np.concatenate([part.ravel() for part in parts]) / local)
+    values = np.concatenate([part.ravel() for part in parts]) / local
+    summed = _sum(values, strategy)
+    tally.sums = summed[:4]
+    if tally.confusion is not None:
+        tally.confusion = np.round(summed[4:]).reshape(tally.confusion.shape)
+
+
+def wait_for_all(strategy):
+    """Returns when every worker has come to this place."""
+    if num_workers(strategy) > 1:
+        _sum(np.zeros(1), strategy)
+
+
+def same_for_all(strategy, number):
+    """Whether every worker has the same number."""
+    if num_workers(strategy) == 1:
+        return True
+    total = _sum(np.array([float(number)]), strategy)[0]
+    return total == number * strategy.num_replicas_in_sync
+
+
+def _sum(values, strategy):
+    """The sum of an array over all replicas of all workers."""
+    values = tf.constant(values)
 
     @tf.function
     def total():
@@ -71,7 +94,4 @@ def summed_over_workers(tally, strategy):
 
         return strategy.experimental_local_results(strategy.run(all_reduce))[0]
 
-    summed = total().numpy()
-    tally.sums = summed[:4]
-    if tally.confusion is not None:
-        tally.confusion = np.round(summed[4:]).reshape(tally.confusion.shape)
+    return total().numpy()

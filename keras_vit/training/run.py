@@ -1,6 +1,7 @@
 """A run: train, evaluate, and leave everything in a folder."""
 
-import dataclasses
+import contextlib
+import os
 import pathlib
 import re
 from dataclasses import dataclass
@@ -8,19 +9,31 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_vit import distribution, figures, recipes
+from keras_vit import distribution, figures
 from keras_vit.data import Dataset, load
 from keras_vit.data.pipeline import check_batch_size, examples_of_step
 from keras_vit.evaluation import Evaluation
 from keras_vit.evaluation.report import write_report
 from keras_vit.exporting import export
 from keras_vit.files import written_whole
-from keras_vit.model_files import load_classifier, save_model
+from keras_vit.model_files import save_model
 from keras_vit.training import building, interruption
+from keras_vit.training.arguments import (
+    Given,
+    as_text,
+    copied,
+    model_in_scope,
+    resolved,
+    teacher_in_scope,
+)
 from keras_vit.training.folder import FINISHED, claim, write_json
 from keras_vit.training.journal import Journal, Plan
 from keras_vit.training.loop import Loop
-from keras_vit.training.replicas import distributed_batches
+from keras_vit.training.replicas import (
+    distributed_batches,
+    same_for_all,
+    wait_for_all,
+)
 from keras_vit.training.step import TrainingState, training_step
 
 
@@ -76,10 +89,10 @@ def train(
         teacher: for distillation, a Keras model from pixels to logits, or the
             path of one.
         strategy: a name that `keras_vit.distribution.strategy` knows, or a
-            `tf.distribute.Strategy`. A model or teacher that is given has to
-            be made under its scope.
+            `tf.distribute.Strategy`.
         callbacks: Keras callbacks. An epoch of theirs is what lies between
-            two evaluations.
+            two evaluations. What they themselves remember is in no
+            checkpoint: when a run goes on, `on_train_begin` is called anew.
         folder: what the run writes; `runs/<name>` by default, numbered if
             that holds another run. The SavedModel goes to `savedmodels/` and
             the folder's own name.
@@ -111,58 +124,38 @@ def train(
             "train runs on Keras's TensorFlow backend. "
             f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
         )
+    given = Given(*map(as_text, (model, dataset, teacher)))
+    if weights is not None:
+        settings["weights"] = os.fspath(weights)
     name = name or (recipe.replace("/", "-") if isinstance(recipe, str) else "run")
-    recipe = _resolved(recipe, model, dataset, weights, settings)
+    recipe = resolved(recipe, given, settings)
     if isinstance(strategy, str):
         strategy = distribution.strategy(strategy)
     folder = claim(folder, name, recipe, seed)
     keras.utils.set_random_seed(seed)
+    dataset = given.dataset
     if not isinstance(dataset, Dataset):
         if not recipe.dataset:
-            raise ValueError("This recipe's data is not public. Name a dataset.")
+            raise ValueError("This recipe leaves the data to you. Name a dataset.")
         dataset = load(recipe.dataset)
-    with strategy.scope(), interruption.heard() as heard:
-        if not isinstance(model, keras.Model):
-            model = building.build_model(recipe, dataset.num_classes)
-        if isinstance(teacher, str):
-            teacher = load_classifier(teacher).model
-        _check_fit(model, dataset)
-        training = _Training(
-            recipe, model, teacher, dataset, strategy, folder, seed, jit_compile
-        )
-        return training.run(list(callbacks), heard)
-
-
-def _resolved(recipe, model, dataset, weights, settings):
-    """The recipe with all that was given in its place."""
-    if isinstance(recipe, str):
-        recipe = recipes.get(recipe)
-    if isinstance(model, str):
-        recipe = recipes.with_model(recipe, model)
-    if isinstance(model, keras.Model):
-        recipe = recipes.with_model(recipe, None)
-    if dataset is not None:
-        name = dataset if isinstance(dataset, str) else dataset.name
-        settings = settings | {"dataset": name}
-    if weights is not None:
-        settings = settings | {"weights": str(weights)}
-    known = {one.name for one in dataclasses.fields(recipes.Recipe)}
-    unknown = sorted(settings.keys() - known)
-    if unknown:
-        raise TypeError(
-            f"train has no argument and a recipe no setting {', '.join(unknown)}. "
-            f"Expected some of {', '.join(sorted(known))}"
-        )
-    return dataclasses.replace(recipe, **settings)
-
-
-def _check_fit(model, dataset):
-    if model.output_shape != (None, dataset.num_classes):
-        raise ValueError(
-            f"The data set {dataset.name!r} has {dataset.num_classes} classes, so the "
-            f"model must give logits of shape (None, {dataset.num_classes}). "
-            f"Received: a model that gives {model.output_shape}"
-        )
+    with interruption.heard() as heard:
+        with strategy.scope():
+            training = _Training(
+                recipe,
+                model_in_scope(given.model, recipe, dataset, strategy),
+                teacher_in_scope(given.teacher or recipe.teacher, strategy),
+                dataset,
+                strategy,
+                folder,
+                seed,
+                jit_compile,
+            )
+        with folder.held() if training.chief else contextlib.nullcontext():
+            with strategy.scope():
+                results = training.run(list(callbacks), heard, given.objects())
+            run = training.finish(given.model, *results, heard)
+        wait_for_all(strategy)  # a worker that is gone would look lost
+        return run
 
 
 class _Training:
@@ -183,9 +176,9 @@ class _Training:
             steps_per_epoch=max(count // recipe.batch_size, 1),
             batch_size=recipe.batch_size,
             eval_split=dataset.part(recipe.eval_split),
-            examples_of_step=lambda step: examples_of_step(
-                self.train_split, recipe.batch_size, seed, step
-            ),
+            eval_name=recipe.eval_split,
+            loss=recipe.loss,
+            images_of_step=self._images_of_step,
         )
         # As all of this, refuses what does not fit.
         replicas = strategy.num_replicas_in_sync
@@ -205,6 +198,11 @@ class _Training:
             jit_compile=jit_compile,
         )
 
+    def _images_of_step(self, step):
+        split = self.train_split
+        indices = examples_of_step(split, self.recipe.batch_size, self.seed, step)
+        return [split.name(index) for index in indices]
+
     def batches(self, first_step):
         """The stream from a step on."""
         return distributed_batches(
@@ -218,13 +216,14 @@ class _Training:
             first_step=first_step,
         )
 
-    def run(self, callbacks, heard):
-        """Takes the steps that are left and finishes the run."""
-        if self.chief:  # told now, if it cannot be written
-            self.folder.path.mkdir(parents=True, exist_ok=True)
-            self.folder.clear_scratch()
-            self.folder.write_config(self.recipe, self.seed, self.model, self.dataset)
+    def run(self, callbacks, heard, objects):
+        """Takes the steps that are left; gives the last evaluation and the history."""
         journal = self._restore()
+        if self.chief:
+            self.folder.clear_scratch()
+            self.folder.write_config(
+                self.recipe, self.seed, self.model, self.dataset, objects
+            )
         loop = Loop(
             self.plan,
             self.state,
@@ -235,19 +234,24 @@ class _Training:
             callbacks,
             heard,
         )
-        evaluation = loop.run(self.batches(int(self.state.step)))
+        evaluation = loop.run(self.batches(self.state.steps_taken()))
         self.state.swap_average()  # the average is what is kept, if there is one
-        return self._finish(evaluation, journal, heard)
+        return evaluation, journal.history
 
     def _restore(self):
         """Brings the state to the newest checkpoint, and gives its journal."""
-        newest = self.folder.checkpoints.newest()
-        if newest is None:
-            return Journal()
-        step, notes = newest
-        self.folder.checkpoints.restore(step, self.state.variables())
-        print(f"Going on from step {step:,} of {self.plan.total_steps:,}.")
-        return Journal(**notes["journal"])
+        newest, journal = self.folder.checkpoints.newest(), Journal()
+        if newest is not None:
+            step, notes = newest
+            self.folder.checkpoints.restore(step, self.state.variables())
+            journal = Journal(**notes["journal"])
+            print(f"Going on from step {step:,} of {self.plan.total_steps:,}.")
+        if not same_for_all(self.strategy, self.state.steps_taken()):
+            raise ValueError(
+                "The workers found different checkpoints. All of them need the same "
+                f"folder, on a disk that they share. Received: {self.folder.path}"
+            )
+        return journal
 
     def _save(self, step, journal):
         if not self.chief:  # which saves the same
@@ -262,27 +266,40 @@ class _Training:
         if journal["history"]:
             self.folder.write_history(journal["history"])
 
-    def _finish(self, evaluation, journal, heard):
+    def finish(self, given, evaluation, history, heard):
         """Leaves model, figures, sample images and export, each whole."""
+        model = self._model_of_one_device(given)
         path, finished = self.folder.path, self.folder.finished()
         if finished is None and self.chief:
             names = self.dataset.class_names
-            save_model(self.model, path / "model.keras", names)
-            figure = figures.learning_curves(journal.history)
+            save_model(model, path / "model.keras", names)
+            figure = figures.learning_curves(history)
             figures.write(figure, path / "learning_curves.png")
             write_report(evaluation, names, path)
             _write_examples(path / "images", self.dataset)
             if heard:
                 heard.end()
             saved_model = export(
-                self.model,
+                model,
                 pathlib.Path("savedmodels") / path.resolve().name,
                 class_names=names,
             )
-            finished = {"saved_model": str(saved_model), "steps": int(self.state.step)}
+            finished = {
+                "saved_model": str(saved_model),
+                "steps": self.state.steps_taken(),
+            }
             write_json(path / FINISHED, finished)
         saved_model = finished and pathlib.Path(finished["saved_model"])
-        return Run(self.model, journal.history, evaluation, path, saved_model)
+        return Run(model, history, evaluation, path, saved_model)
+
+    def _model_of_one_device(self, given):
+        """The trained model as it can be saved: a given one, or one made anew."""
+        if self.strategy.num_replicas_in_sync == 1:
+            return self.model
+        if not isinstance(given, keras.Model) or given is self.model:
+            return copied(self.model)
+        given.set_weights([weight.numpy() for weight in self.model.weights])
+        return given
 
 
 def _write_examples(folder, dataset):
@@ -291,7 +308,9 @@ def _write_examples(folder, dataset):
 
     folder.mkdir(exist_ok=True)
     for label, name in enumerate(dataset.class_names):
-        of_class = np.flatnonzero(dataset.test.labels == label)
+        labels = dataset.test.labels
+        shown = labels == label if labels.ndim == 1 else labels[:, label] > 0
+        of_class = np.flatnonzero(shown)
         if len(of_class):
             image = Image.fromarray(dataset.test.image(of_class[0]).astype(np.uint8))
             stem = re.sub(r"\W+", "_", name).strip("_").lower()

@@ -1,8 +1,11 @@
 """One step of training, the same on one device and on many."""
 
+import keras
 import tensorflow as tf
 
 from keras_vit.training.optimizers import clip_by_global_norm
+
+_MASKS = 3  # what a key of (seed, step) is for, beside what data draws by it
 
 
 class TrainingState:
@@ -47,6 +50,10 @@ class TrainingState:
             for path, one in zip(paths, self.average, strict=bool(self.average))
         }
         return kept
+
+    def steps_taken(self):
+        """The number of updates so far, as an integer."""
+        return int(self.step.numpy())
 
     def swap_average(self):
         """Exchanges the weights and their average; a second call undoes it."""
@@ -109,6 +116,8 @@ def training_step(
             f"micro_batches={micro_batches}"
         )
     model, optimizer = state.model, state.optimizer
+    if replicas > 1:
+        _refuse_batch_statistics(model)
 
     def gradients_of(images, targets, key):
         """Gradients, loss and right answers, as shares of the global batch's."""
@@ -169,6 +178,7 @@ def training_step(
     def replica_step(images, targets, stop):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         key = tf.stack([tf.constant(seed, tf.int64), state.step])
+        key = tf.random.experimental.stateless_fold_in(key, _MASKS)
         key = tf.random.experimental.stateless_fold_in(key, tf.cast(replica, "int64"))
         gradients, numbers = compiled_gradients(images, targets, key)
         numbers = tf.concat([numbers, [stop]], axis=0)
@@ -183,6 +193,20 @@ def training_step(
         return tf.nest.map_structure(lambda value: first(value)[0], numbers)
 
     return step
+
+
+def _refuse_batch_statistics(model):
+    """Keras averages them by a collective of its own, within a replica's step."""
+    layers = list(model.layers)
+    while layers:
+        layer = layers.pop()
+        layers += getattr(layer, "layers", [])
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+            raise ValueError(
+                f"The layer {layer.name!r} keeps statistics of batches, which several "
+                "replicas do not share. Freeze it, use group or layer normalisation, "
+                "or train on one device."
+            )
 
 
 def _set_seeds(seeds, key):

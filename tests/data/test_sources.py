@@ -101,7 +101,7 @@ def test_a_split_of_wrong_arrays_is_refused(images, labels, message):
 
 def test_a_label_without_a_name_is_refused():
     split = Split(PIXELS, np.array([0, 2]))
-    with pytest.raises(ValueError, match=r"\[0, 2\).*from 0 to 2"):
+    with pytest.raises(ValueError, match=r"\[0, 2\).*a label of 2"):
         Dataset("mine", split, split, ("a", "b"))
 
 

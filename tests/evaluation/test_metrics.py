@@ -73,7 +73,7 @@ def test_logits_that_are_not_finite_are_no_answer():
 
 def test_a_label_that_the_model_does_not_have_is_refused(rng):
     for label in (3, -1):
-        with pytest.raises(ValueError, match=f"has 3 classes.*a label of {label}"):
+        with pytest.raises(ValueError, match=rf"\[0, 3\).*a label of {label}"):
             evaluate(Answers(rng.normal(size=(4, 3))), split_of([0, 1, 2, label]))
 
 
@@ -85,3 +85,25 @@ def test_a_report_holds_the_numbers_and_the_picture(rng, tmp_path):
     assert numbers["confusion"] == result.confusion.tolist()
     assert numbers["class_names"] == ["cat", "dog", "owl"]
     assert (tmp_path / "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_images_of_several_classes_are_right_with_any_of_them(rng, loss):
+    logits = rng.normal(size=(50, 12))
+    labels = (rng.random((50, 12)) < 0.2).astype(int)
+    tally = Tally(12, loss, several=True)
+    for part in np.split(np.arange(50), [20, 33]):
+        tally.add(logits[part], labels[part])
+    result = tally.result()
+    assert result.confusion is None
+    right = [labels[i, logits[i].argmax()] for i in range(50)]
+    five = [labels[i, np.argsort(logits[i])[-5:]].any() for i in range(50)]
+    assert (result.top1, result.top5) == (np.mean(right), np.mean(five))
+    if loss == "softmax":
+        log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+        expected = -(labels * log_p).sum(1).mean()
+    else:
+        p = 1 / (1 + np.exp(-logits))
+        each = labels * np.log(p) + (1 - labels) * np.log(1 - p)
+        expected = -each.sum(1).mean()
+    assert result.loss == pytest.approx(expected)

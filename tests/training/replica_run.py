@@ -7,6 +7,7 @@ Writes the weights, the losses, the masks that dropout drew in three steps, and
 how many collectives a step has.
 """
 
+import os
 import sys
 
 import numpy as np
@@ -21,11 +22,12 @@ tf.config.set_logical_device_configuration(
 
 import keras  # noqa: E402
 
-from keras_vit import distribution, model  # noqa: E402
-from keras_vit.data import Split  # noqa: E402
+import keras_vit  # noqa: E402
+from keras_vit import distribution, model, recipes  # noqa: E402
+from keras_vit.data import Dataset, Split  # noqa: E402
 from keras_vit.data.augmentation import Augmentation  # noqa: E402
 from keras_vit.training.objectives import supervised  # noqa: E402
-from keras_vit.training.optimizers import SGD, Optimizer  # noqa: E402
+from keras_vit.training.optimizers import SGD, Adam, Optimizer  # noqa: E402
 from keras_vit.training.replicas import distributed_batches  # noqa: E402
 from keras_vit.training.schedules import LearningRate  # noqa: E402
 from keras_vit.training.step import TrainingState, training_step  # noqa: E402
@@ -34,7 +36,7 @@ BATCH = 32
 strategy = distribution.strategy("one" if kind == "micro" else kind)
 
 
-def made(build, rule, schedule, **options):
+def made(build, rule, schedule, averaged=False, **options):
     """A model with weights from NumPy, its state and its step."""
     rng = np.random.default_rng(1)
     with strategy.scope():
@@ -47,7 +49,7 @@ def made(build, rule, schedule, **options):
         optimizer = Optimizer(
             network.trainable_variables, rule, schedule, weight_decay=0.05
         )
-        state = TrainingState(network, optimizer)
+        state = TrainingState(network, optimizer, averaged)
         step = training_step(state, supervised(network), strategy, **options)
     return state, step
 
@@ -170,6 +172,61 @@ def poisoned():
     return updated, moved
 
 
+def trained_with_adam():
+    """Its moments, kept in bfloat16, and the weights' average."""
+    rng = np.random.default_rng(0)
+    state, step = made(
+        lambda: model.ViT(16, 8, 1, 2, 16, 32, num_classes=5),
+        Adam(momentum_dtype="bfloat16", epsilon=1e-2),
+        LearningRate(0.01, 10, warmup_steps=2),
+        averaged=True,
+        global_batch=8,
+        clip_norm=1.0,
+        ema=0.5,
+        micro_batches=4 if kind == "micro" else 1,
+    )
+    split = Split(rng.integers(0, 256, (40, 16, 16, 3), np.uint8), np.arange(40) % 5)
+    for _, batch in zip(
+        range(6),
+        distributed_batches(strategy, split, 8, (16, 16), 5, seed=3),
+        strict=False,
+    ):
+        step(*batch)
+    return {f"adam {name}": one.numpy() for name, one in state.variables().items()}
+
+
+def of_a_given_model(folder):
+    """A user's own model, made before there was a strategy, and one not to be."""
+    rng = np.random.default_rng(0)
+    split = Split(rng.integers(0, 256, (40, 16, 16, 3), np.uint8), np.arange(40) % 5)
+    given = model.ViT(16, 8, 1, 2, 16, 32, num_classes=5)
+    for weight in given.trainable_variables:
+        weight.assign(rng.normal(scale=0.3, size=weight.shape))
+    run = keras_vit.train(
+        recipes.Recipe("", "", optimizer="sgd", steps=3, warmup_steps=0, batch_size=8),
+        model=given,
+        dataset=Dataset("x", split, split, tuple("abcde")),
+        strategy=strategy,
+        folder=f"{folder}/run",
+    )
+    assert run.model is given
+    images = keras.Input((16, 16, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(
+        keras.layers.BatchNormalization(name="statistics")(images)
+    )
+    try:
+        made(lambda: keras.Model(images, keras.layers.Dense(5)(pooled)), SGD(),
+             LearningRate(0.1, 9), global_batch=8)  # fmt: skip
+        refused = False
+    except ValueError as error:
+        refused = "'statistics' keeps statistics of batches" in str(error)
+    weights = {f"given {one.path}": one.numpy() for one in given.trainable_variables}
+    return weights | {"refused": refused}
+
+
 results = trained() | {"masks": masks(0), "again": masks(0), "other": masks(1)}
-results["poisoned"] = poisoned()
+results |= trained_with_adam() | {"poisoned": poisoned()}
+if kind != "multiworker":
+    os.chdir(os.path.dirname(out))
+    results |= of_a_given_model(out + ".folder")
 np.savez(out, **{name.replace("/", "|"): value for name, value in results.items()})

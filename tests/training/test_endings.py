@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from unittest import mock
 
 import keras
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import keras_vit
+from keras_vit.data import pipeline
 from keras_vit.training import checkpoints
 from training.test_run import small_dataset, small_recipe
 
@@ -269,7 +271,7 @@ def test_what_is_not_finite_ends_the_run_and_names_the_images(tmp_path):
     text = str(end.value)
     step = int(text.split()[1]) - 1
     examples = [int(one) for one in text.split(": ")[-1].split(",")]
-    order = keras_vit.data.pipeline.examples_of_step(small_dataset().train, 10, 0, step)
+    order = pipeline.examples_of_step(small_dataset().train, 10, 0, step)
     assert examples == list(order)
     assert "the rate" in text
 
@@ -286,23 +288,114 @@ def started(folder, *arguments):
     )
 
 
+def test_a_stop_and_a_signal_in_one_step_are_both_heeded(tmp_path):
+    """The stop is in the checkpoint that the signal leaves."""
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = np.bool_(batch == 2)
+            if batch == 2:
+                ask_to_end()
+
+    with pytest.raises(SystemExit):
+        train(tmp_path, [Stop()])
+    assert [row["steps"] for row in train(tmp_path).history] == [3]
+
+
+def test_weights_that_a_callback_puts_back_are_those_that_are_kept(tmp_path):
+    """With an average too, of which they take the place."""
+    model = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
+    zeros = [np.zeros(weight.shape) for weight in model.get_weights()]
+    put = keras.callbacks.LambdaCallback(
+        on_train_end=lambda logs: put.model.set_weights(zeros)
+    )
+    run = train(tmp_path, [put], model=model)
+    assert run.evaluation.loss == pytest.approx(np.log(2), abs=1e-6)
+    assert not any(weight.any() for weight in run.model.get_weights())
+    again = train(tmp_path, model=model)
+    assert again.evaluation.loss == run.evaluation.loss
+    kept = keras.models.load_model(tmp_path / "run" / "model.keras")
+    assert not any(weight.any() for weight in kept.get_weights())
+
+
+def test_a_signal_in_the_look_at_a_finished_run_ends_it_too(tmp_path, monkeypatch):
+    train(tmp_path)
+    add = keras_vit.evaluation.Tally.add
+
+    def interrupted(*arguments):
+        ask_to_end()
+        add(*arguments)
+
+    monkeypatch.setattr(keras_vit.evaluation.Tally, "add", interrupted)
+    with pytest.raises(SystemExit) as end:
+        train(tmp_path)
+    assert end.value.code == 42
+
+
+def test_a_second_process_is_kept_out_of_the_folder(tmp_path):
+    second = []
+
+    def begin():
+        with pytest.raises(BlockingIOError, match="Another process trains in"):
+            train(tmp_path)
+        second.append(True)
+
+    train(tmp_path, [At("on_train_batch_begin", 3, begin)])
+    assert second
+
+
+def test_a_refused_model_leaves_the_folder_as_it_was(tmp_path):
+    def model(width):
+        return keras_vit.model.ViT(16, 8, 1, 2, width, 32, num_classes=2)
+
+    with pytest.raises(SystemExit):
+        train(tmp_path, [At("on_train_batch_end", 1, ask_to_end)], model=model(16))
+    before = (tmp_path / "run" / "config.json").read_text()
+    with pytest.raises(ValueError, match="of another model"):
+        train(tmp_path, model=model(8))
+    assert (tmp_path / "run" / "config.json").read_text() == before
+
+
+def test_arguments_that_json_writes_otherwise_are_the_same_run(tmp_path):
+    recipe = small_recipe(epochs=2)
+    recipe.model_arguments["patch_size"] = (8, 8)
+    with pytest.raises(SystemExit):
+        train(tmp_path, [At("on_train_batch_end", 1, ask_to_end)], recipe=recipe)
+    assert [row["steps"] for row in train(tmp_path, recipe=recipe).history] == [5, 10]
+
+
 @pytest.mark.parametrize(
     ("first", "second", "status"),
-    [(signal.SIGTERM, None, 42), (signal.SIGINT, signal.SIGTERM, None)],
+    [
+        (signal.SIGTERM, None, 42),
+        (signal.SIGINT, None, 130),
+        (signal.SIGTERM, signal.SIGTERM, 128 + signal.SIGTERM),
+    ],
 )
 def test_the_command_ends_with_a_status_of_its_own(tmp_path, first, second, status):
-    settings = ["--set=checkpoint_every=1", "--set=steps=4000", "--folder=run"]
-    run = started(tmp_path, *settings)
+    # Long steps, so that the second signal meets the step of the first.
+    settings = ["--set=checkpoint_every=1", "--set=steps=4000", "--set=batch_size=2000"]
+    run = started(tmp_path, *settings, "--folder=run")
     kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
     while not kept.steps():
         assert run.poll() is None, run.stdout.read()
     run.send_signal(first)
     if second:
+        time.sleep(0.05)
         run.send_signal(second)
-    run.communicate(timeout=10)
-    if second:  # at once, or with a checkpoint if it was quicker
-        assert run.returncode in (128 + second, 130)
-    else:
-        assert run.returncode == status
-        assert json.loads((tmp_path / "run" / "config.json").read_text())
-        assert kept.newest()
+    told, _ = run.communicate(timeout=10)
+    assert run.returncode == status, told
+    assert json.loads((tmp_path / "run" / "config.json").read_text())
+    assert kept.newest()
+
+
+def test_the_command_ends_with_1_where_a_number_is_not_finite(tmp_path):
+    settings = ["--set=base_lr=1e30", "--set=clip_norm=1e30", "--set=steps=90"]
+    run = started(tmp_path, *settings, "--set=checkpoint_every=1", "--folder=run")
+    told, _ = run.communicate(timeout=120)
+    assert run.returncode == 1, told
+    last = told.splitlines()[-1]
+    assert last.startswith("keras-vit train: Step ")
+    assert "was not taken" in last
+    kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
+    assert f"Step {kept.newest()[0] + 1} " in last

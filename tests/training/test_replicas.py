@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 
+import ml_dtypes  # noqa: F401, which teaches NumPy bfloat16
 import numpy as np
 import pytest
 
@@ -68,14 +69,47 @@ NOT_WEIGHTS = ("losses", "norms", "collectives", "masks", "again", "other", "poi
 @pytest.mark.parametrize("way", WAYS)
 def test_the_weights_are_those_of_one_device(results, way):
     one, other = results["one"], results[way]
-    assert one.keys() == other.keys()
-    for name in one.keys() - {*NOT_WEIGHTS}:
+    names = {n for n in one.keys() - {*NOT_WEIGHTS} if " " not in n}
+    assert names <= other.keys()
+    assert len(names) > 30
+    for name in names:
         scale = np.abs(one[name]).max()
         np.testing.assert_allclose(
             other[name] / scale, one[name] / scale, atol=1e-6, err_msg=name
         )
     np.testing.assert_allclose(other["losses"], one["losses"], rtol=2e-6)
     np.testing.assert_allclose(other["norms"], one["norms"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_adams_moments_and_the_average_are_those_of_one_device(results, way):
+    one, other = results["one"], results[way]
+    names = [name for name in one if name.startswith("adam ")]
+    assert len(names) > 100
+    for name in names:
+        if name.startswith("adam optimizer|momentum"):  # kept to 1 part in 256
+            scale = np.abs(np.float32(one[name].view("bfloat16"))).max()
+            ours, theirs = (np.float32(x[name].view("bfloat16")) for x in (one, other))
+            np.testing.assert_allclose(theirs / scale, ours / scale, atol=1e-2)
+        else:
+            np.testing.assert_allclose(
+                other[name], one[name], rtol=1e-4, atol=2e-5, err_msg=name
+            )
+
+
+@pytest.mark.parametrize("way", ["micro", "mirrored 2", "mirrored 4"])
+def test_a_model_made_before_the_strategy_is_trained_as_on_one_device(results, way):
+    names = [name for name in results["one"] if name.startswith("given ")]
+    assert len(names) > 20
+    for name in names:
+        np.testing.assert_allclose(
+            results[way][name], results["one"][name], atol=2e-5, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("way", ["one", "mirrored 2", "mirrored 4"])
+def test_statistics_of_batches_are_refused_on_several_replicas(results, way):
+    assert results[way]["refused"] == (way != "one")
 
 
 def test_the_weights_moved_and_the_gradient_was_clipped(results):

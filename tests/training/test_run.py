@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import keras_vit
 from keras_vit import recipes
@@ -193,3 +194,76 @@ def test_a_loss_that_is_not_finite_ends_the_run(tmp_path, monkeypatch):
             small_recipe(base_lr=1e30, clip_norm=1e30), dataset=small_dataset()
         )
     assert not (tmp_path / "savedmodels").exists()
+
+
+def test_images_of_several_classes_are_learnt(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dataset = small_dataset()
+    both = [
+        Split(split.images, np.eye(3, dtype=int)[split.labels] + [0, 0, 1])
+        for split in (dataset.train, dataset.test)
+    ]
+    dataset = Dataset("sides and more", *both, ("left", "right", "always"))
+    run = keras_vit.train(small_recipe(loss="sigmoid", head_bias=-2.0), dataset=dataset)
+    assert run.history[-1]["test_loss"] < run.history[0]["test_loss"] / 2
+    assert run.evaluation.top1 == 1
+    logits = run.model.predict_on_batch(dataset.test.images)
+    assert ((logits > 0) == (dataset.test.labels > 0)).mean() > 0.9
+
+
+def test_paths_are_taken_as_names_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = keras_vit.train(small_recipe(epochs=2), dataset=small_dataset())
+    second = keras_vit.train(
+        small_recipe(epochs=1, distillation="hard"),
+        dataset=small_dataset(),
+        model=first.folder,
+        teacher=first.folder / "model.keras",
+        folder=tmp_path / "second",
+        base_lr=0.0,
+    )
+    for one, other in zip(
+        first.model.get_weights(), second.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    config = json.loads((second.folder / "config.json").read_text())
+    assert config["recipe"]["model"] == str(first.folder)
+    assert config["recipe"]["teacher"] == str(first.folder / "model.keras")
+    assert config["given_in_python"] == ["dataset"]
+    with pytest.raises(ValueError, match="dataset was given in Python"):
+        keras_vit.training.read_config(second.folder / "config.json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"model": 3}, TypeError, "a factory's name or a path. Received: 3"),
+        ({"rate": 3}, TypeError, "no setting rate. Expected some of base_lr"),
+        ({"dataset": ""}, ValueError, "leaves the data to you"),
+    ],
+)
+def test_what_train_does_not_know_is_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        keras_vit.train(small_recipe(), **arguments)
+
+
+def test_a_model_that_exists_takes_no_setting_of_one_to_be_built(tmp_path):
+    model = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
+    with pytest.raises(ValueError, match="precision cannot be set for a model that"):
+        keras_vit.train(small_recipe(), model=model, precision="mixed_bfloat16")
+
+
+def test_an_image_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            (tmp_path / "set" / split / name).mkdir(parents=True)
+            for number in range(5):
+                pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+                path = tmp_path / "set" / split / name / f"{number}.png"
+                Image.fromarray(pixels).save(path)
+    damaged = tmp_path / "set" / "train" / "b" / "3.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    with pytest.raises(OSError, match="Step 1: an image cannot be read.*b/3.png"):
+        keras_vit.train(small_recipe(batch_size=10), dataset=tmp_path / "set")

@@ -1,0 +1,128 @@
+"""What `train` is given -> a recipe, and the objects that a recipe names."""
+
+import dataclasses
+import os
+from dataclasses import dataclass
+
+import keras
+
+from keras_vit import recipes
+from keras_vit.data import Dataset
+from keras_vit.factories import FACTORIES
+from keras_vit.model_files import load_classifier
+from keras_vit.training import building
+
+# What a recipe settles for a model that it builds, and no other.
+OF_A_BUILT_MODEL = (
+    *("image_size", "weights", "head_bias", "precision"),
+    *("model_arguments", "stem_blocks", "stem_width_factor"),
+)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Model, data and teacher as they were given: objects, names, or nothing."""
+
+    model: object
+    dataset: object
+    teacher: object
+
+    def objects(self):
+        """What a file cannot name."""
+        fields = (one.name for one in dataclasses.fields(self))
+        return [f for f in fields if not isinstance(getattr(self, f), str | None)]
+
+
+def as_text(one):
+    """A path as text; anything else as it is."""
+    return os.fspath(one) if isinstance(one, os.PathLike) else one
+
+
+def resolved(recipe, given, settings):
+    """The recipe with all that was given in its place.
+
+    Args:
+        recipe: a `Recipe` or the name of one.
+        given: a `Given`.
+        settings: of the recipe, by name.
+
+    Raises:
+        ValueError, TypeError: for what is unknown, or clashes.
+    """
+    if isinstance(recipe, str):
+        recipe = recipes.get(recipe)
+    if not isinstance(given.model, str | keras.Model | None):
+        raise TypeError(
+            "model must be a Keras model, a factory's name or a path. "
+            f"Received: {given.model!r}"
+        )
+    known = {one.name for one in dataclasses.fields(recipes.Recipe)}
+    unknown = sorted(settings.keys() - known)
+    if unknown:
+        raise TypeError(
+            f"train has no argument and a recipe no setting {', '.join(unknown)}. "
+            f"Expected some of {', '.join(sorted(known))}"
+        )
+    if isinstance(given.model, str) and given.model in FACTORIES:
+        recipe = recipes.with_model(recipe, given.model)
+    elif given.model is not None:
+        clash = sorted(settings.keys() & {*OF_A_BUILT_MODEL})
+        if clash:
+            raise ValueError(
+                f"{', '.join(clash)} cannot be set for a model that exists already."
+            )
+        named = given.model if isinstance(given.model, str) else None
+        recipe = recipes.with_model(recipe, named)
+        recipe = dataclasses.replace(recipe, head_bias=0.0, precision="float32")
+    if isinstance(given.dataset, Dataset):
+        settings = settings | {"dataset": given.dataset.name}
+    elif given.dataset is not None:
+        settings = settings | {"dataset": given.dataset}
+    if isinstance(given.teacher, str):
+        settings = settings | {"teacher": given.teacher}
+    return recipes.changed(recipe, settings)
+
+
+def model_in_scope(model, recipe, dataset, strategy):
+    """The model to be trained, with a copy of its weights on every replica."""
+    if isinstance(model, keras.Model):
+        model = _in_scope(model, strategy)
+    else:
+        model = building.build_model(recipe, dataset.num_classes)
+    given, told = model.input_shape, model.output_shape
+    if told != (None, dataset.num_classes):
+        raise ValueError(
+            f"The data set {dataset.name!r} has {dataset.num_classes} classes, so the "
+            f"model must give logits of shape (None, {dataset.num_classes}). "
+            f"Received: a model that gives {told}"
+        )
+    if len(given) != 4 or None in given[1:3] or given[3] != 3:
+        raise ValueError(
+            "The model must take images (None, height, width, 3) of a known size. "
+            f"Received: a model that takes {given}"
+        )
+    return model
+
+
+def teacher_in_scope(teacher, strategy):
+    """The teacher, loaded if it is a path; `None` without one."""
+    if isinstance(teacher, str):
+        return load_classifier(teacher).model
+    return teacher and _in_scope(teacher, strategy)
+
+
+def _in_scope(model, strategy):
+    """The model itself, or a copy of it that the strategy knows."""
+    known = strategy.extended.variable_created_in_scope
+    if strategy.num_replicas_in_sync == 1 or all(
+        known(weight.value) for weight in model.weights
+    ):
+        return model
+    return copied(model)
+
+
+def copied(model):
+    """Another model with the same weights, under the scope of now."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights([weight.numpy() for weight in model.weights])
+    return copy
