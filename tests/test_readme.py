@@ -22,12 +22,12 @@ def test_the_two_commands_stand_before_line_30():
 
 
 def examples():
-    """Each Python block, and the block without a language that follows it."""
+    """Each Python block, and what follows it without a language, if anything."""
     found = blocks()
     for index, (language, code) in enumerate(found):
         if language == "python":
             following = found[index + 1] if index + 1 < len(found) else ("none", "")
-            yield code, following[1] if following[0] == "" else ""
+            yield code, following[1] if following[0] == "" else None
 
 
 @pytest.mark.parametrize(("code", "printed"), list(examples()))
@@ -36,4 +36,5 @@ def test_the_code_runs_and_prints_what_it_says(code, printed, tmp_path, monkeypa
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         exec(compile(code, "README.md", "exec"), {})
-    assert output.getvalue() == printed
+    if printed is not None:
+        assert output.getvalue() == printed

@@ -11,6 +11,7 @@ import warnings
 import zipfile
 
 import numpy as np
+import tensorflow as tf
 
 from keras_vit.files import written_whole
 from keras_vit.weights.files import ZIP_ERRORS, WeightsFileError, open_arrays
@@ -109,7 +110,7 @@ class Checkpoints:
                 + "; ".join(problems)
             )
         for name, array in stored.items():
-            variables[name].assign(array.read())
+            variables[name].assign(tf.cast(array.read(), variables[name].dtype))
 
 
 _NAME = re.compile(r"step_(\d+)\.npz")

@@ -88,7 +88,7 @@ class Loop:
                 while not self._ended(done):
                     done, evaluation = self._lap(done, batches)
                 if self._changed_by_the_end():
-                    evaluation = self.evaluate()
+                    evaluation, self._saved = self.evaluate(), None
                     self._checkpoint()
                 return evaluation
         except _InterruptedError:

@@ -43,7 +43,7 @@ class SGD:
         beta = tf.cast(tf.cast(self.momentum, self.momentum_dtype), "float32")
         m = beta * tf.cast(slots["momentum"], "float32") + gradient
         weight.assign_sub(rate * m)
-        slots["momentum"].assign(tf.cast(m, self.momentum_dtype))
+        slots["momentum"].assign(_rounded(m, self.momentum_dtype, slots["momentum"]))
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Adam:
         v += (1 - self.beta2) * tf.square(gradient)
         scale = rate * root / (1 - left1)
         weight.assign_sub(scale * m / (tf.sqrt(v) + self.epsilon * root))
-        slots["momentum"].assign(tf.cast(m, self.momentum_dtype))
+        slots["momentum"].assign(_rounded(m, self.momentum_dtype, slots["momentum"]))
         slots["second_moment"].assign(v)
 
 
@@ -136,7 +136,7 @@ class Optimizer:
         self.rate_factors = rate_factors or {}
         self.slots = {
             slot: [
-                tf.Variable(tf.zeros(weight.shape, dtype), trainable=False)
+                tf.Variable(tf.zeros(weight.shape, _storable(dtype)), trainable=False)
                 for weight in self.weights
             ]
             for slot, dtype in rule.slots.items()
@@ -211,6 +211,19 @@ def rate_factors(model, layer_decay=1.0, patterns=None):
 
 
 _BLOCK = re.compile(r"block_(\d+)/")
+
+
+def _storable(dtype):
+    """The dtype of a variable: TensorFlow sends no bfloat16 to other workers."""
+    several = isinstance(
+        tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy
+    )
+    return "float32" if several else dtype
+
+
+def _rounded(value, dtype, variable):
+    """A value as precise as `dtype`, for a variable that may hold more."""
+    return tf.cast(tf.cast(value, dtype), variable.dtype)
 
 
 def clip_by_global_norm(gradients, limit):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_vit.data import Split
-from keras_vit.evaluation import evaluate, write_report
+from keras_vit.evaluation import Tally, evaluate, write_report
 
 
 class Answers:
