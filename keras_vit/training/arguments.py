@@ -63,14 +63,16 @@ def resolved(recipe, given, settings):
             f"train has no argument and a recipe no setting {', '.join(unknown)}. "
             f"Expected some of {', '.join(sorted(known))}"
         )
-    if isinstance(given.model, str) and given.model in FACTORIES:
+    built = isinstance(given.model, str) and given.model in FACTORIES
+    settled = {"stem_width_factor"} if built else {*OF_A_BUILT_MODEL}
+    clash = sorted(settings.keys() & settled) if given.model is not None else []
+    if clash:
+        raise ValueError(
+            f"{', '.join(clash)} clashes with the model that is given, which settles it."
+        )
+    if built:
         recipe = recipes.with_model(recipe, given.model)
     elif given.model is not None:
-        clash = sorted(settings.keys() & {*OF_A_BUILT_MODEL})
-        if clash:
-            raise ValueError(
-                f"{', '.join(clash)} cannot be set for a model that exists already."
-            )
         named = given.model if isinstance(given.model, str) else None
         recipe = recipes.with_model(recipe, named)
         recipe = dataclasses.replace(recipe, head_bias=0.0, precision="float32")

@@ -251,7 +251,9 @@ def test_what_train_does_not_know_is_refused(arguments, error, message):
 
 def test_a_model_that_exists_takes_no_setting_of_one_to_be_built(tmp_path):
     model = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
-    with pytest.raises(ValueError, match="precision cannot be set for a model that"):
+    with pytest.raises(
+        ValueError, match="precision clashes with the model that is given"
+    ):
         keras_vit.train(small_recipe(), model=model, precision="mixed_bfloat16")
 
 
