@@ -68,7 +68,7 @@ def resolved(recipe, given, settings):
     clash = sorted(settings.keys() & settled) if given.model is not None else []
     if clash:
         raise ValueError(
-            f"{', '.join(clash)} clashes with the model that is given, which settles it."
+            f"{', '.join(clash)} clashes with the model that is given, which has it."
         )
     if built:
         recipe = recipes.with_model(recipe, given.model)
