@@ -4,7 +4,7 @@
 #     examples/multiworker.sh [flags of keras-vit train]
 #
 # On two machines, start the command once on each, with their addresses and its
-# own index. A worker that is lost ends the other with status 43; start both
+# own index, in a folder that they share. A worker that is lost ends the other with status 43; start both
 # again and they go on from the last checkpoint.
 set -euo pipefail
 
