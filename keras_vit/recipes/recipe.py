@@ -233,7 +233,8 @@ def override(recipe, settings):
 
     Example:
 
-    >>> override(get("fashion_mnist"), ["epochs=2", "freeze=stem,block_0*"]).freeze
+    >>> recipe = Recipe("fashion_mnist_sample", "ViT_Ti16")
+    >>> override(recipe, ["epochs=2", "freeze=stem,block_0*"]).freeze
     ('stem', 'block_0*')
     """
     return changed(recipe, read_settings(settings))

@@ -98,7 +98,9 @@ def test_adams_moments_and_the_average_are_those_of_one_device(results, way):
     for name in names:
         ours, theirs = (_float32(arrays[name]) for arrays in (one, other))
         if "momentum" in name:  # kept to 1 part in 256
-            np.testing.assert_allclose(theirs, ours, atol=0.01 * np.abs(ours).max())
+            # A key's bias moves no probability: its gradient is rounding alone.
+            atol = 0.01 * np.abs(ours).max() + 1e-8
+            np.testing.assert_allclose(theirs, ours, atol=atol, err_msg=name)
         else:
             np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=2e-5, err_msg=name)
 
