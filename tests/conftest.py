@@ -12,11 +12,6 @@ import pytest
 import keras_vit
 
 
-def pytest_collection_modifyitems(items):
-    """Long tests first, so that no worker waits for another at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-
-
 @pytest.fixture(autouse=True)
 def fresh_layer_names():
     keras.backend.clear_session()

@@ -11,6 +11,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # five processes, one after the other
 SCRIPT = pathlib.Path(__file__).with_name("replica_run.py")
 WAYS = ["micro", "mirrored 2", "mirrored 4", "multiworker"]
 
