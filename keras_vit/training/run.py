@@ -117,7 +117,7 @@ def train(
 
     >>> run = train("fashion_mnist", epochs=10)  # doctest: +SKIP
     >>> run.evaluation.top1  # doctest: +SKIP
-    0.871
+    0.869
     """
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
