@@ -47,3 +47,10 @@ def randomize(model, rng, scale=0.3):
         if weight.dtype == "float32":
             weight.assign(rng.normal(scale=scale, size=weight.shape))
     return model
+
+
+def numbered(count):
+    """A split whose image i is filled with i, and whose label is i."""
+    labels = np.arange(count)
+    images = np.broadcast_to(labels[:, None, None, None], (count, 4, 6, 3))
+    return keras_vit.data.Split(images.astype(np.uint8), labels)

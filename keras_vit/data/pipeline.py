@@ -1,4 +1,4 @@
-"""A split -> batches."""
+"""A split -> the endless stream of batches to train on."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.augmentation import Augmentation, augmented, mixed, mixup_ratio
-from keras_vit.data.preprocessing import resize
 
 
 @dataclass(frozen=True)
@@ -136,31 +135,3 @@ def _example_at(place, count, seed):
         seed=tf.stack([tf.constant(seed, tf.int64), epoch]),
         max_index=tf.constant(count - 1, tf.int64),
     )
-
-
-def evaluation_batches(split, batch_size, image_size):
-    """Yields a split once, in order, in batches of one shape.
-
-    The last batch is filled up with black images whose weight is 0; nothing
-    is dropped.
-
-    Yields:
-        `(images, labels, weights)` of B rows each, as NumPy arrays.
-    """
-    read = split.reader()
-    stream = tf.data.Dataset.range(len(split)).map(
-        lambda index: resize(read(index), image_size),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
-    stream = stream.batch(batch_size).prefetch(1)
-    for number, images in enumerate(stream.as_numpy_iterator()):
-        start = number * batch_size
-        labels = split.labels[start : start + batch_size]
-        weights = np.ones(len(labels), np.float32)
-        missing = batch_size - len(labels)
-        if missing:
-            images, labels, weights = (
-                np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
-                for array in (images, labels, weights)
-            )
-        yield images, labels, weights

@@ -7,8 +7,9 @@ import re
 
 import numpy as np
 
-from keras_vit.data.dataset import Dataset, Files, Split
+from keras_vit.data.dataset import Dataset
 from keras_vit.data.images import SUFFIXES
+from keras_vit.data.splits import Files, Split
 
 
 def load(name):

@@ -104,8 +104,8 @@ def evaluate(model, split, batch_size=200):
     >>> evaluate(model, data.load("fashion_mnist_sample").test).count
     2000
     """
-    from keras_vit.data.dataset import Split
-    from keras_vit.data.pipeline import evaluation_batches
+    from keras_vit.data.evaluation import evaluation_batches
+    from keras_vit.data.splits import Split
 
     if isinstance(split, tuple):
         split = Split(*split)

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from tqdm import tqdm
 
-from keras_vit.data.pipeline import evaluation_batches
+from keras_vit.data.evaluation import evaluation_batches
 from keras_vit.distribution import local_replicas, num_workers
 from keras_vit.evaluation import Tally
 from keras_vit.training.replicas import ForwardPass, summed_over_workers

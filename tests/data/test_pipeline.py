@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from conftest import numbered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,18 +10,9 @@ from keras_vit.data import Split
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.pipeline import (
     Share,
-    evaluation_batches,
     examples_of_step,
     training_batches,
 )
-
-
-def numbered(count):
-    """A split whose image i is filled with i, and whose label is i."""
-    labels = np.arange(count)
-    images = np.broadcast_to(labels[:, None, None, None], (count, 4, 6, 3))
-    return Split(images.astype(np.uint8), labels)
-
 
 EVERYTHING = Augmentation(
     crop="pad", crop_padding=2, flip=True, randaugment=(2, 10), mixup=0.4
@@ -168,22 +160,8 @@ def test_a_batch_that_the_replicas_cannot_share_is_refused():
         training_batches(numbered(10), 6, (4, 6), 10, seed=0, share=Share(0, 4, 4))
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 10, 16])
-def test_evaluation_sees_every_image_once_in_batches_of_one_shape(batch_size):
-    split = numbered(10)
-    seen = []
-    for images, labels, weights in evaluation_batches(split, batch_size, (4, 6)):
-        assert images.shape == (batch_size, 4, 6, 3)
-        assert labels.shape == weights.shape == (batch_size,)
-        assert not images[weights == 0].any()
-        seen += list(images[weights > 0][:, 0, 0, 0])
-    assert seen == list(range(10))
-
-
 def test_images_are_resized_to_the_models_size():
     [(images, _)] = itertools.islice(
         training_batches(numbered(3), 3, (8, 5), 3, seed=0).as_numpy_iterator(), 1
     )
-    assert images.shape == (3, 8, 5, 3)
-    images, _, _ = next(iter(evaluation_batches(numbered(3), 3, (8, 5))))
     assert images.shape == (3, 8, 5, 3)

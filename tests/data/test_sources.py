@@ -174,5 +174,5 @@ def test_shares_of_a_split_are_cut_as_they_are_written():
     assert len(dataset.part("test[10:30]")) == 20
     assert dataset.part("test") is split
     for name in ("validation", "train[:x]", "train[", "test[5:5]"):
-        with pytest.raises(ValueError, match=r"Expected train or test|is empty"):
+        with pytest.raises(ValueError, match=r"Expected one of train, test|is empty"):
             dataset.part(name)

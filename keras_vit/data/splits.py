@@ -1,0 +1,181 @@
+"""Splits: images, and what they show."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+
+class Labelled:
+    """What every split has by its labels.
+
+    A split also has `name(index)`, `image(index)`, `subset(indices)` and
+    `reader()`, as `Split` and `Files` have them.
+
+    Attributes:
+        in_random_order: whether a share of it, cut from one end, has all
+            classes; where not, `Dataset.part` shuffles before it cuts.
+    """
+
+    in_random_order = False
+
+    def __len__(self):
+        return len(self.labels)
+
+    def targets(self, num_classes):
+        """Gives the graph's way to a target: `(index) -> (K,)`, one- or multi-hot."""
+        labels = tf.constant(self.labels)
+        if self.labels.ndim == 2:
+            return lambda index: tf.cast(tf.gather(labels, index), tf.float32)
+        return lambda index: tf.one_hot(tf.gather(labels, index), num_classes)
+
+    def check_classes(self, num_classes):
+        """Refuses labels that are not of so many classes.
+
+        Raises:
+            ValueError: naming one of them.
+        """
+        labels = self.labels
+        if labels.ndim == 2 and labels.shape[1] != num_classes:
+            raise ValueError(
+                f"Expected labels of {num_classes} classes. "
+                f"Received: {labels.shape[1]} columns"
+            )
+        if labels.ndim == 1:
+            wrong = labels[(labels < 0) | (labels >= num_classes)]
+            if len(wrong):
+                raise ValueError(
+                    f"Labels must lie in [0, {num_classes}), the number of classes. "
+                    f"Received: a label of {wrong[0]}"
+                )
+
+
+@dataclass(frozen=True)
+class Split(Labelled):
+    """Images in memory and what they show.
+
+    Attributes:
+        images: RGB pixels in [0, 255], uint8 or float32, `(N, H, W, 3)`.
+        labels: the class of each, integers of shape `(N,)`; or which of K
+            classes each shows, zeros and ones of shape `(N, K)`.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self):
+        images = self.images
+        known = images.dtype in (np.uint8, np.float32)
+        if images.ndim != 4 or images.shape[-1] != 3 or not known:
+            raise ValueError(
+                "Images must be uint8 or float32 RGB pixels of shape (N, H, W, 3). "
+                f"Received: {images.dtype} of shape {images.shape}"
+            )
+        if images.dtype == np.float32 and len(images) and images.max() <= 1:
+            raise ValueError(
+                "Pixels must lie in [0, 255]. "
+                f"Received: none above {images.max()}; multiply them by 255"
+            )
+        _check_labels(self.labels, len(images))
+
+    def image(self, index):
+        """One image, `(H, W, 3)`, as an array."""
+        return self.images[index]
+
+    def name(self, index):
+        """What people find an image by: its number."""
+        return str(index)
+
+    def subset(self, indices):
+        """The split of those images alone."""
+        return Split(self.images[indices], self.labels[indices])
+
+    def reader(self):
+        """Gives the graph's way to an image: `read(index, window=None)`.
+
+        `window` is a function of height and width that chooses what is cut
+        out: top, left, height and width.
+        """
+        images = tf.constant(self.images)
+
+        def read(index, window=None):
+            image = tf.gather(images, index)
+            if window is None:
+                return image
+            top, left, height, width = window(*image.shape[:2])
+            return image[top : top + height, left : left + width]
+
+        return read
+
+
+@dataclass(frozen=True)
+class Files(Labelled):
+    """Image files and what they show. A split, as `Split` is.
+
+    Attributes:
+        paths: of JPEG, PNG, BMP or GIF files, `(N,)`.
+        labels: the class of each, integers of shape `(N,)`; or which of K
+            classes each shows, zeros and ones of shape `(N, K)`.
+    """
+
+    paths: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self):
+        _check_labels(self.labels, len(self.paths))
+
+    def image(self, index):
+        """One image, `(H, W, 3)`, as an array."""
+        return self.reader()(tf.constant(index)).numpy()
+
+    def name(self, index):
+        """What people find an image by: its path."""
+        return str(self.paths[index])
+
+    def subset(self, indices):
+        """The split of those files alone."""
+        return Files(self.paths[indices], self.labels[indices])
+
+    def reader(self):
+        """Gives the graph's way to an image, as `Split.reader` does.
+
+        Of a JPEG only the window is decoded.
+        """
+        paths = tf.constant(self.paths)
+
+        def read(index, window=None):
+            data = tf.io.read_file(tf.gather(paths, index))
+            if window is None:
+                return tf.io.decode_image(data, channels=3, expand_animations=False)
+            return tf.cond(
+                tf.io.is_jpeg(data),
+                lambda: _decode_jpeg(data, window),
+                lambda: _decode_other(data, window),
+            )
+
+        return read
+
+
+def _check_labels(labels, count):
+    one_each = labels.shape == (count,) and labels.dtype.kind in "iu"
+    several = (
+        labels.ndim == 2 and len(labels) == count and set(np.unique(labels)) <= {0, 1}
+    )
+    if not (one_each or several):
+        raise ValueError(
+            f"Labels must be integers of shape ({count},), one an image, or zeros and "
+            f"ones of shape ({count}, classes). "
+            f"Received: {labels.dtype} of shape {labels.shape}"
+        )
+
+
+def _decode_jpeg(data, window):
+    height, width, _ = tf.unstack(tf.image.extract_jpeg_shape(data))
+    cut = tf.stack(window(height, width))
+    return tf.image.decode_and_crop_jpeg(data, cut, channels=3)
+
+
+def _decode_other(data, window):
+    image = tf.io.decode_image(data, channels=3, expand_animations=False)
+    top, left, height, width = window(*tf.unstack(tf.shape(image)[:2]))
+    return image[top : top + height, left : left + width]
