@@ -1,8 +1,7 @@
-"""Random changes to training images.
+"""Random changes to training images, one by one.
 
-Every draw depends on a key of two integers alone, the run's seed and the
-image's place in its stream: a place gives the same image whenever, in
-whatever batch and on whatever machine it is reached.
+Nothing here draws: each image comes with its numbers in [0, 1), `DRAWS` of them
+and those of RandAugment, which settle all that happens to it.
 """
 
 from dataclasses import dataclass
@@ -13,6 +12,11 @@ from keras_vit.data.preprocessing import resize
 from keras_vit.data.randaugment import DRAWS_PER_LAYER, rand_augment
 
 CROPS = ("none", "inception", "pad")
+# What an image's numbers are for: its place down and across, or the seed of its
+# window; whether it is mirrored; whether, how much, in which ratio and where down
+# and across it is erased.
+DOWN, ACROSS, MIRROR, ERASE = 0, 1, 2, 3
+DRAWS = 8
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,17 @@ class Augmentation:
         flip: whether images are mirrored left to right, with even chances.
         randaugment: (n, m), how many operations and how strong
             (arXiv:1909.13719); `None`: none.
+        erasing: the chance that a rectangle of an image, 2 % to a third of
+            its area, becomes noise (arXiv:1708.04896).
         mixup: p, for mixing each image with its neighbour in the batch in a
             ratio drawn from Beta(p, p) for the batch (arXiv:1710.09412);
             0: none.
+        cutmix: p, for putting a rectangle of its neighbour into each image,
+            its share drawn from Beta(p, p) for the batch (arXiv:1905.04899);
+            0: none. With `mixup` too, each batch has one of them, with even
+            chances.
+        repeats: how often an image is in its batch, each time changed anew
+            (arXiv:1901.09335).
     """
 
     crop: str = "none"
@@ -39,49 +51,74 @@ class Augmentation:
     crop_padding: int = 0
     flip: bool = False
     randaugment: tuple[int, float] | None = None
+    erasing: float = 0.0
     mixup: float = 0.0
+    cutmix: float = 0.0
+    repeats: int = 1
+
+    def num_draws(self):
+        """How many numbers an image needs."""
+        layers, _ = self.randaugment or (0, 0)
+        return DRAWS + layers * DRAWS_PER_LAYER
+
+    def dtype(self):
+        """Of images that were changed one by one."""
+        return tf.uint8 if self.randaugment else tf.float32
+
+    def keeps_images_apart(self):
+        """Whether what is done to one image cannot be done to many at once."""
+        return self.crop == "inception" or bool(self.randaugment or self.erasing)
 
 
-def augmented(read, index, key, augmentation, size):
+def augmented(read, index, draws, augmentation, size):
     """Reads an image and changes it.
 
     Args:
         read: as a split's `reader()` gives it.
         index: of the image in the split.
-        key: two integers that settle all draws.
+        draws: the image's numbers, `(augmentation.num_draws(),)`.
         augmentation: an `Augmentation`.
         size: (height, width) of what the model takes.
 
     Returns:
-        An image `(height, width, 3)`, uint8 or float32, but not yet mixed.
+        An image `(height, width, 3)`, not yet mixed.
     """
-    crop_key = tf.random.experimental.stateless_fold_in(key, 1)
     window = None
     if augmentation.crop == "inception":
-        window = inception_window(crop_key, augmentation.crop_area)
-    image = resize(read(index, window), size)
-    image = tf.ensure_shape(image, (*size, 3))
-    layers, magnitude = augmentation.randaugment or (0, 0)
-    draws = tf.random.stateless_uniform((3 + layers * DRAWS_PER_LAYER,), key)
+        seed = tf.bitcast(draws[DOWN : ACROSS + 1], tf.int32)
+        window = inception_window(seed, augmentation.crop_area)
+    image = tf.ensure_shape(resize(read(index, window), size), (*size, 3))
     if augmentation.crop == "pad":
-        image = padded_crop(image, draws[:2], augmentation.crop_padding)
-    if augmentation.flip:
-        image = flipped(image, draws[2])
-    if layers:
+        image = moved(image[tf.newaxis], draws[tf.newaxis], augmentation)[0]
+    elif augmentation.flip:
+        mirrored = tf.range(size[1])[::-1]
+        image = tf.cond(  # which costs nothing where there is nothing to do
+            draws[MIRROR] < 0.5,
+            lambda: tf.gather(image, mirrored, axis=1),
+            lambda: image,
+        )
+    if augmentation.randaugment:
         # The reference resizes to uint8 by cutting fractions off.
         whole = tf.cast(tf.clip_by_value(image, 0, 255), tf.uint8)
-        image = rand_augment(whole, draws[3:], layers, magnitude)
+        image = rand_augment(whole, draws[DRAWS:], *augmentation.randaugment)
+    image = tf.cast(image, augmentation.dtype())
+    if augmentation.erasing:
+        image = tf.cond(
+            draws[ERASE] < augmentation.erasing,
+            lambda: erased(image, draws[ERASE + 1 : DRAWS]),
+            lambda: image,
+        )
     return image
 
 
-def inception_window(key, area):
+def inception_window(seed, area):
     """Gives the function that chooses a window in an image of a given size."""
 
     def window(height, width):
         begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
             tf.stack([height, width, 3]),
             tf.zeros((1, 0, 4)),
-            key,
+            seed,
             min_object_covered=0,
             area_range=area,
             aspect_ratio_range=(3 / 4, 4 / 3),
@@ -93,35 +130,62 @@ def inception_window(key, area):
     return window
 
 
-def flipped(image, draw):
-    """Mirrors an image left to right where the draw is below one half."""
-    return tf.cond(draw < 0.5, lambda: image[:, ::-1], lambda: image)
+def moved(images, draws, augmentation):
+    """Mirrors images left to right, and moves them over black.
+
+    Args:
+        images: `(B, H, W, 3)`.
+        draws: the images' numbers, `(B, n)`.
+        augmentation: of which `flip` and `crop_padding` count.
+
+    Returns:
+        As many images of that size.
+    """
+    height, width = images.shape[1:3]
+    padding = augmentation.crop_padding
+    offsets = tf.cast(draws[:, :2] * (2 * padding + 1), tf.int32) - padding
+    rows = tf.range(height) + offsets[:, DOWN, tf.newaxis]
+    columns = tf.range(width) + offsets[:, ACROSS, tf.newaxis]
+    inside = ((rows >= 0) & (rows < height))[:, :, tf.newaxis]
+    inside &= ((columns >= 0) & (columns < width))[:, tf.newaxis]
+    if augmentation.flip:
+        mirror = draws[:, MIRROR, tf.newaxis] < 0.5
+        columns = tf.where(mirror, width - 1 - columns, columns)
+    first = tf.range(tf.shape(images)[0])[:, tf.newaxis, tf.newaxis] * height * width
+    places = first + rows[:, :, tf.newaxis] * width + columns[:, tf.newaxis]
+    # One gather from all pixels and, in front of them, a black one.
+    pixels = tf.pad(tf.reshape(images, (-1, 3)), [[1, 0], [0, 0]])
+    return tf.gather(pixels, tf.where(inside, places + 1, 0))
 
 
-def padded_crop(image, draws, padding):
-    """Surrounds an image with black and cuts its size out of that.
+def erased(image, draws):
+    """Fills a rectangle of an image with noise.
+
+    Its area is 2 % to a third of the image's, its sides in a ratio of 0.3 to
+    1 / 0.3, evenly in the logarithm, cut to the image's own.
 
     Args:
         image: `(H, W, 3)`.
-        draws: two numbers in [0, 1), for the place down and across.
-        padding: pixels of black on each side.
+        draws: four numbers, for area, ratio, and the place down and across.
+
+    Returns:
+        An image of the same shape and dtype; the noise is even in [0, 255].
     """
-    height, width = image.shape[:2]
-    offsets = tf.cast(draws * (2 * padding + 1), tf.int32)
-    border = [padding, padding]
-    padded = tf.pad(image, [border, border, [0, 0]])
-    return tf.slice(padded, [offsets[0], offsets[1], 0], [height, width, 3])
-
-
-def mixup_ratio(key, p):
-    """The larger share in a mixture of two, from Beta(p, p) and at least 1/2."""
-    # In float64, where a gamma variate of a small p does not vanish.
-    gammas = tf.random.stateless_gamma((2,), key, p, dtype=tf.float64)
-    share = gammas[0] / (gammas[0] + gammas[1])
-    return tf.cast(tf.maximum(share, 1 - share), tf.float32)
-
-
-def mixed(values, neighbours, ratio):
-    """`ratio` of the values and the rest of their neighbours, in float32."""
-    values, neighbours = tf.cast(values, tf.float32), tf.cast(neighbours, tf.float32)
-    return ratio * values + (1 - ratio) * neighbours
+    sides = tf.cast(tf.shape(image)[:2], tf.float32)
+    area = (0.02 + draws[0] * (1 / 3 - 0.02)) * tf.reduce_prod(sides)
+    ratio = tf.exp((2 * draws[1] - 1) * tf.math.log(0.3))
+    rectangle = tf.sqrt(tf.stack([area * ratio, area / ratio]))
+    rectangle = tf.minimum(tf.round(rectangle), sides)
+    start = tf.cast(tf.floor(draws[2:4] * (sides - rectangle + 1)), tf.int32)
+    rectangle = tf.cast(rectangle, tf.int32)
+    seed = tf.bitcast(draws[2:4], tf.int32)
+    noise = 256 * tf.random.stateless_uniform((rectangle[0], rectangle[1], 3), seed)
+    end = tf.shape(image)[:2] - start - rectangle
+    around = tf.concat([tf.stack([start, end], axis=1), [[0, 0]]], axis=0)
+    noise = tf.pad(tf.cast(tf.floor(noise), image.dtype), around, constant_values=0)
+    kept = tf.pad(
+        tf.zeros((rectangle[0], rectangle[1], 1), image.dtype),
+        around,
+        constant_values=1,
+    )
+    return image * kept + noise

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from keras_vit.data.augmentation import Augmentation, augmented, mixed, mixup_ratio
+from keras_vit.data.augmentation import Augmentation, augmented, moved
+from keras_vit.data.draws import uniforms
+from keras_vit.data.mixing import mixed, mixture
+from keras_vit.data.preprocessing import resize
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Share:
 
 WHOLE = Share()
 _UNCHANGED = Augmentation()
-_MIXING = 2  # what a key of (seed, step) is for, beside an image's (seed, place)
+CHUNK = 32  # images that are read, or taken out of an array, in one go
 
 
 def training_batches(
@@ -47,11 +50,13 @@ def training_batches(
     permutation of the split. What stands at a place, and how it is augmented,
     follows from (seed, p) alone, what is mixed from (seed, k): entering at
     `first_step` gives what the stream from 0 gives there, and the slices of a
-    batch together are the batch.
+    batch together are the batch. Where each image is in its batch R times,
+    the permutation goes on by B / R images a step.
 
     Args:
         split: N images, as a `Split`.
-        batch_size: B of the global batch, at most N, a multiple of the slices.
+        batch_size: B of the global batch, at most N, a multiple of the slices
+            and of `augmentation.repeats`.
         image_size: (height, width) in pixels.
         num_classes: K.
         seed: an integer.
@@ -66,43 +71,79 @@ def training_batches(
     Raises:
         ValueError: if a batch is larger than the split or cannot be cut so.
     """
-    check_batch_size(split, batch_size, share.total)
-    read, target = split.reader(), split.targets(num_classes)
+    check_batch_size(split, batch_size, share.total, augmentation.repeats)
+    order = Order(len(split), batch_size, seed, augmentation.repeats)
+    target = split.targets(num_classes)
+    read = _reader(split, augmentation, image_size)
+    mixes = bool(augmentation.mixup or augmentation.cutmix)
     # An image is mixed with the one before it in the global batch: a slice
     # needs that of its first one too.
-    lead = 1 if augmentation.mixup and share.total > 1 else 0
+    lead = int(mixes and share.total > 1)
     width = batch_size // share.total + lead
+    slices = tf.data.Dataset.counter(start=first_step * share.count)
 
-    def example(number):
-        slice_number, column = number // width, number % width
-        step = slice_number // share.count
-        row = share.first + slice_number % share.count
-        place = (row * (width - lead) + column - lead) % batch_size
-        place += step * batch_size
-        index = _example_at(place, len(split), seed)
-        key = tf.stack([tf.constant(seed, tf.int64), place])
-        image = augmented(read, index, key, augmentation, image_size)
-        return image, target(index), step
+    def chunk(number):
+        """Some rows that follow each other in the stream of slices."""
+        numbers = number + tf.range(CHUNK, dtype=tf.int64)
+        slice_numbers, columns = numbers // width, numbers % width
+        rows = share.first + slice_numbers % share.count
+        columns = (rows * (width - lead) + columns - lead) % batch_size
+        places = slice_numbers // share.count * batch_size + columns
+        indices = order.examples_at(places)
+        draws = uniforms(seed, places, augmentation.num_draws())
+        return read(indices, draws), target(indices)
 
-    def mix(images, targets, steps):
-        key = tf.stack([tf.constant(seed, tf.int64), steps[0]])
-        key = tf.random.experimental.stateless_fold_in(key, _MIXING)
-        ratio = mixup_ratio(key, augmentation.mixup)
+    def mix(number, batch):
+        step = number // share.count
+        key = tf.stack([tf.constant(seed, tf.int64), step])
+        shares = mixture(key, augmentation, image_size)
         if lead:
-            return tuple(mixed(x[1:], x[:-1], ratio) for x in (images, targets))
-        return tuple(mixed(x, tf.roll(x, 1, 0), ratio) for x in (images, targets))
+            pairs = [(x[1:], x[:-1]) for x in batch]
+        else:
+            pairs = [(x, tf.concat([x[-1:], x[:-1]], axis=0)) for x in batch]
+        return tuple(
+            mixed(*pair, share) for pair, share in zip(pairs, shares, strict=True)
+        )
 
-    stream = tf.data.Dataset.counter(start=first_step * share.count * width)
-    stream = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE)
-    stream = stream.batch(width, drop_remainder=True)
-    if augmentation.mixup:
-        stream = stream.map(mix)
-    else:
-        stream = stream.map(lambda images, targets, steps: (images, targets))
+    start = first_step * share.count * width
+    stream = tf.data.Dataset.counter(start=start, step=CHUNK)
+    stream = stream.map(chunk, num_parallel_calls=tf.data.AUTOTUNE)
+    stream = stream.rebatch(width)
+    if mixes:
+        stream = tf.data.Dataset.zip(slices, stream).map(mix)
     return stream.prefetch(2)
 
 
-def check_batch_size(split, batch_size, slices=1):
+def _reader(split, augmentation, size):
+    """Gives the way to many changed images at once: `(indices, draws)` to images."""
+    if augmentation.keeps_images_apart():
+        read = split.reader()
+        kind = tf.TensorSpec((*size, 3), augmentation.dtype())
+        return lambda *rows: tf.map_fn(
+            lambda row: augmented(read, *row, augmentation, size),
+            rows,
+            fn_output_signature=kind,
+        )
+    read_all = _read_all(split, size)
+    if augmentation.crop == "none" and not augmentation.flip:
+        return lambda indices, draws: read_all(indices)
+    return lambda indices, draws: moved(read_all(indices), draws, augmentation)
+
+
+def _read_all(split, size):
+    """Gives the way to many images of a size, as they are: indices to images."""
+    if split.at_once:
+        read_all = split.at_once()
+        return lambda indices: resize(read_all(indices), size)
+    read, kind = split.reader(), tf.TensorSpec((*size, 3), tf.float32)
+    return lambda indices: tf.map_fn(
+        lambda index: tf.ensure_shape(resize(read(index), size), kind.shape),
+        indices,
+        fn_output_signature=kind,
+    )
+
+
+def check_batch_size(split, batch_size, slices=1, repeats=1):
     """Refuses a batch that is larger than the split or cannot be cut so.
 
     Raises:
@@ -113,25 +154,47 @@ def check_batch_size(split, batch_size, slices=1):
             f"batch_size must lie between 1 and the {len(split)} training images. "
             f"Received: batch_size={batch_size}"
         )
-    if batch_size % slices:
-        raise ValueError(
-            f"batch_size must be a multiple of the {slices} replicas. "
-            f"Received: batch_size={batch_size}"
-        )
+    for divisor, what in ((slices, "replicas"), (repeats, "repeats of an image")):
+        if batch_size % divisor:
+            raise ValueError(
+                f"batch_size must be a multiple of the {divisor} {what}. "
+                f"Received: batch_size={batch_size}"
+            )
 
 
-def examples_of_step(split, batch_size, seed, step):
+def examples_of_step(split, batch_size, seed, step, repeats=1):
     """The indices in the split of the images of a step, in the batch's order."""
     places = step * batch_size + np.arange(batch_size)
-    return np.array([_example_at(place, len(split), seed) for place in places])
+    return Order(len(split), batch_size, seed, repeats).examples_at(places).numpy()
 
 
-def _example_at(place, count, seed):
-    """The index of the image at a place of the stream."""
-    place = tf.cast(place, tf.int64)
-    epoch = place // count
-    return tf.random.experimental.index_shuffle(
-        place % count,
-        seed=tf.stack([tf.constant(seed, tf.int64), epoch]),
-        max_index=tf.constant(count - 1, tf.int64),
-    )
+@dataclass(frozen=True)
+class Order:
+    """Which image stands where in the stream.
+
+    Attributes:
+        count: N, the images of the split.
+        batch_size: B.
+        seed: an integer.
+        repeats: R, how often an image is in its batch.
+    """
+
+    count: int
+    batch_size: int
+    seed: int
+    repeats: int = 1
+
+    def examples_at(self, places):
+        """The indices of the images at places `(n,)`: int64 `(n,)`."""
+        places = tf.cast(places, tf.int64)
+        distinct = self.batch_size // self.repeats
+        numbers = places // self.batch_size * distinct
+        numbers += places % self.batch_size % distinct
+        epochs = numbers // self.count
+        seed = self.seed + 0 * epochs
+        return tf.raw_ops.RandomIndexShuffle(  # its wrapper takes one seed alone
+            index=numbers % self.count,
+            seed=tf.stack([seed, epochs, 0 * epochs], axis=1),
+            max_index=self.count - 1 + 0 * epochs,
+            rounds=4,
+        )

@@ -15,9 +15,12 @@ class Labelled:
     Attributes:
         in_random_order: whether a share of it, cut from one end, has all
             classes; where not, `Dataset.part` shuffles before it cuts.
+        at_once: a method that gives the graph's way to many images of one
+            size, `read(indices)`; `None` where they are read one by one.
     """
 
     in_random_order = False
+    at_once = None
 
     def __len__(self):
         return len(self.labels)
@@ -89,6 +92,11 @@ class Split(Labelled):
     def subset(self, indices):
         """The split of those images alone."""
         return Split(self.images[indices], self.labels[indices])
+
+    def at_once(self):
+        """Gives the graph's way to many images: `read(indices)`."""
+        images = tf.constant(self.images)
+        return lambda indices: tf.gather(images, indices)
 
     def reader(self):
         """Gives the graph's way to an image: `read(index, window=None)`.

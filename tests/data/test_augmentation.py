@@ -3,33 +3,63 @@ import pytest
 import tensorflow as tf
 
 from keras_vit.data.augmentation import (
-    flipped,
+    DRAWS,
+    ERASE,
+    MIRROR,
+    Augmentation,
+    augmented,
+    erased,
     inception_window,
-    mixed,
-    mixup_ratio,
-    padded_crop,
+    moved,
 )
 
-
-def test_a_flip_mirrors_where_the_draw_says_so(rng):
-    image = rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(flipped(image, 0.49), image[:, ::-1])
-    np.testing.assert_array_equal(flipped(image, 0.5), image)
+LAST = np.nextafter(np.float32(1), np.float32(0))
 
 
-def test_a_crop_is_the_image_moved_by_up_to_the_padding(rng):
+def numbers(**drawn):
+    """An image's numbers: nothing mirrored or erased but as told."""
+    values = np.full(DRAWS, 0.5, np.float32)
+    values[ERASE] = LAST
+    for name, value in drawn.items():
+        values[int(name[1:])] = value
+    return values
+
+
+def test_an_image_is_mirrored_where_its_number_says_so(rng):
+    images = rng.integers(0, 256, (3, 4, 6, 3), dtype=np.uint8)
+    draws = np.stack([numbers(_2=0.49), numbers(_2=0.5), numbers(_2=0)])
+    assert MIRROR == 2
+    told = moved(tf.constant(images), draws, Augmentation(flip=True))
+    expected = [images[0, :, ::-1], images[1], images[2, :, ::-1]]
+    np.testing.assert_array_equal(told, expected)
+
+
+def test_an_image_is_moved_by_up_to_the_padding(rng):
     image = rng.integers(1, 256, (5, 6, 3), dtype=np.uint8)
     padded = np.pad(image, [(2, 2), (2, 2), (0, 0)])
-    last = np.nextafter(np.float32(1), np.float32(0))
-    for draws, (top, left) in {
+    cases = {
         (0.0, 0.0): (0, 0),
-        (0.0, last): (0, 4),
+        (0.0, LAST): (0, 4),
         (0.21, 0.5): (1, 2),
-        (last, 0.81): (4, 4),
-    }.items():
-        crop = padded_crop(tf.constant(image), np.float32(draws), 2)
-        expected = padded[top : top + 5, left : left + 6]
-        np.testing.assert_array_equal(crop, expected)
+        (LAST, 0.81): (4, 4),
+    }
+    draws = np.stack([numbers(_0=down, _1=across) for down, across in cases])
+    images = tf.stack([image] * len(cases))
+    told = moved(images, draws, Augmentation(crop="pad", crop_padding=2))
+    for one, (top, left) in zip(told, cases.values(), strict=True):
+        np.testing.assert_array_equal(one, padded[top : top + 5, left : left + 6])
+
+
+@pytest.mark.parametrize("crop", ["none", "pad"])
+def test_an_image_alone_is_changed_as_among_others(rng, crop):
+    images = rng.integers(0, 256, (20, 5, 6, 3), dtype=np.uint8)
+    draws = rng.random((20, DRAWS), dtype=np.float32)
+    augmentation = Augmentation(crop=crop, crop_padding=2 * (crop == "pad"), flip=True)
+    together = moved(tf.constant(images), draws, augmentation)
+    for index in range(20):
+        read = lambda index, window: tf.constant(images)[index]  # noqa: E731
+        alone = augmented(read, index, draws[index], augmentation, (5, 6))
+        np.testing.assert_array_equal(alone, together[index])
 
 
 def test_an_inception_window_has_the_area_and_the_sides_asked_for():
@@ -45,20 +75,36 @@ def test_an_inception_window_has_the_area_and_the_sides_asked_for():
     assert 0.8 < max(areas) < 0.91
 
 
-def test_mixing_is_that_of_the_reference(fixtures):
-    tables = np.load(fixtures / "mixup.npz")
-    for name in ("images", "labels"):
-        values = tables[name]
-        told = mixed(values, np.roll(values, 1, axis=0), tables["a"])
-        np.testing.assert_allclose(told, tables[f"mixed_{name}"], rtol=1e-6, atol=1e-6)
+def test_erasing_fills_one_rectangle_with_noise(rng):
+    areas, ratios, noise = [], [], []
+    for draws in rng.random((300, 4), dtype=np.float32):
+        image = np.full((40, 60, 3), 7, np.float32)
+        told = erased(tf.constant(image), draws).numpy()
+        rows, columns, _ = np.nonzero(told != 7)
+        top, left = rows.min(), columns.min()
+        height, width = rows.max() - top + 1, columns.max() - left + 1
+        inside = told[top : top + height, left : left + width]
+        # 1 of 256 levels of noise is that of the image.
+        assert (inside != 7).mean() > 0.97
+        assert (told != 7).sum() == (inside != 7).sum()
+        areas.append(height * width / 2400)
+        ratios.append(height / width)
+        noise.append(inside.ravel())
+    assert 0.015 < min(areas) < 0.04
+    assert 0.3 < max(areas) < 0.35
+    assert 0.25 < min(ratios) < 0.4  # the longest are cut to the image's height
+    assert 1.5 < max(ratios) < 3.7
+    noise = np.concatenate(noise)
+    assert noise.min() == 0
+    assert noise.max() == 255
+    assert abs(noise.mean() - 127.5) < 2
 
 
-@pytest.mark.parametrize("p", [0.01, 0.2, 1.0])
-def test_the_ratio_of_a_mixture_is_that_of_a_beta_variate(p):
-    """Its mean against NumPy's; a small p must not vanish into 0 / 0."""
-    ratios = np.array([mixup_ratio((seed, 3), p) for seed in range(400)])
-    assert np.isfinite(ratios).all()
-    assert ((ratios >= 0.5) & (ratios <= 1)).all()
-    sample = np.random.default_rng(0).beta(p, p, 200_000)
-    sample = np.maximum(sample, 1 - sample)
-    assert abs(ratios.mean() - sample.mean()) < 4 * sample.std() / 20 + 1e-3
+def test_an_image_is_erased_as_often_as_asked_for(rng):
+    image = tf.fill((8, 8, 3), 100.0)
+    changed = [
+        (augmented(lambda i, w: image, 0, draws, Augmentation(erasing=0.25), (8, 8)))
+        for draws in rng.random((400, DRAWS), dtype=np.float32)
+    ]
+    share = np.mean([(one.numpy() != 100).any() for one in changed])
+    assert abs(share - 0.25) < 4 * (0.25 * 0.75 / 400) ** 0.5

@@ -15,34 +15,100 @@ from keras_vit.data.pipeline import (
 )
 
 EVERYTHING = Augmentation(
-    crop="pad", crop_padding=2, flip=True, randaugment=(2, 10), mixup=0.4
+    crop="pad",
+    crop_padding=2,
+    flip=True,
+    randaugment=(2, 10),
+    erasing=0.25,
+    mixup=0.4,
+    cutmix=1.0,
+    repeats=2,
 )
 
 
-def stream(split, batch_size, steps, changed=None, **options):
+def stream(split, batch_size, steps, changed=None, num_classes=40, **options):
     """Images and targets of so many batches; `changed` are augmentations."""
     augmentation = Augmentation(**(changed or {}))
     options = {"seed": 0, "augmentation": augmentation} | options
-    batches = training_batches(split, batch_size, (4, 6), 40, **options)
+    batches = training_batches(split, batch_size, (4, 6), num_classes, **options)
     return list(itertools.islice(batches.as_numpy_iterator(), steps))
+
+
+def same(batches, others):
+    assert len(batches) == len(others) > 0
+    for batch, other in zip(batches, others, strict=True):
+        for one, two in zip(batch, other, strict=True):
+            np.testing.assert_array_equal(one, two)
 
 
 def labels_of(batches):
     return [targets.argmax(1) for _, targets in batches]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
-def test_each_epoch_sees_each_example_once(data):
-    count = data.draw(st.integers(1, 40), "images")
-    batch_size = data.draw(st.integers(1, count), "batch size")
-    seed = data.draw(st.integers(0, 2**31), "seed")
-    steps = -(-3 * count // batch_size)
-    batches = stream(numbered(count), batch_size, steps, seed=seed)
-    labels = np.concatenate(labels_of(batches))
-    for epoch in range(3):
-        seen = labels[epoch * count : (epoch + 1) * count]
-        np.testing.assert_array_equal(np.sort(seen), np.arange(count))
+def test_any_part_of_a_stream_is_that_part_of_the_whole(data):
+    """For random N, batch, seed, replicas, workers and step: resumed is unbroken,
+    an epoch sees each example once, the slices are disjoint and complete."""
+    draw = lambda what, low, high: data.draw(st.integers(low, high), what)  # noqa: E731
+    replicas = draw("replicas", 1, 4)
+    workers = data.draw(
+        st.sampled_from([n for n in (1, 2, 4) if not replicas % n]), "workers"
+    )
+    batch_size = replicas * draw("batch / replicas", 1, 40 // replicas)
+    count = draw("images", batch_size, 80)
+    split, seed = numbered(count), draw("seed", 0, 2**31)
+    mixup = data.draw(st.sampled_from([0.0, 0.4]), "mixup")
+    steps = -(-2 * count // batch_size)
+    options = {"seed": seed, "changed": {"mixup": mixup}, "num_classes": count}
+    whole = stream(split, batch_size, steps, **options)
+
+    first = draw("resumed at", 0, steps - 1)
+    local = replicas // workers
+    parts = [
+        stream(
+            split,
+            batch_size,
+            (steps - first) * local,
+            first_step=first,
+            share=Share(worker * local, local, replicas),
+            **options,
+        )
+        for worker in range(workers)
+    ]
+    for step in range(steps - first):
+        slices = [
+            one for part in parts for one in part[step * local : (step + 1) * local]
+        ]
+        together = tuple(map(np.concatenate, zip(*slices, strict=True)))
+        assert len(together[0]) == batch_size
+        same([together], [whole[first + step]])
+
+    if not mixup:
+        labels = np.concatenate(labels_of(whole))
+        for epoch in range(2):
+            seen = labels[epoch * count : (epoch + 1) * count]
+            np.testing.assert_array_equal(np.sort(seen), np.arange(count))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.data())
+def test_a_repeated_image_is_in_its_batch_each_time_changed_anew(data):
+    repeats = data.draw(st.integers(1, 3), "repeats")
+    distinct = data.draw(st.integers(1, 8), "images in a batch")
+    count = data.draw(st.integers(repeats * distinct, 30), "images")
+    steps = -(-count // distinct)
+    changed = {"repeats": repeats, "crop": "pad", "crop_padding": 3}
+    batches = stream(numbered(count), repeats * distinct, steps, changed)
+    rounds = [labels.reshape(repeats, distinct) for labels in labels_of(batches)]
+    assert all((one == one[0]).all() for one in rounds)
+    seen = np.concatenate([one[0] for one in rounds])[:count]
+    np.testing.assert_array_equal(np.sort(seen), np.arange(count))
+    if repeats > 1:
+        images = np.concatenate(
+            [x.reshape(repeats, distinct, -1).swapaxes(0, 1) for x, _ in batches]
+        )
+        assert any((one != one[0]).any() for one in images)
 
 
 def test_epochs_and_seeds_differ_in_order():
@@ -57,13 +123,6 @@ def test_the_examples_of_a_step_are_told():
     split = numbered(25)
     for step, labels in enumerate(labels_of(stream(split, 8, 7, seed=5))):
         np.testing.assert_array_equal(examples_of_step(split, 8, 5, step), labels)
-
-
-def same(batches, others):
-    assert len(batches) == len(others) > 0
-    for batch, other in zip(batches, others, strict=True):
-        for one, two in zip(batch, other, strict=True):
-            np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize("step", [1, 4, 9])
@@ -142,6 +201,7 @@ def test_each_step_draws_its_augmentation_anew(rng):
         {"crop": "pad", "crop_padding": 2},
         {"crop": "inception"},
         {"randaugment": (1, 10)},
+        {"erasing": 0.5},
     ):
         steps = stream(split, 6, 4, changed)
         by_label = [x[np.argsort(y.argmax(1))] for x, y in steps]

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_vit.data.augmentation import Augmentation
+from keras_vit.data.mixing import cutmix_map, mixed, mixture, mixup_ratio
+
+
+def test_mixing_is_that_of_the_reference(fixtures):
+    tables = np.load(fixtures / "mixup.npz")
+    for name in ("images", "labels"):
+        values = tables[name]
+        told = mixed(values, np.roll(values, 1, axis=0), tables["a"])
+        np.testing.assert_allclose(told, tables[f"mixed_{name}"], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("p", [0.01, 0.2, 1.0])
+def test_the_ratio_of_a_mixture_is_that_of_a_beta_variate(p):
+    """Its mean against NumPy's; a small p must not vanish into 0 / 0."""
+    ratios = np.array([mixup_ratio((seed, 3), p) for seed in range(400)])
+    assert np.isfinite(ratios).all()
+    assert ((ratios >= 0.5) & (ratios <= 1)).all()
+    sample = np.random.default_rng(0).beta(p, p, 200_000)
+    sample = np.maximum(sample, 1 - sample)
+    assert abs(ratios.mean() - sample.mean()) < 4 * sample.std() / 20 + 1e-3
+
+
+def box_of_the_paper(share, centre_y, centre_x, height, width):
+    """Where the neighbour shows, as the code of arXiv:1905.04899 cuts it out."""
+    cut = np.sqrt(1.0 - share)
+    cut_w, cut_h = int(width * cut), int(height * cut)
+    shown = np.zeros((height, width), bool)
+    shown[
+        np.clip(centre_y - cut_h // 2, 0, height) : np.clip(
+            centre_y + cut_h // 2, 0, height
+        ),
+        np.clip(centre_x - cut_w // 2, 0, width) : np.clip(
+            centre_x + cut_w // 2, 0, width
+        ),
+    ] = True
+    return shown
+
+
+def test_cutmix_cuts_the_box_of_its_paper():
+    """Whatever its share and centre were, one pair of them gives this very map."""
+    height, width = 20, 30
+    for seed in range(60):
+        shown = cutmix_map((seed, 3), 1.0, (height, width)).numpy()[..., 0] == 0
+        rows, columns = np.nonzero(shown)
+        if not len(rows):
+            continue
+        top, bottom = rows.min(), rows.max() + 1
+        left, right = columns.min(), columns.max() + 1
+        assert shown[top:bottom, left:right].all()
+        centres = [
+            (y, x)
+            for y in range(top, bottom + 1)
+            for x in range(left, right + 1)
+            if y < height and x < width
+        ]
+        shares = np.linspace(0, 1, 401)
+        assert any(
+            (box_of_the_paper(share, y, x, height, width) == shown).all()
+            for share in shares
+            for y, x in centres
+        )
+
+
+def test_the_rest_of_cutmix_is_the_share_of_the_target(rng):
+    images = rng.random((4, 12, 16, 3), dtype=np.float32)
+    neighbours = np.roll(images, 1, axis=0)
+    targets = np.eye(4, dtype=np.float32)
+    for step in range(10):
+        shares = mixture((0, step), Augmentation(cutmix=1.0), (12, 16))
+        pixels = mixed(images, neighbours, shares[0]).numpy()
+        told = mixed(targets, np.roll(targets, 1, axis=0), shares[1]).numpy()
+        own = (pixels == images).all(-1)
+        other = (pixels == neighbours).all(-1)
+        assert (own | other).all()
+        np.testing.assert_allclose(np.diag(told), own.mean((1, 2)), atol=1e-6)
+        np.testing.assert_allclose(told.sum(1), 1, atol=1e-6)
+
+
+def test_the_share_of_cutmix_is_that_of_a_beta_variate():
+    """Of boxes that lie within: a small p leaves all or next to nothing."""
+    maps = [cutmix_map((seed, 3), 0.01, (32, 32)).numpy() for seed in range(200)]
+    whole = np.mean([one.all() for one in maps])
+    assert abs(whole - 0.5) < 4 * 0.5 / 200**0.5
+
+
+def test_with_both_each_batch_has_one_with_even_chances():
+    both = Augmentation(mixup=1.0, cutmix=1.0)
+    kinds = []
+    for step in range(200):
+        pixels, _ = mixture((5, step), both, (6, 8))
+        kinds.append(set(np.unique(pixels)) <= {0, 1})
+    assert abs(np.mean(kinds) - 0.5) < 4 * 0.5 / 200**0.5
+
+
+def test_mixing_leaves_no_trace_of_the_batch_in_float32(rng):
+    levels = rng.integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
+    told = mixed(tf.constant(levels), tf.constant(levels), 0.3)
+    assert told.dtype == tf.float32
+    np.testing.assert_allclose(told, levels, rtol=1e-6)
