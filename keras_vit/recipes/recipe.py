@@ -79,7 +79,13 @@ class Recipe:
         flip: whether images are mirrored at random.
         randaugment_layers: operations of RandAugment on each image.
         randaugment_magnitude: their strength, 10 being usual.
+        random_erasing: the chance that a rectangle of an image becomes noise.
         mixup: p of the Beta(p, p) that images are mixed by.
+        cutmix: p of the Beta(p, p) of the area that an image has of another;
+            with mixup, each batch has one of them.
+        repeats: how often an image is in its batch, each time changed anew.
+        most_unreadable: the share of the training images that may turn out to
+            be unreadable; others stand in for them. Above it the run ends.
     """
 
     dataset: str
@@ -127,7 +133,11 @@ class Recipe:
     flip: bool = False
     randaugment_layers: int = 0
     randaugment_magnitude: float = 10.0
+    random_erasing: float = 0.0
     mixup: float = 0.0
+    cutmix: float = 0.0
+    repeats: int = 1
+    most_unreadable: float = 0.01
 
     def __post_init__(self):
         for names, holds, expected in _BOUNDS:
@@ -170,14 +180,14 @@ class Recipe:
 
 _BOUNDS = (
     (
-        ("image_size", "epochs", "batch_size", "micro_batches"),
+        ("image_size", "epochs", "batch_size", "micro_batches", "repeats"),
         lambda value: value >= 1,
         "be at least 1",
     ),
     (
         (
             *("base_lr", "warmup_steps", "cooldown_steps", "weight_decay", "steps"),
-            *("crop_padding", "evaluate_every", "checkpoint_every", "mixup"),
+            *("crop_padding", "evaluate_every", "checkpoint_every", "mixup", "cutmix"),
             *("randaugment_layers", "randaugment_magnitude"),
         ),
         lambda value: 0 <= value < math.inf,
@@ -187,6 +197,11 @@ _BOUNDS = (
         ("clip_norm", "temperature", "stem_width_factor"),
         lambda value: value > 0,
         "be above 0",
+    ),
+    (
+        ("random_erasing", "most_unreadable"),
+        lambda value: 0 <= value <= 1,
+        "lie in [0, 1]",
     ),
     (
         ("label_smoothing", "ema", "momentum", "beta2"),

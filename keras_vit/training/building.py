@@ -128,7 +128,10 @@ def augmentation_of(recipe):
         crop_padding=recipe.crop_padding,
         flip=recipe.flip,
         randaugment=randaugment if recipe.randaugment_layers else None,
+        erasing=recipe.random_erasing,
         mixup=recipe.mixup,
+        cutmix=recipe.cutmix,
+        repeats=recipe.repeats,
     )
 
 

@@ -16,6 +16,8 @@ class Journal:
         seconds: that the run has taken so far.
         best: the step and the accuracy of the best evaluation.
         stopped: whether a callback ended the run.
+        unreadable: indices of the training images that cannot be read, as far
+            as they were met.
     """
 
     history: list = field(default_factory=list)
@@ -24,6 +26,7 @@ class Journal:
     seconds: float = 0.0
     best: dict | None = None
     stopped: bool = False
+    unreadable: list[int] = field(default_factory=list)
 
     def add(self, loss, accuracy):
         """Notes a step."""
@@ -71,7 +74,7 @@ class Journal:
 
 @dataclass(frozen=True)
 class Plan:
-    """The length of a run and its intervals, in steps, and its batches.
+    """The length of a run and its intervals, in steps, and what it is evaluated on.
 
     Attributes:
         total_steps: of the run.
@@ -83,7 +86,6 @@ class Plan:
         eval_split: what is evaluated on.
         eval_name: what that is called.
         loss: by which it is, a key of `LOSSES`.
-        images_of_step: gives the names of the images of a step.
     """
 
     total_steps: int
@@ -94,4 +96,3 @@ class Plan:
     eval_split: object
     eval_name: str
     loss: str
-    images_of_step: object

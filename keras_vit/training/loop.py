@@ -35,6 +35,7 @@ class Loop:
         state: a `TrainingState`.
         step: as `training_step` gives it.
         strategy: under which both were made.
+        feed: a `Feed`.
         journal: a new `Journal`, or that of a checkpoint.
         save: writes a checkpoint of state and journal.
         callbacks: Keras callbacks.
@@ -42,10 +43,10 @@ class Loop:
     """
 
     def __init__(
-        self, plan, state, step, strategy, journal, save, callbacks, interruption
+        self, plan, state, step, strategy, feed, journal, save, callbacks, interruption
     ):
         self.plan, self.state, self.step = plan, state, step
-        self.strategy, self.journal = strategy, journal
+        self.strategy, self.feed, self.journal = strategy, feed, journal
         self.interruption = interruption
         self._save, self._failures, self._saved = save, 0, None
         self._alone = num_workers(strategy) == 1
@@ -57,11 +58,8 @@ class Loop:
             steps=plan.lap_steps,
         )
 
-    def run(self, batches):
+    def run(self):
         """Goes on to the end of the run.
-
-        Args:
-            batches: the stream, from the state's own step on.
 
         Returns:
             The last `Evaluation`.
@@ -70,7 +68,8 @@ class Loop:
             FloatingPointError: if a loss or gradient is not finite. Nothing
                 of that step has been applied.
             LostWorkerError: if another worker is gone.
-            OSError: if three checkpoints in turn could not be written.
+            OSError: if three checkpoints in turn could not be written, or too
+                many images not be read.
             KeyboardInterrupt, SystemExit: after a signal, when a checkpoint
                 has been written.
         """
@@ -84,9 +83,8 @@ class Loop:
                 if self._ended(done):  # before, and was then ended while finishing
                     return self.evaluate()
                 self.callbacks.on_train_begin()
-                batches = iter(batches)
                 while not self._ended(done):
-                    done, evaluation = self._lap(done, batches)
+                    done, evaluation = self._lap(done)
                 if self._changed_by_the_end():
                     evaluation, self._saved = self.evaluate(), None
                     self._checkpoint()
@@ -119,14 +117,14 @@ class Loop:
         steps_end = done == self.plan.total_steps or self.journal.stopped
         return steps_end and not self.journal.lap_steps
 
-    def _lap(self, done, batches):
+    def _lap(self, done):
         """Steps up to the next evaluation, that, and a checkpoint."""
         plan, journal, lap = self.plan, self.journal, len(self.journal.history)
         lap_end = min(done - journal.lap_steps + plan.lap_steps, plan.total_steps)
         self.callbacks.on_epoch_begin(lap)
         lap_begun, lap_done = time.perf_counter(), done
         while done < lap_end and not journal.stopped:
-            self._take_step(done, batches)
+            self._take_step(done)
             done += 1
             if done < lap_end and done % plan.checkpoint_steps == 0:
                 self._checkpoint()
@@ -141,11 +139,11 @@ class Loop:
             self._heed()
         return done, evaluation
 
-    def _take_step(self, done, batches):
+    def _take_step(self, done):
         journal, column = self.journal, self.journal.lap_steps
         self.callbacks.on_train_batch_begin(column)
         asked = tf.constant(float(bool(self.interruption)))
-        numbers = self.step(*self._next(batches, done), asked)
+        numbers = self.step(*self.feed.batch(done), asked)
         numbers = {name: value.numpy() for name, value in numbers.items()}
         if not numbers["updated"]:
             raise FloatingPointError(self._not_finite(done, numbers))
@@ -162,15 +160,6 @@ class Loop:
         elif numbers["stop"]:  # all of them see it in the same step
             self.interruption.signal = self.interruption.signal or signal.SIGTERM
             raise _InterruptedError
-
-    def _next(self, batches, done):
-        try:
-            return next(batches)
-        except _OF_UNREADABLE_IMAGES as error:
-            raise OSError(
-                f"Step {done + 1}: an image cannot be read "
-                f"({str(error).splitlines()[0]}). {self._images(done)}"
-            ) from error
 
     def evaluate(self, callbacks=None):
         """Evaluates on the whole split, with the average if there is one."""
@@ -212,7 +201,7 @@ class Loop:
             learning_rate=float(self.state.optimizer.schedule(done)),
             images_per_second=rate,
         )
-        self._tell(
+        tell(
             f"epoch {row['epoch']}: loss {row['loss']:.3f}, accuracy "
             f"{row['accuracy']:.3f}, {self.plan.eval_name} accuracy "
             f"{row['test_accuracy']:.3f}"
@@ -230,7 +219,7 @@ class Loop:
             self._failures, self._saved = 0, (step, journal["lap_steps"])
         except OSError as error:
             self._failures += 1
-            self._tell(
+            tell(
                 f"The checkpoint of step {step} could not be written ({error}). Those "
                 "before it are untouched; the next one is tried all the same."
             )
@@ -250,23 +239,15 @@ class Loop:
             f"Step {done + 1} was not taken: its loss is {numbers['loss']}, its "
             f"gradient's norm {numbers['gradient_norm']}, the rate {rate:.3g}. "
             "A smaller base_lr, a longer warm-up or a smaller clip_norm may help. "
-            f"{self._images(done)}"
+            f"The images of the step: {', '.join(self.feed.names(done))}"
         )
 
-    def _images(self, done):
-        names = ", ".join(self.plan.images_of_step(done))
-        return f"The images of the step: {names}"
 
-    def _tell(self, text):
-        tqdm.write(text, file=sys.stdout)
+def tell(text):
+    """Writes a line for the user, above the progress bar."""
+    tqdm.write(text, file=sys.stdout)
 
 
-_OF_UNREADABLE_IMAGES = (
-    tf.errors.InvalidArgumentError,
-    tf.errors.NotFoundError,
-    tf.errors.DataLossError,
-    tf.errors.PermissionDeniedError,
-)
 _OF_LOST_WORKERS = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,

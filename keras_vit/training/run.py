@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_vit import distribution, figures
 from keras_vit.data import Dataset, load
-from keras_vit.data.pipeline import check_batch_size, examples_of_step
+from keras_vit.data.pipeline import check_batch_size
 from keras_vit.evaluation import Evaluation
 from keras_vit.evaluation.report import write_report
 from keras_vit.exporting import export
@@ -26,14 +26,11 @@ from keras_vit.training.arguments import (
     resolved,
     teacher_in_scope,
 )
+from keras_vit.training.feed import Feed
 from keras_vit.training.folder import FINISHED, claim, write_json
 from keras_vit.training.journal import Journal, Plan
-from keras_vit.training.loop import Loop
-from keras_vit.training.replicas import (
-    distributed_batches,
-    same_for_all,
-    wait_for_all,
-)
+from keras_vit.training.loop import Loop, tell
+from keras_vit.training.replicas import same_for_all, wait_for_all
 from keras_vit.training.step import TrainingState, training_step
 
 
@@ -178,11 +175,11 @@ class _Training:
             eval_split=dataset.part(recipe.eval_split),
             eval_name=recipe.eval_split,
             loss=recipe.loss,
-            images_of_step=self._images_of_step,
         )
         # As all of this, refuses what does not fit.
         replicas = strategy.num_replicas_in_sync
-        check_batch_size(self.train_split, recipe.batch_size, replicas)
+        check_batch_size(self.train_split, recipe.batch_size, replicas, recipe.repeats)
+        self.augmentation = building.augmentation_of(recipe)
         building.prepare(model, recipe)
         optimizer = building.build_optimizer(model, recipe, self.plan.total_steps)
         self.state = TrainingState(model, optimizer, averaged=recipe.ema > 0)
@@ -198,22 +195,19 @@ class _Training:
             jit_compile=jit_compile,
         )
 
-    def _images_of_step(self, step):
-        split = self.train_split
-        indices = examples_of_step(split, self.recipe.batch_size, self.seed, step)
-        return [split.name(index) for index in indices]
-
-    def batches(self, first_step):
-        """The stream from a step on."""
-        return distributed_batches(
+    def feed(self, journal):
+        """What gives the batches."""
+        return Feed(
             self.strategy,
             self.train_split,
             self.recipe.batch_size,
-            self.model.input_shape[1:3],
-            self.dataset.num_classes,
+            journal,
+            self.recipe.most_unreadable,
+            tell,
+            image_size=self.model.input_shape[1:3],
+            num_classes=self.dataset.num_classes,
             seed=self.seed,
-            augmentation=building.augmentation_of(self.recipe),
-            first_step=first_step,
+            augmentation=self.augmentation,
         )
 
     def run(self, callbacks, heard, objects):
@@ -229,12 +223,13 @@ class _Training:
             self.state,
             self.step,
             self.strategy,
+            self.feed(journal),
             journal,
             self._save,
             callbacks,
             heard,
         )
-        evaluation = loop.run(self.batches(self.state.steps_taken()))
+        evaluation = loop.run()
         self.state.swap_average()  # the average is what is kept, if there is one
         return evaluation, journal.history
 

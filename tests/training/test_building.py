@@ -25,6 +25,7 @@ NOT_OF_THE_STEP = (
     *("dataset", "model", "model_arguments", "weights", "image_size", "batch_size"),
     *("train_split", "eval_split", "epochs", "steps", "base_lr", "warmup_steps"),
     *("crop", "crop_area", "crop_padding", "flip", "mixup", "head_bias"),
+    *("random_erasing", "cutmix", "repeats", "most_unreadable"),
     *("randaugment_layers", "randaugment_magnitude", "stem_width_factor"),
 )
 

@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import keras_vit
 from keras_vit import recipes
@@ -255,19 +254,3 @@ def test_a_model_that_exists_takes_no_setting_of_one_to_be_built(tmp_path):
         ValueError, match="precision clashes with the model that is given"
     ):
         keras_vit.train(small_recipe(), model=model, precision="mixed_bfloat16")
-
-
-def test_an_image_that_cannot_be_read_is_named(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    for split in ("train", "test"):
-        for name in ("a", "b"):
-            (tmp_path / "set" / split / name).mkdir(parents=True)
-            for number in range(5):
-                pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
-                path = tmp_path / "set" / split / name / f"{number}.png"
-                Image.fromarray(pixels).save(path)
-    damaged = tmp_path / "set" / "train" / "b" / "3.png"
-    damaged.write_bytes(damaged.read_bytes()[:60])
-    with pytest.raises(OSError, match="Step 1: an image cannot be read.*b/3.png"):
-        keras_vit.train(small_recipe(batch_size=10), dataset=tmp_path / "set")

@@ -1,0 +1,55 @@
+"""Images that cannot be read, and those that take their places."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from keras_vit.data.images import UnreadableImageError
+
+
+def unreadable_among(split, indices):
+    """Finds the images that cannot be read.
+
+    Args:
+        split: a split.
+        indices: of the images to try.
+
+    Returns:
+        What is wrong with each of them that cannot be read, by index, in the
+        order of `indices`.
+    """
+    indices = list(dict.fromkeys(int(index) for index in indices))
+
+    def reason(index):
+        try:
+            split.image(index)
+        except UnreadableImageError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor() as threads:
+        reasons = dict(zip(indices, threads.map(reason, indices), strict=True))
+    return {index: why for index, why in reasons.items() if why is not None}
+
+
+def stand_ins(count, unreadable):
+    """Gives the image that is shown in the place of each.
+
+    In the place of one that cannot be read that is the next one that can,
+    counted round, so that a split ordered by class keeps its classes.
+
+    Args:
+        count: N, the images of a split.
+        unreadable: indices of some, not of all.
+
+    Returns:
+        Indices `(N,)`.
+
+    Example:
+
+    >>> stand_ins(5, [1, 2, 4])
+    array([0, 3, 3, 3, 0])
+    """
+    indices = np.arange(count)
+    readable = np.setdiff1d(indices, list(unreadable))
+    return readable[np.searchsorted(readable, indices) % len(readable)]

@@ -1,0 +1,134 @@
+import pathlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_vit
+from keras_vit import distribution
+from keras_vit.data import Files
+from keras_vit.data.augmentation import Augmentation
+from keras_vit.data.unreadable import stand_ins
+from keras_vit.training.feed import Feed
+from keras_vit.training.journal import Journal
+from training.test_run import small_recipe
+
+BAD = (3, 4, 11)
+
+
+def image_files(folder, count, bad):
+    """A split whose image i has the label i, some of the files cut."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    paths = []
+    for number in range(count):
+        path = folder / f"{number:02}.png"
+        pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+        if number in bad:
+            path.write_bytes(path.read_bytes()[:60])
+        paths.append(str(path))
+    return Files(np.array(paths), np.arange(count))
+
+
+def feed(split, journal, told, batch_size=5, most=0.5):
+    return Feed(
+        distribution.strategy("one"),
+        split,
+        batch_size,
+        journal,
+        most,
+        told.append,
+        image_size=(16, 16),
+        num_classes=20,
+        seed=3,
+        augmentation=Augmentation(flip=True),
+    )
+
+
+def labels(one, steps):
+    return [one.batch(step)[1].numpy().argmax(1) for step in steps]
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory):
+    return image_files(tmp_path_factory.mktemp("images"), 20, BAD)
+
+
+@pytest.mark.parametrize("batch_size", [3, 5, 20])
+def test_the_next_image_takes_the_place_of_an_unreadable_one(split, batch_size):
+    journal, told = Journal(), []
+    seen = labels(feed(split, journal, told, batch_size), range(8))
+    whole = image_files(pathlib.Path(split.name(0)).parent / "whole", 20, ())
+    expected = labels(feed(whole, Journal(), [], batch_size), range(8))
+    others = stand_ins(20, BAD)
+    np.testing.assert_array_equal(seen, [others[one] for one in expected])
+    assert sorted(journal.unreadable) == list(BAD)
+    assert len(told) == len(BAD)
+    for index in BAD:
+        [line] = [
+            one
+            for one in told
+            if one.startswith(f"Cannot be read: {split.name(index)}")
+        ]
+        assert "is shown in its place" in line
+
+
+def test_a_run_that_goes_on_is_fed_as_one_that_knew_its_files(split):
+    whole = labels(feed(split, Journal(), []), range(8))
+    for journal in (Journal(), Journal(unreadable=[3]), Journal(unreadable=[*BAD])):
+        resumed = labels(feed(split, journal, []), range(5, 8))
+        np.testing.assert_array_equal(resumed, whole[5:])
+
+
+def test_the_names_of_a_step_are_those_of_the_images_shown(split):
+    one = feed(split, Journal(), [])
+    for step, seen in enumerate(labels(one, range(8))):
+        assert one.names(step) == [split.name(index) for index in seen]
+
+
+def test_too_many_unreadable_images_end_the_run(split):
+    with pytest.raises(OSError, match=r"of 20 training images.*\.png.*inspect-data"):
+        labels(feed(split, Journal(), [], most=0.1), range(8))
+
+
+def test_a_file_that_vanishes_is_told_as_well(tmp_path):
+    split, told = image_files(tmp_path, 6, ()), []
+    pathlib.Path(split.name(2)).unlink()
+    seen = labels(feed(split, Journal(), told), range(2))
+    assert 2 not in np.concatenate(seen)
+    assert "02.png" in told[0]
+
+
+def test_a_run_tells_its_unreadable_images_and_ends_well(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for part, count, bad in (("train", 12, (5,)), ("test", 4, ())):
+        for name in ("a", "b"):
+            image_files(tmp_path / "set" / part / name, count, bad)
+    run = keras_vit.train(
+        small_recipe(batch_size=8, most_unreadable=0.1), dataset=tmp_path / "set"
+    )
+    lines = capsys.readouterr().out.splitlines()
+    named = [line for line in lines if line.startswith("Cannot be read")]
+    assert len(named) == 2
+    assert "a/05.png" in " ".join(named)
+    assert "a/06.png is shown in its place" in " ".join(named)
+    assert run.evaluation.count == 8
+
+
+def test_too_many_end_the_run_with_the_setting_to_change(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for part, bad in (("train", (5,)), ("test", ())):
+        for name in ("a", "b"):
+            image_files(tmp_path / "set" / part / name, 12, bad)
+    with pytest.raises(OSError, match="1 of 24.*more than most_unreadable allows"):
+        keras_vit.train(small_recipe(batch_size=8), dataset=tmp_path / "set")
+
+
+def test_an_unreadable_image_is_an_error_in_evaluation(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for part, bad in (("train", ()), ("test", (3,))):
+        for name in ("a", "b"):
+            image_files(tmp_path / "set" / part / name, 12, bad)
+    with pytest.raises(ValueError, match=r"test/a/03\.png"):
+        keras_vit.train(small_recipe(batch_size=8), dataset=tmp_path / "set")
