@@ -1,6 +1,6 @@
 """Training recipes by name, one per entry."""
 
-from keras_vit.recipes import augreg, big_vision, paper, small
+from keras_vit.recipes import augreg, big_vision, finetune, paper, small
 from keras_vit.recipes.recipe import Recipe as Recipe
 from keras_vit.recipes.recipe import as_json as as_json
 from keras_vit.recipes.recipe import changed as changed
@@ -9,7 +9,13 @@ from keras_vit.recipes.recipe import override as override
 from keras_vit.recipes.recipe import read_settings as read_settings
 from keras_vit.recipes.recipe import with_model as with_model
 
-RECIPES = small.RECIPES | paper.RECIPES | augreg.RECIPES | big_vision.RECIPES
+RECIPES = {
+    **small.RECIPES,
+    **finetune.RECIPES,
+    **paper.RECIPES,
+    **augreg.RECIPES,
+    **big_vision.RECIPES,
+}
 
 
 def get(name):
