@@ -16,42 +16,46 @@ def mixture(key, augmentation, size):
         The image's own share of every pixel, a scalar or `(height, width, 1)`,
         and its share of the target, a scalar; both in [0, 1].
     """
-    mixup, cutmix = augmentation.mixup, augmentation.cutmix
-    shape = (*size, 1)
 
     def by_mixup():
-        ratio = mixup_ratio(key, mixup)
+        share = beta(key, augmentation.mixup)
+        share = tf.maximum(share, 1 - share)
         # As a map where CutMix may take its place.
-        return (tf.fill(shape, ratio) if cutmix else ratio), ratio
+        return (tf.fill((*size, 1), share) if augmentation.cutmix else share), share
 
     def by_cutmix():
-        kept = cutmix_map(key, cutmix, size)
+        centre = tf.random.stateless_uniform((2,), fold_in(key, 2))
+        kept = cutmix_map(beta(key, augmentation.cutmix), centre, size)
         return kept, tf.reduce_mean(kept)
 
-    if not (mixup and cutmix):
-        return by_mixup() if mixup else by_cutmix()
+    if not (augmentation.mixup and augmentation.cutmix):
+        return by_mixup() if augmentation.mixup else by_cutmix()
     choice = tf.random.stateless_uniform((), fold_in(key, 1))
     return tf.cond(choice < 0.5, by_mixup, by_cutmix)
 
 
-def mixup_ratio(key, p):
-    """The larger share in a mixture of two, from Beta(p, p) and at least 1/2."""
-    share = _beta(key, p)
-    return tf.maximum(share, 1 - share)
+def beta(key, p):
+    """A variate of Beta(p, p), float32."""
+    # In float64, where a gamma variate of a small p does not vanish.
+    gammas = tf.random.stateless_gamma((2,), key, p, dtype=tf.float64)
+    return tf.cast(gammas[0] / (gammas[0] + gammas[1]), tf.float32)
 
 
-def cutmix_map(key, p, size):
+def cutmix_map(share, centre, size):
     """Where an image is kept, 1, and where its neighbour shows, 0.
 
-    That is a rectangle of the image's proportions about a pixel drawn evenly,
-    with a share of the area drawn from Beta(p, p), as far as it lies within.
+    That is a rectangle of the image's proportions, as far as it lies within.
+
+    Args:
+        share: of the area that is kept, but for what lies beyond the edges.
+        centre: of the rectangle, down and across, in [0, 1).
+        size: (height, width).
 
     Returns:
         float32 `(height, width, 1)`.
     """
     sides = tf.constant(size, tf.float32)
-    centre = tf.random.stateless_uniform((2,), fold_in(key, 2))
-    half = tf.floor(sides * tf.sqrt(1 - _beta(key, p))) // 2
+    half = tf.floor(sides * tf.sqrt(1 - share)) // 2
 
     def covered(axis):
         places = tf.range(size[axis], dtype=tf.float32)
@@ -66,9 +70,3 @@ def mixed(values, neighbours, share):
     """That share of the values and the rest of their neighbours, in float32."""
     values, neighbours = tf.cast(values, tf.float32), tf.cast(neighbours, tf.float32)
     return share * values + (1 - share) * neighbours
-
-
-def _beta(key, p):
-    # In float64, where a gamma variate of a small p does not vanish.
-    gammas = tf.random.stateless_gamma((2,), key, p, dtype=tf.float64)
-    return tf.cast(gammas[0] / (gammas[0] + gammas[1]), tf.float32)

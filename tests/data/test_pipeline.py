@@ -45,7 +45,7 @@ def labels_of(batches):
     return [targets.argmax(1) for _, targets in batches]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_any_part_of_a_stream_is_that_part_of_the_whole(data):
     """For random N, batch, seed, replicas, workers and step: resumed is unbroken,
@@ -125,7 +125,7 @@ def test_the_examples_of_a_step_are_told():
         np.testing.assert_array_equal(examples_of_step(split, 8, 5, step), labels)
 
 
-@pytest.mark.parametrize("step", [1, 4, 9])
+@pytest.mark.parametrize("step", [4, 9])
 def test_a_stream_can_be_entered_at_any_step(step):
     options = {"augmentation": EVERYTHING, "seed": 5}
     whole = stream(numbered(25), 8, 12, **options)
