@@ -18,8 +18,7 @@ def define(values, help_text, default=None):
     flags.DEFINE_string(
         "data_dir",
         None,
-        "Where archives are extracted and downloads are kept; "
-        "$KERAS_HOME/keras_vit/datasets if not given.",
+        "Where data sets are extracted or prepared; the usual places if not given.",
         **options,
     )
     flags.DEFINE_boolean(

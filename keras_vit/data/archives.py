@@ -141,7 +141,8 @@ def _check_size(path, infos, folder):
 def _extract(archive, entries, folder):
     folder.mkdir()
     total = sum(info.file_size for info in entries.values())
-    with tqdm(total=total, desc=folder.name, unit="B", unit_scale=True) as bar:
+    title = pathlib.Path(archive.filename).name
+    with tqdm(total=total, desc=title, unit="B", unit_scale=True) as bar:
         for name, info in entries.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
