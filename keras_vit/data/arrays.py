@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from keras_vit.data.classes import check_class_names, check_trained
+from keras_vit.data.classes import check_class_names, check_trained, untrained
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.shares import bytes_in_test_share, settled
 from keras_vit.data.splits import Split
@@ -49,21 +49,20 @@ def from_arrays(train, test=None, *, validation=None, class_names=None, name="ar
     >>> from_arrays((pixels, np.arange(20) % 2), (pixels, np.ones(20, int))).num_classes
     2
     """
+    given = {"train": train, "validation": validation, "test": test}
+    splits = {name: split_of(*pair) for name, pair in given.items() if pair is not None}
     if test is None:
         if validation is not None:
             raise ValueError("validation needs a test split beside it.")
-        train, test = _divided(*map(np.asarray, train), name)
-    given = {"train": train, "validation": validation, "test": test}
-    splits = {
-        split: split_of(*arrays)
-        for split, arrays in given.items()
-        if arrays is not None
-    }
+        splits = _divided(splits["train"], train[0], name)
     if class_names is None:
-        class_names = tuple(map(str, range(_count_classes(splits.values()))))
-    class_names = tuple(np.asarray(class_names).astype(str).tolist())
+        class_names = range(_count_classes(splits.values()))
+    class_names = tuple(np.asarray(class_names).astype(str).ravel().tolist())
     check_class_names(class_names)
-    return Dataset(name, class_names=class_names, **splits)
+    dataset = Dataset(name, class_names=class_names, **splits)
+    if test is None:
+        check_trained(untrained(dataset), name, "Give arrays for both.")
+    return dataset
 
 
 def read_arrays(path):
@@ -121,25 +120,17 @@ def split_of(images, labels):
     return Split(images, labels)
 
 
-def _divided(images, labels, name):
-    """Training and test arrays, by the hash of each image's pixels."""
-    if len(images) != len(labels):
-        raise ValueError(
-            f"Expected a label for each of {len(images)} images. "
-            f"Received: {len(labels)} labels"
-        )
-    tested = np.array([bytes_in_test_share(image.tobytes()) for image in images], bool)
-    parts = [(images[chosen], labels[chosen]) for chosen in (~tested, tested)]
+def _divided(split, images, name):
+    """A split as one to train and one to test on, by the hash of each image."""
+    pixels = (np.asarray(image).tobytes() for image in images)
+    tested = np.array([bytes_in_test_share(image) for image in pixels], bool)
     if not tested.any() or tested.all():
         raise ValueError(
-            f"None of {name}'s {len(images)} images fell to "
+            f"None of {name}'s {len(split)} images fell to "
             f"{'training' if tested.any() else 'testing'}, which hashes of their "
             "pixels decide. Give arrays for both."
         )
-    if labels.ndim == 1:
-        missing = np.setdiff1d(labels[tested], labels[~tested])
-        check_trained(missing.tolist(), name, "Give arrays for training and testing.")
-    return parts
+    return {"train": split.subset(~tested), "test": split.subset(tested)}
 
 
 def _count_classes(splits):

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+import numpy as np
+
 
 def in_natural_order(names):
     """Gives names sorted so that class 10 follows class 9.
@@ -56,6 +58,18 @@ def _is_a_line(name):
 
 def _repeats(names):
     return len(set(names)) < len(names)
+
+
+def untrained(dataset):
+    """The names of classes that a data set shows, but not for training."""
+    shown = {
+        split: images.labels.any(axis=0)
+        if images.labels.ndim == 2
+        else np.bincount(images.labels, minlength=dataset.num_classes) > 0
+        for split, images in dataset.splits().items()
+    }
+    missing = np.any([*shown.values()], axis=0) & ~shown["train"]
+    return [dataset.class_names[number] for number in np.flatnonzero(missing)]
 
 
 def check_trained(untrained, where, advice):

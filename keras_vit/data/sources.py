@@ -51,7 +51,7 @@ def load(name, *, data_dir=None, download=False, exif_orientation=True):
         return SOURCES[name]()
     path = pathlib.Path(name).expanduser()
     suffix = path.suffix.lower()
-    if path.is_dir():
+    if name and path.is_dir():
         return read_folder(path, exif_orientation=exif_orientation)
     if suffix not in FILES:
         raise ValueError(f"Unknown data set. Expected {EXPECTED}. Received: {name!r}")

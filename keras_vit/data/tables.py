@@ -12,6 +12,7 @@ from keras_vit.data.classes import (
     check_trained,
     composed,
     in_natural_order,
+    untrained,
 )
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.folders import listed_files
@@ -66,12 +67,13 @@ def read_table(path, *, exif_orientation=True):
     names, labels = _numbered(path, labels, several)
     parts = {split: np.flatnonzero(splits == split) for split in np.unique(splits)}
     parts = settled(parts, path, _ADVICE)
-    _check_trained(path, names, labels, parts)
     parts = {
         split: listed_files(paths[rows], labels[rows], exif_orientation)
         for split, rows in parts.items()
     }
-    return Dataset(path.stem, class_names=names, **parts)
+    dataset = Dataset(path.stem, class_names=names, **parts)
+    check_trained(untrained(dataset), path, f"Add some. {_ADVICE}")
+    return dataset
 
 
 def _columns(rows):
@@ -179,19 +181,3 @@ def _class_names(path, occurring):
     names = in_natural_order(occurring)
     check_class_names(names)
     return names
-
-
-def _check_trained(path, names, labels, parts):
-    """Refuses a class that occurs, but not in training."""
-    counts = {
-        split: labels[rows].sum(axis=0)
-        if labels.ndim == 2
-        else np.bincount(labels[rows], minlength=len(names))
-        for split, rows in parts.items()
-    }
-    missing = (sum(counts.values()) > 0) & (counts["train"] == 0)
-    check_trained(
-        [names[number] for number in np.flatnonzero(missing)],
-        path,
-        f"Add some. {_ADVICE}",
-    )

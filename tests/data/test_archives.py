@@ -177,6 +177,17 @@ def test_an_archive_that_grows_as_no_images_do_is_refused(tmp_path, room):
     refused(path, room, "would grow to 105,906,176")
 
 
+def test_sizes_that_lie_are_found_out(tmp_path, room):
+    path = tmp_path / "lies.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("train/a/1.jpg", bytes(1 << 20))
+    data = path.read_bytes()
+    real, told = (number.to_bytes(4, "little") for number in (1 << 20, 10))
+    assert data.count(real) == 2  # in the entry's header, and in the table of contents
+    path.write_bytes(data.replace(real, told))
+    refused(path, room, "is damaged")
+
+
 def test_an_archive_of_little_may_grow_much(tmp_path, room):
     path = tmp_path / "black.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:

@@ -75,9 +75,10 @@ def test_what_keras_gives_is_a_data_set():
         ({"x_train": PIXELS, "y_train": LABELS}, "has no test split"),
         ({"images": PIXELS / 255, "labels": LABELS}, "must be uint8 or float32"),
         ({"images": np.float32(PIXELS / 255), "labels": LABELS}, r"in \[0, 255\]"),
+        ({"images": PIXELS[0, 0, 0, 0], "labels": LABELS}, r"shape \(N, H, W, 3\)"),
         ({"images": PIXELS, "labels": LABELS / 2}, "must be integers.*float64"),
         ({"images": PIXELS, "labels": LABELS - 1}, "a label of -1"),
-        ({"images": PIXELS, "labels": LABELS[:9]}, "40 images. Received: 9 labels"),
+        ({"images": PIXELS, "labels": LABELS[:9]}, r"shape \(40,\), one an image"),
         ({"images": PIXELS[:1], "labels": LABELS[:1]}, "1 images fell to testing"),
         (
             {"images": PIXELS, "labels": LABELS, "class_names": ["a", "b", "c"]},
@@ -95,11 +96,13 @@ def test_arrays_that_are_not_so_are_refused(tmp_path, arrays, message):
         load(saved(tmp_path, **arrays))
 
 
-def test_a_class_that_is_only_tested_on_is_refused():
+@pytest.mark.parametrize("several", [False, True])
+def test_a_class_that_is_only_tested_on_is_refused(several):
     digests = [hashlib.blake2b(one.tobytes(), digest_size=8) for one in PIXELS]
-    tested = [int(d.hexdigest(), 16) / 2**64 < 0.2 for d in digests]
-    with pytest.raises(ValueError, match="no training image of 1. Give arrays"):
-        from_arrays((PIXELS, np.array(tested, int)))
+    labels = np.array([int(d.hexdigest(), 16) / 2**64 < 0.2 for d in digests], int)
+    labels = np.eye(2, dtype=int)[labels] if several else labels
+    with pytest.raises(ValueError, match="no training image of '1'. Give arrays"):
+        from_arrays((PIXELS, labels))
 
 
 @pytest.mark.parametrize("kind", ["cut", "other", "one array"])

@@ -109,10 +109,11 @@ def test_a_file_that_is_not_there_is_refused(name):
         load(name)
 
 
-def test_a_name_that_is_nothing_is_told_all_that_is_accepted():
+@pytest.mark.parametrize("name", ["photos.rar", "", "no folder/", "csv"])
+def test_a_name_that_is_nothing_is_told_all_that_is_accepted(name):
     with pytest.raises(ValueError) as refused:
-        load("photos.rar")
-    for word in ("cifar10", "folder", ".zip", ".csv", ".jsonl", ".npz", "photos.rar"):
+        load(name)
+    for word in ("cifar10", "folder", ".zip", ".csv", ".jsonl", ".npz", repr(name)):
         assert word in str(refused.value)
 
 
