@@ -1,10 +1,16 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and where those are kept that come again."""
 
 import contextlib
 import os
 import pathlib
 import shutil
 import tempfile
+
+
+def cache_folder():
+    """`$KERAS_HOME/keras_vit`, in Keras's own folder by default."""
+    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+    return pathlib.Path(home) / "keras_vit"
 
 
 @contextlib.contextmanager

@@ -21,10 +21,13 @@ FLOORS = [
 ]
 # A figure is a file that appears whole; a recipe names a size.
 WITHIN_FLOOR_0 = {("figures", "files"), ("recipes", "variants")}
-COMMANDS = ("main", "train", "evaluate", "predict", "export", "convert", "list")
+COMMANDS = (
+    *("main", "dataset_flags"),
+    *("train", "evaluate", "predict", "export", "convert", "list"),
+)
 DOORS = {
     "matplotlib": {"figures.py"},
-    "tqdm": {"training/loop.py", "weights/download.py"},
+    "tqdm": {"training/loop.py", "weights/download.py", "data/archives.py"},
     "requests": {"weights/download.py"},
     "huggingface_hub": {"weights/download.py"},
     "absl": {f"cli/{name}.py" for name in COMMANDS},

@@ -4,6 +4,8 @@ import pathlib
 
 from absl import flags
 
+from keras_vit.cli import dataset_flags
+
 SUMMARY = "Evaluates a trained model on a whole test split."
 USAGE = "--model=MODEL [--dataset=NAME] [--folder=FOLDER]"
 REQUIRED = ("model",)
@@ -12,18 +14,11 @@ TAKES_PATHS = False
 
 def define(values):
     """Defines the flags."""
-    from keras_vit.data.sources import SOURCES
-
     options = {"flag_values": values}
     flags.DEFINE_string(
         "model", None, "A run's folder, a .keras file or a SavedModel.", **options
     )
-    flags.DEFINE_string(
-        "dataset",
-        "fashion_mnist_sample",
-        f"Whose test split: one of {', '.join(SOURCES)}, or a folder of images.",
-        **options,
-    )
+    dataset_flags.define(values, "Whose test split", "fashion_mnist_sample")
     flags.DEFINE_string(
         "folder",
         None,
@@ -43,7 +38,7 @@ def run(values):
     from keras_vit.model_files import load_classifier, name_of
 
     model = load_classifier(values.model).model
-    dataset = load(values.dataset)
+    dataset = load(values.dataset, **dataset_flags.arguments(values))
     if model.output_shape[-1] != dataset.num_classes:
         raise ValueError(
             f"The model has {model.output_shape[-1]} classes, "

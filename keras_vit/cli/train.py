@@ -4,6 +4,8 @@ import shlex
 
 from absl import flags
 
+from keras_vit.cli import dataset_flags
+
 SUMMARY = "Trains a model by a recipe, evaluates it and exports it."
 USAGE = "[--recipe=NAME] [--set key=value ...] [--folder=FOLDER]"
 REQUIRED = ()
@@ -12,7 +14,6 @@ TAKES_PATHS = False
 
 def define(values):
     """Defines the flags."""
-    from keras_vit.data.sources import SOURCES
     from keras_vit.distribution import STRATEGIES
 
     options = {"flag_values": values}
@@ -44,13 +45,7 @@ def define(values):
     flags.DEFINE_string(
         "teacher", None, "A saved model to learn from, for distillation.", **options
     )
-    flags.DEFINE_string(
-        "dataset",
-        None,
-        f"One of {', '.join(SOURCES)}, or a folder that holds train/ and test/ with a "
-        "folder of images for each class. The recipe's own if not given.",
-        **options,
-    )
+    dataset_flags.define(values, "In place of the recipe's own")
     flags.DEFINE_string(
         "folder",
         None,
@@ -84,6 +79,7 @@ def run(values):
         strategy=values.strategy,
         jit_compile=values.jit,
         seed=seed,
+        **dataset_flags.arguments(values),
         **recipes.read_settings(values["set"].value),
     )
     _tell(run)

@@ -3,6 +3,7 @@
 Images are RGB pixels in [0, 255] everywhere.
 """
 
+from keras_vit.data.arrays import from_arrays as from_arrays
 from keras_vit.data.dataset import Dataset as Dataset
 from keras_vit.data.sources import load as load
 from keras_vit.data.splits import Files as Files

@@ -5,7 +5,10 @@ import warnings
 
 import numpy as np
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp"),
+    *(".gif", ".tif", ".tiff"),
+)
 MOST_PIXELS = 100_000_000  # 300 MB once decoded
 
 

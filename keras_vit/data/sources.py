@@ -1,30 +1,44 @@
-"""Data sets by name, and from a folder."""
+"""Data sets by name: embedded, of Keras, or files that people have."""
 
 import importlib.resources
 import os
 import pathlib
-import re
 
 import numpy as np
 
+from keras_vit.data.archives import extracted
+from keras_vit.data.arrays import read_arrays, split_of
 from keras_vit.data.dataset import Dataset
-from keras_vit.data.images import SUFFIXES
-from keras_vit.data.splits import Files, Split
+from keras_vit.data.folders import read_folder
+from keras_vit.data.tables import read_table
 
 
-def load(name):
+def load(name, *, data_dir=None, download=False, exif_orientation=True):
     """Loads a data set.
 
     Args:
-        name: a key of `SOURCES`, or the path of a folder with `train` and
-            `test` (or `val`) in it, and in each of them a folder for each
-            class, named as the class and holding its images.
+        name: a key of `SOURCES`, or the path of
+
+            - a folder that holds a folder of images for each class, inside
+              train, val and test or at the top (`folders.read_folder`);
+            - a `.zip` archive of such a folder, extracted once;
+            - a `.csv` or `.jsonl` table of files and labels
+              (`tables.read_table`);
+            - an `.npz` file of pixels and labels (`arrays.read_arrays`).
+
+            Where nothing says what is for testing, about a fifth is: an image's
+            path or pixels decide, so it stays when others come or go.
+        data_dir: where archives are extracted; `datasets` in
+            `$KERAS_HOME/keras_vit` by default.
+        download: whether what is not there may be downloaded. What comes from
+            Keras always is, and nothing else needs it.
+        exif_orientation: whether image files are turned as their camera noted.
 
     Returns:
         A `Dataset`.
 
     Raises:
-        ValueError: if there is none of that name, or the folder is not so.
+        ValueError: if there is none of that name, or the files are not so.
         OSError: if its files can neither be found nor downloaded.
 
     Example:
@@ -32,55 +46,26 @@ def load(name):
     >>> load("fashion_mnist_sample").train.images.shape
     (12000, 28, 28, 3)
     """
+    name = os.fspath(name)
     if name in SOURCES:
         return SOURCES[name]()
-    if pathlib.Path(name).is_dir():
-        return _folder(pathlib.Path(name))
-    raise ValueError(
-        f"Unknown data set. Expected one of {', '.join(SOURCES)}, or the path of a "
-        f"folder with train/ and test/ in it. Received: {name!r}"
-    )
+    path = pathlib.Path(name).expanduser()
+    suffix = path.suffix.lower()
+    if name and path.is_dir():
+        return read_folder(path, exif_orientation=exif_orientation)
+    if suffix not in FILES:
+        raise ValueError(f"Unknown data set. Expected {EXPECTED}. Received: {name!r}")
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}. Expected {EXPECTED}.")
+    if suffix == ".npz":
+        return read_arrays(path)
+    if suffix == ".zip":
+        folder = extracted(path, data_dir)
+        return read_folder(folder, name=path.stem, exif_orientation=exif_orientation)
+    return read_table(path, exif_orientation=exif_orientation)
 
 
-def _folder(path):
-    """A folder of folders of images, the inner ones named as their classes."""
-    train = path / "train"
-    test = next(
-        (path / name for name in _TEST_FOLDERS if (path / name).is_dir()), path / "test"
-    )
-    for one in (train, test):
-        if not one.is_dir():
-            raise ValueError(f"{path} has no folder {one.name}/.")
-    names = tuple(sorted((p.name for p in train.iterdir() if p.is_dir()), key=_natural))
-    others = {p.name for p in test.iterdir() if p.is_dir()} - {*names}
-    if others:
-        raise ValueError(
-            f"{test} has classes that {train} lacks: {', '.join(sorted(others))}"
-        )
-    return Dataset(str(path), _files(train, names), _files(test, names), names)
-
-
-_TEST_FOLDERS = ("test", "val", "validation")
-
-
-def _files(folder, names):
-    paths, labels = [], []
-    for label, name in enumerate(names):
-        inside = folder / name
-        found = sorted(os.scandir(inside), key=_name) if inside.is_dir() else []
-        found = [one.path for one in found if one.name.lower().endswith(SUFFIXES)]
-        paths += found
-        labels += [label] * len(found)
-    return Files(np.array(paths, dtype=np.str_), np.array(labels, np.int32))
-
-
-def _name(entry):
-    return entry.name
-
-
-def _natural(name):
-    """So that class 10 follows class 9."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+FILES = (".zip", ".csv", ".jsonl", ".npz")
 
 
 FASHION_MNIST_CLASSES = (
@@ -100,7 +85,7 @@ def _fashion_mnist_sample():
     with (folder / "fashion_mnist_sample.npz").open("rb") as file:
         arrays = np.load(file, allow_pickle=False)
         train, test = (
-            _rgb(arrays[f"{split}_images"], arrays[f"{split}_labels"])
+            split_of(arrays[f"{split}_images"], arrays[f"{split}_labels"])
             for split in ("train", "test")
         )
     return Dataset("fashion_mnist_sample", train, test, FASHION_MNIST_CLASSES)
@@ -121,16 +106,9 @@ def _of_keras(name, class_names, files):
                 f"{home}/datasets, or name a folder of images, or use "
                 f"fashion_mnist_sample, which needs no network. Received: {error}"
             ) from error
-        return Dataset(name, _rgb(*train), _rgb(*test), class_names)
+        return Dataset(name, split_of(*train), split_of(*test), class_names)
 
     return load_it
-
-
-def _rgb(images, labels):
-    """Images as RGB, grey ones too."""
-    if images.ndim == 3:
-        images = np.repeat(images[..., np.newaxis], 3, axis=-1)
-    return Split(images, labels.reshape(-1).astype(np.int32))
 
 
 SOURCES = {
@@ -142,3 +120,8 @@ SOURCES = {
     ),
     "cifar10": _of_keras("cifar10", CIFAR10_CLASSES, "its cifar-10-batches-py folder"),
 }
+
+EXPECTED = (
+    f"one of {', '.join(SOURCES)}, or the path of a folder with a folder of images for "
+    f"each class, in train/ and test/ or at the top, or of a file {', '.join(FILES)}"
+)

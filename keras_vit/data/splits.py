@@ -1,5 +1,6 @@
 """Splits: images, and what they show."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,7 +139,7 @@ class Files(Labelled):
 
     def name(self, index):
         """What people find an image by: its path."""
-        return str(self.paths[index])
+        return os.fsdecode(self.paths[index])
 
     def subset(self, indices):
         """The split of those files alone."""

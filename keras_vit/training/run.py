@@ -58,6 +58,9 @@ def train(
     *,
     model=None,
     dataset=None,
+    data_dir=None,
+    download=False,
+    exif_orientation=True,
     weights=None,
     teacher=None,
     strategy="one",
@@ -79,8 +82,12 @@ def train(
         recipe: a key of `keras_vit.recipes.RECIPES`, or a `Recipe`.
         model: a Keras model with one logit for each class, a factory's name,
             or the path of a saved model. The recipe's own by default.
-        dataset: a name, a folder of images, or a `keras_vit.data.Dataset`.
-            The recipe's own by default.
+        dataset: what `keras_vit.data.load` takes: a name, a folder of images,
+            an archive, a table; or a `keras_vit.data.Dataset`. The recipe's
+            own by default.
+        data_dir: as `keras_vit.data.load` takes it.
+        download: the same.
+        exif_orientation: the same.
         weights: what the model begins from, as a factory takes it. The
             recipe's own by default.
         teacher: for distillation, a Keras model from pixels to logits, or the
@@ -134,7 +141,12 @@ def train(
     if not isinstance(dataset, Dataset):
         if not recipe.dataset:
             raise ValueError("This recipe leaves the data to you. Name a dataset.")
-        dataset = load(recipe.dataset)
+        dataset = load(
+            recipe.dataset,
+            data_dir=data_dir,
+            download=download,
+            exif_orientation=exif_orientation,
+        )
     with interruption.heard() as heard:
         with strategy.scope():
             training = _Training(

@@ -3,23 +3,16 @@
 import base64
 import contextlib
 import hashlib
-import os
 import pathlib
 import urllib.parse
 
 import requests
 from tqdm import tqdm
 
-from keras_vit.files import written_whole
+from keras_vit.files import cache_folder, written_whole
 
 CONNECT_SECONDS, STALL_SECONDS = 10, 30
 CHUNK = 1 << 20
-
-
-def cache_folder():
-    """`$KERAS_HOME/keras_vit`, in Keras's own folder by default."""
-    home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
-    return pathlib.Path(home) / "keras_vit"
 
 
 def cached(url):

@@ -4,8 +4,6 @@ import pathlib
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from PIL import Image
 
 import keras_vit.data
 from keras_vit.data import Dataset, Split, load
@@ -105,60 +103,18 @@ def test_a_label_without_a_name_is_refused():
         Dataset("mine", split, split, ("a", "b"))
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """Two classes and four sizes of image, some of them PNG."""
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 3), ("val", 2)):
-        for name in ("class 10", "class 9"):
-            (tmp_path / split / name).mkdir(parents=True)
-            for number in range(count):
-                pixels = rng.integers(0, 256, (20 + number, 30, 3), dtype=np.uint8)
-                suffix = "png" if number % 2 else "JPG"
-                path = tmp_path / split / name / f"{number}.{suffix}"
-                Image.fromarray(pixels).save(path, quality=95)
-    (tmp_path / "train" / "class 9" / "notes.txt").write_text("no image")
-    return tmp_path
+@pytest.mark.parametrize("name", ["gone.csv", "gone.zip", "gone.npz"])
+def test_a_file_that_is_not_there_is_refused(name):
+    with pytest.raises(FileNotFoundError, match=f"no file {name}"):
+        load(name)
 
 
-def test_a_folder_of_folders_is_a_data_set(folder):
-    dataset = load(str(folder))
-    assert dataset.class_names == ("class 9", "class 10")
-    assert (len(dataset.train), len(dataset.test)) == (6, 4)
-    assert list(dataset.train.labels) == [0, 0, 0, 1, 1, 1]
-    for path, label in zip(dataset.train.paths, dataset.train.labels, strict=True):
-        assert pathlib.Path(path).parent.name == dataset.class_names[label]
-    expected = np.asarray(Image.open(dataset.train.paths[1]))
-    np.testing.assert_array_equal(dataset.train.image(1), expected)
-
-
-@pytest.mark.parametrize("index", [0, 1])
-def test_a_window_of_a_file_is_cut_from_its_image(folder, index):
-    """Of a JPEG, of which only the window is decoded, and of a PNG."""
-    split = load(str(folder)).train
-    whole, seen = split.image(index).astype(int), []
-
-    def window(height, width):
-        seen.extend([int(height), int(width)])
-        return 4, 8, 10, 12
-
-    cut = split.reader()(tf.constant(index), window).numpy()
-    assert seen[:2] == list(whole.shape[:2])
-    # A decoder may smooth colours over the edge of what it decodes.
-    difference = np.abs(cut.astype(int) - whole[4:14, 8:20])[1:-1, 1:-1]
-    assert difference.max() <= (8 if index == 0 else 0)
-
-
-def test_a_folder_without_splits_is_refused(tmp_path):
-    (tmp_path / "train").mkdir()
-    with pytest.raises(ValueError, match="has no folder test/"):
-        load(str(tmp_path))
-
-
-def test_a_class_that_training_lacks_is_refused(folder):
-    (folder / "val" / "class 11").mkdir()
-    with pytest.raises(ValueError, match="lacks: class 11"):
-        load(str(folder))
+@pytest.mark.parametrize("name", ["photos.rar", "", "no folder/", "csv"])
+def test_a_name_that_is_nothing_is_told_all_that_is_accepted(name):
+    with pytest.raises(ValueError) as refused:
+        load(name)
+    for word in ("cifar10", "folder", ".zip", ".csv", ".jsonl", ".npz", repr(name)):
+        assert word in str(refused.value)
 
 
 def test_shares_of_a_split_are_cut_as_they_are_written():

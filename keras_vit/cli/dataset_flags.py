@@ -1,0 +1,41 @@
+"""The flags that name a data set, for all commands that take one."""
+
+from absl import flags
+
+
+def define(values, help_text, default=None):
+    """Defines `--dataset`, `--data_dir`, `--download` and `--exif_orientation`.
+
+    Args:
+        values: the `absl.flags.FlagValues` to define them in.
+        help_text: what the data set is for, before what it may be.
+        default: of `--dataset`.
+    """
+    from keras_vit.data.sources import EXPECTED
+
+    options = {"flag_values": values}
+    flags.DEFINE_string("dataset", default, f"{help_text}: {EXPECTED}.", **options)
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "Where data sets are extracted or prepared; the usual places if not given.",
+        **options,
+    )
+    flags.DEFINE_boolean(
+        "download", False, "Whether a data set may be downloaded.", **options
+    )
+    flags.DEFINE_boolean(
+        "exif_orientation",
+        True,
+        "Whether image files are turned as their camera noted.",
+        **options,
+    )
+
+
+def arguments(values):
+    """What `load` takes beside the name, as the flags say."""
+    return {
+        "data_dir": values.data_dir,
+        "download": values.download,
+        "exif_orientation": values.exif_orientation,
+    }

@@ -1,0 +1,140 @@
+"""Arrays of pixels, in memory or in an .npz file -> a data set."""
+
+import pathlib
+import zipfile
+import zlib
+
+import numpy as np
+
+from keras_vit.data.classes import check_class_names, check_trained, untrained
+from keras_vit.data.dataset import Dataset
+from keras_vit.data.shares import bytes_in_test_share, settled
+from keras_vit.data.splits import Split
+
+# The two arrays of each split, as they may be called.
+_NAMES = {
+    "train": (("train_images", "train_labels"), ("x_train", "y_train")),
+    "validation": (
+        *(("validation_images", "validation_labels"), ("val_images", "val_labels")),
+        *(("x_validation", "y_validation"), ("x_val", "y_val")),
+    ),
+    "test": (("test_images", "test_labels"), ("x_test", "y_test")),
+}
+_UNDIVIDED = ("images", "labels")
+
+
+def from_arrays(train, test=None, *, validation=None, class_names=None, name="arrays"):
+    """Makes a data set of arrays, such as Keras's `load_data` gives.
+
+    Args:
+        train: images and labels. Images are uint8 or float32 pixels in
+            [0, 255], `(N, H, W, 3)`, or grey, `(N, H, W)` or `(N, H, W, 1)`.
+            Labels are integers, `(N,)` or `(N, 1)`, or zeros and ones,
+            `(N, K)`.
+        test: the same. Without, about a fifth of the training images, which
+            the hash of each one's pixels decides.
+        validation: the same, if there is such a split.
+        class_names: in the order of the labels; their numbers by default.
+        name: of the data set.
+
+    Returns:
+        A `Dataset`.
+
+    Raises:
+        ValueError: if the arrays are not so.
+
+    Example:
+
+    >>> pixels = np.arange(20 * 8 * 8, dtype=np.uint8).reshape(20, 8, 8)
+    >>> from_arrays((pixels, np.arange(20) % 2), (pixels, np.ones(20, int))).num_classes
+    2
+    """
+    given = {"train": train, "validation": validation, "test": test}
+    splits = {name: split_of(*pair) for name, pair in given.items() if pair is not None}
+    if test is None:
+        if validation is not None:
+            raise ValueError("validation needs a test split beside it.")
+        splits = _divided(splits["train"], train[0], name)
+    if class_names is None:
+        class_names = range(_count_classes(splits.values()))
+    class_names = tuple(np.asarray(class_names).astype(str).ravel().tolist())
+    check_class_names(class_names)
+    dataset = Dataset(name, class_names=class_names, **splits)
+    if test is None:
+        check_trained(untrained(dataset), name, "Give arrays for both.")
+    return dataset
+
+
+def read_arrays(path):
+    """Reads an .npz file of pixels and labels.
+
+    Its arrays are called train_images, train_labels, test_images, test_labels,
+    or x_train, y_train, x_test, y_test, and are as `from_arrays` takes them.
+    Validation may be there too, and class_names. The two arrays images and
+    labels alone are divided as `from_arrays` does without `test`.
+
+    Raises:
+        ValueError: if the file is damaged, or its arrays are not so.
+    """
+    path = pathlib.Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = dict(file)
+    except (
+        *(zipfile.BadZipFile, zlib.error, EOFError),
+        *(ValueError, AttributeError, TypeError),  # of one array, an .npy file
+    ) as error:
+        raise ValueError(
+            f"{path} is damaged or no .npz file of plain arrays: {error}"
+        ) from error
+    parts = {
+        split: (found[images], found[labels])
+        for split, pairs in _NAMES.items()
+        for images, labels in pairs
+        if images in found and labels in found
+    }
+    if parts:
+        parts = settled(parts, str(path))
+    elif all(name in found for name in _UNDIVIDED):
+        parts = {"train": tuple(found[name] for name in _UNDIVIDED)}
+    else:
+        raise ValueError(
+            f"{path}: expected arrays train_images, train_labels, test_images and "
+            "test_labels, or x_train, y_train, x_test and y_test, or images and "
+            f"labels. Received: {', '.join(found) or 'none'}"
+        )
+    return from_arrays(**parts, class_names=found.get("class_names"), name=path.stem)
+
+
+def split_of(images, labels):
+    """A `Split` of images as RGB, grey ones too, and labels that are as it wants."""
+    images, labels = np.asarray(images), np.asarray(labels)
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    if images.ndim == 4 and images.shape[-1] == 1:
+        images = np.repeat(images, 3, axis=-1)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 1 and labels.dtype.kind in "iu":
+        labels = labels.astype(np.int64)  # TensorFlow takes no int16 for a class
+    return Split(images, labels)
+
+
+def _divided(split, images, name):
+    """A split as one to train and one to test on, by the hash of each image."""
+    pixels = (np.asarray(image).tobytes() for image in images)
+    tested = np.array([bytes_in_test_share(image) for image in pixels], bool)
+    if not tested.any() or tested.all():
+        raise ValueError(
+            f"None of {name}'s {len(split)} images fell to "
+            f"{'training' if tested.any() else 'testing'}, which hashes of their "
+            "pixels decide. Give arrays for both."
+        )
+    return {"train": split.subset(~tested), "test": split.subset(tested)}
+
+
+def _count_classes(splits):
+    """How many classes labels tell of."""
+    labels = [split.labels for split in splits if len(split)]
+    counts = (x.shape[1] if x.ndim == 2 else int(x.max()) + 1 for x in labels)
+    return max(counts, default=0)

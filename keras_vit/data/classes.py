@@ -1,0 +1,96 @@
+"""The names of classes: their order, and what a name may be."""
+
+import re
+import unicodedata
+
+import numpy as np
+
+
+def in_natural_order(names):
+    """Gives names sorted so that class 10 follows class 9.
+
+    Example:
+
+    >>> in_natural_order(["class 10", "class 9"])
+    ('class 9', 'class 10')
+    """
+    return tuple(sorted(names, key=_natural))
+
+
+def _natural(name):
+    parts = re.split(r"(\d+)", name)
+    parts[1::2] = map(int, parts[1::2])
+    return parts, name  # the name itself parts "1" from "01"
+
+
+def composed(name):
+    """A name with its accents composed (NFC), as macOS does not store it."""
+    return unicodedata.normalize("NFC", name)
+
+
+def check_class_names(names):
+    """Refuses names that cannot stand in a file of a name a line.
+
+    Raises:
+        ValueError: naming those that are empty, not text, of several lines, or
+            given twice.
+    """
+    wrong = [name for name in names if not _is_a_line(name)]
+    if wrong:
+        raise ValueError(
+            "A class's name must be one line of text in UTF-8. "
+            f"Received: {few(map(repr, wrong))}"
+        )
+    twice = {name for name in names if names.count(name) > 1} if _repeats(names) else ()
+    if twice:
+        raise ValueError(
+            f"Every class needs a name of its own. Received twice: {few(sorted(twice))}"
+        )
+
+
+def _is_a_line(name):
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # of a folder whose name is not UTF-8
+        return False
+    return name.splitlines() == [name]
+
+
+def _repeats(names):
+    return len(set(names)) < len(names)
+
+
+def untrained(dataset):
+    """The names of classes that a data set shows, but not for training."""
+    shown = {
+        split: images.labels.any(axis=0)
+        if images.labels.ndim == 2
+        else np.bincount(images.labels, minlength=dataset.num_classes) > 0
+        for split, images in dataset.splits().items()
+    }
+    missing = np.any([*shown.values()], axis=0) & ~shown["train"]
+    return [dataset.class_names[number] for number in np.flatnonzero(missing)]
+
+
+def check_trained(untrained, where, advice):
+    """Refuses classes without a training image.
+
+    Args:
+        untrained: their names.
+        where: what is read, for the message.
+        advice: what to do.
+
+    Raises:
+        ValueError: if there are any.
+    """
+    if untrained:
+        raise ValueError(
+            f"{where} has no training image of {few(map(repr, untrained))}. {advice}"
+        )
+
+
+def few(words):
+    """Names the first five of some, and tells how many more there are."""
+    words = list(words)
+    more = f" and {len(words) - 5:,} more" if len(words) > 5 else ""
+    return ", ".join(words[:5]) + more

@@ -1,0 +1,47 @@
+import pytest
+
+import keras_vit.data
+import keras_vit.model_files
+import keras_vit.training
+from keras_vit.cli import main
+
+GIVEN = ["--dataset=a.zip", "--data_dir=room", "--download", "--noexif_orientation"]
+NAMED = {"data_dir": "room", "download": True, "exif_orientation": False}
+USUAL = {"data_dir": None, "download": False, "exif_orientation": True}
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [(GIVEN, {"dataset": "a.zip"} | NAMED), ([], {"dataset": None} | USUAL)],
+)
+def test_train_hands_on_what_the_flags_say(monkeypatch, flags, expected):
+    seen = {}
+
+    def train(recipe, **arguments):
+        seen.update(arguments)
+        raise ValueError("seen")
+
+    monkeypatch.setattr(keras_vit.training, "train", train)
+    assert main(["train", *flags]) == 2
+    assert {name: seen[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [(GIVEN, ("a.zip", NAMED)), ([], ("fashion_mnist_sample", USUAL))],
+)
+def test_evaluate_hands_on_what_the_flags_say(monkeypatch, flags, expected):
+    seen = []
+
+    def load(name, **arguments):
+        seen.append((name, arguments))
+        raise ValueError("seen")
+
+    monkeypatch.setattr(keras_vit.data, "load", load)
+    monkeypatch.setattr(keras_vit.model_files, "load_classifier", lambda _: _Model)
+    assert main(["evaluate", "--model=x", *flags]) == 2
+    assert seen == [expected]
+
+
+class _Model:
+    model = None

@@ -1,0 +1,123 @@
+import hashlib
+import re
+
+import numpy as np
+import pytest
+
+from keras_vit.data import from_arrays, load
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 5, 6, 3), dtype=np.uint8)
+LABELS = np.arange(40) % 4
+
+
+def saved(folder, **arrays):
+    np.savez(folder / "arrays.npz", **arrays)
+    return folder / "arrays.npz"
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [("{}_images", "{}_labels"), ("x_{}", "y_{}")],
+)
+@pytest.mark.parametrize("validation", [None, "validation", "val"])
+def test_an_npz_file_is_a_data_set(tmp_path, images, labels, validation):
+    splits = [name for name in ("train", validation, "test") if name]
+    arrays = {images.format(name): PIXELS + n for n, name in enumerate(splits)}
+    arrays |= {labels.format(name): LABELS[:, None] for name in splits}
+    names = np.array(["ä", "b", "c", "d"])
+    dataset = load(saved(tmp_path, class_names=names, **arrays))
+    assert (dataset.name, dataset.class_names) == ("arrays", tuple("äbcd"))
+    assert len(dataset.splits()) == len(splits)
+    for number, split in enumerate(dataset.splits().values()):
+        np.testing.assert_array_equal(split.images, PIXELS + number)
+        np.testing.assert_array_equal(split.labels, LABELS)
+
+
+@pytest.mark.parametrize("shape", [(40, 5, 6), (40, 5, 6, 1)])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_grey_images_become_rgb(shape, dtype):
+    grey = PIXELS[..., 0].astype(dtype)
+    pair = grey.reshape(shape), LABELS
+    images = from_arrays(pair, pair).train.images
+    assert images.dtype == dtype
+    for channel in range(3):
+        np.testing.assert_array_equal(images[..., channel], grey)
+
+
+def test_without_a_test_split_the_hash_of_the_pixels_decides(tmp_path):
+    dataset = load(saved(tmp_path, images=PIXELS, labels=LABELS))
+    digests = [hashlib.blake2b(one.tobytes(), digest_size=8) for one in PIXELS]
+    tested = np.array([int(d.hexdigest(), 16) / 2**64 < 0.2 for d in digests])
+    assert 0 < tested.sum() < 20
+    np.testing.assert_array_equal(dataset.test.images, PIXELS[tested])
+    np.testing.assert_array_equal(dataset.test.labels, LABELS[tested])
+    np.testing.assert_array_equal(dataset.train.images, PIXELS[~tested])
+
+
+def test_the_classes_of_numbers_are_called_by_them():
+    dataset = from_arrays((PIXELS, LABELS.astype(np.uint16)), (PIXELS, LABELS + 3))
+    assert dataset.class_names == tuple("0123456")
+    several = np.eye(4, dtype=np.uint8)[LABELS]
+    assert from_arrays((PIXELS, several)).class_names == tuple("0123")
+
+
+def test_what_keras_gives_is_a_data_set():
+    train, test = (PIXELS, LABELS[:, None]), (PIXELS[:8], LABELS[:8, None])
+    dataset = from_arrays(train, test, class_names=list("abcd"), name="mine")
+    assert (dataset.name, dataset.num_classes, len(dataset.test)) == ("mine", 4, 8)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"pixels": PIXELS}, "expected arrays train_images.*Received: pixels"),
+        ({}, "Received: none"),
+        ({"x_train": PIXELS, "y_train": LABELS}, "has no test split"),
+        ({"images": PIXELS / 255, "labels": LABELS}, "must be uint8 or float32"),
+        ({"images": np.float32(PIXELS / 255), "labels": LABELS}, r"in \[0, 255\]"),
+        ({"images": PIXELS[0, 0, 0, 0], "labels": LABELS}, r"shape \(N, H, W, 3\)"),
+        ({"images": PIXELS, "labels": LABELS / 2}, "must be integers.*float64"),
+        ({"images": PIXELS, "labels": LABELS - 1}, "a label of -1"),
+        ({"images": PIXELS, "labels": LABELS[:9]}, r"shape \(40,\), one an image"),
+        ({"images": PIXELS[:1], "labels": LABELS[:1]}, "1 images fell to testing"),
+        (
+            {"images": PIXELS, "labels": LABELS, "class_names": ["a", "b", "c"]},
+            r"in \[0, 3\)",
+        ),
+        (
+            {"images": PIXELS, "labels": LABELS, "class_names": list("abca")},
+            "Received twice: a",
+        ),
+        ({"images": PIXELS, "labels": np.array([[], 1], object)}, "no .npz file"),
+    ],
+)
+def test_arrays_that_are_not_so_are_refused(tmp_path, arrays, message):
+    with pytest.raises(ValueError, match=re.compile(message, re.DOTALL)):
+        load(saved(tmp_path, **arrays))
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_class_that_is_only_tested_on_is_refused(several):
+    digests = [hashlib.blake2b(one.tobytes(), digest_size=8) for one in PIXELS]
+    labels = np.array([int(d.hexdigest(), 16) / 2**64 < 0.2 for d in digests], int)
+    labels = np.eye(2, dtype=int)[labels] if several else labels
+    with pytest.raises(ValueError, match="no training image of '1'. Give arrays"):
+        from_arrays((PIXELS, labels))
+
+
+@pytest.mark.parametrize("kind", ["cut", "other", "one array"])
+def test_a_damaged_file_is_refused(tmp_path, kind):
+    path = saved(tmp_path, images=PIXELS, labels=LABELS)
+    if kind == "one array":
+        with open(path, "wb") as file:
+            np.save(file, PIXELS)
+    else:
+        data = path.read_bytes()
+        path.write_bytes(data[:-30] if kind == "cut" else b"nothing of that kind")
+    with pytest.raises(ValueError, match="damaged or no .npz file"):
+        load(path)
+
+
+def test_validation_needs_a_test_split():
+    with pytest.raises(ValueError, match="needs a test split"):
+        from_arrays((PIXELS, LABELS), validation=(PIXELS, LABELS))
