@@ -9,7 +9,13 @@ from PIL import Image
 
 from keras_vit.data import Dataset, Split, images, inspect, load
 from keras_vit.data.images import UnreadableImageError
-from keras_vit.data.inspection import reading, report, scanning
+from keras_vit.data.inspection import (
+    copies,
+    inspection,
+    reading,
+    report,
+    scanning,
+)
 from keras_vit.data.inspection.copies import Leak
 from keras_vit.data.splits import Labelled
 
@@ -308,12 +314,22 @@ def test_what_cannot_be_done_is_refused_before_an_image_is_read(
         inspect(folder, seed=-1)
 
 
-def test_damaged_exif_data_hide_no_image_and_stop_no_report(tmp_path):
-    folder = make_folder(tmp_path / "pets")
-    odd = folder / "train" / "dog" / "odd.jpg"
+def test_damaged_exif_data_hide_no_image(tmp_path):
+    odd = tmp_path / "odd.jpg"
     noise(9, 20, 10).save(odd, exif=b"Exif\0\0no TIFF header")
     assert reading.facts_of_file(odd).error == ""
+
+
+def test_an_image_that_is_gone_when_it_is_to_be_shown_stops_no_report(
+    folder, tmp_path, monkeypatch
+):
+    def find_copies(dataset, scans):
+        shutil.move(folder / "train" / "dog", tmp_path / "dog")
+        return copies.find_copies(dataset, scans)
+
+    monkeypatch.setattr(inspection, "find_copies", find_copies)
     inspect(folder, tmp_path / "report")
+    shutil.move(tmp_path / "dog", folder / "train" / "dog")
     assert (tmp_path / "report" / "report.json").is_file()
 
 
