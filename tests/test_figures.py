@@ -1,4 +1,5 @@
 import numpy as np
+from PIL import Image
 
 from keras_vit import figures
 
@@ -36,3 +37,56 @@ def test_a_figure_is_written_in_the_format_of_its_suffix(tmp_path):
     figures.write(figures.learning_curves(HISTORY), tmp_path / "a.svg")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (tmp_path / "a.svg").read_text()
+
+
+def test_a_contact_sheet_shows_images_pixel_for_pixel(tmp_path, rng):
+    first, second = rng.integers(0, 256, (2, 20, 30, 3), np.uint8)
+    lines = [("cat", [first, second]), ("$dog", []), ("猫", [second[:10]])]
+    figures.write(figures.contact_sheet(lines, 2, 32, "pets"), tmp_path / "a.png")
+    sheet = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
+    for image, times in ((first, 1), (second, 1), (second[:10], 2)):
+        assert occurrences(image, sheet) == times
+
+
+def occurrences(image, sheet):
+    height, width, _ = image.shape
+    windows = np.lib.stride_tricks.sliding_window_view(sheet[..., 0], (height, width))
+    rows, columns = np.nonzero(windows[..., 0, 0] == image[0, 0, 0])
+    return sum(
+        np.array_equal(sheet[row : row + height, column : column + width], image)
+        for row, column in zip(rows, columns, strict=True)
+    )
+
+
+def test_counts_of_few_classes_stand_beside_their_names():
+    counts = {"train": (30, 20), "test": (3, 2)}
+    figure = figures.data_histograms(
+        counts, ("cat", "$dog"), np.array([[8, 6], [4, 6]]), np.array([54, 1]), "pets"
+    )
+    classes, sizes = figure.axes[:2]
+    assert [line.get_label() for line in classes.lines] == ["train", "test"]
+    assert [tuple(line.get_xdata()) for line in classes.lines] == [(30, 20), (3, 2)]
+    assert [tick.get_text() for tick in classes.get_yticklabels()] == ["cat", "$dog"]
+    points = sizes.collections[0]
+    np.testing.assert_array_equal(points.get_offsets(), [[4, 6], [8, 6]])
+    np.testing.assert_array_equal(points.get_array(), [1, 54])
+
+
+def test_counts_of_many_classes_are_ranked_and_many_sizes_pooled(rng):
+    counts = {"train": rng.permutation(300), "test": np.ones(300, int)}
+    sizes = np.stack([np.arange(10, 310), np.arange(20, 320)], 1)
+    images = rng.integers(1, 9, 300)
+    figure = figures.data_histograms(counts, ["x"] * 300, sizes, images, "many")
+    classes, hexagons = figure.axes[:2]
+    np.testing.assert_array_equal(classes.lines[0].get_ydata(), range(299, -1, -1))
+    assert classes.get_yscale() == "symlog"
+    assert hexagons.collections[0].get_array().sum() == images.sum()
+
+
+def test_one_size_of_all_images_stands_in_the_title():
+    counts = {"train": (3, 2), "test": (1, 1)}
+    size = np.array([[28, 20]]), np.array([7])
+    figure = figures.data_histograms(counts, ("a", "b"), *size, "pets")
+    assert len(figure.axes) == 1
+    assert figure.get_suptitle() == "pets: all images of 28 x 20 pixels"
+    figures.data_histograms(counts, ("a", "b"), np.zeros((0, 2)), np.zeros(0), "none")

@@ -22,17 +22,22 @@ FLOORS = [
 # A figure is a file that appears whole; a recipe names a size.
 WITHIN_FLOOR_0 = {("figures", "files"), ("recipes", "variants")}
 COMMANDS = (
-    *("main", "dataset_flags"),
+    *("main", "dataset_flags", "inspect_data"),
     *("train", "evaluate", "predict", "export", "convert", "list"),
 )
 DOORS = {
-    "matplotlib": {"figures.py"},
-    "tqdm": {"training/loop.py", "weights/download.py", "data/archives.py"},
+    "matplotlib": {"figures/drawing.py"},
+    "tqdm": {
+        "data/archives.py",
+        "data/inspection/inspection.py",
+        "training/loop.py",
+        "weights/download.py",
+    },
     "requests": {"weights/download.py"},
     "huggingface_hub": {"weights/download.py"},
     "absl": {f"cli/{name}.py" for name in COMMANDS},
     "safetensors": {"weights/save.py"},
-    "PIL": {"data/images.py", "training/run.py"},
+    "PIL": {"data/images.py", "data/inspection/reading.py", "training/run.py"},
     "keras_cv": {"data/augmentation.py"},
     "tensorflow_datasets": {"data/sources.py"},
 }

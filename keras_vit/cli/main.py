@@ -7,10 +7,11 @@ import textwrap
 from absl import flags
 
 from keras_vit import __version__
-from keras_vit.cli import convert, evaluate, export, predict, train
+from keras_vit.cli import convert, evaluate, export, inspect_data, predict, train
 from keras_vit.cli import list as list_
 
 COMMANDS = {
+    "inspect-data": inspect_data,
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
@@ -84,7 +85,7 @@ def _complain(title, error, status=USAGE_ERROR):
 
 
 def _overview():
-    lines = [f"  {name:<10}{command.SUMMARY}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:<14}{command.SUMMARY}" for name, command in COMMANDS.items()]
     return "\n".join(
         [
             "Vision Transformers for Keras.",

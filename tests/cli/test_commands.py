@@ -65,7 +65,7 @@ def test_help_is_short_and_names_every_flag(name, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["teach"], "unknown command 'teach'. Expected one of train, evaluate"),
+        (["teach"], "unknown command 'teach'. Expected one of inspect-data, train"),
         (["train", "--bogus=1"], "Unknown command line flag 'bogus'"),
         (["train", "--seed=one"], "seed"),
         (["train", "cats"], "unexpected argument 'cats'"),

@@ -1,18 +1,8 @@
-"""Figures. Numbers in, a matplotlib figure out; nothing is computed here."""
+"""Figures of a training and of an evaluation."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from keras_vit.files import written_whole
-
-MOST_LEGIBLE = 40  # classes
-TRAINING, TEST = "#0072b2", "#d55e00"  # told apart by colour-blind eyes too
-
-
-def write(figure, path):
-    """Writes a figure in the format of the path's suffix."""
-    with written_whole(path) as scratch:
-        figure.savefig(scratch, dpi=150)
+from keras_vit.figures.drawing import MOST_LEGIBLE, TEST, TRAINING, new_figure
 
 
 def learning_curves(history):
@@ -21,7 +11,7 @@ def learning_curves(history):
     Args:
         history: a dict of numbers for each epoch, as `train` gives it.
     """
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = new_figure(9, 3.6, layout="constrained")
     epochs = [numbers["epoch"] for numbers in history]
     titles = {"loss": "Cross-entropy (nats)", "accuracy": "Accuracy (%)"}
     for axes, (name, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
@@ -51,7 +41,7 @@ def confusion_matrix(confusion, class_names):
     count = len(class_names)
     legible = count <= MOST_LEGIBLE
     side = 2.6 + 0.42 * count if legible else 10
-    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+    figure = new_figure(side + 0.6, side, layout="constrained")
     axes = figure.subplots()
     shares = confusion / confusion.sum(1, keepdims=True).clip(min=1)
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)

@@ -1,0 +1,151 @@
+"""`keras-vit inspect-data`."""
+
+import pathlib
+import re
+import textwrap
+
+from absl import flags
+
+from keras_vit.cli import dataset_flags
+
+SUMMARY = "Looks through a data set: counts, sizes, copies, what cannot be read."
+USAGE = (
+    "[--dataset=NAME] [--folder=FOLDER] [--limit=N]\n\n"
+    "Ends with 1 if an image cannot be read or is in two splits, with 0 otherwise."
+)
+UNSOUND = 1
+REQUIRED = ()
+TAKES_PATHS = False
+MOST_SHOWN = 5  # unreadable images, and copies
+WIDTH = 88
+
+
+def define(values):
+    """Defines the flags."""
+    dataset_flags.define(values, "What to look through", "fashion_mnist_sample")
+    options = {"flag_values": values}
+    flags.DEFINE_string(
+        "folder",
+        None,
+        "Where report.json, contact_sheet.png, histograms.png and unreadable.txt go; "
+        "inspections/<data set's name> if not given.",
+        **options,
+    )
+    flags.DEFINE_integer(
+        "limit",
+        None,
+        "The most images to read of each split, drawn at random; all if not given.",
+        lower_bound=1,
+        **options,
+    )
+    flags.DEFINE_integer(
+        "seed",
+        0,
+        "Of that draw, and of the pictures on the contact sheet.",
+        lower_bound=0,
+        **options,
+    )
+
+
+def run(values):
+    """Carries the command out and gives its exit status."""
+    from keras_vit.data import inspect, load
+
+    dataset = load(values.dataset, **dataset_flags.arguments(values))
+    folder = pathlib.Path(values.folder or pathlib.Path("inspections") / _name(dataset))
+    found = inspect(dataset, folder, limit=values.limit, seed=values.seed)
+    print("\n".join([*_overview(found), *_trouble(found)]))
+    files = ["report.json", "contact_sheet.png", "histograms.png"]
+    files += ["unreadable.txt"] if found.unreadable else []
+    print(f"  files      {_printable(folder)}/ ({', '.join(files)})")
+    return 0 if found.sound else UNSOUND
+
+
+def _name(dataset):
+    """What the report's folder is called: a data set's last name, fit for a path."""
+    name = pathlib.Path(dataset.name).resolve().name
+    return re.sub(r"[^\w.-]+", "-", name).strip("-") or "dataset"
+
+
+def _overview(found):
+    yield f"{_printable(found.dataset)}, {len(found.class_names):,} classes"
+    for name, split in found.splits.items():
+        counts = sorted(split.classes)
+        middle = counts[len(counts) // 2]
+        yield f"  {name}"
+        read = "" if found.complete else f", {split.inspected:,} of them drawn and read"
+        yield f"    images   {split.images:,}{read}"
+        yield f"    a class  {counts[0]:,} to {counts[-1]:,}, median {middle:,}"
+        if split.width is None:
+            continue
+        if split.distinct_sizes > 1:
+            for side in ("width", "height"):
+                least, median, most = getattr(split, side)
+                spread = f"{least:,} to {most:,} pixels, median {median:,.0f}"
+                yield f"    {side:<8} {spread}"
+        yield from _listed("    sizes    ", _sizes(split))
+        for kind in ("formats", "modes"):
+            tally = getattr(split, kind).items()
+            yield from _listed(
+                f"    {kind:<8} ", [f"{one} {images:,}" for one, images in tally]
+            )
+        if split.turned:
+            yield f"    turned   {split.turned:,}, by a camera's Exif orientation"
+
+
+def _sizes(split):
+    commonest = [
+        f"{width} x {height} ({100 * images / split.readable:.3g} %)"
+        for width, height, images in split.commonest_sizes
+    ]
+    more = split.distinct_sizes - len(commonest)
+    return [*commonest, f"{more:,} more"] if more else commonest
+
+
+def _trouble(found):
+    nothing = "nothing" if found.complete else "nothing in the share that was read"
+    for number, text in enumerate(found.findings or (nothing,)):
+        head = "  found      " if not number else " " * 13
+        yield from _wrapped(head + "- ", _printable(text))
+    for number, one in enumerate(found.unreadable[:MOST_SHOWN]):
+        head = "  unreadable " if not number else " " * 13
+        yield f"{head}{_printable(one.place.name)}: {_printable(one.reason)}"
+    worst = sorted(found.copies.groups, key=_gravity)[:MOST_SHOWN]
+    for number, group in enumerate(worst):
+        head = "  copies     " if not number else " " * 13
+        yield head + " = ".join(
+            _printable(f"{place.name} ({place.split}: {', '.join(place.classes)})")
+            for place in group[:MOST_SHOWN]
+        )
+
+
+def _gravity(group):
+    """Sorts copies: in two splits, of two classes, the rest."""
+    one_split = len({place.split for place in group}) == 1
+    one_class = len({place.classes for place in group}) == 1
+    return one_split, one_class
+
+
+def _listed(head, texts):
+    """Texts after a head, none of them broken."""
+    line = head
+    for number, text in enumerate(texts):
+        text += "," if number + 1 < len(texts) else ""
+        if len(line) + len(text) > WIDTH:
+            yield line.rstrip()
+            line = " " * len(head)
+        line += text + " "
+    if texts:
+        yield line.rstrip()
+
+
+def _wrapped(head, text):
+    return textwrap.wrap(head + text, WIDTH, subsequent_indent=" " * len(head))
+
+
+def _printable(text):
+    """A text without what a terminal cannot show or would obey."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode()
+        for one in str(text)
+    )

@@ -1,0 +1,125 @@
+"""Numbers -> sentences: what there is to know before training."""
+
+import numpy as np
+
+from keras_vit.recipes import Recipe
+
+MOST_UNREADABLE = Recipe.most_unreadable
+FEW_IMAGES = 10  # of a class, to learn it from
+IMBALANCE = 10  # how many times as large the largest class is as the smallest
+SLENDER = 4  # how many times as long as wide
+NAMED = 5  # classes
+
+
+def find(dataset, scans, copies):
+    """Gives what may spoil a training or an evaluation, worst first.
+
+    Args:
+        dataset: a `Dataset`.
+        scans: a `Scan` for each of its splits, by name.
+        copies: their `Copies`.
+
+    Returns:
+        A sentence each; none for a data set that nothing was found in.
+    """
+    return (
+        *_of_leaks(copies),
+        *_of_unreadable_images(scans),
+        *_of_copies(copies),
+        *_of_classes(dataset),
+        *_of_shapes(scans),
+    )
+
+
+def _of_leaks(copies):
+    for leak in copies.leaks:
+        yield (
+            f"{_images(leak.images)} of {leak.split} {_are(leak.images)} in "
+            f"{leak.other} too: what is measured on {leak.split} is better than what "
+            "can be expected on new images."
+        )
+
+
+def _of_unreadable_images(scans):
+    for name, one in scans.items():
+        count = len(one.errors)
+        if not count:
+            continue
+        share = count / len(one.rows)
+        means = ""
+        if name == "train":
+            ends = "ends above" if share <= MOST_UNREADABLE else "would end: it bears"
+            means = f" Training {ends} {100 * MOST_UNREADABLE:g} %."
+        too_large = int(one.rows["too_large"].sum())
+        limit = f", {too_large:,} of them for their size" if too_large else ""
+        yield (
+            f"{_images(count)} of {name} ({100 * share:.3g} %) cannot be read{limit}."
+            + means
+        )
+
+
+def _of_copies(copies):
+    if copies.conflicts:
+        yield (
+            f"{_images(copies.conflicts)} {_are(copies.conflicts)} there more than "
+            "once, with different classes."
+        )
+    for split, count in copies.within.items():
+        if count:
+            yield (
+                f"{_images(count)} of {split} {'repeats' if count == 1 else 'repeat'} "
+                f"another of {split}, and {'counts' if count == 1 else 'count'} anew."
+            )
+
+
+def _of_classes(dataset):
+    for name, split in dataset.splits().items():
+        lacking = np.flatnonzero(counts(dataset, split) == 0)
+        if len(lacking):
+            means = "nothing is learnt" if name == "train" else "nothing is measured"
+            yield f"{name} has no image of {_named(dataset, lacking)}: {means} of that."
+    of_train = counts(dataset, dataset.train)
+    few = np.flatnonzero((of_train > 0) & (of_train < FEW_IMAGES))
+    if len(few):
+        yield f"train has fewer than {FEW_IMAGES} images of {_named(dataset, few)}."
+    largest = of_train.max()
+    smallest = of_train[of_train > 0].min(initial=largest)
+    if largest >= IMBALANCE * smallest > 0:
+        yield (
+            f"The largest class of train has {largest / smallest:,.0f} times as many "
+            f"images as the smallest ({largest:,} and {smallest:,}): plain accuracy "
+            "says little of the small ones."
+        )
+
+
+def _of_shapes(scans):
+    slender = 0
+    for one in scans.values():
+        sizes, images = one.sizes()
+        slender += int(images[sizes.max(1) > SLENDER * sizes.min(1)].sum())
+    if slender:
+        yield (
+            f"{_images(slender)} {_are(slender)} more than {SLENDER} times as long as "
+            "wide: resized to a square, they show little."
+        )
+
+
+def counts(dataset, split):
+    """How many images of a split show each class, `(K,)`, unreadable ones too."""
+    if split.labels.ndim == 2:
+        return split.labels.sum(0).astype(int)
+    return np.bincount(split.labels, minlength=dataset.num_classes)
+
+
+def _named(dataset, classes):
+    names = ", ".join(dataset.class_names[one] for one in classes[:NAMED])
+    more = len(classes) - NAMED
+    return f"{names} and {more:,} more classes" if more > 0 else names
+
+
+def _images(count):
+    return f"{count:,} image" if count == 1 else f"{count:,} images"
+
+
+def _are(count):
+    return "is" if count == 1 else "are"

@@ -1,0 +1,86 @@
+"""A split's rows -> numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+COMMONEST = 5  # sizes that are told
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """What is in a split.
+
+    Attributes:
+        images: how many it has.
+        inspected: how many of them were read, or could not be.
+        readable: how many could.
+        too_large: how many were refused for their size alone.
+        classes: how many images there are of each class, read or not.
+        width: the least, the median and the largest, in pixels as stored;
+            `None` where nothing is readable. Below, likewise, all is of
+            readable images.
+        height: likewise.
+        distinct_sizes: how many different sizes there are.
+        commonest_sizes: (width, height, images), the commonest first.
+        formats: images by format; empty where there are no files.
+        modes: images by colour mode, in Pillow's words.
+        turned: images that a camera noted to be turned or mirrored.
+    """
+
+    images: int
+    inspected: int
+    readable: int
+    too_large: int
+    classes: tuple[int, ...]
+    width: tuple[float, ...] | None
+    height: tuple[float, ...] | None
+    distinct_sizes: int
+    commonest_sizes: tuple[tuple[int, int, int], ...]
+    formats: dict[str, int]
+    modes: dict[str, int]
+    turned: int
+
+
+def summarized(scan, images, classes):
+    """The `SplitFacts` of a `Scan`.
+
+    Args:
+        scan: of the split, or of a share of it.
+        images: how many the split has.
+        classes: how many of each class, `(K,)`.
+    """
+    rows = scan.readable()
+    sizes, counts = scan.sizes()
+    commonest = np.argsort(-counts, kind="stable")[:COMMONEST]
+    kinds = np.bincount(rows["kind"], minlength=len(scan.kinds))
+    return SplitFacts(
+        images=images,
+        inspected=len(scan.rows),
+        readable=len(rows),
+        too_large=int(scan.rows["too_large"].sum()),
+        classes=tuple(classes.tolist()),
+        width=_spread(rows["width"]),
+        height=_spread(rows["height"]),
+        distinct_sizes=len(sizes),
+        commonest_sizes=tuple((*sizes[i].tolist(), int(counts[i])) for i in commonest),
+        formats=_tally((format for format, _ in scan.kinds), kinds),
+        modes=_tally((mode for _, mode in scan.kinds), kinds),
+        turned=int(rows["turned"].sum()),
+    )
+
+
+def _spread(values):
+    """The least, the median and the largest."""
+    if not len(values):
+        return None
+    return int(values.min()), float(np.median(values)), int(values.max())
+
+
+def _tally(names, counts):
+    """Counts by name, the commonest first, without names that are empty."""
+    sums = {}
+    for name, count in zip(names, counts.tolist(), strict=True):
+        if name and count:
+            sums[name] = sums.get(name, 0) + count
+    return dict(sorted(sums.items(), key=lambda item: -item[1]))
