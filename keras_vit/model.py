@@ -42,6 +42,7 @@ def ViT(
     include_preprocessing=True,
     pixel_mean=127.5,
     pixel_deviation=127.5,
+    evaluation_preprocessing=None,
     name="vit",
 ):
     """Builds a Vision Transformer of any size.
@@ -91,6 +92,10 @@ def ViT(
         pixel_mean: what is subtracted from pixels in [0, 255], a number or
             one for each of red, green and blue.
         pixel_deviation: what that is divided by, likewise.
+        evaluation_preprocessing: how `evaluate` and `predict` make images of
+            other sizes the model's, such as `"timm:0.9"` (see
+            `keras_vit.preprocessing`), which the first layer keeps; `None`:
+            squashed, as Google does.
         name: of the model.
 
     Returns:
@@ -129,7 +134,7 @@ def ViT(
     images = keras.Input((height, width, 3), name="images")
     x = images
     if include_preprocessing:
-        x = _preprocessing(pixel_mean, pixel_deviation)(x)
+        x = _preprocessing(pixel_mean, pixel_deviation, evaluation_preprocessing)(x)
     if stem is not None:
         x = stem(x)
     x = layers.Patches(patch_size, name="patches")(x)
@@ -246,11 +251,12 @@ def _features(name):
     return keras.layers.Identity(dtype="float32", name=name)
 
 
-def _preprocessing(mean, deviation):
+def _preprocessing(mean, deviation, evaluation=None):
     """Pixels in [0, 255] to what the weights were trained on, in float32."""
-    return keras.layers.Normalization(
+    return layers.PixelNormalization(
         mean=np.broadcast_to(mean, 3).tolist(),
         variance=np.square(np.broadcast_to(deviation, 3)).tolist(),
+        evaluation=evaluation,
         name="preprocessing",
         dtype="float32",
     )

@@ -1,5 +1,7 @@
 """A classifier on disk: a model, and the names of its classes beside it."""
 
+import dataclasses
+import json
 import pathlib
 from dataclasses import dataclass
 
@@ -7,7 +9,9 @@ import keras
 
 from keras_vit import layers as layers  # Keras finds a file's layers once they exist
 from keras_vit.files import written_whole
+from keras_vit.preprocessing import resolve
 
+PREPROCESSING = "preprocessing.json"  # a SavedModel's, in its assets
 LABELS = "labels.txt"  # a name a line, in the order of the logits
 
 
@@ -43,6 +47,11 @@ def save_model(model, path, class_names):
 def write_labels(path, class_names):
     """Writes the names of classes, one a line."""
     path.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
+
+
+def write_preprocessing(path, preprocessing):
+    """Writes how a SavedModel's images are to be resized by who asks it."""
+    path.write_text(json.dumps(dataclasses.asdict(preprocessing)) + "\n")
 
 
 def load_classifier(path):
@@ -128,6 +137,9 @@ class ServedModel:
                 f"'logits', as export writes it. Received: {path}"
             )
         self.input_shape, self.output_shape = tuple(given.shape), tuple(told.shape)
+        note, self.preprocessing = path / "assets" / PREPROCESSING, None
+        if note.is_file():
+            self.preprocessing = resolve(json.loads(note.read_text()))
 
     def predict_on_batch(self, images):
         """Logits `(B, K)` of images `(B, H, W, 3)`."""

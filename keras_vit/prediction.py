@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_vit.data.images import UnreadableImageError, find_images, read_image
+from keras_vit.preprocessing import carried_by, resolve
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Prediction:
     error: str | None = None
 
 
-def predict(model, images, *, class_names=None, top=5, batch_size=32):
+def predict(
+    model, images, *, class_names=None, top=5, batch_size=32, preprocessing=None
+):
     """Classifies image files.
 
     Each image is resized as in evaluation. A file that is no image takes
@@ -39,6 +42,8 @@ def predict(model, images, *, class_names=None, top=5, batch_size=32):
             default.
         top: how many classes to name.
         batch_size: images at a time.
+        preprocessing: how images become the model's size, as `evaluate` takes
+            it. The model's own by default.
 
     Yields:
         A `Prediction` for each file, in order.
@@ -46,7 +51,7 @@ def predict(model, images, *, class_names=None, top=5, batch_size=32):
     Raises:
         FileNotFoundError: at once, if a path does not exist.
         ValueError: at once, if a folder has no images, or if names and logits
-            differ in number.
+            differ in number, or for an unknown preprocessing.
 
     Example:
 
@@ -56,6 +61,8 @@ def predict(model, images, *, class_names=None, top=5, batch_size=32):
     """
     from keras_vit.model_files import load_classifier
 
+    if preprocessing is not None:
+        preprocessing = resolve(preprocessing)
     if isinstance(images, (str, pathlib.Path)):
         images = [images]
     files = find_images(images)
@@ -68,18 +75,22 @@ def predict(model, images, *, class_names=None, top=5, batch_size=32):
         raise ValueError(
             f"The model has {count} classes. Received: {len(class_names)} class names"
         )
-    return _predictions(model, files, class_names, min(top, count), batch_size)
+    preprocessing = preprocessing or carried_by(model)
+    return _predictions(
+        model, files, class_names, min(top, count), batch_size, preprocessing
+    )
 
 
-def _predictions(model, files, class_names, top, batch_size):
-    from keras_vit.data.preprocessing import resize
+def _predictions(model, files, class_names, top, batch_size, preprocessing):
+    from keras_vit.data.preprocessing import preprocess
 
     size = model.input_shape[1:3]
     for start in range(0, len(files), batch_size):
         pixels, errors = {}, {}
         for path in files[start : start + batch_size]:
             try:
-                pixels[path] = np.asarray(resize(read_image(path), size), np.float32)
+                image = preprocess(read_image(path), size, preprocessing)
+                pixels[path] = np.asarray(image, np.float32)
             except UnreadableImageError as error:
                 errors[path] = str(error)
         answers = {}

@@ -131,6 +131,7 @@ def test_a_setting_takes_the_place_of_the_recipes_own():
         ("ema=1", r"ema must lie in \[0, 1\)"),
         ("layer_decay=0", r"layer_decay must lie in \(0, 1\]"),
         ("model_arguments={}", "Expected key=value"),
+        ("evaluation_preprocessing=x", "Unknown preprocessing. Expected one of vit_j"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(setting, message):

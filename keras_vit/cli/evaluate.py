@@ -14,6 +14,8 @@ TAKES_PATHS = False
 
 def define(values):
     """Defines the flags."""
+    from keras_vit.preprocessing import PRESETS
+
     options = {"flag_values": values}
     flags.DEFINE_string(
         "model", None, "A run's folder, a .keras file or a SavedModel.", **options
@@ -26,6 +28,13 @@ def define(values):
         "if not given.",
         **options,
     )
+    flags.DEFINE_string(
+        "preprocessing",
+        None,
+        f"How images become the model's size: one of {', '.join(PRESETS)}, with a crop "
+        "fraction if need be, as in timm:0.95; the model's own if not given.",
+        **options,
+    )
     flags.DEFINE_integer(
         "batch_size", 200, "Images at a time.", lower_bound=1, **options
     )
@@ -36,7 +45,9 @@ def run(values):
     from keras_vit.data import load
     from keras_vit.evaluation import evaluate, write_report
     from keras_vit.model_files import load_classifier, name_of
+    from keras_vit.preprocessing import resolve
 
+    preprocessing = values.preprocessing and resolve(values.preprocessing)
     model = load_classifier(values.model).model
     dataset = load(values.dataset, **dataset_flags.arguments(values))
     if model.output_shape[-1] != dataset.num_classes:
@@ -44,7 +55,7 @@ def run(values):
             f"The model has {model.output_shape[-1]} classes, "
             f"{dataset.name} has {dataset.num_classes}"
         )
-    result = evaluate(model, dataset.test, values.batch_size)
+    result = evaluate(model, dataset.test, values.batch_size, preprocessing)
     name = name_of(values.model)
     folder = pathlib.Path(values.folder or pathlib.Path("evaluations") / name)
     write_report(result, dataset.class_names, folder)

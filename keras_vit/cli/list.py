@@ -41,7 +41,7 @@ def run(values):
             print(f"{name:<12} -")
     print(
         "\nAll are Google's, Apache-2.0; the model itself makes (x - 127.5) / 127.5 of "
-        "pixels. Also:\n"
+        "pixels,\nand evaluation squashes images to the size above (vit_jax). Also:\n"
         "weights='hf:<owner>/<name>', and the path of a .npz or .safetensors file."
     )
     return 0

@@ -13,9 +13,18 @@ TAKES_PATHS = True
 
 def define(values):
     """Defines the flags."""
+    from keras_vit.preprocessing import PRESETS
+
     options = {"flag_values": values}
     flags.DEFINE_string(
         "model", None, "A run's folder, a .keras file or a SavedModel.", **options
+    )
+    flags.DEFINE_string(
+        "preprocessing",
+        None,
+        f"How images become the model's size: one of {', '.join(PRESETS)}, with a crop "
+        "fraction if need be, as in timm:0.95; the model's own if not given.",
+        **options,
     )
     flags.DEFINE_integer(
         "top", 3, "How many classes to name.", lower_bound=1, **options
@@ -29,7 +38,10 @@ def run(values, paths):
     if not paths:
         raise ValueError("no images. Expected image files or folders after the flags")
     status = 0
-    for one in predict(values.model, paths, top=values.top):
+    predictions = predict(
+        values.model, paths, top=values.top, preprocessing=values.preprocessing
+    )
+    for one in predictions:
         if one.error:
             print(f"keras-vit predict: {one.error}", file=sys.stderr)
             status = UNREADABLE

@@ -2,6 +2,11 @@
 
 import tensorflow as tf
 
+from keras_vit.preprocessing import Preprocessing
+
+SQUASH = Preprocessing()
+_KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic"}  # that Pillow widens alike
+
 
 def resize(images, size):
     """Squashes images to a size, as the reference does in evaluation.
@@ -18,3 +23,124 @@ def resize(images, size):
     if tuple(images.shape[-3:-1]) == tuple(size):
         return images
     return tf.image.resize(images, size, method="bilinear")
+
+
+def preprocess(image, size, preprocessing=SQUASH):
+    """Makes an image one of a model's size, eagerly or in a graph.
+
+    Args:
+        image: uint8 or float pixels in [0, 255], `(H, W, 3)`; H and W need
+            not be known in a graph.
+        size: (height, width) in pixels.
+        preprocessing: a `Preprocessing`.
+
+    Returns:
+        Pixels `(height, width, 3)`: uint8 for the levels `"truncate"` and
+        `"round"`, float32 for `"float"`. An image that only was to be squashed
+        and has that size comes as it is.
+
+    Example:
+
+    >>> from keras_vit.preprocessing import resolve
+    >>> photograph = np.zeros((375, 500, 3), np.uint8)
+    >>> preprocess(photograph, (224, 224), resolve("timm")).shape.as_list()
+    [224, 224, 3]
+    """
+    p = preprocessing
+    squashed = p.aspect == "squash" and p.crop_fraction == 1
+    if squashed and (p == SQUASH or tuple(image.shape[:2]) == tuple(size)):
+        return resize(image, size)
+    around = p.before_crop(size)
+    height, width = tf.unstack(tf.shape(image, tf.int64)[:2])
+    if p.aspect == "short_side":
+        around = _covering(height, width, around, p.arithmetic)
+    top, left = (
+        _margin(whole, side, p.arithmetic)
+        for whole, side in zip(around, size, strict=True)
+    )
+    if p.antialias and p.levels == "round" and p.method in _KERNELS:
+        image = _as_pillow(image, around, (top, left), size, p.method)
+        return tf.ensure_shape(image, (*size, 3))
+    image = tf.image.resize(
+        image, tf.cast(tf.stack(around), tf.int32), p.method, antialias=p.antialias
+    )
+    image = image[top : top + size[0], left : left + size[1]]
+    return tf.ensure_shape(_LEVELS[p.levels](image), (*size, 3))
+
+
+def _covering(height, width, target, arithmetic):
+    """The sides of an image that keeps its aspect and just covers a target."""
+    rows, columns = target
+    by_height = rows * width >= columns * height
+    if arithmetic == "big_vision":  # in float32, as there
+        scale = tf.where(by_height, rows / height, columns / width)
+        scale = tf.cast(scale, tf.float32)
+        return [
+            tf.cast(tf.round(tf.cast(side, tf.float32) * scale), tf.int64)
+            for side in (height, width)
+        ]
+    if arithmetic == "torchvision" and rows != columns:  # timm's ResizeKeepRatio
+        ratio = tf.minimum(height / rows, width / columns)
+        return [
+            tf.cast(tf.round(tf.cast(side, tf.float64) / ratio), tf.int64)
+            for side in (height, width)
+        ]
+    fitting = tf.constant(target, tf.int64)
+    return [
+        tf.where(by_height, fitting[0], height * columns // width),
+        tf.where(by_height, width * rows // height, fitting[1]),
+    ]
+
+
+def _margin(whole, side, arithmetic):
+    """The pixels before the middle part of a side."""
+    if arithmetic == "torchvision":  # rounds halves to even numbers, as Python does
+        return tf.cast(tf.round((whole - side) / 2), tf.int64)
+    return (whole - side) // 2
+
+
+def _as_pillow(image, around, offsets, size, method):
+    """Resizes as Pillow does: columns, uint8, rows, uint8; only what is left.
+
+    Each pass goes along one axis of length 1 in the other direction, on which
+    the filter has but one tap.
+    """
+    height, width = tf.unstack(tf.shape(image, tf.int64)[:2])
+    x = _along(image[:, tf.newaxis], 1, width, around[1], offsets[1], size[1], method)
+    x = tf.reshape(x, (1, height, 1, size[1] * 3))
+    x = _along(x, 0, height, around[0], offsets[0], size[0], method)
+    return tf.reshape(x, (*size, 3))
+
+
+def _along(images, axis, old, new, offset, count, method):
+    """`count` pixels from `offset` of an axis resized from `old` to `new`: uint8."""
+
+    def of_axis(value, other):
+        value = tf.cast(value, tf.float32)
+        return tf.stack([other, value] if axis else [value, other])
+
+    return _rounded(
+        tf.raw_ops.ScaleAndTranslate(
+            images=images,
+            size=[1, count] if axis else [count, 1],
+            scale=of_axis(new / old, 1.0),
+            translation=of_axis(-offset, 0.0),
+            kernel_type=_KERNELS[method],
+            antialias=True,
+        )
+    )
+
+
+def _truncated(image):
+    return tf.saturate_cast(image, tf.uint8)
+
+
+def _rounded(image):
+    return tf.saturate_cast(tf.floor(image + 0.5), tf.uint8)
+
+
+_LEVELS = {
+    "float": lambda image: tf.cast(image, tf.float32),
+    "truncate": _truncated,
+    "round": _rounded,
+}

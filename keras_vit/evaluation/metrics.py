@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_vit.preprocessing import carried_by, resolve
+
 MOST_CONFUSED = 4096  # classes, beyond which no confusion matrix is kept
 
 
@@ -82,7 +84,7 @@ class Tally:
         )
 
 
-def evaluate(model, split, batch_size=200):
+def evaluate(model, split, batch_size=200, preprocessing=None):
     """Evaluates a classifier on a whole split, its last partial batch included.
 
     Args:
@@ -90,12 +92,16 @@ def evaluate(model, split, batch_size=200):
         split: a split of a `keras_vit.data.Dataset`, or `(images, labels)`,
             with labels below K.
         batch_size: images at a time. It does not change the result.
+        preprocessing: how images of other sizes become the model's: a
+            `keras_vit.preprocessing.Preprocessing`, or text such as
+            `"timm:0.9"`. The model's own by default.
 
     Returns:
         An `Evaluation`.
 
     Raises:
-        ValueError: if a label is not one of the model's classes.
+        ValueError: if a label is not one of the model's classes, or for
+            an unknown preprocessing.
         FloatingPointError: if a logit is not finite.
 
     Example:
@@ -109,12 +115,13 @@ def evaluate(model, split, batch_size=200):
 
     if isinstance(split, tuple):
         split = Split(*split)
-    height, width = model.input_shape[1:3]
+    own = preprocessing is None
+    preprocessing = carried_by(model) if own else resolve(preprocessing)
     num_classes = model.output_shape[-1]
     split.check_classes(num_classes)
     tally = Tally(num_classes, several=split.labels.ndim == 2)
     for images, labels, weights in evaluation_batches(
-        split, batch_size, (height, width)
+        split, batch_size, model.input_shape[1:3], preprocessing
     ):
         real = weights > 0
         tally.add(np.asarray(model.predict_on_batch(images))[real], labels[real])

@@ -6,7 +6,14 @@ import keras
 
 from keras_vit.exporting.agreement import check_agreement
 from keras_vit.files import written_whole
-from keras_vit.model_files import LABELS, ServedModel, write_labels
+from keras_vit.model_files import (
+    LABELS,
+    PREPROCESSING,
+    ServedModel,
+    write_labels,
+    write_preprocessing,
+)
+from keras_vit.preprocessing import carried_by
 
 
 def write(model, folder, class_names=None):
@@ -50,9 +57,11 @@ def write(model, folder, class_names=None):
     version = folder / str(max(taken, default=0) + 1)
     with written_whole(version) as scratch:
         archive.write_out(str(scratch), verbose=False)
+        assets = scratch / "assets"
+        assets.mkdir(exist_ok=True)
+        write_preprocessing(assets / PREPROCESSING, carried_by(model))
         if class_names is not None:
-            (scratch / "assets").mkdir(exist_ok=True)
-            write_labels(scratch / "assets" / LABELS, class_names)
+            write_labels(assets / LABELS, class_names)
         _check(model, ServedModel(scratch))
     return version
 

@@ -1,5 +1,8 @@
 """The Vision Transformer's layers, in the order an image meets them."""
 
+from keras_vit.layers.pixel_normalization import (
+    PixelNormalization as PixelNormalization,
+)
 from keras_vit.layers.patches import Patches as Patches
 from keras_vit.layers.patch_encoder import PatchEncoder as PatchEncoder
 from keras_vit.layers.attention import MultiHeadSelfAttention as MultiHeadSelfAttention

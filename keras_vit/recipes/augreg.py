@@ -22,6 +22,7 @@ RECIPES = {
         model_arguments={"representation_size": 768},
         head_bias=-6.9,
         train_split="train[:99%]",
+        evaluation_preprocessing="big_vision:0.875",
         epochs=300,
         batch_size=4096,
         momentum_dtype="bfloat16",

@@ -13,6 +13,7 @@ RECIPES = {
             "representation_size": 384,
         },
         train_split="train[:99%]",
+        evaluation_preprocessing="big_vision:0.875",
         epochs=90,
         batch_size=1024,
         momentum_dtype="bfloat16",

@@ -5,6 +5,7 @@ import json
 import math
 from dataclasses import dataclass, field
 
+from keras_vit.preprocessing import resolve
 from keras_vit.variants import VARIANTS
 
 # The values of settings that are words. The tables behind them lie where the
@@ -39,6 +40,9 @@ class Recipe:
         image_size: the side of an image, in pixels.
         train_split: what is learnt from, such as `"train[:98%]"`.
         eval_split: what is looked at on the way and at the end.
+        evaluation_preprocessing: how images become the model's size there, as
+            `keras_vit.preprocessing` names it, such as `"timm:0.9"`; the model
+            keeps it. Empty: the model's own.
         epochs: passes over the training split.
         steps: in place of epochs, where above 0.
         batch_size: images in a step, on all devices together.
@@ -99,6 +103,7 @@ class Recipe:
     image_size: int = 224
     train_split: str = "train"
     eval_split: str = "test"
+    evaluation_preprocessing: str = ""
     epochs: int = 10
     steps: int = 0
     batch_size: int = 100
@@ -153,6 +158,8 @@ class Recipe:
                     f"{name} must be one of {', '.join(choices)}. "
                     f"Received: {name}={getattr(self, name)!r}"
                 )
+        if self.evaluation_preprocessing:
+            resolve(self.evaluation_preprocessing)
         if self.crop_padding and self.crop != "pad":
             raise ValueError(
                 "crop_padding goes with crop=pad. "

@@ -11,6 +11,7 @@ from keras_vit import layers
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.factories import FACTORIES
 from keras_vit.model_files import ServedModel, load_classifier
+from keras_vit.preprocessing import carry, resolve
 from keras_vit.training.objectives import distilled, supervised
 from keras_vit.training.optimizers import SGD, Adam, Optimizer, rate_factors
 from keras_vit.training.schedules import LearningRate
@@ -30,7 +31,9 @@ def build_model(recipe, num_classes):
         ValueError: for a model that there is not, or that cannot be trained.
     """
     if recipe.model not in FACTORIES:
-        return _load_model(recipe.model)
+        model = _load_model(recipe.model)
+        set_preprocessing(model, recipe)
+        return model
     arguments = dict(recipe.model_arguments)
     if recipe.weights:
         arguments["weights"] = recipe.weights
@@ -44,7 +47,18 @@ def build_model(recipe, num_classes):
         )
     if recipe.head_bias:
         _set_head_bias(model, recipe.head_bias)
+    set_preprocessing(model, recipe)
     return model
+
+
+def set_preprocessing(model, recipe):
+    """Has the model keep how the recipe evaluates it, if the recipe says.
+
+    Raises:
+        ValueError: if the model has no layer for it.
+    """
+    if recipe.evaluation_preprocessing:
+        carry(model, resolve(recipe.evaluation_preprocessing))
 
 
 def prepare(model, recipe):

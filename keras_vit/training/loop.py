@@ -12,6 +12,7 @@ from tqdm import tqdm
 from keras_vit.data.evaluation import evaluation_batches
 from keras_vit.distribution import local_replicas, num_workers
 from keras_vit.evaluation import Tally
+from keras_vit.preprocessing import carried_by
 from keras_vit.training.replicas import ForwardPass, summed_over_workers
 
 MOST_FAILED_CHECKPOINTS = 3
@@ -172,7 +173,9 @@ class Loop:
         callbacks.on_test_begin()
         self.state.swap_average()
         try:
-            batches = evaluation_batches(split, batch_size, model.input_shape[1:3])
+            batches = evaluation_batches(
+                split, batch_size, model.input_shape[1:3], carried_by(model)
+            )
             for number, (images, labels, weights) in enumerate(batches):
                 if not self._forward.is_mine(number):
                     continue

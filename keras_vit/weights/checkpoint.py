@@ -3,8 +3,10 @@
 import json
 import math
 import pathlib
+import warnings
 from dataclasses import dataclass
 
+from keras_vit.preprocessing import Preprocessing, resolve
 from keras_vit.variants import VARIANTS
 from keras_vit.weights.download import cached, from_hub
 from keras_vit.weights.files import open_arrays
@@ -48,7 +50,7 @@ def find_checkpoint(variant, weights):
     weights = str(weights)
     if (variant, weights) in RELEASES:
         release = RELEASES[variant, weights]
-        return _read(cached(release.url), variant, release.image_size)
+        return _read(cached(release.url), variant, release)
     if weights.startswith(HUB):
         return _read(from_hub(weights.removeprefix(HUB)), variant)
     if pathlib.Path(weights).exists():
@@ -60,29 +62,48 @@ def find_checkpoint(variant, weights):
     )
 
 
-def _read(path, variant, image_size=None):
+def _read(path, variant, release=None):
     file, config = find(path)
     stored = open_arrays(file)
     source = recognise(stored)
-    stored = source.normalise(stored)
-    preprocessing = file.parent / "preprocessor_config.json"
-    if file.suffix == ".safetensors" and preprocessing.is_file():
-        config["preprocessing"] = json.loads(preprocessing.read_text())
+    names, stored = list(stored), source.normalise(stored)
+    processor = file.parent / "preprocessor_config.json"
+    if file.suffix == ".safetensors" and processor.is_file():
+        config["preprocessing"] = json.loads(processor.read_text())
     arguments = source.arguments(stored)
     num_classes = arguments.pop("num_classes", None)
     mean, deviation = source.pixels(config)
+    image_size = config.get("image_size") or _image_size(stored, source, variant)
+    preprocessing = _preprocessing(source, names, config, image_size)
+    if release is not None:
+        image_size, preprocessing = release.image_size, resolve(release.preprocessing)
     return Checkpoint(
         path,
         num_classes,
-        image_size or config.get("image_size") or _image_size(stored, source, variant),
+        image_size,
         {
             "activation": activation_of(source, config),
             "layer_norm_epsilon": epsilon_of(source, config),
             "pixel_mean": mean,
             "pixel_deviation": deviation,
+            "evaluation_preprocessing": preprocessing,
             **arguments,
         },
     )
+
+
+def _preprocessing(source, names, config, image_size):
+    """How the source evaluates; by squashing where this package has no such way."""
+    try:
+        return source.preprocessing(names, config, image_size)
+    except ValueError as error:
+        warnings.warn(
+            f"These weights were evaluated in a way that keras_vit has not ({error}). "
+            "Their model squashes images; evaluate and predict take another "
+            "preprocessing.",
+            stacklevel=2,
+        )
+        return Preprocessing()
 
 
 def _image_size(stored, source, variant):

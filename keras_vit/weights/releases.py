@@ -26,6 +26,8 @@ class Release:
         top1_source: who says so.
         licence: of the file.
         pixels: what the model makes of pixels x in [0, 255] before all else.
+        preprocessing: how images become its size in evaluation, as
+            `keras_vit.preprocessing` names it.
     """
 
     variant: str
@@ -37,6 +39,7 @@ class Release:
     top1_source: str = ""
     licence: str = "Apache-2.0"
     pixels: str = "(x - 127.5) / 127.5"
+    preprocessing: str = "vit_jax"
 
     @property
     def url(self):

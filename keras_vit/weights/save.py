@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 from keras_vit.files import written_whole
+from keras_vit.preprocessing import carried_by
 from keras_vit.weights.architecture import describe, weights
 from keras_vit.weights.files import open_arrays
 from keras_vit.weights.load import (
@@ -167,16 +168,44 @@ def huggingface_preprocessing(model):
             mean = list(layer.input_mean)
             deviation = [variance**0.5 for variance in layer.input_variance]
     return {
-        "image_processor_type": "ViTImageProcessor",
-        "do_resize": True,
-        "size": {"height": height, "width": width},
-        "resample": 2,  # bilinear
+        **_huggingface_resizing(carried_by(model), height, width),
         "do_rescale": True,
         "rescale_factor": 1 / 255,
         "do_normalize": True,
         "image_mean": [value / 255 for value in mean],
         "image_std": [value / 255 for value in deviation],
     }
+
+
+RESAMPLE = {"bilinear": 2, "bicubic": 3, "area": 4}  # Pillow's; 4 is nearly so
+
+
+def _huggingface_resizing(preprocessing, height, width):
+    """What its processors know of how images become a model's size.
+
+    They antialias and round always; whole pixels are theirs.
+    """
+    rows, columns = preprocessing.before_crop((height, width))
+    told = {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": rows, "width": columns},
+        "resample": RESAMPLE[preprocessing.method],
+    }
+    if preprocessing.aspect == "short_side":
+        if height != width:
+            raise ValueError(
+                "huggingface's files cannot hold an aspect that is kept for images "
+                f"that are not square. Received: {height} x {width}"
+            )
+        told |= {"image_processor_type": "BitImageProcessor"}
+        told |= {"size": {"shortest_edge": rows}}
+    elif preprocessing.crop_fraction < 1:
+        told |= {"image_processor_type": "DeiTImageProcessor"}
+    if told["image_processor_type"] != "ViTImageProcessor":
+        told |= {"do_center_crop": True}
+        told |= {"crop_size": {"height": height, "width": width}}
+    return told
 
 
 FORMATS = {  # the source, the writer, the path's suffix

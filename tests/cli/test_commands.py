@@ -89,6 +89,11 @@ def test_help_is_short_and_names_every_flag(name, capsys):
         (["evaluate", "--model=no/where"], "No model at no/where"),
         (["evaluate", "--model={models}"], "Expected a run's folder"),
         (["evaluate", "--model={models}/run", "--batch_size=0"], "batch_size"),
+        (["evaluate", "--model={models}/run", "--preprocessing=x"], "one of vit_jax"),
+        (
+            ["predict", "--model={models}/run", "--preprocessing=x", "x.png"],
+            "one of vit_jax",
+        ),
         (["predict", "x.png"], "--model is missing"),
         (["predict", "--model={models}/run"], "no images"),
         (["predict", "--model={models}/run", "x.png"], "No such file or folder: x.png"),
@@ -153,6 +158,17 @@ def test_evaluate_prints_and_writes_the_same_numbers(trained, capsys):
     assert f"top-1  {100 * numbers['top1']:.2f} %" in first
     served = json.loads(pathlib.Path("evaluations/served/evaluation.json").read_text())
     assert served["confusion"] == numbers["confusion"]
+
+
+def test_a_preprocessing_of_its_own_changes_the_answers(trained, capsys):
+    answers = {}
+    for preprocessing in ("vit_jax", "timm:0.5"):
+        command = [f"--model={trained / 'run'}", f"--preprocessing={preprocessing}"]
+        assert main(["evaluate", *command, f"--folder={preprocessing[:4]}"]) == 0
+        path = pathlib.Path(preprocessing[:4]) / "evaluation.json"
+        answers[preprocessing] = json.loads(path.read_text())["loss"]
+    assert answers["vit_jax"] != answers["timm:0.5"]
+    assert main(["predict", *command, picture("a.png")]) == 0
 
 
 def test_export_writes_the_next_version(trained, capsys):

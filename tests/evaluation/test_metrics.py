@@ -3,9 +3,13 @@ import json
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_vit.data import Split
+from keras_vit.data.preprocessing import preprocess
 from keras_vit.evaluation import Tally, evaluate, write_report
+from keras_vit.prediction import predict
+from keras_vit.preprocessing import resolve
 
 
 class Answers:
@@ -52,6 +56,44 @@ def test_the_batch_size_changes_nothing(rng):
         assert (result.top1, result.top5) == (results[0].top1, results[0].top5)
         assert result.loss == pytest.approx(results[0].loss, rel=1e-12)
         np.testing.assert_array_equal(result.confusion, results[0].confusion)
+
+
+class Watched(Answers):
+    """A model that remembers what it saw, and carries a preprocessing."""
+
+    def __init__(self, preprocessing=None):
+        super().__init__(np.zeros((256, 2)))
+        self.input_shape = (None, 8, 8, 3)
+        self.preprocessing = preprocessing and resolve(preprocessing)
+
+    def predict_on_batch(self, images):
+        self.seen = images
+        return np.zeros((len(images), 2), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "counts"),
+    [
+        (None, None, "vit_jax"),
+        ("timm:0.5", None, "timm:0.5"),
+        ("timm:0.5", "big_vision:0.8", "big_vision:0.8"),
+        ("timm:0.5", resolve("vit_jax"), "vit_jax"),
+    ],
+)
+def test_images_are_resized_as_the_model_was_evaluated_or_as_is_said(
+    rng, own, given, counts, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    images = rng.integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
+    model = Watched(own)
+    evaluate(model, (images, np.zeros(3, int)), 3, preprocessing=given)
+    expected = [preprocess(one, (8, 8), resolve(counts)) for one in images]
+    np.testing.assert_array_equal(model.seen, np.stack(expected))
+    paths = [f"{number}.png" for number in range(3)]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    list(predict(model, paths, preprocessing=given))
+    np.testing.assert_array_equal(model.seen, np.stack(expected))
 
 
 def test_equal_logits_are_no_right_answer_for_every_class():

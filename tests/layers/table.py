@@ -1,8 +1,21 @@
 """Every layer, once: arguments that show each option, a shape in, the shape out."""
 
+import dataclasses
+
 from keras_vit import layers
+from keras_vit.preprocessing import PRESETS
 
 LAYERS = {
+    "PixelNormalization": (
+        layers.PixelNormalization,
+        {
+            "mean": [0.1, 0.2, 0.3],
+            "variance": [0.5, 0.25, 1.0],
+            "evaluation": dataclasses.asdict(PRESETS["timm"]),
+        },
+        (2, 8, 6, 3),
+        (2, 8, 6, 3),
+    ),
     "Patches": (layers.Patches, {"patch_size": 4}, (2, 9, 12, 3), (2, 2, 3, 48)),
     "Patches of 4 x 2": (
         layers.Patches,

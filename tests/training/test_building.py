@@ -9,6 +9,7 @@ import tensorflow as tf
 from conftest import randomize, tiny_vit
 
 from keras_vit import recipes
+from keras_vit.preprocessing import PRESETS, carried_by, resolve
 from keras_vit.training import building
 from keras_vit.training.step import TrainingState, training_step
 from training.test_run import small_recipe
@@ -23,7 +24,8 @@ SIZES = {
 # Of which a step does not depend, or only by the model's size.
 NOT_OF_THE_STEP = (
     *("dataset", "model", "model_arguments", "weights", "image_size", "batch_size"),
-    *("train_split", "eval_split", "epochs", "steps", "base_lr", "warmup_steps"),
+    *("train_split", "eval_split", "evaluation_preprocessing", "epochs", "steps"),
+    *("base_lr", "warmup_steps"),
     *("crop", "crop_area", "crop_padding", "flip", "mixup", "head_bias"),
     *("random_erasing", "cutmix", "repeats", "most_unreadable"),
     *("randaugment_layers", "randaugment_magnitude", "stem_width_factor"),
@@ -161,6 +163,13 @@ def test_a_head_bias_makes_every_class_rare():
     recipe = dataclasses.replace(in_small(recipes.get("cifar10")), head_bias=-6.9)
     model = building.build_model(recipe, 5)
     np.testing.assert_allclose(model.get_layer("head").bias, -6.9, rtol=1e-6)
+
+
+def test_a_model_keeps_how_the_recipe_evaluates_it():
+    recipe = small_recipe(evaluation_preprocessing="big_vision:0.5")
+    assert carried_by(building.build_model(recipe, 2)) == resolve("big_vision:0.5")
+    recipe = small_recipe(model_arguments=SIZES | {"evaluation_preprocessing": "timm"})
+    assert carried_by(building.build_model(recipe, 2)) == PRESETS["timm"]
 
 
 def test_freezing_goes_by_patterns_of_layers():

@@ -179,6 +179,30 @@ def test_what_does_not_fit_is_refused_before_any_work(arguments, message, tmp_pa
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("given", [None, "model"])
+def test_evaluation_and_all_that_is_left_agree_on_the_preprocessing(
+    given, tmp_path, monkeypatch
+):
+    """Cropping takes away what was put around the images; squashing does not."""
+    monkeypatch.chdir(tmp_path)
+    whole = small_dataset()
+    images = np.pad(whole.test.images, ((0, 0), (9, 9), (9, 9), (0, 0)), "symmetric")
+    dataset = dataclasses.replace(whole, test=Split(images, whole.test.labels))
+    recipe = small_recipe(evaluation_preprocessing="big_vision:16/34", epochs=6)
+    model = None
+    if given:
+        sizes = recipe.model_arguments
+        model = keras_vit.ViT(image_size=16, num_classes=2, **sizes)
+    run = keras_vit.train(recipe, dataset=dataset, model=model)
+    cropped = keras_vit.evaluate(run.model, whole.test, preprocessing="vit_jax")
+    assert run.evaluation.loss == pytest.approx(cropped.loss, rel=1e-5)
+    squashed = keras_vit.evaluate(run.model, dataset.test, preprocessing="vit_jax")
+    assert abs(squashed.loss - cropped.loss) > 1e-3
+    for path in (run.folder, run.saved_model):
+        again = keras_vit.evaluate(load_classifier(path).model, dataset.test)
+        assert again.loss == pytest.approx(cropped.loss, rel=1e-5)
+
+
 def test_a_folder_that_holds_something_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
     with pytest.raises(FileExistsError, match="holds something already"):

@@ -9,6 +9,7 @@ import re
 
 import numpy as np
 
+from keras_vit.preprocessing import PRESETS, resolve
 from keras_vit.weights.sources.source import HALF, Source
 from keras_vit.weights.translate import AS_IS, PATCHES, reshaped
 
@@ -150,6 +151,13 @@ def arguments(stored):
     return told
 
 
+def preprocessing(names, config, image_size):
+    """big_vision crops, and keeps its positions elsewhere than vit_jax."""
+    if any(name.endswith(POSITIONS) for name in names):
+        return PRESETS["vit_jax"]
+    return resolve("big_vision:384/448" if image_size == 384 else "big_vision")
+
+
 GOOGLE = Source(
     name="google",
     recognises=lambda names: any("Transformer/encoder" in name for name in names),
@@ -161,5 +169,6 @@ GOOGLE = Source(
     positions=POSITIONS,
     arguments=arguments,
     pixels=lambda config: HALF,
+    preprocessing=preprocessing,
     dropped_with_head=("head/", "pre_logits/"),
 )

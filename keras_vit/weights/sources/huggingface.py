@@ -4,8 +4,10 @@ Canonical are the names on disk, without the prefix of the backbone. Newer
 versions of the library use other names in memory; both are read.
 """
 
+import dataclasses
 import re
 
+from keras_vit.preprocessing import PRESETS
 from keras_vit.weights.sources.source import HALF, IMAGENET, Source
 from keras_vit.weights.sources.torch_layout import dense, norm
 from keras_vit.weights.translate import AS_IS, PATCHES_TORCH
@@ -119,6 +121,40 @@ def _pixels(default):
     return pixels
 
 
+RESAMPLE = {2: "bilinear", 3: "bicubic", 4: "area"}  # Pillow's; 4 is nearly so
+
+
+def _preprocessing(default):
+    def preprocessing(names, config, image_size):
+        """As `preprocessor_config.json` says."""
+        told = config.get("preprocessing")
+        if told is None or not told.get("do_resize", True):
+            return default
+        kind = told.get("image_processor_type") or told.get("feature_extractor_type")
+        kind = kind or "ViT"
+        # What is not said is the processor's own, of which ViT's does not crop.
+        is_vit = kind.startswith("ViT")
+        resample = told.get("resample", 2 if is_vit else 3)
+        size = told.get("size", 224)
+        if isinstance(size, int):  # of the short side for some, of both for most
+            size = {"shortest_edge" if kind.startswith("Bit") else "height": size}
+        side = size.get("shortest_edge") or size.get("height")
+        if resample not in RESAMPLE or not side:
+            raise ValueError(f"resample={resample}, size={size}")
+        crop = side
+        if told.get("do_center_crop", not is_vit):
+            crop = told.get("crop_size", 224)
+            crop = crop if isinstance(crop, int) else crop["height"]
+        return dataclasses.replace(
+            default,
+            aspect="short_side" if "shortest_edge" in size else "squash",
+            method=RESAMPLE[resample],
+            crop_fraction=crop / side,
+        )
+
+    return preprocessing
+
+
 HUGGINGFACE = Source(
     name="huggingface",
     recognises=_has(".0.layernorm_before."),
@@ -130,6 +166,7 @@ HUGGINGFACE = Source(
     positions="embeddings.position_embeddings",
     arguments=arguments,
     pixels=_pixels(HALF),
+    preprocessing=_preprocessing(PRESETS["huggingface"]),
     dropped_with_head=(
         "classifier.",
         "cls_classifier.",
@@ -148,5 +185,6 @@ DINOV2 = Source(
     positions="embeddings.position_embeddings",
     arguments=arguments,
     pixels=_pixels(IMAGENET),
+    preprocessing=_preprocessing(PRESETS["dinov2"]),
     dropped_with_head=("classifier.",),
 )

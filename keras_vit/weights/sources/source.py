@@ -29,6 +29,9 @@ class Source:
             they tell, and `num_classes` if there is a head.
         pixels: the repository's settings -> (mean, deviation) of pixels in
             [0, 255].
+        preprocessing: the names as found, the repository's settings, the side
+            of its images or `None` -> the `Preprocessing` of its evaluation;
+            a ValueError where this package has none like it.
         dropped_with_head: beginnings of canonical names that belong to the
             head, and are left out when a new one is wanted.
     """
@@ -43,4 +46,5 @@ class Source:
     positions: str
     arguments: Callable
     pixels: Callable
+    preprocessing: Callable
     dropped_with_head: tuple[str, ...] = field(default=())

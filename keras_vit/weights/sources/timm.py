@@ -1,9 +1,11 @@
 """timm (pytorch-image-models), and the hybrids there."""
 
+import dataclasses
 import math
 
 import numpy as np
 
+from keras_vit.preprocessing import PRESETS
 from keras_vit.weights.files import Stored
 from keras_vit.weights.sources.source import HALF, Source
 from keras_vit.weights.sources.torch_layout import dense, fused, norm
@@ -122,6 +124,26 @@ def pixels(config):
     return tuple(tuple(255 * x for x in told[key]) for key in ("mean", "std"))
 
 
+ASPECTS = {"center": "short_side", "squash": "squash"}  # of `crop_mode`
+CROP = 0.875  # of a configuration that does not say
+
+
+def preprocessing(names, config, image_size):
+    """As `pretrained_cfg` says; 0.9 at 224 pixels, all of it above, if not."""
+    told = config.get("pretrained_cfg")
+    if told is None:
+        told = {"crop_pct": 0.9 if (image_size or 224) <= 224 else 1.0}
+    mode = told.get("crop_mode") or "center"
+    if mode not in ASPECTS:
+        raise ValueError(f"crop_mode={mode!r}")
+    return dataclasses.replace(
+        PRESETS["timm"],
+        aspect=ASPECTS[mode],
+        method=told.get("interpolation") or "bicubic",
+        crop_fraction=told.get("crop_pct") or CROP,
+    )
+
+
 TIMM = Source(
     name="timm",
     recognises=lambda names: any(name.startswith("blocks.0.attn.") for name in names),
@@ -133,5 +155,6 @@ TIMM = Source(
     positions="pos_embed",
     arguments=arguments,
     pixels=pixels,
+    preprocessing=preprocessing,
     dropped_with_head=("head.", "head_dist."),
 )

@@ -2,6 +2,7 @@
 
 import re
 
+from keras_vit.preprocessing import PRESETS, resolve
 from keras_vit.weights.sources.source import IMAGENET, Source
 from keras_vit.weights.sources.torch_layout import dense, fused, norm
 from keras_vit.weights.translate import AS_IS, PATCHES_TORCH
@@ -49,6 +50,13 @@ def arguments(stored):
     return told
 
 
+def preprocessing(names, config, image_size):
+    """Its weights for more pixels than 224 are those of SWAG: bicubic, whole."""
+    if (image_size or 224) > 224:
+        return resolve("timm:1")
+    return PRESETS["torchvision"]
+
+
 TORCHVISION = Source(
     name="torchvision",
     recognises=lambda names: "conv_proj.weight" in names,
@@ -60,5 +68,6 @@ TORCHVISION = Source(
     positions="encoder.pos_embedding",
     arguments=arguments,
     pixels=lambda config: IMAGENET,
+    preprocessing=preprocessing,
     dropped_with_head=("heads.",),
 )

@@ -1,0 +1,78 @@
+import pytest
+from conftest import tiny_vit
+
+import keras_vit
+from keras_vit.preprocessing import (
+    PRESETS,
+    Preprocessing,
+    carried_by,
+    carry,
+    resolve,
+)
+
+
+def test_text_names_a_preset_and_its_own_crop_fraction():
+    assert resolve("timm") is PRESETS["timm"]
+    assert resolve("timm:0.95").crop_fraction == 0.95
+    assert resolve("big_vision:384/448").before_crop((384, 384)) == (448, 448)
+    assert resolve("big_vision").before_crop((224, 224)) == (256, 256)
+    assert resolve("timm").before_crop((224, 224)) == (248, 248)
+
+
+@pytest.mark.parametrize("text", ["", "tim", "timm:", "timm:x", "timm:2", "timm:1/0"])
+def test_unknown_text_is_refused_with_the_choices(text):
+    with pytest.raises(ValueError, match=f"one of vit_jax, big_vis.*: '{text}'"):
+        resolve(text)
+
+
+@pytest.mark.parametrize("size", [224, 384, 518])
+def test_any_side_before_the_crop_is_found_again(size):
+    for whole in range(size, 2 * size):
+        assert Preprocessing(crop_fraction=size / whole).before_crop([size]) == (whole,)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("aspect", "long_side"), ("method", "lanczos"), ("levels", 3), ("arithmetic", "")],
+)
+def test_a_wrong_field_is_refused_by_name(field, value):
+    with pytest.raises(ValueError, match=f"{field} must be one of .*Received: {field}"):
+        Preprocessing(**{field: value})
+
+
+def test_a_model_carries_its_own_through_everything_that_makes_another(tmp_path):
+    import keras
+
+    model = tiny_vit(evaluation_preprocessing="timm:0.8")
+    model.save(tmp_path / "a.keras")
+    for other in (
+        model,
+        keras.models.load_model(tmp_path / "a.keras"),
+        keras.models.clone_model(model),
+        keras_vit.resize(model, 32),
+        keras_vit.replace_head(model, 3),
+        keras.Sequential([model]),
+    ):
+        assert carried_by(other) == resolve("timm:0.8")
+
+
+def test_a_model_that_does_not_say_squashes():
+    import keras
+
+    images = keras.Input((8, 8, 3))
+    old = keras.layers.Normalization(mean=[1.0] * 3, variance=[1.0] * 3)(images)
+    for model in (
+        tiny_vit(),
+        tiny_vit(include_preprocessing=False),
+        keras.Model(images, old),
+        object(),
+    ):
+        assert carried_by(model) == PRESETS["vit_jax"]
+
+
+def test_a_model_with_nowhere_to_keep_it_is_refused():
+    model = tiny_vit()
+    carry(model, PRESETS["timm"])
+    assert carried_by(model) == PRESETS["timm"]
+    with pytest.raises(ValueError, match="'preprocessing'.*Received: 'vit', which has"):
+        carry(tiny_vit(include_preprocessing=False), PRESETS["timm"])
