@@ -3,7 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_vit.data.images import UnreadableImageError
 from keras_vit.data.preprocessing import SQUASH, preprocess
+from keras_vit.data.unreadable import READING_ERRORS, unreadable_among
 
 
 def evaluation_batches(split, batch_size, image_size, preprocessing=SQUASH):
@@ -20,16 +22,20 @@ def evaluation_batches(split, batch_size, image_size, preprocessing=SQUASH):
 
     Yields:
         `(images, labels, weights)` of B rows each, as NumPy arrays.
+
+    Raises:
+        UnreadableImageError: naming the first image of a batch that cannot be
+            read.
     """
     read = split.reader()
     stream = tf.data.Dataset.range(len(split)).map(
         lambda index: preprocess(read(index), image_size, preprocessing),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
-    stream = stream.batch(batch_size).prefetch(1)
-    for number, images in enumerate(stream.as_numpy_iterator()):
-        start = number * batch_size
+    batches = stream.batch(batch_size).prefetch(1).as_numpy_iterator()
+    for start in range(0, len(split), batch_size):
         labels = split.labels[start : start + batch_size]
+        images = _next(batches, split, range(start, start + len(labels)))
         weights = np.ones(len(labels), np.float32)
         missing = batch_size - len(labels)
         if missing:
@@ -38,3 +44,14 @@ def evaluation_batches(split, batch_size, image_size, preprocessing=SQUASH):
                 for array in (images, labels, weights)
             )
         yield images, labels, weights
+
+
+def _next(batches, split, indices):
+    try:
+        return next(batches)
+    except READING_ERRORS as error:
+        reasons = [*unreadable_among(split, indices).values()] or [error]
+        raise UnreadableImageError(
+            f"{reasons[0]}. An evaluation reads every image: mend or remove the file. "
+            "keras-vit inspect-data finds all that cannot be read"
+        ) from error

@@ -3,8 +3,18 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import tensorflow as tf
 
 from keras_vit.data.images import UnreadableImageError
+
+# What the graph raises where an image cannot be read.
+READING_ERRORS = (
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.DataLossError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.UnknownError,  # of Python in the graph
+)
 
 
 def unreadable_among(split, indices):

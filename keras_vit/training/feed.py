@@ -1,9 +1,7 @@
 """The batches of a run, step by step, whatever its files are like."""
 
-import tensorflow as tf
-
 from keras_vit.data.pipeline import CHUNK, examples_of_step
-from keras_vit.data.unreadable import stand_ins, unreadable_among
+from keras_vit.data.unreadable import READING_ERRORS, stand_ins, unreadable_among
 from keras_vit.training.replicas import distributed_batches
 
 
@@ -43,7 +41,7 @@ class Feed:
             try:
                 self._stream = self._stream or iter(self._from(step))
                 return next(self._stream)
-            except _OF_UNREADABLE_IMAGES as error:
+            except READING_ERRORS as error:
                 self._stream = None
                 self._pass_over(step, error)
 
@@ -99,12 +97,3 @@ class Feed:
                 f"Cannot be read: {reason}. {split.name(others[index])} is shown in "
                 f"its place ({len(known)} so far)."
             )
-
-
-_OF_UNREADABLE_IMAGES = (
-    tf.errors.InvalidArgumentError,
-    tf.errors.NotFoundError,
-    tf.errors.DataLossError,
-    tf.errors.PermissionDeniedError,
-    tf.errors.UnknownError,  # of Python in the graph
-)
