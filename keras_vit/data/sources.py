@@ -7,18 +7,25 @@ import re
 
 import numpy as np
 
+from keras_vit.data import tfds, vtab
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.images import SUFFIXES
 from keras_vit.data.splits import Files, Split
 
 
-def load(name):
+def load(name, *, data_dir=None, download=False):
     """Loads a data set.
 
     Args:
         name: a key of `SOURCES`, or the path of a folder with `train` and
             `test` (or `val`) in it, and in each of them a folder for each
-            class, named as the class and holding its images.
+            class, named as the class and holding its images. Or a data set
+            of TensorFlow Datasets, such as `"imagenet2012"` or
+            `"tfds:cifar10"`, which are `Records`; or a task of VTAB-1k, such
+            as `"vtab/dtd"`.
+        data_dir: where TensorFlow Datasets has prepared its data sets; `None`:
+            `$TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
+        download: whether it is to download and prepare what is not there.
 
     Returns:
         A `Dataset`.
@@ -36,9 +43,14 @@ def load(name):
         return SOURCES[name]()
     if pathlib.Path(name).is_dir():
         return _folder(pathlib.Path(name))
+    if name.startswith(vtab.PREFIX):
+        return vtab.load(name, data_dir=data_dir, download=download)
+    if name.startswith(tfds.PREFIX) or tfds.is_known(name, data_dir):
+        return tfds.load(name, data_dir=data_dir, download=download)
     raise ValueError(
         f"Unknown data set. Expected one of {', '.join(SOURCES)}, or the path of a "
-        f"folder with train/ and test/ in it. Received: {name!r}"
+        "folder with train/ and test/ in it, or the name of a data set of TensorFlow "
+        f"Datasets, or {vtab.PREFIX} and a task of VTAB-1k. Received: {name!r}"
     )
 
 
