@@ -4,6 +4,7 @@ Images are RGB pixels in [0, 255] everywhere.
 """
 
 from keras_vit.data.dataset import Dataset as Dataset
+from keras_vit.data.records import Records as Records
 from keras_vit.data.sources import load as load
 from keras_vit.data.splits import Files as Files
 from keras_vit.data.splits import Split as Split
