@@ -140,6 +140,21 @@ def test_black_and_white_images_are_of_0_and_255(prepared):
     assert {*np.unique([test.image(index) for index in range(10)])} == {0, 255}
 
 
+@pytest.mark.parametrize(
+    ("name", "feature"),
+    [("clevr_distance", "pixel_coords"), ("kitti_distance", "location")],
+)
+def test_distances_are_parted_where_the_paper_parts_them(name, feature):
+    seen = set()
+    for distance in np.arange(7, 30, 0.125, np.float32):
+        place = np.array([[0, 0, 99], [0, 0, distance]], np.float32)
+        example = {"objects": {feature: place, "type": np.array([3, 0])}}
+        label = int(vtab.TASKS[name].label.function(example))
+        assert label == LABELS[name](example), distance
+        seen.add(label)
+    assert len(seen) == {"clevr_distance": 6, "kitti_distance": 3}[name]
+
+
 def test_a_scene_without_a_vehicle_has_a_class_of_its_own():
     """In KITTI a car is of type 0, a pedestrian of type 3."""
     label = vtab.TASKS["kitti_distance"].label
