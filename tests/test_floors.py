@@ -43,7 +43,7 @@ DOORS = {
     "safetensors": {"weights/save.py"},
     "PIL": {"data/images.py", "data/inspection/reading.py", "training/run.py"},
     "keras_cv": {"data/augmentation.py"},
-    "tensorflow_datasets": {"data/sources.py"},
+    "tensorflow_datasets": {"data/tfds.py"},
 }
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "make_sample.py")
 

@@ -14,7 +14,7 @@ class Dataset:
 
     Attributes:
         name: what people call it.
-        train: a split: `Split`, `Files`, or what has their methods.
+        train: a split: `Split`, `Files`, `Records`, or what has their methods.
         test: another.
         class_names: in the order of the labels.
         validation: a third split; `None` where there is none.

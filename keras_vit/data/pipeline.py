@@ -73,8 +73,7 @@ def training_batches(
     """
     check_batch_size(split, batch_size, share.total, augmentation.repeats)
     order = Order(len(split), batch_size, seed, augmentation.repeats)
-    target = split.targets(num_classes)
-    read = _reader(split, augmentation, image_size)
+    read = _reader(split, augmentation, image_size, num_classes)
     mixes = bool(augmentation.mixup or augmentation.cutmix)
     # An image is mixed with the one before it in the global batch: a slice
     # needs that of its first one too.
@@ -91,7 +90,7 @@ def training_batches(
         places = slice_numbers // share.count * batch_size + columns
         indices = order.examples_at(places)
         draws = uniforms(seed, places, augmentation.num_draws())
-        return read(indices, draws), target(indices)
+        return read(indices, draws)
 
     def mix(number, batch):
         step = number // share.count
@@ -114,33 +113,38 @@ def training_batches(
     return stream.prefetch(2)
 
 
-def _reader(split, augmentation, size):
-    """Gives the way to many changed images at once: `(indices, draws)` to images."""
-    if augmentation.keeps_images_apart():
-        read = split.reader()
-        kind = tf.TensorSpec((*size, 3), augmentation.dtype())
-        return lambda *rows: tf.map_fn(
-            lambda row: augmented(read, *row, augmentation, size),
-            rows,
-            fn_output_signature=kind,
-        )
-    read_all = _read_all(split, size)
-    if augmentation.crop == "none" and not augmentation.flip:
-        return lambda indices, draws: read_all(indices)
-    return lambda indices, draws: moved(read_all(indices), draws, augmentation)
-
-
-def _read_all(split, size):
-    """Gives the way to many images of a size, as they are: indices to images."""
-    if split.at_once:
+def _reader(split, augmentation, size, num_classes):
+    """Gives the way to many examples: `(indices, draws)` to images and targets."""
+    apart = augmentation.keeps_images_apart()
+    target = split.targets(num_classes)
+    if split.at_once and not apart:
         read_all = split.at_once()
-        return lambda indices: resize(read_all(indices), size)
-    read, kind = split.reader(), tf.TensorSpec((*size, 3), tf.float32)
-    return lambda indices: tf.map_fn(
-        lambda index: tf.ensure_shape(resize(read(index), size), kind.shape),
-        indices,
-        fn_output_signature=kind,
-    )
+
+        def examples(indices, draws):
+            return resize(read_all(indices), size), target(indices)
+    else:
+        read = split.reader()
+        change = augmentation if apart else _UNCHANGED
+        kinds = (
+            tf.TensorSpec((*size, 3), change.dtype()),
+            tf.TensorSpec((num_classes,), tf.float32),
+        )
+
+        def example(row):
+            index, draws = row
+            return augmented(read, index, draws, change, size), target(index)
+
+        def examples(indices, draws):
+            return tf.map_fn(example, (indices, draws), fn_output_signature=kinds)
+
+    if apart or not (augmentation.crop == "pad" or augmentation.flip):
+        return examples
+
+    def changed(indices, draws):
+        images, targets = examples(indices, draws)
+        return moved(images, draws, augmentation), targets
+
+    return changed
 
 
 def check_batch_size(split, batch_size, slices=1, repeats=1):

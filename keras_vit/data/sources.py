@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 
+from keras_vit.data import tfds, vtab
 from keras_vit.data.archives import extracted
 from keras_vit.data.arrays import read_arrays, split_of
 from keras_vit.data.dataset import Dataset
@@ -17,22 +18,27 @@ def load(name, *, data_dir=None, download=False, exif_orientation=True):
     """Loads a data set.
 
     Args:
-        name: a key of `SOURCES`, or the path of
+        name: a key of `SOURCES`; or the path of
 
             - a folder that holds a folder of images for each class, inside
               train, val and test or at the top (`folders.read_folder`);
             - a `.zip` archive of such a folder, extracted once;
             - a `.csv` or `.jsonl` table of files and labels
               (`tables.read_table`);
-            - an `.npz` file of pixels and labels (`arrays.read_arrays`).
+            - an `.npz` file of pixels and labels (`arrays.read_arrays`);
+
+            or a data set of TensorFlow Datasets, such as `"imagenet2012"` or
+            `"tfds:cifar10"`; or a task of VTAB-1k, such as `"vtab/dtd"`.
 
             Where nothing says what is for testing, about a fifth is: an image's
             path or pixels decide, so it stays when others come or go.
-        data_dir: where archives are extracted; `datasets` in
-            `$KERAS_HOME/keras_vit` by default.
-        download: whether what is not there may be downloaded. What comes from
-            Keras always is, and nothing else needs it.
+        data_dir: where archives are extracted, `datasets` in
+            `$KERAS_HOME/keras_vit` by default, and where TensorFlow Datasets
+            has its own, `$TFDS_DATA_DIR` or `~/tensorflow_datasets`.
+        download: whether TensorFlow Datasets may download and prepare what is
+            not there. What comes from Keras is always downloaded.
         exif_orientation: whether image files are turned as their camera noted.
+            The records of TensorFlow Datasets are taken as they are.
 
     Returns:
         A `Dataset`.
@@ -53,13 +59,21 @@ def load(name, *, data_dir=None, download=False, exif_orientation=True):
     suffix = path.suffix.lower()
     if name and path.is_dir():
         return read_folder(path, exif_orientation=exif_orientation)
-    if suffix not in FILES:
-        raise ValueError(f"Unknown data set. Expected {EXPECTED}. Received: {name!r}")
+    if suffix in FILES:
+        return _of_file(path, data_dir, exif_orientation)
+    if name.startswith(vtab.PREFIX):
+        return vtab.load(name, data_dir=data_dir, download=download)
+    if name.startswith(tfds.PREFIX) or tfds.is_known(name, data_dir):
+        return tfds.load(name, data_dir=data_dir, download=download)
+    raise ValueError(f"Unknown data set. Expected {EXPECTED}. Received: {name!r}")
+
+
+def _of_file(path, data_dir, exif_orientation):
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. Expected {EXPECTED}.")
-    if suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         return read_arrays(path)
-    if suffix == ".zip":
+    if path.suffix.lower() == ".zip":
         folder = extracted(path, data_dir)
         return read_folder(folder, name=path.stem, exif_orientation=exif_orientation)
     return read_table(path, exif_orientation=exif_orientation)
@@ -123,5 +137,6 @@ SOURCES = {
 
 EXPECTED = (
     f"one of {', '.join(SOURCES)}, or the path of a folder with a folder of images for "
-    f"each class, in train/ and test/ or at the top, or of a file {', '.join(FILES)}"
+    f"each class, in train/ and test/ or at the top, or of a file {', '.join(FILES)}, "
+    f"or a name of TensorFlow Datasets, or {vtab.PREFIX} and a task of VTAB-1k"
 )

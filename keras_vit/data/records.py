@@ -1,0 +1,170 @@
+"""A split of records: images that are still encoded, and what they show."""
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import tensorflow as tf
+
+from keras_vit.data.splits import Labelled, _decode_jpeg, _decode_other
+from keras_vit.data.tfrecord import RecordFiles
+
+
+@dataclass(frozen=True, eq=False)
+class Records(Labelled):
+    """Records of images and what they show. A split, as `Split` is.
+
+    Nothing is read before it is asked for. Training reads what it trains on,
+    in any order; `labels` reads all records of the split, once.
+
+    Attributes:
+        files: the `RecordFiles` they are in.
+        indices: which records of the files, `(N,)`.
+        parse: the graph's way from a record's data to an image file's bytes
+            and a label below `num_classes`.
+        num_classes: how many classes the labels tell apart.
+        white: the value in the image files that stands for white.
+    """
+
+    files: RecordFiles
+    indices: np.ndarray
+    parse: Callable
+    num_classes: int
+    white: int = 255
+
+    # Shares are those of TensorFlow Datasets, which cuts the stored order.
+    in_random_order = True
+
+    def __len__(self):
+        return len(self.indices)
+
+    def name(self, index):
+        """What people find an image by: a file, and the number of the record."""
+        file, number = self.files.places(self.indices[index])
+        return f"{os.path.basename(self.files.paths[file])}, record {number}"
+
+    def image(self, index):
+        """One image, `(H, W, 3)`, as an array."""
+        return self.subset([index]).reader()(tf.constant(0)).numpy()
+
+    def subset(self, indices):
+        """The split of those records alone."""
+        return replace(self, indices=self.indices[indices])
+
+    @functools.cached_property
+    def labels(self):
+        """The class of each image, integers of shape `(N,)`.
+
+        Raises:
+            ValueError: if one is no class.
+            OSError: if a record is damaged.
+        """
+        example = self._examples()
+        labels = tf.data.Dataset.range(len(self)).map(
+            lambda index: example(index)[1], num_parallel_calls=tf.data.AUTOTUNE
+        )
+        try:
+            labels = np.concatenate([*labels.batch(1024).as_numpy_iterator()])
+        except tf.errors.DataLossError as error:
+            raise OSError(
+                f"{self._damaged()} is damaged: its data do not agree with their "
+                "checksum. Prepare the data set anew."
+            ) from error
+        wrong = np.flatnonzero((labels < 0) | (labels >= self.num_classes))
+        if len(wrong):
+            raise ValueError(
+                f"Labels must lie in [0, {self.num_classes}). "
+                f"Received: {labels[wrong[0]]} in {self.name(wrong[0])}"
+            )
+        return labels.astype(np.int32)
+
+    def _damaged(self):
+        """The name of the first record that is."""
+
+        def readable(index):
+            try:
+                self._read(index)
+            except tf.errors.DataLossError:
+                return False
+            return True
+
+        index = next(i for i in range(len(self)) if not readable(i))
+        return self.name(index)
+
+    def check_classes(self, num_classes):
+        """Refuses classes that are more than so many.
+
+        Raises:
+            ValueError: saying how many there are.
+        """
+        if self.num_classes > num_classes:
+            raise ValueError(
+                f"Labels must lie in [0, {num_classes}), the number of classes. "
+                f"Received: labels of {self.num_classes} classes"
+            )
+
+    def targets(self, num_classes):
+        """Gives the graph's way to a target: `(index) -> (K,)`, one-hot."""
+        example = self._examples()
+
+        def target(index):
+            label = example(index)[1]
+            known = (label >= 0) & (label < self.num_classes)
+            check = tf.debugging.Assert(known, ["A record has the label", label])
+            with tf.control_dependencies([check]):
+                return tf.one_hot(label, num_classes)
+
+        return target
+
+    def reader(self):
+        """Gives the graph's way to an image, as `Split.reader` does.
+
+        Of a JPEG only the window is decoded.
+        """
+        example = self._examples()
+
+        def read(index, window=None):
+            image = decode(example(index)[0], window)
+            if self.white == 255:
+                return image
+            return image * tf.cast(255 // self.white, image.dtype)
+
+        return read
+
+    @functools.cached_property
+    def _read(self):
+        return self.files.reader(self.indices)
+
+    def _examples(self):
+        """Gives the graph's way to an image file's bytes and a label.
+
+        Where a graph asks for both the image and the target of an index, the
+        record is read once.
+        """
+        read = self._read
+
+        def example(index):
+            if tf.executing_eagerly():
+                return self.parse(read(index))
+            seen = tf.compat.v1.get_default_graph().get_collection_ref(self)
+            for other, parsed in seen:
+                if other is index:
+                    return parsed
+            parsed = self.parse(read(index))
+            seen.append((index, parsed))
+            return parsed
+
+        return example
+
+
+def decode(data, window=None):
+    """Decodes an image file's bytes, or a window of them, to RGB."""
+    if window is None:
+        return tf.io.decode_image(data, channels=3, expand_animations=False)
+    return tf.cond(
+        tf.io.is_jpeg(data),
+        lambda: _decode_jpeg(data, window),
+        lambda: _decode_other(data, window),
+    )

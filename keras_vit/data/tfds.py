@@ -1,0 +1,266 @@
+"""Data sets that TensorFlow Datasets has prepared on this machine."""
+
+import os
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from keras_vit.data.dataset import Dataset
+from keras_vit.data.records import Records
+from keras_vit.data.tfrecord import RecordFiles
+
+PREFIX = "tfds:"
+
+_NAME = re.compile(
+    r"(?P<name>[a-zA-Z]\w*)(/(?P<config>[\w.+-]+))?(:(?P<version>\d+\.\d+\.\d+))?"
+)
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+
+def is_known(name, data_dir=None):
+    """Whether TensorFlow Datasets has a data set of that name, prepared or not.
+
+    Args:
+        name: such as `"cifar100"`, `"eurosat/rgb"`, `"kitti:3.2.0"`, with or
+            without `tfds:` before it.
+        data_dir: as for `load`.
+    """
+    found = _NAME.fullmatch(name.removeprefix(PREFIX))
+    if not found:
+        return False
+    if tf.io.gfile.isdir(os.path.join(_root(data_dir), found["name"])):
+        return True
+    import tensorflow_datasets as tfds
+
+    return found["name"] in tfds.list_builders(with_community_datasets=False)
+
+
+def load(name, *, data_dir=None, download=False):
+    """Loads a data set that TensorFlow Datasets has prepared.
+
+    `test` are the images of the split `test`; or of `validation`, where there
+    is no `test` or its labels are kept secret, as ImageNet's are.
+
+    Args:
+        name: such as `"cifar100"`, `"eurosat/rgb"`, `"kitti:3.2.0"`, with or
+            without `tfds:` before it. Without a version: the newest that is
+            prepared.
+        data_dir: where data sets are prepared; `None`: `$TFDS_DATA_DIR`, or
+            `~/tensorflow_datasets`.
+        download: whether TensorFlow Datasets is to download and prepare what
+            is not there. Without a network that takes it minutes to give up.
+
+    Returns:
+        A `Dataset` of `Records`.
+
+    Raises:
+        ValueError: if there is none of that name, or it is not of images of
+            one class each, or has no such splits.
+        OSError: if it is not prepared, or can be neither downloaded nor read.
+    """
+    builder = prepared(name, data_dir=data_dir, download=download)
+    features, splits = builder.info.features, builder.info.splits
+    image, label = _image_and_label(builder.info)
+    names = features[label].names
+    parse = parser(features, image, [label], lambda example: example[label])
+
+    def records(split):
+        if split not in splits or not splits[split].num_examples:
+            return None
+        return Records(*record_files(builder, [(split, ...)]), parse, len(names))
+
+    train, validation, test = map(records, ("train", "validation", "test"))
+    if test is None or parse(test.files.reader([0])(0))[1] < 0:
+        test = validation
+    if train is None or test is None:
+        raise ValueError(
+            "Expected the splits train, and test or validation, with labels. "
+            f"Received: {name!r} with the splits {', '.join(splits)}"
+        )
+    return Dataset(name, train, test, tuple(names), validation)
+
+
+def prepared(name, *, data_dir=None, download=False):
+    """Gives the builder of a prepared data set, which tells all about it.
+
+    Args:
+        name: as for `load`.
+        data_dir: as for `load`.
+        download: as for `load`.
+
+    Returns:
+        A `tfds.core.DatasetBuilder` that reads what is there.
+
+    Raises:
+        ValueError: if there is none of that name, or its records are in
+            another format than TFRecord.
+        OSError: if it is not prepared, or cannot be downloaded.
+    """
+    import tensorflow_datasets as tfds
+
+    name = name.removeprefix(PREFIX)
+    if not is_known(name, data_dir):
+        raise ValueError(
+            "Expected the name of a data set of TensorFlow Datasets, such as "
+            f"cifar100, eurosat/rgb or kitti:3.2.0. Received: {name!r}"
+        )
+    root = _root(data_dir)
+    folder = _folder(root, name)
+    if folder is None and download:
+        _download(name, root)
+        folder = _folder(root, name)
+    if folder is None:
+        raise FileNotFoundError(
+            f"{name} is not prepared in {root}. To have it downloaded and prepared "
+            f"there, pass download=True (--download), or run: tfds build {name} "
+            f"--data_dir={root}"
+        )
+    builder = tfds.builder_from_directory(folder)
+    if builder.info.file_format.value != "tfrecord":
+        raise ValueError(
+            f"Records must be in TFRecord files: tfds build {name} "
+            f"--file_format=tfrecord. Received: {builder.info.file_format.value} "
+            f"files in {folder}"
+        )
+    return builder
+
+
+def record_files(builder, parts):
+    """Gives the records of parts of splits, one part after the other.
+
+    Args:
+        builder: from `prepared`.
+        parts: pairs of a split's name and a slice of its records; `...` for
+            a slice: all of them.
+
+    Returns:
+        `RecordFiles` of the splits, and the indices in them of the records.
+    """
+    paths, counts, indices, first = [], [], [], {}
+    for split, part in parts:
+        info = builder.info.splits[split]
+        if split not in first:
+            first[split] = sum(counts)
+            paths += info.filepaths
+            counts += info.shard_lengths
+        indices.append(first[split] + np.arange(info.num_examples)[part])
+    return RecordFiles(paths, counts), np.concatenate(indices)
+
+
+def parser(features, image, needed, label):
+    """Gives the graph's way from a record to an image file and a label.
+
+    Args:
+        features: of the data set.
+        image: the name of the feature that is the image.
+        needed: the names of the features that the label is made of; where
+            they are inside of others, by the others' names.
+        label: a function of these features' values that gives an integer.
+
+    Returns:
+        A function of a record's data that gives bytes and an int64 label.
+        It parses what is needed and nothing else.
+
+    Raises:
+        ValueError: if the image is not of uint8 pixels.
+    """
+    import tensorflow_datasets as tfds
+
+    if features[image].np_dtype != np.uint8:
+        raise ValueError(
+            f"Images must be of uint8 pixels. Received: {image} of "
+            f"{np.dtype(features[image].np_dtype).name} pixels"
+        )
+    undecoded = {image: tfds.decode.SkipDecoding()}
+    parts = {image: features[image]}
+    for name in needed:
+        parts[name] = features[name]
+        if isinstance(needed, dict):
+            inside = {one: features[name].feature[one] for one in needed[name]}
+            parts[name] = tfds.features.Sequence(inside)
+    features = tfds.features.FeaturesDict(parts)
+
+    def parse(data):
+        example = features.deserialize_example(data, decoders=undecoded)
+        return example[image], tf.cast(label(example), tf.int64)
+
+    return parse
+
+
+def _image_and_label(info):
+    """The names of the features that are the image and what it shows."""
+    import tensorflow_datasets as tfds
+
+    features = info.features
+    kinds = tfds.features.Image, tfds.features.ClassLabel
+    keys = info.supervised_keys
+    if not (keys and len(keys) == 2 and all(isinstance(key, str) for key in keys)):
+        named = [[k for k, f in features.items() if type(f) is kind] for kind in kinds]
+        keys = [names[0] for names in named if len(names) == 1]
+    if len(keys) != 2 or not all(
+        isinstance(features[key], kind) for key, kind in zip(keys, kinds, strict=True)
+    ):
+        listed = ", ".join(f"{k}: {type(f).__name__}" for k, f in features.items())
+        raise ValueError(
+            "Expected a data set of images of one class each: one Image and one "
+            f"ClassLabel. Received: {info.name} with the features {listed}"
+        )
+    return keys
+
+
+def _root(data_dir):
+    given = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    return os.path.expanduser(given)
+
+
+def _folder(root, name):
+    """Where a data set is prepared; `None` if it is not."""
+    found = _NAME.fullmatch(name)
+    home = os.path.join(root, found["name"])
+    if found["config"]:
+        home = os.path.join(home, found["config"])
+    elif not _versions(home):
+        configs = [one for one in _folders(home) if _versions(os.path.join(home, one))]
+        if len(configs) > 1:
+            raise ValueError(
+                f"{name} is prepared in several ways. Expected one of "
+                f"{', '.join(f'{name}/{one}' for one in configs)}. Received: {name!r}"
+            )
+        home = os.path.join(home, *configs)
+    versions = _versions(home)
+    version = found["version"] or next(iter(versions[-1:]), None)
+    return os.path.join(home, version) if version in versions else None
+
+
+def _versions(folder):
+    """The versions that are prepared in a folder, the newest last."""
+    return sorted(
+        (
+            one
+            for one in _folders(folder)
+            if _VERSION.fullmatch(one)
+            and tf.io.gfile.exists(os.path.join(folder, one, "dataset_info.json"))
+        ),
+        key=lambda one: [*map(int, one.split("."))],
+    )
+
+
+def _folders(folder):
+    if not tf.io.gfile.isdir(folder):
+        return []
+    return sorted(one.rstrip("/") for one in tf.io.gfile.listdir(folder))
+
+
+def _download(name, root):
+    import tensorflow_datasets as tfds
+
+    try:
+        # From its own source: Google's copies of prepared data are another way.
+        config = tfds.download.DownloadConfig(try_download_gcs=False)
+        builder = tfds.builder(name, data_dir=root)
+        builder.download_and_prepare(download_config=config)
+    except Exception as error:  # of the network, of a source, of an extractor
+        raise OSError(
+            f"{name} could not be downloaded and prepared in {root}. Received: {error}"
+        ) from error

@@ -1,0 +1,190 @@
+"""TFRecord files -> any of their records, at once.
+
+A file is a row of records: the length of the data in 8 bytes, a checksum of
+these, the data, a checksum of the data in 4 bytes. There is no table of
+contents, so that one is made by walking from length to length.
+"""
+
+import contextlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import tensorflow as tf
+
+_HEADER, _FOOTER = 12, 4  # bytes around the data of a record
+_FILES_AT_ONCE = 32  # a walk waits for the disk most of the time
+
+
+class RecordFiles:
+    """The records of several TFRecord files, numbered through.
+
+    Where the records of a file begin is found out when the first of them is
+    asked for, and kept.
+
+    Attributes:
+        paths: of the files. Paths such as `gs://` are read by TensorFlow.
+        counts: how many records each of them has.
+
+    Example:
+
+    >>> with tf.io.TFRecordWriter("letters.tfrecord") as writer:
+    ...     for letter in (b"a", b"b", b"c"):
+    ...         writer.write(letter)
+    >>> read = RecordFiles(["letters.tfrecord"], [3]).reader([2, 0])
+    >>> read(tf.constant(0)).numpy()
+    b'c'
+    """
+
+    def __init__(self, paths, counts):
+        self.paths = [os.fspath(path) for path in paths]
+        self.counts = np.array(counts, np.int64)
+        self._ends = np.cumsum(self.counts)
+        self._offsets = np.full(len(self), -1)
+
+    def __len__(self):
+        return int(self.counts.sum())
+
+    def places(self, indices):
+        """Which file records are in, and which of its records they are.
+
+        Args:
+            indices: of records, `(N,)`.
+
+        Returns:
+            Two arrays `(N,)` of numbers from 0.
+        """
+        files = np.searchsorted(self._ends, indices, side="right")
+        return files, indices - (self._ends - self.counts)[files]
+
+    def offsets(self, indices):
+        """Which file records are in, and the byte at which they begin.
+
+        Args:
+            indices: of records, `(N,)`.
+
+        Returns:
+            Two arrays `(N,)`.
+
+        Raises:
+            OSError: if a file is missing or damaged, or has more or fewer
+                records than it should.
+        """
+        files, _ = self.places(indices)
+        unknown = np.unique(files[self._offsets[indices] < 0])
+        with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+            walked = [*pool.map(self._walked, unknown)]
+        for file, offsets in zip(unknown, walked, strict=True):
+            end = self._ends[file]
+            self._offsets[end - len(offsets) : end] = offsets
+        return files, self._offsets[indices]
+
+    def _walked(self, file):
+        offsets = record_offsets(self.paths[file])
+        if len(offsets) != self.counts[file]:
+            raise OSError(
+                f"{self.paths[file]} must have {self.counts[file]} records, and has "
+                f"{len(offsets)}. Prepare the data set anew."
+            )
+        return offsets
+
+    def reader(self, indices):
+        """Gives the graph's way to some of the records.
+
+        Args:
+            indices: of records, `(N,)`.
+
+        Returns:
+            A function of a number n below N that gives the data of record
+            `indices[n]`. It raises `tf.errors.DataLossError` for data that
+            do not agree with their checksum.
+
+        Raises:
+            OSError: as `offsets` does.
+        """
+        with tf.device("CPU"):
+            paths = tf.constant(self.paths)
+            files, offsets = map(tf.constant, self.offsets(indices))
+
+        def read(number):
+            # Enters a file at a byte; `tf.data.TFRecordDataset` cannot.
+            variant = tf.raw_ops.TFRecordDatasetV2(
+                filenames=[tf.gather(paths, tf.gather(files, number))],
+                compression_type="",
+                buffer_size=tf.constant(0, tf.int64),
+                byte_offsets=[tf.gather(offsets, number)],
+            )
+            records = tf.data.experimental.from_variant(
+                variant, tf.TensorSpec((), tf.string)
+            )
+            return records.take(1).get_single_element()
+
+        return read
+
+
+def record_offsets(path):
+    """Gives the byte at which each record of a file begins, `(N,)`.
+
+    Raises:
+        OSError: if the file is missing or damaged; of the data, no more than
+            their lengths are looked at.
+    """
+    headers, offsets, at = [], [], 0
+    with _opened(path) as (read, size):
+        while at < size:
+            header = read(at)
+            headers.append(header.ljust(_HEADER, b"\0"))
+            offsets.append(at)
+            at += _HEADER + int.from_bytes(header[:8], "little") + _FOOTER
+    headers = np.frombuffer(b"".join(headers), np.uint8).reshape(-1, _HEADER)
+    stated = headers[:, 8:].copy().view("<u4")[:, 0]
+    wrong = np.flatnonzero(_masked_crc32c(headers[:, :8]) != stated)
+    if len(wrong):
+        raise OSError(
+            f"{path} is damaged: record {wrong[0]}, at byte {offsets[wrong[0]]}, has "
+            "a length that does not agree with its checksum."
+        )
+    if at != size:
+        raise OSError(f"{path} is damaged: it ends within record {len(offsets) - 1}.")
+    return np.array(offsets, np.int64)
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """Yields what reads a header at a byte of a file, and the file's size."""
+    if "://" in path:
+        with tf.io.gfile.GFile(path, "rb") as file:
+
+            def read(at):
+                file.seek(at)
+                return file.read(_HEADER)
+
+            yield read, file.size()
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield (
+            lambda at: os.pread(descriptor, _HEADER, at),
+            os.fstat(descriptor).st_size,
+        )
+    finally:
+        os.close(descriptor)
+
+
+def _crc32c_table():
+    table = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        table = (table >> 1) ^ np.where(table & 1, np.uint32(0x82F63B78), np.uint32(0))
+    return table
+
+
+_CRC32C = _crc32c_table()
+
+
+def _masked_crc32c(rows):
+    """The checksum, as TFRecord files have it, of each row of bytes `(N, 8)`."""
+    crc = np.full(len(rows), 0xFFFFFFFF, np.uint32)
+    for column in rows.T:
+        crc = _CRC32C[(crc ^ column) & 0xFF] ^ (crc >> 8)
+    crc = ~crc
+    return ((crc >> 15) | (crc << 17)) + np.uint32(0xA282EAD8)
