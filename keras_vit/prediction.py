@@ -1,5 +1,6 @@
 """What a classifier says of image files."""
 
+import functools
 import pathlib
 from dataclasses import dataclass
 
@@ -25,7 +26,9 @@ class Prediction:
     error: str | None = None
 
 
-def predict(model, images, *, class_names=None, top=5, batch_size=32):
+def predict(
+    model, images, *, class_names=None, top=5, batch_size=32, exif_orientation=True
+):
     """Classifies image files.
 
     Each image is resized as in evaluation. A file that is no image takes
@@ -39,6 +42,7 @@ def predict(model, images, *, class_names=None, top=5, batch_size=32):
             default.
         top: how many classes to name.
         batch_size: images at a time.
+        exif_orientation: whether the cameras' notes on the orientation count.
 
     Yields:
         A `Prediction` for each file, in order.
@@ -68,10 +72,11 @@ def predict(model, images, *, class_names=None, top=5, batch_size=32):
         raise ValueError(
             f"The model has {count} classes. Received: {len(class_names)} class names"
         )
-    return _predictions(model, files, class_names, min(top, count), batch_size)
+    read = functools.partial(read_image, exif_orientation=exif_orientation)
+    return _predictions(model, files, read, class_names, min(top, count), batch_size)
 
 
-def _predictions(model, files, class_names, top, batch_size):
+def _predictions(model, files, read, class_names, top, batch_size):
     from keras_vit.data.preprocessing import resize
 
     size = model.input_shape[1:3]
@@ -79,7 +84,7 @@ def _predictions(model, files, class_names, top, batch_size):
         pixels, errors = {}, {}
         for path in files[start : start + batch_size]:
             try:
-                pixels[path] = np.asarray(resize(read_image(path), size), np.float32)
+                pixels[path] = np.asarray(resize(read(path), size), np.float32)
             except UnreadableImageError as error:
                 errors[path] = str(error)
         answers = {}

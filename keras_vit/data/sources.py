@@ -71,7 +71,7 @@ def _files(folder, names):
         found = [one.path for one in found if one.name.lower().endswith(SUFFIXES)]
         paths += found
         labels += [label] * len(found)
-    return Files(np.array(paths, dtype=np.str_), np.array(labels, np.int32))
+    return Files(paths, np.array(labels, np.int32))
 
 
 def _name(entry):

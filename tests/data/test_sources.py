@@ -1,4 +1,5 @@
 import gzip
+import os
 import pathlib
 
 import keras
@@ -127,8 +128,8 @@ def test_a_folder_of_folders_is_a_data_set(folder):
     assert (len(dataset.train), len(dataset.test)) == (6, 4)
     assert list(dataset.train.labels) == [0, 0, 0, 1, 1, 1]
     for path, label in zip(dataset.train.paths, dataset.train.labels, strict=True):
-        assert pathlib.Path(path).parent.name == dataset.class_names[label]
-    expected = np.asarray(Image.open(dataset.train.paths[1]))
+        assert pathlib.Path(os.fsdecode(path)).parent.name == dataset.class_names[label]
+    expected = np.asarray(Image.open(dataset.train.name(1)))
     np.testing.assert_array_equal(dataset.train.image(1), expected)
 
 
