@@ -17,7 +17,8 @@ import tensorflow as tf
 from keras_vit.data import images
 
 # Where a JPEG tells that it lies on its side: in the first 16 KiB, whatever
-# stands before. Cameras write it into the first 200 bytes.
+# stands before. Cameras write it into the first 200 bytes; what comes later,
+# behind a profile of more than that, is not seen.
 _HEAD = 16_384
 # The tag 0x0112 in either order of bytes, its type, its count, its value; or
 # the same in XMP, which Pillow reads where Exif is silent.
@@ -182,6 +183,7 @@ def _cut(image, window):
 
 
 def _other(data, path, side, exif_orientation):
+    # A branch of its own, as data sets of small PNG files are many.
     plain = tf.strings.regex_full_match(tf.strings.substr(data, 0, 29), _png(side))
     plain &= ~tf.strings.regex_full_match(data, _ODD_CHUNKS)
     return tf.cond(
