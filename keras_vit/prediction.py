@@ -27,7 +27,14 @@ class Prediction:
 
 
 def predict(
-    model, images, *, class_names=None, top=5, batch_size=32, preprocessing=None
+    model,
+    images,
+    *,
+    class_names=None,
+    top=5,
+    batch_size=32,
+    preprocessing=None,
+    exif_orientation=True,
 ):
     """Classifies image files.
 
@@ -44,6 +51,7 @@ def predict(
         batch_size: images at a time.
         preprocessing: how images become the model's size, as `evaluate` takes
             it. The model's own by default.
+        exif_orientation: whether the cameras' notes on the orientation count.
 
     Yields:
         A `Prediction` for each file, in order.
@@ -76,21 +84,23 @@ def predict(
             f"The model has {count} classes. Received: {len(class_names)} class names"
         )
     preprocessing = preprocessing or carried_by(model)
-    return _predictions(
-        model, files, class_names, min(top, count), batch_size, preprocessing
-    )
-
-
-def _predictions(model, files, class_names, top, batch_size, preprocessing):
-    from keras_vit.data.preprocessing import preprocess
-
     size = model.input_shape[1:3]
+
+    def read(path):
+        from keras_vit.data.preprocessing import preprocess
+
+        image = preprocess(read_image(path, exif_orientation), size, preprocessing)
+        return np.asarray(image, np.float32)
+
+    return _predictions(model, files, read, class_names, min(top, count), batch_size)
+
+
+def _predictions(model, files, read, class_names, top, batch_size):
     for start in range(0, len(files), batch_size):
         pixels, errors = {}, {}
         for path in files[start : start + batch_size]:
             try:
-                image = preprocess(read_image(path), size, preprocessing)
-                pixels[path] = np.asarray(image, np.float32)
+                pixels[path] = read(path)
             except UnreadableImageError as error:
                 errors[path] = str(error)
         answers = {}

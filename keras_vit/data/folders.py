@@ -148,7 +148,7 @@ def listed_files(paths, labels, exif_orientation):
         labels: as `Files` takes them.
         exif_orientation: whether images are turned as their camera noted.
     """
-    return Files(paths, labels)
+    return Files(paths, labels, exif_orientation)
 
 
 def _sorted_images(folder):

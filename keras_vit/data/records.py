@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
-from keras_vit.data.splits import Labelled, _decode_jpeg, _decode_other
+from keras_vit.data.decoding import REFERENCE, decode
+from keras_vit.data.splits import Labelled
 from keras_vit.data.tfrecord import RecordFiles
 
 
@@ -126,7 +127,11 @@ class Records(Labelled):
         example = self._examples()
 
         def read(index, window=None):
-            image = decode(example(index)[0], window)
+            data = example(index)[0]
+            # As the authors' pipelines decoded what TensorFlow Datasets holds.
+            image = decode(
+                data, "a record", window, exif_orientation=False, transform=REFERENCE
+            )
             if self.white == 255:
                 return image
             return image * tf.cast(255 // self.white, image.dtype)
@@ -157,14 +162,3 @@ class Records(Labelled):
             return parsed
 
         return example
-
-
-def decode(data, window=None):
-    """Decodes an image file's bytes, or a window of them, to RGB."""
-    if window is None:
-        return tf.io.decode_image(data, channels=3, expand_animations=False)
-    return tf.cond(
-        tf.io.is_jpeg(data),
-        lambda: _decode_jpeg(data, window),
-        lambda: _decode_other(data, window),
-    )

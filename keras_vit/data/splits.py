@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from keras_vit.data import decoding
+
 
 class Labelled:
     """What every split has by its labels.
@@ -122,20 +124,36 @@ class Files(Labelled):
     """Image files and what they show. A split, as `Split` is.
 
     Attributes:
-        paths: of JPEG, PNG, BMP or GIF files, `(N,)`.
+        paths: of image files, `(N,)`, JPEG, PNG or whatever else Pillow reads.
+            Given as any sequence of paths; kept as an array of bytes.
         labels: the class of each, integers of shape `(N,)`; or which of K
             classes each shows, zeros and ones of shape `(N, K)`.
+        exif_orientation: whether the cameras' notes on the orientation count.
+
+    Example:
+
+    >>> Files(["cat.jpg", "dog.png"], np.array([0, 1])).name(1)
+    'dog.png'
     """
 
     paths: np.ndarray
     labels: np.ndarray
+    exif_orientation: bool = True
 
     def __post_init__(self):
-        _check_labels(self.labels, len(self.paths))
+        paths = self.paths
+        if not (isinstance(paths, np.ndarray) and paths.dtype.kind == "S"):
+            paths = np.array([os.fsencode(path) for path in paths], np.bytes_)
+            object.__setattr__(self, "paths", paths)
+        _check_labels(self.labels, len(paths))
 
     def image(self, index):
-        """One image, `(H, W, 3)`, as an array."""
-        return self.reader()(tf.constant(index)).numpy()
+        """One image, `(H, W, 3)`, as an array.
+
+        Raises:
+            UnreadableImageError: naming the file and saying why.
+        """
+        return decoding.decode_now(self.paths[index], self.exif_orientation)
 
     def name(self, index):
         """What people find an image by: its path."""
@@ -143,26 +161,14 @@ class Files(Labelled):
 
     def subset(self, indices):
         """The split of those files alone."""
-        return Files(self.paths[indices], self.labels[indices])
+        return Files(self.paths[indices], self.labels[indices], self.exif_orientation)
 
     def reader(self):
         """Gives the graph's way to an image, as `Split.reader` does.
 
-        Of a JPEG only the window is decoded.
+        See `keras_vit.data.decoding.reader`.
         """
-        paths = tf.constant(self.paths)
-
-        def read(index, window=None):
-            data = tf.io.read_file(tf.gather(paths, index))
-            if window is None:
-                return tf.io.decode_image(data, channels=3, expand_animations=False)
-            return tf.cond(
-                tf.io.is_jpeg(data),
-                lambda: _decode_jpeg(data, window),
-                lambda: _decode_other(data, window),
-            )
-
-        return read
+        return decoding.reader(self.paths, self.exif_orientation)
 
 
 def _check_labels(labels, count):
@@ -176,15 +182,3 @@ def _check_labels(labels, count):
             f"ones of shape ({count}, classes). "
             f"Received: {labels.dtype} of shape {labels.shape}"
         )
-
-
-def _decode_jpeg(data, window):
-    height, width, _ = tf.unstack(tf.image.extract_jpeg_shape(data))
-    cut = tf.stack(window(height, width))
-    return tf.image.decode_and_crop_jpeg(data, cut, channels=3)
-
-
-def _decode_other(data, window):
-    image = tf.io.decode_image(data, channels=3, expand_animations=False)
-    top, left, height, width = window(*tf.unstack(tf.shape(image)[:2]))
-    return image[top : top + height, left : left + width]

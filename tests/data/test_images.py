@@ -87,6 +87,45 @@ def test_an_image_that_is_too_large_is_refused_by_its_header(tmp_path, monkeypat
         read_image(tmp_path / "bomb.png")
 
 
+def test_a_file_that_is_too_long_is_refused_by_its_size(tmp_path, monkeypatch):
+    (tmp_path / "long.bmp").write_bytes(bytes(1001))
+    monkeypatch.setattr(module, "MOST_BYTES", 1000)
+    with pytest.raises(UnreadableImageError, match="long.bmp: 1,001 bytes are more"):
+        read_image(tmp_path / "long.bmp")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UnreadableImageError, match="x.png: No such file"):
+        read_image(tmp_path / "x.png")
+
+
+def test_the_cameras_orientation_can_be_left_alone(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture("RGB").save(tmp_path / "a.png", exif=exif)
+    pixels = read_image(tmp_path / "a.png", exif_orientation=False)
+    np.testing.assert_array_equal(pixels, np.asarray(picture("RGB")))
+
+
+def test_damaged_exif_does_not_cost_the_image(tmp_path):
+    picture("RGB").save(tmp_path / "a.png", exif=b"Exif\0\0no such thing")
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "a.png"), np.asarray(picture("RGB"))
+    )
+
+
+def test_pixels_without_a_known_range_are_refused(tmp_path):
+    Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(UnreadableImageError, match="a.tif: .* is not known"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_postscript_is_not_run(tmp_path):
+    picture("RGB").save(tmp_path / "a.png", format="EPS")
+    with pytest.raises(UnreadableImageError, match="a.png: EPS is a program"):
+        read_image(tmp_path / "a.png")
+
+
 def test_a_folder_gives_its_images_by_name_and_a_file_itself(tmp_path):
     for name in ("b.png", "a.JPG", "sub/c.webp", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

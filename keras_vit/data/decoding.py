@@ -1,0 +1,216 @@
+"""Image files -> RGB pixels, in TensorFlow's graph.
+
+Two roads lead to the same pixels. TensorFlow's own operations take what most
+data sets consist of: JPEG files of one or three components and PNG files of 8
+bits, which lie as they should. Pillow, by `images.decode_image`, takes all the
+rest, each file at some 100 microseconds and more.
+"""
+
+import math
+import os
+import re
+import stat
+
+import numpy as np
+import tensorflow as tf
+
+from keras_vit.data import images
+
+# Where a JPEG tells that it lies on its side: in the first 16 KiB, whatever
+# stands before. Cameras write it into the first 200 bytes; what comes later,
+# behind a profile of more than that, is not seen.
+_HEAD = 16_384
+# The tag 0x0112 in either order of bytes, its type, its count, its value; or
+# the same in XMP, which Pillow reads where Exif is silent.
+_TURNED = (
+    r"\C*(Exif\x00\x00\C*"
+    r"(\x01\x12\x00\C\x00\x00\x00\C\x00{0,3}[\x02-\x08]"
+    r"|\x12\x01\C\x00\C\x00\x00\x00[\x02-\x08])"
+    r"|tiff:Orientation(=\"|>)[2-8])\C*"
+)
+# Orientation, an animation, and compressed text, of which libpng would
+# unpack gigabytes: wherever they stand in a PNG.
+_ODD_CHUNKS = r"\C*(eXIf|acTL|zTXt|iTXt|Raw profile)\C*"
+# The header of a JPEG of four components, which TensorFlow's road never takes.
+_FOUR_COMPONENTS = (
+    b"\xff\xd8"
+    b"\xff\xc0\0\x14\x08\0\1\0\1\4\1\x11\0\2\x11\0\3\x11\0\4\x11\0"
+    b"\xff\xda\0\x0e\4\1\0\2\0\3\0\4\0\0\x3f\0"
+)
+
+
+def reader(paths, exif_orientation=True):
+    """Gives the graph's way to an image: `read(index, window=None)`.
+
+    Args:
+        paths: of image files, an array of bytes.
+        exif_orientation: whether the camera's note on the orientation counts.
+
+    Returns:
+        A function that gives uint8 pixels `(H, W, 3)`, or of what `window`
+        chooses, as `decode` does. When the graph runs, it raises
+        `tf.errors.InvalidArgumentError` for a file that cannot be read, and
+        `tf.errors.NotFoundError` for one that is missing.
+
+    Example:
+
+    >>> read = reader(np.array([b"shoe.png"]))
+    >>> read(0).shape  # doctest: +SKIP
+    TensorShape([28, 28, 3])
+    """
+    # The graph has no operation for a file's size: looked at once, here.
+    unusual = np.fromiter((_unusual(path) for path in paths), bool, len(paths))
+    any_unusual = unusual.any()
+    paths, unusual = tf.constant(paths), tf.constant(unusual)
+
+    def read(index, window=None):
+        path = tf.gather(paths, index)
+        if any_unusual:
+            data = tf.cond(
+                tf.gather(unusual, index),
+                lambda: _checked(path),
+                lambda: tf.io.read_file(path),
+            )
+        else:
+            data = tf.io.read_file(path)
+        return decode(data, path, window, exif_orientation)
+
+    return read
+
+
+def decode_now(path, exif_orientation=True):
+    """Reads an image file outside a graph, to the pixels that the graph gives.
+
+    Args:
+        path: of the file, as bytes.
+        exif_orientation: whether the camera's note on the orientation counts.
+
+    Returns:
+        uint8 pixels `(H, W, 3)`, as an array.
+
+    Raises:
+        images.UnreadableImageError: naming the file and saying why.
+
+    Example:
+
+    >>> decode_now(b"shoe.png").shape  # doctest: +SKIP
+    (28, 28, 3)
+    """
+    data = images.read_bytes(path)
+    try:
+        return decode(data, path, exif_orientation=exif_orientation).numpy()
+    except tf.errors.InvalidArgumentError as error:
+        reason = re.sub(r"^\{\{.*?\}\} ?| \[Op:.*", "", error.message)
+        name = os.fsdecode(path)
+        raise images.UnreadableImageError(
+            f"{name}: not a readable image ({reason})"
+        ) from error
+
+
+def _unusual(path):
+    """Whether a file is one that `images.read_bytes` refuses, but is there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return status.st_size > images.MOST_BYTES or not stat.S_ISREG(status.st_mode)
+
+
+def _checked(path):
+    @tf.autograph.experimental.do_not_convert
+    def data(path):
+        return images.read_bytes(np.asarray(path, object).item())
+
+    data = tf.numpy_function(data, [path], tf.string, stateful=False)
+    data.set_shape(())
+    return data
+
+
+# A JPEG's inverse cosine transform: the accurate one gives Pillow's pixels, and
+# TensorFlow's default, by which the reference was evaluated, up to 20 levels others.
+ACCURATE, REFERENCE = "INTEGER_ACCURATE", ""
+
+
+def decode(data, path, window=None, exif_orientation=True, transform=ACCURATE):
+    """Decodes what an image file contains, as `images.read_image` does.
+
+    Args:
+        data: the file's bytes, a scalar string.
+        path: of the file, a scalar string, for errors.
+        window: a function of height and width that chooses what is cut out:
+            top, left, height and width. Of most JPEG files that alone is
+            decoded.
+        exif_orientation: whether the camera's note on the orientation counts.
+        transform: of JPEG files, `ACCURATE` or `REFERENCE`.
+
+    Returns:
+        uint8 pixels, `(H, W, 3)`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when the graph runs, saying why the
+            file cannot be read.
+
+    Example:
+
+    >>> decode(tf.io.encode_png(tf.zeros((4, 6, 3), tf.uint8)), "a.png").shape
+    TensorShape([4, 6, 3])
+    """
+    data = tf.convert_to_tensor(data)  # NumPy would cut zeros off its end
+    # A shape is asked for in any case: a tf.cond more would cost more.
+    header = tf.where(tf.io.is_jpeg(data), data, _FOUR_COMPONENTS)
+    shape = tf.image.extract_jpeg_shape(header)
+    side = math.isqrt(images.MOST_PIXELS)
+    plain = tf.reduce_all(shape <= [side, side, 3])
+    if exif_orientation:
+        head = tf.strings.substr(data, 0, _HEAD)
+        plain &= ~tf.strings.regex_full_match(head, _TURNED)
+    return tf.cond(
+        plain,
+        lambda: _jpeg(data, shape, window, transform),
+        lambda: _cut(_other(data, path, side, exif_orientation), window),
+    )
+
+
+def _jpeg(data, shape, window, transform):
+    options = {"channels": 3, "dct_method": transform}
+    if window is None:
+        return tf.io.decode_jpeg(data, **options)
+    cut = tf.stack(window(shape[0], shape[1]))
+    return tf.image.decode_and_crop_jpeg(data, cut, **options)
+
+
+def _cut(image, window):
+    if window is None:
+        return image
+    top, left, height, width = window(*tf.unstack(tf.shape(image)[:2]))
+    return image[top : top + height, left : left + width]
+
+
+def _other(data, path, side, exif_orientation):
+    # A branch of its own, as data sets of small PNG files are many.
+    plain = tf.strings.regex_full_match(tf.strings.substr(data, 0, 29), _png(side))
+    plain &= ~tf.strings.regex_full_match(data, _ODD_CHUNKS)
+    return tf.cond(
+        plain,
+        lambda: tf.io.decode_png(data, channels=3),
+        lambda: _by_pillow(data, path, exif_orientation),
+    )
+
+
+def _png(side):
+    """The first 29 bytes of a PNG of 8 bits, no palette, and no longer sides."""
+    highest = min(max(side // 256, 1), 128) - 1  # so a limit is 256 x 256 at least
+    length = rf"\x00\x00[\x00-\x{highest:02x}]\C"
+    start = r"\CPNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
+    return rf"{start}{length}{length}\x08[\x00\x02\x04\x06]\C*"
+
+
+def _by_pillow(data, path, exif_orientation):
+    @tf.autograph.experimental.do_not_convert
+    def pixels(*arguments):  # bytes, or arrays of one where no graph is built
+        data, path = (np.asarray(one, object).item() for one in arguments)
+        return images.decode_image(data, os.fsdecode(path), exif_orientation)
+
+    image = tf.numpy_function(pixels, [data, path], tf.uint8, stateful=False)
+    image.set_shape((None, None, 3))
+    return image
