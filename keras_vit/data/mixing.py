@@ -66,7 +66,16 @@ def cutmix_map(share, centre, size):
 
 
 @tf.function(jit_compile=True)  # one pass over the batch in place of five
-def mixed(values, neighbours, share):
-    """That share of the values and the rest of their neighbours, in float32."""
-    values, neighbours = tf.cast(values, tf.float32), tf.cast(neighbours, tf.float32)
-    return share * values + (1 - share) * neighbours
+def mixed(values, share):
+    """Mixes each row with the one before it.
+
+    Args:
+        values: images or targets, `(B + 1, ...)`, the first row there for the
+            sake of the second one alone.
+        share: a row's own share of the mixture, a scalar or `(height, width, 1)`.
+
+    Returns:
+        float32 `(B, ...)`.
+    """
+    values = tf.cast(values, tf.float32)
+    return share * values[1:] + (1 - share) * values[:-1]

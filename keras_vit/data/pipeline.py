@@ -75,9 +75,9 @@ def training_batches(
     order = Order(len(split), batch_size, seed, augmentation.repeats)
     read = _reader(split, augmentation, image_size, num_classes)
     mixes = bool(augmentation.mixup or augmentation.cutmix)
-    # An image is mixed with the one before it in the global batch: a slice
-    # needs that of its first one too.
-    lead = int(mixes and share.total > 1)
+    # An image is mixed with the one before it in the global batch, the first one
+    # with the last: a slice begins with that.
+    lead = int(mixes)
     width = batch_size // share.total + lead
     slices = tf.data.Dataset.counter(start=first_step * share.count)
 
@@ -96,13 +96,7 @@ def training_batches(
         step = number // share.count
         key = tf.stack([tf.constant(seed, tf.int64), step])
         shares = mixture(key, augmentation, image_size)
-        if lead:
-            pairs = [(x[1:], x[:-1]) for x in batch]
-        else:
-            pairs = [(x, tf.concat([x[-1:], x[:-1]], axis=0)) for x in batch]
-        return tuple(
-            mixed(*pair, share) for pair, share in zip(pairs, shares, strict=True)
-        )
+        return tuple(mixed(*pair) for pair in zip(batch, shares, strict=True))
 
     start = first_step * share.count * width
     stream = tf.data.Dataset.counter(start=start, step=CHUNK)
