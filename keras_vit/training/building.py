@@ -15,13 +15,15 @@ from keras_vit.preprocessing import carry, resolve
 from keras_vit.training.objectives import distilled, supervised
 from keras_vit.training.optimizers import SGD, Adam, Optimizer, rate_factors
 from keras_vit.training.schedules import LearningRate
+from keras_vit.weights import replace_head
 
 
 def build_model(recipe, num_classes):
     """Builds the model that a recipe trains, or loads it.
 
     Args:
-        recipe: whose `model` is a factory's name or the path of a saved model.
+        recipe: whose `model` is a factory's name or the path of a saved model,
+            of which a head for other classes gives way to a new one.
         num_classes: of the data set.
 
     Returns:
@@ -31,7 +33,7 @@ def build_model(recipe, num_classes):
         ValueError: for a model that there is not, or that cannot be trained.
     """
     if recipe.model not in FACTORIES:
-        model = _load_model(recipe.model)
+        model = _with_head(_load_model(recipe.model), num_classes)
         set_preprocessing(model, recipe)
         return model
     arguments = dict(recipe.model_arguments)
@@ -167,6 +169,22 @@ def _load_model(path):
             f"Received: {path!r}"
         )
     return model
+
+
+def _with_head(model, num_classes):
+    """The model, its head giving way to a new one where classes are others.
+
+    As with weights that are loaded by name; a model from elsewhere stays as it
+    is.
+    """
+    ours = any(layer.name == "features" for layer in model.layers)
+    if not ours or model.output_shape[-1] == num_classes:
+        return model
+    print(
+        f"The model's head of {model.output_shape[-1]} classes gives way to a new one "
+        f"of {num_classes}."
+    )
+    return replace_head(model, num_classes)
 
 
 def _set_head_bias(model, value):

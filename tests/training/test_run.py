@@ -203,6 +203,28 @@ def test_evaluation_and_all_that_is_left_agree_on_the_preprocessing(
         assert again.loss == pytest.approx(cropped.loss, rel=1e-5)
 
 
+def test_a_trained_model_goes_on_to_other_classes_with_a_new_head(
+    trained, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    first, root = trained
+    whole = small_dataset()
+    split = Split(whole.train.images, np.arange(len(whole.train)) % 3)
+    dataset = Dataset("three", split, split, tuple("abc"))
+    run = keras_vit.train(
+        small_recipe(epochs=1, base_lr=0.0),
+        model=str(root / first.folder),
+        dataset=dataset,
+    )
+    assert run.model.output_shape == (None, 3)
+    old = {weight.path: weight.numpy() for weight in first.model.weights}
+    for weight in run.model.weights:
+        if weight.path.startswith("head/"):
+            assert not weight.numpy().any()
+        else:
+            np.testing.assert_array_equal(weight.numpy(), old[weight.path])
+
+
 def test_a_folder_that_holds_something_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
     with pytest.raises(FileExistsError, match="holds something already"):
