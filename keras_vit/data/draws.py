@@ -29,11 +29,19 @@ def uniforms(seed, places, count):
     >>> (there[1] == uniforms(0, tf.constant([2**40]), 3)[0]).numpy()
     array([ True,  True,  True])
     """
+    return tf.cast(_shifted(bits(seed, places, count), 40), tf.float32) * 2.0**-24
+
+
+def bits(seed, places, count):
+    """Draws so many numbers of 64 bits for each place, as `uniforms` does.
+
+    Returns:
+        uint64 `(B, count)`.
+    """
     numbers = tf.cast(places, tf.uint64)[:, None] * count
     numbers += np.arange(1, count + 1, dtype=np.uint64)
     start = _scrambled(tf.cast(seed, tf.uint64) * STEP)
-    bits = _scrambled(start + numbers * STEP)
-    return tf.cast(_shifted(bits, 40), tf.float32) * 2.0**-24
+    return _scrambled(start + numbers * STEP)
 
 
 def _scrambled(state):

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.augmentation import Augmentation, augmented, moved
-from keras_vit.data.draws import uniforms
+from keras_vit.data.draws import bits, uniforms
 from keras_vit.data.mixing import mixed, mixture
 from keras_vit.data.preprocessing import resize
 
@@ -189,10 +189,10 @@ class Order:
         numbers = places // self.batch_size * distinct
         numbers += places % self.batch_size % distinct
         epochs = numbers // self.count
-        seed = self.seed + 0 * epochs
         return tf.raw_ops.RandomIndexShuffle(  # its wrapper takes one seed alone
             index=numbers % self.count,
-            seed=tf.stack([seed, epochs, 0 * epochs], axis=1),
+            # Small seeds, or its usual four rounds, leave most where it was.
+            seed=tf.bitcast(bits(self.seed, epochs, 3), tf.int64),
             max_index=self.count - 1 + 0 * epochs,
-            rounds=4,
+            rounds=12,
         )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from keras_vit.data import Split
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.pipeline import (
+    Order,
     Share,
     examples_of_step,
     training_batches,
@@ -111,12 +112,28 @@ def test_a_repeated_image_is_in_its_batch_each_time_changed_anew(data):
         assert any((one != one[0]).any() for one in images)
 
 
-def test_epochs_and_seeds_differ_in_order():
-    split = numbered(40)
-    first, second = labels_of(stream(split, 40, 2))
-    [other] = labels_of(stream(split, 40, 1, seed=1))
-    assert (first != second).any()
-    assert (first != other).any()
+@pytest.mark.parametrize("count", [6, 40, 1000, 100_000])
+def test_the_order_of_an_epoch_is_that_of_chance(count):
+    """Nothing of the stored order, of another epoch's or another seed's is left."""
+    epochs = max(200 // count, 2)
+    places = np.arange(epochs * count)
+    orders = [np.arange(count)[None]]
+    for seed in (0, 1, 2**31):
+        order = Order(count, 1, seed).examples_at(places).numpy()
+        orders.append(order.reshape(epochs, count))
+    for one, other in itertools.combinations(np.concatenate(orders), 2):
+        if count >= 1000:
+            assert abs(np.corrcoef(one, other)[0, 1]) < 5 / count**0.5
+            assert (one == other).sum() <= 10  # 1 is left in place, on average
+    stays = np.mean([one == orders[0][0] for one in np.concatenate(orders[1:])])
+    assert abs(stays - 1 / count) < 5 * (1 / count / (3 * epochs * count)) ** 0.5
+
+
+def test_few_images_come_in_all_orders():
+    orders = Order(4, 1, 0).examples_at(np.arange(4 * 600)).numpy().reshape(600, 4)
+    kinds, times = np.unique(orders, axis=0, return_counts=True)
+    assert len(kinds) == 24
+    assert abs(times - 25).max() < 5 * 5
 
 
 def test_the_examples_of_a_step_are_told():
