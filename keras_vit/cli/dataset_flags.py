@@ -22,7 +22,10 @@ def define(values, help_text, default=None):
         **options,
     )
     flags.DEFINE_boolean(
-        "download", False, "Whether a data set may be downloaded.", **options
+        "download",
+        False,
+        "Whether TensorFlow Datasets may download and prepare what is not there.",
+        **options,
     )
     flags.DEFINE_boolean(
         "exif_orientation",

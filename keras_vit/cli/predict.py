@@ -30,6 +30,13 @@ def define(values):
         "top", 3, "How many classes to name.", lower_bound=1, **options
     )
 
+    flags.DEFINE_boolean(
+        "exif_orientation",
+        True,
+        "Whether images are turned as their camera noted.",
+        **options,
+    )
+
 
 def run(values, paths):
     """Carries the command out and gives its exit status."""
@@ -39,7 +46,11 @@ def run(values, paths):
         raise ValueError("no images. Expected image files or folders after the flags")
     status = 0
     predictions = predict(
-        values.model, paths, top=values.top, preprocessing=values.preprocessing
+        values.model,
+        paths,
+        top=values.top,
+        preprocessing=values.preprocessing,
+        exif_orientation=values.exif_orientation,
     )
     for one in predictions:
         if one.error:

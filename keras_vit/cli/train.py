@@ -100,8 +100,8 @@ def _tell(run):
     if run.saved_model is None:  # of a worker that is not the chief
         return
     result = run.evaluation
-    example = sorted((run.folder / "images").iterdir())[0]
-    following = ["keras-vit", "predict", f"--model={run.folder}", str(example)]
+    examples = sorted((run.folder / "images").iterdir())[:1] or ["photo.jpg"]
+    following = ["keras-vit", "predict", f"--model={run.folder}", str(examples[0])]
     print(
         f"\nTest accuracy {100 * result.top1:.2f} % (top-5 {100 * result.top5:.2f} %, "
         f"loss {result.loss:.3f}) on {result.count:,} images\n"

@@ -61,7 +61,8 @@ def reader(paths, exif_orientation=True):
     # The graph has no operation for a file's size: looked at once, here.
     unusual = np.fromiter((_unusual(path) for path in paths), bool, len(paths))
     any_unusual = unusual.any()
-    paths, unusual = tf.constant(paths), tf.constant(unusual)
+    with tf.device("CPU"):
+        paths, unusual = tf.constant(paths), tf.constant(unusual)
 
     def read(index, window=None):
         path = tf.gather(paths, index)
@@ -100,11 +101,16 @@ def decode_now(path, exif_orientation=True):
     try:
         return decode(data, path, exif_orientation=exif_orientation).numpy()
     except tf.errors.InvalidArgumentError as error:
-        reason = re.sub(r"^\{\{.*?\}\} ?| \[Op:.*", "", error.message)
         name = os.fsdecode(path)
         raise images.UnreadableImageError(
-            f"{name}: not a readable image ({reason})"
+            f"{name}: not a readable image ({reason_of(error)})"
         ) from error
+
+
+def reason_of(error):
+    """What one of TensorFlow's errors says, in a line without its own signs."""
+    first = next(iter(error.message.splitlines()), "")
+    return re.sub(r"^\{\{.*?\}\} ?| \[Op:.*", "", first)
 
 
 def _unusual(path):
@@ -161,6 +167,8 @@ def decode(data, path, window=None, exif_orientation=True, transform=ACCURATE):
     shape = tf.image.extract_jpeg_shape(header)
     side = math.isqrt(images.MOST_PIXELS)
     plain = tf.reduce_all(shape <= [side, side, 3])
+    # Of a cut file some windows could be decoded, and others not.
+    plain &= tf.strings.substr(header, -2, 2) == b"\xff\xd9"
     if exif_orientation:
         head = tf.strings.substr(data, 0, _HEAD)
         plain &= ~tf.strings.regex_full_match(head, _TURNED)

@@ -60,7 +60,7 @@ def _split_folders(path):
     found, classes = {}, []
     for name, folder in _folders(path).items():
         split = SPLIT_WORDS.get(name.lower())
-        if split is None or _holds_images(folder):
+        if split is None or (_holds_images(folder) and not _folders(folder)):
             classes.append(name)
         elif split in found:
             raise ValueError(f"{path} has two folders for the {split} split.")
@@ -137,18 +137,7 @@ def _check(names, blocks, path, advice):
 def _files(of_classes, exif_orientation):
     labels = np.arange(len(of_classes), dtype=np.int32)
     labels = np.repeat(labels, [len(paths) for paths in of_classes])
-    return listed_files(np.concatenate(of_classes), labels, exif_orientation)
-
-
-def listed_files(paths, labels, exif_orientation):
-    """Gives the split of image files and what they show.
-
-    Args:
-        paths: bytes as `os.fsencode` gives them, an array `(N,)`.
-        labels: as `Files` takes them.
-        exif_orientation: whether images are turned as their camera noted.
-    """
-    return Files(paths, labels, exif_orientation)
+    return Files(np.concatenate(of_classes), labels, exif_orientation)
 
 
 def _sorted_images(folder):

@@ -13,6 +13,13 @@ SUFFIXES = (
 )
 MOST_PIXELS = 62_000_000  # 186 MB once decoded, up to 1 GB on the way
 MOST_BYTES = 100_000_000
+_UNKNOWN_WHITE = "what is black and what white in pixels of 32 bits is not known"
+# Formats and modes of Pillow's that are refused, with the reason.
+NOT_READ = {
+    "EPS": "EPS is a program, which is not run",
+    "I": _UNKNOWN_WHITE,  # which convert() would clip
+    "F": _UNKNOWN_WHITE,
+}
 
 
 class UnreadableImageError(ValueError):
@@ -145,17 +152,14 @@ def _pixels(image, name, exif_orientation):
             f"{name}: {width} x {height} pixels are more than the limit "
             f"of {MOST_PIXELS:,}"
         )
-    if image.format == "EPS":
-        raise UnreadableImageError(f"{name}: EPS is a program, which is not run")
+    if image.format in NOT_READ or image.mode in NOT_READ:
+        reason = NOT_READ.get(image.format) or NOT_READ[image.mode]
+        raise UnreadableImageError(f"{name}: {reason}")
     image.load()
     orientation = _orientation(image) if exif_orientation else 1
     if image.mode.startswith("I;16"):  # which convert() would clip
         grey = (np.asarray(image) // 257).astype(np.uint8)
         pixels = np.repeat(grey[..., np.newaxis], 3, axis=-1)
-    elif image.mode in ("I", "F"):  # which convert() would clip, too
-        raise UnreadableImageError(
-            f"{name}: what is black and what white in pixels of 32 bits is not known"
-        )
     else:
         image.info.pop("transparency", None)
         image = image if image.mode == "RGB" else image.convert("RGB")

@@ -43,6 +43,7 @@ def training_batches(
     augmentation=_UNCHANGED,
     first_step=0,
     share=WHOLE,
+    stand_ins=None,
 ):
     """Gives the endless stream of batches that a run with this seed trains on.
 
@@ -63,6 +64,8 @@ def training_batches(
         augmentation: an `Augmentation`.
         first_step: the step of the first batch.
         share: the slices to give.
+        stand_ins: indices `(N,)` of the image that is shown in the place of
+            each, as `unreadable.stand_ins` gives them; `None`: its own.
 
     Returns:
         A `tf.data.Dataset` of slices: images `(b, height, width, 3)` and
@@ -89,6 +92,8 @@ def training_batches(
         columns = (rows * (width - lead) + columns - lead) % batch_size
         places = slice_numbers // share.count * batch_size + columns
         indices = order.examples_at(places)
+        if stand_ins is not None:
+            indices = tf.gather(stand_ins, indices)
         draws = uniforms(seed, places, augmentation.num_draws())
         return read(indices, draws)
 
@@ -149,8 +154,8 @@ def check_batch_size(split, batch_size, slices=1, repeats=1):
     """
     if not 0 < batch_size <= len(split):
         raise ValueError(
-            f"batch_size must lie between 1 and the {len(split)} training images. "
-            f"Received: batch_size={batch_size}"
+            f"batch_size must lie between 1 and the {len(split)} training images; set "
+            f"it so. Received: batch_size={batch_size}"
         )
     for divisor, what in ((slices, "replicas"), (repeats, "repeats of an image")):
         if batch_size % divisor:

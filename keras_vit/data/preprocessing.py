@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras_vit.preprocessing import Preprocessing
 
 SQUASH = Preprocessing()
+LONGEST = 32  # times as long as wide, of which the middle is looked at
 _KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic"}  # that Pillow widens alike
 
 
@@ -51,6 +52,8 @@ def preprocess(image, size, preprocessing=SQUASH):
     if squashed and (p == SQUASH or tuple(image.shape[:2]) == tuple(size)):
         return resize(image, size)
     around = p.before_crop(size)
+    if p.aspect == "short_side":
+        image = _middle(image)
     height, width = tf.unstack(tf.shape(image, tf.int64)[:2])
     if p.aspect == "short_side":
         around = _covering(height, width, around, p.arithmetic)
@@ -66,6 +69,18 @@ def preprocess(image, size, preprocessing=SQUASH):
     )
     image = image[top : top + size[0], left : left + size[1]]
     return tf.ensure_shape(_LEVELS[p.levels](image), (*size, 3))
+
+
+def _middle(image):
+    """The image without the far ends of one that is many times as long as wide.
+
+    They are cropped away in any case; resized first, they could fill the memory.
+    """
+    sides = tf.shape(image)[:2]
+    most = LONGEST * tf.reduce_min(sides)
+    start = tf.maximum(sides - most, 0) // 2
+    end = start + tf.minimum(sides, most)
+    return image[start[0] : end[0], start[1] : end[1]]
 
 
 def _covering(height, width, target, arithmetic):

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
+from keras_vit.data import decoding
 from keras_vit.data.decoding import REFERENCE, decode
+from keras_vit.data.images import UnreadableImageError
 from keras_vit.data.splits import Labelled
 from keras_vit.data.tfrecord import RecordFiles
+from keras_vit.data.unreadable import READING_ERRORS
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +50,21 @@ class Records(Labelled):
         return f"{os.path.basename(self.files.paths[file])}, record {number}"
 
     def image(self, index):
-        """One image, `(H, W, 3)`, as an array."""
-        return self.subset([index]).reader()(tf.constant(0)).numpy()
+        """One image, `(H, W, 3)`, as an array.
+
+        Raises:
+            UnreadableImageError: naming the record and saying why.
+        """
+        try:
+            return self.subset([index]).reader()(tf.constant(0)).numpy()
+        except READING_ERRORS as error:
+            reason = decoding.reason_of(error)
+            raise UnreadableImageError(f"{self.name(index)}: {reason}") from error
+
+    def content(self):
+        """Gives bytes that tell the split from others: which records of what."""
+        yield from (os.path.basename(path).encode() for path in self.files.paths)
+        yield np.asarray(self.indices, np.int64).tobytes()
 
     def subset(self, indices):
         """The split of those records alone."""

@@ -1,5 +1,7 @@
 """Splits: images, and what they show."""
 
+import functools
+import hashlib
 import os
 from dataclasses import dataclass
 
@@ -12,8 +14,8 @@ from keras_vit.data import decoding
 class Labelled:
     """What every split has by its labels.
 
-    A split also has `name(index)`, `image(index)`, `subset(indices)` and
-    `reader()`, as `Split` and `Files` have them.
+    A split also has `name(index)`, `image(index)`, `subset(indices)`,
+    `reader()` and `content()`, as `Split` and `Files` have them.
 
     Attributes:
         in_random_order: whether a share of it, cut from one end, has all
@@ -28,9 +30,20 @@ class Labelled:
     def __len__(self):
         return len(self.labels)
 
+    def fingerprint(self):
+        """A digest that tells the split from others, as text.
+
+        It need not tell images apart that have the same names and labels.
+        """
+        digest = hashlib.blake2b(digest_size=16)
+        for part in self.content():
+            digest.update(part)
+        return digest.hexdigest()
+
     def targets(self, num_classes):
         """Gives the graph's way to a target: `(index) -> (K,)`, one- or multi-hot."""
-        labels = tf.constant(self.labels)
+        with tf.device("CPU"):
+            labels = tf.constant(self.labels, tf.int32)
         if self.labels.ndim == 2:
             return lambda index: tf.cast(tf.gather(labels, index), tf.float32)
         return lambda index: tf.one_hot(tf.gather(labels, index), num_classes)
@@ -77,7 +90,7 @@ class Split(Labelled):
                 "Images must be uint8 or float32 RGB pixels of shape (N, H, W, 3). "
                 f"Received: {images.dtype} of shape {images.shape}"
             )
-        if images.dtype == np.float32 and len(images) and images.max() <= 1:
+        if images.dtype == np.float32 and len(images) and 0 < images.max() <= 1:
             raise ValueError(
                 "Pixels must lie in [0, 255]. "
                 f"Received: none above {images.max()}; multiply them by 255"
@@ -92,13 +105,20 @@ class Split(Labelled):
         """What people find an image by: its number."""
         return str(index)
 
+    def content(self):
+        """Gives bytes that tell the split from others: labels, some images."""
+        some = self.images[:: len(self) // 1000 + 1]
+        yield from (self.labels.tobytes(), repr(self.images.shape).encode())
+        yield some.tobytes()
+
     def subset(self, indices):
         """The split of those images alone."""
         return Split(self.images[indices], self.labels[indices])
 
     def at_once(self):
         """Gives the graph's way to many images: `read(indices)`."""
-        images = tf.constant(self.images)
+        with tf.device("CPU"):
+            images = tf.constant(self.images)
         return lambda indices: tf.gather(images, indices)
 
     def reader(self):
@@ -107,7 +127,8 @@ class Split(Labelled):
         `window` is a function of height and width that chooses what is cut
         out: top, left, height and width.
         """
-        images = tf.constant(self.images)
+        with tf.device("CPU"):
+            images = tf.constant(self.images)
 
         def read(index, window=None):
             image = tf.gather(images, index)
@@ -159,6 +180,11 @@ class Files(Labelled):
         """What people find an image by: its path."""
         return os.fsdecode(self.paths[index])
 
+    def content(self):
+        """Gives bytes that tell the split from others: paths and labels."""
+        yield from (self.labels.tobytes(), bytes([self.exif_orientation]))
+        yield self.paths.tobytes()
+
     def subset(self, indices):
         """The split of those files alone."""
         return Files(self.paths[indices], self.labels[indices], self.exif_orientation)
@@ -168,6 +194,10 @@ class Files(Labelled):
 
         See `keras_vit.data.decoding.reader`.
         """
+        return self._reader
+
+    @functools.cached_property
+    def _reader(self):
         return decoding.reader(self.paths, self.exif_orientation)
 
 

@@ -15,9 +15,9 @@ from keras_vit.data.classes import (
     untrained,
 )
 from keras_vit.data.dataset import Dataset
-from keras_vit.data.folders import listed_files
 from keras_vit.data.rows import Problems, read_rows
 from keras_vit.data.shares import SPLIT_WORDS, in_test_share, settled
+from keras_vit.data.splits import Files
 
 SEPARATORS = ";|"  # of the labels of one image, in CSV
 MOST_NUMBERS = 10  # for each class that occurs: with more, they are ids
@@ -68,7 +68,7 @@ def read_table(path, *, exif_orientation=True):
     parts = {split: np.flatnonzero(splits == split) for split in np.unique(splits)}
     parts = settled(parts, path, _ADVICE)
     parts = {
-        split: listed_files(paths[rows], labels[rows], exif_orientation)
+        split: Files(paths[rows], labels[rows], exif_orientation)
         for split, rows in parts.items()
     }
     dataset = Dataset(path.stem, class_names=names, **parts)
@@ -112,12 +112,11 @@ def _one_or_several(path, labels):
 
 def _located(rows, folder, problems):
     """The files' paths, an array of bytes, and the split of each, an array."""
-    below = os.path.join(folder, "")
     paths, splits, seen = [], [], {}
     for line, given, label, word in rows:
         path = _path(folder, given)
         if word is None:
-            tested = in_test_share(path.removeprefix(below))
+            tested = in_test_share(os.path.relpath(path, folder))
             split = "test" if tested else "train"
         else:
             split = SPLIT_WORDS.get(word.strip().lower())

@@ -72,7 +72,7 @@ def load(name, *, data_dir=None, download=False):
 
     train, validation, test = map(records, ("train", "validation", "test"))
     if test is None or parse(test.files.reader([0])(0))[1] < 0:
-        test = validation
+        test, validation = validation, None
     if train is None or test is None:
         raise ValueError(
             "Expected the splits train, and test or validation, with labels. "

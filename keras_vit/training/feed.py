@@ -1,8 +1,12 @@
 """The batches of a run, step by step, whatever its files are like."""
 
+import numpy as np
+
 from keras_vit.data.pipeline import CHUNK, examples_of_step
 from keras_vit.data.unreadable import READING_ERRORS, stand_ins, unreadable_among
 from keras_vit.training.replicas import distributed_batches
+
+LOOKED_AHEAD = 512  # images: each new one costs building the stream anew
 
 
 class Feed:
@@ -10,7 +14,8 @@ class Feed:
 
     An image that cannot be read is told, noted in the journal and gives its
     place to the next one that can. What a run is fed therefore depends on its
-    files alone, and not on when it met which of them.
+    files alone, and not on when it met which of them. Where several workers
+    are fed, each notes what it meets itself.
 
     Args:
         strategy: whose replicas are fed.
@@ -50,11 +55,14 @@ class Feed:
         return [self._split.name(index) for index in self._examples(step)]
 
     def _from(self, step):
-        split = self._split
-        if self._journal.unreadable:
-            split = split.subset(stand_ins(len(split), self._journal.unreadable))
+        unreadable = self._journal.unreadable
         return distributed_batches(
-            self._strategy, split, self._batch_size, first_step=step, **self._options
+            self._strategy,
+            self._split,
+            self._batch_size,
+            first_step=step,
+            stand_ins=stand_ins(len(self._split), unreadable) if unreadable else None,
+            **self._options,
         )
 
     def _examples(self, step):
@@ -69,13 +77,13 @@ class Feed:
         return stand_ins(len(self._split), self._journal.unreadable)[indices]
 
     def _pass_over(self, step, error):
-        """Notes which images of the step, or of its last chunk, are unreadable."""
+        """Notes which images of the step are unreadable, and of some that follow."""
         split, known = self._split, self._journal.unreadable
-        steps = range(step, step + 1 + -(-CHUNK // self._batch_size))
-        found = next(
-            filter(None, (unreadable_among(split, self._examples(s)) for s in steps)),
-            {},
-        )
+        steps = range(step, step + 1 + -(-LOOKED_AHEAD // self._batch_size))
+        ahead = np.concatenate([self._examples(one) for one in steps])
+        # No farther than a step and its last chunk, or not much.
+        ahead = ahead[: max(LOOKED_AHEAD, self._batch_size + CHUNK)]
+        found = unreadable_among(split, ahead)
         if not found:
             raise OSError(
                 f"Step {step + 1} could not be read, though each of its images can "
@@ -83,7 +91,7 @@ class Feed:
                 "last checkpoint."
             ) from error
         known += found
-        if len(known) > self._most:
+        if len(known) > self._most or len(known) == len(split):
             names = ", ".join(split.name(index) for index in known[-3:])
             raise OSError(
                 f"{len(known)} of {len(split):,} training images cannot be read, more "

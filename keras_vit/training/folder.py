@@ -67,7 +67,24 @@ class RunFolder:
         finally:
             os.close(folder)
 
-    def write_config(self, recipe, seed, model, dataset, objects=()):
+    def check_data(self, split):
+        """Refuses training images that are not those the run began with.
+
+        Raises:
+            ValueError: saying so.
+        """
+        try:
+            began = json.loads((self.path / CONFIG).read_text())["dataset"]
+        except (OSError, KeyError, ValueError):
+            return  # the run has only begun
+        if began.get("fingerprint", split.fingerprint()) != split.fingerprint():
+            raise ValueError(
+                f"The run in {self.path} began on other training images than those "
+                f"that are there now ({began['training_images']:,} then, in all), or "
+                "with them turned otherwise. Put them back, or name another folder."
+            )
+
+    def write_config(self, recipe, seed, model, dataset, split, objects=()):
         """Writes the resolved recipe, from which the run can be repeated.
 
         Args:
@@ -75,6 +92,7 @@ class RunFolder:
             seed: of the run.
             model: that is trained.
             dataset: that it learns from.
+            split: the part of it.
             objects: what was given in Python and cannot be named in a file.
         """
         config = {
@@ -89,6 +107,7 @@ class RunFolder:
             "dataset": {
                 "name": dataset.name,
                 "training_images": len(dataset.train),
+                "fingerprint": split.fingerprint(),
                 "test_images": len(dataset.test),
                 "class_names": dataset.class_names,
             },

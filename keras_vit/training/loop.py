@@ -10,6 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from keras_vit.data.evaluation import evaluation_batches
+from keras_vit.data.images import UnreadableImageError
 from keras_vit.distribution import local_replicas, num_workers
 from keras_vit.evaluation import Tally
 from keras_vit.preprocessing import carried_by
@@ -131,7 +132,11 @@ class Loop:
                 self._checkpoint()
         images = (done - lap_done) * plan.batch_size
         rate = images / (time.perf_counter() - lap_begun)
-        evaluation = self.evaluate(self.callbacks)
+        try:
+            evaluation = self.evaluate(self.callbacks)
+        except UnreadableImageError:
+            self._checkpoint()  # so that the lap need not be run again
+            raise
         self._record(done, evaluation, rate)
         self.callbacks.on_epoch_end(lap, self.journal.last_logs())
         journal.stopped |= bool(self.state.model.stop_training)

@@ -33,6 +33,8 @@ from keras_vit.training.loop import Loop, tell
 from keras_vit.training.replicas import same_for_all, wait_for_all
 from keras_vit.training.step import TrainingState, training_step
 
+MOST_LETTERS = 60  # of a class's name in the name of a file
+
 
 @dataclass(frozen=True)
 class Run:
@@ -228,7 +230,12 @@ class _Training:
         if self.chief:
             self.folder.clear_scratch()
             self.folder.write_config(
-                self.recipe, self.seed, self.model, self.dataset, objects
+                self.recipe,
+                self.seed,
+                self.model,
+                self.dataset,
+                self.train_split,
+                objects,
             )
         loop = Loop(
             self.plan,
@@ -249,6 +256,7 @@ class _Training:
         """Brings the state to the newest checkpoint, and gives its journal."""
         newest, journal = self.folder.checkpoints.newest(), Journal()
         if newest is not None:
+            self.folder.check_data(self.train_split)
             step, notes = newest
             self.folder.checkpoints.restore(step, self.state.variables())
             journal = Journal(**notes["journal"])
@@ -314,12 +322,16 @@ def _write_examples(folder, dataset):
     from PIL import Image
 
     folder.mkdir(exist_ok=True)
+    taken = set()
     for label, name in enumerate(dataset.class_names):
         labels = dataset.test.labels
         shown = labels == label if labels.ndim == 1 else labels[:, label] > 0
         of_class = np.flatnonzero(shown)
         if len(of_class):
             image = Image.fromarray(dataset.test.image(of_class[0]).astype(np.uint8))
-            stem = re.sub(r"\W+", "_", name).strip("_").lower()
+            stem = re.sub(r"\W+", "_", name).strip("_").lower()[:MOST_LETTERS]
+            if not stem or stem in taken:
+                stem = f"{stem}_{label}".lstrip("_")
+            taken.add(stem)
             with written_whole(folder / f"{stem}.png") as scratch:
                 image.save(scratch)

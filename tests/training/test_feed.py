@@ -121,7 +121,7 @@ def test_too_many_end_the_run_with_the_setting_to_change(tmp_path, monkeypatch):
     for part, bad in (("train", (5,)), ("test", ())):
         for name in ("a", "b"):
             image_files(tmp_path / "set" / part / name, 12, bad)
-    with pytest.raises(OSError, match="1 of 24.*more than most_unreadable allows"):
+    with pytest.raises(OSError, match="2 of 24.*more than most_unreadable allows"):
         keras_vit.train(small_recipe(batch_size=8), dataset=tmp_path / "set")
 
 

@@ -1,11 +1,17 @@
 """An image -> its facts; an image -> a small picture of it."""
 
 import hashlib
+import io
 from typing import NamedTuple
 
 import numpy as np
 
-from keras_vit.data.images import MOST_PIXELS, read_image
+from keras_vit.data.images import (
+    MOST_PIXELS,
+    NOT_READ,
+    UnreadableImageError,
+    read_bytes,
+)
 from keras_vit.data.splits import Files
 
 DIGEST_BYTES = 16
@@ -61,19 +67,22 @@ def facts_of_file(path):
 
     facts = Facts()
     try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, _new_digest).digest()
-            file.seek(0)
-            with Image.open(file) as image:
-                facts = Facts(digest, *image.size, image.format, image.mode)
-                if facts.width * facts.height > MOST_PIXELS:
-                    size = f"{facts.width} x {facts.height} pixels"
-                    return facts._replace(too_large=True, error=_beyond_limit(size))
-                # A JPEG at an eighth of its size: all its bytes are decoded,
-                # and most of the arithmetic that follows is saved.
-                image.draft(None, (1, 1))
-                image.load()
-                return facts._replace(turned=_is_turned(image))
+        data = read_bytes(path)
+        facts = Facts(_new_digest(data).digest())
+        with Image.open(io.BytesIO(data)) as image:
+            facts = Facts(facts.digest, *image.size, image.format, image.mode)
+            if facts.width * facts.height > MOST_PIXELS:
+                size = f"{facts.width} x {facts.height} pixels"
+                return facts._replace(too_large=True, error=_beyond_limit(size))
+            if facts.mode in NOT_READ or facts.format in NOT_READ:
+                return facts._replace(error=NOT_READ.get(facts.mode) or NOT_READ["EPS"])
+            # A JPEG at an eighth of its size: all its bytes are decoded, and
+            # most of the arithmetic that follows is saved.
+            image.draft(None, (1, 1))
+            image.load()
+            return facts._replace(turned=_is_turned(image))
+    except UnreadableImageError as error:
+        return facts._replace(error=_reason(error).removeprefix(f"{path}: "))
     except Image.UnidentifiedImageError:
         return facts._replace(error="no image that Pillow knows, or a damaged header")
     except Image.DecompressionBombError as error:
@@ -101,9 +110,7 @@ def thumbnail(split, index, side):
     """
     from PIL import Image
 
-    read = read_image(split.name(index)) if isinstance(split, Files) else None
-    pixels = split.image(index) if read is None else read
-    image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    image = Image.fromarray(np.clip(split.image(index), 0, 255).astype(np.uint8))
     if max(image.size) > side:
         image.thumbnail((side, side))
     else:
