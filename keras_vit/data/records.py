@@ -40,6 +40,7 @@ class Records(Labelled):
 
     # Shares are those of TensorFlow Datasets, which cuts the stored order.
     in_random_order = True
+    several = False
 
     def __len__(self):
         return len(self.indices)

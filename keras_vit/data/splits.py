@@ -30,6 +30,11 @@ class Labelled:
     def __len__(self):
         return len(self.labels)
 
+    @property
+    def several(self):
+        """Whether an image can have several classes, or none."""
+        return self.labels.ndim == 2
+
     def fingerprint(self):
         """A digest that tells the split from others, as text.
 

@@ -119,7 +119,8 @@ def evaluate(model, split, batch_size=200, preprocessing=None):
     preprocessing = carried_by(model) if own else resolve(preprocessing)
     num_classes = model.output_shape[-1]
     split.check_classes(num_classes)
-    tally = Tally(num_classes, several=split.labels.ndim == 2)
+    several = split.several
+    tally = Tally(num_classes, "sigmoid" if several else "softmax", several)
     for images, labels, weights in evaluation_batches(
         split, batch_size, model.input_shape[1:3], preprocessing
     ):

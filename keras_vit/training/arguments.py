@@ -91,7 +91,7 @@ def model_in_scope(model, recipe, dataset, strategy):
         building.set_preprocessing(model, recipe)
         model = _in_scope(model, strategy)
     else:
-        model = building.build_model(recipe, dataset.num_classes)
+        model = building.build_model(recipe, dataset.num_classes, dataset.class_names)
     given, told = model.input_shape, model.output_shape
     if told != (None, dataset.num_classes):
         raise ValueError(

@@ -18,13 +18,14 @@ from keras_vit.training.schedules import LearningRate
 from keras_vit.weights import replace_head
 
 
-def build_model(recipe, num_classes):
+def build_model(recipe, num_classes, class_names=None):
     """Builds the model that a recipe trains, or loads it.
 
     Args:
         recipe: whose `model` is a factory's name or the path of a saved model,
             of which a head for other classes gives way to a new one.
         num_classes: of the data set.
+        class_names: of the data set, if they are known.
 
     Returns:
         A Keras model.
@@ -33,7 +34,7 @@ def build_model(recipe, num_classes):
         ValueError: for a model that there is not, or that cannot be trained.
     """
     if recipe.model not in FACTORIES:
-        model = _with_head(_load_model(recipe.model), num_classes)
+        model = _with_head(_load_model(recipe.model), num_classes, class_names)
         set_preprocessing(model, recipe)
         return model
     arguments = dict(recipe.model_arguments)
@@ -162,27 +163,31 @@ def _load_model(path):
             "model must be a factory's name or an existing path. Expected one of "
             f"{', '.join(FACTORIES)}. Received: {path!r}"
         )
-    model = load_classifier(path).model
-    if isinstance(model, ServedModel):
+    classifier = load_classifier(path)
+    if isinstance(classifier.model, ServedModel):
         raise ValueError(
             "A SavedModel cannot be trained. Name a run's folder or a .keras file. "
             f"Received: {path!r}"
         )
-    return model
+    return classifier
 
 
-def _with_head(model, num_classes):
+def _with_head(classifier, num_classes, class_names):
     """The model, its head giving way to a new one where classes are others.
 
     As with weights that are loaded by name; a model from elsewhere stays as it
     is.
     """
+    model, known = classifier.model, classifier.class_names
+    same = model.output_shape[-1] == num_classes and (
+        known is None or class_names is None or known == tuple(class_names)
+    )
     ours = any(layer.name == "features" for layer in model.layers)
-    if not ours or model.output_shape[-1] == num_classes:
+    if same or not ours:
         return model
     print(
         f"The model's head of {model.output_shape[-1]} classes gives way to a new one "
-        f"of {num_classes}."
+        f"for the {num_classes} of the data set."
     )
     return replace_head(model, num_classes)
 

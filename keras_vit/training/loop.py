@@ -171,7 +171,7 @@ class Loop:
         """Evaluates on the whole split, with the average if there is one."""
         callbacks = callbacks or keras.callbacks.CallbackList()
         model, split = self.state.model, self.plan.eval_split
-        several = split.labels.ndim == 2
+        several = split.several
         tally = Tally(model.output_shape[-1], self.plan.loss, several)
         local = local_replicas(self.strategy)
         batch_size = -(-min(200, len(split)) // local) * local

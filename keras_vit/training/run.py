@@ -191,6 +191,7 @@ class _Training:
             loss=recipe.loss,
         )
         # As all of this, refuses what does not fit.
+        _check_loss(self.train_split, recipe.loss)
         replicas = strategy.num_replicas_in_sync
         check_batch_size(self.train_split, recipe.batch_size, replicas, recipe.repeats)
         self.augmentation = building.augmentation_of(recipe)
@@ -315,6 +316,15 @@ class _Training:
             return copied(self.model)
         given.set_weights([weight.numpy() for weight in self.model.weights])
         return given
+
+
+def _check_loss(split, loss):
+    """Refuses a loss that takes images of several classes for images of one."""
+    if loss == "softmax" and split.several and (split.labels.sum(1) != 1).any():
+        raise ValueError(
+            "Images of several classes, or of none, need a loss for each class: "
+            "--set loss=sigmoid. Received: loss=softmax"
+        )
 
 
 def _write_examples(folder, dataset):

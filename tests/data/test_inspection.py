@@ -1,13 +1,14 @@
 """What an inspection says of a folder, against what was put into it."""
 
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vit.data import Dataset, Split, images, inspect, load
+from keras_vit.data import Dataset, Files, Split, images, inspect, load
 from keras_vit.data.images import UnreadableImageError
 from keras_vit.data.inspection import (
     copies,
@@ -353,3 +354,18 @@ def test_a_thumbnail_keeps_the_proportions(rng):
     larger = reading.thumbnail(small, 0, 30)
     np.testing.assert_array_equal(larger, pixels[0].repeat(2, 0).repeat(2, 1))
     assert reading.thumbnail(small, 0, 6).shape == (4, 6, 3)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "bytes", "32 bits"])
+def test_what_training_refuses_is_unreadable_here_too(tmp_path, monkeypatch, kind):
+    path = tmp_path / "image.png"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "bytes":
+        noise(0, 20, 10).save(path)
+        monkeypatch.setattr(images, "MOST_BYTES", path.stat().st_size - 1)
+    else:
+        Image.new("F", (20, 10)).save(path, "TIFF")
+    with pytest.raises(UnreadableImageError):
+        Files([path], np.array([0])).image(0)
+    assert reading.facts_of_file(str(path)).error

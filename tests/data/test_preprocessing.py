@@ -250,3 +250,12 @@ def test_the_processors_of_transformers_agree(rng):
         expected = processor(image, **plain)["pixel_values"][0].transpose(1, 2, 0)
         received = preprocess(image, expected.shape[:2], resolve(way)).numpy()
         assert np.abs(received.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["big_vision", "timm", "dinov2"])
+def test_of_a_slender_image_the_middle_is_resized(name, rng):
+    """Its ends, which are cropped away, could fill the memory."""
+    image = rng.integers(0, 256, (4, 4000, 3), dtype=np.uint8)
+    middle = image[:, 2000 - 64 : 2000 + 64]
+    told = preprocess(image, (32, 32), PRESETS[name])
+    np.testing.assert_array_equal(told, preprocess(middle, (32, 32), PRESETS[name]))

@@ -14,6 +14,7 @@ from keras_vit.data import Split, load
 from keras_vit.data import tfds as tfds_door
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.pipeline import training_batches
+from keras_vit.data.unreadable import stand_ins, unreadable_among
 from keras_vit.evaluation import evaluate
 
 
@@ -305,3 +306,13 @@ def test_download_is_asked_for_and_its_failure_told(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="cifar100 could not be downloaded.*no route"):
         load("cifar100", data_dir=tmp_path, download=True)
     assert asked == ["cifar100"]
+
+
+def test_an_unreadable_record_is_named_and_others_stand_in_for_it(damaged):
+    found = unreadable_among(damaged.train, range(len(damaged.train)))
+    assert 0 < len(found) < len(damaged.train)
+    for index, reason in found.items():
+        assert reason.startswith(damaged.train.name(index))
+    others = stand_ins(len(damaged.train), found)
+    stream = batches(damaged.train, 3, stand_ins=others)
+    assert len(stream) == 3

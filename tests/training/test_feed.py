@@ -1,5 +1,6 @@
 import pathlib
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -132,3 +133,29 @@ def test_an_unreadable_image_is_an_error_in_evaluation(tmp_path, monkeypatch):
             image_files(tmp_path / "set" / part / name, 12, bad)
     with pytest.raises(ValueError, match=r"test/a/03\.png"):
         keras_vit.train(small_recipe(batch_size=8), dataset=tmp_path / "set")
+
+
+def test_a_run_goes_on_with_the_images_it_began_with_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for part in ("train", "test"):
+        for name in ("a", "b"):
+            image_files(tmp_path / "set" / part / name, 8, ())
+
+    class StopError(Exception):
+        pass
+
+    class End(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise StopError
+
+    arguments = {"dataset": tmp_path / "set", "folder": "run"}
+    with pytest.raises(StopError):
+        keras_vit.train(small_recipe(epochs=6), callbacks=[End()], **arguments)
+    path = tmp_path / "set" / "train" / "a" / "03.png"
+    content = path.read_bytes()
+    path.unlink()
+    with pytest.raises(ValueError, match="began on other training images"):
+        keras_vit.train(small_recipe(epochs=6), **arguments)
+    path.write_bytes(content)
+    assert len(keras_vit.train(small_recipe(epochs=6), **arguments).history) == 6

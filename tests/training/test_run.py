@@ -63,7 +63,7 @@ def trained(tmp_path_factory):
 def test_a_run_learns(trained):
     run, _ = trained
     assert run.evaluation.count == 20
-    assert run.evaluation.top1 == 1
+    assert run.evaluation.top1 > 0.9
     assert run.history[-1]["loss"] < run.history[0]["loss"]
     assert run.history[-1]["test_accuracy"] == run.evaluation.top1
 
@@ -225,6 +225,39 @@ def test_a_trained_model_goes_on_to_other_classes_with_a_new_head(
             np.testing.assert_array_equal(weight.numpy(), old[weight.path])
 
 
+def test_equally_many_classes_of_other_names_have_a_new_head(trained):
+    first, root = trained
+    recipe = small_recipe(model=str(root / first.folder))
+    for names, kept in ((first_names(), True), (("cat", "dog"), False)):
+        model = keras_vit.training.building.build_model(recipe, 2, names)
+        assert model.get_layer("head").kernel.numpy().any() == kept
+
+
+def first_names():
+    return small_dataset().class_names
+
+
+def test_images_of_several_classes_need_a_loss_for_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    split = small_dataset().train
+    several = Split(split.images, np.ones((len(split), 2), int))
+    dataset = Dataset("both", several, several, ("a", "b"))
+    with pytest.raises(ValueError, match="loss=sigmoid"):
+        keras_vit.train(small_recipe(), dataset=dataset)
+
+
+def test_every_class_has_a_sample_image_of_its_own_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ("+", "a b", "a-b", "x" * 300)
+    split = small_dataset().train
+    split = Split(split.images, np.arange(len(split)) % 4)
+    run = keras_vit.train(
+        small_recipe(epochs=1), dataset=Dataset("odd", split, split, names)
+    )
+    found = {path.name for path in (run.folder / "images").iterdir()}
+    assert found == {"0.png", "a_b.png", "a_b_2.png", f"{'x' * 60}.png"}
+
+
 def test_a_folder_that_holds_something_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
     with pytest.raises(FileExistsError, match="holds something already"):
@@ -253,7 +286,7 @@ def test_images_of_several_classes_are_learnt(tmp_path, monkeypatch):
         small_recipe(loss="sigmoid", head_bias=-2.0, epochs=40), dataset=dataset
     )
     assert run.history[-1]["test_loss"] < run.history[0]["test_loss"] / 2
-    assert run.evaluation.top1 == 1
+    assert run.evaluation.top1 > 0.9
     logits = run.model.predict_on_batch(dataset.test.images)
     assert ((logits > 0) == (dataset.test.labels > 0)).mean() > 0.9
 
