@@ -24,7 +24,7 @@ from keras_vit.data.evaluation import evaluation_batches
 from keras_vit.data.pipeline import training_batches
 
 BATCH = 64
-PREFETCHED = 4  # batches that lie ready when a loader has rested
+WARM_UP = 8  # batches
 LEAST = 2000  # images, over which the photographs are repeated
 INCEPTION = {"crop": "inception", "flip": True}
 RANDAUGMENT = INCEPTION | {"randaugment": (2, 10)}
@@ -54,13 +54,10 @@ def main():
         small = files_in(options.small)
         loaders |= dict(of_small(Files(small, np.arange(len(small)) % 10)))
     rates = {name: [] for name in loaders}
-    running = {name: make() for name, make in loaders.items()}
-    for number in range(options.rounds + 1):
-        for name, batches in running.items():
+    for _ in range(options.rounds):
+        for name, make in loaders.items():
             many = options.batches * (20 if "32" in name else 1)
-            rate = rate_of(batches, many)
-            if number:  # the first round traces and warms up
-                rates[name].append(rate)
+            rates[name].append(rate_of(make(), many))
     print_table({name: statistics.median(told) for name, told in rates.items()})
 
 
@@ -152,7 +149,6 @@ def timm_batches(paths, transform):
         is_training=True,
         use_prefetcher=False,
         num_workers=os.cpu_count(),
-        persistent_workers=True,
         pin_memory=False,
     )
     loader.dataset.transform = transform
@@ -162,12 +158,14 @@ def timm_batches(paths, transform):
 
 
 def rate_of(batches, count):
-    """Images a second over so many batches."""
-    for _ in range(PREFETCHED):
+    """Images a second over so many batches of a loader that begins anew."""
+    for _ in range(WARM_UP):
         next(batches)
     begun = time.perf_counter()
     images = sum(next(batches) for _ in range(count))
-    return images / (time.perf_counter() - begun)
+    rate = images / (time.perf_counter() - begun)
+    batches.close()
+    return rate
 
 
 def print_table(rates):

@@ -108,7 +108,8 @@ def training_batches(
     stream = stream.map(chunk, num_parallel_calls=tf.data.AUTOTUNE)
     stream = stream.rebatch(width)
     if mixes:
-        stream = tf.data.Dataset.zip(slices, stream).map(mix)
+        stream = tf.data.Dataset.zip(slices, stream)
+        stream = stream.map(mix, num_parallel_calls=tf.data.AUTOTUNE)
     return stream.prefetch(2)
 
 
