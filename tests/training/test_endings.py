@@ -380,11 +380,12 @@ def test_the_command_ends_with_a_status_of_its_own(tmp_path, first, second, stat
     kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
     while not kept.steps():
         assert run.poll() is None, run.stdout.read()
+    time.sleep(0.3)  # and the step that follows has begun
     run.send_signal(first)
     if second:
         time.sleep(0.05)
         run.send_signal(second)
-    told, _ = run.communicate(timeout=10)
+    told, _ = run.communicate(timeout=30)
     assert run.returncode == status, told
     assert json.loads((tmp_path / "run" / "config.json").read_text())
     assert kept.newest()
