@@ -41,7 +41,7 @@ DOORS = {
     "huggingface_hub": {"weights/download.py"},
     "absl": {f"cli/{name}.py" for name in COMMANDS},
     "safetensors": {"weights/save.py"},
-    "PIL": {"data/images.py", "data/inspection/reading.py", "training/run.py"},
+    "PIL": {"data/images.py", "data/inspection/reading.py", "training/samples.py"},
     "keras_cv": {"data/augmentation.py"},
     "tensorflow_datasets": {"data/tfds.py"},
 }

@@ -3,11 +3,9 @@
 import contextlib
 import os
 import pathlib
-import re
 from dataclasses import dataclass
 
 import keras
-import numpy as np
 
 from keras_vit import distribution, figures
 from keras_vit.data import Dataset, load
@@ -15,7 +13,6 @@ from keras_vit.data.pipeline import check_batch_size
 from keras_vit.evaluation import Evaluation
 from keras_vit.evaluation.report import write_report
 from keras_vit.exporting import export
-from keras_vit.files import written_whole
 from keras_vit.model_files import save_model
 from keras_vit.training import building, interruption
 from keras_vit.training.arguments import (
@@ -31,9 +28,8 @@ from keras_vit.training.folder import FINISHED, claim, write_json
 from keras_vit.training.journal import Journal, Plan
 from keras_vit.training.loop import Loop, tell
 from keras_vit.training.replicas import same_for_all, wait_for_all
+from keras_vit.training.samples import write_samples
 from keras_vit.training.step import TrainingState, training_step
-
-MOST_LETTERS = 60  # of a class's name in the name of a file
 
 
 @dataclass(frozen=True)
@@ -292,7 +288,7 @@ class _Training:
             figure = figures.learning_curves(history)
             figures.write(figure, path / "learning_curves.png")
             write_report(evaluation, names, path)
-            _write_examples(path / "images", self.dataset)
+            write_samples(path / "images", self.dataset)
             if heard:
                 heard.end()
             saved_model = export(
@@ -325,23 +321,3 @@ def _check_loss(split, loss):
             "Images of several classes, or of none, need a loss for each class: "
             "--set loss=sigmoid. Received: loss=softmax"
         )
-
-
-def _write_examples(folder, dataset):
-    """Writes a test image of each class, to try the model on."""
-    from PIL import Image
-
-    folder.mkdir(exist_ok=True)
-    taken = set()
-    for label, name in enumerate(dataset.class_names):
-        labels = dataset.test.labels
-        shown = labels == label if labels.ndim == 1 else labels[:, label] > 0
-        of_class = np.flatnonzero(shown)
-        if len(of_class):
-            image = Image.fromarray(dataset.test.image(of_class[0]).astype(np.uint8))
-            stem = re.sub(r"\W+", "_", name).strip("_").lower()[:MOST_LETTERS]
-            if not stem or stem in taken:
-                stem = f"{stem}_{label}".lstrip("_")
-            taken.add(stem)
-            with written_whole(folder / f"{stem}.png") as scratch:
-                image.save(scratch)
