@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 
+HEARD = (signal.SIGINT, signal.SIGTERM)
 PREEMPTED = 42  # the exit status after SIGTERM: start the same command again
 
 
@@ -42,17 +43,39 @@ def heard():
         return
 
     def note(number, frame):
-        interruption.signal = number
-        signal.signal(signal.SIGINT, _end_at_once)
-        signal.signal(signal.SIGTERM, _end_at_once)
+        interruption.signal = interruption.signal or number
 
-    before = {one: signal.signal(one, note) for one in (signal.SIGINT, signal.SIGTERM)}
+    before = {one: signal.signal(one, note) for one in HEARD}
+    with _second_ends_at_once():
+        try:
+            yield interruption
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _second_ends_at_once():
+    """Ends the process at a second signal, whatever the main thread is doing.
+
+    Python calls its handlers in the main thread, which may be in the middle of
+    a long step; the numbers of signals it writes to a file at once.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_count, args=(reader,), daemon=True).start()
     try:
-        yield interruption
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.set_wakeup_fd(before)
+        os.close(writer)  # which ends the thread
 
 
-def _end_at_once(number, frame):
-    os._exit(128 + number)
+def _count(reader):
+    seen = 0
+    while number := os.read(reader, 1):
+        seen += number[0] in HEARD
+        if seen == 2:
+            os._exit(128 + number[0])
+    os.close(reader)
