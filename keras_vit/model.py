@@ -240,10 +240,8 @@ def ResNet_R50(num_classes=1000, image_size=224, name="resnet_r50"):
 
 
 def head(num_classes, name="head"):
-    """The classifier: one linear layer, zero until it is trained (section 3.2)."""
-    return keras.layers.Dense(
-        num_classes, kernel_initializer="zeros", name=name, dtype="float32"
-    )
+    """The classifier, in float32."""
+    return layers.Head(num_classes, name=name, dtype="float32")
 
 
 def _features(name):

@@ -145,6 +145,10 @@ class ServedModel:
         """Logits `(B, K)` of images `(B, H, W, 3)`."""
         return self.answers(images)["logits"]
 
+    def probabilities(self, images):
+        """Probabilities `(B, K)` of images `(B, H, W, 3)`."""
+        return self.answers(images)["probabilities"]
+
     def answers(self, images, signature="serving_default", dtype="float32"):
         """All outputs of a signature, by name."""
         serve = self._loaded.signatures[signature]

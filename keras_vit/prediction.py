@@ -3,9 +3,12 @@
 import pathlib
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
 from keras_vit.data.images import UnreadableImageError, find_images, read_image
+from keras_vit.layers.head import PROBABILITIES, probabilities_of
+from keras_vit.model_files import ServedModel
 from keras_vit.preprocessing import carried_by, resolve
 
 
@@ -105,8 +108,8 @@ def _predictions(model, files, read, class_names, top, batch_size):
                 errors[path] = str(error)
         answers = {}
         if pixels:
-            logits = model.predict_on_batch(np.stack(list(pixels.values())))
-            answers = dict(zip(pixels, _softmax(logits), strict=True))
+            told = _probabilities(model, np.stack(list(pixels.values())))
+            answers = dict(zip(pixels, told, strict=True))
         for path in files[start : start + batch_size]:
             if path in errors:
                 yield Prediction(path, error=errors[path])
@@ -119,6 +122,10 @@ def _predictions(model, files, read, class_names, top, batch_size):
             )
 
 
-def _softmax(logits):
-    e = np.exp(logits - logits.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
+def _probabilities(model, images):
+    """Probabilities `(B, K)`, by softmax or sigmoid as the model was trained."""
+    if isinstance(model, ServedModel):
+        return model.probabilities(images)
+    of_logits = PROBABILITIES[probabilities_of(model)]
+    logits = model.predict_on_batch(images)
+    return keras.ops.convert_to_numpy(of_logits(np.asarray(logits, np.float32)))

@@ -112,6 +112,7 @@ def evaluate(model, split, batch_size=200, preprocessing=None):
     """
     from keras_vit.data.evaluation import evaluation_batches
     from keras_vit.data.splits import Split
+    from keras_vit.layers.head import probabilities_of
 
     if isinstance(split, tuple):
         split = Split(*split)
@@ -120,7 +121,8 @@ def evaluate(model, split, batch_size=200, preprocessing=None):
     num_classes = model.output_shape[-1]
     split.check_classes(num_classes)
     several = split.several
-    tally = Tally(num_classes, "sigmoid" if several else "softmax", several)
+    loss = "sigmoid" if several else probabilities_of(model)
+    tally = Tally(num_classes, loss, several)
     for images, labels, weights in evaluation_batches(
         split, batch_size, model.input_shape[1:3], preprocessing
     ):

@@ -6,6 +6,7 @@ import keras
 
 from keras_vit.exporting.agreement import check_agreement
 from keras_vit.files import written_whole
+from keras_vit.layers.head import PROBABILITIES, probabilities_of
 from keras_vit.model_files import (
     LABELS,
     PREPROCESSING,
@@ -20,7 +21,8 @@ def write(model, folder, class_names=None):
     """Writes the next free version of a SavedModel.
 
     Its signatures take a batch of any size, named `images`, and give `logits`
-    and `probabilities`: `serving_default` takes float32 pixels,
+    and `probabilities`, by softmax or sigmoid as the model's head says:
+    `serving_default` takes float32 pixels,
     `serving_uint8` uint8 pixels, both in [0, 255].
 
     Args:
@@ -44,12 +46,13 @@ def write(model, folder, class_names=None):
     folder = pathlib.Path(folder)
     archive = keras.export.ExportArchive()
     archive.track(model)
+    probabilities = PROBABILITIES[probabilities_of(model)]
     for name, dtype in (("serving_default", tf.float32), ("serving_uint8", tf.uint8)):
         images = tf.TensorSpec((None, *model.input_shape[1:]), dtype, name="images")
 
         def serve(images):
             logits = model(tf.cast(images, tf.float32), training=False)
-            return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+            return {"logits": logits, "probabilities": probabilities(logits)}
 
         archive.add_endpoint(name, serve, input_signature=[images])
 
@@ -71,7 +74,7 @@ def _check(model, served):
 
     def probabilities(images):
         return keras.ops.convert_to_numpy(
-            keras.ops.softmax(model.predict_on_batch(images))
+            PROBABILITIES[probabilities_of(model)](model.predict_on_batch(images))
         )
 
     expected = {"logits": model.predict_on_batch, "probabilities": probabilities}

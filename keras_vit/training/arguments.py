@@ -88,7 +88,7 @@ def resolved(recipe, given, settings):
 def model_in_scope(model, recipe, dataset, strategy):
     """The model to be trained, with a copy of its weights on every replica."""
     if isinstance(model, keras.Model):
-        building.set_preprocessing(model, recipe)
+        building.note(model, recipe)
         model = _in_scope(model, strategy)
     else:
         model = building.build_model(recipe, dataset.num_classes, dataset.class_names)

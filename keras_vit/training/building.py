@@ -10,6 +10,7 @@ import keras
 from keras_vit import layers
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.factories import FACTORIES
+from keras_vit.layers.head import heads_of
 from keras_vit.model_files import ServedModel, load_classifier
 from keras_vit.preprocessing import carry, resolve
 from keras_vit.training.objectives import distilled, supervised
@@ -35,7 +36,7 @@ def build_model(recipe, num_classes, class_names=None):
     """
     if recipe.model not in FACTORIES:
         model = _with_head(_load_model(recipe.model), num_classes, class_names)
-        set_preprocessing(model, recipe)
+        note(model, recipe)
         return model
     arguments = dict(recipe.model_arguments)
     if recipe.weights:
@@ -50,16 +51,20 @@ def build_model(recipe, num_classes, class_names=None):
         )
     if recipe.head_bias:
         _set_head_bias(model, recipe.head_bias)
-    set_preprocessing(model, recipe)
+    note(model, recipe)
     return model
 
 
-def set_preprocessing(model, recipe):
-    """Has the model keep how the recipe evaluates it, if the recipe says.
+def note(model, recipe):
+    """Has the model keep what becomes of its logits, and how it is evaluated.
+
+    The latter if the recipe says.
 
     Raises:
         ValueError: if the model has no layer for it.
     """
+    for head in heads_of(model):
+        head.probabilities = recipe.loss
     if recipe.evaluation_preprocessing:
         carry(model, resolve(recipe.evaluation_preprocessing))
 

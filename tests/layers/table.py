@@ -6,6 +6,7 @@ from keras_vit import layers
 from keras_vit.preprocessing import PRESETS
 
 LAYERS = {
+    "Head": (layers.Head, {"units": 3, "probabilities": "sigmoid"}, (2, 8), (2, 3)),
     "PixelNormalization": (
         layers.PixelNormalization,
         {

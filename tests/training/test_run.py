@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import keras_vit
 from keras_vit import recipes
@@ -289,6 +290,14 @@ def test_images_of_several_classes_are_learnt(tmp_path, monkeypatch):
     assert run.evaluation.top1 > 0.9
     logits = run.model.predict_on_batch(dataset.test.images)
     assert ((logits > 0) == (dataset.test.labels > 0)).mean() > 0.9
+    evaluation = keras_vit.evaluate(run.model, dataset.test)
+    assert evaluation.loss == pytest.approx(run.evaluation.loss, rel=1e-5)
+    # And the probabilities are of each class by itself, wherever the model is.
+    Image.fromarray(dataset.test.images[0]).save("one.png")
+    expected = np.sort(1 / (1 + np.exp(-logits[0])))[::-1]
+    for path in (run.folder, run.saved_model):
+        [told] = keras_vit.predict(path, "one.png")
+        np.testing.assert_allclose(told.probabilities, expected, rtol=1e-4)
 
 
 def test_paths_are_taken_as_names_are(tmp_path, monkeypatch):
