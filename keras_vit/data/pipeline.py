@@ -82,7 +82,6 @@ def training_batches(
     # with the last: a slice begins with that.
     lead = int(mixes)
     width = batch_size // share.total + lead
-    slices = tf.data.Dataset.counter(start=first_step * share.count)
 
     def chunk(number):
         """Some rows that follow each other in the stream of slices."""
@@ -108,6 +107,7 @@ def training_batches(
     stream = stream.map(chunk, num_parallel_calls=tf.data.AUTOTUNE)
     stream = stream.rebatch(width)
     if mixes:
+        slices = tf.data.Dataset.counter(start=first_step * share.count)
         stream = tf.data.Dataset.zip(slices, stream)
         stream = stream.map(mix, num_parallel_calls=tf.data.AUTOTUNE)
     return stream.prefetch(2)
