@@ -14,8 +14,8 @@ FLOORS = [
     {"variants", "preprocessing", "recipes", "files", "figures"},
     {"layers", "data", "distribution"},
     {"model", "model_files"},
-    {"weights", "evaluation", "prediction", "exporting"},
-    {"factories"},
+    {"weights", "evaluation", "prediction", "inspect"},
+    {"factories", "exporting"},
     {"training"},
     {"cli"},
 ]
