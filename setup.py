@@ -19,10 +19,19 @@ EXTRAS = {
         "tensorboard>=2.18",
         "ruff==0.17.*",
     ],
-    "export": ["ai-edge-litert>=2.0", "ai-edge-quantizer>=0.4", "tf2onnx>=1.16"],
+    "export": [
+        "ai-edge-litert>=2.0",
+        "ai-edge-quantizer>=0.4",
+        "onnx>=1.17",
+        "onnxruntime>=1.20",
+        "openvino>=2025.0",
+        "tensorflow-serving-api>=2.18",  # the requests that warm a server up
+        "tf2onnx>=1.16",
+    ],
     "hub": ["huggingface_hub>=0.30"],
     "notebooks": ["jupyterlab>=4", "nbmake>=1.5"],
 }
+EXTRAS["test"] += EXTRAS["export"]
 EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["notebooks"] + ["build>=1.2"]
 
 setup(

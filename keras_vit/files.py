@@ -19,7 +19,8 @@ def written_whole(path):
 
     What is written there, a file or a folder, is synced and renamed when the
     block ends, and removed when it raises: nobody ever sees a part of it. An
-    existing file is replaced; an existing folder is not.
+    existing file is replaced; an existing folder is not. Whatever else was
+    written beside the scratch path takes its place first.
 
     Example:
 
@@ -32,15 +33,16 @@ def written_whole(path):
     scratch = room / path.name  # writers look at the suffix
     try:
         yield scratch
-        _sync(scratch)
+        _sync(room)
+        for companion in set(room.iterdir()) - {scratch}:
+            os.replace(companion, path.parent / companion.name)
         os.replace(scratch, path)
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
 
 def _sync(path):
-    """Waits until a file, or every file of a folder, has reached the disk."""
-    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    for file in files:
+    """Waits until every file of a folder has reached the disk."""
+    for file in [p for p in path.rglob("*") if p.is_file()]:
         with open(file, "rb") as stream:
             os.fsync(stream.fileno())

@@ -121,20 +121,20 @@ def _labels(folder):
 
 
 class ServedModel:
-    """A SavedModel, used as a Keras model is: by its `serving_default`."""
+    """A SavedModel, used as a Keras model is: by its signature `pixels`."""
 
     def __init__(self, path):
         import tensorflow as tf
 
         self._loaded = tf.saved_model.load(str(path))
         self._as_tensor = tf.convert_to_tensor
-        self._serve = self._loaded.signatures.get("serving_default")
+        self._serve = self._loaded.signatures.get("pixels")
         given = self._serve and self._serve.structured_input_signature[1].get("images")
         told = self._serve and self._serve.structured_outputs.get("logits")
         if given is None or told is None:
             raise ValueError(
-                "Expected a SavedModel whose serving_default takes 'images' and gives "
-                f"'logits', as export writes it. Received: {path}"
+                "Expected a SavedModel whose signature 'pixels' takes 'images' and "
+                f"gives 'logits', as export writes it. Received: {path}"
             )
         self.input_shape, self.output_shape = tuple(given.shape), tuple(told.shape)
         note, self.preprocessing = path / "assets" / PREPROCESSING, None
@@ -143,14 +143,12 @@ class ServedModel:
 
     def predict_on_batch(self, images):
         """Logits `(B, K)` of images `(B, H, W, 3)`."""
-        return self.answers(images)["logits"]
+        return self._answers(images)["logits"]
 
     def probabilities(self, images):
         """Probabilities `(B, K)` of images `(B, H, W, 3)`."""
-        return self.answers(images)["probabilities"]
+        return self._answers(images)["probabilities"]
 
-    def answers(self, images, signature="serving_default", dtype="float32"):
-        """All outputs of a signature, by name."""
-        serve = self._loaded.signatures[signature]
-        told = serve(images=self._as_tensor(images, dtype))
+    def _answers(self, images):
+        told = self._serve(images=self._as_tensor(images, "float32"))
         return {name: value.numpy() for name, value in told.items()}

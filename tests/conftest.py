@@ -10,11 +10,29 @@ import numpy as np
 import pytest
 
 import keras_vit
+from keras_vit.exporting import rerun
 
 
 @pytest.fixture(autouse=True)
 def fresh_layer_names():
     keras.backend.clear_session()
+
+
+@pytest.fixture(autouse=True)
+def exports_are_checked_here(request, monkeypatch):
+    """A process for every export would take the suite minutes.
+
+    Tests of exporting itself ask for it by `pytest.mark.fresh_process`.
+    """
+    if request.node.get_closest_marker("fresh_process"):
+        return
+
+    def run_here(runtime, path, images):
+        logits, measured = rerun.rerun(runtime, path, images)
+        return logits, measured
+
+    monkeypatch.setattr(rerun, "SECONDS", 0)
+    monkeypatch.setattr("keras_vit.exporting.checking.run_elsewhere", run_here)
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ FLOORS = [
     {"variants", "preprocessing", "recipes", "files", "figures"},
     {"layers", "data", "distribution"},
     {"model", "model_files"},
-    {"weights", "evaluation", "prediction", "exporting"},
-    {"factories"},
+    {"weights", "evaluation", "prediction", "inspect"},
+    {"factories", "exporting"},
     {"training"},
     {"cli"},
 ]
@@ -42,6 +42,11 @@ DOORS = {
     "absl": {f"cli/{name}.py" for name in COMMANDS},
     "safetensors": {"weights/save.py"},
     "PIL": {"data/images.py", "data/inspection/reading.py", "training/samples.py"},
+    "onnx": {"exporting/onnx.py"},
+    "tf2onnx": {"exporting/onnx.py"},
+    "onnxruntime": {"exporting/rerun.py"},
+    "openvino": {"exporting/openvino.py", "exporting/rerun.py"},
+    "ai_edge_litert": {"exporting/rerun.py"},
     "keras_cv": {"data/augmentation.py"},
     "tensorflow_datasets": {"data/tfds.py"},
 }

@@ -1,28 +1,92 @@
 """The door to the formats."""
 
-from keras_vit.exporting import saved_model
+import pathlib
+from dataclasses import dataclass
 
-FORMATS = {"saved_model": saved_model.write}
+from keras_vit.exporting import litert, onnx, openvino, report, saved_model
+from keras_vit.exporting.checking import check
+from keras_vit.exporting.evidence import evidence_of
+from keras_vit.exporting.graph import in_float32
+from keras_vit.files import written_whole
 
 
-def export(model, path, format="saved_model", class_names=None):
+@dataclass(frozen=True)
+class Format:
+    """A format that a model can be written in.
+
+    Attributes:
+        write: `write(model, path, class_names, **options)`.
+        options: the names of those that it takes.
+        suffix: of its file; `""` for a folder of versions.
+    """
+
+    write: object
+    options: tuple[str, ...] = ()
+    suffix: str = ""
+
+
+FORMATS = {
+    "saved_model": Format(saved_model.write, ("xla",)),
+    "tflite": Format(
+        litert.write, ("quantize", "calibration", "pixels", "batch_size"), ".tflite"
+    ),
+    "onnx": Format(onnx.write, (), ".onnx"),
+    "openvino": Format(openvino.write, (), ".xml"),
+}
+DEFAULTS = {
+    "xla": False,
+    "quantize": "none",
+    "calibration": None,
+    "pixels": "float32",
+    "batch_size": 1,
+}
+
+
+def export(
+    model,
+    path,
+    format="saved_model",
+    class_names=None,
+    *,
+    split=None,
+    source="the given images",
+    xla=False,
+    quantize="none",
+    calibration=None,
+    pixels="float32",
+    batch_size=1,
+):
     """Writes a model in a format that runs without this package.
 
-    What is written is read back and must give the same logits; only then
-    does it appear.
+    What is written is run in a process of its own, on the same images as the
+    model; only if it gives the model's answers does it appear, together with
+    what was measured: `report.json` and a card, `README.md`, in a
+    SavedModel's folder; beside a file, by its name with `.json` and `.md`.
 
     Args:
         model: a Keras model that takes images and gives logits.
         path: for a SavedModel the folder of all its versions; the next free
-            number is written.
+            number is written. Else the file; one that is there is replaced.
         format: a key of `FORMATS`.
         class_names: in the order of the logits, to be written along.
+        split: images and labels to compare on, a split of a
+            `keras_vit.data.Dataset`; the report tells the accuracy on it. By
+            default noise and gradients.
+        source: what the report calls the split.
+        xla: of a SavedModel, whether XLA compiles the model in it.
+        quantize: of a .tflite file, a key of `litert.SCHEMES`.
+        calibration: a split like those the model will meet, for
+            `quantize="int8"`.
+        pixels: of a .tflite file, the dtype of its images: `"float32"` or
+            `"uint8"`.
+        batch_size: of a .tflite file, which takes no other.
 
     Returns:
         The path that was written.
 
     Raises:
-        ValueError: for an unknown format, before anything is written.
+        ValueError: before anything is written: for an unknown format, or an
+            option that the format does not take.
         RuntimeError: if what was written gives other logits.
 
     Example:
@@ -31,9 +95,59 @@ def export(model, path, format="saved_model", class_names=None):
     >>> str(export(model, "savedmodels/tiny"))
     'savedmodels/tiny/1'
     """
+    given = {
+        "xla": xla,
+        "quantize": quantize,
+        "calibration": calibration,
+        "pixels": pixels,
+        "batch_size": batch_size,
+    }
+    options = _checked(format, given)
+    path = pathlib.Path(path)
+    target = path if FORMATS[format].suffix else path / next_version(path)
+    if format != "saved_model":  # whose runtime knows every precision
+        model = in_float32(model)
+    with (
+        evidence_of(model, split, source, pixels == "uint8") as evidence,
+        written_whole(target) as scratch,
+    ):
+        FORMATS[format].write(model, scratch, class_names, **options)
+        told = check(format, scratch, evidence, quantize)
+        report.write(told, model, class_names, *report_paths(scratch))
+    return target
+
+
+def report_paths(path):
+    """Where the report of an exported file or folder is: its numbers, its card."""
+    if path.suffix in {one.suffix for one in FORMATS.values() if one.suffix}:
+        return path.with_name(f"{path.name}.json"), path.with_name(f"{path.name}.md")
+    return path / "report.json", path / "README.md"
+
+
+def read_report(path):
+    """The `Report` of what `export` wrote."""
+    return report.read(report_paths(path)[0])
+
+
+def next_version(folder):
+    """The number, as text, after the highest of a SavedModel's versions."""
+    taken = [int(p.name) for p in folder.glob("*") if p.name.isdigit()]
+    return str(max(taken, default=0) + 1)
+
+
+def _checked(format, given):
+    """The options that a format takes; others must be as they are by default."""
     if format not in FORMATS:
         raise ValueError(
             f"Unknown format. Expected one of {', '.join(FORMATS)}. "
             f"Received: {format!r}"
         )
-    return FORMATS[format](model, path, class_names)
+    taken = FORMATS[format].options
+    for name, value in given.items():
+        if name not in taken and value is not DEFAULTS[name]:
+            formats = [key for key, one in FORMATS.items() if name in one.options]
+            raise ValueError(
+                f"{name} is an option of {', '.join(formats)}. "
+                f"Received: format={format!r}"
+            )
+    return {name: given[name] for name in taken}

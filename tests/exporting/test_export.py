@@ -1,12 +1,19 @@
+import json
 import os
 
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
+from conftest import numbered, randomize, tiny_vit
 
 import keras_vit
-from keras_vit.exporting import saved_model
-from keras_vit.exporting.agreement import check_agreement
+from keras_vit.exporting import checking, evidence, export, rerun
+from keras_vit.exporting.export import FORMATS, report_paths
+
+FILES = {"tflite": "tiny.tflite", "onnx": "tiny.onnx", "openvino": "tiny.xml"}
+
+
+def place(folder, format):
+    return folder / FILES.get(format, "tiny")
 
 
 def test_versions_are_counted_and_labels_written_along(tmp_path, rng):
@@ -20,43 +27,84 @@ def test_versions_are_counted_and_labels_written_along(tmp_path, rng):
     assert sorted(os.listdir(folder)) == ["1", "2"]
 
 
-def test_a_model_under_mixed_precision_is_exported(tmp_path, rng):
+@pytest.mark.fresh_process
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_export_is_run_in_another_process_and_reported(format, tmp_path, rng):
+    model = randomize(tiny_vit(), rng)
+    images = rng.integers(0, 256, (50, 16, 24, 3), dtype=np.uint8)
+    labels = model.predict_on_batch(images[:40]).argmax(1)
+    wrong = (model.predict_on_batch(images[40:]).argmax(1) + 1) % 5
+    split = keras_vit.data.Split(images, np.concatenate([labels, wrong]))
+    path = export(model, place(tmp_path, format), format, list("abcde"), split=split)
+    numbers, card = report_paths(path)
+    told = json.loads(numbers.read_text())
+    assert told["accuracy"] == told["accuracy_of_origin"] == 0.8
+    assert told["images"] == 50
+    assert told["top1_agreement"] == 1
+    assert 0 <= told["largest_difference"] < 1e-4 * max(1, told["largest_logit"])
+    assert told["latency_ms"].keys() == {"1", "32"}
+    assert told["peak_memory_bytes"] > 1e7
+    assert told["size_bytes"] > 4 * model.count_params()
+    assert "80.00 %" in card.read_text()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_model_under_mixed_precision_is_exported(format, tmp_path, rng):
     import keras
 
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = randomize(tiny_vit(), rng)
+        model = randomize(tiny_vit(), rng, scale=0.1)
     finally:
         keras.config.set_dtype_policy("float32")
-    assert (keras_vit.export(model, tmp_path) / "saved_model.pb").is_file()
+    assert export(model, place(tmp_path, format), format).exists()
 
 
-@pytest.mark.parametrize("broken", ["serving_default", "serving_uint8"])
-@pytest.mark.parametrize("output", ["logits", "probabilities"])
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("wrong", [0.1, np.nan])
 def test_what_gives_other_answers_is_not_kept(
-    broken, output, tmp_path, rng, monkeypatch
+    format, wrong, tmp_path, rng, monkeypatch
 ):
-    class Wrong(saved_model.ServedModel):
-        def answers(self, images, signature, dtype):
-            told = super().answers(images, signature, dtype)
-            if signature == broken:
-                told[output] = told[output] + 0.01
-            return told
+    def run_elsewhere(runtime, path, images):
+        logits, measured = rerun.rerun(runtime, path, images)
+        return logits + wrong, measured
 
-    monkeypatch.setattr(saved_model, "ServedModel", Wrong)
+    monkeypatch.setattr(checking, "run_elsewhere", run_elsewhere)
     with pytest.raises(RuntimeError, match="other answers"):
-        keras_vit.export(randomize(tiny_vit(), rng), tmp_path / "tiny")
-    assert os.listdir(tmp_path / "tiny") == []
+        export(randomize(tiny_vit(), rng), place(tmp_path / "new", format), format)
+    assert [p for p in (tmp_path / "new").rglob("*") if p.is_file()] == []
 
 
-def test_answers_that_are_not_numbers_do_not_agree():
-    def zeros(images):
-        return np.zeros((len(images), 5))
-
-    with pytest.raises(RuntimeError, match="Received: nan"):
-        check_agreement(zeros, lambda images: zeros(images) + np.nan, (4, 4, 3))
+@pytest.mark.fresh_process
+def test_what_does_not_run_is_told_with_the_reason(tmp_path):
+    (tmp_path / "a.onnx").write_bytes(b"nothing")
+    with pytest.raises(RuntimeError, match="does not run: .*a.onnx"):
+        checking.run_elsewhere("onnx", tmp_path / "a.onnx", np.zeros((1, 4, 4, 3)))
 
 
 def test_an_unknown_format_is_refused_with_the_choices(tmp_path):
-    with pytest.raises(ValueError, match="one of saved_model. Received: 'pickle'"):
+    with pytest.raises(ValueError, match="one of saved_model, tflite.*'pickle'"):
         keras_vit.export(tiny_vit(), tmp_path, format="pickle")
+
+
+def test_an_option_of_another_format_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="quantize is an option of tflite"):
+        export(tiny_vit(), tmp_path / "a.onnx", "onnx", quantize="float16")
+    with pytest.raises(ValueError, match="xla is an option of saved_model"):
+        export(tiny_vit(), tmp_path / "a.onnx", "onnx", xla=True)
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_images_compared_on_are_spread_over_the_split(monkeypatch):
+    monkeypatch.setattr(evidence, "MOST_IMAGES", 5)
+    model = tiny_vit(image_size=(4, 6), patch_size=2, num_classes=41)
+    with evidence.evidence_of(model, numbered(41)) as found:
+        assert found.labels.tolist() == [0, 10, 20, 30, 40]
+        assert found.images[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40]
+
+
+def test_weights_beyond_what_a_graph_holds_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_vit.exporting.graph.MOST_BYTES", 30_000)
+    with pytest.raises(ValueError, match="Export a SavedModel"):
+        export(tiny_vit(), tmp_path / "a.onnx", "onnx")
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,99 @@
+"""The check that an exported model agrees with its origin."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from keras_vit.exporting import rerun
+from keras_vit.exporting.report import Report
+
+# The largest difference of a logit that is no fault, as a share of the largest
+# logit where that is above 1. In float32 it is rounding; the others lose
+# precision by intent, so that only a broken file goes beyond.
+TOLERANCE = {"none": 1e-4, "float16": 2e-2, "dynamic": 0.25, "int8": 1.0}
+
+
+def run_elsewhere(runtime, path, images):
+    """Runs images through an exported file in a fresh process, without this package.
+
+    Args:
+        runtime: a key of `rerun.RUNTIMES`.
+        path: of what was exported.
+        images: `(N, H, W, 3)`, pixels in [0, 255].
+
+    Returns:
+        Logits `(N, K)`, and what was measured, as `rerun.rerun`.
+
+    Raises:
+        RuntimeError: with the last line of what it said, if it fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        given = getattr(images, "filename", None)
+        if given is None:
+            given = pathlib.Path(folder) / "images.npy"
+            np.save(given, images)
+        else:
+            images.flush()
+        told = pathlib.Path(folder) / "logits.npy"
+        # -P: the modules beside it must not hide packages of the same names.
+        command = [sys.executable, "-P", rerun.__file__, runtime, path, given, told]
+        run = subprocess.run([*map(str, command)], capture_output=True, text=True)
+        if run.returncode:
+            why = run.stderr.strip().splitlines() or [f"status {run.returncode}"]
+            raise RuntimeError(f"The exported model does not run: {why[-1]}")
+        measured = json.loads(run.stdout.splitlines()[-1])
+        if measured.pop("keras_vit"):
+            raise RuntimeError("The exported model ran with keras_vit's help.")
+        return np.load(told), measured
+
+
+def check(runtime, path, evidence, quantize="none"):
+    """Compares an exported file with its origin.
+
+    Args:
+        runtime: a key of `rerun.RUNTIMES`.
+        path: of what was exported.
+        evidence: an `Evidence`.
+        quantize: a key of `TOLERANCE`.
+
+    Returns:
+        A `Report`.
+
+    Raises:
+        RuntimeError: if the answers differ by more than `TOLERANCE`.
+    """
+    logits, measured = run_elsewhere(runtime, path, evidence.images)
+    expected = evidence.logits
+    difference = np.abs(expected - logits)
+    largest = float(np.abs(expected).max())
+    allowed = TOLERANCE[quantize] * max(1.0, largest)
+    if not difference.max() <= allowed:
+        raise RuntimeError(
+            "The exported model gives other answers than its origin, so it was not "
+            f"kept. Expected a difference of at most {allowed:.1e}. "
+            f"Received: {difference.max():.1e}"
+        )
+    return Report(
+        format=runtime,
+        quantize=quantize,
+        size_bytes=_size(path),
+        images=len(logits),
+        source=evidence.source,
+        largest_difference=float(difference.max()),
+        mean_difference=float(difference.mean()),
+        largest_logit=largest,
+        top1_agreement=float((expected.argmax(1) == logits.argmax(1)).mean()),
+        accuracy=evidence.accuracy(logits),
+        accuracy_of_origin=evidence.accuracy(expected),
+        **measured,
+    )
+
+
+def _size(path):
+    """The bytes of a file and of what was written beside it, or of a folder."""
+    folder = path if path.is_dir() else path.parent
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,101 @@
+"""Images on which an exported model is compared with its origin."""
+
+import contextlib
+import pathlib
+import tempfile
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_vit.data.evaluation import evaluation_batches
+from keras_vit.evaluation.metrics import Tally
+from keras_vit.layers.head import probabilities_of
+from keras_vit.preprocessing import carried_by
+
+MOST_IMAGES = 2000  # of a split: 1.2 GB on disk at 224 x 224
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Images, and what the origin says of them.
+
+    Attributes:
+        images: `(N, H, W, 3)` float32 pixels in [0, 255], of the model's size.
+        labels: as a split has them; `None` where none are known.
+        logits: the origin's, `(N, K)`.
+        source: where the images are from, for people.
+        loss: `"softmax"` or `"sigmoid"`.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    logits: np.ndarray
+    source: str
+    loss: str = "softmax"
+
+    def accuracy(self, logits):
+        """The top-1 accuracy of logits `(N, K)`; `None` without labels."""
+        if self.labels is None:
+            return None
+        several = self.labels.ndim == 2
+        tally = Tally(logits.shape[1], self.loss, several)
+        tally.add(logits, self.labels)
+        return tally.result().top1
+
+
+@contextlib.contextmanager
+def evidence_of(model, split=None, source="generated images", whole_pixels=False):
+    """Yields the `Evidence` of a model on a split, its images in a file meanwhile.
+
+    Args:
+        model: a Keras model of images to logits.
+        split: of a `keras_vit.data.Dataset`; its first `MOST_IMAGES` images,
+            spread evenly, resized as in evaluation. `None`: noise and
+            gradients, 16 images.
+        source: what to call the split.
+        whole_pixels: whether pixels are rounded, for a file that takes uint8.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        if split is None:
+            images, labels = _generated(model.input_shape[1:]), None
+        else:
+            path = pathlib.Path(folder) / "images.npy"
+            images, labels = _read(model, split, path)
+        if whole_pixels:
+            images[:] = np.rint(images)
+        logits = np.concatenate(
+            [
+                model.predict_on_batch(images[start : start + BATCH])
+                for start in range(0, len(images), BATCH)
+            ]
+        )
+        yield Evidence(images, labels, logits, source, probabilities_of(model))
+
+
+def _read(model, split, path):
+    split.check_classes(model.output_shape[-1])
+    count = min(len(split), MOST_IMAGES)
+    split = split.subset(np.linspace(0, len(split) - 1, count).astype(np.int64))
+    images = np.lib.format.open_memmap(
+        path, "w+", np.float32, (count, *model.input_shape[1:])
+    )
+    batches = evaluation_batches(
+        split, BATCH, model.input_shape[1:3], carried_by(model)
+    )
+    for number, (batch, _, weights) in enumerate(batches):
+        real = batch[weights > 0]
+        images[number * BATCH : number * BATCH + len(real)] = real
+    return images, split.labels
+
+
+def _generated(shape):
+    """Noise, and smooth gradients of all colours and directions."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (8, *shape))
+    rows, columns = np.meshgrid(
+        np.linspace(0, 1, shape[0]), np.linspace(0, 1, shape[1]), indexing="ij"
+    )
+    slopes = rng.uniform(-128, 128, (2, 8, 1, 1, 3))
+    gradients = 128 + slopes[0] * rows[..., None] + slopes[1] * columns[..., None]
+    return np.concatenate([noise, np.clip(gradients, 0, 255)]).astype(np.float32)

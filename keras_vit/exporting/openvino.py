@@ -1,0 +1,37 @@
+"""OpenVINO, for Intel's processors: an .xml file, and a .bin beside it."""
+
+from keras_vit.exporting.graph import OUTPUTS, servable
+from keras_vit.exporting.metadata import metadata_of
+
+
+def write(model, path, class_names=None):
+    """Writes an .xml file with the network and, beside it, a .bin with its weights.
+
+    It takes `images` (batch, height, width, 3), float32 in [0, 255], and gives
+    `logits` and `probabilities`; the batch is any. `labels.txt` and
+    `preprocessing.json` are in its runtime information, under `keras_vit`.
+
+    Args:
+        model: a Keras model that takes images and gives logits.
+        path: of the .xml file.
+        class_names: in the order of the logits.
+
+    Raises:
+        ImportError: if openvino is not installed.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise ImportError(
+            "OpenVINO's format needs the package openvino: "
+            "pip install 'keras-vision-transformer[export]'"
+        ) from error
+
+    serve = servable(model).serve.get_concrete_function()
+    converted = openvino.convert_model(serve)
+    converted.inputs[0].get_tensor().set_names({"images"})
+    for output, name in zip(converted.outputs, OUTPUTS, strict=True):
+        output.get_tensor().set_names({name})
+    for name, text in metadata_of(model, class_names).items():
+        converted.set_rt_info(text, ["keras_vit", name.partition(".")[0]])
+    openvino.save_model(converted, path, compress_to_fp16=False)

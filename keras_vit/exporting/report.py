@@ -1,0 +1,188 @@
+"""What was measured of an exported model, for programs and for people."""
+
+import dataclasses
+import datetime
+import json
+import os
+import platform
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+
+from keras_vit import __version__
+
+
+@dataclass(frozen=True)
+class Report:
+    """An exported file beside its origin.
+
+    Attributes:
+        format: a key of `export.FORMATS`.
+        quantize: `"none"`, `"float16"`, `"dynamic"` or `"int8"`.
+        size_bytes: of all its files.
+        images: how many both were asked about.
+        source: where the images are from.
+        largest_difference: of a logit from the origin's.
+        mean_difference: of all logits.
+        largest_logit: of the origin, without its sign.
+        top1_agreement: the share of images of which both say the same class.
+        accuracy: top-1 on these images; `None` without labels.
+        accuracy_of_origin: the origin's.
+        load_seconds: until the first answer, in a fresh process.
+        latency_ms: the median for batches of 1 and of 32 images; of a file
+            that is fixed to a batch size, in as many calls as that takes.
+        peak_memory_bytes: of that process, its runtime included.
+        fixed_batch_size: the only batch size; `None`: any.
+        versions: of the runtime's packages, by name.
+        gate: what was asked for by quantisation, and measured; `None`: nothing.
+    """
+
+    format: str
+    quantize: str
+    size_bytes: int
+    images: int
+    source: str
+    largest_difference: float
+    mean_difference: float
+    largest_logit: float
+    top1_agreement: float
+    accuracy: float | None
+    accuracy_of_origin: float | None
+    load_seconds: float
+    latency_ms: dict
+    peak_memory_bytes: int | None
+    fixed_batch_size: int | None
+    versions: dict
+    gate: dict | None = None
+    written_by: dict = field(default_factory=lambda: _writers())
+
+    def name(self):
+        """The format and the quantisation, for tables."""
+        return self.format + ("" if self.quantize == "none" else f" {self.quantize}")
+
+
+def _writers():
+    return {
+        "keras_vit": __version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "cpu_cores": os.cpu_count(),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def write(report, model, class_names, numbers, card):
+    """Writes a report as JSON to the path `numbers`, as Markdown to `card`."""
+    numbers.write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n")
+    card.write_text(_card(report, model, class_names), encoding="utf-8")
+
+
+def read(numbers):
+    """The `Report` that was written as JSON."""
+    return Report(**json.loads(numbers.read_text()))
+
+
+_COLUMNS = (
+    "format",
+    "accuracy",
+    "top-1 agreement",
+    "largest difference",
+    "MB",
+    "load s",
+    "ms, batch 1",
+    "ms, batch 32",
+    "peak MB",
+)
+
+
+def table(reports, reference=None):
+    """Several reports side by side, as a Markdown table.
+
+    Args:
+        reports: of the same model.
+        reference: a row of the origin's own, by the names of the columns.
+    """
+    rows = [list(_COLUMNS), ["---"] + ["---:"] * (len(_COLUMNS) - 1)]
+    if reference:
+        rows.append([str(reference.get(column, "")) for column in _COLUMNS])
+    rows += [_row(report) for report in reports]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    return "\n".join(
+        "| "
+        + " | ".join(
+            cell.rjust(width, "-" if number == 1 and cell[0] == "-" else " ")
+            if column
+            else cell.ljust(width, "-" if number == 1 else " ")
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        + " |"
+        for number, row in enumerate(rows)
+    )
+
+
+def _row(report):
+    peak = report.peak_memory_bytes
+    return [
+        report.name(),
+        percent(report.accuracy),
+        percent(report.top1_agreement),
+        f"{report.largest_difference:.1e}",
+        f"{report.size_bytes / 1e6:.2f}",
+        f"{report.load_seconds:.2f}",
+        f"{report.latency_ms['1']:.2f}",
+        f"{report.latency_ms['32']:.1f}",
+        "" if peak is None else f"{peak / 1e6:.0f}",
+    ]
+
+
+def percent(share):
+    """A share as people read it; nothing for `None`."""
+    return "" if share is None else f"{100 * share:.2f} %"
+
+
+def _card(report, model, class_names):
+    height, width = model.input_shape[1:3]
+    classes = ", ".join(class_names[:10]) if class_names else "not named"
+    more = f" and {len(class_names) - 10} more" if len(class_names or ()) > 10 else ""
+    batch = report.fixed_batch_size or "any"
+    versions = {**report.versions, **report.written_by}
+    return "\n".join(
+        [
+            f"# {model.name}, as {report.name()}",
+            "",
+            f"- Images: RGB, {height} x {width}, pixels in [0, 255]",
+            f"- Batch size: {batch}",
+            f"- Classes: {model.output_shape[-1]} ({classes}{more})",
+            f"- Parameters: {model.count_params():,}",
+            "",
+            f"Compared with the Keras model on {report.images:,} images "
+            f"({report.source}), in a process of its own:",
+            "",
+            table([report]),
+            "",
+            "The Keras model's accuracy is "
+            f"{percent(report.accuracy_of_origin) or 'not known'}; its logits go up to "
+            f"{report.largest_logit:.2f}, and differ by {report.mean_difference:.1e} "
+            "in the mean.",
+            *_gate(report.gate),
+            "",
+            "Written and measured with "
+            + ", ".join(f"{name} {value}" for name, value in versions.items())
+            + ".",
+            "",
+        ]
+    )
+
+
+def _gate(gate):
+    if gate is None:
+        return []
+    return [
+        "",
+        f"On {gate['images']:,} images that calibration did not see: top-1 "
+        f"{percent(gate['accuracy'])}, of the Keras model "
+        f"{percent(gate['accuracy_of_origin'])}; agreement "
+        f"{percent(gate['agreement'])}.",
+    ]

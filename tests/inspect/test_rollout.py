@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from conftest import randomize, tiny_vit
+
+import keras_vit
+from keras_vit import inspect
+from keras_vit.inspect.attention import pooling_of
+
+IMAGES = np.random.default_rng(1).uniform(0, 255, (3, 16, 24, 3)).astype("float32")
+
+
+def rolled(attentions):
+    """Appendix D.8 and arXiv:2005.00928, one image and one row at a time."""
+    images = []
+    for image in range(len(attentions[0])):
+        joint = np.eye(attentions[0].shape[-1])
+        for attention in attentions:
+            a = sum(attention[image]) / len(attention[image]) + np.eye(len(joint))
+            joint = (a / a.sum(axis=-1, keepdims=True)) @ joint
+        images.append(joint)
+    return np.stack(images)
+
+
+def test_rollout_is_the_product_of_all_blocks_with_their_residuals(rng):
+    attentions = [rng.dirichlet(np.ones(6), size=(2, 4, 6)) for _ in range(3)]
+    joint = np.asarray(inspect.rollout([a.astype("float32") for a in attentions]))
+    np.testing.assert_allclose(joint, rolled(attentions), atol=1e-6)
+    np.testing.assert_allclose(joint.sum(-1), 1, atol=1e-6)
+
+
+def test_the_attention_of_a_block_is_that_of_queries_and_keys(rng):
+    """The first block's, from its weights, in NumPy."""
+    model = randomize(tiny_vit(num_layers=1), rng)
+    (maps,) = inspect.attention_maps(model, IMAGES)
+    import keras
+
+    z = keras.Model(model.input, model.get_layer("block_00").input)(IMAGES)
+    w = {one.path.split("block_00/")[-1]: one.numpy() for one in model.weights}
+    z = np.asarray(z, np.float64)
+    z = (z - z.mean(-1, keepdims=True)) / np.sqrt(z.var(-1, keepdims=True) + 1e-6)
+    z = z * w["norm1/gamma"] + w["norm1/beta"]
+    q, k = (
+        (z @ w[f"attention/{name}/kernel"] + w[f"attention/{name}/bias"])
+        .reshape(3, 7, 2, 8)
+        .swapaxes(1, 2)
+        for name in ("query", "key")
+    )
+    scores = np.exp(q @ k.swapaxes(2, 3) / np.sqrt(8))
+    np.testing.assert_allclose(
+        maps, scores / scores.sum(-1, keepdims=True), rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pooling", "rows"),
+    [
+        ({}, "token", slice(0, 1)),
+        ({"num_registers": 2}, "token", slice(0, 1)),
+        ({"distillation": True}, "token", slice(0, 2)),
+        ({"pooling": "gap"}, "gap", slice(0, 6)),
+        ({"pooling": "gap", "class_token": True}, "gap", slice(1, 7)),
+        ({"pooling": "gap", "fc_norm": True, "num_registers": 2}, "gap", slice(2, 8)),
+    ],
+)
+def test_a_map_is_what_the_head_reads_of_each_patch(arguments, pooling, rows, rng):
+    model = randomize(tiny_vit(**arguments), rng)
+    assert pooling_of(model) == pooling
+    joint = rolled(inspect.attention_maps(model, IMAGES))
+    expected = joint[:, rows, -6:].mean(1).reshape(3, 2, 3)
+    maps = inspect.attention_rollout(model, IMAGES)
+    np.testing.assert_allclose(maps, expected, atol=1e-6)
+
+
+def test_attention_pooling_weighs_the_patches_by_its_own_attention(rng):
+    model = randomize(tiny_vit(pooling="map"), rng)
+    assert pooling_of(model) == "map"
+    joint = rolled(inspect.attention_maps(model, IMAGES))
+    import keras
+
+    z = keras.Model(model.input, model.get_layer("pooling").input)(IMAGES)
+    weights = np.asarray(model.get_layer("pooling").scores(z)).mean(1)[:, 0]
+    expected = np.einsum("bp,bpq->bq", weights, joint).reshape(3, 2, 3)
+    np.testing.assert_allclose(
+        inspect.attention_rollout(model, IMAGES), expected, atol=1e-6
+    )
+
+
+def test_a_hybrid_has_a_map_over_its_feature_map(rng):
+    model = keras_vit.R_ViT_Ti16(num_classes=3, image_size=(64, 96))
+    maps = inspect.attention_rollout(model, np.zeros((1, 64, 96, 3), "float32"))
+    assert maps.shape == (1, 2, 3)  # in cells of 8 x 8, of 4 pixels each
+
+
+def test_a_model_without_blocks_is_refused():
+    with pytest.raises(ValueError, match="which has none"):
+        inspect.attention_rollout(
+            keras_vit.ResNet_R26(3, image_size=32), np.zeros((1, 32, 32, 3))
+        )
