@@ -16,7 +16,7 @@ import time
 
 import grpc
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_service_pb2_grpc
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:predict")
 STATUS = {"NOT_FOUND": 404, "INVALID_ARGUMENT": 400, "UNAVAILABLE": 503}
@@ -39,7 +39,8 @@ class StandIn(prediction_service_pb2_grpc.PredictionServiceServicer):
         self.delay, self.busy, self.seen = 0.0, False, []
         self._models, self._labels = {}, {}
         for one in config.model_config_list.config:
-            base = pathlib.Path(folder) / pathlib.Path(one.base_path).relative_to("/models")
+            inside = pathlib.PurePosixPath(one.base_path).relative_to("/models")
+            base = pathlib.Path(folder) / inside
             versions = sorted(int(path.name) for path in base.iterdir())
             newest = versions[-one.model_version_policy.latest.num_versions :]
             self._labels[one.name] = dict(one.version_labels)
@@ -68,7 +69,7 @@ class StandIn(prediction_service_pb2_grpc.PredictionServiceServicer):
         self.seen.append(len(next(iter(inputs.values()))))
         return {name: told[name] for name in outputs or told}
 
-    def Predict(self, request, context):  # noqa: N802: the service's name for it
+    def Predict(self, request, context):  # the service's name for it
         """Answers over gRPC."""
         spec = request.model_spec
         inputs = {
@@ -83,7 +84,7 @@ class StandIn(prediction_service_pb2_grpc.PredictionServiceServicer):
         except RefusedError as refused:
             code, why = refused.args
             context.abort(grpc.StatusCode[code], why)
-        response = prediction_service_pb2_grpc.tensorflow__serving_dot_apis_dot_predict__pb2.PredictResponse()
+        response = predict_pb2.PredictResponse()
         response.model_spec.CopyFrom(spec)
         for name, value in told.items():
             response.outputs[name].CopyFrom(tf.make_tensor_proto(value.numpy()))
@@ -131,7 +132,7 @@ def serving(stand_in):
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self):  # noqa: N802: http.server's name for it
+        def do_POST(self):  # http.server's name for it
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status, told = stand_in.rest(self.path, body)
             data = json.dumps(told).encode()

@@ -1,33 +1,14 @@
 // The page: a picture comes in, the likeliest classes are shown.
 
+import { preprocess } from "./preprocessing.js";
+
 const MODEL = "model.tflite";
 const MOST = 5; // classes that are shown
 
-const [drop, input, status, result, picture, answers] = [
-  "drop",
-  "file",
-  "status",
-  "result",
-  "picture",
-  "answers",
-].map((id) => document.getElementById(id));
+const [drop, input, status] = ["drop", "file", "status"].map(element);
+const [result, picture, answers] = ["result", "picture", "answers"].map(element);
 let model;
-let preprocess;
 let turn = Promise.resolve(); // pictures are classified one after the other
-
-say("The model is loading ...");
-try {
-  const runtime = import("./model.js").catch((error) => {
-    throw new Error(`LiteRT.js is not here (${error.message}). Get it with: npm ci`);
-  });
-  ({ preprocess } = await import("./preprocessing.js"));
-  model = await (await runtime).loadModel(MODEL);
-  window.classify = model.classify; // for the browser's console
-  input.disabled = false;
-  say(`The model is ready. It runs on ${model.runsOn}.`);
-} catch (error) {
-  complain(error.message);
-}
 
 input.addEventListener("change", () => {
   take(input.files[0]);
@@ -44,22 +25,39 @@ addEventListener("drop", (event) => {
   if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
   else complain("That was no file. Drop a picture from a folder of this machine.");
 });
+start().catch((error) => complain(error.message));
+
+async function start() {
+  say("The model is loading ...");
+  const { loadModel } = await import("./model.js").catch((error) => {
+    throw new Error(`LiteRT.js is not here (${error.message}). Get it with: npm ci`);
+  });
+  model = await loadModel(MODEL);
+  window.classify = model.classify; // in the browser's console, too
+  input.disabled = false;
+  say(`The model is ready. It runs on ${model.runsOn}.`);
+}
 
 function take(file) {
   if (!model || !file) return;
-  turn = turn.then(() => show(file)).catch((error) => complain(error.message));
+  turn = turn
+    .then(() => show(file))
+    .catch((error) => complain(`${file.name}: ${error.message}`));
 }
 
 async function show(file) {
   say(`Looking at ${file.name} ...`);
   result.hidden = true;
   const image = await decode(file);
-  const answer = await model.classify(
+  const answer = await window.classify(
     preprocess(image, model.size, model.preprocessing),
   );
   const likeliest = answer.probabilities
-    .map((probability, index) => ({ probability, name: model.labels[index] }))
-    .sort((a, b) => b.probability - a.probability)
+    .map((probability, index) => [
+      model.labels?.[index] ?? `class ${index}`,
+      probability,
+    ])
+    .sort((a, b) => b[1] - a[1])
     .slice(0, MOST);
   answers.replaceChildren(...likeliest.map(row));
   URL.revokeObjectURL(picture.src);
@@ -74,7 +72,7 @@ async function decode(file) {
   try {
     bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
   } catch {
-    throw new Error(`${file.name} is not a picture that this browser can read.`);
+    throw new Error("this is no picture that the browser can read.");
   }
   const { width, height } = bitmap;
   const canvas = new OffscreenCanvas(width, height).getContext("2d");
@@ -85,7 +83,7 @@ async function decode(file) {
   return canvas.getImageData(0, 0, width, height);
 }
 
-function row({ name, probability }) {
+function row([name, probability]) {
   const item = document.createElement("li");
   const [label, share, bar] = ["label", "share", "bar"].map((part) => {
     const element = document.createElement("span");
@@ -97,6 +95,10 @@ function row({ name, probability }) {
   bar.style.setProperty("--share", `${100 * probability}%`);
   item.append(label, share, bar);
   return item;
+}
+
+function element(id) {
+  return document.getElementById(id);
 }
 
 function say(text) {

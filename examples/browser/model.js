@@ -19,23 +19,26 @@ const TOLERANCE = 1e-3; // of logits on the GPU, relative to the largest above 1
  * Fetches a model and makes it ready to run.
  *
  * @param {string} url of the .tflite file.
- * @returns {Promise<Object>} `size`: [height, width]; `labels`; `preprocessing`: the
- *   fields of `keras_vit.preprocessing.Preprocessing`; `runsOn`: in words; and
- *   `classify`, which takes the height x width x 3 RGB pixels in [0, 255] of one image
- *   and gives `logits`, `probabilities` and `milliseconds`.
+ * @returns {Promise<Object>} `size`: [height, width]; `labels`, where it names its
+ *   classes; `preprocessing`: the fields of `keras_vit.preprocessing.Preprocessing`;
+ *   `runsOn`: in words; and `classify`, which takes the height x width x 3 RGB pixels
+ *   in [0, 255] of one image and gives `logits`, `probabilities` and `milliseconds`.
  * @throws {Error} in words for people, if there is no such model.
  */
 export async function loadModel(url) {
   const bytes = await fetchModel(url);
   const files = associatedFiles(bytes);
-  for (const name of ["labels.txt", "preprocessing.json"]) {
-    if (!(name in files)) throw new Error(`${url} carries no ${name}. ${WRITE_ONE}`);
+  if (!("preprocessing.json" in files)) {
+    throw new Error(`${url} does not say how to resize pictures. ${WRITE_ONE}`);
   }
   const { compiled, runsOn } = await compile(bytes);
-  const [, height, width] = compiled.getInputDetails()[0].shape;
+  const [batch, height, width] = compiled.getInputDetails()[0].shape;
+  if (batch !== 1) {
+    throw new Error(`${url} takes ${batch} pictures at a time, not one. ${WRITE_ONE}`);
+  }
   return {
     size: [height, width],
-    labels: files["labels.txt"].replace(/\n$/, "").split("\n"),
+    labels: files["labels.txt"]?.replace(/\n$/, "").split("\n"),
     preprocessing: JSON.parse(files["preprocessing.json"]),
     runsOn,
     classify: (pixels) => run(compiled, pixels),
@@ -99,14 +102,16 @@ async function warmedUp(compiled) {
 }
 
 async function run(compiled, pixels) {
-  const [{ name, shape }] = compiled.getInputDetails();
+  const [{ name, shape, dtype }] = compiled.getInputDetails();
   const count = shape.reduce((a, b) => a * b);
   if (pixels.length !== count) {
-    throw new Error(
-      `Expected ${count} numbers: one image of ${shape.slice(1)} pixels.`,
-    );
+    throw new Error(`Expected ${shape.join(" x ")} numbers, got ${pixels.length}.`);
   }
-  const images = new Tensor(Float32Array.from(pixels), shape);
+  const numbers =
+    dtype === "uint8"
+      ? new Uint8Array(Uint8ClampedArray.from(pixels)) // rounded, not cut
+      : Float32Array.from(pixels);
+  const images = new Tensor(numbers, shape);
   const start = performance.now();
   const outputs = await compiled.run({ [name]: images });
   const answer = {};
