@@ -2,6 +2,7 @@
 
 import pathlib
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from keras_vit.exporting import litert, onnx, openvino, report, saved_model
 from keras_vit.exporting.checking import check
@@ -18,20 +19,25 @@ class Format:
         write: `write(model, path, class_names, **options)`.
         options: the names of those that it takes.
         suffix: of its file; `""` for a folder of versions.
+        packages: that write and run it, of the extra `export`.
     """
 
     write: object
     options: tuple[str, ...] = ()
     suffix: str = ""
+    packages: tuple[str, ...] = ()
 
 
 FORMATS = {
     "saved_model": Format(saved_model.write, ("xla",)),
     "tflite": Format(
-        litert.write, ("quantize", "calibration", "pixels", "batch_size"), ".tflite"
+        litert.write,
+        ("quantize", "calibration", "pixels", "batch_size"),
+        ".tflite",
+        ("ai_edge_litert",),
     ),
-    "onnx": Format(onnx.write, (), ".onnx"),
-    "openvino": Format(openvino.write, (), ".xml"),
+    "onnx": Format(onnx.write, (), ".onnx", ("onnx", "tf2onnx", "onnxruntime")),
+    "openvino": Format(openvino.write, (), ".xml", ("openvino",)),
 }
 DEFAULTS = {
     "xla": False,
@@ -87,6 +93,7 @@ def export(
     Raises:
         ValueError: before anything is written: for an unknown format, or an
             option that the format does not take.
+        ImportError: likewise, if the format's packages are not installed.
         RuntimeError: if what was written gives other logits.
 
     Example:
@@ -136,11 +143,20 @@ def next_version(folder):
 
 
 def _checked(format, given):
-    """The options that a format takes; others must be as they are by default."""
+    """The options that a format takes; others must be as they are by default.
+
+    All that can be known to fail is told here, before any work.
+    """
     if format not in FORMATS:
         raise ValueError(
             f"Unknown format. Expected one of {', '.join(FORMATS)}. "
             f"Received: {format!r}"
+        )
+    absent = [one for one in FORMATS[format].packages if find_spec(one) is None]
+    if absent:
+        raise ImportError(
+            f"{format} needs what is not installed: {', '.join(absent)}. "
+            "pip install 'keras-vision-transformer[export]' brings it"
         )
     taken = FORMATS[format].options
     for name, value in given.items():
