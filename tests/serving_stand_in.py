@@ -32,32 +32,33 @@ class StandIn(prediction_service_pb2_grpc.PredictionServiceServicer):
     Attributes:
         delay: seconds that every answer takes more.
         busy: whether the queue is full.
-        seen: the number of pictures in each request.
+        seen: of each request the version and the number of pictures.
+        deadlines: seconds that gRPC's requests had left.
     """
 
     def __init__(self, config, folder):
-        self.delay, self.busy, self.seen = 0.0, False, []
+        self.delay, self.busy, self.seen, self.deadlines = 0.0, False, [], []
         self._models, self._labels = {}, {}
         for one in config.model_config_list.config:
             inside = pathlib.PurePosixPath(one.base_path).relative_to("/models")
             base = pathlib.Path(folder) / inside
-            versions = sorted(int(path.name) for path in base.iterdir())
-            newest = versions[-one.model_version_policy.latest.num_versions :]
             self._labels[one.name] = dict(one.version_labels)
             self._models[one.name] = {
                 version: tf.saved_model.load(str(base / str(version)))
-                for version in newest
+                for version in one.model_version_policy.specific.versions
             }
 
     def answer(self, model, version, label, signature, inputs, outputs=()):
         """Gives the outputs of a signature, by name."""
+        seen = self.seen  # what comes late belongs to the list of its time
         time.sleep(self.delay)
         if self.busy:
             raise RefusedError("UNAVAILABLE", "The batch scheduling queue is full")
         served = self._models.get(model, {})
         if label:
             version = self._labels.get(model, {}).get(label, -1)
-        loaded = served.get(version or max(served, default=0))
+        version = version or max(served, default=0)  # 0: the newest
+        loaded = served.get(version)
         if loaded is None:
             raise RefusedError("NOT_FOUND", f"Servable not found for request: {model}")
         call = loaded.signatures.get(signature or "serving_default")
@@ -66,12 +67,13 @@ class StandIn(prediction_service_pb2_grpc.PredictionServiceServicer):
         if inputs.keys() != call.structured_input_signature[1].keys():
             raise RefusedError("INVALID_ARGUMENT", f"inputs {sorted(inputs)}")
         told = call(**inputs)
-        self.seen.append(len(next(iter(inputs.values()))))
+        seen.append((version, len(next(iter(inputs.values())))))
         return {name: told[name] for name in outputs or told}
 
     def Predict(self, request, context):  # the service's name for it
         """Answers over gRPC."""
         spec = request.model_spec
+        self.deadlines.append(context.time_remaining())
         inputs = {
             name: tf.constant(tf.make_ndarray(value))
             for name, value in request.inputs.items()
