@@ -13,7 +13,7 @@ import zipfile
 import numpy as np
 import pytest
 from conftest import randomize, tiny_vit
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 import keras_vit
 from keras_vit import layers
@@ -239,6 +239,26 @@ def test_a_picture_stands_upright_as_its_camera_noted(models, opened, picture):
     answered(page, "turned.jpg")
     seen = np.reshape(page.evaluate("window.seen.pixels"), (16, 24, 3))
     np.testing.assert_allclose(seen, np.rot90(stored, -1), atol=2)
+
+
+def test_pixels_are_the_numbers_in_the_file_and_white_where_it_is_transparent(
+    models, opened, picture
+):
+    """Whatever gamma a file wants to be shown with."""
+    page = opened(models["pure"][1])
+    page.evaluate(SPY)
+    image = Image.open(io.BytesIO(picture(24, 16))).convert("RGBA")
+    image.paste((10, 20, 30, 0), (0, 0, 12, 16))
+    expected = np.array(image.convert("RGB"))
+    expected[:, :12] = 255
+    linear = PngImagePlugin.PngInfo()
+    linear.add(b"gAMA", (100_000).to_bytes(4, "big"))
+    file = io.BytesIO()
+    image.save(file, "PNG", pnginfo=linear)
+    choose(page, "linear.png", file.getvalue())
+    answered(page, "linear.png")
+    seen = page.evaluate("window.seen.pixels")
+    np.testing.assert_array_equal(np.reshape(seen, (16, 24, 3)), expected)
 
 
 def test_pictures_are_resized_as_in_evaluation(models, opened):

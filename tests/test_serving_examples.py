@@ -131,7 +131,7 @@ def test_a_client_tells_what_keras_says_of_each_picture(
     for line, path, right in zip(lines, readable, expected, strict=True):
         name, _, likeliest = line.partition(": ")
         assert name == str(path)
-        found = re.findall(r"(.+?) ([\d.]+)%(?:, |$)", likeliest)
+        found = re.findall(r"(.+?) ([\d.]+) %(?:, |$)", likeliest)
         assert [one for one, _ in found] == list(right.classes)
         shares = [float(share) / 100 for _, share in found]
         np.testing.assert_allclose(shares, right.probabilities, atol=6e-4)

@@ -44,7 +44,7 @@ export function preprocess(image, size, how) {
   return alongColumns(narrow, columns.length, rows, LEVELS[how.levels]);
 }
 
-/** Top, left, height, width: without the far ends of what is many times as long as wide. */
+/** Top, left, height, width of what is left without the far ends of a long strip. */
 function middle({ height, width }) {
   const most = LONGEST * Math.min(height, width);
   const cut = (side) => Math.floor(Math.max(side - most, 0) / 2);
@@ -78,7 +78,7 @@ function halfToEven(x) {
   return Math.round(x);
 }
 
-/** For each of `count` pixels from `offset` on: the first pixel it is made of, and weights. */
+/** For each of `count` pixels from `offset` on: what it is made of, and how much. */
 function tapsOf(old, scaled, offset, count, { method, antialias }) {
   const ratio = old / scaled;
   return Array.from({ length: count }, (_, index) => {

@@ -75,7 +75,8 @@ def tell(paths, ask):
                 status = 1
                 continue
             likeliest = zip(answer["classes"], answer["probabilities"], strict=True)
-            print(f"{path}:", ", ".join(f"{name} {p:.1%}" for name, p in likeliest))
+            shares = (f"{name} {100 * p:.1f} %" for name, p in likeliest)
+            print(f"{path}:", ", ".join(shares))
     return status
 
 
