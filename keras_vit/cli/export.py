@@ -28,7 +28,11 @@ def define(values):
         **options,
     )
     flags.DEFINE_enum(
-        "quantize", "none", list(SCHEMES), "How a .tflite file is quantised.", **options
+        "quantize",
+        "none",
+        list(SCHEMES),
+        "How a .tflite file is quantised; int8 is calibrated on training images.",
+        **options,
     )
     flags.DEFINE_enum(
         "pixels",
@@ -48,7 +52,9 @@ def define(values):
         "xla", False, "Whether XLA compiles the model in a SavedModel.", **options
     )
     dataset_flags.define(
-        values, "Whose test images to compare on; the run's own if not given"
+        values,
+        "Whose test images to compare on, and whose training images int8 is calibrated "
+        "on; the run's own if not given",
     )
     flags.DEFINE_string(
         "folder",
@@ -63,6 +69,7 @@ def run(values):
     """Carries the command out and gives its exit status."""
     from keras_vit.exporting import export
     from keras_vit.exporting.export import FORMATS, read_report
+    from keras_vit.exporting.int8 import AccuracyLostError
     from keras_vit.exporting.report import table
     from keras_vit.model_files import ServedModel, load_classifier, name_of
 
@@ -86,16 +93,22 @@ def run(values):
         scheme = options.get("quantize", "none")
         stem = name if scheme == "none" else f"{name}-{scheme}"
         path = folder / f"{stem}{suffix}" if suffix else folder
-        written.append(
-            export(
-                classifier.model,
-                path,
-                format,
-                classifier.class_names,
-                **images,
-                **options,
+        try:
+            written.append(
+                export(
+                    classifier.model,
+                    path,
+                    format,
+                    classifier.class_names,
+                    **images,
+                    **options,
+                )
             )
-        )
+        except AccuracyLostError as error:
+            if values.format != "all":
+                raise
+            print(f"Not written: {path}. {error}")
+            continue
         slash = "/" if written[-1].is_dir() else ""
         print(f"Written and checked: {written[-1]}{slash}")
     print()
@@ -128,6 +141,9 @@ def _wanted(values, dataset):
             if scheme is not None:
                 options = options | {"quantize": scheme}
             if scheme == "int8":
+                if calibration is None:
+                    print("No int8: --dataset names images to calibrate it on.")
+                    continue
                 options = options | {"calibration": calibration}
             wanted.append((format, options))
     return wanted

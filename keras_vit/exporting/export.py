@@ -1,5 +1,6 @@
 """The door to the formats."""
 
+import dataclasses
 import pathlib
 from dataclasses import dataclass
 
@@ -15,20 +16,27 @@ class Format:
     """A format that a model can be written in.
 
     Attributes:
-        write: `write(model, path, class_names, **options)`.
+        write: `write(model, path, class_names, **options)`, which gives what
+            its report says of a gate, or `None`.
         options: the names of those that it takes.
         suffix: of its file; `""` for a folder of versions.
+        check: `check(model, **options)`, which refuses before any work what
+            cannot be written; `None`: nothing is refused.
     """
 
     write: object
     options: tuple[str, ...] = ()
     suffix: str = ""
+    check: object = None
 
 
 FORMATS = {
     "saved_model": Format(saved_model.write, ("xla",)),
     "tflite": Format(
-        litert.write, ("quantize", "calibration", "pixels", "batch_size"), ".tflite"
+        litert.write,
+        ("quantize", "calibration", "pixels", "batch_size"),
+        ".tflite",
+        litert.check,
     ),
     "onnx": Format(onnx.write, (), ".onnx"),
     "openvino": Format(openvino.write, (), ".xml"),
@@ -75,8 +83,9 @@ def export(
         source: what the report calls the split.
         xla: of a SavedModel, whether XLA compiles the model in it.
         quantize: of a .tflite file, a key of `litert.SCHEMES`.
-        calibration: a split like those the model will meet, for
-            `quantize="int8"`.
+        calibration: a split of images like those the model will meet, for
+            `quantize="int8"`: one half gives the ranges of activations, the
+            other shows whether the accuracy is kept.
         pixels: of a .tflite file, the dtype of its images: `"float32"` or
             `"uint8"`.
         batch_size: of a .tflite file, which takes no other.
@@ -87,7 +96,9 @@ def export(
     Raises:
         ValueError: before anything is written: for an unknown format, or an
             option that the format does not take.
-        RuntimeError: if what was written gives other logits.
+        ImportError: if a package that the format needs is not installed.
+        RuntimeError: if what was written gives other logits, or
+            `quantize="int8"` loses more accuracy than `int8.write` allows.
 
     Example:
 
@@ -103,6 +114,8 @@ def export(
         "batch_size": batch_size,
     }
     options = _checked(format, given)
+    if FORMATS[format].check:
+        FORMATS[format].check(model, **options)
     path = pathlib.Path(path)
     target = path if FORMATS[format].suffix else path / next_version(path)
     if format != "saved_model":  # whose runtime knows every precision
@@ -111,8 +124,9 @@ def export(
         evidence_of(model, split, source, pixels == "uint8") as evidence,
         written_whole(target) as scratch,
     ):
-        FORMATS[format].write(model, scratch, class_names, **options)
+        gate = FORMATS[format].write(model, scratch, class_names, **options)
         told = check(format, scratch, evidence, quantize)
+        told = dataclasses.replace(told, gate=gate)
         report.write(told, model, class_names, *report_paths(scratch))
     return target
 
