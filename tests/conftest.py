@@ -27,12 +27,8 @@ def exports_are_checked_here(request, monkeypatch):
     if request.node.get_closest_marker("fresh_process"):
         return
 
-    def run_here(runtime, path, images):
-        logits, measured = rerun.rerun(runtime, path, images)
-        return logits, measured
-
     monkeypatch.setattr(rerun, "SECONDS", 0)
-    monkeypatch.setattr("keras_vit.exporting.checking.run_elsewhere", run_here)
+    monkeypatch.setattr("keras_vit.exporting.checking.run_elsewhere", rerun.rerun)
 
 
 @pytest.fixture

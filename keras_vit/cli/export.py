@@ -8,7 +8,7 @@ from absl import flags
 from keras_vit.cli import dataset_flags
 
 SUMMARY = "Writes a trained model for TensorFlow Serving, LiteRT, ONNX and OpenVINO."
-USAGE = "--model=MODEL [--format=FORMAT] [--quantize=SCHEME] [--folder=DIR]"
+USAGE = "--model=MODEL [--format=FORMAT] [--quantize=SCHEME]"
 REQUIRED = ("model",)
 TAKES_PATHS = False
 

@@ -75,8 +75,8 @@ def evidence_of(model, split=None, source="generated images", whole_pixels=False
 
 def _read(model, split, path):
     split.check_classes(model.output_shape[-1])
-    count = min(len(split), MOST_IMAGES)
-    split = split.subset(np.linspace(0, len(split) - 1, count).astype(np.int64))
+    split = spread(split, MOST_IMAGES)
+    count = len(split)
     images = np.lib.format.open_memmap(
         path, "w+", np.float32, (count, *model.input_shape[1:])
     )
@@ -87,6 +87,12 @@ def _read(model, split, path):
         real = batch[weights > 0]
         images[number * BATCH : number * BATCH + len(real)] = real
     return images, split.labels
+
+
+def spread(split, count):
+    """So many images of a split, or all, evenly spread over it."""
+    count = min(count, len(split))
+    return split.subset(np.linspace(0, len(split) - 1, count).astype(np.int64))
 
 
 def _generated(shape):

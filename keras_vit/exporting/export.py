@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from keras_vit.exporting import litert, onnx, openvino, report, saved_model
 from keras_vit.exporting.checking import check
@@ -20,6 +21,7 @@ class Format:
             its report says of a gate, or `None`.
         options: the names of those that it takes.
         suffix: of its file; `""` for a folder of versions.
+        packages: that write and run it, of the extra `export`.
         check: `check(model, **options)`, which refuses before any work what
             cannot be written; `None`: nothing is refused.
     """
@@ -27,6 +29,7 @@ class Format:
     write: object
     options: tuple[str, ...] = ()
     suffix: str = ""
+    packages: tuple[str, ...] = ()
     check: object = None
 
 
@@ -36,10 +39,11 @@ FORMATS = {
         litert.write,
         ("quantize", "calibration", "pixels", "batch_size"),
         ".tflite",
+        ("ai_edge_litert",),
         litert.check,
     ),
-    "onnx": Format(onnx.write, (), ".onnx"),
-    "openvino": Format(openvino.write, (), ".xml"),
+    "onnx": Format(onnx.write, (), ".onnx", ("onnx", "tf2onnx", "onnxruntime")),
+    "openvino": Format(openvino.write, (), ".xml", ("openvino",)),
 }
 DEFAULTS = {
     "xla": False,
@@ -96,7 +100,7 @@ def export(
     Raises:
         ValueError: before anything is written: for an unknown format, or an
             option that the format does not take.
-        ImportError: if a package that the format needs is not installed.
+        ImportError: likewise, if the format's packages are not installed.
         RuntimeError: if what was written gives other logits, or
             `quantize="int8"` loses more accuracy than `int8.write` allows.
 
@@ -150,11 +154,20 @@ def next_version(folder):
 
 
 def _checked(format, given):
-    """The options that a format takes; others must be as they are by default."""
+    """The options that a format takes; others must be as they are by default.
+
+    All that can be known to fail is told here, before any work.
+    """
     if format not in FORMATS:
         raise ValueError(
             f"Unknown format. Expected one of {', '.join(FORMATS)}. "
             f"Received: {format!r}"
+        )
+    absent = [one for one in FORMATS[format].packages if find_spec(one) is None]
+    if absent:
+        raise ImportError(
+            f"{format} needs what is not installed: {', '.join(absent)}. "
+            "pip install 'keras-vision-transformer[export]' brings it"
         )
     taken = FORMATS[format].options
     for name, value in given.items():

@@ -1,7 +1,7 @@
 """LiteRT, TensorFlow Lite as it was: a .tflite file for phones, boards, browsers."""
 
-import importlib.util
 from collections import Counter
+from importlib.util import find_spec
 
 from keras_vit.exporting import int8, quantization
 from keras_vit.exporting.graph import answers_of, check_fits
@@ -76,7 +76,7 @@ def check(model, *, quantize, calibration, pixels, batch_size):
 
     Raises:
         ValueError: naming the argument, what was expected and what came.
-        ImportError: if a package is not installed.
+        ImportError: if the quantizer is asked for and not installed.
     """
     for name, value, choices in (
         ("quantize", quantize, SCHEMES),
@@ -99,13 +99,11 @@ def check(model, *, quantize, calibration, pixels, batch_size):
             f"calibration is for quantize='int8' alone. Received: quantize={quantize!r}"
         )
     check_fits(model)
-    packages = ["ai_edge_litert"] + ["ai_edge_quantizer"] * (quantize != "none")
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
-            raise ImportError(
-                f"LiteRT's format needs the package {package.replace('_', '-')}: "
-                "pip install 'keras-vision-transformer[export]'"
-            )
+    if quantize != "none" and find_spec("ai_edge_quantizer") is None:
+        raise ImportError(
+            f"quantize={quantize!r} needs what is not installed: ai_edge_quantizer. "
+            "pip install 'keras-vision-transformer[export]' brings it"
+        )
 
 
 def operations(file):

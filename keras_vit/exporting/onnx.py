@@ -20,18 +20,9 @@ def write(model, path, class_names=None):
         model: a Keras model that takes images and gives logits.
         path: of the file.
         class_names: in the order of the logits.
-
-    Raises:
-        ImportError: if tf2onnx or onnx is not installed.
     """
-    try:
-        import onnx
-        import tf2onnx
-    except ImportError as error:
-        raise ImportError(
-            "ONNX needs the packages onnx and tf2onnx: "
-            "pip install 'keras-vision-transformer[export]'"
-        ) from error
+    import onnx
+    import tf2onnx
 
     constants = frozen(model)
     names = {"images:0": "images"} | {

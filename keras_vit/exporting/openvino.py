@@ -15,17 +15,8 @@ def write(model, path, class_names=None):
         model: a Keras model that takes images and gives logits.
         path: of the .xml file.
         class_names: in the order of the logits.
-
-    Raises:
-        ImportError: if openvino is not installed.
     """
-    try:
-        import openvino
-    except ImportError as error:
-        raise ImportError(
-            "OpenVINO's format needs the package openvino: "
-            "pip install 'keras-vision-transformer[export]'"
-        ) from error
+    import openvino
 
     serve = servable(model).serve.get_concrete_function()
     converted = openvino.convert_model(serve)

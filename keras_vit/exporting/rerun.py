@@ -172,9 +172,9 @@ def _as_dtype(images, dtype):
 
 def main(runtime, path, images, logits):
     """Runs a file of images, writes logits and prints what was measured."""
+    sys.modules["keras_vit"] = None  # any import of it fails
     answers, measured = rerun(runtime, path, np.load(images, mmap_mode="r"))
     np.save(logits, answers)
-    measured["keras_vit"] = "keras_vit" in sys.modules
     print(json.dumps(measured))
 
 

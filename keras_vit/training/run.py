@@ -13,6 +13,7 @@ from keras_vit.data.pipeline import check_batch_size
 from keras_vit.evaluation import Evaluation
 from keras_vit.evaluation.report import write_report
 from keras_vit.exporting import export
+from keras_vit.exporting.evidence import spread
 from keras_vit.model_files import save_model
 from keras_vit.training import building, interruption
 from keras_vit.training.arguments import (
@@ -30,6 +31,8 @@ from keras_vit.training.loop import Loop, tell
 from keras_vit.training.replicas import same_for_all, wait_for_all
 from keras_vit.training.samples import write_samples
 from keras_vit.training.step import TrainingState, training_step
+
+EXPORT_IMAGES = 200  # that the export is compared on; all were evaluated before
 
 
 @dataclass(frozen=True)
@@ -295,6 +298,8 @@ class _Training:
                 model,
                 pathlib.Path("savedmodels") / path.resolve().name,
                 class_names=names,
+                split=spread(self.plan.eval_split, EXPORT_IMAGES),
+                source=f"{self.dataset.name}, {self.recipe.eval_split}",
             )
             finished = {
                 "saved_model": str(saved_model),

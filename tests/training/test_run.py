@@ -115,8 +115,8 @@ sys.modules["keras_vit"] = None  # any import of it fails
 import numpy as np, tensorflow as tf
 served = tf.saved_model.load(sys.argv[1])
 images = np.load("images.npy")
-answers = served.signatures["serving_default"](images=tf.constant(images))
-bytes_ = served.signatures["serving_uint8"](images=tf.constant(images.astype("uint8")))
+answers = served.signatures["pixels"](images=tf.constant(images))
+bytes_ = served.signatures["pixels_uint8"](images=tf.constant(images.astype("uint8")))
 assert sorted(answers) == ["logits", "probabilities"], sorted(answers)
 np.testing.assert_allclose(answers["logits"], bytes_["logits"], atol=1e-6)
 e = np.exp(answers["logits"].numpy().astype("float64"))

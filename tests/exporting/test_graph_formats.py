@@ -1,0 +1,113 @@
+"""ONNX and OpenVINO: every kind of model, and what the files say of themselves."""
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import openvino
+import pytest
+from conftest import randomize, tiny_vit
+
+import keras_vit
+from keras_vit.exporting import export
+
+KINDS = {
+    "token": {},
+    "registers, gap": {"pooling": "gap", "num_registers": 2},
+    "map, sincos": {"pooling": "map", "position_embedding": "sincos_2d"},
+    "gelu by erf": {"activation": "gelu_erf", "layer_scale": 0.1, "qk_norm": True},
+    "distillation": {"distillation": True},
+    "pre-logits": {"representation_size": 24},
+}
+
+
+def hybrid():
+    stem = keras_vit.layers.ResNetStem((1,), 0.5)
+    return tiny_vit(stem=stem, patch_size=1, image_size=(32, 48))
+
+
+def images_for(model, rng, batch):
+    shape = (batch, *model.input_shape[1:])
+    return rng.integers(0, 256, shape).astype(np.float32)
+
+
+def by_onnx(path):
+    session = onnxruntime.InferenceSession(path)
+    return lambda images: session.run(["logits", "probabilities"], {"images": images})
+
+
+def by_openvino(path):
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    model = openvino.Core().compile_model(path, "CPU", exact)
+
+    def run(images):
+        told = model({"images": images})
+        return told["logits"], told["probabilities"]
+
+    return run
+
+
+FORMATS = {"onnx": (".onnx", by_onnx), "openvino": (".xml", by_openvino)}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("kind", [*KINDS, "hybrid", "sigmoid"])
+def test_any_batch_gets_the_models_own_answers(format, kind, tmp_path, rng):
+    model = hybrid() if kind == "hybrid" else tiny_vit(**KINDS.get(kind, {}))
+    randomize(model, rng, scale=0.2)
+    if kind == "sigmoid":
+        model.get_layer("head").probabilities = "sigmoid"
+    suffix, by = FORMATS[format]
+    run = by(export(model, tmp_path / f"model{suffix}", format))
+    for batch in (1, 3, 8):
+        images = images_for(model, rng, batch)
+        logits, probabilities = run(images)
+        expected = model.predict_on_batch(images)
+        allowed = 1e-4 * max(1, np.abs(expected).max())
+        np.testing.assert_allclose(logits, expected, atol=allowed)
+        right = np.exp(expected - expected.max(1, keepdims=True))
+        right /= right.sum(1, keepdims=True)
+        if kind == "sigmoid":
+            right = 1 / (1 + np.exp(-expected))
+        np.testing.assert_allclose(probabilities, right, atol=1e-4)
+
+
+def test_an_onnx_file_says_what_it_is_of(tmp_path, rng):
+    model = randomize(tiny_vit(evaluation_preprocessing="timm:0.9"), rng)
+    path = export(model, tmp_path / "model.onnx", "onnx", list("abcdé"))
+    written = onnx.load(path)
+    assert {one.domain: one.version for one in written.opset_import}[""] >= 17
+    (given,) = written.graph.input
+    dims = [d.dim_param or d.dim_value for d in given.type.tensor_type.shape.dim]
+    assert (given.name, dims) == ("images", ["batch", 16, 24, 3])
+    assert [one.name for one in written.graph.output] == ["logits", "probabilities"]
+    notes = {one.key: one.value for one in written.metadata_props}
+    assert notes["labels.txt"].split() == list("abcdé")
+    assert json.loads(notes["preprocessing.json"])["crop_fraction"] == 0.9
+
+
+def test_an_openvino_file_says_what_it_is_of(tmp_path, rng):
+    path = export(
+        randomize(tiny_vit(), rng), tmp_path / "model.xml", "openvino", list("abcde")
+    )
+    assert path.with_suffix(".bin").stat().st_size > 30_000  # 8,000 parameters
+    written = openvino.Core().read_model(path)
+    assert str(written.inputs[0].partial_shape) == "[?,16,24,3]"
+    assert written.get_rt_info(["keras_vit", "labels"]).astype(str).split() == [
+        *"abcde"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("format", "package"),
+    [("onnx", "tf2onnx"), ("onnx", "onnxruntime"), ("openvino", "openvino")],
+)
+def test_without_its_package_a_format_says_how_to_get_it(
+    format, package, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    path = tmp_path / f"model{FORMATS[format][0]}"
+    with pytest.raises(ImportError, match=r"pip install .*\[export\]"):
+        export(tiny_vit(), path, format)
+    assert list(tmp_path.iterdir()) == []
