@@ -88,36 +88,31 @@ def run(values):
     else:
         images = {"split": dataset.test, "source": f"{dataset.name}, test"}
     written = []
-    for format, options in _wanted(values, dataset):
+    for format, options in _wanted(values, classifier.model, dataset):
         suffix = FORMATS[format].suffix
         scheme = options.get("quantize", "none")
         stem = name if scheme == "none" else f"{name}-{scheme}"
         path = folder / f"{stem}{suffix}" if suffix else folder
+        options = images | options
         try:
-            written.append(
-                export(
-                    classifier.model,
-                    path,
-                    format,
-                    classifier.class_names,
-                    **images,
-                    **options,
-                )
+            path = export(
+                classifier.model, path, format, classifier.class_names, **options
             )
         except AccuracyLostError as error:
             if values.format != "all":
                 raise
             print(f"Not written: {path}. {error}")
             continue
-        slash = "/" if written[-1].is_dir() else ""
-        print(f"Written and checked: {written[-1]}{slash}")
+        written.append(path)
+        print(f"Written and checked: {path}{'/' if path.is_dir() else ''}")
     print()
     print(table([read_report(path) for path in written]))
     return 0
 
 
-def _wanted(values, dataset):
+def _wanted(values, model, dataset):
     """The formats to write, each with its options."""
+    from keras_vit.exporting import int8
     from keras_vit.exporting.export import FORMATS
     from keras_vit.exporting.litert import SCHEMES
 
@@ -141,10 +136,12 @@ def _wanted(values, dataset):
             if scheme is not None:
                 options = options | {"quantize": scheme}
             if scheme == "int8":
-                if calibration is None:
-                    print("No int8: --dataset names images to calibrate it on.")
-                    continue
                 options = options | {"calibration": calibration}
+                try:
+                    int8.check(model, calibration)
+                except ValueError as error:
+                    print(f"No int8: {error}")
+                    continue
             wanted.append((format, options))
     return wanted
 

@@ -132,9 +132,8 @@ def _measured(evidence, logits):
 
 def _holds(gate):
     lost = gate["accuracy_of_origin"] - gate["accuracy"]
-    # A thousandth of an image: 0.87 - 0.86 is above 0.01 in floating point.
-    enough = gate["agreement"] >= gate["least_agreement"]
-    return enough and lost * gate["images"] <= gate["most_lost"] * gate["images"] + 1e-3
+    # 0.87 - 0.86 is a little above 0.01.
+    return gate["agreement"] >= LEAST_AGREEMENT and lost <= MOST_LOST + 1e-9
 
 
 def _refusal(tried):

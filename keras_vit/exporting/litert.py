@@ -1,5 +1,6 @@
 """LiteRT, TensorFlow Lite as it was: a .tflite file for phones, boards, browsers."""
 
+import re
 from collections import Counter
 from importlib.util import find_spec
 
@@ -135,6 +136,7 @@ def operations(file):
 def _converted(model, batch_size, pixels):
     """The model as the bytes of a .tflite file in float32."""
     import tensorflow as tf
+    from tensorflow.lite.python.convert_phase import ConverterError
 
     answers = answers_of(model)
     images = tf.TensorSpec((batch_size, *model.input_shape[1:]), pixels, name="images")
@@ -151,12 +153,22 @@ def _converted(model, batch_size, pixels):
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [serve.get_concrete_function()], module
     )
-    return converter.convert()
+    try:
+        return converter.convert()
+    except ConverterError as error:
+        needed = re.findall(r"^(?:TF Select|Custom) ops: (.+)$", str(error), re.M)
+        if not needed:
+            raise RuntimeError(f"LiteRT's converter failed: {error}") from error
+        raise RuntimeError(_others(", ".join(needed))) from error
 
 
 def _check_operations(file):
     if operations(file)[0]["CUSTOM"]:
-        raise RuntimeError(
-            "The model needs operations that LiteRT has not of its own, so it cannot "
-            "be written as .tflite. Export a SavedModel"
-        )
+        raise RuntimeError(_others("custom ones"))
+
+
+def _others(names):
+    return (
+        "The model needs operations that are not LiteRT's own, so it is not written "
+        f"as .tflite. Received: {names}. Export a SavedModel"
+    )

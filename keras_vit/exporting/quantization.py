@@ -17,18 +17,22 @@ INT8 = {
     "dense layers": ("FULLY_CONNECTED",),
 }
 ALL = ".*"
+# What has weights. A product of two activations, one of which is constant, as the
+# learned query of attention pooling is, the quantizer would write so that it fails.
+WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 def float16(file):
     """Gives a .tflite file whose weights of dense layers, convolutions are float16."""
     from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
-    return _rewritten(
-        file,
-        lambda recipe: recipe.add_weight_only_config(
-            ALL, "*", 16, algorithm_key=AlgorithmName.FLOAT_CASTING
-        ),
-    )
+    def choose(recipe):
+        for operation in WEIGHTED:
+            recipe.add_weight_only_config(
+                ALL, operation, 16, algorithm_key=AlgorithmName.FLOAT_CASTING
+            )
+
+    return _rewritten(file, choose)
 
 
 def dynamic(file):
@@ -36,7 +40,12 @@ def dynamic(file):
 
     The runtime quantises activations as they come, each row by its own range.
     """
-    return _rewritten(file, lambda recipe: recipe.add_dynamic_config(ALL, "*", 8))
+
+    def choose(recipe):
+        for operation in WEIGHTED:
+            recipe.add_dynamic_config(ALL, operation, 8)
+
+    return _rewritten(file, choose)
 
 
 WEIGHTS = {"float16": float16, "dynamic": dynamic}
