@@ -46,6 +46,7 @@ DOORS = {
     "tf2onnx": {"exporting/onnx.py"},
     "onnxruntime": {"exporting/rerun.py"},
     "openvino": {"exporting/openvino.py", "exporting/rerun.py"},
+    "tensorflow_serving": {"exporting/warmup.py"},
     "ai_edge_litert": {"exporting/rerun.py"},
     "keras_cv": {"data/augmentation.py"},
     "tensorflow_datasets": {"data/tfds.py"},
