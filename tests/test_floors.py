@@ -47,6 +47,7 @@ DOORS = {
     "tf2onnx": {"exporting/onnx.py"},
     "onnxruntime": {"exporting/rerun.py"},
     "openvino": {"exporting/openvino.py", "exporting/rerun.py"},
+    "tensorflow_serving": {"exporting/warmup.py"},
     "ai_edge_litert": {"exporting/rerun.py"},
     "ai_edge_quantizer": {"exporting/quantization.py"},
     "keras_cv": {"data/augmentation.py"},
