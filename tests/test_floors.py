@@ -34,6 +34,7 @@ DOORS = {
     "tqdm": {
         "data/archives.py",
         "data/inspection/inspection.py",
+        "exporting/quantization.py",
         "training/loop.py",
         "weights/download.py",
     },
@@ -47,6 +48,7 @@ DOORS = {
     "onnxruntime": {"exporting/rerun.py"},
     "openvino": {"exporting/openvino.py", "exporting/rerun.py"},
     "ai_edge_litert": {"exporting/rerun.py"},
+    "ai_edge_quantizer": {"exporting/quantization.py"},
     "starlette": {"serving/app.py"},
     "uvicorn": {"serving/server.py"},
     "h11": {"serving/server.py"},

@@ -28,7 +28,11 @@ def define(values):
         **options,
     )
     flags.DEFINE_enum(
-        "quantize", "none", list(SCHEMES), "How a .tflite file is quantised.", **options
+        "quantize",
+        "none",
+        list(SCHEMES),
+        "How a .tflite file is quantised; int8 is calibrated on training images.",
+        **options,
     )
     flags.DEFINE_enum(
         "pixels",
@@ -48,7 +52,9 @@ def define(values):
         "xla", False, "Whether XLA compiles the model in a SavedModel.", **options
     )
     dataset_flags.define(
-        values, "Whose test images to compare on; the run's own if not given"
+        values,
+        "Whose test images to compare on, and whose training images int8 is calibrated "
+        "on; the run's own if not given",
     )
     flags.DEFINE_string(
         "folder",
@@ -63,6 +69,7 @@ def run(values):
     """Carries the command out and gives its exit status."""
     from keras_vit.exporting import export
     from keras_vit.exporting.export import FORMATS, read_report
+    from keras_vit.exporting.int8 import AccuracyLostError
     from keras_vit.exporting.report import table
     from keras_vit.model_files import ServedModel, load_classifier, name_of
 
@@ -81,30 +88,31 @@ def run(values):
     else:
         images = {"split": dataset.test, "source": f"{dataset.name}, test"}
     written = []
-    for format, options in _wanted(values, dataset):
+    for format, options in _wanted(values, classifier.model, dataset):
         suffix = FORMATS[format].suffix
         scheme = options.get("quantize", "none")
         stem = name if scheme == "none" else f"{name}-{scheme}"
         path = folder / f"{stem}{suffix}" if suffix else folder
-        written.append(
-            export(
-                classifier.model,
-                path,
-                format,
-                classifier.class_names,
-                **images,
-                **options,
+        options = images | options
+        try:
+            path = export(
+                classifier.model, path, format, classifier.class_names, **options
             )
-        )
-        slash = "/" if written[-1].is_dir() else ""
-        print(f"Written and checked: {written[-1]}{slash}")
+        except AccuracyLostError as error:
+            if values.format != "all":
+                raise
+            print(f"Not written: {path}. {error}")
+            continue
+        written.append(path)
+        print(f"Written and checked: {path}{'/' if path.is_dir() else ''}")
     print()
     print(table([read_report(path) for path in written]))
     return 0
 
 
-def _wanted(values, dataset):
+def _wanted(values, model, dataset):
     """The formats to write, each with its options."""
+    from keras_vit.exporting import int8
     from keras_vit.exporting.export import FORMATS
     from keras_vit.exporting.litert import SCHEMES
 
@@ -129,6 +137,11 @@ def _wanted(values, dataset):
                 options = options | {"quantize": scheme}
             if scheme == "int8":
                 options = options | {"calibration": calibration}
+                try:
+                    int8.check(model, calibration)
+                except ValueError as error:
+                    print(f"No int8: {error}")
+                    continue
             wanted.append((format, options))
     return wanted
 

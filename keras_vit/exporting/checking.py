@@ -13,8 +13,10 @@ from keras_vit.exporting.report import Report
 
 # The largest difference of a logit that is no fault, as a share of the largest
 # logit where that is above 1. In float32 it is rounding; the others lose
-# precision by intent, so that only a broken file goes beyond.
-TOLERANCE = {"none": 1e-4, "float16": 2e-2, "dynamic": 0.25, "int8": 1.0}
+# precision by intent, so that only a broken file goes beyond. Measured on trained
+# models and ViT-B/16: float16 0.001, dynamic 0.02 to 0.04. int8 has been judged by
+# its gate on images like those it was calibrated on; others can be anywhere.
+TOLERANCE = {"none": 1e-4, "float16": 1e-2, "dynamic": 0.25, "int8": float("inf")}
 
 
 def run_elsewhere(runtime, path, images):

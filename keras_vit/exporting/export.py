@@ -1,5 +1,6 @@
 """The door to the formats."""
 
+import dataclasses
 import pathlib
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,16 +17,20 @@ class Format:
     """A format that a model can be written in.
 
     Attributes:
-        write: `write(model, path, class_names, **options)`.
+        write: `write(model, path, class_names, **options)`, which gives what
+            its report says of a gate, or `None`.
         options: the names of those that it takes.
         suffix: of its file; `""` for a folder of versions.
         packages: that write and run it, of the extra `export`.
+        check: `check(model, **options)`, which refuses before any work what
+            cannot be written; `None`: nothing is refused.
     """
 
     write: object
     options: tuple[str, ...] = ()
     suffix: str = ""
     packages: tuple[str, ...] = ()
+    check: object = None
 
 
 FORMATS = {
@@ -35,6 +40,7 @@ FORMATS = {
         ("quantize", "calibration", "pixels", "batch_size"),
         ".tflite",
         ("ai_edge_litert",),
+        litert.check,
     ),
     "onnx": Format(onnx.write, (), ".onnx", ("onnx", "tf2onnx", "onnxruntime")),
     "openvino": Format(openvino.write, (), ".xml", ("openvino",)),
@@ -81,8 +87,9 @@ def export(
         source: what the report calls the split.
         xla: of a SavedModel, whether XLA compiles the model in it.
         quantize: of a .tflite file, a key of `litert.SCHEMES`.
-        calibration: a split like those the model will meet, for
-            `quantize="int8"`.
+        calibration: a split of images like those the model will meet, for
+            `quantize="int8"`: one half gives the ranges of activations, the
+            other shows whether the accuracy is kept.
         pixels: of a .tflite file, the dtype of its images: `"float32"` or
             `"uint8"`.
         batch_size: of a .tflite file, which takes no other.
@@ -94,7 +101,8 @@ def export(
         ValueError: before anything is written: for an unknown format, or an
             option that the format does not take.
         ImportError: likewise, if the format's packages are not installed.
-        RuntimeError: if what was written gives other logits.
+        RuntimeError: if what was written gives other logits, or
+            `quantize="int8"` loses more accuracy than `int8.write` allows.
 
     Example:
 
@@ -110,6 +118,8 @@ def export(
         "batch_size": batch_size,
     }
     options = _checked(format, given)
+    if FORMATS[format].check:
+        FORMATS[format].check(model, **options)
     path = pathlib.Path(path)
     target = path if FORMATS[format].suffix else path / next_version(path)
     if format != "saved_model":  # whose runtime knows every precision
@@ -118,8 +128,9 @@ def export(
         evidence_of(model, split, source, pixels == "uint8") as evidence,
         written_whole(target) as scratch,
     ):
-        FORMATS[format].write(model, scratch, class_names, **options)
+        gate = FORMATS[format].write(model, scratch, class_names, **options)
         told = check(format, scratch, evidence, quantize)
+        told = dataclasses.replace(told, gate=gate)
         report.write(told, model, class_names, *report_paths(scratch))
     return target
 

@@ -62,6 +62,20 @@ def _without_policies(config):
     return config
 
 
+def check_fits(model):
+    """Refuses a model of more weights than a graph, or a .tflite file, can hold.
+
+    Raises:
+        ValueError: with their size.
+    """
+    size = 4 * model.count_params()
+    if size > MOST_BYTES:
+        raise ValueError(
+            f"This format holds weights of at most {MOST_BYTES / 1e9:.0f} GB. "
+            f"Received: {size / 1e9:.1f} GB. Export a SavedModel, which has no limit"
+        )
+
+
 def frozen(model, batch_size=None, dtype="float32"):
     """Gives the model's answers as a concrete function that has no variables.
 
@@ -85,12 +99,7 @@ def frozen(model, batch_size=None, dtype="float32"):
         convert_variables_to_constants_v2,
     )
 
-    size = 4 * model.count_params()
-    if size > MOST_BYTES:
-        raise ValueError(
-            f"This format holds weights of at most {MOST_BYTES / 1e9:.0f} GB. "
-            f"Received: {size / 1e9:.1f} GB. Export a SavedModel, which has no limit"
-        )
+    check_fits(model)
     answers = answers_of(model)
     images = tf.TensorSpec((batch_size, *model.input_shape[1:]), dtype, name="images")
 

@@ -35,7 +35,8 @@ class Report:
         peak_memory_bytes: of that process, its runtime included.
         fixed_batch_size: the only batch size; `None`: any.
         versions: of the runtime's packages, by name.
-        gate: what was asked for by quantisation, and measured; `None`: nothing.
+        gate: what was measured before `"int8"` was allowed, as `int8.write`
+            gives it; `None` for the others.
     """
 
     format: str
@@ -179,10 +180,16 @@ def _card(report, model, class_names):
 def _gate(gate):
     if gate is None:
         return []
+    parts = [
+        f"{number} of {total} {name}"
+        for name, (number, total) in gate["operations_in_int8"].items()
+    ]
     return [
         "",
-        f"On {gate['images']:,} images that calibration did not see: top-1 "
-        f"{percent(gate['accuracy'])}, of the Keras model "
-        f"{percent(gate['accuracy_of_origin'])}; agreement "
-        f"{percent(gate['agreement'])}.",
+        f"In int8, of its operations: {', '.join(parts)}. The ranges of their values "
+        f"are those of {gate['calibration_images']:,} images. On "
+        f"{gate['images']:,} others: top-1 {percent(gate['accuracy'])}, of the Keras "
+        f"model {percent(gate['accuracy_of_origin'])}; agreement "
+        f"{percent(gate['agreement'])}, where {percent(gate['least_agreement'])} was "
+        "asked for.",
     ]

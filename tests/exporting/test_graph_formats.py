@@ -9,22 +9,8 @@ import openvino
 import pytest
 from conftest import randomize, tiny_vit
 
-import keras_vit
+from exporting.models import KINDS, hybrid
 from keras_vit.exporting import export
-
-KINDS = {
-    "token": {},
-    "registers, gap": {"pooling": "gap", "num_registers": 2},
-    "map, sincos": {"pooling": "map", "position_embedding": "sincos_2d"},
-    "gelu by erf": {"activation": "gelu_erf", "layer_scale": 0.1, "qk_norm": True},
-    "distillation": {"distillation": True},
-    "pre-logits": {"representation_size": 24},
-}
-
-
-def hybrid():
-    stem = keras_vit.layers.ResNetStem((1,), 0.5)
-    return tiny_vit(stem=stem, patch_size=1, image_size=(32, 48))
 
 
 def images_for(model, rng, batch):

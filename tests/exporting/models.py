@@ -1,0 +1,19 @@
+"""Every kind of model that exports meet, tiny."""
+
+from conftest import tiny_vit
+
+import keras_vit
+
+KINDS = {
+    "token": {},
+    "registers, gap": {"pooling": "gap", "num_registers": 2},
+    "map, sincos": {"pooling": "map", "position_embedding": "sincos_2d"},
+    "gelu by erf": {"activation": "gelu_erf", "layer_scale": 0.1, "qk_norm": True},
+    "distillation": {"distillation": True},
+    "pre-logits": {"representation_size": 24},
+}
+
+
+def hybrid():
+    stem = keras_vit.layers.ResNetStem((1,), 0.5)
+    return tiny_vit(stem=stem, patch_size=1, image_size=(32, 48))
