@@ -19,6 +19,8 @@ EXTRAS = {
         "playwright>=1.50",
         "tensorboard>=2.18",
         "ruff==0.17.*",
+        "httpx>=0.28",
+        "playwright>=1.50",
     ],
     "export": [
         "ai-edge-litert>=2.0",
@@ -29,10 +31,11 @@ EXTRAS = {
         "tensorflow-serving-api>=2.18",  # the requests that warm a server up
         "tf2onnx>=1.16",
     ],
+    "serve": ["prometheus-client>=0.21", "starlette>=1.0", "uvicorn>=0.54,<1"],
     "hub": ["huggingface_hub>=0.30"],
     "notebooks": ["jupyterlab>=4", "nbmake>=1.5"],
 }
-EXTRAS["test"] += EXTRAS["export"]
+EXTRAS["test"] += EXTRAS["export"] + EXTRAS["serve"]
 EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["notebooks"] + ["build>=1.2"]
 
 setup(
@@ -45,7 +48,10 @@ setup(
     license_files=["LICENSE", "keras_vit/data/fashion_mnist_sample/LICENSE"],
     packages=find_packages(include=["keras_vit", "keras_vit.*"]),
     py_modules=["keras_vit_command"],
-    package_data={"keras_vit.data": ["fashion_mnist_sample/*"]},
+    package_data={
+        "keras_vit.data": ["fashion_mnist_sample/*"],
+        "keras_vit.serving": ["page/*"],
+    },
     python_requires=">=3.11",
     install_requires=[
         "tensorflow>=2.20,<2.22",

@@ -16,7 +16,7 @@ FLOORS = [
     {"model", "model_files"},
     {"weights", "evaluation", "prediction", "inspect"},
     {"factories", "exporting"},
-    {"training"},
+    {"training", "serving"},
     {"cli"},
 ]
 # A figure is a file that appears whole; a recipe names a size and a preprocessing.
@@ -27,7 +27,7 @@ WITHIN_FLOOR_0 = {
 }
 COMMANDS = (
     *("main", "dataset_flags", "inspect_data"),
-    *("train", "evaluate", "predict", "export", "convert", "list"),
+    *("train", "evaluate", "predict", "export", "serve", "convert", "list"),
 )
 DOORS = {
     "matplotlib": {"figures/drawing.py"},
@@ -50,6 +50,11 @@ DOORS = {
     "tensorflow_serving": {"exporting/warmup.py"},
     "ai_edge_litert": {"exporting/rerun.py"},
     "ai_edge_quantizer": {"exporting/quantization.py"},
+    "starlette": {"serving/app.py"},
+    "uvicorn": {"serving/server.py"},
+    "h11": {"serving/server.py"},
+    "prometheus_client": {"serving/metrics.py"},
+    "tensorflow_serving": {"exporting/warmup.py", "serving/warming.py"},
     "keras_cv": {"data/augmentation.py"},
     "tensorflow_datasets": {"data/tfds.py"},
 }

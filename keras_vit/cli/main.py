@@ -7,7 +7,15 @@ import textwrap
 from absl import flags
 
 from keras_vit import __version__
-from keras_vit.cli import convert, evaluate, export, inspect_data, predict, train
+from keras_vit.cli import (
+    convert,
+    evaluate,
+    export,
+    inspect_data,
+    predict,
+    serve,
+    train,
+)
 from keras_vit.cli import list as list_
 
 COMMANDS = {
@@ -16,6 +24,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "predict": predict,
     "export": export,
+    "serve": serve,
     "convert": convert,
     "list": list_,
 }

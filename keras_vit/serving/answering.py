@@ -1,0 +1,82 @@
+"""What the model answers -> the JSON that TensorFlow Serving would give."""
+
+import json
+import math
+
+import numpy as np
+
+_quoted = json.JSONEncoder(check_circular=False).encode
+
+
+def answer_body(outputs, count, by_row):
+    """The body of an answer.
+
+    A single output stands without its name. Floating-point numbers have as many
+    digits as tell them from their neighbours, in their own precision. Strings are
+    UTF-8; those whose name ends with `_bytes` are base64 in an object.
+
+    Args:
+        outputs: arrays `(count, ...)` by name; bytes as objects.
+        count: of images.
+        by_row: whether to give `predictions`, a row for each image, or `outputs`,
+            a column for each name.
+
+    Returns:
+        Bytes of JSON.
+
+    Example:
+
+    >>> import numpy as np
+    >>> outputs = {"logits": np.float32([[0.1, 2]]), "error": np.array([b""])}
+    >>> answer_body(outputs, 1, by_row=True)
+    b'{"predictions":[{"logits":[0.1,2.0],"error":""}]}'
+    """
+    columns = {
+        name: _texts(value, name.endswith("_bytes")) for name, value in outputs.items()
+    }
+    if not by_row:
+        columns = {name: f"[{','.join(rows)}]" for name, rows in columns.items()}
+        return f'{{"outputs":{_named(columns)}}}'.encode()
+    rows = (
+        _named({name: column[number] for name, column in columns.items()})
+        for number in range(count)
+    )
+    return f'{{"predictions":[{",".join(rows)}]}}'.encode()
+
+
+def _named(texts):
+    if len(texts) == 1:
+        return next(iter(texts.values()))
+    return "{" + ",".join(f"{_quoted(name)}:{one}" for name, one in texts.items()) + "}"
+
+
+def _texts(array, binary):
+    """The JSON text of each element of an array's first dimension."""
+    shape = array.shape
+    texts = _scalars(array.reshape(-1), binary)
+    for axis in range(len(shape) - 1, 0, -1):
+        size, many = shape[axis], math.prod(shape[:axis])
+        texts = [
+            f"[{','.join(texts[at * size : (at + 1) * size])}]" for at in range(many)
+        ]
+    return texts
+
+
+def _scalars(flat, binary):
+    if flat.dtype.kind in "OS":
+        if binary:
+            return [_base64(one) for one in flat]
+        return [_quoted(one.decode("utf-8", "replace")) for one in flat]
+    if flat.dtype.kind == "b":
+        return ["true" if one else "false" for one in flat]
+    texts = flat.astype("U").tolist()
+    if flat.dtype.kind == "f" and not np.isfinite(flat).all():
+        names = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+        texts = [names.get(text, text) for text in texts]
+    return texts
+
+
+def _base64(value):
+    import base64
+
+    return f'{{"b64":"{base64.b64encode(value).decode()}"}}'

@@ -1,0 +1,213 @@
+"""The body of a request -> what the model is asked."""
+
+import binascii
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_vit.serving.limits import RefusedError
+from keras_vit.serving.scanning import TENSORS, scan
+
+DEFAULT = "serving_default"
+FORMAT = (
+    'a JSON object such as {"instances": [{"b64": "..."}]}, with an optional '
+    '"signature_name"'
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a request asks.
+
+    Attributes:
+        signature: the name of a signature.
+        inputs: for each of its names an array `(count, ...)`, or a list of bytes.
+        count: the number of images.
+        by_row: whether the answer is a list of rows; else it is columns.
+    """
+
+    signature: str
+    inputs: dict
+    count: int
+    by_row: bool
+
+
+def read_question(body, signatures, most):
+    """Reads the body of a `:predict` request, in rows or in columns.
+
+    Args:
+        body: bytes of JSON.
+        signatures: a `Signature` for each name.
+        most: how many images a request may have.
+
+    Returns:
+        A `Question`.
+
+    Raises:
+        RefusedError: 400, saying what was expected and what came; 413 for too many
+            images.
+
+    Example:
+
+    >>> from keras_vit.serving.servable import Input, Signature
+    >>> double = Signature({"x": Input("float32", (2,))}, None)
+    >>> body = b'{"signature_name": "double", "instances": [[1, 2], [3, 4]]}'
+    >>> read_question(body, {"double": double}, most=8).inputs["x"].tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
+    said = _said(body, most)
+    name = said.get("signature_name", DEFAULT)
+    if not isinstance(name, str) or name not in signatures:
+        raise _wrong(f"one of the signatures {', '.join(signatures)}", name)
+    given = [key for key in TENSORS if key in said]
+    if len(given) != 1:
+        raise _wrong(
+            "either 'instances' or 'inputs'", " and ".join(given) or "neither of them"
+        )
+    inputs = signatures[name].inputs
+    by_row = given == ["instances"]
+    columns = (_from_rows if by_row else _from_columns)(said[given[0]], inputs)
+    columns = {key: _column(key, columns[key], one) for key, one in inputs.items()}
+    counts = {key: len(column) for key, column in columns.items()}
+    if len(set(counts.values())) != 1 or not min(counts.values()):
+        raise _wrong("at least one image, and as many of each input", counts)
+    return Question(name, columns, next(iter(counts.values())), by_row)
+
+
+def _said(body, most):
+    if not body:
+        raise _wrong(FORMAT, "an empty body")
+    try:
+        return scan(body, most)
+    except OverflowError:
+        raise RefusedError(
+            413, f"Expected at most {most} images in a request. Received: more"
+        ) from None
+    except ValueError as error:  # of JSON, of UTF-8, of lists that are no arrays
+        raise _wrong(FORMAT, f"what cannot be read so: {error}") from None
+
+
+def _from_rows(rows, inputs):
+    if not isinstance(rows, list):
+        raise _wrong("'instances' to be a list", _kind(rows))
+    columns = {name: [] for name in inputs}
+    for number, row in enumerate(rows):
+        if isinstance(row, dict) and not _is_base64(row):
+            if set(row) != set(inputs):
+                raise _wrong(
+                    f"instances[{number}] to have {', '.join(inputs)}",
+                    ", ".join(row) or "nothing",
+                )
+            for name in inputs:
+                columns[name].append(row[name])
+        elif len(inputs) > 1:
+            raise _wrong(
+                f"instances[{number}] to be an object with {', '.join(inputs)}",
+                _kind(row),
+            )
+        else:
+            columns[next(iter(inputs))].append(row)
+    return columns
+
+
+def _from_columns(given, inputs):
+    if not isinstance(given, dict) or _is_base64(given):
+        if len(inputs) > 1:
+            raise _wrong(
+                f"'inputs' to be an object with {', '.join(inputs)}", _kind(given)
+            )
+        given = {next(iter(inputs)): given}
+    if set(given) != set(inputs):
+        raise _wrong(
+            f"'inputs' to have {', '.join(inputs)}", ", ".join(given) or "nothing"
+        )
+    for name, column in given.items():
+        if not isinstance(column, list):
+            raise _wrong(f"{name} to be a list with an element an image", _kind(column))
+    return given
+
+
+def _column(name, values, one):
+    """The values of one input, as the model takes them."""
+    if one.dtype == "string":
+        return [_bytes(name, number, value) for number, value in enumerate(values)]
+    expected = f"{name} of {one} for each image"
+    arrays = []
+    for number, value in enumerate(values):
+        where = f"image {number}"
+        if isinstance(value, (bool, str, list, dict)) or value is None:
+            raise _wrong(expected, f"{_kind(value)} for {where}")
+        array = np.asarray(value)
+        fits = len(array.shape) == len(one.shape) and all(
+            size in (None, given)
+            for size, given in zip(one.shape, array.shape, strict=True)
+        )
+        if not fits or (arrays and array.shape != arrays[0].shape):
+            raise _wrong(expected, f"the shape {array.shape} for {where}")
+        arrays.append(_cast(array, one, expected, where))
+    return np.stack(arrays) if arrays else []
+
+
+def _cast(array, one, expected, where):
+    if array.dtype.kind not in "iuf":
+        raise _wrong(expected, f"numbers that are too large for {where}")
+    dtype = np.dtype(one.dtype)
+    if dtype.kind in "iu":
+        if array.dtype.kind == "f":
+            raise _wrong(expected, f"numbers that are not whole for {where}")
+        bounds = np.iinfo(dtype)
+        if array.size and not bounds.min <= array.min() <= array.max() <= bounds.max:
+            raise _wrong(
+                f"{expected}, from {bounds.min} to {bounds.max}",
+                f"{array.min()} to {array.max()} for {where}",
+            )
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    if dtype.kind == "f" and not np.isfinite(cast).all():
+        raise _wrong(expected, f"numbers that are too large for {where}")
+    return cast
+
+
+def _is_base64(value):
+    return set(value) == {"b64"}
+
+
+def _bytes(name, number, value):
+    """The bytes of an image, from base64 in an object."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    if not isinstance(value, dict) or not _is_base64(value):
+        raise _wrong(
+            f'{name} of image {number} as {{"b64": "..."}}',
+            ", ".join(value) if isinstance(value, dict) else _kind(value),
+        )
+    text = value["b64"]
+    if not isinstance(text, str):
+        raise _wrong(f"base64 in a string for image {number}", _kind(text))
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:  # perhaps for lines, or for an end without its '='
+        text = "".join(text.split()).rstrip("=")
+    try:
+        return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
+    except ValueError as error:
+        raise _wrong(f"base64 for image {number}", str(error)) from None
+
+
+def _kind(value):
+    """What JSON calls a value."""
+    if value is None:
+        return "null"
+    for kind, name in (
+        ((list, np.ndarray), "a list"),
+        (dict, "an object"),
+        (str, "a string"),
+        (bool, "true or false"),
+    ):
+        if isinstance(value, kind):
+            return name
+    return "a number"
+
+
+def _wrong(expected, received):
+    return RefusedError(400, f"Expected {expected}. Received: {received}"[:500])

@@ -1,0 +1,129 @@
+"""One version of a SavedModel in memory."""
+
+from dataclasses import dataclass
+
+from keras_vit.model_files import LABELS
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a signature takes under one name.
+
+    Attributes:
+        dtype: such as `float32`; `string` for bytes.
+        shape: of one of a batch; `None` where any size will do.
+    """
+
+    dtype: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self):
+        sizes = ", ".join("any" if size is None else str(size) for size in self.shape)
+        return f"{self.dtype} ({sizes})"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One of a model's functions.
+
+    Attributes:
+        inputs: an `Input` for each name.
+        call: from tensors by name to tensors by name.
+    """
+
+    inputs: dict[str, Input]
+    call: object
+
+
+class Servable:
+    """A version that answers.
+
+    Args:
+        path: of the version's folder.
+        version: its number.
+
+    Attributes:
+        signatures: a `Signature` for each name; those whose inputs have a batch
+            of any size in front.
+        definitions: what the model's file says of them, as TensorFlow Serving
+            tells it.
+        batch_size: the most images that are worth asking about at once.
+
+    Raises:
+        ValueError: if the file cannot be served, or if it has another number of
+            classes than names.
+    """
+
+    def __init__(self, path, version):
+        import tensorflow as tf
+
+        self.path, self.version, self.batch_size = path, version, 1
+        self._tf = tf
+        self._loaded = tf.saved_model.load(str(path))  # holds the variables
+        self.signatures = {}
+        for name, function in sorted(self._loaded.signatures.items()):
+            inputs = _inputs(function)
+            if inputs is not None:
+                self.signatures[name] = Signature(inputs, function)
+        if not self.signatures:
+            raise ValueError("no signature takes a batch of any size")
+        self._check_labels()
+        self.definitions = _definitions(path)
+
+    def run(self, signature, inputs):
+        """Answers a batch.
+
+        Args:
+            signature: a key of `signatures`.
+            inputs: for each name of its inputs an array `(B, ...)`, or a list of
+                B bytes.
+
+        Returns:
+            Arrays `(B, ...)` by name; bytes as objects.
+        """
+        signature = self.signatures[signature]
+        tensors = {
+            name: self._tf.convert_to_tensor(inputs[name], one.dtype)
+            for name, one in signature.inputs.items()
+        }
+        return {name: told.numpy() for name, told in signature.call(**tensors).items()}
+
+    def _check_labels(self):
+        path = self.path / "assets" / LABELS
+        if not path.is_file():
+            return
+        count = len(path.read_text(encoding="utf-8").splitlines())
+        for name, signature in self.signatures.items():
+            logits = signature.call.structured_outputs.get("logits")
+            if logits is not None and logits.shape[-1] not in (None, count):
+                raise ValueError(
+                    f"{LABELS} names {count} classes, but {name} gives "
+                    f"{logits.shape[-1]} logits"
+                )
+
+
+def _inputs(function):
+    """The inputs of a signature; `None` if they cannot be batched."""
+    inputs = {}
+    for name, spec in function.structured_input_signature[1].items():
+        if not spec.shape.rank or spec.shape[0] is not None:
+            return None
+        if spec.dtype.name == "string" and spec.shape.rank != 1:
+            return None
+        inputs[name] = Input(spec.dtype.name, tuple(spec.shape[1:]))
+    return inputs or None
+
+
+def _definitions(path):
+    from google.protobuf.json_format import MessageToDict
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    model = SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    return {
+        name: MessageToDict(
+            one,
+            preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True,
+        )
+        for name, one in sorted(model.meta_graphs[0].signature_def.items())
+    }

@@ -1,0 +1,91 @@
+"""The first answers of a model, which are slow, before anybody waits for them."""
+
+import time
+
+import numpy as np
+
+RECORDED = "tf_serving_warmup_requests"  # in assets.extra, a TFRecord file
+LONGEST = 0.1  # seconds that a batch may take
+LARGEST = 64
+
+
+def warm(servable, batch_size=None):
+    """Runs every signature, and finds out how many images to run at once.
+
+    What a batch saves is a cost per call, a few milliseconds. Once a call takes
+    much longer than that, more images in it make all of them wait and nothing
+    faster.
+
+    Args:
+        servable: a `Servable`; its `batch_size` is set.
+        batch_size: to be set in place of what is measured.
+    """
+    for signature, inputs in recorded_requests(servable.path):
+        if signature in servable.signatures:
+            servable.run(signature, inputs)
+    for name in servable.signatures:
+        servable.run(name, _examples(servable.signatures[name], 1))
+    servable.batch_size = batch_size or _measured(servable)
+    for name in servable.signatures:
+        inputs = _examples(servable.signatures[name], servable.batch_size)
+        servable.run(name, inputs)
+
+
+def recorded_requests(path):
+    """What a SavedModel brings along to be asked first.
+
+    Args:
+        path: of the version's folder.
+
+    Yields:
+        A signature's name and its inputs, for each request; nothing where there
+        are none, or without the package `tensorflow-serving-api`, which reads
+        them.
+    """
+    file = path / "assets.extra" / RECORDED
+    try:
+        from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+    except ImportError:
+        return
+    if not file.is_file():
+        return
+    import tensorflow as tf
+
+    for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+        request = PredictionLog.FromString(record).predict_log.request
+        inputs = {name: tf.make_ndarray(one) for name, one in request.inputs.items()}
+        yield request.model_spec.signature_name or "serving_default", inputs
+
+
+def _measured(servable):
+    name = next(iter(servable.signatures))
+    if "serving_default" in servable.signatures:
+        name = "serving_default"
+    signature, size = servable.signatures[name], 1
+    while size < LARGEST:
+        inputs = _examples(signature, 2 * size)
+        if min(_seconds(servable, name, inputs) for _ in range(2)) > LONGEST:
+            break
+        size *= 2
+    return size
+
+
+def _seconds(servable, name, inputs):
+    begun = time.perf_counter()
+    servable.run(name, inputs)
+    return time.perf_counter() - begun
+
+
+def _examples(signature, count):
+    """Inputs of a signature: a black picture, or zeros."""
+    import tensorflow as tf
+
+    examples = {}
+    for name, one in signature.inputs.items():
+        if one.dtype == "string":
+            picture = tf.io.encode_png(tf.zeros((8, 8, 3), tf.uint8)).numpy()
+            examples[name] = [picture] * count
+        else:
+            shape = [size or 1 for size in one.shape]
+            examples[name] = np.zeros((count, *shape), one.dtype)
+    return examples
