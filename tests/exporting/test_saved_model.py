@@ -344,3 +344,15 @@ def test_an_export_without_pixels_is_refused_with_what_to_do(tmp_path):
     message = "signature 'pixels'.*exported again.*with serving_default"
     with pytest.raises(ValueError, match=message):
         load_classifier(tmp_path)
+
+
+def test_the_readme_of_exports_prints_what_it_says(tmp_path, monkeypatch, capsys):
+    root = pathlib.Path(__file__).parents[2]
+    text = (root / "savedmodels" / "README.md").read_text(encoding="utf-8")
+    code, _, printed = text.split("```python\n")[1].partition("```\n\n```\n")
+    monkeypatch.chdir(tmp_path)
+    model = tiny_vit(image_size=28, patch_size=7, num_classes=10)
+    saved_model.write(model, pathlib.Path("savedmodels", "fashion_mnist", "1"))
+    smooth(np.random.default_rng(0), 28, 28).save("shoe.png")
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out == printed.partition("```")[0]

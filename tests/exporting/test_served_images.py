@@ -250,7 +250,9 @@ WORDS = {
     b"RIFF\0\0\0\0WAVE": b"not a readable JPEG, PNG, WebP, BMP or GIF image",
     b"\xff\xd8\xff": b"not a readable JPEG image: damaged or cut",
     b"\x89PNG\r\n\x1a\n": b"not a readable PNG image: damaged or cut",
-    b"RIFF\0\0\0\0WEBP": b"not a readable WebP image: damaged or cut",
+    b"RIFF\0\0\0\0WEBP": (
+        b"not a readable WebP image: damaged or cut, or TensorFlow is older than 2.20"
+    ),
     b"GIF89a": b"not a readable GIF image: damaged or cut",
 }
 

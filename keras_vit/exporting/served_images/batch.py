@@ -68,7 +68,7 @@ def _kinds(data):
     kinds = tf.fill(tf.shape(data), len(FORMATS))
     for number, one in enumerate(FORMATS):
         kinds = tf.where(one.begins(heads), number, kinds)
-    messages = [f"not a readable {name} image: damaged or cut" for name in _NAMES]
+    messages = [f"not a readable {one.name} image: {one.failure}" for one in FORMATS]
     messages = tf.gather([*messages, _UNKNOWN], kinds)
     limit = f" bytes are more than the limit of {MOST_BYTES:,}"
     too_long = tf.strings.join([tf.strings.as_string(length), limit])

@@ -42,6 +42,7 @@ class Format:
         find_exif: which part of the file, `Octets`, is Exif.
         mark: what is somewhere in a file that has Exif, a regular expression;
             `None` where no file has.
+        failure: why a file of this kind is not decoded.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Format:
     prepare: Callable[[tf.Tensor], Prepared]
     find_exif: Callable[[Octets], tf.Tensor] = nowhere
     mark: str | None = None
+    failure: str = "damaged or cut"
 
     def begins(self, heads):
         """Whether files begin as one of this kind, of their first `HEAD` bytes.
@@ -83,10 +85,11 @@ def prepare_png(data):
     )
 
 
+_OLD = "damaged or cut, or TensorFlow is older than 2.20"
 FORMATS = (
     Format("JPEG", ((0, b"\xff\xd8\xff"),), prepare_jpeg, in_jpeg, r"Exif\x00\x00"),
     Format("PNG", ((0, b"\x89PNG\r\n\x1a\n"),), prepare_png, in_png, "eXIf"),
-    Format("WebP", ((0, b"RIFF"), (8, b"WEBP")), prepare_webp, in_webp, "EXIF"),
+    Format("WebP", ((0, b"RIFF"), (8, b"WEBP")), prepare_webp, in_webp, "EXIF", _OLD),
     Format("BMP", ((0, b"BM"),), prepare_bmp),
     Format("GIF", ((0, b"GIF8"),), prepare_gif),
 )
