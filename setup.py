@@ -16,11 +16,10 @@ EXTRAS = {
         "pytest>=8",
         "pytest-xdist>=3.6",
         "hypothesis>=6.100",
+        "httpx>=0.28",
         "playwright>=1.50",
         "tensorboard>=2.18",
         "ruff==0.17.*",
-        "httpx>=0.28",
-        "playwright>=1.50",
     ],
     "export": [
         "ai-edge-litert>=2.0",

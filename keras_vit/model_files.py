@@ -134,7 +134,9 @@ class ServedModel:
         if given is None or told is None:
             raise ValueError(
                 "Expected a SavedModel whose signature 'pixels' takes 'images' and "
-                f"gives 'logits', as export writes it. Received: {path}"
+                "gives 'logits', as export writes it; export once wrote others, whose "
+                f"models have to be exported again. Received: {path}, with "
+                f"{', '.join(self._loaded.signatures) or 'no signature'}"
             )
         self.input_shape, self.output_shape = tuple(given.shape), tuple(told.shape)
         note, self.preprocessing = path / "assets" / PREPROCESSING, None

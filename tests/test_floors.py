@@ -1,6 +1,7 @@
 """A module imports only from floors below its own; heavy packages have one door."""
 
 import ast
+import functools
 import pathlib
 import subprocess
 import sys
@@ -60,13 +61,16 @@ DOORS = {
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "make_sample.py")
 
 
+@functools.cache
 def imported(path):
     """The full names of all that a file imports, at the top or inside."""
+    names = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
 
 
 def floor(part):

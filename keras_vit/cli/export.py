@@ -70,7 +70,7 @@ def run(values):
     from keras_vit.exporting import export
     from keras_vit.exporting.export import FORMATS, read_report
     from keras_vit.exporting.int8 import AccuracyLostError
-    from keras_vit.exporting.report import table
+    from keras_vit.exporting.report import origin_row, table
     from keras_vit.model_files import ServedModel, load_classifier, name_of
 
     classifier = load_classifier(values.model)
@@ -105,8 +105,9 @@ def run(values):
             continue
         written.append(path)
         print(f"Written and checked: {path}{'/' if path.is_dir() else ''}")
+    reports = [read_report(path) for path in written]
     print()
-    print(table([read_report(path) for path in written]))
+    print(table(reports, origin_row(classifier.model, reports[0])))
     return 0
 
 

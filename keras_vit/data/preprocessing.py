@@ -51,16 +51,10 @@ def preprocess(image, size, preprocessing=SQUASH):
     squashed = p.aspect == "squash" and p.crop_fraction == 1
     if squashed and (p == SQUASH or tuple(image.shape[:2]) == tuple(size)):
         return resize(image, size)
-    around = p.before_crop(size)
+    (top, left), sides = _middle(tf.unstack(tf.shape(image, tf.int64)[:2]), p)
     if p.aspect == "short_side":
-        image = _middle(image)
-    height, width = tf.unstack(tf.shape(image, tf.int64)[:2])
-    if p.aspect == "short_side":
-        around = _covering(height, width, around, p.arithmetic)
-    top, left = (
-        _margin(whole, side, p.arithmetic)
-        for whole, side in zip(around, size, strict=True)
-    )
+        image = image[top : top + sides[0], left : left + sides[1]]
+    around, (top, left) = _around(sides, size, p)
     if p.antialias and p.levels == "round" and p.method in _KERNELS:
         image = _as_pillow(image, around, (top, left), size, p.method)
         return tf.ensure_shape(image, (*size, 3))
@@ -71,16 +65,61 @@ def preprocess(image, size, preprocessing=SQUASH):
     return tf.ensure_shape(_LEVELS[p.levels](image), (*size, 3))
 
 
-def _middle(image):
-    """The image without the far ends of one that is many times as long as wide.
+def window_of(height, width, size, preprocessing=SQUASH):
+    """The part of an image that `preprocess` leaves.
 
-    They are cropped away in any case; resized first, they could fill the memory.
+    Args:
+        height: of the image, in pixels, an integer, or those of B images.
+        width: likewise.
+        size: (height, width) in pixels that `preprocess` is given.
+        preprocessing: a `Preprocessing`.
+
+    Returns:
+        Top, left, height and width as fractions of the image's sides,
+        float32 `(4,)`, or `(B, 4)`.
+
+    Example:
+
+    >>> from keras_vit.preprocessing import resolve
+    >>> window_of(100, 200, (32, 32), resolve("big_vision:0.5")).numpy()
+    array([0.25 , 0.375, 0.5  , 0.25 ], dtype=float32)
     """
-    sides = tf.shape(image)[:2]
-    most = LONGEST * tf.reduce_min(sides)
-    start = tf.maximum(sides - most, 0) // 2
-    end = start + tf.minimum(sides, most)
-    return image[start[0] : end[0], start[1] : end[1]]
+    sides = [tf.cast(side, tf.int64) for side in (height, width)]
+    starts, middle = _middle(sides, preprocessing)
+    around, margins = _around(middle, size, preprocessing)
+    first, length = [], []
+    for axis, side in enumerate(sides):
+        pixel = (middle[axis] / side) / tf.cast(around[axis], tf.float64)  # a part
+        first.append(starts[axis] / side + tf.cast(margins[axis], tf.float64) * pixel)
+        length.append(size[axis] * pixel)
+    return tf.cast(tf.stack([*first, *length], -1), tf.float32)
+
+
+def _middle(sides, preprocessing):
+    """Where what is resized begins, and its sides.
+
+    That is all of an image, but for one that is many times as long as wide:
+    its far ends are cropped away in any case; resized first, they could fill
+    the memory.
+    """
+    if preprocessing.aspect == "squash":
+        return [tf.zeros_like(side) for side in sides], sides
+    most = LONGEST * tf.minimum(*sides)
+    starts = [tf.maximum(side - most, 0) // 2 for side in sides]
+    return starts, [tf.minimum(side, most) for side in sides]
+
+
+def _around(sides, size, preprocessing):
+    """The whole sides that an image is resized to, and the margins cut off them."""
+    around = preprocessing.before_crop(size)
+    if preprocessing.aspect == "short_side":
+        around = _covering(*sides, around, preprocessing.arithmetic)
+    around = [tf.cast(side, tf.int64) for side in around]
+    margins = [
+        _margin(whole, side, preprocessing.arithmetic)
+        for whole, side in zip(around, size, strict=True)
+    ]
+    return around, margins
 
 
 def _covering(height, width, target, arithmetic):

@@ -19,11 +19,7 @@ def answers_of(model):
     Raises:
         RuntimeError: if Keras's backend is another than TensorFlow.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            "Models are exported by Keras's TensorFlow backend. "
-            f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
-        )
+    check_backend()
     probabilities = PROBABILITIES[probabilities_of(model)]
 
     def answers(images):
@@ -31,6 +27,15 @@ def answers_of(model):
         return {"logits": logits, "probabilities": probabilities(logits)}
 
     return answers
+
+
+def check_backend():
+    """Refuses every backend of Keras but TensorFlow, by a RuntimeError."""
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            "Models are exported by Keras's TensorFlow backend. "
+            f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
+        )
 
 
 def in_float32(model):

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_vit import __version__
+from keras_vit.exporting import rerun
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,28 @@ def table(reports, reference=None):
         + " |"
         for number, row in enumerate(rows)
     )
+
+
+def origin_row(model, report):
+    """The row of the Keras model itself, in this process, beside those of its exports.
+
+    Args:
+        model: the Keras model.
+        report: of one of them, which tells the accuracy.
+    """
+    images = np.full((1, *model.input_shape[1:]), 127.5, np.float32)
+    loaded = rerun.Loaded(model.predict_on_batch, None, {})
+    rerun.logits_of(loaded, images)
+    one, many = (
+        rerun.median_milliseconds(loaded, images, batch) for batch in rerun.BATCHES
+    )
+    return {
+        "format": "Keras, predict_on_batch",
+        "accuracy": percent(report.accuracy_of_origin),
+        "MB": f"{4 * model.count_params() / 1e6:.2f}",
+        "ms, batch 1": f"{one:.2f}",
+        "ms, batch 32": f"{many:.1f}",
+    }
 
 
 def _row(report):

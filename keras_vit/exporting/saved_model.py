@@ -1,8 +1,11 @@
 """SavedModel, in the layout that TensorFlow Serving watches."""
 
-import keras
+import pathlib
 
-from keras_vit.exporting.graph import answers_of
+import numpy as np
+
+from keras_vit.exporting.checking import TOLERANCE
+from keras_vit.exporting.graph import check_backend
 from keras_vit.model_files import (
     LABELS,
     PREPROCESSING,
@@ -12,37 +15,97 @@ from keras_vit.model_files import (
 from keras_vit.preprocessing import carried_by
 
 
-def write(model, folder, class_names=None, *, xla=False):
-    """Writes a SavedModel.
+def write(model, folder, class_names=None, *, top=5, xla=False):
+    """Writes a SavedModel with the signatures that `savedmodels/README.md` lists.
 
-    Its signatures take a batch of any size, named `images`, and give `logits`
-    and `probabilities`, by softmax or sigmoid as the model's head says:
-    `pixels` takes float32 pixels, `pixels_uint8` uint8 pixels, both in
-    [0, 255].
+    Beside them go the names of the classes, how images are resized, and
+    requests that warm TensorFlow Serving up. Only TensorFlow is needed to
+    load it. What was written is loaded, and asked about a picture.
 
     Args:
-        model: a Keras model that takes images and gives logits.
-        folder: of the version.
-        class_names: in the order of the logits; written as `assets/labels.txt`.
-        xla: whether XLA compiles the model.
+        model: a Keras model from images `(B, H, W, 3)`, of a known size, to
+            logits `(B, K)`.
+        folder: of the version, to be made.
+        class_names: K, in the order of the logits; `None`: "class 0" and so on
+            are told, and none are written along.
+        top: how many classes `serving_default` names, at most K.
+        xla: whether XLA compiles what lies between pixels and logits, anew for
+            each size of a batch.
+
+    Raises:
+        RuntimeError: if Keras does not run on TensorFlow, or if the loaded
+            model reads the picture otherwise.
+        ValueError: for a model of other shapes, or another number of names,
+            before anything is written.
+
+    Example:
+
+    >>> model = keras_vit.ViT_Ti16(num_classes=2, image_size=32)
+    >>> write(model, "cats_and_dogs", ["cat", "dog"])
+    >>> sorted(path.name for path in pathlib.Path("cats_and_dogs/assets").iterdir())
+    ['labels.txt', 'preprocessing.json']
     """
+    _check_arguments(model, class_names, top)
     import tensorflow as tf
 
-    answers = answers_of(model)
-    if xla:
-        answers = tf.function(answers, jit_compile=True)
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    for name, dtype in (("pixels", tf.float32), ("pixels_uint8", tf.uint8)):
-        images = tf.TensorSpec((None, *model.input_shape[1:]), dtype, name="images")
+    from keras_vit.exporting.signatures import signatures
+    from keras_vit.exporting.warmup import write_warmup
 
-        def serve(images):
-            return answers(tf.cast(images, tf.float32))
-
-        archive.add_endpoint(name, serve, input_signature=[images])
-    archive.write_out(str(folder), verbose=False)
+    folder = pathlib.Path(folder)
+    names = class_names or [f"class {n}" for n in range(model.output_shape[-1])]
+    module = tf.Module()  # Keras's own archive writes every weight twice
+    module.weights = [weight.value for weight in model.variables]
+    found = signatures(model, names, top=top, xla=xla)
+    graphs = {
+        name: tf.function(function, [taken], autograph=False).get_concrete_function()
+        for name, (function, taken) in found.items()
+    }
+    tf.saved_model.save(module, str(folder), graphs)
     assets = folder / "assets"
     assets.mkdir(exist_ok=True)
     write_preprocessing(assets / PREPROCESSING, carried_by(model))
     if class_names is not None:
         write_labels(assets / LABELS, class_names)
+    write_warmup(folder, model.input_shape[1:])
+    _check(model, folder)
+
+
+def _check_arguments(model, class_names, top):
+    check_backend()
+    taken, given = model.input_shape, model.output_shape
+    if len(taken) != 4 or None in taken[1:] or taken[3] != 3 or len(given) != 2:
+        raise ValueError(
+            "Expected a model from images (None, height, width, 3) of a known size to "
+            f"logits (None, classes). Received: {model.name!r}, from {taken} to {given}"
+        )
+    if class_names is not None and len(class_names) != given[-1]:
+        raise ValueError(
+            f"The model has {given[-1]} classes. "
+            f"Received: {len(class_names)} class names"
+        )
+    if top < 1:
+        raise ValueError(f"top must be at least 1. Received: top={top}")
+
+
+def _check(model, folder):
+    """Compares what a picture's bytes give with the model's own answer."""
+    import tensorflow as tf
+
+    from keras_vit.data.preprocessing import preprocess
+    from keras_vit.exporting.warmup import picture
+
+    image = picture()
+    served = tf.saved_model.load(str(folder))
+    files = tf.stack([tf.io.encode_png(image), b"no image"])
+    told = served.signatures["serving_default"](image_bytes=files)
+    pixels = preprocess(image, model.input_shape[1:3], carried_by(model))
+    expected = model.predict_on_batch(np.asarray(pixels, np.float32)[np.newaxis])[0]
+    allowed = TOLERANCE["none"] * max(1.0, np.abs(expected).max())
+    errors = [error != b"" for error in told["error"].numpy()]
+    difference = np.abs(told["logits"][0] - expected).max()
+    if errors != [False, True] or not difference <= allowed:
+        raise RuntimeError(
+            "The SavedModel reads a picture otherwise than its origin, so it was not "
+            f"kept. Expected a difference of at most {allowed:.1e}, and an error for "
+            f"what is no image alone. Received: {difference:.1e}, errors {errors}"
+        )

@@ -49,24 +49,50 @@ def rollout_model(model):
         ValueError: if the model has no block.
     """
     blocks_of(model)
-    rows, columns = model.get_layer("patch_encoder").grid
-    joint = rollout(attention_tensors(model))
-    patches = joint[:, :, -rows * columns :]
-    read = _read_by_head(model, joint.shape[-1] - rows * columns, patches)
-    return keras.Model(model.input, ops.reshape(read, (-1, rows, columns)))
+    read = _Rollout(
+        model.get_layer("patch_encoder").grid,
+        pooling_of(model),
+        model.get_layer("patch_encoder").distillation_token,
+        name="attention_rollout",
+    )
+    attentions = attention_tensors(model)
+    if read.pooling == "map":
+        pools = (one for one in model.layers if isinstance(one, AttentionPooling))
+        attentions.append(scores_tensor(next(pools)))
+    return keras.Model(model.input, read(attentions))
 
 
-def _read_by_head(model, others, patches):
-    """The rows of `patches` (B, N, P) that pooling reads, as one: (B, P)."""
-    pooling = pooling_of(model)
-    if pooling == "token":
-        distilled = model.get_layer("patch_encoder").distillation_token
-        return ops.mean(patches[:, : 2 if distilled else 1], axis=1)
-    if pooling == "gap":
-        return ops.mean(patches[:, others:], axis=1)
-    layer = next(one for one in model.layers if isinstance(one, AttentionPooling))
-    weights = ops.mean(scores_tensor(layer), axis=1)  # B, 1, P
-    return ops.matmul(weights, patches[:, others:])[:, 0]
+class _Rollout(keras.layers.Layer):
+    """One node of a functional model for all that follows the attentions.
+
+    The operations in it would get names that Keras counts anew in each
+    process, and that a model from a file may have already.
+    """
+
+    def __init__(self, grid, pooling, distilled, name):
+        super().__init__(name=name, dtype="float32")
+        self.grid, self.pooling, self.distilled = grid, pooling, distilled
+        self.built = True
+
+    def call(self, attentions):
+        rows, columns = self.grid
+        weights = None
+        if self.pooling == "map":
+            *attentions, weights = attentions
+        joint = rollout(attentions)
+        patches = joint[:, :, -rows * columns :]
+        others = joint.shape[-1] - rows * columns
+        read = self._read_by_head(patches, others, weights)
+        return ops.reshape(read, (-1, rows, columns))
+
+    def _read_by_head(self, patches, others, weights):
+        """The rows of `patches` (B, N, P) that pooling reads, as one: (B, P)."""
+        if self.pooling == "token":
+            return ops.mean(patches[:, : 2 if self.distilled else 1], axis=1)
+        if self.pooling == "gap":
+            return ops.mean(patches[:, others:], axis=1)
+        weights = ops.mean(weights, axis=1)  # B, 1, P
+        return ops.matmul(weights, patches[:, others:])[:, 0]
 
 
 def attention_rollout(model, images):

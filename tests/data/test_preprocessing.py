@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_vit.data.preprocessing import preprocess, resize
+from keras_vit.data.preprocessing import preprocess, resize, window_of
 from keras_vit.preprocessing import PRESETS, Preprocessing, resolve
 
 PILLOW = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC}
@@ -259,3 +261,40 @@ def test_of_a_slender_image_the_middle_is_resized(name, rng):
     middle = image[:, 2000 - 64 : 2000 + 64]
     told = preprocess(image, (32, 32), PRESETS[name])
     np.testing.assert_array_equal(told, preprocess(middle, (32, 32), PRESETS[name]))
+
+
+def places(height, width):
+    """An image whose pixels tell where their centres lie, as shares of its sides."""
+    rows, columns = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
+    told = np.broadcast_arrays(rows[:, None], columns[None], 0.0)
+    return np.stack(told, -1).astype(np.float32)
+
+
+def inside(image):
+    """Without the border, where there is less to resize from."""
+    return np.asarray(image, np.float32)[4:-4, 4:-4, :2]
+
+
+@pytest.mark.parametrize("size", [(32, 32), (24, 41)])
+@pytest.mark.parametrize("name", [*PRESETS, "timm:0.5", "big_vision_fewshot:0.6"])
+def test_the_window_is_what_preprocessing_leaves(name, size):
+    """What the pixels show is read off the pixels themselves."""
+    way = replace(resolve(name), levels="float")
+    for sides in ((80, 61), (60, 47), (47, 90), (33, 2000)):
+        top, left, height, width = window_of(*sides, size, way).numpy()
+        received = inside(preprocess(places(*sides), size, way))
+        pixel = height / size[0], width / size[1]
+        rows = top + (np.arange(size[0]) + 0.5) * pixel[0]
+        columns = left + (np.arange(size[1]) + 0.5) * pixel[1]
+        expected = inside(np.stack(np.meshgrid(rows, columns, indexing="ij"), -1))
+        off = np.abs(received - expected) / pixel  # in the model's own pixels
+        assert off.max() < 0.1, sides
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_windows_of_many_images_are_those_of_each(name):
+    sides = np.array([(80, 61), (47, 90), (33, 2000)])
+    together = window_of(*sides.T, (32, 24), PRESETS[name])
+    for pair, window in zip(sides, together, strict=True):
+        one = window_of(*pair, (32, 24), PRESETS[name])
+        np.testing.assert_array_equal(one, window)

@@ -261,6 +261,18 @@ def test_int8_that_changes_answers_is_refused_and_nothing_written(tmp_path, rng)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
+@pytest.mark.parametrize(
+    ("changed", "lost", "kept"),
+    [(20, 10, True), (20, 0, True), (21, 0, False), (11, 11, False), (0, -30, True)],
+)
+def test_int8_may_change_two_answers_and_lose_one_point_of_a_hundred(
+    changed, lost, kept
+):
+    gate = {"agreement": (1000 - changed) / 1000}
+    gate |= {"accuracy": (870 - lost) / 1000, "accuracy_of_origin": 0.87}
+    assert int8._holds(gate) == kept
+
+
 def test_convolutions_stay_in_float_where_that_keeps_the_answers(tmp_path, monkeypatch):
     run, files = checking.run_elsewhere, []
 
@@ -421,7 +433,8 @@ def command(tmp_path, monkeypatch):
     module = sys.modules["keras_vit.exporting.export"]
     monkeypatch.setattr(keras_vit.exporting, "export", write)
     monkeypatch.setattr(module, "read_report", lambda path: None)
-    monkeypatch.setattr("keras_vit.exporting.report.table", lambda reports: "")
+    for name in ("table", "origin_row"):
+        monkeypatch.setattr(f"keras_vit.exporting.report.{name}", lambda *given: "")
     return lambda *flags: (
         main(["export", f"--model={tmp_path / 'run'}", *flags]),
         written,

@@ -96,3 +96,17 @@ def test_a_model_without_blocks_is_refused():
         inspect.attention_rollout(
             keras_vit.ResNet_R26(3, image_size=32), np.zeros((1, 32, 32, 3))
         )
+
+
+@pytest.mark.parametrize("pooling", ["token", "gap", "map"])
+def test_a_model_that_was_loaded_is_rolled_out_too(pooling, rng, tmp_path):
+    """Keras counts the names of operations anew where a model was not built."""
+    import keras
+
+    model = randomize(tiny_vit(pooling=pooling), rng)
+    expected = inspect.attention_rollout(model, IMAGES)
+    model.save(tmp_path / "model.keras")
+    keras.backend.clear_session()
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    received = inspect.attention_rollout(loaded, IMAGES)
+    np.testing.assert_allclose(received, expected, atol=1e-6)

@@ -1,0 +1,130 @@
+"""A batch of image files -> pixels of a model's size, and what is wrong with each."""
+
+import tensorflow as tf
+
+from keras_vit.data.images import MOST_BYTES
+from keras_vit.data.preprocessing import preprocess, window_of
+from keras_vit.exporting.served_images.decoding import decode, surrounded
+from keras_vit.exporting.served_images.formats import FORMATS, HEAD
+from keras_vit.exporting.served_images.octets import Octets
+from keras_vit.exporting.served_images.orientation import (
+    may_be_noted,
+    orientation_of,
+    upright,
+)
+from keras_vit.exporting.served_images.prepared import (
+    NONE,
+    SPEC,
+    prepared,
+    too_many,
+)
+
+AT_A_TIME = 4  # images that are decoded beside each other
+_NAMES = [one.name for one in FORMATS]
+_UNKNOWN = f"not a readable {', '.join(_NAMES[:-1])} or {_NAMES[-1]} image"
+_EMPTY = "empty: expected the bytes of an image file"
+
+
+def read_images(data, size, preprocessing):
+    """Reads image files as `predict` does, in TensorFlow's graph.
+
+    An image that cannot be read takes nothing from the others.
+
+    Args:
+        data: the bytes of image files, strings of shape `(B,)`, B of 0 or more.
+        size: (height, width) in pixels, of the model.
+        preprocessing: a `Preprocessing`.
+
+    Returns:
+        pixels: float32 `(B, height, width, 3)`, in [0, 255]; 0 where an image
+            could not be read.
+        windows: float32 `(B, 4)`: top, left, height and width of what pixels
+            show, as fractions of the upright picture; likewise.
+        errors: strings `(B,)`: empty, or why an image could not be read.
+
+    Example:
+
+    >>> png = tf.io.encode_png(tf.zeros((4, 6, 3), tf.uint8))
+    >>> from keras_vit.preprocessing import Preprocessing
+    >>> pixels, windows, errors = read_images([png, b"?"], (8, 8), Preprocessing())
+    >>> pixels.shape.as_list(), errors.numpy()[1].decode()
+    ([2, 8, 8, 3], 'not a readable JPEG, PNG, WebP, BMP or GIF image')
+    """
+    data = tf.convert_to_tensor(data)
+    kinds, unreadable = _kinds(data)
+    spec = SPEC, tf.TensorSpec((), tf.int32)
+    files, orientations = tf.map_fn(_prepared, (data, kinds), fn_output_signature=spec)
+    rows, pixels, sides = _decoded_ones(files, orientations, size, preprocessing)
+    heights, widths = sides[:, 0], sides[:, 1]
+    errors = tf.where(rows == 0, unreadable, too_many(heights, widths))
+    errors = tf.where(files.error == "", errors, files.error)
+    windows = window_of(heights, widths, size, preprocessing)
+    return pixels, tf.where((errors == "")[:, tf.newaxis], windows, 0.0), errors
+
+
+def _kinds(data):
+    """The format of each file, and what is said of one that cannot be decoded."""
+    heads, length = tf.strings.substr(data, 0, HEAD), tf.strings.length(data)
+    kinds = tf.fill(tf.shape(data), len(FORMATS))
+    for number, one in enumerate(FORMATS):
+        kinds = tf.where(one.begins(heads), number, kinds)
+    messages = [f"not a readable {one.name} image: {one.failure}" for one in FORMATS]
+    messages = tf.gather([*messages, _UNKNOWN], kinds)
+    limit = f" bytes are more than the limit of {MOST_BYTES:,}"
+    too_long = tf.strings.join([tf.strings.as_string(length), limit])
+    long = length > MOST_BYTES
+    messages = tf.where(long, too_long, tf.where(length == 0, _EMPTY, messages))
+    return tf.where(long, len(FORMATS), kinds), messages
+
+
+def _prepared(file):
+    """One file, as `(data, kind)`: a `Prepared`, and its orientation."""
+    data, kind = file
+    ways = [lambda one=one: _opened(data, one) for one in FORMATS]
+    ways.append(lambda: (prepared(NONE, b""), tf.constant(False)))
+    file, noted = tf.switch_case(kind, ways)
+
+    def orientation():
+        octets = Octets(data)
+        exif = [lambda one=one: one.find_exif(octets) for one in FORMATS]
+        return orientation_of(data, tf.switch_case(kind, exif))
+
+    return file, tf.cond(noted, orientation, lambda: 1)
+
+
+def _opened(data, form):
+    noted = may_be_noted(data, form.mark) if form.mark else tf.constant(False)
+    return form.prepare(data), noted
+
+
+def _decoded_ones(files, orientations, size, preprocessing):
+    """Decodes what can be decoded.
+
+    An operation that raises takes its image out of the stream, and those that
+    are left say which they are. The first element stands for all others.
+    Whatever cannot raise is done outside, as the stream's function is made
+    ready anew for each batch.
+
+    Returns:
+        rows: `(B,)`, int32: 0 where an image could not be decoded.
+        pixels: float32 `(B, height, width, 3)`.
+        sides: int64 `(B, 2)`, of the upright picture, or of one that has too
+            many pixels to be decoded.
+    """
+
+    def read(place, file, orientation):
+        image, refused = decode(file.way, file.data)
+        image = upright(surrounded(image, file.around, file.colour), orientation)
+        pixels = tf.cast(preprocess(image, size, preprocessing), tf.float32)
+        sides = tf.shape(image, tf.int64)[:2]
+        return place, pixels, tf.where(refused > 0, refused, sides)
+
+    count = tf.size(files.way, tf.int64)
+    absent = tf.constant(0, tf.int64), tf.zeros((*size, 3)), tf.ones(2, tf.int64)
+    stream = tf.data.Dataset.from_tensor_slices((tf.range(count), files, orientations))
+    stream = stream.map(read, num_parallel_calls=AT_A_TIME).ignore_errors()
+    stream = tf.data.Dataset.from_tensors(absent).concatenate(stream)
+    places, pixels, sides = stream.batch(count + 1).get_single_element()
+    rows = tf.range(1, tf.size(places))
+    rows = tf.scatter_nd(places[1:, tf.newaxis], rows, [count])
+    return rows, tf.gather(pixels, rows), tf.gather(sides, rows)

@@ -1,0 +1,96 @@
+"""BMP files, decoded from their bytes.
+
+TensorFlow's own operation takes the numbers of a palette's colours for grey.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_vit.exporting.served_images.octets import Octets
+from keras_vit.exporting.served_images.prepared import BMP, prepared, too_many
+
+BITS = (1, 4, 8, 24, 32)  # of a pixel; up to 8 count the colours of a palette
+_NO_MASKS, _MASKS = 0, 3  # that say where in a pixel its colours lie
+_USUAL_MASKS = (0xFF0000, 0xFF00, 0xFF)  # of red, green and blue: blue first
+_REFUSAL = (
+    "not a readable BMP image: expected uncompressed pixels of "
+    f"{', '.join(map(str, BITS[:-1]))} or {BITS[-1]} bits"
+)
+
+
+def prepare_bmp(data):
+    """Prepares a BMP file.
+
+    Args:
+        data: its bytes, a scalar string.
+
+    Returns:
+        A `Prepared`.
+    """
+    octets = Octets(tf.strings.substr(data, 0, 70))
+    height, width, _ = _sides(octets)
+    bits, way = octets.number(28, 2), octets.number(30, 4)
+    usual = way == _NO_MASKS
+    masked = (way == _MASKS) & (bits >= 24)
+    for place, mask in enumerate(_USUAL_MASKS):
+        masked &= octets.number(54 + 4 * place, 4) == mask
+    header = octets.number(14, 4)
+    known = (header >= 40) & tf.reduce_any(bits == BITS)
+    palette = tf.where(bits <= 8, tf.constant(1, tf.int64), 0)
+    known &= octets.number(10, 4) >= 14 + header + palette  # where pixels begin
+    refusal = tf.where(known & (usual | masked), "", _REFUSAL)
+    many = too_many(height, width)
+    return prepared(BMP, data, error=tf.where(many == "", refusal, many))
+
+
+def decode_bmp(data):
+    """The pixels of a BMP file that was prepared, uint8, `(H, W, 3)`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when the graph runs, if some are missing.
+    """
+    octets = Octets(data)
+    height, width, upwards = _sides(octets)
+    bits = octets.number(28, 2)
+    start, stride = octets.number(10, 4), (width * bits + 31) // 32 * 4
+    rows = octets.part(start, start + stride * height)
+    rows = tf.reshape(rows, (height, stride))  # raises where some are missing
+    rows = tf.raw_ops.Reverse(tensor=rows, dims=tf.stack([upwards, False]))
+    return tf.cond(
+        bits <= 8,
+        lambda: _coloured(octets, _split(rows, bits, width)),
+        lambda: _pixels(rows, width, bits // 8),
+    )
+
+
+def _sides(octets):
+    """Height and width, and whether the last row lies first."""
+    width, height = octets.number(18, 4), octets.number(22, 4)
+    upwards = height < 2**31  # as a negative number says that it does not
+    return tf.where(upwards, height, 2**32 - height), width, upwards
+
+
+def _pixels(rows, width, count):
+    """Pixels of 3 or 4 bytes: blue, green, red, and what is dropped."""
+    pixels = tf.reshape(rows[:, : width * count], (-1, width, count))
+    return pixels[..., 2::-1]
+
+
+def _split(rows, bits, width):
+    """Numbers of colours, `(height, width)`, of which a byte holds 1, 2 or 8."""
+    each = 8 // bits
+    shifts = tf.cast(8 - bits * (1 + tf.range(each)), tf.uint8)
+    parts = tf.bitwise.right_shift(rows[..., tf.newaxis], shifts)
+    parts = tf.bitwise.bitwise_and(parts, tf.cast(2**bits - 1, tf.uint8))
+    return tf.reshape(parts, (tf.shape(rows)[0], -1))[:, :width]
+
+
+def _coloured(octets, numbers):
+    """Pixels of a palette's colours; of those it lacks, grey, as Pillow has it."""
+    start = 14 + octets.number(14, 4)
+    bits, count = octets.number(28, 2), octets.number(46, 4)
+    count = tf.where(count == 0, 2**bits, tf.minimum(count, 256))
+    palette = tf.reshape(octets.part(start, start + 4 * count), (-1, 4))[:, 2::-1]
+    greys = tf.constant(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1))
+    palette = tf.concat([palette, greys[tf.size(palette) // 3 :]], 0)
+    return tf.gather(palette, tf.cast(numbers, tf.int32))

@@ -1,0 +1,105 @@
+"""What was prepared -> pixels. All that can raise is in here."""
+
+import tensorflow as tf
+
+from keras_vit.data.decoding import ACCURATE
+from keras_vit.data.images import MOST_BYTES
+from keras_vit.exporting.served_images.bmp import decode_bmp
+from keras_vit.exporting.served_images.octets import contains
+from keras_vit.exporting.served_images.prepared import (
+    BMP,
+    DEEP_PNG,
+    JPEG,
+    NONE,
+    OTHER,
+    PNG,
+    too_many,
+)
+
+# Files of four components whose ink is counted from the paper's white are marked
+# so by Adobe. Pillow takes all for such files.
+_ADOBE = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"
+_ADOBE_SOMEWHERE = r"\x00\x0eAdobe\x00"
+
+
+def decode(way, data):
+    """Decodes what `prepared` describes.
+
+    Args:
+        way: int32, a constant of `prepared`.
+        data: the bytes, a scalar string.
+
+    Returns:
+        image: uint8 `(H, W, 3)`.
+        refused: int64 `(2,)`: 0, or the height and width of a JPEG that has
+            too many pixels, of which nothing was decoded.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when the graph runs, for damaged files.
+    """
+    nothing = tf.zeros(2, tf.int64)
+    ways = {
+        JPEG: lambda: _jpeg(data),
+        PNG: lambda: (tf.io.decode_png(data, channels=3), nothing),
+        DEEP_PNG: lambda: (_deep_png(data), nothing),
+        BMP: lambda: (decode_bmp(data), nothing),
+        OTHER: lambda: (_other(data), nothing),
+    }
+    ways[NONE] = ways[OTHER]  # to decode nothing, which raises
+    return tf.switch_case(way, [ways[one] for one in sorted(ways)])
+
+
+def _jpeg(data):
+    height, width, components = tf.unstack(tf.image.extract_jpeg_shape(data, tf.int64))
+    fits = too_many(height, width) == ""
+    marked = tf.cond(components == 4, lambda: _marked(data), lambda: data)
+    image = tf.cond(
+        fits,
+        lambda: tf.io.decode_jpeg(marked, channels=3, dct_method=ACCURATE),
+        lambda: tf.zeros((1, 1, 3), tf.uint8),
+    )
+    return image, tf.where(fits, tf.zeros(2, tf.int64), [height, width])
+
+
+def _marked(data):
+    rest = tf.strings.substr(data, 2, MOST_BYTES)
+    somewhere = contains(data, _ADOBE_SOMEWHERE)
+    return tf.where(somewhere, data, tf.strings.join([_ADOBE, rest]))
+
+
+def _deep_png(data):
+    """Grey of 16 bits, to the nearest below of 8, as Pillow's is made."""
+    levels = tf.io.decode_png(data, channels=1, dtype=tf.uint16)
+    return tf.repeat(tf.cast(levels // 257, tf.uint8), 3, axis=-1)
+
+
+def _other(data):
+    return tf.io.decode_image(data, expand_animations=False)[..., :3]
+
+
+def surrounded(image, around, colour):
+    """Puts an image on a larger canvas.
+
+    Args:
+        image: uint8 `(H, W, 3)`.
+        around: int64 `(4,)`: rows above and below, columns before and after.
+        colour: uint8 `(3,)`, of those.
+
+    Returns:
+        uint8 pixels of the canvas.
+
+    Example:
+
+    >>> image = tf.ones((1, 1, 3), tf.uint8)
+    >>> around, colour = tf.constant([0, 0, 1, 0]), tf.constant([9, 9, 9], tf.uint8)
+    >>> surrounded(image, around, colour)[..., 0].numpy()
+    array([[9, 1]], dtype=uint8)
+    """
+
+    def canvas():
+        paddings = tf.reshape(around, (2, 2))
+        inside = tf.pad(tf.ones(tf.shape(image)[:2], tf.bool), paddings)
+        larger = tf.pad(image, tf.pad(paddings, [[0, 1], [0, 0]]))
+        return tf.where(inside[..., tf.newaxis], larger, colour)
+
+    return tf.cond(tf.reduce_any(around > 0), canvas, lambda: image)

@@ -1,0 +1,90 @@
+"""GIF files: the first frame of an animation, by itself.
+
+TensorFlow's operation decodes every frame before it gives the first, and takes
+colours that are to be seen through for black. It is given a file of that frame
+alone, without the notes on what is transparent.
+"""
+
+import tensorflow as tf
+
+from keras_vit.exporting.served_images.octets import Octets, piece
+from keras_vit.exporting.served_images.prepared import OTHER, prepared, too_many
+
+_MOST_STEPS = 10_000  # of at most 1 MB each
+_RUN = 4096  # full blocks that one step can pass
+_EXTENSION, _FRAME = 0x21, 0x2C
+_CONTROL = 0xF9  # of the extension that says which colour is transparent
+_HEAD = 13  # bytes before the palette
+
+
+def prepare_gif(data):
+    """Prepares a GIF file.
+
+    Args:
+        data: its bytes, a scalar string.
+
+    Returns:
+        A `Prepared`.
+    """
+    octets = Octets(data)
+    colours = _HEAD + _palette_size(octets.number(10))
+    frame, end, clear = _first_frame(octets, colours)
+    left, top, width, height = (octets.number(frame + n, 2) for n in (1, 3, 5, 7))
+    below = tf.maximum(octets.number(8, 2) - top - height, 0)
+    after = tf.maximum(octets.number(6, 2) - left - width, 0)
+
+    sides = piece(data, frame + 5, frame + 9)
+    head = piece(data, 0, 6), sides, piece(data, 10, colours)
+    alone = b",\0\0\0\0", piece(data, frame + 5, end), b";"
+    own = octets.number(frame + 9) >= 0x80  # a palette
+    colour = tf.where(own, frame + 10, _HEAD) + 3 * clear
+    return prepared(
+        OTHER,
+        tf.strings.join([*head, *alone]),
+        [top, below, left, after],
+        [octets.number(colour + n) for n in range(3)],
+        error=too_many(top + height + below, left + width + after),
+    )
+
+
+def _palette_size(flags):
+    """Bytes of the palette that a picture's flags announce."""
+    return tf.where(flags >= 0x80, 3 * 2 ** (flags % 8 + 1), 0)
+
+
+def _first_frame(octets, start):
+    """Where the first frame begins and ends, and the colour before it is there.
+
+    Both are the file's end if there is none, or a part of one.
+    """
+
+    def within(at, frame, clear):
+        """Passes blocks of one length byte and as many more; an empty one ends."""
+        full = octets.padded[at : at + 256 * _RUN : 256] == 255
+        at += 256 * tf.reduce_sum(tf.math.cumprod(tf.cast(full, tf.int64)))
+        length = octets.number(at)
+        return at + 1 + length, frame, clear, length != 0
+
+    def between(at, frame, clear):
+        mark, flags = octets.number(at), octets.number(at + 9)
+        of_frame = at + 11 + _palette_size(flags)
+        noted = (octets.number(at + 1) == _CONTROL) & (octets.number(at + 3) % 2 == 1)
+        noted &= mark == _EXTENSION
+        after = tf.where(mark == _EXTENSION, at + 2, octets.size)
+        return (
+            tf.where(mark == _FRAME, of_frame, after),
+            tf.where(mark == _FRAME, at, frame),
+            tf.where(noted, octets.number(at + 6), clear),
+            tf.constant(True),
+        )
+
+    at, frame, clear, inside = tf.while_loop(
+        lambda at, frame, _, inside: (inside | (frame < 0)) & (at < octets.size),
+        lambda at, frame, clear, inside: tf.cond(
+            inside, lambda: within(at, frame, clear), lambda: between(at, frame, clear)
+        ),
+        (start, tf.constant(-1, tf.int64), tf.constant(0, tf.int64), False),
+        maximum_iterations=_MOST_STEPS,
+    )
+    whole = ~inside & (frame >= 0) & (at <= octets.size)
+    return tf.where(whole, frame, octets.size), tf.where(whole, at, octets.size), clear

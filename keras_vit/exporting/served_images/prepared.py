@@ -1,0 +1,63 @@
+"""What is made of an image file before it is decoded."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from keras_vit.data.images import MOST_PIXELS
+
+NONE, JPEG, PNG, DEEP_PNG, BMP, OTHER = range(6)  # ways to decode; NONE: it is not
+
+
+class Prepared(NamedTuple):
+    """An image file whose header was read.
+
+    Attributes:
+        way: to decode it, int32, one of the constants above.
+        data: what is decoded, a string.
+        around: rows above and below what is decoded, columns before and after
+            it, that belong to the picture too: int64, `(4,)`.
+        colour: of those, uint8, `(3,)`.
+        error: why it is not decoded, a string; empty if it is.
+    """
+
+    way: tf.Tensor
+    data: tf.Tensor
+    around: tf.Tensor
+    colour: tf.Tensor
+    error: tf.Tensor
+
+
+SPEC = Prepared(
+    tf.TensorSpec((), tf.int32),
+    tf.TensorSpec((), tf.string),
+    tf.TensorSpec((4,), tf.int64),
+    tf.TensorSpec((3,), tf.uint8),
+    tf.TensorSpec((), tf.string),
+)
+
+
+def prepared(way, data, around=(0,) * 4, colour=(0,) * 3, error=""):
+    """Gives a `Prepared` of tensors; one that has an error is not decoded."""
+    error = tf.convert_to_tensor(error)
+    return Prepared(
+        tf.where(error == "", way, NONE),
+        tf.where(error == "", data, ""),
+        tf.cast(around, tf.int64),
+        tf.cast(colour, tf.uint8),
+        error,
+    )
+
+
+def too_many(height, width):
+    """What is said of sides, int64, with too many pixels; empty if they are not.
+
+    Example:
+
+    >>> too_many(tf.constant(10_000), tf.constant(20_000)).numpy().decode()
+    '20000 x 10000 pixels are more than the limit of 62,000,000'
+    """
+    limit = f" pixels are more than the limit of {MOST_PIXELS:,}"
+    sides = [tf.strings.as_string(width), " x ", tf.strings.as_string(height), limit]
+    fits = height <= MOST_PIXELS // tf.maximum(width, 1)  # their product may overflow
+    return tf.where(fits, "", tf.strings.join(sides))

@@ -1,0 +1,65 @@
+"""Requests that TensorFlow Serving asks a model of itself before it serves."""
+
+import pathlib
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+WARM_UP = pathlib.PurePath("assets.extra", "tf_serving_warmup_requests")
+BATCHES = (1, 8)
+_SIDE = 64  # of the pictures that are sent
+
+
+def write_warmup(folder, image_shape):
+    """Writes requests for `serving_default` and `pixels` beside a SavedModel.
+
+    Without them, the first who asks waits until TensorFlow has made itself
+    ready. The package tensorflow-serving-api says what a request looks like;
+    where it is missing, nothing is written, and a warning says so.
+
+    Args:
+        folder: of the SavedModel.
+        image_shape: (H, W, 3), what `pixels` takes.
+
+    Returns:
+        Whether the file was written.
+    """
+    try:
+        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    except ImportError:
+        warnings.warn(
+            "The SavedModel has no warm-up requests, as tensorflow-serving-api is not "
+            "installed: pip install 'keras-vision-transformer[export]'",
+            stacklevel=2,
+        )
+        return False
+    path = pathlib.Path(folder) / WARM_UP
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as file:
+        for signature, name, given in _requests(image_shape):
+            request = predict_pb2.PredictRequest()
+            request.model_spec.signature_name = signature
+            request.inputs[name].CopyFrom(given)
+            log = prediction_log_pb2.PredictLog(request=request)
+            log = prediction_log_pb2.PredictionLog(predict_log=log)
+            file.write(log.SerializeToString())
+    return True
+
+
+def picture():
+    """A picture of gradients, uint8 `(64, 64, 3)`."""
+    ramp = np.linspace(0, 255, _SIDE)
+    levels = [*np.meshgrid(ramp, ramp), np.full((_SIDE, _SIDE), 99)]
+    return np.stack(levels, -1).astype(np.uint8)
+
+
+def _requests(image_shape):
+    """Signatures, the names of their inputs, and batches of each size."""
+    encoders = tf.io.encode_jpeg, tf.io.encode_png
+    files = [encode(picture()).numpy() for encode in encoders]
+    for count in BATCHES:
+        batch = [files[number % len(files)] for number in range(count)]
+        yield "serving_default", "image_bytes", tf.make_tensor_proto(batch)
+        grey = tf.make_tensor_proto(127.5, shape=(count, *image_shape))
+        yield "pixels", "images", grey  # one number, said once for all
