@@ -4,7 +4,8 @@
 
 Interleaves the bare model at its best batch size, in this process, with clients that
 send one image a request to `keras-vit serve`, from a process of their own, all on
-the same file. Prints the median rates, their ratio, the clients' waiting times and
+the same file. Prints the median rates and their ratio, the same of the processors'
+time, which other work on the machine changes less, the clients' waiting times, and
 the server's memory before and after.
 """
 
@@ -14,6 +15,7 @@ import base64
 import concurrent.futures
 import json
 import multiprocessing
+import os
 import pathlib
 import re
 import signal
@@ -52,22 +54,31 @@ def main():
             clients.submit(load, *work, max(count // 4, options.clients)).result()
             before = memory(process)
             for _ in range(options.rounds):
+                begun = time.process_time()
                 alone = rate_of(run, file, best, options.seconds)
-                rounds.append((alone, *clients.submit(load, *work, count).result()))
+                spent = (time.process_time() - begun) / (alone * options.seconds)
+                begun = processor_time(process)
+                served = clients.submit(load, *work, count).result()
+                more = (processor_time(process) - begun) / count
+                rounds.append((alone, spent, more, *served))
         report(rounds, count, memory(process) - before, before)
 
 
 def report(rounds, count, grown, before):
     """Prints what the rounds gave."""
-    alone, seconds, waits, errors = zip(*rounds, strict=True)
+    alone, spent, more, seconds, waits, errors = zip(*rounds, strict=True)
     served = [count / one for one in seconds]
     ratios = [one / other for one, other in zip(served, alone, strict=True)]
+    shares = [one / other for one, other in zip(spent, more, strict=True)]
     waits = sorted(wait for some in waits for wait in some)
     print(
-        f"bare    {statistics.median(alone):9,.1f} images/s\n"
+        f"bare    {statistics.median(alone):9,.1f} images/s, "
+        f"{1000 * statistics.median(spent):.2f} ms of processors an image\n"
         f"served  {statistics.median(served):9,.1f} images/s, "
         f"{statistics.median(ratios):.3f} of it "
-        f"({min(ratios):.3f} to {max(ratios):.3f})\n"
+        f"({min(ratios):.3f} to {max(ratios):.3f}), "
+        f"{1000 * statistics.median(more):.2f} ms, of which bare is "
+        f"{statistics.median(shares):.3f} ({min(shares):.3f} to {max(shares):.3f})\n"
         f"waiting p50 {1000 * waits[len(waits) // 2]:,.0f} ms, "
         f"p95 {1000 * waits[int(len(waits) * 0.95)]:,.0f} ms; "
         f"{sum(errors)} errors in {len(waits):,} requests\n"
@@ -191,6 +202,13 @@ class Client(asyncio.Protocol):
         self._shared["left"] -= 1
         self._begun = time.perf_counter()
         self._transport.write(self._request)
+
+
+def processor_time(process):
+    """Seconds that a process has had of all processors."""
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2]
+    user, system = fields.split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(process):
