@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from keras_vit.model_files import LABELS
 
 
@@ -47,6 +49,8 @@ class Servable:
             of any size in front.
         definitions: what the model's file says of them, as TensorFlow Serving
             tells it.
+        compiled: whether XLA compiles it, which it does anew for each size of a
+            batch.
         batch_size: the most images that are worth asking about at once.
 
     Raises:
@@ -68,10 +72,19 @@ class Servable:
         if not self.signatures:
             raise ValueError("no signature takes a batch of any size")
         self._check_labels()
-        self.definitions = _definitions(path)
+        graph = _graph(path)
+        self.definitions = _definitions(graph)
+        self.compiled = any(
+            one.attr["_XlaMustCompile"].b for one in graph.graph_def.library.function
+        )
+
+    def sizes(self):
+        """The sizes of batches that the model is run with, where it is compiled."""
+        powers = [2**n for n in range(self.batch_size.bit_length())]
+        return sorted({*powers, self.batch_size})
 
     def run(self, signature, inputs):
-        """Answers a batch.
+        """Answers a batch, which is filled up to one of `sizes` if need be.
 
         Args:
             signature: a key of `signatures`.
@@ -81,12 +94,16 @@ class Servable:
         Returns:
             Arrays `(B, ...)` by name; bytes as objects.
         """
-        signature = self.signatures[signature]
+        signature, count = self.signatures[signature], len(next(iter(inputs.values())))
+        more = 0
+        if self.compiled:
+            more = min((n - count for n in self.sizes() if n >= count), default=0)
         tensors = {
-            name: self._tf.convert_to_tensor(inputs[name], one.dtype)
+            name: self._tf.convert_to_tensor(_filled(inputs[name], more), one.dtype)
             for name, one in signature.inputs.items()
         }
-        return {name: told.numpy() for name, told in signature.call(**tensors).items()}
+        told = signature.call(**tensors)
+        return {name: value.numpy()[: -more or None] for name, value in told.items()}
 
     def _check_labels(self):
         path = self.path / "assets" / LABELS
@@ -114,16 +131,30 @@ def _inputs(function):
     return inputs or None
 
 
-def _definitions(path):
-    from google.protobuf.json_format import MessageToDict
+def _filled(values, more):
+    """A batch whose last element comes so many times more."""
+    if not more:
+        return values
+    if isinstance(values, list):
+        return values + values[-1:] * more
+    return np.concatenate([values, np.repeat(values[-1:], more, axis=0)])
+
+
+def _graph(path):
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-    model = SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    file = (path / "saved_model.pb").read_bytes()
+    return SavedModel.FromString(file).meta_graphs[0]
+
+
+def _definitions(graph):
+    from google.protobuf.json_format import MessageToDict
+
     return {
         name: MessageToDict(
             one,
             preserving_proto_field_name=True,
             always_print_fields_with_no_presence=True,
         )
-        for name, one in sorted(model.meta_graphs[0].signature_def.items())
+        for name, one in sorted(graph.signature_def.items())
     }

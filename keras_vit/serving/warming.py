@@ -26,9 +26,10 @@ def warm(servable, batch_size=None):
     for name in servable.signatures:
         servable.run(name, _examples(servable.signatures[name], 1))
     servable.batch_size = batch_size or _measured(servable)
-    for name in servable.signatures:
-        inputs = _examples(servable.signatures[name], servable.batch_size)
-        servable.run(name, inputs)
+    sizes = servable.sizes() if servable.compiled else [servable.batch_size]
+    for name, signature in servable.signatures.items():
+        for size in sizes:
+            servable.run(name, _examples(signature, size))
 
 
 def recorded_requests(path):

@@ -32,8 +32,3 @@ def own_pets(pets, tmp_path):
     """A copy of version 1, to be changed."""
     shutil.copytree(pets, tmp_path / "pets")
     return tmp_path / "pets"
-
-
-@pytest.fixture(autouse=True)
-def fresh_layer_names():
-    """Nothing here builds layers, and clearing Keras's memory takes its time."""

@@ -1,13 +1,11 @@
 """Which version of a folder answers while versions come, stop halfway and go."""
 
 import gc
-import json
 import shutil
 import weakref
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_vit.serving.folder import ModelFolder, look
 from keras_vit.serving.metrics import Metrics
@@ -262,91 +260,3 @@ def test_watching_goes_on_after_a_look_that_failed(own_pets, second, monkeypatch
         assert looks.acquire(timeout=20)
     versions.close()
     assert versions.current.version == 2
-
-
-def recorded(path, requests):
-    """Writes requests that a model is to be warmed with."""
-    logs = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
-    path.parent.mkdir()
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, inputs in requests:
-            log = logs.PredictionLog()
-            request = log.predict_log.request
-            request.model_spec.signature_name = signature
-            for name, value in inputs.items():
-                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-            writer.write(log.SerializeToString())
-
-
-def test_the_models_own_requests_warm_it_up(own_pets, monkeypatch):
-    from keras_vit.serving.servable import Servable
-    from keras_vit.serving.warming import warm
-
-    images = np.ones((3, stand_in.HEIGHT, stand_in.WIDTH, 3), np.float32)
-    file = own_pets / "1" / "assets.extra" / "tf_serving_warmup_requests"
-    recorded(
-        file, [("", {"image_bytes": [PICTURE] * 2}), ("pixels", {"images": images})]
-    )
-    servable, seen = Servable(own_pets / "1", 1), []
-    run = servable.run
-
-    def note(signature, inputs):
-        seen.append((signature, *(len(one) for one in inputs.values())))
-        return run(signature, inputs)
-
-    monkeypatch.setattr(servable, "run", note)
-    warm(servable, batch_size=4)
-    assert seen[:2] == [("serving_default", 2), ("pixels", 3)]
-    assert {(name, size) for name in servable.signatures for size in (1, 4)} <= set(
-        seen
-    )
-    assert servable.batch_size == 4
-
-
-def test_requests_to_warm_up_that_are_cut_short_stop_the_version(own_pets, second):
-    versions = started(own_pets)
-    shutil.copytree(second, own_pets / "2")
-    file = own_pets / "2" / "assets.extra" / "tf_serving_warmup_requests"
-    recorded(file, [("", {"image_bytes": [PICTURE]})])
-    file.write_bytes(file.read_bytes()[:-5])
-    versions.poll()
-    versions.poll()
-    assert versions.current.version == 1
-    assert versions.states[2].code == "INTERNAL"
-
-
-def test_a_batch_is_as_large_as_a_tenth_of_a_second_allows(own_pets, monkeypatch):
-    from keras_vit.serving import warming
-    from keras_vit.serving.servable import Servable
-
-    servable = Servable(own_pets / "1", 1)
-    for each, expected in ((0.2, 1), (0.05, 2), (0.012, 8), (0.0001, 64)):
-        monkeypatch.setattr(
-            warming,
-            "_seconds",
-            lambda servable, name, inputs, each=each: each * len(inputs["image_bytes"]),
-        )
-        warming.warm(servable)
-        assert servable.batch_size == expected
-
-
-def test_a_model_without_batches_is_refused(tmp_path):
-    class Single(tf.Module):
-        def __init__(self):
-            super().__init__()
-            self.factor = tf.Variable(2.0)
-
-        @tf.function(input_signature=[tf.TensorSpec([3], name="x")])
-        def double(self, x):
-            return {"y": x * self.factor}
-
-    model = Single()
-    tf.saved_model.save(model, str(tmp_path / "1"), signatures=model.double)
-    with pytest.raises(ValueError, match="no signature takes a batch of any size"):
-        Versions(ModelFolder(tmp_path), Metrics()).load_first(0)
-
-
-def test_what_the_models_file_says_of_its_signatures_is_kept(pets):
-    servable = started(pets).current
-    assert json.dumps(servable.definitions)
-    assert {*servable.signatures} <= {*servable.definitions}
