@@ -1,6 +1,5 @@
 """`keras-vit export`."""
 
-import contextlib
 import pathlib
 
 from absl import flags
@@ -67,12 +66,12 @@ def define(values):
 
 def run(values):
     """Carries the command out and gives its exit status."""
-    from keras_vit.exporting import export
     from keras_vit.exporting.export import FORMATS, read_report
-    from keras_vit.exporting.int8 import AccuracyLostError
     from keras_vit.exporting.report import origin_row, table
     from keras_vit.model_files import ServedModel, load_classifier, name_of
 
+    if values.format == "all" and values["quantize"].present:
+        raise ValueError("--format=all writes every quantisation: leave --quantize out")
     classifier = load_classifier(values.model)
     if isinstance(classifier.model, ServedModel):
         raise ValueError(
@@ -83,68 +82,65 @@ def run(values):
     folder = pathlib.Path(values.folder or pathlib.Path("savedmodels") / name)
     dataset = _dataset(values)
     if dataset is None:
-        print("No images to compare on: --dataset names some. Noise has to do.")
-        images = {}
-    else:
-        images = {"split": dataset.test, "source": f"{dataset.name}, test"}
-    written = []
-    for format, options in _wanted(values, classifier.model, dataset):
-        suffix = FORMATS[format].suffix
-        scheme = options.get("quantize", "none")
+        print("Compared on noise and gradients: --dataset names a data set.")
+    written, refused = [], 0
+    for format, options in _wanted(values, dataset):
+        suffix, scheme = FORMATS[format].suffix, options.get("quantize", "none")
         stem = name if scheme == "none" else f"{name}-{scheme}"
         path = folder / f"{stem}{suffix}" if suffix else folder
-        options = images | options
         try:
-            path = export(
-                classifier.model, path, format, classifier.class_names, **options
-            )
-        except AccuracyLostError as error:
+            path = _export(classifier, path, format, dataset, options)
+        except (ValueError, ImportError, RuntimeError) as error:
             if values.format != "all":
                 raise
-            print(f"Not written: {path}. {error}")
+            print(f"Not written: {path}. {' '.join(str(error).split())}")
+            refused += 1
             continue
         written.append(path)
         print(f"Written and checked: {path}{'/' if path.is_dir() else ''}")
-    reports = [read_report(path) for path in written]
-    print()
-    print(table(reports, origin_row(classifier.model, reports[0])))
-    return 0
+    if written:
+        reports = [read_report(path) for path in written]
+        print()
+        print(table(reports, origin_row(classifier.model, reports[0])))
+    return 1 if refused else 0
 
 
-def _wanted(values, model, dataset):
+def _export(classifier, path, format, dataset, options):
+    from keras_vit.exporting import export
+
+    if dataset is not None:
+        options = options | {"split": dataset.test, "source": f"{dataset.name}, test"}
+    return export(classifier.model, path, format, classifier.class_names, **options)
+
+
+def _wanted(values, dataset):
     """The formats to write, each with its options."""
-    from keras_vit.exporting import int8
     from keras_vit.exporting.export import FORMATS
     from keras_vit.exporting.litert import SCHEMES
 
-    calibration = dataset and dataset.train
     given = {
         "xla": values.xla,
         "quantize": values.quantize,
         "pixels": values.pixels,
         "batch_size": values.batch_size,
     }
-    if values.quantize == "int8":
-        given["calibration"] = calibration
-    if values.format != "all":
-        return [(values.format, given)]
-    wanted = []
-    for format in FORMATS:
-        options = {
-            name: given[name] for name in FORMATS[format].options if name in given
-        }
-        for scheme in SCHEMES if format == "tflite" else [None]:
-            if scheme is not None:
-                options = options | {"quantize": scheme}
-            if scheme == "int8":
-                options = options | {"calibration": calibration}
-                try:
-                    int8.check(model, calibration)
-                except ValueError as error:
-                    print(f"No int8: {error}")
-                    continue
-            wanted.append((format, options))
-    return wanted
+    wanted = [(values.format, given)]
+    if values.format == "all":
+        wanted = []
+        for format, row in FORMATS.items():
+            options = {name: given[name] for name in row.options if name in given}
+            schemes = SCHEMES if "quantize" in options else [None]
+            for scheme in schemes:
+                chosen = options if scheme is None else options | {"quantize": scheme}
+                wanted.append((format, chosen))
+    calibration = {"calibration": dataset and dataset.train}
+    return [
+        (
+            format,
+            options | calibration if options.get("quantize") == "int8" else options,
+        )
+        for format, options in wanted
+    ]
 
 
 def _dataset(values):
@@ -152,8 +148,15 @@ def _dataset(values):
     from keras_vit.data import load
     from keras_vit.training.folder import CONFIG, read_config
 
-    name, config = values.dataset, pathlib.Path(values.model) / CONFIG
-    if name is None and config.is_file():
-        with contextlib.suppress(ValueError):  # data that were given in Python
-            name = read_config(config)[0].dataset
-    return name and load(name, **dataset_flags.arguments(values))
+    arguments = dataset_flags.arguments(values)
+    if values.dataset is not None:
+        return load(values.dataset, **arguments)
+    run = pathlib.Path(values.model)
+    config = (run if run.is_dir() else run.parent) / CONFIG
+    if not config.is_file():
+        return None
+    try:
+        return load(read_config(config)[0].dataset, **arguments)
+    except (ValueError, OSError) as error:  # given in Python, or gone
+        print(f"The run's own data set cannot be had: {error}")
+        return None

@@ -1,6 +1,7 @@
 """The check that an exported model agrees with its origin."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -43,7 +44,13 @@ def run_elsewhere(runtime, path, images):
         told = pathlib.Path(folder) / "logits.npy"
         # -P: the modules beside it must not hide packages of the same names.
         command = [sys.executable, "-P", rerun.__file__, runtime, path, given, told]
-        run = subprocess.run([*map(str, command)], capture_output=True, text=True)
+        run = subprocess.run(
+            [*map(str, command)],
+            capture_output=True,
+            text=True,
+            # A GPU's memory is this process's; what is compared is the file.
+            env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
+        )
         if run.returncode:
             why = run.stderr.strip().splitlines() or [f"status {run.returncode}"]
             raise RuntimeError(f"The exported model does not run: {why[-1]}")

@@ -45,7 +45,7 @@ class Evidence:
 
 
 @contextlib.contextmanager
-def evidence_of(model, split=None, source="generated images", whole_pixels=False):
+def evidence_of(model, split=None, source="a split", whole_pixels=False):
     """Yields the `Evidence` of a model on a split, its images in a file meanwhile.
 
     Args:
@@ -59,18 +59,34 @@ def evidence_of(model, split=None, source="generated images", whole_pixels=False
     with tempfile.TemporaryDirectory() as folder:
         if split is None:
             images, labels = _generated(model.input_shape[1:]), None
+            source = "generated noise and gradients"
         else:
             path = pathlib.Path(folder) / "images.npy"
             images, labels = _read(model, split, path)
         if whole_pixels:
             images[:] = np.rint(images)
-        logits = np.concatenate(
-            [
-                model.predict_on_batch(images[start : start + BATCH])
-                for start in range(0, len(images), BATCH)
-            ]
-        )
+        with _in_full_precision():
+            logits = np.concatenate(
+                [
+                    model.predict_on_batch(images[start : start + BATCH])
+                    for start in range(0, len(images), BATCH)
+                ]
+            )
         yield Evidence(images, labels, logits, source, probabilities_of(model))
+
+
+@contextlib.contextmanager
+def _in_full_precision():
+    """Keeps a GPU from rounding float32 products to TF32, which no export does."""
+    import tensorflow as tf
+
+    setting = tf.config.experimental
+    before = setting.tensor_float_32_execution_enabled()
+    setting.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        setting.enable_tensor_float_32_execution(before)
 
 
 def _read(model, split, path):

@@ -61,7 +61,7 @@ def export(
     class_names=None,
     *,
     split=None,
-    source="the given images",
+    source="the split that was given",
     xla=False,
     quantize="none",
     calibration=None,
@@ -84,7 +84,7 @@ def export(
         split: images and labels to compare on, a split of a
             `keras_vit.data.Dataset`; the report tells the accuracy on it. By
             default noise and gradients.
-        source: what the report calls the split.
+        source: what the report calls the split, if there is one.
         xla: of a SavedModel, whether XLA compiles the model in it.
         quantize: of a .tflite file, a key of `litert.SCHEMES`.
         calibration: a split of images like those the model will meet, for
@@ -117,16 +117,16 @@ def export(
         "pixels": pixels,
         "batch_size": batch_size,
     }
-    options = _checked(format, given)
+    path = pathlib.Path(path)
+    options = _checked(format, path, given)
     if FORMATS[format].check:
         FORMATS[format].check(model, **options)
-    path = pathlib.Path(path)
     target = path if FORMATS[format].suffix else path / next_version(path)
     if format != "saved_model":  # whose runtime knows every precision
         model = in_float32(model)
     with (
+        written_whole(target) as scratch,  # first, as it fails where nobody may write
         evidence_of(model, split, source, pixels == "uint8") as evidence,
-        written_whole(target) as scratch,
     ):
         gate = FORMATS[format].write(model, scratch, class_names, **options)
         told = check(format, scratch, evidence, quantize)
@@ -153,7 +153,7 @@ def next_version(folder):
     return str(max(taken, default=0) + 1)
 
 
-def _checked(format, given):
+def _checked(format, path, given):
     """The options that a format takes; others must be as they are by default.
 
     All that can be known to fail is told here, before any work.
@@ -163,6 +163,11 @@ def _checked(format, given):
             f"Unknown format. Expected one of {', '.join(FORMATS)}. "
             f"Received: {format!r}"
         )
+    suffix = FORMATS[format].suffix
+    if suffix and path.suffix != suffix:
+        raise ValueError(
+            f"{format} is written to a file that ends in {suffix}. Received: {path}"
+        )
     absent = [one for one in FORMATS[format].packages if find_spec(one) is None]
     if absent:
         raise ImportError(
@@ -171,7 +176,7 @@ def _checked(format, given):
         )
     taken = FORMATS[format].options
     for name, value in given.items():
-        if name not in taken and value is not DEFAULTS[name]:
+        if name not in taken and value != DEFAULTS[name]:
             formats = [key for key, one in FORMATS.items() if name in one.options]
             raise ValueError(
                 f"{name} is an option of {', '.join(formats)}. "

@@ -37,6 +37,7 @@ def scan(body, most):
     """
     try:
         text = body.decode("utf-8")
+        _check_marks(text, most)
         start = _after_space(text, 0)
         if text[start : start + 1] != "{":
             raise ValueError("it does not begin with {")
@@ -46,6 +47,19 @@ def scan(body, most):
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     return found
+
+
+def _check_marks(text, most):
+    """Refuses what images do not need: Python would make an object of each.
+
+    Each element has a few names in a few objects. Pixels have three numbers in
+    their innermost lists, so two commas.
+    """
+    few = 8 * most + 64
+    allowed = {"{": few, ":": few, "[": few + text.count(",") // 2}
+    for mark, count in allowed.items():
+        if text.count(mark) > count:
+            raise ValueError(f"it has more of {mark!r} than {most} elements need")
 
 
 class _Members:

@@ -7,7 +7,7 @@ from conftest import numbered, randomize, tiny_vit
 
 import keras_vit
 from keras_vit.exporting import checking, evidence, export, rerun
-from keras_vit.exporting.export import FORMATS, report_paths
+from keras_vit.exporting.export import FORMATS, read_report, report_paths
 
 FILES = {"tflite": "tiny.tflite", "onnx": "tiny.onnx", "openvino": "tiny.xml"}
 
@@ -93,6 +93,28 @@ def test_an_option_of_another_format_is_refused(tmp_path):
     with pytest.raises(ValueError, match="xla is an option of saved_model"):
         export(tiny_vit(), tmp_path / "a.onnx", "onnx", xla=True)
     assert os.listdir(tmp_path) == []
+
+
+def test_an_option_as_it_is_by_default_is_no_option_of_another_format(tmp_path, rng):
+    by_default = "".join(["no", "ne"])  # equal to the default, and not the same object
+    path = tmp_path / "a.onnx"
+    assert export(tiny_vit(), path, "onnx", quantize=by_default) == path
+
+
+def test_a_file_of_another_suffix_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="tflite is written to .* ends in .tflite"):
+        export(tiny_vit(), tmp_path / "tiny", "tflite")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_report_says_which_images_were_compared_on(tmp_path):
+    model = tiny_vit(image_size=(4, 6), patch_size=2, num_classes=9)
+    told = read_report(export(model, tmp_path / "a.tflite", "tflite"))
+    assert (told.images, told.source) == (16, "generated noise and gradients")
+    told = read_report(
+        export(model, tmp_path / "a.tflite", "tflite", split=numbered(9), source="mine")
+    )
+    assert (told.images, told.source) == (9, "mine")
 
 
 def test_the_images_compared_on_are_spread_over_the_split(monkeypatch):

@@ -451,13 +451,17 @@ def test_the_command_calibrates_on_training_images(command, tmp_path, capsys):
 
 def test_the_command_writes_the_others_where_int8_is_refused(command, tmp_path, capsys):
     status, written = command("--format=all", f"--dataset={tmp_path / 'data.npz'}")
-    assert status == 0
+    assert status == 1
     assert "run-int8.tflite. agreement 12 %" in capsys.readouterr().out
     assert {"none", "float16", "dynamic"} < {scheme for _, scheme in written}
     assert {"saved_model", "onnx", "openvino"} < {format for format, _ in written}
 
 
 def test_the_command_says_that_int8_needs_a_data_set(command, capsys):
-    status, written = command("--format=all")
-    assert status == 0 and ("tflite", "int8") not in written
-    assert "No int8: quantize='int8' needs images" in capsys.readouterr().out
+    _, written = command("--format=all")
+    assert written["tflite", "int8"]["calibration"] is None
+
+
+def test_the_command_takes_no_quantisation_beside_all(command, capsys):
+    assert command("--format=all", "--quantize=none") == (2, {})
+    assert "leave --quantize out" in capsys.readouterr().err
