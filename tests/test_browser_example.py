@@ -371,6 +371,26 @@ def test_a_model_of_uint8_pixels_without_names_gives_the_same_logits(
     assert labels == [f"class {index}" for index in np.argsort(-expected)]
 
 
+@pytest.mark.parametrize("scheme", ["float16", "dynamic"])
+def test_a_quantised_model_gives_what_litert_gives_outside_a_browser(
+    scheme, models, opened, picture, tmp_path
+):
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    path = tmp_path / "small.tflite"
+    litert.write(models["pure"][0], path, NAMES, quantize=scheme)
+    data = picture(24, 16)
+    pixels = np.asarray(Image.open(io.BytesIO(data)))[np.newaxis].astype("float32")
+    outside = interpreter.Interpreter(str(path)).get_signature_runner()
+    expected = outside(images=pixels)["logits"][0]
+
+    page = opened(path)
+    page.evaluate(SPY)
+    choose(page, "exact.png", data)
+    answered(page, "exact.png")
+    received = np.array(page.evaluate("window.seen.logits"))
+    assert relative(received, expected) < 0.02
+
+
 def test_associated_files_are_found_wherever_their_offsets_count_from(
     models, opened, tmp_path
 ):

@@ -13,7 +13,6 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from conftest import randomize, tiny_vit
 from google.protobuf import (
     descriptor_pb2,
@@ -25,6 +24,7 @@ from google.protobuf import (
 from PIL import Image
 
 import keras_vit
+from keras_vit.exporting import saved_model
 
 pytest.importorskip("tensorflow_serving")
 from serving_stand_in import StandIn, serving  # noqa: E402
@@ -53,38 +53,6 @@ def run(monkeypatch, capfd):
     return run_script
 
 
-class Contract(tf.Module):
-    """`serving_default` of an export, for a model that squashes pictures."""
-
-    def __init__(self, model):
-        self.model = model
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def serve(self, image_bytes):
-        whole = tf.strings.regex_full_match(image_bytes, r"\C*IEND\C*|BM\C*")
-        whole |= tf.strings.substr(image_bytes, -2, 2) == b"\xff\xd9"
-        blank = tf.io.encode_png(tf.zeros((1, 1, 3), tf.uint8))
-        size = self.model.input_shape[1:3]
-
-        def read(data):
-            image = tf.io.decode_image(data, 3, expand_animations=False)
-            return tf.image.resize(image, size)
-
-        images = tf.map_fn(
-            read,
-            tf.where(whole, image_bytes, blank),
-            fn_output_signature=tf.TensorSpec((*size, 3)),
-        )
-        logits = tf.where(whole[:, None], self.model(images, training=False), 0.0)
-        shares, order = tf.math.top_k(tf.nn.softmax(logits), 5)
-        return {
-            "classes": tf.where(whole[:, None], tf.gather(NAMES, order), ""),
-            "probabilities": tf.where(whole[:, None], shares, 0.0),
-            "logits": logits,
-            "error": tf.where(whole, "", "not a readable PNG image: damaged or cut"),
-        }
-
-
 def parsed(text):
     """A `ModelServerConfig`, strictly."""
     return text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
@@ -99,9 +67,8 @@ def model():
 def served(model, tmp_path_factory):
     """The stand-in with two versions, as README labels them, and its addresses."""
     models = tmp_path_factory.mktemp("models")
-    contract, folder = Contract(model), models / "fashion_mnist" / "1"
-    signatures = {"serving_default": contract.serve}
-    tf.saved_model.save(contract, str(folder), signatures)
+    # export's check of it takes seconds
+    saved_model.write(model, models / "fashion_mnist" / "1", NAMES)
     shutil.copytree(models / "fashion_mnist" / "1", models / "fashion_mnist" / "2")
     [labelled] = re.findall(r"```proto\n(.*?)```", README, re.DOTALL)
     stand_in = StandIn(parsed(labelled), models)
@@ -168,7 +135,7 @@ def test_a_client_tells_what_keras_says_of_each_picture(
         found = re.findall(r"(.+?) ([\d.]+) %(?:, |$)", likeliest)
         assert [one for one, _ in found] == list(right.classes)
         shares = [float(share) / 100 for _, share in found]
-        np.testing.assert_allclose(shares, right.probabilities, atol=2e-3)
+        np.testing.assert_allclose(shares, right.probabilities, atol=6e-4)
     assert stand_in.seen == [(2, 4)]
 
 

@@ -20,7 +20,9 @@ def write(model, folder, class_names=None, *, top=5, xla=False):
 
     Beside them go the names of the classes, how images are resized, and
     requests that warm TensorFlow Serving up. Only TensorFlow is needed to
-    load it. What was written is loaded, and asked about a picture.
+    load it. What was written is loaded, and asked about a picture's bytes and
+    about its pixels; whether they are the model's answers is for the caller to
+    compare.
 
     Args:
         model: a Keras model from images `(B, H, W, 3)`, of a known size, to
@@ -33,8 +35,8 @@ def write(model, folder, class_names=None, *, top=5, xla=False):
             each size of a batch.
 
     Raises:
-        RuntimeError: if Keras does not run on TensorFlow, or if the loaded
-            model reads the picture otherwise.
+        RuntimeError: if Keras does not run on TensorFlow, or if the two
+            answers differ.
         ValueError: for a model of other shapes, or another number of names,
             before anything is written.
 
@@ -88,24 +90,25 @@ def _check_arguments(model, class_names, top):
 
 
 def _check(model, folder):
-    """Compares what a picture's bytes give with the model's own answer."""
+    """Compares what a picture's bytes give with what its pixels give."""
     import tensorflow as tf
 
     from keras_vit.data.preprocessing import preprocess
     from keras_vit.exporting.warmup import picture
 
     image = picture()
-    served = tf.saved_model.load(str(folder))
+    served = tf.saved_model.load(str(folder)).signatures
     files = tf.stack([tf.io.encode_png(image), b"no image"])
-    told = served.signatures["serving_default"](image_bytes=files)
+    told = served["serving_default"](image_bytes=files)
     pixels = preprocess(image, model.input_shape[1:3], carried_by(model))
-    expected = model.predict_on_batch(np.asarray(pixels, np.float32)[np.newaxis])[0]
+    pixels = tf.stack([tf.cast(pixels, tf.float32)] * len(files))
+    expected = served["pixels"](images=pixels)["logits"][0].numpy()
     allowed = TOLERANCE["none"] * max(1.0, np.abs(expected).max())
     errors = [error != b"" for error in told["error"].numpy()]
     difference = np.abs(told["logits"][0] - expected).max()
     if errors != [False, True] or not difference <= allowed:
         raise RuntimeError(
-            "The SavedModel reads a picture otherwise than its origin, so it was not "
-            f"kept. Expected a difference of at most {allowed:.1e}, and an error for "
-            f"what is no image alone. Received: {difference:.1e}, errors {errors}"
+            "The SavedModel reads a picture otherwise than this package, so it was not "
+            f"kept. Expected logits that differ by at most {allowed:.1e}, and an error "
+            f"for what is no image alone. Received: {difference:.1e}, errors {errors}"
         )

@@ -184,6 +184,19 @@ def test_bmp_files_of_few_colours_and_from_the_top_are_read(picture):
     )
 
 
+@pytest.mark.parametrize("grey", [True, False])
+def test_colours_that_a_palette_lacks_are_those_of_pillow(picture, grey):
+    numbers = np.asarray(picture.convert("L"))
+    colours = np.repeat(np.arange(100, dtype=np.uint8)[:, None], 4, axis=1)
+    colours[:, 3] = 0
+    if not grey:
+        colours = colours[::-1]
+    data = bytearray(encoded(Image.fromarray(numbers), "BMP"))
+    whole = bytes(data[:46]) + (100).to_bytes(4, "little") + bytes(data[50:54])
+    whole = whole[:10] + (454).to_bytes(4, "little") + whole[14:]
+    check({"of 100": whole + colours.tobytes() + bytes(data[1078:])})
+
+
 def test_a_compressed_bmp_is_refused_with_what_was_expected(picture):
     data = bytearray(encoded(picture.quantize(30), "BMP"))
     data[30] = 1  # compressed
@@ -405,7 +418,9 @@ def judge(error, pixels, data):
         np.abs(pixels - np.asarray(preprocess(right, SIZE), np.float32)).max()
         for right in rights
     )
-    return "right" if off < 1.01 else f"wrong by {off}"
+    # Between the scans of a damaged JPEG, versions of libjpeg smooth differently.
+    allowed = 8 if data[:2] == b"\xff\xd8" else 1.01
+    return "right" if off < allowed else f"wrong by {off}"
 
 
 @pytest.mark.parametrize(

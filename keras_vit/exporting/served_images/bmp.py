@@ -86,11 +86,16 @@ def _split(rows, bits, width):
 
 
 def _coloured(octets, numbers):
-    """Pixels of a palette's colours; of those it lacks, grey, as Pillow has it."""
+    """Pixels of a palette's colours; of those it lacks, black, as Pillow has it.
+
+    But where the palette is a part of all greys, those that follow are meant.
+    """
     start = 14 + octets.number(14, 4)
     bits, count = octets.number(28, 2), octets.number(46, 4)
     count = tf.where(count == 0, 2**bits, tf.minimum(count, 256))
     palette = tf.reshape(octets.part(start, start + 4 * count), (-1, 4))[:, 2::-1]
+    count = tf.shape(palette)[0]
     greys = tf.constant(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1))
-    palette = tf.concat([palette, greys[tf.size(palette) // 3 :]], 0)
+    grey = tf.reduce_all(palette == greys[:count])
+    palette = tf.concat([palette, tf.where(grey, greys, 0)[count:]], 0)
     return tf.gather(palette, tf.cast(numbers, tf.int32))
