@@ -41,7 +41,7 @@ def main():
     options = parser.parse_args()
     file = options.image.read_bytes()
     run = bare(options.model)
-    rates = {size: rate_of(run, file, size, options.seconds) for size in SIZES}
+    rates = {size: rate_of(run, file, size, options.seconds)[0] for size in SIZES}
     best = max(rates, key=rates.get)
     told = ", ".join(f"{size}: {rate:,.1f}" for size, rate in rates.items())
     print(f"bare, images/s by batch size   {told}; best {best}")
@@ -54,13 +54,11 @@ def main():
             clients.submit(load, *work, max(count // 4, options.clients)).result()
             before = memory(process)
             for _ in range(options.rounds):
-                begun = time.process_time()
                 alone = rate_of(run, file, best, options.seconds)
-                spent = (time.process_time() - begun) / (alone * options.seconds)
                 begun = processor_time(process)
                 served = clients.submit(load, *work, count).result()
                 more = (processor_time(process) - begun) / count
-                rounds.append((alone, spent, more, *served))
+                rounds.append((*alone, more, *served))
         report(rounds, count, memory(process) - before, before)
 
 
@@ -101,13 +99,14 @@ def bare(path):
 
 
 def rate_of(run, file, size, seconds):
-    """Images a second in batches of a size."""
+    """Images a second in batches of a size, and seconds of processors an image."""
     run([file] * size)
-    begun, images = time.perf_counter(), 0
+    begun, spent, images = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - begun < seconds:
         run([file] * size)
         images += size
-    return images / (time.perf_counter() - begun)
+    spent = time.process_time() - spent
+    return images / (time.perf_counter() - begun), spent / images
 
 
 class server:  # noqa: N801
