@@ -82,7 +82,8 @@ def timm_eager(name, images):
     try:
         import timm
         import torch
-    except ImportError:
+    except ImportError as error:
+        print(f"timm is left out: {error}")
         return {}
     variant = VARIANTS[name]
     torch.set_num_threads(os.cpu_count())

@@ -122,14 +122,16 @@ def export(
     if FORMATS[format].check:
         FORMATS[format].check(model, **options)
     target = path if FORMATS[format].suffix else path / next_version(path)
-    if format != "saved_model":  # whose runtime knows every precision
-        model = in_float32(model)
+    precise = in_float32(model)
+    mixed = precise is not model and format == "saved_model"
+    if not mixed:  # a SavedModel's runtime alone knows every precision
+        model = precise
     with (
         written_whole(target) as scratch,  # first, as it fails where nobody may write
         evidence_of(model, split, source, pixels == "uint8") as evidence,
     ):
         gate = FORMATS[format].write(model, scratch, class_names, **options)
-        told = check(format, scratch, evidence, quantize)
+        told = check(format, scratch, evidence, quantize, mixed)
         told = dataclasses.replace(told, gate=gate)
         report.write(told, model, class_names, *report_paths(scratch))
     return target
