@@ -4,7 +4,7 @@
 
 Writes the model as float32 and dynamic-range LiteRT and as a SavedModel with
 and without XLA, then interleaves them with Keras's `predict_on_batch` and,
-where torch and timm are installed, with timm's eager network of the same size;
+where torch and transformers are installed, with the same network in PyTorch;
 prints medians, and the ratios that matter.
 """
 
@@ -40,14 +40,14 @@ def main():
     calls = {"Keras predict_on_batch, 1": lambda: model.predict_on_batch(images[:1])}
     with tempfile.TemporaryDirectory() as folder:
         calls |= exported(model, pathlib.Path(folder), images)
-    calls |= timm_eager(options.model, images)
+    calls |= torch_eager(options.model, images)
     medians = interleaved(calls, options.rounds)
     for name, seconds in medians.items():
         batch = int(name.rpartition(",")[2])
         print(f"{name:<28}{1000 * seconds:9.1f} ms {batch / seconds:8.2f} images/s")
     print()
     for faster, slower, asked in (
-        ("LiteRT dynamic, 1", "timm eager, 1", 3.5),
+        ("LiteRT dynamic, 1", "PyTorch eager, 1", 3.5),
         ("LiteRT dynamic, 1", "LiteRT, 1", 3.0),
         ("LiteRT, 1", "Keras predict_on_batch, 1", 1.1),
         (f"SavedModel XLA, {BATCH}", f"SavedModel, {BATCH}", 1.0),
@@ -77,29 +77,32 @@ def call(runtime, path, images):
     return lambda: loaded.logits(images)
 
 
-def timm_eager(name, images):
-    """timm's network of the same variant, float32, not compiled."""
+def torch_eager(name, images):
+    """The same network of transformers, in PyTorch: float32, not compiled."""
     try:
-        import timm
         import torch
+        import transformers
     except ImportError as error:
-        print(f"timm is left out: {error}")
+        print(f"PyTorch is left out: {error}")
         return {}
     variant = VARIANTS[name]
     torch.set_num_threads(os.cpu_count())
-    network = timm.models.VisionTransformer(
+    config = transformers.ViTConfig(
         patch_size=variant.patch_size,
-        embed_dim=variant.hidden_dim,
-        depth=variant.num_layers,
-        num_heads=variant.num_heads,
-    ).eval()
+        hidden_size=variant.hidden_dim,
+        num_hidden_layers=variant.num_layers,
+        num_attention_heads=variant.num_heads,
+        intermediate_size=variant.mlp_dim,
+        num_labels=1000,
+    )
+    network = transformers.ViTForImageClassification(config).eval()
     pixels = torch.tensor(images[:1] / 127.5 - 1).permute(0, 3, 1, 2).contiguous()
 
     def run():
         with torch.inference_mode():
             return network(pixels)
 
-    return {"timm eager, 1": run}
+    return {"PyTorch eager, 1": run}
 
 
 def interleaved(calls, rounds):
