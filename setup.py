@@ -65,6 +65,7 @@ setup(
         "ml_dtypes>=0.4",
         "matplotlib>=3.9",
         "requests>=2.31",
+        "scikit-learn>=1.5",
         "tqdm>=4.66",
     ],
     extras_require=EXTRAS,

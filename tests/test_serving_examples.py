@@ -172,7 +172,8 @@ def test_what_takes_too_long_is_given_up(asking, stand_in):
     stand_in.delay = 0.5
     with pytest.raises(Exception, match="DEADLINE_EXCEEDED|Read timed out"):
         asking(timeout=0.2)
-    assert all(left <= 0.2 for left in stand_in.deadlines)  # known to the server
+    # Known to the server, if there is one: a tick more, as gRPC rounds it up.
+    assert all(left < 0.3 for left in stand_in.deadlines)
 
 
 @pytest.mark.parametrize("protocol", CLIENTS)
