@@ -35,6 +35,7 @@ DOORS = {
     "tqdm": {
         "data/archives.py",
         "data/inspection/inspection.py",
+        "evaluation/answers.py",
         "exporting/quantization.py",
         "training/loop.py",
         "weights/download.py",

@@ -1,6 +1,12 @@
 """What a model is worth on a whole split."""
 
+from keras_vit.evaluation.answers import Answers as Answers
+from keras_vit.evaluation.answers import answers_of as answers_of
+from keras_vit.evaluation.intervals import compare as compare
+from keras_vit.evaluation.intervals import interval as interval
 from keras_vit.evaluation.metrics import Evaluation as Evaluation
 from keras_vit.evaluation.metrics import Tally as Tally
 from keras_vit.evaluation.metrics import evaluate as evaluate
+from keras_vit.evaluation.metrics import evaluation_of as evaluation_of
+from keras_vit.evaluation.parts import Part as Part
 from keras_vit.evaluation.report import write_report as write_report

@@ -1,0 +1,162 @@
+"""A model's logits for a whole split, computed once for all that is measured."""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_vit.preprocessing import carried_by, resolve
+
+ORDERED = 1024  # images whose classes are put in order at once
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of each image of a split.
+
+    Attributes:
+        logits: `(N, K)` float32.
+        labels: the class of each, `(N,)`; or zeros and ones `(N, K)`.
+        loss: `"softmax"` or `"sigmoid"`: how logits become probabilities.
+
+    Example:
+
+    >>> logits = np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0]], np.float32)
+    >>> Answers(logits, np.array([0, 1])).right().tolist()
+    [True, False]
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray
+    loss: str = "softmax"
+
+    def __len__(self):
+        return len(self.labels)
+
+    @property
+    def several(self):
+        """Whether an image can have several classes, or none."""
+        return self.labels.ndim == 2
+
+    @property
+    def num_classes(self):
+        """K."""
+        return self.logits.shape[1]
+
+    def best(self):
+        """The class with the largest logit of each image, `(N,)`."""
+        return self.logits.argmax(1)
+
+    def right(self, top=1):
+        """Whether the class, or one of the classes, is among the `top` largest.
+
+        Of equal logits, that of the class with the smaller number counts as
+        the larger one.
+
+        Returns:
+            `(N,)` booleans.
+        """
+        parts = [
+            _right(
+                self.logits[start : start + ORDERED],
+                self.labels[start : start + ORDERED],
+                top,
+            )
+            for start in range(0, len(self), ORDERED)
+        ]
+        return np.concatenate(parts)
+
+    def subset(self, indices):
+        """The answers to those images alone."""
+        return Answers(self.logits[indices], self.labels[indices], self.loss)
+
+
+def _right(logits, labels, top):
+    if labels.ndim == 2:
+        best = np.argsort(-logits, axis=1, kind="stable")[:, :top]
+        return np.take_along_axis(labels, best, axis=1).any(1)
+    own = np.take_along_axis(logits, labels[:, np.newaxis], axis=1)
+    smaller = np.arange(logits.shape[1]) < labels[:, np.newaxis]
+    return ((logits > own) | ((logits == own) & smaller)).sum(1) < top
+
+
+def answers_of(model, split, batch_size=200, preprocessing=None, strategy=None):
+    """Computes a classifier's logits for a whole split, each image once.
+
+    Args:
+        model: a Keras model that gives logits of K classes, or a
+            `keras_vit.model_files.ServedModel`.
+        split: a split of a `keras_vit.data.Dataset`, or `(images, labels)`,
+            with labels below K.
+        batch_size: images at a time. It does not change the result.
+        preprocessing: how images of other sizes become the model's: a
+            `keras_vit.preprocessing.Preprocessing`, or text such as
+            `"timm:0.9"`. The model's own by default.
+        strategy: a name that `keras_vit.distribution.strategy` knows, or a
+            `tf.distribute.Strategy`, whose replicas share each batch. Of
+            several workers, each computes all. One device by default.
+
+    Returns:
+        `Answers`.
+
+    Raises:
+        ValueError: if a label is not one of the model's classes, for an
+            unknown preprocessing or strategy, or for a served model under
+            a strategy.
+        FloatingPointError: if a logit is not finite.
+    """
+    from tqdm import tqdm
+
+    from keras_vit.data.evaluation import evaluation_batches
+    from keras_vit.data.splits import Split
+    from keras_vit.layers.head import probabilities_of
+
+    if isinstance(split, tuple):
+        split = Split(*split)
+    own = preprocessing is None
+    preprocessing = carried_by(model) if own else resolve(preprocessing)
+    split.check_classes(model.output_shape[-1])
+    forward, batch_size = _forward(model, min(batch_size, len(split)), strategy)
+    logits = np.empty((len(split), model.output_shape[-1]), np.float32)
+    bar = tqdm(
+        total=len(split),
+        unit=" images",
+        delay=1,  # what takes no time needs no bar
+        mininterval=0.1 if sys.stderr.isatty() else 15,
+        dynamic_ncols=True,
+        leave=False,
+    )
+    done = 0
+    with bar:
+        for images, _, weights in evaluation_batches(
+            split, batch_size, model.input_shape[1:3], preprocessing
+        ):
+            count = int(weights.sum())
+            part = np.asarray(forward(images), np.float32)[:count]
+            if not np.isfinite(part).all():
+                raise FloatingPointError("The model gives logits that are not finite.")
+            logits[done : done + count] = part
+            done += count
+            bar.update(count)
+    loss = "sigmoid" if split.several else probabilities_of(model)
+    return Answers(logits, split.labels, loss)
+
+
+def _forward(model, batch_size, strategy):
+    """A function of images to logits, and a batch size that the replicas divide."""
+    if strategy is None or strategy == "one":
+        return model.predict_on_batch, batch_size
+    from keras_vit import distribution
+    from keras_vit.evaluation.forward import ForwardPass, in_scope
+
+    if not hasattr(model, "weights"):
+        raise ValueError(
+            "A SavedModel is evaluated on one device: leave the strategy out, or name "
+            "a run's folder or a .keras file."
+        )
+    if isinstance(strategy, str):
+        strategy = distribution.strategy(strategy)
+    local = distribution.local_replicas(strategy)
+    with strategy.scope():
+        model = in_scope(model, strategy)
+    return ForwardPass(model, strategy), -(-batch_size // local) * local

@@ -1,0 +1,89 @@
+"""What is measured: a classifier on a data set, its answers computed once."""
+
+from dataclasses import dataclass, field
+
+from keras_vit.evaluation.answers import answers_of
+from keras_vit.evaluation.metrics import evaluation_of
+
+
+@dataclass(eq=False)
+class Context:
+    """A classifier, a data set, and how the one answers the other.
+
+    Attributes:
+        model: a Keras model from images to logits, or a `ServedModel`.
+        dataset: a `keras_vit.data.Dataset`.
+        other: a second model, to compare with; `None`: no comparison.
+        labels: what a file of labels says, a `RealLabels` or a `Subset`
+            (see `keras_vit.evaluation.labels`); `None`: the data set's own.
+        batch_size: images at a time.
+        preprocessing: as `evaluate` takes it.
+        strategy: as `evaluate` takes it.
+        seed: of what is drawn.
+
+    Raises:
+        ValueError: if a model has other classes than the data set, and no
+            `Subset` says which are which.
+    """
+
+    model: object
+    dataset: object
+    other: object = None
+    labels: object = None
+    batch_size: int = 200
+    preprocessing: object = None
+    strategy: object = None
+    seed: int = 0
+    _kept: dict = field(default_factory=dict, repr=False)
+
+    def __post_init__(self):
+        for model in (self.model, self.other):
+            if model is not None:
+                self._check(model.output_shape[-1])
+
+    def _check(self, num_classes):
+        if self.subset is not None:
+            self.subset.check(self.dataset, num_classes)
+        elif num_classes != self.dataset.num_classes:
+            raise ValueError(
+                f"The model has {num_classes} classes, {self.dataset.name} has "
+                f"{self.dataset.num_classes}. A file of labels can say which are which"
+            )
+
+    @property
+    def subset(self):
+        """The `Subset` of the model's classes that the data set has, if any."""
+        return self.labels if hasattr(self.labels, "restricted") else None
+
+    @property
+    def class_names(self):
+        """The classes of answers and labels, in order."""
+        return self.dataset.class_names
+
+    def answers(self, split="test", model=None):
+        """`Answers` of the model, or another one, to a split; computed once.
+
+        Args:
+            split: the name of one of the data set's splits, or any split,
+                which is computed each time.
+            model: of `other`, for example. The context's own by default.
+        """
+        model = self.model if model is None else model
+        if not isinstance(split, str):
+            return self._answers(split, model)
+        if (split, id(model)) not in self._kept:
+            part = self.dataset.splits()[split]
+            self._kept[split, id(model)] = self._answers(part, model)
+        return self._kept[split, id(model)]
+
+    def evaluation(self):
+        """The `Evaluation` of the model on the test split; made once."""
+        if "evaluation" not in self._kept:
+            self._kept["evaluation"] = evaluation_of(self.answers())
+        return self._kept["evaluation"]
+
+    def _answers(self, split, model):
+        answers = answers_of(
+            model, split, self.batch_size, self.preprocessing, self.strategy
+        )
+        return self.subset.restricted(answers) if self.subset else answers

@@ -1,0 +1,67 @@
+"""All that can be measured, by name."""
+
+from dataclasses import dataclass
+
+from keras_vit.evaluation import results
+
+
+def nothing(context):
+    """Says that nothing is lacking, whatever the `Context`."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A row of `MEASUREMENTS`.
+
+    Attributes:
+        measure: a function of a `Context` that gives a `Part`.
+        lacks: a function of a `Context` that says, before any work, why this
+            cannot be measured there; `None` if it can.
+        quick: whether it is measured where nothing is named, because it needs
+            no more than the answers to the test split.
+    """
+
+    measure: object
+    lacks: object = nothing
+    quick: bool = False
+
+
+MEASUREMENTS = {
+    "metrics": Measurement(results.metrics, quick=True),
+    "classes": Measurement(results.classes, quick=True),
+}
+
+
+def chosen(what, context):
+    """The measurements that some words name, and why others are left out.
+
+    Args:
+        what: names of `MEASUREMENTS`, or `["all"]`; empty: the quick ones.
+        context: a `Context`.
+
+    Returns:
+        Names, and a dict of those that `"all"` would have and that cannot be
+        made, with the reasons.
+
+    Raises:
+        ValueError: for an unknown name, with the choices; for one that cannot
+            be measured, with the reason.
+    """
+    unknown = sorted({*what} - {*MEASUREMENTS, "all"})
+    if unknown:
+        raise ValueError(
+            f"Unknown measurement. Expected some of {', '.join(MEASUREMENTS)}, or all. "
+            f"Received: {', '.join(unknown)}"
+        )
+    wanted = [
+        name
+        for name, row in MEASUREMENTS.items()
+        if name in what or "all" in what or (row.quick and not what)
+    ]
+    reasons = {name: MEASUREMENTS[name].lacks(context) for name in wanted}
+    lacking = {name: reason for name, reason in reasons.items() if reason}
+    for name in what:
+        if name in lacking:
+            raise ValueError(f"{name} cannot be measured: {lacking[name]}")
+    names = [name for name in wanted if name not in lacking]
+    return names, lacking if what else {}
