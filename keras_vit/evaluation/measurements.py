@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keras_vit.evaluation import results
+from keras_vit.evaluation import calibration, confusion, results
 
 
 def nothing(context):
@@ -29,6 +29,10 @@ class Measurement:
 MEASUREMENTS = {
     "metrics": Measurement(results.metrics, quick=True),
     "classes": Measurement(results.classes, quick=True),
+    "confusion": Measurement(confusion.confusion, confusion.lacks, quick=True),
+    "real": Measurement(results.real, results.lacks_real, quick=True),
+    "comparison": Measurement(results.comparison, results.lacks_other, quick=True),
+    "calibration": Measurement(calibration.calibration),
 }
 
 
