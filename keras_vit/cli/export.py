@@ -51,7 +51,7 @@ def define(values):
     flags.DEFINE_float(
         "temperature",
         1.0,
-        "What logits are divided by, as keras-vit evaluate --what=calibration finds it.",
+        "What logits are divided by; keras-vit evaluate --what=calibration finds it.",
         **options,
     )
     flags.DEFINE_boolean(
