@@ -32,7 +32,7 @@ MEASUREMENTS = {
     "confusion": Measurement(confusion.confusion, confusion.lacks, quick=True),
     "real": Measurement(results.real, results.lacks_real, quick=True),
     "comparison": Measurement(results.comparison, results.lacks_other, quick=True),
-    "calibration": Measurement(calibration.calibration),
+    "calibration": Measurement(calibration.calibration, calibration.lacks),
 }
 
 
