@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_vit import figures
 from keras_vit.evaluation.intervals import share_interval
-from keras_vit.evaluation.metrics import evaluation_of
+from keras_vit.evaluation.metrics import loss_of
 from keras_vit.evaluation.parts import Part
 from keras_vit.evaluation.temperature import fit_temperature
 
@@ -104,7 +104,7 @@ def calibration(context):
     whole, bins = [], []
     for one in (1.0, temperature):
         answers = reported.divided(one)
-        found, loss = reliability(answers), evaluation_of(answers).loss
+        found, loss = reliability(answers), loss_of(answers)
         first, *others = _rows(one, found, loss, context.seed)
         whole.append(first)
         bins += others
