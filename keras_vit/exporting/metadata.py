@@ -24,8 +24,7 @@ def check_class_names(model, class_names):
     classes = model.output_shape[-1]
     if len(class_names) != classes:
         raise ValueError(
-            f"The model has {classes} classes. "
-            f"Received: {len(class_names)} class names"
+            f"The model has {classes} classes. Received: {len(class_names)} class names"
         )
     check_lines(class_names)
 

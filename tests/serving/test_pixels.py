@@ -26,7 +26,9 @@ def test_a_header_is_read_where_all_else_is_cut_off(rng):
     assert pixels_of(encoded(smooth(rng, 61, 47), "PNG")[:30]) == 61 * 47
 
 
-@pytest.mark.parametrize("file", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"])
+@pytest.mark.parametrize(
+    "file", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"]
+)
 def test_what_is_no_image_has_none(file):
     assert pixels_of(file) == 0
 
