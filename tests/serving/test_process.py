@@ -30,10 +30,18 @@ def head(path, length, *more, method="POST"):
 
 @pytest.fixture(scope="module")
 def process(pets):
-    with Process(pets, "--timeout=3", "--max_body_mb=4") as server:
+    """One whose time limits no slow machine meets."""
+    with Process(pets, f"--timeout={PATIENCE}", "--max_body_mb=4") as server:
         with server.client() as client:  # what is done once is done
             for _ in range(20):
                 assert client.post(server.path, json=QUESTION).status_code == 200
+        yield server
+
+
+@pytest.fixture(scope="module")
+def hasty(pets):
+    """One that soon gives up who stalls."""
+    with Process(pets, "--timeout=3", "--max_body_mb=4") as server:
         yield server
 
 
@@ -82,11 +90,9 @@ STALLED = {
 }
 
 
-def test_clients_that_stall_are_told_so_and_left(process):
+def test_clients_that_stall_are_told_so_and_left(hasty):
     with contextlib.ExitStack() as stack:
-        connections = {
-            where: stack.enter_context(process.connect()) for where in STALLED
-        }
+        connections = {where: stack.enter_context(hasty.connect()) for where in STALLED}
         for where, connection in connections.items():
             connection.sendall(STALLED[where])
         for where, connection in connections.items():
@@ -98,8 +104,8 @@ def test_clients_that_stall_are_told_so_and_left(process):
             assert b"connection: close" in last.lower()
 
 
-def test_a_connection_without_a_request_is_closed_in_silence(process):
-    assert process.exchange() == b""
+def test_a_connection_without_a_request_is_closed_in_silence(hasty):
+    assert hasty.exchange() == b""
 
 
 @pytest.mark.parametrize(
@@ -140,9 +146,9 @@ def test_a_body_above_the_limit_is_refused_and_never_held(process):
     assert process.memory("VmHWM") - before < 30 * MB
 
 
-def test_a_body_that_is_refused_and_does_not_end_is_cut_off(process):
-    with process.connect() as connection:
-        connection.sendall(head(process.path, 100 * MB))
+def test_a_body_that_is_refused_and_does_not_end_is_cut_off(hasty):
+    with hasty.connect() as connection:
+        connection.sendall(head(hasty.path, 100 * MB))
         top = connection.recv(2**16)
         assert top.startswith(b"HTTP/1.1 413 ")
         with pytest.raises(ConnectionError):  # once the server has had enough
@@ -151,17 +157,17 @@ def test_a_body_that_is_refused_and_does_not_end_is_cut_off(process):
                 time.sleep(0.05)
 
 
-def test_who_does_not_read_answers_is_left(process):
+def test_who_does_not_read_answers_is_left(hasty):
     question = {"signature_name": "attention", "instances": [b64(RED)] * 128}
     body = json.dumps(question).encode()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect(("127.0.0.1", process.port))
+        connection.connect(("127.0.0.1", hasty.port))
         connection.settimeout(PATIENCE)
         with pytest.raises(ConnectionError):
             while True:  # the answers fill all buffers, and then it ends
-                connection.sendall(head(process.path, len(body)) + body)
-    assert answered(process)
+                connection.sendall(head(hasty.path, len(body)) + body)
+    until(lambda: answered(hasty))
 
 
 async def one_of_many(port, path, start):
@@ -197,10 +203,9 @@ def test_a_thousand_connections_at_once_are_all_answered(process):
         assert told["predictions"][0]["classes"][0] == "gnu"
     for answer in set(answers) - set(good):
         status, error = status_and_error(answer)
-        assert status in (503, 504)  # the latter of a machine that is slow
-        if status == 503:
-            assert "in a second" in error
-            assert b"retry-after: 1" in answer
+        assert status == 503
+        assert "in a second" in error
+        assert b"retry-after: 1" in answer
     assert answered(process)
 
 
