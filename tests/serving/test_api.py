@@ -1,9 +1,12 @@
 """TensorFlow Serving's requests, answered as it answers them."""
 
 import asyncio
+import importlib
 import json
+import pathlib
 import shutil
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from keras_vit.serving.versions import State
 from serving import stand_in
 from serving.local import PREDICT, Local, b64, error_in
 
+EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "serving"
 MODEL = "/v1/models/pets"
 RED, BLUE = (250, 10, 20), (5, 30, 200)
 
@@ -93,6 +97,21 @@ def test_where_no_image_can_be_read_each_is_still_told_of(local, signature):
     assert errors == [stand_in.TOO_LARGE, stand_in.NOT_AN_IMAGE]
     told = local.predict(signature_name=signature, inputs=asked["instances"])
     assert (told.status_code, told.json()["outputs"]["error"]) == (400, errors)
+
+
+def test_the_examples_client_tells_of_each_image_whether_one_can_be_read_or_none(
+    local, monkeypatch
+):
+    monkeypatch.syspath_prepend(EXAMPLE)
+    client = importlib.import_module("client_rest")
+    session = types.SimpleNamespace(
+        post=lambda url, json, timeout: local.ask("POST", url, json=json)
+    )
+    for good in ([stand_in.png(RED)], []):
+        rows = client.classify([b"?", b"", *good], "", "pets", session=session)
+        assert [row["error"] for row in rows[:2]] == [stand_in.NOT_AN_IMAGE] * 2
+        for row in rows[2:]:
+            check(row, RED)
 
 
 def test_images_of_too_many_pixels_together_are_refused_before_any_is_run(pets, held):
