@@ -5,6 +5,8 @@ from keras_vit.inspect.filters import filter_shares as filter_shares
 from keras_vit.inspect.filters import patch_filters as patch_filters
 from keras_vit.inspect.filters import root_filters as root_filters
 from keras_vit.inspect.positions import position_similarity as position_similarity
+from keras_vit.inspect.positions import position_vectors as position_vectors
+from keras_vit.inspect.positions import relative_positions as relative_positions
 from keras_vit.inspect.rollout import attention_rollout as attention_rollout
 from keras_vit.inspect.rollout import rollout as rollout
 from keras_vit.inspect.similarity import cka as cka

@@ -125,7 +125,7 @@ def summary(model):
         Row(
             name=layer.name,
             kind=type(layer).__name__,
-            output_shape=tuple(layer.output.shape[1:]),
+            output_shape=tape.shapes[layer.name][1:],
             parameters=layer.count_params(),
             multiply_adds=counted[layer.name],
             activation_bytes=FLOAT32 * kept[layer.name],
