@@ -89,7 +89,9 @@ def summary(model):
     Activation memory is counted of the values that gradients read: what goes
     into a dense layer, a convolution, a normalisation or a GELU, what comes
     out of a softmax or a ReLU, both factors of a product. Without dropout's
-    masks, and in float32 under any dtype policy.
+    masks, and in float32 under any dtype policy. Where a backend takes GELU
+    and normalisations apart and nothing fuses them again, it keeps their
+    parts as well: TensorFlow without XLA 1.7 times as much of ViT-B/16.
 
     Nothing is computed: a model built under `unallocated` will do.
 

@@ -12,7 +12,8 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 import keras_vit
-from keras_vit import inspect
+from keras_vit import inspect, layers
+from keras_vit.inspect.costs import RULES
 from keras_vit.layers import ResNetStem
 from keras_vit.model import ResNet
 
@@ -103,6 +104,12 @@ def test_parameters_and_shapes_are_those_of_the_model(name):
         if layer.name != "positions":  # is called more than once, so has no one output
             assert shapes.pop(layer.name) == layer.output.shape[1:]
     assert set(shapes) <= {"positions"}
+
+
+def test_every_layer_of_the_package_has_a_rule():
+    own = [one for one in vars(layers).values() if isinstance(one, type)]
+    assert len(own) > 10
+    assert all(set(one.__mro__) & RULES.keys() for one in own)
 
 
 def test_published_multiply_adds_follow_without_the_memory_of_the_weights():
