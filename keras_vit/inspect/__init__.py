@@ -1,5 +1,12 @@
 """What a model attends to."""
 
 from keras_vit.inspect.attention import attention_maps as attention_maps
+from keras_vit.inspect.cell import cell_size as cell_size
+from keras_vit.inspect.distance import attention_distance as attention_distance
+from keras_vit.inspect.distance import mean_distance as mean_distance
+from keras_vit.inspect.heads import head_maps as head_maps
+from keras_vit.inspect.relevance import grad_cam as grad_cam
+from keras_vit.inspect.relevance import gradient_rollout as gradient_rollout
 from keras_vit.inspect.rollout import attention_rollout as attention_rollout
 from keras_vit.inspect.rollout import rollout as rollout
+from keras_vit.inspect.tokens import token_norms as token_norms
