@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_vit.inspect.attention import blocks_of
 from keras_vit.inspect.batches import batches_of
+from keras_vit.inspect.inspector import inspector
 from keras_vit.layers.rotary_positions import rotary_angles
 
 
@@ -141,13 +142,12 @@ def relative_positions(model, images, batch_size=64):
     >>> relative_positions(model, np.zeros((1, 32, 32, 3))).shape
     (2, 1, 7)
     """
-    blocks = blocks_of(model)
-    if any(block.attention.relative is None for block in blocks):
+    if any(block.attention.relative is None for block in blocks_of(model)):
         raise ValueError(
             "Expected a model with relative positions. "
             f"Received: {model.name!r}, without"
         )
-    biases = keras.Model(model.input, _OffsetBiases(blocks)([b.input for b in blocks]))
+    biases = inspector(model, _bias_model)
     total, count = 0.0, 0
     for batch in batches_of(images, batch_size):
         total = total + len(batch) * biases.predict_on_batch(batch).astype("float64")
@@ -155,6 +155,12 @@ def relative_positions(model, images, batch_size=64):
     if not count:
         raise ValueError("Expected at least one image. Received: none")
     return (total / count).astype("float32")
+
+
+def _bias_model(model):
+    blocks = blocks_of(model)
+    inputs = [block.input for block in blocks]
+    return keras.Model(model.input, _OffsetBiases(blocks)(inputs))
 
 
 class _OffsetBiases(keras.layers.Layer):

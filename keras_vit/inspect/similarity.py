@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_vit.inspect.attention import blocks_of
 from keras_vit.inspect.batches import batches_of
+from keras_vit.inspect.inspector import inspector
 
 LEAST = 4  # images of a batch; the estimate divides by n - 3
 
@@ -109,7 +110,7 @@ def cka_layers(model_a, model_b, images, batch_size=64):
     >>> similarity.shape, similarity[1, 1].round(4)
     ((2, 2), np.float32(1.0))
     """
-    grams_a, grams_b = _gram_model(model_a), _gram_model(model_b)
+    grams_a, grams_b = (inspector(one, _gram_model) for one in (model_a, model_b))
     if model_a.input_shape != model_b.input_shape:
         raise ValueError(
             "Expected two models of images of one size, as keras_vit.resize can make "
