@@ -14,7 +14,8 @@ class RelativePositions(keras.layers.Layer):
     own, `r`, that all heads share (arXiv:1803.02155). The bias is `q . r`.
 
     Of pairs in which a token is no patch (class and distillation token,
-    registers) there is no offset, and the bias is 0.
+    registers) there is no offset, and the bias is 0. Where a head reads the
+    class token alone, offsets thus play no part in the last block.
 
     B images, H heads, T tokens, the last N of which are patches, d features
     of a head.
