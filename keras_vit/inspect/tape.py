@@ -15,6 +15,14 @@ import keras
 PRODUCTS = {"Conv", "DepthwiseConv", "Dot", "Einsum", "Matmul", "Tensordot"}
 
 
+@dataclass(frozen=True)
+class Memory:
+    """Room for `size` numbers. Two of one size are not the same."""
+
+    size: int
+    number: int
+
+
 @dataclass(frozen=True, eq=False)
 class Value:
     """An array of one image: its shape, which begins with 1, and its memory.
@@ -23,20 +31,12 @@ class Value:
     """
 
     shape: tuple[int, ...]
-    memory: "Memory"
+    memory: Memory
 
     @property
     def size(self):
         """Its numbers."""
         return math.prod(self.shape)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Room for `size` numbers. Two of one size are not the same."""
-
-    size: int
-    number: int
 
 
 @dataclass(frozen=True)
