@@ -1,6 +1,6 @@
 """What it costs to look inside, beside plain inference, in one run.
 
-    python benchmarks/inspect.py [--model=ViT_B16] [--rounds=10] [--images=128]
+    python benchmarks/looking.py [--model=ViT_B16] [--rounds=10] [--images=128]
 
 Interleaves attention rollout and the other looks with the model's own forward pass
 on the same batch; prints medians and ratios. Then measures, in a process of its own,
