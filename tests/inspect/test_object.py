@@ -26,7 +26,8 @@ def trained(fixtures):
         num_classes=10,
         stem=layers.ResNetStem((), name="stem"),
     )
-    return keras_vit.load_weights(model, fixtures / "fashion_mnist_hybrid.npz") or model
+    keras_vit.load_weights(model, fixtures / "fashion_mnist_hybrid.npz")
+    return model
 
 
 def shuffled(model, seed):
@@ -56,23 +57,21 @@ def on_the_object(maps, images):
 def test_a_trained_model_attends_to_the_object_and_a_shuffled_one_does_not(
     fixtures, images
 ):
-    """1.45 times as much as to its area, and 0.96 to 1.04 of three shuffled ones.
+    """In the paper's form of the rollout, without the residual.
 
-    That is the paper's form of the rollout, without the residual. Of pictures
-    of others, as a control for objects being in the middle, see below.
+    1.45 times what its area would have, and in 87 % of the images more; of
+    three shuffled models 0.97 to 1.03. Most of it is knowing where clothes
+    lie: on the objects of other images it is 1.41. With the residual, which
+    leaves two blocks little to say, it is 1.06.
     """
     model = trained(fixtures)
-    maps = inspect.attention_rollout(model, images, residual=False)
-    ratios = on_the_object(maps, images)
-    others = on_the_object(maps, np.roll(images, 1, axis=0))
-    with_residual = on_the_object(inspect.attention_rollout(model, images), images)
-    print(ratios.mean(), (ratios > 1).mean(), others.mean(), with_residual.mean())
+    ratios = on_the_object(
+        inspect.attention_rollout(model, images, residual=False), images
+    )
     assert ratios.mean() > 1.35
     assert (ratios > 1).mean() > 0.8
+    with_residual = on_the_object(inspect.attention_rollout(model, images), images)
+    assert with_residual.mean() > 1.04
     for seed in range(3):
         maps = inspect.attention_rollout(shuffled(model, seed), images, residual=False)
-        print(
-            on_the_object(maps, images).mean(),
-            on_the_object(inspect.attention_rollout(model, images), images).mean(),
-        )
         assert on_the_object(maps, images).mean() < 1.15
