@@ -61,8 +61,9 @@ def test_a_trained_model_attends_to_the_object_and_a_shuffled_one_does_not(
 
     1.45 times what its area would have, and in 87 % of the images more; of
     three shuffled models 0.97 to 1.03. Most of it is knowing where clothes
-    lie: on the objects of other images it is 1.41. With the residual, which
-    leaves two blocks little to say, it is 1.06.
+    lie: on the objects of other images it is 1.42 (over all 2,000 images, the
+    image's own is 0.029 more, with a standard error of 0.008). With the
+    residual, which leaves two blocks little to say, it is 1.06.
     """
     model = trained(fixtures)
     ratios = on_the_object(
