@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keras_vit.evaluation import results
+from keras_vit.evaluation import resolution, results, robustness
 
 
 def nothing(context):
@@ -29,6 +29,8 @@ class Measurement:
 MEASUREMENTS = {
     "metrics": Measurement(results.metrics, quick=True),
     "classes": Measurement(results.classes, quick=True),
+    "robustness": Measurement(robustness.measured),
+    "resolution": Measurement(resolution.measured),
 }
 
 
