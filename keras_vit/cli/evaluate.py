@@ -31,6 +31,16 @@ def define(values):
         **options,
     )
     flags.DEFINE_string(
+        "compare", None, "Another model, to compare on the same images.", **options
+    )
+    flags.DEFINE_string(
+        "labels",
+        None,
+        "A JSON file: the right classes of each image, as ImageNet's ReaL labels are "
+        "published; or the model's class for each of the data set's.",
+        **options,
+    )
+    flags.DEFINE_string(
         "folder",
         None,
         "Where evaluation.json, report.md, tables and pictures go; "
@@ -70,7 +80,7 @@ def run(values):
         parts.append(MEASUREMENTS[name].measure(context))
         print(_lines(name, parts[-1]))
     for name, reason in left_out.items():
-        print(f"  {name:<6} left out: {reason}")
+        print(f"  {name}: left out: {reason}")
     facts = {"model": values.model, "dataset": context.dataset.name}
     if "metrics" in names:
         facts |= numbers_of(context.evaluation(), context.class_names)
@@ -85,6 +95,7 @@ def _context(values):
     from keras_vit import distribution
     from keras_vit.data import load
     from keras_vit.evaluation.context import Context
+    from keras_vit.evaluation.labels import read_labels
     from keras_vit.model_files import load_classifier
     from keras_vit.preprocessing import resolve
 
@@ -92,10 +103,19 @@ def _context(values):
     strategy = None
     if values.strategy != "one":  # before anything else of TensorFlow
         strategy = distribution.strategy(values.strategy)
-    model = load_classifier(values.model).model
+    classifier = load_classifier(values.model)
+    dataset = load(values.dataset, **dataset_flags.arguments(values))
+    labels = values.labels and read_labels(
+        values.labels,
+        dataset,
+        classifier.model.output_shape[-1],
+        classifier.class_names,
+    )
     return Context(
-        model,
-        load(values.dataset, **dataset_flags.arguments(values)),
+        classifier.model,
+        dataset,
+        other=values.compare and load_classifier(values.compare).model,
+        labels=labels,
         batch_size=values.batch_size,
         preprocessing=preprocessing,
         strategy=strategy,

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_vit.preprocessing import carried_by, resolve
 
-ORDERED = 1024  # images whose classes are put in order at once
+AT_ONCE = 1000  # images, where numbers for each class are in float64
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,49 @@ class Answers:
         Returns:
             `(N,)` booleans.
         """
-        parts = [
-            _right(
-                self.logits[start : start + ORDERED],
-                self.labels[start : start + ORDERED],
-                top,
-            )
-            for start in range(0, len(self), ORDERED)
-        ]
+        parts = [_right(one.logits, one.labels, top) for one in self.parts()]
         return np.concatenate(parts)
+
+    def targets(self):
+        """Zeros and ones, `(N, K)`: which classes each image shows."""
+        return self.labels if self.several else one_hot(self.labels, self.num_classes)
+
+    def probabilities(self):
+        """By softmax or sigmoid, `(N, K)` float64. Of many images, ask `parts`."""
+        return _PROBABILITIES[self.loss](self.logits.astype(np.float64))
+
+    def divided(self, temperature):
+        """The answers with all logits divided by a temperature."""
+        logits = self.logits / np.float32(temperature)
+        return Answers(logits, self.labels, self.loss)
 
     def subset(self, indices):
         """The answers to those images alone."""
         return Answers(self.logits[indices], self.labels[indices], self.loss)
+
+    def parts(self):
+        """Yields answers to a few images at a time, in order."""
+        for start in range(0, len(self), AT_ONCE):
+            yield self.subset(slice(start, start + AT_ONCE))
+
+
+def one_hot(classes, num_classes):
+    """Zeros and a one for each image, `(N, K)`."""
+    targets = np.zeros((len(classes), num_classes))
+    targets[np.arange(len(classes)), classes] = 1
+    return targets
+
+
+def _softmax(logits):
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
+
+
+def _sigmoid(logits):
+    return np.exp(-np.logaddexp(0, -logits))
+
+
+_PROBABILITIES = {"softmax": _softmax, "sigmoid": _sigmoid}
 
 
 def _right(logits, labels, top):

@@ -44,10 +44,12 @@ def right_under(
 
     from keras_vit.data.evaluation import evaluation_batches
     from keras_vit.evaluation.answers import Answers, forward_of
+    from keras_vit.layers.head import probabilities_of
 
     preprocessing = resolve(preprocessing) if preprocessing else carried_by(model)
     split.check_classes(model.output_shape[-1])
     forward, batch_size = forward_of(model, min(batch_size, len(split)), strategy)
+    loss = "sigmoid" if split.several else probabilities_of(model)
     right = np.zeros((len(changes), len(split)), bool)
     bar = tqdm(
         total=right.size,
@@ -67,7 +69,8 @@ def right_under(
             shown = np.zeros_like(images)  # black where a batch is filled up
             for number, change in enumerate(changes):
                 shown[:count] = change(images[:count], places)
-                answers = Answers(np.asarray(forward(shown))[:count], labels[:count])
+                logits = np.asarray(forward(shown), np.float32)[:count]
+                answers = Answers(logits, labels[:count], loss)
                 answers = restricted(answers) if restricted else answers
                 right[number, places] = answers.right()
                 bar.update(count)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from keras_vit.evaluation.answers import answers_of
+from keras_vit.evaluation.labels import Subset
 from keras_vit.evaluation.metrics import evaluation_of
 
 
@@ -42,18 +43,21 @@ class Context:
                 self._check(model.output_shape[-1])
 
     def _check(self, num_classes):
-        if self.subset is not None:
-            self.subset.check(self.dataset, num_classes)
-        elif num_classes != self.dataset.num_classes:
+        if self.subset is None and num_classes != self.dataset.num_classes:
             raise ValueError(
                 f"The model has {num_classes} classes, {self.dataset.name} has "
                 f"{self.dataset.num_classes}. A file of labels can say which are which"
+            )
+        if self.subset is not None and num_classes != self.subset.num_classes:
+            raise ValueError(
+                f"The file of labels is for a model of {self.subset.num_classes} "
+                f"classes. Received: one of {num_classes}"
             )
 
     @property
     def subset(self):
         """The `Subset` of the model's classes that the data set has, if any."""
-        return self.labels if hasattr(self.labels, "restricted") else None
+        return self.labels if isinstance(self.labels, Subset) else None
 
     @property
     def class_names(self):

@@ -54,6 +54,17 @@ def interval(values, seed=0):
     return float(low), float(high)
 
 
+def share_interval(right, count, seed=0):
+    """The `interval` of a share: of `right` images among `count`.
+
+    Example:
+
+    >>> share_interval(80, 100) == interval([True] * 80 + [False] * 20)
+    True
+    """
+    return interval(np.repeat([1, 0], [right, count - right]), seed)
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Two models on the same images.

@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-from keras_vit.evaluation import resolution, results, robustness
+from keras_vit.evaluation import (
+    calibration,
+    confusion,
+    resolution,
+    results,
+    robustness,
+)
 
 
 def nothing(context):
@@ -29,6 +35,10 @@ class Measurement:
 MEASUREMENTS = {
     "metrics": Measurement(results.metrics, quick=True),
     "classes": Measurement(results.classes, quick=True),
+    "confusion": Measurement(confusion.confusion, confusion.lacks, quick=True),
+    "real": Measurement(results.real, results.lacks_real, quick=True),
+    "comparison": Measurement(results.comparison, results.lacks_other, quick=True),
+    "calibration": Measurement(calibration.calibration),
     "robustness": Measurement(robustness.measured),
     "resolution": Measurement(resolution.measured),
 }

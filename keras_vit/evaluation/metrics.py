@@ -4,10 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keras_vit.evaluation.answers import answers_of
+from keras_vit.evaluation.answers import answers_of, one_hot
 
 MOST_CONFUSED = 4096  # classes, beyond which no confusion matrix is kept
-COUNTED = 1000  # images at once, in float64
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,8 @@ class Tally:
         if self._confusion is not None:
             np.add.at(self._confusion, (labels, best), 1)
         if not self.several:
-            labels = _one_hot(labels, self.num_classes)
-        answered = logits > 0 if self.several else _one_hot(best, self.num_classes)
+            labels = one_hot(labels, self.num_classes)
+        answered = logits > 0 if self.several else one_hot(best, self.num_classes)
         self._classes += (labels.sum(0), answered.sum(0), (labels * answered).sum(0))
         # A tie goes to the class with the smaller number, as in argmax.
         order = np.argsort(-logits, axis=1, kind="stable")
@@ -159,9 +158,8 @@ def evaluate(model, split, batch_size=200, preprocessing=None, strategy=None):
 def evaluation_of(answers):
     """The `Evaluation` of `Answers`."""
     tally = Tally(answers.num_classes, answers.loss, answers.several)
-    for start in range(0, len(answers), COUNTED):
-        part = slice(start, start + COUNTED)
-        tally.add(answers.logits[part], answers.labels[part])
+    for part in answers.parts():
+        tally.add(part.logits, part.labels)
     precision = mean_average_precision(answers) if answers.several else None
     return replace(tally.result(), mean_average_precision=precision)
 
@@ -196,12 +194,6 @@ def average_precision(scores, labels):
     found = labels.cumsum()[last]
     precision = found / (np.flatnonzero(last) + 1)
     return float((np.diff(found, prepend=0) * precision).sum() / labels.sum())
-
-
-def _one_hot(classes, num_classes):
-    targets = np.zeros((len(classes), num_classes))
-    targets[np.arange(len(classes)), classes] = 1
-    return targets
 
 
 def _softmax(logits, targets):

@@ -8,6 +8,7 @@ import pathlib
 from keras_vit import figures
 from keras_vit.files import written_whole
 
+NAMES = "surrogateescape"  # as the file system has them, whatever their bytes are
 MOST_ROWS = 20  # of a table in report.md; all of them are in its CSV file
 
 
@@ -58,7 +59,7 @@ def write_parts(parts, folder, title, facts):
                 figures.write(figure, folder / names[-1])
     told = {one.name: {"title": one.title, "rows": list(one.rows)} for one in parts}
     with written_whole(folder / "report.md") as scratch:
-        scratch.write_text(_markdown(parts, title), encoding="utf-8")
+        scratch.write_text(_markdown(parts, title), encoding="utf-8", errors=NAMES)
     _write_json(folder / "evaluation.json", facts | {"parts": told})
     return names
 
@@ -71,7 +72,7 @@ def _write_json(path, numbers):
 def _write_csv(path, part):
     with (
         written_whole(path) as scratch,
-        open(scratch, "w", newline="", encoding="utf-8") as stream,
+        open(scratch, "w", newline="", encoding="utf-8", errors=NAMES) as stream,
     ):
         writer = csv.DictWriter(stream, part.columns)
         writer.writeheader()
@@ -81,7 +82,7 @@ def _write_csv(path, part):
 def _markdown(parts, title):
     lines = [f"# {title}", ""]
     for part in parts:
-        lines += [f"## {part.title}", "", *_table(part), ""]
+        lines += [f"## {part.name}: {part.title}", "", *_table(part), ""]
         for stem in part.figures:
             lines += [f"![{stem}]({stem}.png)", ""]
     return "\n".join(lines)

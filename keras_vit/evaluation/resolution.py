@@ -45,8 +45,10 @@ class Resolutions:
             for size, right in zip(self.sizes, answers, strict=True)
             if right is not None
         ]
-        height, width = self.own
-        title = f"Other resolutions than the model's own {height} x {width} pixels"
+        title = "no accuracy at other resolutions"
+        if rows:
+            ends = (choose(rows, key=lambda row: row["top1"]) for choose in (min, max))
+            title = "accuracy from " + " to ".join(map(_words, ends))
         draw = functools.partial(figures.resolution_curves, rows, (LOST, REBUILT))
         drawings = {"resolution": lambda: draw(min(self.own))} if rows else {}
         return Part("resolution", title, tuple(rows), drawings)
@@ -61,6 +63,13 @@ class Resolutions:
             "low": low,
             "high": high,
         }
+
+
+def _words(row):
+    return (
+        f"{100 * row['top1']:.2f} % at {row['height']} x {row['width']} pixels "
+        f"({row['what']})"
+    )
 
 
 def resolutions(
@@ -124,7 +133,7 @@ def resolutions(
         "preprocessing": preprocessing,
         "strategy": strategy,
     }
-    smaller = [size for size in sizes if size <= own]
+    smaller = [size for size in sizes if min(size) <= min(own)]
     changes = [functools.partial(lowered, size) for size in smaller]
     right = right_under(model, split, changes, restricted=restricted, **how)
     lost = dict(zip(smaller, right, strict=True))

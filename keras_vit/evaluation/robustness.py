@@ -11,6 +11,7 @@ from keras_vit.evaluation.corruptions import (
     COMMON,
     CORRUPTIONS,
     SEVERITIES,
+    TABLES,
     check_choices,
     corrupt,
     table_for,
@@ -63,21 +64,20 @@ class Robustness:
 
     def part(self):
         """A `Part`: a row for each accuracy, with its interval, and their means."""
-        rows = [self._row("none", 0, self.clean)]
+        cells = {("none", 0): self.clean, ("mean", "mean"): self.right.mean((0, 1))}
+        for name, right in zip(self.corruptions, self.right, strict=True):
+            cells[name, "mean"] = right.mean(0)
+        for severity, right in zip(self.severities, self.right.mean(0), strict=True):
+            cells["mean", severity] = right
         for name, of_one in zip(self.corruptions, self.right, strict=True):
             for severity, right in zip(self.severities, of_one, strict=True):
-                rows.append(self._row(name, severity, right))
-            rows.append(self._row(name, "mean", of_one.mean(0)))
-        for severity, right in zip(self.severities, self.right.mean(0), strict=True):
-            rows.append(self._row("mean", severity, right))
-        rows.append(self._row("mean", "mean", self.right.mean((0, 1))))
-        table = {(row["corruption"], row["severity"]): row for row in rows}
-        severities = ", ".join(map(str, self.severities))
+                cells[name, severity] = right
+        table = {place: self._row(*place, right) for place, right in cells.items()}
         title = (
-            f"{len(self.corruptions)} corruptions at severities {severities}: "
-            f"{100 * self.mean:.2f} % right on average of {len(self.clean):,} images, "
-            f"{100 * self.clean.mean():.2f} % without, "
-            f"{100 * self.relative_drop:.1f} % of it lost"
+            f"{100 * self.mean:.2f} % right on average under {len(self.corruptions)} "
+            f"corruptions with the numbers of {TABLES[self.table].name}, "
+            f"{100 * self.clean.mean():.2f} % without, of "
+            f"{len(self.clean):,} images: {100 * self.relative_drop:.1f} % are lost"
         )
         groups = {}
         for name in self.corruptions:
@@ -93,7 +93,7 @@ class Robustness:
                 self.example, self.corruptions, self.seed, self.table
             ),
         }
-        return Part("robustness", title, tuple(rows), drawings)
+        return Part("robustness", title, tuple(table.values()), drawings)
 
     def _row(self, corruption, severity, values):
         low, high = interval(values, self.seed)

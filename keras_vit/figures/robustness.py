@@ -92,7 +92,7 @@ def resolution_curves(rows, kinds, own):
         ylim=(0, 102),
     )
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, loc="lower right")
+    figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 

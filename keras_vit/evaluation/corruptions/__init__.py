@@ -1,6 +1,7 @@
 """The common corruptions of Hendrycks and Dietterich (arXiv:1903.12261)."""
 
 from keras_vit.evaluation.corruptions.corrupt import SEVERITIES as SEVERITIES
+from keras_vit.evaluation.corruptions.corrupt import TABLES as TABLES
 from keras_vit.evaluation.corruptions.corrupt import check_choices as check_choices
 from keras_vit.evaluation.corruptions.corrupt import corrupt as corrupt
 from keras_vit.evaluation.corruptions.corrupt import table_for as table_for

@@ -3,13 +3,23 @@
 import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
 from keras_vit.evaluation.corruptions.table import CORRUPTIONS
 
 SEVERITIES = (1, 2, 3, 4, 5)
-TABLES = {"imagenet": 224, "cifar": 32}  # pixels a side, that the numbers are made for
+
+
+class Table(NamedTuple):
+    """Whose parameters they are, and the side in pixels that they were made for."""
+
+    name: str
+    side: int
+
+
+TABLES = {"imagenet": Table("ImageNet-C", 224), "cifar": Table("CIFAR-10-C", 32)}
 
 
 def corrupt(images, name, severity, *, seed=0, indices=None, table=None):
@@ -96,5 +106,5 @@ def table_for(height, width):
     >>> table_for(28, 28), table_for(384, 384)
     ('cifar', 'imagenet')
     """
-    boundary = (TABLES["imagenet"] * TABLES["cifar"]) ** 0.5  # 84.7
+    boundary = (TABLES["imagenet"].side * TABLES["cifar"].side) ** 0.5  # 84.7
     return "imagenet" if min(height, width) > boundary else "cifar"
