@@ -4,8 +4,8 @@ from keras_vit.figures.data import data_histograms as data_histograms
 from keras_vit.figures.drawing import write as write
 from keras_vit.figures.results import confusion_matrix as confusion_matrix
 from keras_vit.figures.results import learning_curves as learning_curves
+from keras_vit.figures.results import reliability_diagram as reliability_diagram
 from keras_vit.figures.robustness import resolution_curves as resolution_curves
 from keras_vit.figures.robustness import robustness_lines as robustness_lines
 from keras_vit.figures.robustness import robustness_table as robustness_table
-from keras_vit.figures.results import reliability_diagram as reliability_diagram
 from keras_vit.figures.sheets import contact_sheet as contact_sheet
