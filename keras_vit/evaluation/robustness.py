@@ -157,6 +157,8 @@ def robustness(
     """
     corruptions, severities = tuple(corruptions), tuple(severities)
     check_choices(corruptions, severities)
+    if not corruptions or not severities:
+        raise ValueError("Expected at least one corruption and one severity.")
     split = drawn(split, limit, seed)
     table = table_for(*model.input_shape[1:3])
     seen = []

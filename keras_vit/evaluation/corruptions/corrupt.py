@@ -38,8 +38,8 @@ def corrupt(images, name, severity, *, seed=0, indices=None, table=None):
         severity: from 1 to 5.
         seed: of what is drawn; from 0. What an image gets follows from
             (seed, name, its index), so from no batch.
-        indices: B integers, the images' places in their split; 0 to B - 1 by
-            default.
+        indices: B integers from 0, the images' places in their split; 0 to
+            B - 1 by default.
         table: `"imagenet"` or `"cifar"`; `table_for` the images' size by
             default.
 
@@ -47,8 +47,8 @@ def corrupt(images, name, severity, *, seed=0, indices=None, table=None):
         uint8 pixels `(B, H, W, 3)`.
 
     Raises:
-        ValueError: for images that are not uint8, an unknown name, severity or
-            table.
+        ValueError: for images that are not uint8, for an unknown name, severity
+            or table.
 
     Example:
 
