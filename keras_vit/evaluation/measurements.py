@@ -7,7 +7,7 @@ from keras_vit.evaluation import (
     confusion,
     resolution,
     results,
-    robustness,
+    under_corruptions,
 )
 
 
@@ -38,8 +38,8 @@ MEASUREMENTS = {
     "confusion": Measurement(confusion.confusion, confusion.lacks, quick=True),
     "real": Measurement(results.real, results.lacks_real, quick=True),
     "comparison": Measurement(results.comparison, results.lacks_other, quick=True),
-    "calibration": Measurement(calibration.calibration),
-    "robustness": Measurement(robustness.measured),
+    "calibration": Measurement(calibration.calibration, calibration.lacks),
+    "robustness": Measurement(under_corruptions.measured),
     "resolution": Measurement(resolution.measured),
 }
 

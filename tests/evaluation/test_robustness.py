@@ -12,10 +12,12 @@ from keras_vit.evaluation import (
     evaluate,
     interval,
     resolution,
+    resolutions,
     robustness,
+    under_corruptions,
 )
 from keras_vit.evaluation.context import Context
-from keras_vit.evaluation.corruptions import corrupt
+from keras_vit.evaluation.corruptions import CORRUPTIONS, corrupt
 from keras_vit.evaluation.measurements import MEASUREMENTS, chosen
 from keras_vit.evaluation.report import write_parts
 from keras_vit.preprocessing import resolve
@@ -35,7 +37,7 @@ def split():
 
 @pytest.fixture(scope="module")
 def at_resolutions(model, split):
-    return resolution.resolutions(model, split, [4, 8, 16, 20], batch_size=5)
+    return resolutions(model, split, [4, 8, 16, 20], batch_size=5)
 
 
 def right_one_by_one(model, split, change, preprocessing="vit_jax"):
@@ -54,9 +56,7 @@ def test_accuracies_under_corruptions_are_those_of_a_plain_loop(
     model, split, batch_size
 ):
     names, severities = ("gaussian_noise", "jpeg_compression"), (2, 5)
-    found = robustness.robustness(
-        model, split, names, severities, batch_size=batch_size, seed=3
-    )
+    found = robustness(model, split, names, severities, batch_size=batch_size, seed=3)
     assert found.right.shape == (2, 2, 23)
     assert found.table == "cifar"
     for row, name in enumerate(names):
@@ -76,9 +76,7 @@ def test_accuracies_under_corruptions_are_those_of_a_plain_loop(
 
 
 def test_images_are_corrupted_as_the_model_is_to_see_them(model, split):
-    found = robustness.robustness(
-        model, split, ["contrast"], [5], preprocessing="timm:0.5"
-    )
+    found = robustness(model, split, ["contrast"], [5], preprocessing="timm:0.5")
 
     def change(pixels, index):
         return corrupt(pixels, "contrast", 5)
@@ -89,7 +87,7 @@ def test_images_are_corrupted_as_the_model_is_to_see_them(model, split):
 
 def test_an_image_of_several_classes_is_right_with_any_of_them(model, split, rng):
     several = data.Split(split.images, rng.integers(0, 2, (23, 5)))
-    found = robustness.robustness(model, several, ["fog"], [1])
+    found = robustness(model, several, ["fog"], [1])
 
     def change(pixels, index):
         return corrupt(pixels, "fog", 1, indices=[index])
@@ -115,20 +113,20 @@ def test_some_images_are_drawn_once_and_in_order(split):
 
 def test_what_cannot_be_measured_is_refused_before_any_work(model, split):
     with pytest.raises(ValueError, match="Unknown corruption"):
-        robustness.robustness(model, split, ["rain"])
+        robustness(model, split, ["rain"])
     with pytest.raises(ValueError, match="at least one"):
-        robustness.robustness(model, split, [])
+        robustness(model, split, [])
     with pytest.raises(ValueError, match="at least one"):
-        robustness.robustness(model, split, severities=[])
+        robustness(model, split, severities=[])
     with pytest.raises(ValueError, match="at least one pixel"):
-        resolution.resolutions(model, split, [0, 16])
+        resolutions(model, split, [0, 16])
     with pytest.raises(ValueError, match=r"\[0, 5\)"):
-        robustness.robustness(model, (split.images, split.labels + 5), ["fog"])
+        robustness(model, (split.images, split.labels + 5), ["fog"])
 
 
 def test_the_table_has_every_number_of_the_figures(model, split):
     names = ("shot_noise", "fog", "snow")
-    found = robustness.robustness(model, split, names, (1, 3))
+    found = robustness(model, split, names, (1, 3))
     part = found.part()
     rows = {(row["corruption"], row["severity"]): row for row in part.rows}
     assert len(rows) == len(part.rows) == 1 + 3 * 3 + 3
@@ -161,7 +159,9 @@ def test_the_table_has_every_number_of_the_figures(model, split):
 
 def test_the_sheet_shows_an_image_and_what_became_of_it(rng):
     image = rng.integers(0, 256, (28, 20, 3), np.uint8)
-    sheet = robustness.corruption_sheet(image, ("contrast", "fog"), table="cifar")
+    sheet = under_corruptions.corruption_sheet(
+        image, ("contrast", "fog"), table="cifar"
+    )
     canvas = sheet.axes[0].images[0].get_array()
 
     def shown(one):
@@ -224,13 +224,13 @@ class Exported:
 
 
 def test_a_model_that_cannot_be_rebuilt_is_measured_in_one_sense(model, split):
-    found = resolution.resolutions(Exported(model), split, [8, 16, 24])
+    found = resolutions(Exported(model), split, [8, 16, 24])
     assert found.rebuilt == (None, None, None)
     assert [one is None for one in found.lost] == [False, False, True]
     part = found.part()
     assert [row["height"] for row in part.rows] == [8, 16]
     assert {row["what"] for row in part.rows} == {resolution.LOST}
-    nothing = resolution.resolutions(Exported(model), split, [24]).part()
+    nothing = resolutions(Exported(model), split, [24]).part()
     assert (nothing.rows, nothing.figures) == ((), {})
 
 
@@ -246,7 +246,7 @@ def test_the_curves_show_the_rows(at_resolutions):
 
 
 def test_a_report_has_both_with_their_figures(rng, tmp_path, monkeypatch):
-    monkeypatch.setattr(robustness, "MOST_IMAGES", 12)
+    monkeypatch.setattr(under_corruptions, "MOST_IMAGES", 12)
     monkeypatch.setattr(resolution, "MOST_IMAGES", 12)
     monkeypatch.setattr(resolution, "FACTORS", (0.5, 1.0))
     model = randomize(tiny_vit(image_size=28, patch_size=14, num_classes=10), rng)
@@ -267,9 +267,7 @@ def test_a_subset_of_classes_is_asked_among_those_alone(model, split):
     def restricted(answers):
         return type(answers)(answers.logits[:, :2], answers.labels % 2, answers.loss)
 
-    found = robustness.robustness(
-        model, split, ["fog"], [1], restricted=restricted, batch_size=8
-    )
+    found = robustness(model, split, ["fog"], [1], restricted=restricted, batch_size=8)
     images = [
         np.rint(preprocess(one, (16, 24), resolve("vit_jax"))) for one in split.images
     ]
@@ -279,11 +277,11 @@ def test_a_subset_of_classes_is_asked_among_those_alone(model, split):
 
 def test_a_line_has_a_mark_for_each_corruption_of_a_group():
     groups = {}
-    for name, one in robustness.CORRUPTIONS.items():
+    for name, one in CORRUPTIONS.items():
         groups.setdefault(one.group, []).append(name)
     rows = {
         (name, severity): {"top1": 0.5, "low": 0.4, "high": 0.6}
-        for name in ("none", *robustness.CORRUPTIONS)
+        for name in ("none", *CORRUPTIONS)
         for severity in (0, 1)
     }
     panels = figures.robustness_lines(rows, groups, (1,)).axes
