@@ -40,6 +40,23 @@ def test_long_names_of_classes_are_cut_and_no_formulas():
     assert not any(tick.get_parse_math() for tick in ticks)
 
 
+def test_pairs_of_classes_tell_their_count_and_both_names_however_long(rng):
+    image = rng.integers(0, 256, (20, 30, 3), np.uint8)
+    pairs = [
+        ("Shirt", "T-shirt/top", 36, [image]),
+        (60 * "a", 60 * "b", 12345, [image, image]),
+        ("a long name of a class", "another long one", 7, [image]),
+    ]
+    [axes] = figures.confused_pairs(pairs, 32, "pets").axes
+    texts = [text.get_text().replace("\n", " ") for text in axes.texts]
+    assert texts == [
+        "36: Shirt as T-shirt/top",
+        f"12,345: {16 * 'a'}… as {16 * 'b'}…",
+        "7: a long name of a… as another long one",
+    ]
+    assert occurrences(image, np.asarray(axes.images[0].get_array())) == 4
+
+
 def test_a_reliability_diagram_shows_accuracy_against_confidence_in_per_cent():
     whole = [
         {"temperature": one, "forecasts": 8, "error": error}

@@ -7,7 +7,7 @@ from absl import flags
 from keras_vit.cli import dataset_flags
 
 SUMMARY = "Evaluates a trained model on a whole test split."
-USAGE = "--model=MODEL [--dataset=NAME] [--what=NAME,...] [--folder=FOLDER]"
+USAGE = "--model=MODEL [--dataset=NAME] [--what=NAME,...]"
 REQUIRED = ("model",)
 TAKES_PATHS = False
 SHARED_BY = ("one", "mirrored", "auto", "tpu:<name>")

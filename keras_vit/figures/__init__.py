@@ -2,6 +2,7 @@
 
 from keras_vit.figures.data import data_histograms as data_histograms
 from keras_vit.figures.drawing import write as write
+from keras_vit.figures.results import confused_pairs as confused_pairs
 from keras_vit.figures.results import confusion_matrix as confusion_matrix
 from keras_vit.figures.results import learning_curves as learning_curves
 from keras_vit.figures.results import reliability_diagram as reliability_diagram
