@@ -77,7 +77,8 @@ class Robustness:
             f"{100 * self.mean:.2f} % right on average under {len(self.corruptions)} "
             f"corruptions with the numbers of {TABLES[self.table].name}, "
             f"{100 * self.clean.mean():.2f} % without, of "
-            f"{len(self.clean):,} images: {100 * self.relative_drop:.1f} % are lost"
+            f"{len(self.clean):,} images: a relative drop of "
+            f"{100 * self.relative_drop:.1f} %"
         )
         groups = {}
         for name in self.corruptions:
