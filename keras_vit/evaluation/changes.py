@@ -6,6 +6,8 @@ import numpy as np
 
 from keras_vit.preprocessing import carried_by, resolve
 
+NOT_FINITE = "The model gives logits that are not finite."
+
 
 def right_under(
     model,
@@ -39,6 +41,7 @@ def right_under(
     Raises:
         ValueError: if a label is not one of the model's classes, or for an
             unknown preprocessing or strategy.
+        FloatingPointError: if a logit is not finite.
     """
     from tqdm import tqdm
 
@@ -70,6 +73,8 @@ def right_under(
             for number, change in enumerate(changes):
                 shown[:count] = change(images[:count], places)
                 logits = np.asarray(forward(shown), np.float32)[:count]
+                if not np.isfinite(logits).all():
+                    raise FloatingPointError(NOT_FINITE)
                 answers = Answers(logits, labels[:count], loss)
                 answers = restricted(answers) if restricted else answers
                 right[number, places] = answers.right()

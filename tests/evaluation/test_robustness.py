@@ -286,3 +286,10 @@ def test_a_line_has_a_mark_for_each_corruption_of_a_group():
     }
     panels = figures.robustness_lines(rows, groups, (1,)).axes
     assert [len(panel.lines) - 1 for panel in panels] == [3, 4, 3, 4, 3]
+
+
+def test_logits_that_are_not_finite_are_no_answer(model, split):
+    broken = Exported(model)
+    broken.predict_on_batch = lambda images: np.full((len(images), 5), np.nan)
+    with pytest.raises(FloatingPointError, match="not finite"):
+        robustness(broken, split, ["fog"], [1])
