@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-from keras_vit.evaluation import calibration, confusion, results
+from keras_vit.evaluation import (
+    calibration,
+    confusion,
+    resolution,
+    results,
+    under_corruptions,
+)
 
 
 def nothing(context):
@@ -33,6 +39,8 @@ MEASUREMENTS = {
     "real": Measurement(results.real, results.lacks_real, quick=True),
     "comparison": Measurement(results.comparison, results.lacks_other, quick=True),
     "calibration": Measurement(calibration.calibration, calibration.lacks),
+    "robustness": Measurement(under_corruptions.measured),
+    "resolution": Measurement(resolution.measured),
 }
 
 
