@@ -32,10 +32,11 @@ COMMANDS = (
 )
 DOORS = {
     "matplotlib": {"figures/drawing.py"},
+    "sklearn": {"evaluation/estimators.py"},
     "tqdm": {
         "data/archives.py",
         "data/inspection/inspection.py",
-        "evaluation/answers.py",
+        "evaluation/outputs.py",
         "exporting/quantization.py",
         "training/loop.py",
         "weights/download.py",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from keras_vit.evaluation.answers import answers_of
+from keras_vit.evaluation.features import features_of
 from keras_vit.evaluation.labels import Subset
 from keras_vit.evaluation.metrics import evaluation_of
 
@@ -79,6 +80,19 @@ class Context:
             part = self.dataset.splits()[split]
             self._kept[split, id(model)] = self._answers(part, model)
         return self._kept[split, id(model)]
+
+    def features_and_labels(self, split="test"):
+        """What the model's head reads of a split's images, and their classes.
+
+        Returns:
+            `(N, D)` float32, computed once, and `(N,)`.
+        """
+        part = self.dataset.splits()[split]
+        if ("features", split) not in self._kept:
+            self._kept["features", split] = features_of(
+                self.model, part, self.batch_size, self.preprocessing, self.strategy
+            )
+        return self._kept["features", split], part.labels
 
     def evaluation(self):
         """The `Evaluation` of the model on the test split; made once."""

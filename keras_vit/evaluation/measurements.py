@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
-from keras_vit.evaluation import calibration, confusion, results
+from keras_vit.evaluation import calibration, confusion, embedding, results
+from keras_vit.evaluation.features import lacks as lacks_features
+from keras_vit.evaluation.few_shot import few_shot_part, lacks_few_shot
+from keras_vit.evaluation.linear_probe import lacks_linear, linear_part
+from keras_vit.evaluation.neighbours import neighbours_part
 
 
 def nothing(context):
@@ -33,6 +37,10 @@ MEASUREMENTS = {
     "real": Measurement(results.real, results.lacks_real, quick=True),
     "comparison": Measurement(results.comparison, results.lacks_other, quick=True),
     "calibration": Measurement(calibration.calibration),
+    "few_shot": Measurement(few_shot_part, lacks_few_shot),
+    "neighbours": Measurement(neighbours_part, lacks_features),
+    "linear": Measurement(linear_part, lacks_linear),
+    "embedding": Measurement(embedding.embedding_part, embedding.lacks_embedding),
 }
 
 
