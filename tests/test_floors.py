@@ -33,6 +33,7 @@ COMMANDS = (
 DOORS = {
     "matplotlib": {"figures/drawing.py"},
     "sklearn": {"evaluation/estimators.py"},
+    "threadpoolctl": {"evaluation/estimators.py"},
     "tqdm": {
         "data/archives.py",
         "data/inspection/inspection.py",

@@ -2,6 +2,9 @@
 
 import warnings
 
+import numpy as np
+
+SMALL = 10**9  # multiplications, for which threads wait longer than they work
 ITERATIONS = 1000  # of L-BFGS, as in CLIP's linear probes
 
 
@@ -35,7 +38,8 @@ class LogisticRegression:
         with warnings.catch_warnings():
             # Hardly regularised, weights grow for ever; the answers stay.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            self._model.fit(features, labels)
+            with _threads(features.size * len(np.unique(labels))):
+                self._model.fit(features, labels)
 
     def answers(self, features):
         """The likeliest class of each, `(N,)`."""
@@ -88,6 +92,15 @@ def t_sne(features, seed=0):
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, (len(features) - 1) / 3)
-    return TSNE(
+    fit = TSNE(
         perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed
-    ).fit_transform(features)
+    )
+    with _threads(len(features) ** 2):
+        return fit.fit_transform(features)
+
+
+def _threads(multiplications):
+    """One thread for small work, whatever else the machine does; else all."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1 if multiplications < SMALL else None)

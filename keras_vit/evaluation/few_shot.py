@@ -137,11 +137,23 @@ def first_of_each_class(labels, num_classes, seed):
     ]
 
 
+def missing_class(labels, num_classes):
+    """The first class without images; `None` if there is none.
+
+    Example:
+
+    >>> missing_class(np.array([0, 2, 3]), 4)
+    1
+    """
+    counts = np.bincount(labels, minlength=num_classes)
+    return None if counts.all() else int(counts.argmin())
+
+
 def few_shot(train, test, num_classes, shots=SHOTS, seeds=SEEDS, l2=(L2,)):
     """Classifies features after a few training images of each class.
 
     Targets are 1 for an image's class and -1 for the others; the largest score
-    is the answer.
+    is the answer. A class with fewer images gives all it has.
 
     Args:
         train: features `(M, D)` and classes `(M,)` of training images.
@@ -155,7 +167,7 @@ def few_shot(train, test, num_classes, shots=SHOTS, seeds=SEEDS, l2=(L2,)):
         A `FewShot`.
 
     Raises:
-        ValueError: if a class has fewer training images than shots.
+        ValueError: if a class has no training image.
 
     Example:
 
@@ -165,11 +177,10 @@ def few_shot(train, test, num_classes, shots=SHOTS, seeds=SEEDS, l2=(L2,)):
     array([[1.]])
     """
     features, labels = train
-    least = np.bincount(labels, minlength=num_classes).min()
-    if max(shots) > least:
+    missing = missing_class(labels, num_classes)
+    if missing is not None:
         raise ValueError(
-            f"Expected at least {max(shots)} training images of each class. "
-            f"Received: a class with {least}"
+            f"Expected training images of each class. Received: none of class {missing}"
         )
     right = np.empty((len(shots), len(seeds), len(l2), len(test[1])), bool)
     for r, seed in enumerate(seeds):
@@ -184,25 +195,26 @@ def few_shot(train, test, num_classes, shots=SHOTS, seeds=SEEDS, l2=(L2,)):
 
 def lacks_few_shot(context):
     """Why a `Context` cannot be measured so, if not."""
-    reason = lacks(context)
-    if reason is None and not _least(context):
-        return "a class has no training images"
-    return reason
+    reason, dataset = lacks(context), context.dataset
+    if reason is not None:
+        return reason
+    missing = missing_class(dataset.train.labels, dataset.num_classes)
+    if missing is not None:
+        return f"there are no training images of {dataset.class_names[missing]!r}"
+    return None
 
 
 def few_shot_part(context):
     """A `Part` of the accuracy after few training images of each class.
 
-    Numbers of shots that a class has not enough images for are left out. The
-    first rows are those of the published l2, `L2`; the others show what it
-    was worth to choose it well.
+    The first rows are those of the published l2, `L2`; the others show what it
+    is worth to choose it well.
     """
-    least = _least(context)
     found = few_shot(
         context.features_and_labels("train"),
         context.features_and_labels("test"),
         context.dataset.num_classes,
-        [count for count in SHOTS if count <= least],
+        SHOTS,
         [context.seed + seed for seed in SEEDS],
         L2_GRID,
     )
@@ -215,12 +227,6 @@ def few_shot_part(context):
     title = f"top-1 in % by training images of each class ({len(SEEDS)} seeds): {told}"
     drawn = {"few_shot": lambda: figures.few_shot(rows, L2)}
     return Part("few_shot", title, rows, drawn)
-
-
-def _least(context):
-    """How many training images the smallest class has."""
-    dataset = context.dataset
-    return np.bincount(dataset.train.labels, minlength=dataset.num_classes).min()
 
 
 def _rows(found, seed):

@@ -1,7 +1,8 @@
 """Linear probes: logistic regression on frozen features.
 
 The search for the regularisation is that of CLIP (arXiv:2103.00020, appendix
-A.3): a coarse grid, and then ever smaller steps about the best.
+A.3): a coarse grid from strong to weak, and then ever smaller steps about the
+best.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from keras_vit.evaluation.parts import Part
 
 COARSE = (6, 4, 2, 0, -2, -4, -6)  # powers of ten; warm starts go to weaker ones
 FINER = (1.0, 0.5, 0.25, 0.125)  # steps about the best, in powers of ten
+WORSE = 2  # so many in succession end the coarse search
 DEV_SHARE = 5  # one image in so many, where there is no validation split
 
 
@@ -88,6 +90,10 @@ def _search(features, labels, dev_features, dev_labels):
 
     for power in COARSE:
         attempt(float(power))
+        # Past the best, weaker ones take ever more steps and give ever less.
+        counts = [right.sum() for right in tried.values()]
+        if len(counts) > WORSE and max(counts[-WORSE:]) < max(counts):
+            break
     for step in FINER:
         best = max(tried, key=lambda power: (tried[power].sum(), power))
         attempt(best + step)

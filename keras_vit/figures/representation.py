@@ -40,7 +40,7 @@ def few_shot(rows, l2):
     left, right = figure.subplots(1, 2, sharey=True)
     mine = [row for row in rows if row["l2"] == l2]
     shots = [row["shots"] for row in mine]
-    _band(left, shots, mine, TRAINING)
+    _band(left, shots, mine, TRAINING, "95 % interval over the test images")
     left.errorbar(
         shots,
         _per_cent(mine, "accuracy"),
@@ -104,7 +104,7 @@ def neighbours(rows):
     axes.set(xscale="log", xlabel="Neighbours that vote", ylabel=ACCURACY)
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.minorticks_off()
-    axes.set_title("Nearest neighbours by cosine similarity")
+    axes.set_title("Nearest neighbours by cosine similarity, 95 % intervals")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, loc="best", fontsize=8)
     return figure
@@ -156,7 +156,7 @@ def embedding(rows, class_names, shares):
         class_names: of all classes, in order.
         shares: of the variance, that the two components hold.
     """
-    figure = new_figure(12, 6.4, layout="constrained")
+    figure = new_figure(12, 7.2, layout="constrained")
     left, right = figure.subplots(1, 2)
     classes = np.array([row["class"] for row in rows])
     there = [name for name in class_names if (classes == name).any()]
@@ -180,7 +180,12 @@ def embedding(rows, class_names, shares):
     if len(there) > len(coloured):
         names = [f"{len(there) - len(coloured)} other classes", *names]
     legend = figure.legend(
-        handles, names, frameon=False, loc="outside lower center", ncols=6
+        handles,
+        names,
+        frameon=False,
+        loc="outside lower center",
+        ncols=6,
+        markerscale=1.8,
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
@@ -213,7 +218,7 @@ def _points(axes, places, classes, there, coloured):
         )
 
 
-def _band(axes, places, rows, colour):
+def _band(axes, places, rows, colour, label=None):
     """The 95 % intervals over the test images, behind a line."""
     axes.fill_between(
         places,
@@ -222,6 +227,7 @@ def _band(axes, places, rows, colour):
         color=colour,
         alpha=0.15,
         lw=0,
+        label=label,
     )
 
 
