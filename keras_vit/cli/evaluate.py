@@ -7,14 +7,14 @@ from absl import flags
 from keras_vit.cli import dataset_flags
 
 SUMMARY = "Evaluates a trained model on a whole test split."
-USAGE = "--model=MODEL [--dataset=NAME] [--what=NAME,...] [--folder=FOLDER]"
+USAGE = "--model=MODEL [--dataset=NAME] [--what=NAME,...]"
 REQUIRED = ("model",)
 TAKES_PATHS = False
+SHARED_BY = ("one", "mirrored", "auto", "tpu:<name>")
 
 
 def define(values):
     """Defines the flags."""
-    from keras_vit.distribution import STRATEGIES
     from keras_vit.evaluation.measurements import MEASUREMENTS
     from keras_vit.preprocessing import PRESETS
 
@@ -57,7 +57,7 @@ def define(values):
     flags.DEFINE_string(
         "strategy",
         "one",
-        f"Which devices share each batch: one of {', '.join(STRATEGIES)}.",
+        f"Which devices share each batch: {', '.join(SHARED_BY)}.",
         **options,
     )
     flags.DEFINE_integer(
@@ -67,6 +67,7 @@ def define(values):
 
 def run(values):
     """Carries the command out and gives its exit status."""
+    from keras_vit.data.inspection.report import check_folder
     from keras_vit.evaluation.measurements import MEASUREMENTS, chosen
     from keras_vit.evaluation.report import numbers_of, write_parts
     from keras_vit.model_files import name_of
@@ -74,6 +75,7 @@ def run(values):
     context = _context(values)
     names, left_out = chosen(values.what, context)
     folder = pathlib.Path(values.folder or f"evaluations/{name_of(values.model)}")
+    check_folder(folder)
     print(f"{context.dataset.name}, {len(context.dataset.test):,} test images")
     parts = []
     for name in names:

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_vit.evaluation.outputs import outputs_of
 
-AT_ONCE = 1000  # images, where numbers for each class are in float64
+AT_ONCE = 1_000_000  # logits, where more is computed of them
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,9 @@ class Answers:
 
     def parts(self):
         """Yields answers to a few images at a time, in order."""
-        for start in range(0, len(self), AT_ONCE):
-            yield self.subset(slice(start, start + AT_ONCE))
+        step = max(AT_ONCE // self.num_classes, 1)
+        for start in range(0, len(self), step):
+            yield self.subset(slice(start, start + step))
 
 
 def one_hot(classes, num_classes):
@@ -122,16 +123,16 @@ def answers_of(model, split, batch_size=200, preprocessing=None, strategy=None):
             `keras_vit.preprocessing.Preprocessing`, or text such as
             `"timm:0.9"`. The model's own by default.
         strategy: a name that `keras_vit.distribution.strategy` knows, or a
-            `tf.distribute.Strategy`, whose replicas share each batch. Of
-            several workers, each computes all. One device by default.
+            `tf.distribute.Strategy`, whose replicas share each batch. One
+            device by default.
 
     Returns:
         `Answers`.
 
     Raises:
         ValueError: if a label is not one of the model's classes, for an
-            unknown preprocessing or strategy, or for a served model under
-            a strategy.
+            unknown preprocessing or strategy, one of several workers, or a
+            served model under a strategy.
         FloatingPointError: if a logit is not finite.
     """
     from keras_vit.data.splits import Split

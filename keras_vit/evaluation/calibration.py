@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_vit import figures
 from keras_vit.evaluation.intervals import share_interval
-from keras_vit.evaluation.metrics import evaluation_of
+from keras_vit.evaluation.metrics import loss_of
 from keras_vit.evaluation.parts import Part
 from keras_vit.evaluation.temperature import fit_temperature
 
@@ -85,6 +85,13 @@ def _forecasts(answers):
     return shares.ravel(), answers.targets().ravel()
 
 
+def lacks(context):
+    """Why no temperature can be fitted, if so."""
+    if context.dataset.validation is None and len(context.dataset.test) < 2:
+        return "one image is too few to fit a temperature and to report on others"
+    return None
+
+
 def calibration(context):
     """A `Part` of a classifier's calibration, as it is and at the best temperature.
 
@@ -97,7 +104,7 @@ def calibration(context):
     whole, bins = [], []
     for one in (1.0, temperature):
         answers = reported.divided(one)
-        found, loss = reliability(answers), evaluation_of(answers).loss
+        found, loss = reliability(answers), loss_of(answers)
         first, *others = _rows(one, found, loss, context.seed)
         whole.append(first)
         bins += others
@@ -124,26 +131,27 @@ def _apart(context):
 
 def _rows(temperature, found, loss, seed):
     """A row for all forecasts, whose error is the expected one; one for each bin."""
-    edges = np.linspace(0, 1, len(found.counts) + 1).tolist()
-    numbers = zip(found.counts, found.sums, found.true, strict=True)
-    numbers = [(found.counts.sum(), found.sums.sum(), found.true.sum()), *numbers]
-    ends = [(0.0, 1.0), *itertools.pairwise(edges)]
-    for (above, at_most), (count, total, true) in zip(ends, numbers, strict=True):
-        if not count:
-            continue
-        whole = (above, at_most) == (0, 1)
-        low, high = share_interval(true, count, seed)
-        yield {
-            "temperature": temperature,
-            "above": above,
-            "at_most": at_most,
-            "forecasts": int(count),
-            "confidence": float(total / count),
-            "accuracy": float(true / count),
-            "low": low,
-            "high": high,
-            "error": found.expected_error
-            if whole
-            else float(abs(total - true) / count),
-            "loss": loss if whole else None,
-        }
+    numbers = np.stack([found.counts, found.sums, found.true], axis=1)
+    edges = np.linspace(0, 1, len(numbers) + 1).tolist()
+    whole = _row(temperature, (0.0, 1.0), numbers.sum(0), seed)
+    yield whole | {"error": found.expected_error, "loss": loss}
+    for ends, one in zip(itertools.pairwise(edges), numbers, strict=True):
+        if one[0]:
+            yield _row(temperature, ends, one, seed)
+
+
+def _row(temperature, ends, numbers, seed):
+    count, total, true = numbers.tolist()
+    low, high = share_interval(int(true), int(count), seed)
+    return {
+        "temperature": temperature,
+        "above": ends[0],
+        "at_most": ends[1],
+        "forecasts": int(count),
+        "confidence": total / count,
+        "accuracy": true / count,
+        "low": low,
+        "high": high,
+        "error": abs(total - true) / count,
+        "loss": None,
+    }

@@ -101,12 +101,14 @@ def _figures(context, wrong, images):
 def _sheet(context, wrong, images):
     """The most confused pairs, each with its surest mistakes."""
     names, split = context.class_names, context.dataset.test
-    lines = [
+    shown = [
         (
-            f"{names[true]}, answered {names[answer]}: {count:,}",
+            names[true],
+            names[answer],
+            count,
             [thumbnail(split, index, SIDE) for index in images[true, answer]],
         )
         for true, answer, count in wrong
     ]
-    title = f"{context.dataset.name}: classes most often taken for another"
-    return figures.contact_sheet(lines, 1, SIDE, title)
+    title = f"{context.dataset.name}: images of a class as another, the surest first"
+    return figures.confused_pairs(shown, SIDE, title)

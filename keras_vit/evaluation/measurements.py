@@ -36,7 +36,7 @@ MEASUREMENTS = {
     "confusion": Measurement(confusion.confusion, confusion.lacks, quick=True),
     "real": Measurement(results.real, results.lacks_real, quick=True),
     "comparison": Measurement(results.comparison, results.lacks_other, quick=True),
-    "calibration": Measurement(calibration.calibration),
+    "calibration": Measurement(calibration.calibration, calibration.lacks),
     "few_shot": Measurement(few_shot_part, lacks_few_shot),
     "neighbours": Measurement(neighbours_part, lacks_features),
     "linear": Measurement(linear_part, lacks_linear),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keras_vit.evaluation.answers import answers_of, one_hot
+from keras_vit.evaluation.answers import Answers, answers_of, one_hot
 
 MOST_CONFUSED = 4096  # classes, beyond which no confusion matrix is kept
 
@@ -97,18 +97,14 @@ class Tally:
         logits = np.asarray(logits, np.float64)
         if not np.isfinite(logits).all():
             raise FloatingPointError("The model gives logits that are not finite.")
-        best = logits.argmax(1)
+        answers = Answers(logits, labels, self.loss)
+        best, targets = answers.best(), answers.targets()
         if self._confusion is not None:
             np.add.at(self._confusion, (labels, best), 1)
-        if not self.several:
-            labels = one_hot(labels, self.num_classes)
         answered = logits > 0 if self.several else one_hot(best, self.num_classes)
-        self._classes += (labels.sum(0), answered.sum(0), (labels * answered).sum(0))
-        # A tie goes to the class with the smaller number, as in argmax.
-        order = np.argsort(-logits, axis=1, kind="stable")
-        right = np.take_along_axis(labels, order, axis=1) > 0
-        self._images += (len(labels), right[:, 0].sum(), right[:, :5].any(1).sum())
-        self._losses += LOSSES[self.loss](logits, labels).sum()
+        self._classes += (targets.sum(0), answered.sum(0), (targets * answered).sum(0))
+        self._images += (len(labels), answers.right().sum(), answers.right(5).sum())
+        self._losses += LOSSES[self.loss](logits, targets).sum()
 
     def result(self):
         """The `Evaluation` of what has been seen."""
@@ -162,6 +158,15 @@ def evaluation_of(answers):
         tally.add(part.logits, part.labels)
     precision = mean_average_precision(answers) if answers.several else None
     return replace(tally.result(), mean_average_precision=precision)
+
+
+def loss_of(answers):
+    """The mean cross-entropy of `Answers`, in nats."""
+    of_loss = LOSSES[answers.loss]
+    parts = [
+        of_loss(one.logits.astype(np.float64), one.targets()) for one in answers.parts()
+    ]
+    return float(np.concatenate(parts).mean())
 
 
 def mean_average_precision(answers):

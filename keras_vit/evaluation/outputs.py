@@ -22,8 +22,8 @@ def outputs_of(model, split, batch_size=200, preprocessing=None, strategy=None):
         `(N, K)` float32.
 
     Raises:
-        ValueError: for an unknown preprocessing or strategy, or for a served
-            model under a strategy.
+        ValueError: for an unknown preprocessing or strategy, one of several
+            workers, or a served model under a strategy.
         FloatingPointError: if a number is not finite.
     """
     from tqdm import tqdm
@@ -71,7 +71,9 @@ def _forward(model, batch_size, strategy):
         )
     if isinstance(strategy, str):
         strategy = distribution.strategy(strategy)
-    local = distribution.local_replicas(strategy)
+    if distribution.num_workers(strategy) > 1:
+        raise ValueError("An evaluation is shared by the devices of one worker alone.")
+    local = strategy.num_replicas_in_sync
     with strategy.scope():
         model = in_scope(model, strategy)
     return ForwardPass(model, strategy), -(-batch_size // local) * local

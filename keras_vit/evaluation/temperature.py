@@ -34,7 +34,7 @@ def fit_temperature(answers):
         step = inverse - slope / curvature if curvature > 0 else np.inf
         if not low <= step <= high:
             step = np.sqrt(low * high)
-        if abs(step - inverse) <= 1e-12 * inverse:
+        if abs(step - inverse) <= 1e-9 * inverse:
             break
         inverse = step
     return float(1 / inverse)
@@ -47,8 +47,8 @@ def _derivatives(answers, inverse):
     slope = ((shares - answers.targets()) * logits).sum()
     if answers.loss == "sigmoid":
         return slope, (shares * (1 - shares) * logits**2).sum()
-    mean = (shares * logits).sum(1)
-    return slope, ((shares * logits**2).sum(1) - mean**2).sum()
+    mean = (shares * logits).sum(1, keepdims=True)
+    return slope, (shares * (logits - mean) ** 2).sum()
 
 
 def scaled(model, temperature):

@@ -9,6 +9,7 @@ from keras_vit.figures.drawing import (
     new_figure,
     shortened,
 )
+from keras_vit.figures.sheets import contact_sheet
 
 
 def learning_curves(history):
@@ -68,14 +69,31 @@ def confusion_matrix(confusion, class_names):
         )
         axes.set_xticks(range(count), names, rotation=45, ha="right", **plain)
         axes.set_yticks(range(count), names, **plain)
+    which = "" if legible else ", by number"
     right = confusion.trace() / max(confusion.sum(), 1)
     axes.set(
         title=f"{confusion.sum():,} images, {100 * right:.1f} % right",
-        xlabel="Answer",
-        ylabel="True class",
+        xlabel=f"Answer{which}",
+        ylabel=f"True class{which}",
     )
     figure.colorbar(picture, label="Share of the true class", shrink=0.8)
     return figure
+
+
+def confused_pairs(pairs, cell, title):
+    """Images of classes that are taken for others.
+
+    Args:
+        pairs: the true class's name, the answer's name, how many images, and
+            some of them, uint8 `(h, w, 3)`.
+        cell: the most pixels an image is high and wide.
+        title: a line.
+    """
+    lines = [
+        (f"{count:,}: {shortened(true, 17)} as {shortened(answer, 17)}", images)
+        for true, answer, count, images in pairs
+    ]
+    return contact_sheet(lines, 1, cell, title)
 
 
 def reliability_diagram(whole, bins):
@@ -105,6 +123,8 @@ def reliability_diagram(whole, bins):
             fontsize=10,
         )
         _forecasts(lower, mine, row["forecasts"])
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2)
     grid[0, 0].set_ylabel("Came true (%)")
     grid[1, 0].set_ylabel("Forecasts (%)")
     return figure
@@ -125,11 +145,10 @@ def _reliability(axes, bins):
         lw=1,
         capsize=2,
         color=TEST,
-        label="this model, 95 % interval",
+        label="model, with 95 % intervals",
     )
     axes.set(xlim=(0, 100), ylim=(0, 100))
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, loc="lower right", fontsize=8)
 
 
 def _forecasts(axes, bins, count):
