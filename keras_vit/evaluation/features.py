@@ -2,17 +2,19 @@
 
 import hashlib
 import warnings
+import weakref
 
 import keras
 import numpy as np
 
-import keras_vit
+from keras_vit import __version__
 from keras_vit.evaluation.outputs import outputs_of
 from keras_vit.files import cache_folder, written_whole
 from keras_vit.preprocessing import carried_by, resolve
 
 LAYER = "features"
 _DIGEST_BYTES = 16
+_MADE = weakref.WeakKeyDictionary()  # a second split needs no second graph
 
 
 def features_model(model):
@@ -32,6 +34,8 @@ def features_model(model):
     >>> features_model(keras_vit.ViT_Ti16(image_size=32)).output_shape
     (None, 192)
     """
+    if model in _MADE:
+        return _MADE[model]
     try:
         features = model.get_layer(LAYER).output
         frozen = keras.Model(model.inputs, features, name=LAYER)
@@ -46,6 +50,7 @@ def features_model(model):
             f"The layer {LAYER!r} must give a vector of each image, (B, D). "
             f"Received: {features.shape}"
         )
+    _MADE[model] = frozen
     return frozen
 
 
@@ -112,7 +117,7 @@ def _digest_of_all(frozen, split, preprocessing):
         layers,
         split.images_fingerprint(),
         repr(preprocessing),
-        keras_vit.__version__,
+        __version__,
     ):
         digest.update(text.encode() + b"\0")
     for weight in frozen.weights:
