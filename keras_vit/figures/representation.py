@@ -204,15 +204,15 @@ def _points(axes, places, classes, there, coloured):
         axes.scatter(
             *mine.T, s=14, color=colour, marker=marker, lw=0, alpha=0.7, label=name
         )
-    named = there if len(there) <= MOST_LEGIBLE else coloured
-    for name in named:
+    others = [name for name in there if name not in coloured]
+    for name in [*(others if len(there) <= MOST_LEGIBLE else []), *coloured]:
         axes.text(
             *np.median(places[classes == name], axis=0),
             shortened(name, 16),
             ha="center",
             va="center",
             fontsize=9 if name in coloured else 6,
-            color="black",
+            color="black" if name in coloured else "0.35",
             parse_math=False,
             path_effects=HALO,
         )

@@ -241,8 +241,8 @@ def test_features_are_measured_of_a_model_with_other_classes(frozen, tmp_path):
         chosen((), frozen)
     parts = {name: measured(name, frozen) for name in names}
     for name in ("few_shot", "neighbours", "linear"):
+        assert max(row["accuracy"] for row in parts[name].rows) > 0.5  # 0.25: chance
         for row in parts[name].rows:
-            assert 0.25 < row["accuracy"] <= 1
             assert row["low"] <= row["accuracy"] <= row["high"]
     assert [row["shots"] for row in parts["few_shot"].rows[:4]] == [1, 5, 10, 25]
     assert {row["l2"] for row in parts["few_shot"].rows[:4]} == {1024}
