@@ -34,11 +34,13 @@ COMMANDS = (
 )
 DOORS = {
     "matplotlib": {"figures/drawing.py"},
+    "sklearn": {"evaluation/estimators.py"},
+    "threadpoolctl": {"evaluation/estimators.py"},
     "tqdm": {
         "data/archives.py",
         "data/inspection/inspection.py",
-        "evaluation/answers.py",
         "evaluation/changes.py",
+        "evaluation/outputs.py",
         "exporting/quantization.py",
         "inspect/similarity.py",
         "training/loop.py",

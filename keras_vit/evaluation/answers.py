@@ -1,11 +1,10 @@
 """A model's logits for a whole split, computed once for all that is measured."""
 
-import sys
 from dataclasses import dataclass
 
 import numpy as np
 
-from keras_vit.preprocessing import carried_by, resolve
+from keras_vit.evaluation.outputs import outputs_of
 
 AT_ONCE = 1_000_000  # logits, where more is computed of them
 
@@ -136,60 +135,12 @@ def answers_of(model, split, batch_size=200, preprocessing=None, strategy=None):
             served model under a strategy.
         FloatingPointError: if a logit is not finite.
     """
-    from tqdm import tqdm
-
-    from keras_vit.data.evaluation import evaluation_batches
     from keras_vit.data.splits import Split
     from keras_vit.layers.head import probabilities_of
 
     if isinstance(split, tuple):
         split = Split(*split)
-    own = preprocessing is None
-    preprocessing = carried_by(model) if own else resolve(preprocessing)
     split.check_classes(model.output_shape[-1])
-    forward, batch_size = forward_of(model, min(batch_size, len(split)), strategy)
-    logits = np.empty((len(split), model.output_shape[-1]), np.float32)
-    bar = tqdm(
-        total=len(split),
-        unit=" images",
-        delay=1,  # what takes no time needs no bar
-        mininterval=0.1 if sys.stderr.isatty() else 15,
-        dynamic_ncols=True,
-        leave=False,
-    )
-    done = 0
-    with bar:
-        for images, _, weights in evaluation_batches(
-            split, batch_size, model.input_shape[1:3], preprocessing
-        ):
-            count = int(weights.sum())
-            part = np.asarray(forward(images), np.float32)[:count]
-            if not np.isfinite(part).all():
-                raise FloatingPointError("The model gives logits that are not finite.")
-            logits[done : done + count] = part
-            done += count
-            bar.update(count)
+    logits = outputs_of(model, split, batch_size, preprocessing, strategy)
     loss = "sigmoid" if split.several else probabilities_of(model)
     return Answers(logits, split.labels, loss)
-
-
-def forward_of(model, batch_size, strategy):
-    """A function of images to logits, and a batch size that the replicas divide."""
-    if strategy is None or strategy == "one":
-        return model.predict_on_batch, batch_size
-    from keras_vit import distribution
-    from keras_vit.evaluation.forward import ForwardPass, in_scope
-
-    if not hasattr(model, "weights"):
-        raise ValueError(
-            "A SavedModel is evaluated on one device: leave the strategy out, or name "
-            "a run's folder or a .keras file."
-        )
-    if isinstance(strategy, str):
-        strategy = distribution.strategy(strategy)
-    if distribution.num_workers(strategy) > 1:
-        raise ValueError("An evaluation is shared by the devices of one worker alone.")
-    local = strategy.num_replicas_in_sync
-    with strategy.scope():
-        model = in_scope(model, strategy)
-    return ForwardPass(model, strategy), -(-batch_size // local) * local

@@ -46,7 +46,8 @@ def right_under(
     from tqdm import tqdm
 
     from keras_vit.data.evaluation import evaluation_batches
-    from keras_vit.evaluation.answers import Answers, forward_of
+    from keras_vit.evaluation.answers import Answers
+    from keras_vit.evaluation.outputs import forward_of
     from keras_vit.layers.head import probabilities_of
 
     preprocessing = resolve(preprocessing) if preprocessing else carried_by(model)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from keras_vit.evaluation.answers import answers_of
+from keras_vit.evaluation.features import features_of
 from keras_vit.evaluation.labels import Subset
 from keras_vit.evaluation.metrics import evaluation_of
 
@@ -23,8 +24,7 @@ class Context:
         seed: of what is drawn.
 
     Raises:
-        ValueError: if a model has other classes than the data set, and no
-            `Subset` says which are which.
+        ValueError: if a file of labels is for other classes than a model's.
     """
 
     model: object
@@ -38,21 +38,30 @@ class Context:
     _kept: dict = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
-        for model in (self.model, self.other):
-            if model is not None:
-                self._check(model.output_shape[-1])
+        for num_classes in self._numbers_of_classes():
+            if self.subset is not None and num_classes != self.subset.num_classes:
+                raise ValueError(
+                    f"The file of labels is for a model of {self.subset.num_classes} "
+                    f"classes. Received: one of {num_classes}"
+                )
 
-    def _check(self, num_classes):
-        if self.subset is None and num_classes != self.dataset.num_classes:
-            raise ValueError(
-                f"The model has {num_classes} classes, {self.dataset.name} has "
-                f"{self.dataset.num_classes}. A file of labels can say which are which"
-            )
-        if self.subset is not None and num_classes != self.subset.num_classes:
-            raise ValueError(
-                f"The file of labels is for a model of {self.subset.num_classes} "
-                f"classes. Received: one of {num_classes}"
-            )
+    def lacks_classes(self):
+        """Why answers mean nothing here, if so: a model has other classes.
+
+        Its features can be measured all the same.
+        """
+        for num_classes in self._numbers_of_classes():
+            if self.subset is None and num_classes != self.dataset.num_classes:
+                return (
+                    f"The model has {num_classes} classes, {self.dataset.name} has "
+                    f"{self.dataset.num_classes}. A file of labels can say which are "
+                    "which"
+                )
+        return None
+
+    def _numbers_of_classes(self):
+        models = self.model, self.other
+        return [model.output_shape[-1] for model in models if model is not None]
 
     @property
     def subset(self):
@@ -71,7 +80,14 @@ class Context:
             split: the name of one of the data set's splits, or any split,
                 which is computed each time.
             model: of `other`, for example. The context's own by default.
+
+        Raises:
+            ValueError: if a model has other classes than the data set, and no
+                `Subset` says which are which.
         """
+        reason = self.lacks_classes()
+        if reason:
+            raise ValueError(reason)
         model = self.model if model is None else model
         if not isinstance(split, str):
             return self._answers(split, model)
@@ -79,6 +95,19 @@ class Context:
             part = self.dataset.splits()[split]
             self._kept[split, id(model)] = self._answers(part, model)
         return self._kept[split, id(model)]
+
+    def features_and_labels(self, split="test"):
+        """What the model's head reads of a split's images, and their classes.
+
+        Returns:
+            `(N, D)` float32, computed once, and `(N,)`.
+        """
+        part = self.dataset.splits()[split]
+        if ("features", split) not in self._kept:
+            self._kept["features", split] = features_of(
+                self.model, part, self.batch_size, self.preprocessing, self.strategy
+            )
+        return self._kept["features", split], part.labels
 
     def evaluation(self):
         """The `Evaluation` of the model on the test split; made once."""

@@ -9,6 +9,11 @@ from keras_vit.evaluation import (
     results,
     under_corruptions,
 )
+from keras_vit.evaluation.embedding import embedding_part, lacks_embedding
+from keras_vit.evaluation.features import lacks as lacks_features
+from keras_vit.evaluation.few_shot import few_shot_part, lacks_few_shot
+from keras_vit.evaluation.linear_probe import lacks_linear, linear_part
+from keras_vit.evaluation.neighbours import neighbours_part
 
 
 def nothing(context):
@@ -25,11 +30,19 @@ class Measurement:
             cannot be measured there; `None` if it can.
         quick: whether it is measured where nothing is named, because it needs
             no more than the answers to the test split.
+        frozen: whether it looks at features alone, so that the model may have
+            other classes than the data set, or none.
     """
 
     measure: object
     lacks: object = nothing
     quick: bool = False
+    frozen: bool = False
+
+    def reason(self, context):
+        """Why this cannot be measured of a `Context`; `None` if it can."""
+        other_classes = None if self.frozen else context.lacks_classes()
+        return other_classes or self.lacks(context)
 
 
 MEASUREMENTS = {
@@ -41,6 +54,10 @@ MEASUREMENTS = {
     "calibration": Measurement(calibration.calibration, calibration.lacks),
     "robustness": Measurement(under_corruptions.measured),
     "resolution": Measurement(resolution.measured),
+    "few_shot": Measurement(few_shot_part, lacks_few_shot, frozen=True),
+    "neighbours": Measurement(neighbours_part, lacks_features, frozen=True),
+    "linear": Measurement(linear_part, lacks_linear, frozen=True),
+    "embedding": Measurement(embedding_part, lacks_embedding, frozen=True),
 }
 
 
@@ -70,10 +87,12 @@ def chosen(what, context):
         for name, row in MEASUREMENTS.items()
         if name in what or "all" in what or (row.quick and not what)
     ]
-    reasons = {name: MEASUREMENTS[name].lacks(context) for name in wanted}
+    reasons = {name: MEASUREMENTS[name].reason(context) for name in wanted}
     lacking = {name: reason for name, reason in reasons.items() if reason}
     for name in what:
         if name in lacking:
             raise ValueError(f"{name} cannot be measured: {lacking[name]}")
     names = [name for name in wanted if name not in lacking]
+    if not names and not what:
+        raise ValueError(next(iter(lacking.values())))
     return names, lacking if what else {}

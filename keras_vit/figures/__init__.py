@@ -2,6 +2,10 @@
 
 from keras_vit.figures.data import data_histograms as data_histograms
 from keras_vit.figures.drawing import write as write
+from keras_vit.figures.representation import embedding as embedding
+from keras_vit.figures.representation import few_shot as few_shot
+from keras_vit.figures.representation import linear_probe as linear_probe
+from keras_vit.figures.representation import neighbours as neighbours
 from keras_vit.figures.results import confused_pairs as confused_pairs
 from keras_vit.figures.results import confusion_matrix as confusion_matrix
 from keras_vit.figures.results import learning_curves as learning_curves

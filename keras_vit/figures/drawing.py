@@ -3,6 +3,7 @@
 import textwrap
 import warnings
 
+from matplotlib import patheffects
 from matplotlib.figure import Figure
 
 from keras_vit.files import written_whole
@@ -11,6 +12,8 @@ DPI = 150
 MOST_LEGIBLE = 40  # classes
 # Told apart by colour-blind eyes too.
 TRAINING, VALIDATION, TEST = "#0072b2", "#009e73", "#d55e00"
+
+HALO = [patheffects.withStroke(linewidth=3, foreground="white")]  # of letters on points
 
 
 def new_figure(width, height, **options):

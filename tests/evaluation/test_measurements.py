@@ -6,6 +6,7 @@ import xml.etree.ElementTree
 
 import numpy as np
 import pytest
+from conftest import randomize, tiny_vit
 
 from keras_vit.data import Dataset, Split
 from keras_vit.evaluation import Answers, Context, Part, confusion, interval
@@ -123,7 +124,7 @@ def test_all_is_measured_among_a_subset_of_the_models_classes(rng):
     with pytest.raises(ValueError, match="model of 10 classes. Received: one of 4"):
         context_of(rng.normal(size=(60, 4)), labels, 3, labels=subset)
     with pytest.raises(ValueError, match="The model has 10 classes, pets has 3"):
-        context_of(logits, labels, 3)
+        context_of(logits, labels, 3).answers()
 
 
 def test_another_model_is_compared_on_the_same_images(rng, context):
@@ -215,3 +216,59 @@ def test_rows_of_a_part_have_the_same_keys():
 def test_answers_may_be_of_one_class_alone():
     answers = Answers(np.zeros((3, 1), np.float32), np.zeros(3, int))
     assert confusion.pairs(answers) == [(0, 0, 3)]
+
+
+@pytest.fixture
+def frozen(rng, tmp_path, monkeypatch):
+    """A model of three classes and a data set of four, with a validation split."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    labels = np.arange(120) % 4
+    images = rng.integers(0, 90, (120, 16, 24, 3)) + 50 * labels[:, None, None, None]
+    split = Split(images.astype(np.uint8), labels)
+    some = split.subset(slice(0, 40))
+    dataset = Dataset("pets", split, some, NAMES, split.subset(slice(40, 80)))
+    return Context(randomize(tiny_vit(num_classes=3), rng), dataset)
+
+
+FROZEN = ("few_shot", "neighbours", "linear", "embedding")
+
+
+def test_features_are_measured_of_a_model_with_other_classes(frozen, tmp_path):
+    names, left_out = chosen(["all"], frozen)
+    assert names == [*FROZEN]
+    assert "The model has 3 classes, pets has 4" in left_out["metrics"]
+    with pytest.raises(ValueError, match="The model has 3 classes, pets has 4"):
+        chosen((), frozen)
+    parts = {name: measured(name, frozen) for name in names}
+    for name in ("few_shot", "neighbours", "linear"):
+        assert max(row["accuracy"] for row in parts[name].rows) > 0.5  # 0.25: chance
+        for row in parts[name].rows:
+            assert row["low"] <= row["accuracy"] <= row["high"]
+    assert [row["shots"] for row in parts["few_shot"].rows[:4]] == [1, 5, 10, 25]
+    assert {row["l2"] for row in parts["few_shot"].rows[:4]} == {1024}
+    test, *dev = parts["linear"].rows
+    assert (test["split"], test["images"], dev[0]["images"]) == ("test", 40, 40)
+    assert "chosen on the validation split" in parts["linear"].title
+    assert max(row["neighbours"] for row in parts["neighbours"].rows) == 100
+    assert [row["class"] for row in parts["embedding"].rows] == [*NAMES] * 10
+    write_parts(parts.values(), tmp_path / "report", "pets", {})
+
+
+def test_a_probe_without_a_validation_split_takes_a_fifth_of_training(frozen):
+    dataset = Dataset("pets", frozen.dataset.train, frozen.dataset.test, NAMES)
+    part = measured("linear", Context(frozen.model, dataset))
+    assert part.rows[1]["images"] == 24
+    assert "chosen on 24 training images" in part.title
+
+
+def test_features_say_nothing_without_the_layer_or_with_several_classes(
+    context, several, rng, frozen
+):
+    for name in FROZEN:
+        assert "a layer named 'features'" in chosen(["all"], context)[1][name]
+        assert "one class each" in chosen(["all"], several)[1][name]
+    train = frozen.dataset.train
+    fewer = train.subset(train.labels != 2)
+    dataset = Dataset("pets", fewer, frozen.dataset.test, NAMES)
+    _, left_out = chosen(["all"], Context(frozen.model, dataset))
+    assert "no training images of '$owl'" in left_out["few_shot"]
