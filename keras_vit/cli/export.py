@@ -54,6 +54,13 @@ def define(values):
         "What logits are divided by; keras-vit evaluate --what=calibration finds it.",
         **options,
     )
+    flags.DEFINE_integer(
+        "top",
+        5,
+        "How many classes a SavedModel names for an image.",
+        lower_bound=1,
+        **options,
+    )
     flags.DEFINE_boolean(
         "xla", False, "Whether XLA compiles the model in a SavedModel.", **options
     )
@@ -130,6 +137,7 @@ def _wanted(values, dataset):
     from keras_vit.exporting.litert import SCHEMES
 
     given = {
+        "top": values.top,
         "xla": values.xla,
         "quantize": values.quantize,
         "pixels": values.pixels,

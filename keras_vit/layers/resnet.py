@@ -25,11 +25,15 @@ class StandardizedConv2D(keras.layers.Conv2D):
 
     def convolution_op(self, inputs, kernel):
         precise = keras.backend.result_type(self.compute_dtype, "float32")
-        kernel = ops.cast(kernel, precise)
-        mean = ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
-        deviation = ops.std(kernel, axis=(0, 1, 2), keepdims=True)
-        kernel = (kernel - mean) / (deviation + 1e-5)
+        kernel = standardized(ops.cast(kernel, precise))
         return super().convolution_op(inputs, ops.cast(kernel, inputs.dtype))
+
+
+def standardized(kernel):
+    """A kernel `(h, w, C, F)`, each of its F filters with mean 0 and deviation 1."""
+    mean = ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
+    deviation = ops.std(kernel, axis=(0, 1, 2), keepdims=True)
+    return (kernel - mean) / (deviation + 1e-5)
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -163,6 +167,11 @@ class ResNetStem(keras.layers.Layer):
             for stage, units in enumerate(self.blocks)
             for unit in range(units)
         ]
+
+    @property
+    def stride(self):
+        """Pixels from one cell of the feature map to the next."""
+        return 4 * 2 ** max(len(self.blocks) - 1, 0)
 
     def build(self, images_shape):
         _build_in_turn(images_shape, self.conv, self.norm, self.pool, *self.units)

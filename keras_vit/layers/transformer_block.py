@@ -27,6 +27,9 @@ class TransformerBlock(keras.layers.Layer):
         remat: whether training keeps the block's input alone and computes the
             rest again for the gradient, with the same dropout masks: less
             memory for more time. On the TensorFlow backend.
+        position_embedding: of the attention, `"relative"`, `"rope_2d"` or
+            `"none"`.
+        grid: (rows, columns) of patches, which those two need.
 
     Input and output shape: `(B, N, D)`.
 
@@ -49,6 +52,8 @@ class TransformerBlock(keras.layers.Layer):
         qk_norm=False,
         layer_norm_epsilon=1e-6,
         remat=False,
+        position_embedding="none",
+        grid=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -62,6 +67,8 @@ class TransformerBlock(keras.layers.Layer):
         self.qk_norm = qk_norm
         self.layer_norm_epsilon = layer_norm_epsilon
         self.remat = remat
+        self.position_embedding = position_embedding
+        self.grid = grid and tuple(grid)
 
         policy = {"dtype": self.dtype_policy}
         norm = {"epsilon": layer_norm_epsilon, **policy}
@@ -71,6 +78,8 @@ class TransformerBlock(keras.layers.Layer):
             attention_dropout_rate=attention_dropout_rate,
             qk_norm=qk_norm,
             layer_norm_epsilon=layer_norm_epsilon,
+            position_embedding=position_embedding,
+            grid=grid,
             name="attention",
             **policy,
         )
@@ -95,13 +104,16 @@ class TransformerBlock(keras.layers.Layer):
         return self._computed(z, training)
 
     def _computed(self, z, training):
-        z = z + self._branch(self._attend(z, training), self.scale1, training)  # Eq. 2
+        return self._added(
+            z, self.attention(self.norm1(z), training=training), training
+        )
+
+    def _added(self, z, y, training):
+        """What follows from z and what attention read of it, y."""
+        y = self.dropout(y, training=training)
+        z = z + self._branch(y, self.scale1, training)  # Eq. 2
         y = self.mlp(self.norm2(z), training=training)
         return z + self._branch(y, self.scale2, training)  # Eq. 3
-
-    def _attend(self, z, training):
-        y = self.attention(self.norm1(z), training=training)
-        return self.dropout(y, training=training)
 
     def _branch(self, y, scale, training):
         return self.drop_path(y if scale is None else scale(y), training=training)
@@ -125,6 +137,15 @@ class TransformerBlock(keras.layers.Layer):
         """The attention probabilities of this block for its input z: `(B, H, N, N)`."""
         return self.attention.scores(self.norm1(z))
 
+    def given(self, z, a):
+        """The block's output if its attention reads by a, `(B, H, N, N)`.
+
+        With `scores(z)` for a that is what the block gives for z, dropout
+        aside.
+        """
+        y = self.attention.read(self.norm1(z), a, training=False)
+        return self._added(z, y, training=False)
+
     def compute_output_shape(self, z_shape):
         return z_shape
 
@@ -140,4 +161,6 @@ class TransformerBlock(keras.layers.Layer):
             "qk_norm": self.qk_norm,
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "remat": self.remat,
+            "position_embedding": self.position_embedding,
+            "grid": self.grid,
         }

@@ -107,6 +107,8 @@ def test_help_is_short_and_names_every_flag(name, capsys):
         (["predict", "--model={models}/run"], "no images"),
         (["predict", "--model={models}/run", "x.png"], "No such file or folder: x.png"),
         (["list", "--model=VGG"], "Unknown model. Expected one of ViT_Ti16"),
+        (["list", "--image_size=384"], "--image_size goes with --details"),
+        (["list", "--details", "--image_size=a"], "must be pixels, or height,width"),
         (["convert", "--to=a.npz"], "--from is missing. Expected: A .npz or"),
         (["convert", "--from=x", "--to=a.npz"], "No model at x"),
         (
@@ -179,13 +181,13 @@ def test_evaluate_measures_what_is_named_and_keeps_all_numbers(trained, capsys):
     pathlib.Path("real.json").write_text(json.dumps([[], *real[1:]]))
     run = [f"--model={trained / 'run'}", "--labels=real.json", "--folder=out"]
     other = f"--compare={trained / 'served'}"
-    assert main(["evaluate", *run, other, "--what=all"]) == 0
+    names = ["metrics", "classes", "confusion", "real", "comparison", "calibration"]
+    assert main(["evaluate", *run, other, f"--what={','.join(names)}"]) == 0
     out = capsys.readouterr().out
     assert "The first model is as good on 2,000 images" in out
     assert "on the 1,999 images that have any" in out
     content = json.loads(pathlib.Path("out/evaluation.json").read_text())
-    names = {"metrics", "classes", "confusion", "real", "comparison", "calibration"}
-    assert names <= {*content["parts"]}
+    assert list(content["parts"]) == names
     found = {row["metric"]: row for row in content["parts"]["metrics"]["rows"]}["top1"]
     low, high = 100 * found["low"], 100 * found["high"]
     assert f"top-1  {100 * content['top1']:.2f} % ({low:.2f} to {high:.2f})" in out
@@ -253,6 +255,23 @@ def test_list_shows_every_release_with_who_measured_it(capsys):
     assert "ViT_B16      augreg_in21k_in1k     1000    384  85.49  (README of" in text
     assert main(["list", "--model=ViT_G14"]) == 0
     assert "ViT_G14      -" in capsys.readouterr().out
+
+
+def test_list_tells_what_a_model_costs_by_layer(capsys):
+    assert main(["list", "--details", "--model=ViT_Ti16", "--image_size=32,64"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[4].split()[:5] == ["block_00", "TransformerBlock", "9", "x", "192"]
+    assert lines[19].split()[1] == "5,681,320"  # parameters of all layers
+
+
+def test_list_tells_what_each_model_costs(capsys, monkeypatch):
+    monkeypatch.setattr("keras_vit.variants.VARIANTS", {"ViT_Ti16": 0, "ViT_S32": 0})
+    assert main(["list", "--details"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines[1:3]] == [
+        ["ViT_Ti16", "5,717,416", "1.25"],
+        ["ViT_S32", "22,878,952", "1.14"],
+    ]
 
 
 def test_convert_takes_weights_there_and_back(trained):

@@ -1,0 +1,175 @@
+"""What each layer computes and keeps, as rules for a `Tape`."""
+
+import math
+
+import keras
+
+from keras_vit import layers
+from keras_vit.inspect.tape import Value
+from keras_vit.layers.resnet import Bottleneck, ResNetStem
+
+
+def _view(tape, layer, value):
+    return Value(tuple(layer.compute_output_shape(value.shape)), value.memory)
+
+
+def _copy(tape, layer, *values):
+    """Moved, summed or averaged: the gradient reads nothing."""
+    shapes = [value.shape for value in values]
+    shape = layer.compute_output_shape(shapes if len(shapes) > 1 else shapes[0])
+    return tape.make(shape, *values)
+
+
+def _norm(tape, layer, value):
+    return tape.make(value.shape, value, kept=(value,))
+
+
+def _relu(tape, layer, value):
+    return tape.make(value.shape, value, keeps_made=True)
+
+
+def _max_pooling(tape, layer, value):
+    shape = layer.compute_output_shape(value.shape)
+    return tape.make(shape, value, kept=(value,), keeps_made=True)
+
+
+def _product(tape, layer, value):
+    """Dense layers and convolutions: each output is a sum over one filter."""
+    shape = layer.compute_output_shape(value.shape)
+    macs = math.prod(shape) * math.prod(layer.kernel.shape[:-1])
+    y = tape.make(shape, value, multiply_adds=macs, kept=(value,))
+    if layer.activation is keras.activations.linear:
+        return y
+    return tape.make(shape, y, kept=(y,))
+
+
+def _depthwise(tape, layer, value):
+    shape = layer.compute_output_shape(value.shape)
+    macs = math.prod(shape) * math.prod(layer.kernel.shape[:2])
+    return tape.make(shape, value, multiply_adds=macs, kept=(value,))
+
+
+def _network(tape, network, value):
+    if isinstance(network, (keras.Sequential, keras.Function)):
+        return tape.run_network(network, value)
+    return tape.run_unknown(network, value)
+
+
+def _encoder(tape, layer, patches):
+    z = tape.run(layer.projection, patches)
+    return tape.make(layer.compute_output_shape(patches.shape), z)
+
+
+def _attention(tape, layer, z, queries=None):
+    queries = z if queries is None else queries
+    q, k = (
+        _heads(layer, tape.run(projection, tokens))
+        for projection, tokens in ((layer.query, queries), (layer.key, z))
+    )
+    v = tape.run(layer.value, z)
+    if layer.qk_norm:
+        q, k = tape.run(layer.query_norm, q), tape.run(layer.key_norm, k)
+    if layer.rotary is not None:
+        q, k = tape.run(layer.rotary, q), tape.run(layer.rotary, k)
+    shape = (*q.shape[:3], k.shape[2])
+    macs = math.prod(shape) * layer.head_dim  # of each of the two products
+    a = tape.make(shape, q, k, multiply_adds=macs, kept=(q, k))  # Eq. 6
+    if layer.relative is not None:
+        a = _added(tape, a, tape.run(layer.relative, q))
+    a = tape.make(shape, a, keeps_made=True)  # softmax
+    sa = tape.make(queries.shape, a, v, multiply_adds=macs, kept=(a, v))  # Eq. 7
+    return tape.run(layer.out, sa)  # Eq. 8
+
+
+def _heads(layer, value):
+    """(1, N, D) to (1, H, N, d)."""
+    shape = (1, layer.num_heads, value.shape[1], layer.head_dim)
+    return Value(shape, value.memory)
+
+
+def _relative(tape, layer, q):
+    patches = math.prod(layer.grid)
+    shape = (1, q.shape[1], patches, layer.offsets.shape[0])
+    macs = math.prod(shape) * q.shape[-1]
+    a = tape.make(shape, q, multiply_adds=macs, kept=(q,))
+    return tape.make(layer.compute_output_shape(q.shape), a)
+
+
+def _mlp(tape, layer, z):
+    z = tape.run(layer.fc1, z)
+    return tape.run(layer.fc2, tape.make(z.shape, z, kept=(z,)))
+
+
+def _block(tape, layer, z):
+    y = tape.run(layer.attention, tape.run(layer.norm1, z))
+    z = _added(tape, z, y if layer.scale1 is None else tape.run(layer.scale1, y))
+    y = tape.run(layer.mlp, tape.run(layer.norm2, z))
+    return _added(tape, z, y if layer.scale2 is None else tape.run(layer.scale2, y))
+
+
+def _added(tape, x, y):
+    return tape.make(x.shape, x, y)
+
+
+def _pooling(tape, layer, z):
+    probe = tape.value((1, 1, z.shape[-1]))
+    y = tape.run(layer.attention, z, probe)
+    y = _added(tape, y, tape.run(layer.mlp, tape.run(layer.norm, y)))
+    return Value((1, z.shape[-1]), y.memory)
+
+
+def _bottleneck(tape, layer, x):
+    y = _relu(tape, None, tape.run(layer.norm1, tape.run(layer.conv1, x)))
+    y = _relu(tape, None, tape.run(layer.norm2, tape.run(layer.conv2, y)))
+    y = tape.run(layer.norm3, tape.run(layer.conv3, y))
+    if layer.project:
+        x = tape.run(layer.norm_shortcut, tape.run(layer.conv_shortcut, x))
+    return _relu(tape, None, _added(tape, x, y))
+
+
+def _stem(tape, layer, images):
+    x = _relu(tape, None, tape.run(layer.norm, tape.run(layer.conv, images)))
+    x = tape.run(layer.pool, x)
+    for unit in layer.units:
+        x = tape.run(unit, x)
+    return x
+
+
+RULES = {
+    keras.Model: _network,
+    layers.PixelNormalization: _copy,
+    layers.Patches: _copy,
+    layers.PatchEncoder: _encoder,
+    layers.TransformerBlock: _block,
+    layers.PositionEmbedding: _copy,
+    layers.MultiHeadSelfAttention: _attention,
+    layers.RelativePositions: _relative,
+    layers.RotaryPositions: _copy,
+    layers.MLP: _mlp,
+    layers.LayerScale: _norm,
+    layers.StochasticDepth: _view,
+    layers.AttentionPooling: _pooling,
+    ResNetStem: _stem,
+    Bottleneck: _bottleneck,
+    keras.layers.Dense: _product,
+    keras.layers.Conv1D: _product,
+    keras.layers.Conv2D: _product,
+    keras.layers.DepthwiseConv2D: _depthwise,
+    keras.layers.LayerNormalization: _norm,
+    keras.layers.GroupNormalization: _norm,
+    keras.layers.BatchNormalization: _norm,
+    keras.layers.Normalization: _copy,
+    keras.layers.ReLU: _relu,
+    keras.layers.MaxPooling2D: _max_pooling,
+    keras.layers.AveragePooling2D: _copy,
+    keras.layers.GlobalAveragePooling2D: _copy,
+    keras.layers.ZeroPadding2D: _copy,
+    keras.layers.Add: _copy,
+    keras.layers.Average: _copy,
+    keras.layers.Concatenate: _copy,
+    keras.layers.Identity: _view,
+    keras.layers.InputLayer: lambda tape, layer, value: value,
+    keras.layers.Dropout: _view,
+    keras.layers.Flatten: _view,
+    keras.layers.Reshape: _view,
+}
