@@ -5,6 +5,7 @@ from keras_vit.evaluation.answers import answers_of as answers_of
 from keras_vit.evaluation.calibration import Reliability as Reliability
 from keras_vit.evaluation.calibration import reliability as reliability
 from keras_vit.evaluation.context import Context as Context
+from keras_vit.evaluation.corruptions import corrupt as corrupt
 from keras_vit.evaluation.embedding import Embedding as Embedding
 from keras_vit.evaluation.embedding import embed as embed
 from keras_vit.evaluation.features import features_model as features_model
@@ -25,5 +26,9 @@ from keras_vit.evaluation.neighbours import Neighbours as Neighbours
 from keras_vit.evaluation.neighbours import neighbours as neighbours
 from keras_vit.evaluation.parts import Part as Part
 from keras_vit.evaluation.report import write_report as write_report
+from keras_vit.evaluation.resolution import Resolutions as Resolutions
+from keras_vit.evaluation.resolution import resolutions as resolutions
 from keras_vit.evaluation.temperature import fit_temperature as fit_temperature
 from keras_vit.evaluation.temperature import scaled as scaled
+from keras_vit.evaluation.under_corruptions import Robustness as Robustness
+from keras_vit.evaluation.under_corruptions import robustness as robustness

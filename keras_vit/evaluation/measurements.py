@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-from keras_vit.evaluation import calibration, confusion, results
+from keras_vit.evaluation import (
+    calibration,
+    confusion,
+    resolution,
+    results,
+    under_corruptions,
+)
 from keras_vit.evaluation.embedding import embedding_part, lacks_embedding
 from keras_vit.evaluation.features import lacks as lacks_features
 from keras_vit.evaluation.few_shot import few_shot_part, lacks_few_shot
@@ -50,6 +56,8 @@ MEASUREMENTS = {
     "neighbours": Measurement(neighbours_part, lacks_features, frozen=True),
     "linear": Measurement(linear_part, lacks_linear, frozen=True),
     "embedding": Measurement(embedding_part, lacks_embedding, frozen=True),
+    "robustness": Measurement(under_corruptions.measured),
+    "resolution": Measurement(resolution.measured),
 }
 
 

@@ -32,7 +32,7 @@ def outputs_of(model, split, batch_size=200, preprocessing=None, strategy=None):
 
     own = preprocessing is None
     preprocessing = carried_by(model) if own else resolve(preprocessing)
-    forward, batch_size = _forward(model, min(batch_size, len(split)), strategy)
+    forward, batch_size = forward_of(model, min(batch_size, len(split)), strategy)
     outputs = np.empty((len(split), model.output_shape[-1]), np.float32)
     bar = tqdm(
         total=len(split),
@@ -57,7 +57,7 @@ def outputs_of(model, split, batch_size=200, preprocessing=None, strategy=None):
     return outputs
 
 
-def _forward(model, batch_size, strategy):
+def forward_of(model, batch_size, strategy):
     """A function of images to vectors, and a batch size that the replicas divide."""
     if strategy is None or strategy == "one":
         return model.predict_on_batch, batch_size

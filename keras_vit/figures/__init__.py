@@ -10,4 +10,7 @@ from keras_vit.figures.results import confused_pairs as confused_pairs
 from keras_vit.figures.results import confusion_matrix as confusion_matrix
 from keras_vit.figures.results import learning_curves as learning_curves
 from keras_vit.figures.results import reliability_diagram as reliability_diagram
+from keras_vit.figures.robustness import resolution_curves as resolution_curves
+from keras_vit.figures.robustness import robustness_lines as robustness_lines
+from keras_vit.figures.robustness import robustness_table as robustness_table
 from keras_vit.figures.sheets import contact_sheet as contact_sheet
