@@ -52,12 +52,12 @@ MEASUREMENTS = {
     "real": Measurement(results.real, results.lacks_real, quick=True),
     "comparison": Measurement(results.comparison, results.lacks_other, quick=True),
     "calibration": Measurement(calibration.calibration, calibration.lacks),
-    "robustness": Measurement(under_corruptions.measured),
-    "resolution": Measurement(resolution.measured),
     "few_shot": Measurement(few_shot_part, lacks_few_shot, frozen=True),
     "neighbours": Measurement(neighbours_part, lacks_features, frozen=True),
     "linear": Measurement(linear_part, lacks_linear, frozen=True),
     "embedding": Measurement(embedding_part, lacks_embedding, frozen=True),
+    "robustness": Measurement(under_corruptions.measured),
+    "resolution": Measurement(resolution.measured),
 }
 
 
