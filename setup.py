@@ -67,6 +67,7 @@ setup(
         "requests>=2.31",
         "scikit-learn>=1.5",
         "scipy>=1.13",
+        "threadpoolctl>=3.1",
         "tqdm>=4.66",
     ],
     extras_require=EXTRAS,
