@@ -1,7 +1,14 @@
 """Figures. Numbers in, a matplotlib figure out; nothing is computed here."""
 
 from keras_vit.figures.data import data_histograms as data_histograms
+from keras_vit.figures.depth import attention_distance as attention_distance
+from keras_vit.figures.depth import similarity_of_layers as similarity_of_layers
+from keras_vit.figures.depth import token_norms as token_norms
 from keras_vit.figures.drawing import write as write
+from keras_vit.figures.entrance import patch_filters as patch_filters
+from keras_vit.figures.entrance import position_similarity as position_similarity
+from keras_vit.figures.maps import head_maps as head_maps
+from keras_vit.figures.maps import maps_over_pictures as maps_over_pictures
 from keras_vit.figures.results import confusion_matrix as confusion_matrix
 from keras_vit.figures.results import learning_curves as learning_curves
 from keras_vit.figures.sheets import contact_sheet as contact_sheet
