@@ -36,6 +36,7 @@ DOORS = {
         "data/archives.py",
         "data/inspection/inspection.py",
         "exporting/quantization.py",
+        "inspect/similarity.py",
         "training/loop.py",
         "weights/download.py",
     },

@@ -1,5 +1,13 @@
-"""What a model attends to."""
+"""What a model attends to, what it is made of, and how alike two models are."""
 
 from keras_vit.inspect.attention import attention_maps as attention_maps
+from keras_vit.inspect.filters import filter_shares as filter_shares
+from keras_vit.inspect.filters import patch_filters as patch_filters
+from keras_vit.inspect.filters import root_filters as root_filters
+from keras_vit.inspect.positions import position_similarity as position_similarity
 from keras_vit.inspect.rollout import attention_rollout as attention_rollout
 from keras_vit.inspect.rollout import rollout as rollout
+from keras_vit.inspect.similarity import cka as cka
+from keras_vit.inspect.similarity import cka_layers as cka_layers
+from keras_vit.inspect.summary import summary as summary
+from keras_vit.inspect.summary import unallocated as unallocated

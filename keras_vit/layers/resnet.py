@@ -25,11 +25,15 @@ class StandardizedConv2D(keras.layers.Conv2D):
 
     def convolution_op(self, inputs, kernel):
         precise = keras.backend.result_type(self.compute_dtype, "float32")
-        kernel = ops.cast(kernel, precise)
-        mean = ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
-        deviation = ops.std(kernel, axis=(0, 1, 2), keepdims=True)
-        kernel = (kernel - mean) / (deviation + 1e-5)
+        kernel = standardized(ops.cast(kernel, precise))
         return super().convolution_op(inputs, ops.cast(kernel, inputs.dtype))
+
+
+def standardized(kernel):
+    """A kernel `(h, w, C, F)`, each of its F filters with mean 0 and deviation 1."""
+    mean = ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
+    deviation = ops.std(kernel, axis=(0, 1, 2), keepdims=True)
+    return (kernel - mean) / (deviation + 1e-5)
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")

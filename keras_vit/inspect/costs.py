@@ -1,0 +1,275 @@
+"""What a model computes and remembers, counted without computing it.
+
+A model is run on shapes. Each layer has a rule that writes the steps it takes
+on a tape: what a step reads and makes, its multiply-adds, and what the
+gradients will read of it.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+
+import keras
+
+from keras_vit import layers
+from keras_vit.layers.resnet import Bottleneck, ResNetStem
+
+# Operations outside layers that multiply and add, for which there is no rule.
+PRODUCTS = {"Conv", "DepthwiseConv", "Dot", "Einsum", "Matmul", "Tensordot"}
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """An array of one image: its shape, which begins with 1, and its memory.
+
+    A view shares the memory of another value.
+    """
+
+    shape: tuple[int, ...]
+    memory: object
+
+    @property
+    def size(self):
+        """Its numbers."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Room for `size` numbers. Two of one size are not the same."""
+
+    size: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One computation.
+
+    Attributes:
+        layer: the model's layer that it belongs to; `None` outside layers.
+        read: the memory it reads.
+        made: the memory it fills.
+        multiply_adds: of products; of what works number by number, none.
+        kept: the memory that its gradient reads.
+    """
+
+    layer: str | None
+    read: tuple[Memory, ...]
+    made: Memory
+    multiply_adds: int
+    kept: tuple[Memory, ...]
+
+
+class Tape:
+    """The steps of a model, in order.
+
+    Attributes:
+        steps: of `Step`.
+        uncounted: names of what no rule counts.
+    """
+
+    def __init__(self):
+        self.steps, self.uncounted = [], []
+        self._layer, self._count = None, 0
+
+    def value(self, shape):
+        """A new value, such as the model's input."""
+        self._count += 1
+        return Value(tuple(shape), Memory(math.prod(shape), self._count))
+
+    def make(self, shape, *values, multiply_adds=0, kept=(), keeps_made=False):
+        """Writes a step that makes a value of other values."""
+        made = self.value(shape)
+        kept = (*kept, made) if keeps_made else kept
+        read = tuple(value.memory for value in values)
+        kept = tuple(value.memory for value in kept)
+        step = Step(self._layer, read, made.memory, multiply_adds, kept)
+        self.steps.append(step)
+        return made
+
+    def run(self, operation, *args, **kwargs):
+        """Writes the steps of a layer, or of an operation outside layers."""
+        rule = next((RULES[c] for c in type(operation).__mro__ if c in RULES), None)
+        if rule is None:
+            return self._other(operation, args, kwargs)
+        given = keras.tree.flatten((args, kwargs))
+        return rule(self, operation, *(one for one in given if _is_value(one)))
+
+    def run_network(self, network, value, rows=False):
+        """Writes the steps of a functional model, perhaps as those of its layers."""
+        run = self._run_row if rows else self.run
+        if isinstance(network, keras.Sequential):
+            for layer in network.layers:
+                value = run(layer, value)
+            return value
+        return network._run_through_graph(
+            [value], operation_fn=lambda operation: functools.partial(run, operation)
+        )
+
+    def _run_row(self, operation, *args, **kwargs):
+        is_layer = isinstance(operation, keras.layers.Layer)
+        self._layer = operation.name if is_layer else None
+        return self.run(operation, *args, **kwargs)
+
+    def _other(self, operation, args, kwargs):
+        """What has no rule: its shape by Keras, and no multiply-adds."""
+        values = [one for one in keras.tree.flatten((args, kwargs)) if _is_value(one)]
+        args, kwargs = keras.tree.map_structure(
+            lambda one: keras.KerasTensor(one.shape) if _is_value(one) else one,
+            (args, kwargs),
+        )
+        told = operation.compute_output_spec(*args, **kwargs)
+        is_layer = isinstance(operation, keras.layers.Layer)
+        if type(operation).__name__ in PRODUCTS or (is_layer and operation.weights):
+            self.uncounted.append(operation.name)
+        kept = values if is_layer else ()
+        return keras.tree.map_structure(
+            lambda one: self.make(one.shape, *values, kept=kept), told
+        )
+
+
+def _is_value(one):
+    return isinstance(one, Value)
+
+
+def _view(tape, layer, value):
+    return Value(tuple(layer.compute_output_shape(value.shape)), value.memory)
+
+
+def _copy(tape, layer, *values):
+    """Moved, summed or averaged: the gradient reads nothing."""
+    shapes = [value.shape for value in values]
+    shape = layer.compute_output_shape(shapes if len(shapes) > 1 else shapes[0])
+    return tape.make(shape, *values)
+
+
+def _norm(tape, layer, value):
+    return tape.make(value.shape, value, kept=(value,))
+
+
+def _relu(tape, layer, value):
+    return tape.make(value.shape, value, keeps_made=True)
+
+
+def _max_pooling(tape, layer, value):
+    shape = layer.compute_output_shape(value.shape)
+    return tape.make(shape, value, kept=(value,), keeps_made=True)
+
+
+def _product(tape, layer, value):
+    """Dense layers and convolutions: each output is a sum over one filter."""
+    shape = layer.compute_output_shape(value.shape)
+    macs = math.prod(shape) * math.prod(layer.kernel.shape[:-1])
+    y = tape.make(shape, value, multiply_adds=macs, kept=(value,))
+    if layer.activation is keras.activations.linear:
+        return y
+    return tape.make(shape, y, kept=(y,))
+
+
+def _depthwise(tape, layer, value):
+    shape = layer.compute_output_shape(value.shape)
+    macs = math.prod(shape) * math.prod(layer.kernel.shape[:2])
+    return tape.make(shape, value, multiply_adds=macs, kept=(value,))
+
+
+def _network(tape, network, value):
+    if isinstance(network, (keras.Sequential, keras.Function)):
+        return tape.run_network(network, value)
+    return tape._other(network, (value,), {})
+
+
+def _encoder(tape, layer, patches):
+    z = tape.run(layer.projection, patches)
+    return tape.make(layer.compute_output_shape(patches.shape), z)
+
+
+def _attention(tape, layer, z, queries=None):
+    queries = z if queries is None else queries
+    q, k = tape.run(layer.query, queries), tape.run(layer.key, z)
+    v = tape.run(layer.value, z)
+    if layer.qk_norm:
+        q, k = _norm(tape, layer.query_norm, q), _norm(tape, layer.key_norm, k)
+    shape = (1, layer.num_heads, q.shape[1], k.shape[1])
+    macs = math.prod(shape) * layer.head_dim  # of each of the two products
+    a = tape.make(shape, q, k, multiply_adds=macs, kept=(q, k))  # Eq. 6
+    a = tape.make(shape, a, keeps_made=True)  # softmax
+    sa = tape.make(q.shape, a, v, multiply_adds=macs, kept=(a, v))  # Eq. 7
+    return tape.run(layer.out, sa)  # Eq. 8
+
+
+def _mlp(tape, layer, z):
+    z = tape.run(layer.fc1, z)
+    return tape.run(layer.fc2, tape.make(z.shape, z, kept=(z,)))
+
+
+def _block(tape, layer, z):
+    y = tape.run(layer.attention, tape.run(layer.norm1, z))
+    z = _added(tape, z, y if layer.scale1 is None else tape.run(layer.scale1, y))
+    y = tape.run(layer.mlp, tape.run(layer.norm2, z))
+    return _added(tape, z, y if layer.scale2 is None else tape.run(layer.scale2, y))
+
+
+def _added(tape, x, y):
+    return tape.make(x.shape, x, y)
+
+
+def _pooling(tape, layer, z):
+    probe = tape.value((1, 1, z.shape[-1]))
+    y = tape.run(layer.attention, z, probe)
+    y = _added(tape, y, tape.run(layer.mlp, tape.run(layer.norm, y)))
+    return Value((1, z.shape[-1]), y.memory)
+
+
+def _bottleneck(tape, layer, x):
+    y = _relu(tape, None, tape.run(layer.norm1, tape.run(layer.conv1, x)))
+    y = _relu(tape, None, tape.run(layer.norm2, tape.run(layer.conv2, y)))
+    y = tape.run(layer.norm3, tape.run(layer.conv3, y))
+    if layer.project:
+        x = tape.run(layer.norm_shortcut, tape.run(layer.conv_shortcut, x))
+    return _relu(tape, None, _added(tape, x, y))
+
+
+def _stem(tape, layer, images):
+    x = _relu(tape, None, tape.run(layer.norm, tape.run(layer.conv, images)))
+    x = tape.run(layer.pool, x)
+    for unit in layer.units:
+        x = tape.run(unit, x)
+    return x
+
+
+RULES = {
+    keras.Model: _network,
+    layers.PixelNormalization: _copy,
+    layers.Patches: _copy,
+    layers.PatchEncoder: _encoder,
+    layers.TransformerBlock: _block,
+    layers.MultiHeadSelfAttention: _attention,
+    layers.MLP: _mlp,
+    layers.LayerScale: _norm,
+    layers.StochasticDepth: _view,
+    layers.AttentionPooling: _pooling,
+    ResNetStem: _stem,
+    Bottleneck: _bottleneck,
+    keras.layers.Dense: _product,
+    keras.layers.Conv1D: _product,
+    keras.layers.Conv2D: _product,
+    keras.layers.DepthwiseConv2D: _depthwise,
+    keras.layers.LayerNormalization: _norm,
+    keras.layers.GroupNormalization: _norm,
+    keras.layers.BatchNormalization: _norm,
+    keras.layers.Normalization: _copy,
+    keras.layers.ReLU: _relu,
+    keras.layers.MaxPooling2D: _max_pooling,
+    keras.layers.AveragePooling2D: _copy,
+    keras.layers.GlobalAveragePooling2D: _copy,
+    keras.layers.ZeroPadding2D: _copy,
+    keras.layers.Add: _copy,
+    keras.layers.Average: _copy,
+    keras.layers.Concatenate: _copy,
+    keras.layers.Identity: _view,
+    keras.layers.InputLayer: lambda tape, layer, value: value,
+    keras.layers.Dropout: _view,
+    keras.layers.Flatten: _view,
+    keras.layers.Reshape: _view,
+}

@@ -1,0 +1,151 @@
+"""What a model looks for in pixels: its first filters (Fig. 7, left)."""
+
+import keras
+import numpy as np
+
+from keras_vit.layers import ResNetStem, StandardizedConv2D
+from keras_vit.layers.resnet import standardized
+
+
+def patch_filters(model, count=28):
+    """Gives the first principal components of a model's first filters, in RGB.
+
+    Fig. 7, left, of the ViT paper: the filters are the D columns of the patch
+    embedding E of Eq. 1, each a patch of pixels; of a hybrid those of its
+    stem's first convolution, in the form in which it applies them
+    (`root_filters`). They are centred, and a component has norm 1. Of the two
+    signs that a component could have, its largest weight is positive.
+
+    Pixel normalisation is not folded in: filters meet normalised pixels.
+
+    Args:
+        model: a model of this package, or one with a stem of your own.
+        count: how many, the one that explains most first.
+
+    Returns:
+        float32 `(count, height, width, 3)`, or as many as there are: D filters
+        of F weights have `min(D - 1, F)` components at most.
+
+    Raises:
+        ValueError: if the model has no filter over RGB pixels.
+
+    Example:
+
+    >>> patch_filters(keras_vit.ViT_Ti16(num_classes=10, image_size=32)).shape
+    (28, 16, 16, 3)
+    """
+    return _components(first_filters(model), count)[0]
+
+
+def filter_shares(model, count=28):
+    """Gives each component's share of the variance of the first filters.
+
+    Args:
+        model: as of `patch_filters`.
+        count: likewise.
+
+    Returns:
+        `(count,)`, falling; the shares of all components have a sum of 1.
+
+    Raises:
+        ValueError: if the model has no filter over RGB pixels.
+
+    Example:
+
+    >>> filter_shares(keras_vit.ViT_Ti16(num_classes=10, image_size=32)).shape
+    (28,)
+    """
+    return _components(first_filters(model), count)[1]
+
+
+def first_filters(model):
+    """The filters that meet a model's pixels: `(filters, height, width, 3)`.
+
+    Of a hybrid those of its root, else those of the patch embedding.
+    """
+    if _stem_of(model) is not None:
+        return root_filters(model)
+    patches = _named(model, "patches")
+    kernel = np.asarray(_named(model, "patch_encoder").projection.kernel, np.float64)
+    if kernel.shape[0] != 3 * np.prod(patches.patch_size):
+        raise _none_found(model)
+    return kernel.T.reshape(-1, *patches.patch_size, 3)
+
+
+def root_filters(model):
+    """Gives the filters of the first convolution of a hybrid's stem, as they are.
+
+    As they are applied: those of a `ResNetStem` are standardised.
+
+    Args:
+        model: a hybrid, or a `ResNet`.
+
+    Returns:
+        float64 `(filters, height, width, 3)`.
+
+    Raises:
+        ValueError: if the model has no such convolution.
+
+    Example:
+
+    >>> root_filters(keras_vit.R_ViT_Ti16(num_classes=10, image_size=32)).shape
+    (64, 7, 7, 3)
+    """
+    convolution = _first_convolution(_stem_of(model))
+    if convolution is None:
+        raise _none_found(model)
+    kernel = np.asarray(convolution.kernel, np.float64)
+    if isinstance(convolution, StandardizedConv2D):
+        kernel = np.asarray(standardized(kernel))
+    return kernel.transpose(3, 0, 1, 2)
+
+
+def _components(filters, count):
+    """Components `(count, h, w, 3)` of filters `(n, h, w, 3)`, and their shares."""
+    if count < 1:
+        raise ValueError(f"count must be at least 1. Received: {count}")
+    centred = filters.reshape(len(filters), -1)
+    centred = centred - centred.mean(axis=0)
+    _, deviations, components = np.linalg.svd(centred, full_matrices=False)
+    noise = deviations[0] * max(centred.shape) * np.finfo(np.float32).eps
+    count = min(count, np.count_nonzero(deviations > noise))
+    largest = np.abs(components).argmax(axis=1)
+    signs = np.sign(components[np.arange(len(components)), largest])
+    components = (components * signs[:, None])[:count]
+    shares = deviations**2 / max((deviations**2).sum(), np.finfo(float).tiny)
+    return (
+        components.reshape(count, *filters.shape[1:]).astype("float32"),
+        shares[:count],
+    )
+
+
+def _stem_of(model):
+    """The layer that makes a feature map of pixels, or `None`."""
+    names = [layer.name for layer in model.layers]
+    ahead = model.layers[: names.index("patches")] if "patches" in names else []
+    ahead += [layer for layer in model.layers if isinstance(layer, ResNetStem)]
+    other = (keras.layers.InputLayer, keras.layers.Normalization)
+    return next((layer for layer in ahead if not isinstance(layer, other)), None)
+
+
+def _first_convolution(stem):
+    """The first convolution over three channels in a stem, or `None`."""
+    if stem is None:
+        return None
+    inside = [stem, *stem._flatten_layers(include_self=False)]
+    kernels = (layer for layer in inside if isinstance(layer, keras.layers.Conv2D))
+    return next((layer for layer in kernels if layer.kernel.shape[2] == 3), None)
+
+
+def _named(model, name):
+    layers = {layer.name: layer for layer in model.layers}
+    if name not in layers:
+        raise _none_found(model)
+    return layers[name]
+
+
+def _none_found(model):
+    return ValueError(
+        "Expected a model whose first filters read RGB pixels: a patch embedding, or "
+        f"a stem that begins with a convolution. Received: {model.name!r}"
+    )

@@ -1,0 +1,167 @@
+"""How alike the layers of two models see the same images."""
+
+import sys
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_vit.inspect.attention import blocks_of
+
+LEAST = 4  # images of a batch; the estimate divides by n - 3
+
+
+def cka(x, y):
+    """Gives the linear centred kernel alignment of two sets of features.
+
+    Kornblith et al. (arXiv:1905.00414), section 3: with columns centred,
+    `|Y'X|^2 / (|X'X| |Y'Y|)` in Frobenius norms. It does not change when
+    features are rotated, or scaled as a whole. Of few images with many
+    features it is near 1 whatever they are; `cka_layers` is free of that.
+
+    Args:
+        x: features of n images, `(n, ...)`.
+        y: others of the same images, `(n, ...)`.
+
+    Returns:
+        A number from 0 to 1; 0 where features are the same for all images.
+
+    Raises:
+        ValueError: if the counts of images differ.
+
+    Example:
+
+    >>> x = np.array([[1.0, 2.0], [0.0, 1.0], [2.0, 0.0]])
+    >>> round(cka(x, 3 * x[:, ::-1]), 6)
+    1.0
+    """
+    if len(x) != len(y):
+        raise ValueError(
+            "Expected features of the same images. "
+            f"Received: of {len(x)} images and of {len(y)}"
+        )
+    gram_x, gram_y = (np.asarray(_gram(np.asarray(one, np.float64))) for one in (x, y))
+    norms = np.linalg.norm(gram_x) * np.linalg.norm(gram_y)
+    return float(np.sum(gram_x * gram_y) / norms) if norms else 0.0
+
+
+def unbiased_hsic(gram_x, gram_y):
+    """Gives the unbiased estimate of HSIC from the Gram matrices of n images.
+
+    HSIC_1 of Nguyen et al. (arXiv:2010.15327), Eq. 3.
+
+    Args:
+        gram_x: `(..., n, n)`, symmetric; the diagonal does not count.
+        gram_y: likewise.
+
+    Returns:
+        `(...)`: in the mean 0 for features that are independent.
+
+    Raises:
+        ValueError: for fewer than four images.
+
+    Example:
+
+    >>> float(unbiased_hsic(np.ones((4, 4)), np.ones((4, 4))))
+    0.0
+    """
+    n = gram_x.shape[-1]
+    if n < LEAST:
+        raise ValueError(f"Expected at least {LEAST} images. Received: {n}")
+    k, m = (np.asarray(one, np.float64) * (1 - np.eye(n)) for one in (gram_x, gram_y))
+    trace = np.einsum("...ij,...ji->...", k, m)
+    sums_k, sums_m = k.sum(axis=-1), m.sum(axis=-1)
+    apart = sums_k.sum(axis=-1) * sums_m.sum(axis=-1) / ((n - 1) * (n - 2))
+    crossed = np.sum(sums_k * sums_m, axis=-1) * 2 / (n - 2)
+    return (trace + apart - crossed) / (n * (n - 3))
+
+
+def cka_layers(model_a, model_b, images, batch_size=64):
+    """Gives the linear CKA of each block of one model with each of another.
+
+    Minibatch CKA, Eq. 2 of Nguyen et al. (arXiv:2010.15327): HSIC_1 of each
+    batch, the mean over batches, and of the means the quotient. What is
+    compared is a block's output, all tokens of an image as one vector. No
+    more than one batch is held.
+
+    Args:
+        model_a: a ViT of this package, of La blocks.
+        model_b: another, or the same, of Lb blocks.
+        images: `(N, height, width, 3)`, pixels in [0, 255] of the size that
+            both models take, or batches `(n, height, width, 3)` to iterate
+            over. Of those, one of fewer than four images is left out.
+        batch_size: the most images at once, of an array; it is cut evenly.
+
+    Returns:
+        float32 `(La, Lb)`, first blocks first. 1: alike, but for rotation
+        and scale; 0: independent. As an estimate it can leave [0, 1].
+
+    Raises:
+        ValueError: if a model has no block, the models take images of
+            different sizes, or no batch has four images.
+
+    Example:
+
+    >>> model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
+    >>> images = np.random.default_rng(0).uniform(0, 255, (8, 32, 32, 3))
+    >>> similarity = cka_layers(model, model, images)
+    >>> similarity.shape, similarity[3, 3].round(4)
+    ((12, 12), np.float32(1.0))
+    """
+    grams_a, grams_b = _gram_model(model_a), _gram_model(model_b)
+    if model_a.input_shape != model_b.input_shape:
+        raise ValueError(
+            "Expected two models of images of one size, as keras_vit.resize can make "
+            f"them. Received: {model_a.input_shape[1:3]} and {model_b.input_shape[1:3]}"
+        )
+    sums, count = [0.0, 0.0, 0.0], 0
+    for batch in _watched(_batches(images, batch_size)):
+        if len(batch) < LEAST:
+            continue
+        a = grams_a.predict_on_batch(batch)
+        b = a if model_b is model_a else grams_b.predict_on_batch(batch)
+        pairs = (a[:, None], b[None]), (a, a), (b, b)
+        for place, pair in enumerate(pairs):
+            sums[place] = sums[place] + len(batch) * unbiased_hsic(*pair)
+        count += len(batch)
+    if not count:
+        raise ValueError(f"Expected a batch of at least {LEAST} images. Received: none")
+    between, within_a, within_b = sums
+    norms = np.sqrt(np.maximum(np.outer(within_a, within_b), np.finfo(float).tiny))
+    return (between / norms).astype("float32")
+
+
+def _gram(features):
+    """`(n, ...)` to the products of each image with each, centred: `(n, n)`."""
+    features = ops.reshape(features, (-1, np.prod(features.shape[1:])))
+    features = features - ops.mean(features, axis=0, keepdims=True)
+    return ops.matmul(features, ops.transpose(features))
+
+
+class _Grams(keras.layers.Layer):
+    """The Gram matrix of each of L block outputs: `(L, n, n)`, in float32."""
+
+    def call(self, outputs):
+        return ops.stack([_gram(ops.cast(z, "float32")) for z in outputs])
+
+
+def _gram_model(model):
+    outputs = [block.output for block in blocks_of(model)]
+    return keras.Model(model.input, _Grams(name="grams", dtype="float32")(outputs))
+
+
+def _batches(images, batch_size):
+    """An array in near equal batches; batches as they are."""
+    if not hasattr(images, "shape"):
+        return images
+    count = max(1, -(-len(images) // max(batch_size, 1)))
+    return np.array_split(np.asarray(images), count)
+
+
+def _watched(batches):
+    from tqdm import tqdm
+
+    pace = 0.1 if sys.stderr.isatty() else 15
+    return tqdm(
+        batches, "Comparing", unit=" batches", delay=5, leave=False, mininterval=pace
+    )
