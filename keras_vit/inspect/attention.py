@@ -1,7 +1,11 @@
 """The attention probabilities inside a model."""
 
-import keras
+import itertools
 
+import keras
+from keras import ops
+
+from keras_vit.inspect.inspector import inspector
 from keras_vit.layers import AttentionPooling, TransformerBlock
 
 
@@ -31,27 +35,55 @@ def pooling_of(model):
     return "gap" if any(len(one.input.shape) == 3 for one in means) else "token"
 
 
-def attention_tensors(model):
-    """The attention probabilities of a functional model, as its symbolic tensors.
+def attending_layers(model):
+    """All that attends on the way to the head: the blocks, then what pools."""
+    pools = (one for one in model.layers if isinstance(one, AttentionPooling))
+    return [*blocks_of(model), *pools]
+
+
+def attention_tensors(layers):
+    """The attention probabilities of layers that follow each other, symbolically.
+
+    Each layer runs once, and of the last one the attention alone. New nodes
+    stand for the layers, so that the model they are of stays what it is.
+
+    Args:
+        layers: blocks of a model, and its pooling by attention if wanted.
 
     Returns:
-        A list with one `(B, H, N, N)` tensor a block.
+        One `(B, H, N, N)` tensor a block, of pooling `(B, H, 1, N)`.
     """
-    return [scores_tensor(block) for block in blocks_of(model)]
+    z, attentions = layers[0].input, []
+    for layer, following in itertools.pairwise(layers):
+        z, a = _Look(layer, name=f"look_at_{layer.name}")(z)
+        z = between(layer.output, following.input)(z)
+        attentions.append(a)
+    last = layers[-1]
+    return [*attentions, _Scores(last, name=f"scores_of_{last.name}")(z)]
 
 
-def scores_tensor(layer):
-    """What a block, or a pooling by attention, pays to its input, symbolically."""
-    return _Scores(layer, name=f"scores_of_{layer.name}")(layer.input)
+def between(before, after):
+    """What a model does between two of its tensors, as a function."""
+    if before is after:
+        return lambda z: z
+    return keras.Model(before, after)
 
 
-class _Scores(keras.layers.Layer):
-    """One node of a functional model for all that `scores` of a layer does."""
+class _Look(keras.layers.Layer):
+    """What a block gives, and how it attends: `(B, N, D)` and `(B, H, N, N)`."""
 
     def __init__(self, layer, name):
         super().__init__(name=name, dtype=layer.dtype_policy)
         self.layer = layer
         self.built = True
+
+    def call(self, z):
+        a = self.layer.scores(z)
+        return self.layer.given(z, a), a
+
+
+class _Scores(_Look):
+    """How a layer attends, alone."""
 
     def call(self, z):
         return self.layer.scores(z)
@@ -83,5 +115,47 @@ def attention_maps(model, images):
     >>> len(maps), maps[0].shape
     (12, (2, 3, 5, 5))
     """
-    maps = keras.Model(model.input, attention_tensors(model)).predict_on_batch(images)
+    maps = inspector(model, _maps_model).predict_on_batch(images)
     return maps if isinstance(maps, list) else [maps]  # of one block, Keras unpacks it
+
+
+def _maps_model(model):
+    return keras.Model(model.input, attention_tensors(blocks_of(model)))
+
+
+class Reading:
+    """What pooling reads: of rows that tokens have, those that reach the head.
+
+    B images, N tokens, P patches among them.
+
+    Args:
+        model: a ViT of this package.
+    """
+
+    def __init__(self, model):
+        encoder = model.get_layer("patch_encoder")
+        self.grid = encoder.grid
+        self.pooling = pooling_of(model)
+        self.class_tokens = 2 if encoder.distillation_token else 1
+
+    def patches(self, matrix):
+        """(..., M, N), what tokens have of tokens, to (..., M, P), of patches."""
+        rows, columns = self.grid
+        return matrix[..., -rows * columns :]
+
+    def read(self, matrix, weights=None):
+        """`(B, ..., N, N)` to `(B, ..., rows, columns)`, what the head gets.
+
+        Args:
+            matrix: what each token has of each token.
+            weights: of pooling by attention, `(B, 1, P)`.
+        """
+        of_patches = self.patches(matrix)
+        count = of_patches.shape[-1]
+        if self.pooling == "token":
+            y = ops.mean(of_patches[..., : self.class_tokens, :], axis=-2)
+        elif self.pooling == "gap":
+            y = ops.mean(of_patches[..., -count:, :], axis=-2)
+        else:
+            y = ops.matmul(weights, of_patches[..., -count:, :])[..., 0, :]
+        return ops.reshape(y, (-1, *matrix.shape[1:-2], *self.grid))

@@ -7,26 +7,42 @@ import keras
 from keras import ops
 
 from keras_vit.inspect.attention import (
+    Reading,
+    attending_layers,
     attention_tensors,
     blocks_of,
-    pooling_of,
-    scores_tensor,
 )
-from keras_vit.layers import AttentionPooling
+from keras_vit.inspect.inspector import inspector
+
+FUSIONS = {"mean": ops.mean, "max": ops.max, "min": ops.min}
 
 
-def rollout(attentions):
+def rollout(attentions, fusion="mean", discard=0.0, residual=True):
     """Multiplies the attention of all blocks, residual connections included.
 
-    With A the mean over heads, each block passes on A' = (A + I) / 2, and all
-    of them A'_L ... A'_2 A'_1.
+    With A the heads' attention fused, each block passes on A' = A + I, its
+    rows divided by their sums, and all of them A'_L ... A'_2 A'_1: the form of
+    Abnar and Zuidema (arXiv:2005.00928, section 3). The ViT paper (appendix
+    D.8) averages the heads and multiplies the blocks, and does not speak of
+    the residual: that is `residual=False`, A' = A.
+
+    B images, H heads, N tokens.
 
     Args:
         attentions: one `(B, H, N, N)` array a block, the first block first.
+        fusion: of the heads: `"mean"`, `"max"` or `"min"`.
+        discard: the share, in [0, 1), of each image's N x N entries of A that
+            are set to 0 in each block, the smallest, before the residual.
+            Entries as large as the smallest that stays, stay.
+        residual: whether I is added.
 
     Returns:
         `(B, N, N)`: how much of each token at the encoder's entrance is in
-        each token at its end. Rows sum to 1.
+        each token at its end. Rows sum to 1; without the residual, one of
+        which all was discarded to 0.
+
+    Raises:
+        ValueError: for another fusion, or a share outside [0, 1).
 
     Example:
 
@@ -34,32 +50,53 @@ def rollout(attentions):
     >>> np.allclose(rollout([identity, identity]), identity[0])
     True
     """
+    check_choices(fusion, discard)
     joint = None
     for attention in attentions:
-        a = ops.mean(attention, axis=1)
-        a = (a + ops.eye(a.shape[-1], dtype=a.dtype)) / 2
+        a = FUSIONS[fusion](attention, axis=1)
+        if discard:
+            a = _without_smallest(a, discard)
+        if residual:
+            a = a + ops.eye(a.shape[-1], dtype=a.dtype)
+        a = a / ops.maximum(ops.sum(a, axis=-1, keepdims=True), 1e-30)
         joint = a if joint is None else ops.matmul(a, joint)
     return joint
 
 
-def rollout_model(model):
+def check_choices(fusion, discard):
+    """Raises ValueError for what `rollout` cannot do."""
+    if fusion not in FUSIONS:
+        raise ValueError(
+            f"fusion must be one of {', '.join(FUSIONS)}. Received: fusion={fusion!r}"
+        )
+    if not 0 <= discard < 1:
+        raise ValueError(
+            "discard must be a share of the attention, at least 0 and less than 1. "
+            f"Received: discard={discard!r}"
+        )
+
+
+def _without_smallest(a, share):
+    """`(B, N, N)` with that share of each image's entries, the smallest, 0."""
+    entries = a.shape[-2] * a.shape[-1]
+    ordered = ops.sort(ops.reshape(a, (-1, entries)), axis=-1)
+    least = ordered[:, int(share * entries), None, None]  # of those that stay
+    return ops.where(a < least, ops.zeros_like(a), a)
+
+
+def rollout_model(model, fusion="mean", discard=0.0, residual=True):
     """Gives the model of images `(B, H, W, 3)` to maps `(B, rows, columns)`.
 
-    Raises:
-        ValueError: if the model has no block.
+    See `attention_rollout`.
     """
-    blocks_of(model)
+    layers = attending_layers(model)
     read = _Rollout(
-        model.get_layer("patch_encoder").grid,
-        pooling_of(model),
-        model.get_layer("patch_encoder").distillation_token,
+        len(blocks_of(model)),
+        Reading(model),
+        (fusion, discard, residual),
         name="attention_rollout",
     )
-    attentions = attention_tensors(model)
-    if read.pooling == "map":
-        pools = (one for one in model.layers if isinstance(one, AttentionPooling))
-        attentions.append(scores_tensor(next(pools)))
-    return keras.Model(model.input, read(attentions))
+    return keras.Model(model.input, read(attention_tensors(layers)))
 
 
 class _Rollout(keras.layers.Layer):
@@ -69,43 +106,31 @@ class _Rollout(keras.layers.Layer):
     process, and that a model from a file may have already.
     """
 
-    def __init__(self, grid, pooling, distilled, name):
+    def __init__(self, blocks, reading, choices, name):
         super().__init__(name=name, dtype="float32")
-        self.grid, self.pooling, self.distilled = grid, pooling, distilled
+        self.blocks, self.reading, self.choices = blocks, reading, choices
         self.built = True
 
     def call(self, attentions):
-        rows, columns = self.grid
-        weights = None
-        if self.pooling == "map":
-            *attentions, weights = attentions
-        joint = rollout(attentions)
-        patches = joint[:, :, -rows * columns :]
-        others = joint.shape[-1] - rows * columns
-        read = self._read_by_head(patches, others, weights)
-        return ops.reshape(read, (-1, rows, columns))
-
-    def _read_by_head(self, patches, others, weights):
-        """The rows of `patches` (B, N, P) that pooling reads, as one: (B, P)."""
-        if self.pooling == "token":
-            return ops.mean(patches[:, : 2 if self.distilled else 1], axis=1)
-        if self.pooling == "gap":
-            return ops.mean(patches[:, others:], axis=1)
-        weights = ops.mean(weights, axis=1)  # B, 1, P
-        return ops.matmul(weights, patches[:, others:])[:, 0]
+        joint = rollout(attentions[: self.blocks], *self.choices)
+        weights = [ops.mean(one, axis=1) for one in attentions[self.blocks :]]
+        return self.reading.read(joint, *weights)
 
 
-def attention_rollout(model, images):
+def attention_rollout(model, images, fusion="mean", discard=0.0, residual=True):
     """Gives a map over each image of what reaches the model's answer.
 
     What is read of the encoder's output follows from the model's pooling: of
     `"token"` the class token (with a distillation token, the mean of both),
     of `"gap"` the mean of the patches, of `"map"` the patches as the pooling's
-    own attention weighs them.
+    own attention weighs them, in the mean over its heads.
 
     Args:
         model: a ViT of this package.
         images: `(B, height, width, 3)`, pixels in [0, 255].
+        fusion: of the heads: `"mean"`, `"max"` or `"min"`; see `rollout`.
+        discard: the share of attention to discard, in [0, 1); see `rollout`.
+        residual: whether residual connections count; see `rollout`.
 
     Returns:
         `(B, rows, columns)` over the grid of patches, of a hybrid over that of
@@ -113,7 +138,8 @@ def attention_rollout(model, images):
         comes from tokens that are no patches.
 
     Raises:
-        ValueError: if the model has no block.
+        ValueError: if the model has no block, for another fusion, or a share
+            outside [0, 1).
 
     Example:
 
@@ -121,4 +147,6 @@ def attention_rollout(model, images):
     >>> attention_rollout(model, np.zeros((2, 32, 48, 3))).shape
     (2, 2, 3)
     """
-    return rollout_model(model).predict_on_batch(images)
+    check_choices(fusion, discard)
+    looking = inspector(model, rollout_model, fusion, discard, residual)
+    return looking.predict_on_batch(images)

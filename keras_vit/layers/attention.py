@@ -105,8 +105,15 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         return ops.softmax(ops.cast(a, precise), axis=-1)
 
     def call(self, z, queries=None, training=None):
-        a = ops.cast(self.scores(z, queries), self.compute_dtype)
-        a = self.dropout(a, training=training)
+        return self.read(z, self.scores(z, queries), training=training)
+
+    def read(self, z, a, training=None):
+        """What tokens read of z by the probabilities a: Eqs. 7 and 8.
+
+        Called by itself it takes probabilities that are not its own, such as
+        `(B, H, M, N)` that a gradient is asked for.
+        """
+        a = self.dropout(ops.cast(a, self.compute_dtype), training=training)
         v = self._heads(self.value(z))
         sa = ops.transpose(ops.matmul(a, v), (0, 2, 1, 3))  # Eq. 7: B, M, H, d
         sa = ops.reshape(sa, (-1, sa.shape[1], self.num_heads * self.head_dim))

@@ -59,13 +59,20 @@ class AttentionPooling(keras.layers.Layer):
             part.build(z_shape)
 
     def call(self, z):
-        y = self.attention(z, queries=self._probes(z))  # B, 1, D
+        return self._pooled(self.attention(z, queries=self._probes(z)))
+
+    def _pooled(self, y):
+        """(B, 1, D) to (B, D)."""
         y = y + self.mlp(self.norm(y))
         return y[:, 0]
 
     def scores(self, z):
         """How much of each token is read: `(B, num_heads, 1, N)`."""
         return self.attention.scores(z, queries=self._probes(z))
+
+    def given(self, z, a):
+        """What the pooling gives if it reads z by a, `(B, num_heads, 1, N)`."""
+        return self._pooled(self.attention.read(z, a, training=False))
 
     def _probes(self, z):
         probe = ops.cast(self.probe, z.dtype)

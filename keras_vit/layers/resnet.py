@@ -168,6 +168,11 @@ class ResNetStem(keras.layers.Layer):
             for unit in range(units)
         ]
 
+    @property
+    def stride(self):
+        """Pixels from one cell of the feature map to the next."""
+        return 4 * 2 ** max(len(self.blocks) - 1, 0)
+
     def build(self, images_shape):
         _build_in_turn(images_shape, self.conv, self.norm, self.pool, *self.units)
 

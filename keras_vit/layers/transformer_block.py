@@ -95,13 +95,16 @@ class TransformerBlock(keras.layers.Layer):
         return self._computed(z, training)
 
     def _computed(self, z, training):
-        z = z + self._branch(self._attend(z, training), self.scale1, training)  # Eq. 2
+        return self._added(
+            z, self.attention(self.norm1(z), training=training), training
+        )
+
+    def _added(self, z, y, training):
+        """What follows from z and what attention read of it, y."""
+        y = self.dropout(y, training=training)
+        z = z + self._branch(y, self.scale1, training)  # Eq. 2
         y = self.mlp(self.norm2(z), training=training)
         return z + self._branch(y, self.scale2, training)  # Eq. 3
-
-    def _attend(self, z, training):
-        y = self.attention(self.norm1(z), training=training)
-        return self.dropout(y, training=training)
 
     def _branch(self, y, scale, training):
         return self.drop_path(y if scale is None else scale(y), training=training)
@@ -124,6 +127,15 @@ class TransformerBlock(keras.layers.Layer):
     def scores(self, z):
         """The attention probabilities of this block for its input z: `(B, H, N, N)`."""
         return self.attention.scores(self.norm1(z))
+
+    def given(self, z, a):
+        """The block's output if its attention reads by a, `(B, H, N, N)`.
+
+        With `scores(z)` for a that is what the block gives for z, dropout
+        aside.
+        """
+        y = self.attention.read(self.norm1(z), a, training=False)
+        return self._added(z, y, training=False)
 
     def compute_output_shape(self, z_shape):
         return z_shape
