@@ -27,7 +27,7 @@ WITHIN_FLOOR_0 = {
     ("recipes", "preprocessing"),
 }
 COMMANDS = (
-    *("main", "dataset_flags", "inspect_data"),
+    *("main", "dataset_flags", "inspect_data", "inspect"),
     *("train", "evaluate", "predict", "export", "serve", "convert", "list"),
 )
 DOORS = {
@@ -36,6 +36,7 @@ DOORS = {
         "data/archives.py",
         "data/inspection/inspection.py",
         "exporting/quantization.py",
+        "inspect/report.py",
         "inspect/similarity.py",
         "training/loop.py",
         "weights/download.py",

@@ -64,7 +64,7 @@ def position_similarity(similarity, title):
     gap = max(round(max(rows, columns) / 8), 1)
     aspect = (len(down) * rows) / (len(along) * columns)
     side = 6 / max(1, aspect)
-    figure = new_figure(side + 1.5, side * aspect + 0.9, layout="constrained")
+    figure = new_figure(side + 1.9, side * aspect + 0.8, layout="constrained")
     axes = figure.subplots()
     shown = axes.imshow(
         mosaic(tiles, gap), cmap="viridis", vmin=-1, vmax=1, interpolation="nearest"

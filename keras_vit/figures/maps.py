@@ -8,7 +8,7 @@ from keras_vit.figures.mosaic import middles, mosaic, spread
 COLOURS = "viridis"  # from dark to light, in print too
 WIDTH = 10  # inches
 MOST_PICTURES, MOST_TICKS = 24, 32
-MARGIN, GAP, NAME, HEAD, FOOT = 0.2, 0.08, 0.26, 0.85, 0.75  # inches
+MARGIN, GAP, NAME, HEAD, FOOT = 0.2, 0.08, 0.26, 0.65, 0.75  # inches
 LETTERS = 11  # of a name, an inch
 
 
@@ -45,8 +45,8 @@ def maps_over_pictures(images, maps, cell, names, title, label, limits=None):
         _write(figure, place[0], place[1] + NAME / 2, names[number], 3 * side, size=8)
         if not row:
             _headings(figure, place[0], side)
-    _write(figure, left, 0.3, title, WIDTH - MARGIN - left, size=11)
-    _colour_bar(figure, shown, label, "both" if limits else "neither")
+    _write(figure, left, 0.22, title, WIDTH - MARGIN - left, size=11)
+    _colour_bar(figure, shown, label)
     return figure
 
 
@@ -98,17 +98,15 @@ def _headings(figure, left, side):
         _write(figure, middle, HEAD - 0.1, text, side, size=9, ha="center", color="0.3")
 
 
-def _colour_bar(figure, shown, label, extend):
+def _colour_bar(figure, shown, label):
     across, down = figure.get_size_inches()
     place = (0.25, 0.45 / down, 0.5, 0.14 / down)
-    bar = figure.colorbar(
-        shown, cax=figure.add_axes(place), orientation="horizontal", extend=extend
-    )
+    bar = figure.colorbar(shown, cax=figure.add_axes(place), orientation="horizontal")
     bar.set_label(label, fontsize=9)
     bar.ax.tick_params(labelsize=8)
 
 
-def head_maps(image, maps, cell, title, label):
+def head_maps(image, maps, cell, name, title, label):
     """What each head of each layer reads of one picture, on one scale.
 
     Args:
@@ -116,6 +114,7 @@ def head_maps(image, maps, cell, title, label):
         maps: `(L, H, rows, columns)`, the first layer first, in multiples of
             an even spread: 1 is what every cell would have.
         cell: pixels that a cell of a map is high and wide.
+        name: of the picture.
         title: a line.
         label: what the maps measure, with its unit.
     """
@@ -126,7 +125,7 @@ def head_maps(image, maps, cell, title, label):
     figure = new_figure(wide + 3.4, high + 1.1, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.5, wide))
     left.imshow(np.asarray(image).astype(np.uint8))
-    left.set_title("picture", fontsize=9, color="0.3")
+    left.set_title(shortened(name, 18, lines=2), fontsize=8, parse_math=False)
     left.set_axis_off()
     gap = max(round(max(rows, columns) / 8), 1)
     shown = right.imshow(

@@ -58,7 +58,7 @@ def test_of_many_pictures_the_first_are_shown(rng, monkeypatch):
 @pytest.mark.parametrize(("layers", "heads"), [(1, 1), (2, 3), (32, 16)])
 def test_each_head_has_its_map_in_a_grid_of_heads_and_layers(layers, heads, rng):
     maps = rng.random((layers, heads, 4, 6))
-    figure = figures.head_maps(np.zeros((8, 12, 3)), maps, (2, 2), "Heads", "Share")
+    figure = figures.head_maps(np.zeros((8, 12, 3)), maps, (2, 2), "$a", "Heads", "")
     axes = figure.axes[1]
     shown = np.ma.filled(axes.images[0].get_array(), np.nan)
     last = maps[-1, -1]
