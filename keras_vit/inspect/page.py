@@ -127,8 +127,8 @@ def page(title, images, facts, figures, passed_over, table):
 def _images(sentence, names):
     items = "".join(f"<li>{escape(name)}</li>" for name in names)
     return (
-        f'<p>{escape(sentence)}</p>\n<details class="small"><summary>Their names'
-        f"</summary>\n<ol>{items}</ol>\n</details>"
+        f'<p>{escape(sentence)}</p>\n<details class="small">'
+        f"<summary>Names of the images</summary>\n<ol>{items}</ol>\n</details>"
     )
 
 

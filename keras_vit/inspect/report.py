@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_vit.data.inspection.report import check_folder
 from keras_vit.files import written_whole
-from keras_vit.inspect.attention import blocks_of
+from keras_vit.inspect.facts import facts_of, images_of, table_of
 from keras_vit.inspect.looks import LOOKS
 from keras_vit.inspect.page import Shown, page
 from keras_vit.inspect.rollout import check_choices
@@ -66,7 +65,7 @@ def report(
         model: a model of this package; its preprocessing included.
         images: `(B, height, width, 3)`, pixels in [0, 255], of the model's
             size. Averages are over all of them.
-        folder: where the files go, in place of those of an earlier inspection.
+        folder: where the files go, in place of earlier ones of the same names.
         what: `"all"`, or names of `LOOKS`.
         image_names: a line for each image; numbers by default.
         class_names: in the order of the logits; numbers by default.
@@ -97,6 +96,8 @@ def report(
     ['distance.npz', 'distance.png', 'distance.svg', 'inspection.json',
      'report.html']
     """
+    from keras_vit.data.inspection.report import check_folder
+
     keys = chosen(what)
     check_choices(fusion, discard)
     subject = Subject(
@@ -234,11 +235,11 @@ def _write_page(subject, source, costs, shown, passed_over, folder):
     reasons = {LOOKS[name].title: why for name, why in passed_over.items()}
     text = page(
         f"Inside {subject.name}",
-        (_images(subject, source), subject.image_names),
-        _facts(subject, costs),
+        (images_of(subject, source), subject.image_names),
+        facts_of(subject, costs),
         shown,
         reasons,
-        _table(costs),
+        table_of(costs),
     )
     with written_whole(folder / PAGE) as scratch:
         scratch.write_text(text, encoding="utf-8")
@@ -258,56 +259,3 @@ def _write_numbers(subject, source, costs, told, passed_over, folder):
     }
     with written_whole(folder / NUMBERS) as scratch:
         scratch.write_text(json.dumps(numbers, indent=1) + "\n")
-
-
-def _images(subject, source):
-    count, shown = len(subject.images), len(subject.shown)
-    told = f"{count:,} images" if count > 1 else "1 image"
-    return f"{told}: {source}." + (f" {shown} are shown." if shown < count else "")
-
-
-def _facts(subject, costs):
-    height, width = subject.model.input_shape[1:3]
-    facts = {"Input": f"{height} x {width} pixels"}
-    if subject.attends:
-        block = blocks_of(subject.model)[0]
-        rows, columns = subject.grid
-        high, wide = subject.cell
-        facts["Patches"] = f"{rows} x {columns}, of {high:g} x {wide:g} pixels"
-        facts["Blocks"] = f"{len(blocks_of(subject.model))} of {block.num_heads} heads"
-    return facts | {
-        "Parameters": f"{costs.parameters:,}",
-        "Multiply-adds": f"{_scaled(costs.multiply_adds)} an image",
-        "Training keeps": f"{costs.activation_bytes / 2**20:,.1f} MiB an image",
-    }
-
-
-def _scaled(number):
-    """A count with three digits and a letter, such as 17.6 G."""
-    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= unit:
-            return f"{number / unit:.4g} {letter}"
-    return str(number)
-
-
-def _table(costs):
-    caption = (
-        "For one image. Activations: what training keeps for the gradients, in float32."
-    )
-    columns = (
-        *("Layer", "Kind", "Output", "Parameters"),
-        *("Multiply-adds", "Activations (bytes)"),
-    )
-    rows = [
-        (
-            row.name,
-            row.kind,
-            " x ".join(map(str, row.output_shape)),
-            row.parameters,
-            row.multiply_adds,
-            row.activation_bytes,
-        )
-        for row in costs.rows
-    ]
-    totals = costs.parameters, costs.multiply_adds, costs.activation_bytes
-    return caption, columns, rows, ("All", "", "", *totals)

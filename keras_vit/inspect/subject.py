@@ -1,7 +1,7 @@
 """What is looked at in one inspection: a model, and the images it looks at."""
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,9 +33,9 @@ class Subject:
     class_names: tuple[str, ...] | None
     pictures: int
     name: str
-    other: object = None
-    other_name: str | None = None
-    rollout: dict = field(default_factory=dict)
+    other: object
+    other_name: str | None
+    rollout: dict
 
     @property
     def shown(self):

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import keras
+
 from keras_vit.inspect.filters import first_filters
 from keras_vit.inspect.positions import position_vectors
 from keras_vit.inspect.similarity import LEAST
@@ -57,6 +59,10 @@ NEEDS = {  # in the order in which they are asked: a test, and what is said if n
     "classes": (
         lambda subject: bool(heads_of(subject.model)),
         "the model has no head, so no class to speak for",
+    ),
+    "gradients": (
+        lambda subject: keras.backend.backend() == "tensorflow",
+        "gradients are taken on Keras's TensorFlow backend alone",
     ),
     "positions": (
         _gives(position_vectors),

@@ -31,13 +31,12 @@ def _tell_rollout(numbers, subject):
         f"Read by {READER[subject.pooling]}; single patches have {least:.2g} to "
         f"{most:.2g} times an even share."
     )
-    choices = {**subject.rollout}
-    fusion = choices.get("fusion", "mean")
-    if fusion != "mean":
-        told += f" Of the heads, the {fusion} counts."
-    if choices.get("discard"):
-        told += f" The smallest {choices['discard']:.0%} of the attention are left out."
-    if not choices.get("residual", True):
+    choices = subject.rollout
+    if choices["fusion"] != "mean":
+        told += f" Of the heads, the {choices['fusion']} counts."
+    if choices["discard"]:
+        told += f" The least {choices['discard']:.0%} of attention are left out."
+    if not choices["residual"]:
         told += " Residual connections are left out."
     return told
 
@@ -168,7 +167,7 @@ GRADIENTS = Look(
     "likeliest class, so that it differs from class to class. Compare it with the "
     "rollout above: what is bright there and dark here is read, but not for that "
     "class. Chefer, Gur and Wolf (arXiv:2103.15679).",
-    ("attention", "classes"),
+    ("attention", "classes", "gradients"),
 )
 GRAD_CAM = Look(
     "Grad-CAM",
@@ -178,7 +177,7 @@ GRAD_CAM = Look(
     "The patches whose last tokens speak for the likeliest class: features weighed by "
     "the mean gradient of its logit, what speaks against it left out. Selvaraju et al. "
     "(arXiv:1610.02391).",
-    ("attention", "classes"),
+    ("attention", "classes", "gradients"),
 )
 NORM_MAPS = Look(
     "Where tokens are long",
