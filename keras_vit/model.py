@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 from keras_vit import layers
-from keras_vit.layers.patch_encoder import POSITION_EMBEDDINGS
 from keras_vit.layers.patches import pair
+from keras_vit.layers.position_embedding import ADDED, place_of
 
 POOLINGS = ("token", "gap", "map")
 
@@ -28,6 +28,7 @@ def ViT(
     pooling="token",
     representation_size=None,
     position_embedding="learned",
+    position_embedding_at=None,
     num_registers=0,
     class_token=None,
     distillation=False,
@@ -69,7 +70,16 @@ def ViT(
             attention by a learned query.
         representation_size: width of the tanh layer before the head, as in
             pre-training; `None`: no such layer.
-        position_embedding: `"learned"`, `"sincos_2d"` (fixed) or `"none"`.
+        position_embedding: `"learned"` (one vector a patch), `"learned_2d"`
+            (one a column and one a row), `"sincos_2d"` (fixed), `"none"`; or
+            inside attention `"relative"` (a learned key for each offset) or
+            `"rope_2d"` (rotary). See `layers.PatchEncoder`,
+            `layers.RelativePositions`, `layers.RotaryPositions`.
+        position_embedding_at: where the learned ones are added (appendix
+            D.4). `"input"`: to the tokens before the first block.
+            `"every_layer"`: before each block, which has positions of its
+            own. `"every_layer_shared"`: before each, the same. `None`: at
+            the input; what is inside attention is in every layer.
         num_registers: extra tokens that stand for no patch (arXiv:2309.16588).
         class_token: whether there is a class token; `None`: where `pooling`
             reads it. timm's average pooling keeps one that is not read.
@@ -114,7 +124,7 @@ def ViT(
     """
     height, width = pair(image_size, "image_size")
     _check_choice("pooling", pooling, POOLINGS)
-    _check_choice("position_embedding", position_embedding, POSITION_EMBEDDINGS)
+    place = place_of(position_embedding, position_embedding_at)
     _check_choice("activation", activation, layers.mlp.ACTIVATIONS)
     _check_counts(
         num_layers=num_layers,
@@ -130,6 +140,7 @@ def ViT(
     _check_tokens(pooling, class_token, distillation, fc_norm, representation_size)
     _check_rates(dropout_rate, attention_dropout_rate, drop_path_rate)
     _check_sizes(height, width, patch_size, stem, num_heads, hidden_dim)
+    _check_widths(position_embedding, num_heads, hidden_dim)
 
     images = keras.Input((height, width, 3), name="images")
     x = images
@@ -138,16 +149,24 @@ def ViT(
     if stem is not None:
         x = stem(x)
     x = layers.Patches(patch_size, name="patches")(x)
+    if class_token is None:
+        class_token = pooling == "token"
     z = layers.PatchEncoder(  # Eq. 1
         hidden_dim,
-        class_token=pooling == "token" if class_token is None else class_token,
-        position_embedding=position_embedding,
+        class_token=class_token,
+        position_embedding=position_embedding if place == "input" else "none",
         num_registers=num_registers,
         distillation_token=distillation,
         dropout_rate=dropout_rate,
         name="patch_encoder",
     )(x)
+    grid = tuple(x.shape[1:3])
+    added, inside = _positions_of_blocks(
+        position_embedding, place, grid, class_token + distillation, num_layers
+    )
     for block in range(num_layers):  # Eqs. 2, 3
+        if added:
+            z = added[block](z)
         z = layers.TransformerBlock(
             num_heads,
             mlp_dim,
@@ -158,6 +177,7 @@ def ViT(
             layer_scale=layer_scale,
             qk_norm=qk_norm,
             layer_norm_epsilon=layer_norm_epsilon,
+            **inside,
             name=f"block_{block:02d}",
         )(z)
     norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, name="norm")
@@ -260,6 +280,22 @@ def _preprocessing(mean, deviation, evaluation=None):
     )
 
 
+def _positions_of_blocks(kind, place, grid, num_first_tokens, num_layers):
+    """What is added before each block, and the arguments of what is inside it."""
+    if kind not in ADDED:
+        return (), {"position_embedding": kind, "grid": grid}
+    if place == "input":
+        return (), {}
+    names = [f"positions_{block:02d}" for block in range(num_layers)]
+    if place == "every_layer_shared":
+        names = ["positions"]
+    added = [
+        layers.PositionEmbedding(kind, grid, num_first_tokens, name=name)
+        for name in names
+    ]
+    return added * (num_layers // len(added)), {}
+
+
 def _check_choice(argument, value, choices):
     if value not in choices:
         raise ValueError(
@@ -290,6 +326,19 @@ def _check_sizes(height, width, patch_size, stem, num_heads, hidden_dim):
         raise ValueError(
             "num_heads must divide hidden_dim. "
             f"Received: num_heads={num_heads}, hidden_dim={hidden_dim}"
+        )
+
+
+def _check_widths(position_embedding, num_heads, hidden_dim):
+    if position_embedding == "learned_2d" and hidden_dim % 2:
+        raise ValueError(
+            'position_embedding="learned_2d" needs an even hidden_dim. '
+            f"Received: hidden_dim={hidden_dim}"
+        )
+    if position_embedding == "rope_2d" and hidden_dim // num_heads % 4:
+        raise ValueError(
+            'position_embedding="rope_2d" needs heads whose features 4 divides. '
+            f"Received: hidden_dim={hidden_dim}, num_heads={num_heads}"
         )
 
 

@@ -1,6 +1,7 @@
 """The Vision Transformer in NumPy, float64, written from the paper's equations.
 
-`weights` is a dict of this package's weight paths. Shapes: B images, N tokens,
+`weights` is a dict of this package's weight paths; `rotary`, the grid of a model
+with rotary positions, which have no weights. Shapes: B images, N tokens,
 D features, H heads, d = D / H.
 """
 
@@ -24,10 +25,18 @@ def softmax(a):
 
 
 class Oracle:
-    def __init__(self, weights, patch, heads, activation="gelu_tanh", pooling="token"):
+    def __init__(
+        self,
+        weights,
+        patch,
+        heads,
+        activation="gelu_tanh",
+        pooling="token",
+        rotary=None,
+    ):
         self.weights = {k: np.asarray(v, np.float64) for k, v in weights.items()}
         self.patch, self.heads = patch, heads
-        self.activation, self.pooling = activation, pooling
+        self.activation, self.pooling, self.rotary = activation, pooling, rotary
 
     def __call__(self, images):
         """Logits of pixels in [-1, 1], and the attention of each block."""
@@ -35,6 +44,8 @@ class Oracle:
         attention = []
         while f"block_{len(attention):02d}/norm1/gamma" in self.weights:
             block = f"block_{len(attention):02d}"
+            z = z + self.added("positions", z)
+            z = z + self.added(f"positions_{len(attention):02d}", z)
             y, a = self.attend(f"{block}/attention", self.norm(f"{block}/norm1", z))
             z = z + y * self.weights.get(f"{block}/scale1/gamma", 1)
             y = self.mlp(f"{block}/mlp", self.norm(f"{block}/norm2", z))
@@ -64,11 +75,55 @@ class Oracle:
         if has_class_token:
             first = np.repeat(w["patch_encoder/class_token"], len(z), axis=0)
             z = np.concatenate([first, z], axis=1)
-        z = z + w.get("patch_encoder/position_embedding", 0)
+        z = z + self.added("patch_encoder", z)
         if "patch_encoder/registers" in w:
             registers = np.repeat(w["patch_encoder/registers"], len(z), axis=0)
             z = np.insert(z, [int(has_class_token)] * registers.shape[1], registers, 1)
         return z
+
+    def added(self, path, z):
+        """Appendix D.4: one vector a token, or a column's and a row's a patch."""
+        e = np.zeros(z.shape[1:])
+        table = self.weights.get(f"{path}/position_embedding")
+        if table is not None:  # class token, [registers], patches
+            count = int("patch_encoder/class_token" in self.weights)
+            e[:count] = table[0, :count]
+            e[len(e) - (table.shape[1] - count) :] = table[0, count:]
+        if f"{path}/position_embedding_x" in self.weights:
+            x, y = (self.weights[f"{path}/position_embedding_{s}"] for s in "xy")
+            for row in range(len(y)):
+                for column in range(len(x)):
+                    patch = len(e) - len(x) * len(y) + row * len(x) + column
+                    e[patch] = [*x[column], *y[row]]
+        return e
+
+    def relative(self, path, q):
+        """Appendix D.4: the query's content against the offset p_q - p_k."""
+        bias = np.zeros((*q.shape[:3], q.shape[2]))
+        keys = self.weights.get(f"{path}/relative/offset_embedding")
+        if keys is not None:
+            n = (len(keys) + 1) // 2
+            others = q.shape[2] - n
+            for p_q in range(n):
+                for p_k in range(n):
+                    key = keys[n - 1 - (p_q - p_k)]
+                    bias[:, :, others + p_q, others + p_k] = q[:, :, others + p_q] @ key
+        return bias
+
+    def rotated(self, q):
+        """arXiv:2403.13298: pairs of features as complex numbers that turn."""
+        if self.rotary is None:
+            return q
+        rows, columns = self.rotary
+        half, quarter = q.shape[-1] // 2, q.shape[-1] // 4
+        c = q[..., :half] + 1j * q[..., half:]
+        frequencies = np.array([100 ** (-k / quarter) for k in range(quarter)])
+        for row in range(rows):
+            for column in range(columns):
+                patch = q.shape[2] - rows * columns + row * columns + column
+                c[:, :, patch, :quarter] *= np.exp(1j * column * frequencies)
+                c[:, :, patch, quarter:] *= np.exp(1j * row * frequencies)
+        return np.concatenate([c.real, c.imag], axis=-1)
 
     def attend(self, path, z, queries=None):
         """Eqs. 5 to 8."""
@@ -79,7 +134,10 @@ class Oracle:
         )
         if f"{path}/query_norm/gamma" in self.weights:
             q, k = self.norm(f"{path}/query_norm", q), self.norm(f"{path}/key_norm", k)
-        a = softmax(np.einsum("bhmd,bhnd->bhmn", q, k) / np.sqrt(q.shape[-1]))
+        if path.startswith("block_"):
+            q, k = self.rotated(q), self.rotated(k)
+        a = np.einsum("bhmd,bhnd->bhmn", q, k) + self.relative(path, q)
+        a = softmax(a / np.sqrt(q.shape[-1]))
         sa = np.einsum("bhmn,bhnd->bmhd", a, v).reshape(queries.shape)
         return self.dense(f"{path}/out", sa), a
 

@@ -255,6 +255,22 @@ def test_what_a_variant_settles_cannot_be_given(argument):
             {"position_embedding": "x"},
             "position_embedding must be one of learned, none",
         ),
+        (
+            {"position_embedding": "relative", "position_embedding_at": "input"},
+            "'relative' goes with position_embedding_at='every_layer'. Rec.*'input'",
+        ),
+        (
+            {"position_embedding_at": "exit"},
+            "='input' or 'every_layer' or 'every_layer_shared'. Received: .*'exit'",
+        ),
+        (
+            {"position_embedding": "learned_2d", "hidden_dim": 15, "num_heads": 3},
+            "needs an even hidden_dim. Received: hidden_dim=15",
+        ),
+        (
+            {"position_embedding": "rope_2d", "num_heads": 8},
+            "heads whose features 4 divides. Received: hidden_dim=16, num_heads=8",
+        ),
         ({"num_classes": 0}, "num_classes must be an integer of at least 1, or None"),
         ({"num_layers": 0}, "num_layers must be an integer of at least 1. Received"),
         ({"num_registers": -1}, "num_registers must be an integer of at least 0"),

@@ -3,7 +3,7 @@
 from absl import flags
 
 SUMMARY = "Lists the models and the weights they can be built with, or the recipes."
-USAGE = "[--model=NAME] [--recipes]"
+USAGE = "[--model=NAME] [--details [--image_size=N]] [--recipes]"
 REQUIRED = ()
 TAKES_PATHS = False
 
@@ -14,6 +14,19 @@ def define(values):
         "model", None, "A factory's name; all of them if not given.", flag_values=values
     )
     flags.DEFINE_boolean(
+        "details",
+        False,
+        "Whether to list parameters, multiply-adds and memory instead: of each model, "
+        "or of each layer of one.",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "image_size",
+        None,
+        "For --details: pixels, or height,width. 224 if not given.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
         "recipes", False, "Whether to list the recipes instead.", flag_values=values
     )
 
@@ -21,17 +34,27 @@ def define(values):
 def run(values):
     """Carries the command out and gives its exit status."""
     from keras_vit.variants import VARIANTS
-    from keras_vit.weights import list_weights
 
-    if values.recipes:
-        return _list_recipes()
     if values.model is not None and values.model not in VARIANTS:
         raise ValueError(
             f"Unknown model. Expected one of {', '.join(VARIANTS)}. "
             f"Received: {values.model!r}"
         )
+    names = VARIANTS if values.model is None else [values.model]
+    if values.image_size is not None and not values.details:
+        raise ValueError("--image_size goes with --details.")
+    if values.recipes:
+        return _list_recipes()
+    if values.details:
+        return _list_details(names, _size(values.image_size), values.model is not None)
+    return _list_weights(names)
+
+
+def _list_weights(names):
+    from keras_vit.weights import list_weights
+
     print(f"{'model':<12} {'weights':<18} {'classes':>7} {'pixels':>6}  top-1 %")
-    for name in VARIANTS if values.model is None else [values.model]:
+    for name in names:
         rows = list_weights(name)
         for row in rows:
             top1 = f"{row.top1:.2f}  ({row.top1_source})" if row.top1 else ""
@@ -45,6 +68,48 @@ def run(values):
         "weights='hf:<owner>/<name>', and the path of a .npz or .safetensors file."
     )
     return 0
+
+
+def _list_details(names, size, by_layer):
+    from keras_vit.factories import FACTORIES
+    from keras_vit.inspect import summary, unallocated
+
+    if not by_layer:
+        print(
+            f"{'model':<12} {'parameters':>13} {'GMACs':>8} {'training':>12} "
+            f"{'inference':>12}",
+            flush=True,
+        )
+    for name in names:
+        with unallocated():
+            told = summary(FACTORIES[name](image_size=size))
+        if by_layer:
+            print(told)
+            continue
+        memory = (told.activation_bytes / 2**20, told.peak_bytes / 2**20)
+        print(
+            f"{name:<12} {told.parameters:>13,} {told.multiply_adds / 1e9:>8.2f} "
+            f"{memory[0]:>8,.1f} MiB {memory[1]:>8,.1f} MiB",
+            flush=True,
+        )
+    if not by_layer:
+        print(
+            f"\nWith 1,000 classes, an image of {size[0]} x {size[1]}. Activations in "
+            "float32: what training\nkeeps for the gradients, and what inference holds "
+            "at once. --model=NAME: by layer."
+        )
+    return 0
+
+
+def _size(given):
+    """(height, width) of `--image_size`."""
+    sides = [224] if given is None else given
+    if len(sides) > 2 or not all(str(side).strip().isdecimal() for side in sides):
+        raise ValueError(
+            "--image_size must be pixels, or height,width. "
+            f"Received: {','.join(given)!r}"
+        )
+    return int(sides[0]), int(sides[-1])
 
 
 def _list_recipes():

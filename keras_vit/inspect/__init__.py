@@ -9,6 +9,8 @@ from keras_vit.inspect.filters import patch_filters as patch_filters
 from keras_vit.inspect.filters import root_filters as root_filters
 from keras_vit.inspect.heads import head_maps as head_maps
 from keras_vit.inspect.positions import position_similarity as position_similarity
+from keras_vit.inspect.positions import position_vectors as position_vectors
+from keras_vit.inspect.positions import relative_positions as relative_positions
 from keras_vit.inspect.relevance import grad_cam as grad_cam
 from keras_vit.inspect.relevance import gradient_rollout as gradient_rollout
 from keras_vit.inspect.report import report as report

@@ -66,11 +66,12 @@ class Tape:
 
     Attributes:
         steps: of `Step`.
+        shapes: of what each layer of the model gives, by its name.
         uncounted: names of what no rule counts.
     """
 
     def __init__(self):
-        self.steps, self.uncounted = [], []
+        self.steps, self.shapes, self.uncounted = [], {}, []
         self._layer, self._count = None, 0
 
     def value(self, shape):
@@ -108,9 +109,13 @@ class Tape:
         )
 
     def _run_row(self, operation, *args, **kwargs):
-        is_layer = isinstance(operation, keras.layers.Layer)
-        self._layer = operation.name if is_layer else None
-        return self.run(operation, *args, **kwargs)
+        if not isinstance(operation, keras.layers.Layer):
+            self._layer = None
+            return self.run(operation, *args, **kwargs)
+        self._layer = operation.name
+        made = self.run(operation, *args, **kwargs)
+        self.shapes[operation.name] = keras.tree.flatten(made)[0].shape
+        return made
 
     def _other(self, operation, args, kwargs):
         """What has no rule: its shape by Keras, and no multiply-adds."""
@@ -186,16 +191,37 @@ def _encoder(tape, layer, patches):
 
 def _attention(tape, layer, z, queries=None):
     queries = z if queries is None else queries
-    q, k = tape.run(layer.query, queries), tape.run(layer.key, z)
+    q, k = (
+        _heads(layer, tape.run(projection, tokens))
+        for projection, tokens in ((layer.query, queries), (layer.key, z))
+    )
     v = tape.run(layer.value, z)
     if layer.qk_norm:
-        q, k = _norm(tape, layer.query_norm, q), _norm(tape, layer.key_norm, k)
-    shape = (1, layer.num_heads, q.shape[1], k.shape[1])
+        q, k = tape.run(layer.query_norm, q), tape.run(layer.key_norm, k)
+    if layer.rotary is not None:
+        q, k = tape.run(layer.rotary, q), tape.run(layer.rotary, k)
+    shape = (*q.shape[:3], k.shape[2])
     macs = math.prod(shape) * layer.head_dim  # of each of the two products
     a = tape.make(shape, q, k, multiply_adds=macs, kept=(q, k))  # Eq. 6
+    if layer.relative is not None:
+        a = _added(tape, a, tape.run(layer.relative, q))
     a = tape.make(shape, a, keeps_made=True)  # softmax
-    sa = tape.make(q.shape, a, v, multiply_adds=macs, kept=(a, v))  # Eq. 7
+    sa = tape.make(queries.shape, a, v, multiply_adds=macs, kept=(a, v))  # Eq. 7
     return tape.run(layer.out, sa)  # Eq. 8
+
+
+def _heads(layer, value):
+    """(1, N, D) to (1, H, N, d)."""
+    shape = (1, layer.num_heads, value.shape[1], layer.head_dim)
+    return Value(shape, value.memory)
+
+
+def _relative(tape, layer, q):
+    patches = math.prod(layer.grid)
+    shape = (1, q.shape[1], patches, layer.offsets.shape[0])
+    macs = math.prod(shape) * q.shape[-1]
+    a = tape.make(shape, q, multiply_adds=macs, kept=(q,))
+    return tape.make(layer.compute_output_shape(q.shape), a)
 
 
 def _mlp(tape, layer, z):
@@ -244,7 +270,10 @@ RULES = {
     layers.Patches: _copy,
     layers.PatchEncoder: _encoder,
     layers.TransformerBlock: _block,
+    layers.PositionEmbedding: _copy,
     layers.MultiHeadSelfAttention: _attention,
+    layers.RelativePositions: _relative,
+    layers.RotaryPositions: _copy,
     layers.MLP: _mlp,
     layers.LayerScale: _norm,
     layers.StochasticDepth: _view,

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_vit.inspect.attention import attention_tensors, blocks_of
+from keras_vit.inspect.batches import batches_of
 from keras_vit.inspect.cell import cell_size
 from keras_vit.inspect.inspector import inspector
 
@@ -90,15 +91,6 @@ def attention_distance(model, images, batch_size=16):
     if not count:
         raise ValueError("Expected at least one image. Received: none")
     return total / count
-
-
-def batches_of(images, batch_size):
-    """Cuts an array of images into batches; gives an iterable's own."""
-    if not hasattr(images, "shape"):
-        yield from images
-        return
-    for start in range(0, len(images), batch_size):
-        yield images[start : start + batch_size]
 
 
 def _distance_model(model):

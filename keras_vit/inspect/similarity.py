@@ -7,6 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_vit.inspect.attention import blocks_of
+from keras_vit.inspect.batches import batches_of
+from keras_vit.inspect.inspector import inspector
 
 LEAST = 4  # images of a batch; the estimate divides by n - 3
 
@@ -102,20 +104,20 @@ def cka_layers(model_a, model_b, images, batch_size=64):
 
     Example:
 
-    >>> model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
+    >>> model = keras_vit.ViT(image_size=32, num_layers=2, num_heads=1, hidden_dim=8)
     >>> images = np.random.default_rng(0).uniform(0, 255, (8, 32, 32, 3))
     >>> similarity = cka_layers(model, model, images)
-    >>> similarity.shape, similarity[3, 3].round(4)
-    ((12, 12), np.float32(1.0))
+    >>> similarity.shape, similarity[1, 1].round(4)
+    ((2, 2), np.float32(1.0))
     """
-    grams_a, grams_b = _gram_model(model_a), _gram_model(model_b)
+    grams_a, grams_b = (inspector(one, _gram_model) for one in (model_a, model_b))
     if model_a.input_shape != model_b.input_shape:
         raise ValueError(
             "Expected two models of images of one size, as keras_vit.resize can make "
             f"them. Received: {model_a.input_shape[1:3]} and {model_b.input_shape[1:3]}"
         )
     sums, count = [0.0, 0.0, 0.0], 0
-    for batch in _watched(_batches(images, batch_size)):
+    for batch in _watched(batches_of(images, batch_size)):
         if len(batch) < LEAST:
             continue
         a = grams_a.predict_on_batch(batch)
@@ -148,14 +150,6 @@ class _Grams(keras.layers.Layer):
 def _gram_model(model):
     outputs = [block.output for block in blocks_of(model)]
     return keras.Model(model.input, _Grams(name="grams", dtype="float32")(outputs))
-
-
-def _batches(images, batch_size):
-    """An array in near equal batches; batches as they are."""
-    if not hasattr(images, "shape"):
-        return images
-    count = max(1, -(-len(images) // max(batch_size, 1)))
-    return np.array_split(np.asarray(images), count)
 
 
 def _watched(batches):

@@ -89,7 +89,9 @@ def summary(model):
     Activation memory is counted of the values that gradients read: what goes
     into a dense layer, a convolution, a normalisation or a GELU, what comes
     out of a softmax or a ReLU, both factors of a product. Without dropout's
-    masks, and in float32 under any dtype policy.
+    masks, and in float32 under any dtype policy. Where a backend takes GELU
+    and normalisations apart and nothing fuses them again, it keeps their
+    parts as well: TensorFlow without XLA 1.7 times as much of ViT-B/16.
 
     Nothing is computed: a model built under `unallocated` will do.
 
@@ -125,7 +127,7 @@ def summary(model):
         Row(
             name=layer.name,
             kind=type(layer).__name__,
-            output_shape=tuple(layer.output.shape[1:]),
+            output_shape=tape.shapes[layer.name][1:],
             parameters=layer.count_params(),
             multiply_adds=counted[layer.name],
             activation_bytes=FLOAT32 * kept[layer.name],

@@ -4,7 +4,14 @@ from keras_vit.layers.pixel_normalization import (
     PixelNormalization as PixelNormalization,
 )
 from keras_vit.layers.patches import Patches as Patches
+from keras_vit.layers.position_embedding import (
+    PositionEmbedding as PositionEmbedding,
+)
 from keras_vit.layers.patch_encoder import PatchEncoder as PatchEncoder
+from keras_vit.layers.relative_positions import (
+    RelativePositions as RelativePositions,
+)
+from keras_vit.layers.rotary_positions import RotaryPositions as RotaryPositions
 from keras_vit.layers.attention import MultiHeadSelfAttention as MultiHeadSelfAttention
 from keras_vit.layers.mlp import MLP as MLP
 from keras_vit.layers.layer_scale import LayerScale as LayerScale

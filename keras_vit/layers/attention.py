@@ -5,6 +5,15 @@ import math
 import keras
 from keras import ops
 
+from keras_vit.layers.relative_positions import RelativePositions
+from keras_vit.layers.rotary_positions import RotaryPositions
+
+POSITIONS = {  # a kind: its name in attention, and its layer
+    "none": None,
+    "relative": ("relative", RelativePositions),
+    "rope_2d": ("rotary", RotaryPositions),
+}
+
 
 @keras.saving.register_keras_serializable(package="keras_vit")
 class MultiHeadSelfAttention(keras.layers.Layer):
@@ -22,6 +31,11 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         qk_norm: whether queries and keys are normalised, over the features of
             a head, before they meet (arXiv:2302.05442).
         layer_norm_epsilon: of that normalisation.
+        position_embedding: `"relative"` (see `RelativePositions`) or
+            `"rope_2d"` (see `RotaryPositions`); `"none"`: attention knows of
+            no places.
+        grid: (h, w), the rows and columns of patches, the last h w tokens;
+            what positions need.
 
     Call arguments:
         z: the tokens, `(B, N, D)`.
@@ -31,7 +45,8 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     Output shape: `(B, N, D)`, or `(B, M, D)` with `queries`.
 
     Raises:
-        ValueError: if the heads do not divide the width.
+        ValueError: if the heads do not divide the width, or if positions lack
+            their grid or meet `queries`, which have no place in it.
 
     Example:
 
@@ -48,15 +63,29 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         attention_dropout_rate=0.0,
         qk_norm=False,
         layer_norm_epsilon=1e-6,
+        position_embedding="none",
+        grid=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         if num_heads < 1:
             raise ValueError(f"num_heads must be at least 1. Received: {num_heads}")
+        if position_embedding not in POSITIONS:
+            raise ValueError(
+                f"position_embedding must be one of {', '.join(POSITIONS)}. "
+                f"Received: position_embedding={position_embedding!r}"
+            )
+        if position_embedding != "none" and grid is None:
+            raise ValueError(
+                f"position_embedding={position_embedding!r} needs a grid, "
+                "(rows, columns). Received: grid=None"
+            )
         self.num_heads = num_heads
         self.attention_dropout_rate = attention_dropout_rate
         self.qk_norm = qk_norm
         self.layer_norm_epsilon = layer_norm_epsilon
+        self.position_embedding = position_embedding
+        self.grid = grid and tuple(grid)
 
     def build(self, z_shape, queries_shape=None):
         width = z_shape[-1]
@@ -79,9 +108,23 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         if self.qk_norm:
             self.query_norm = self._head_norm("query_norm")
             self.key_norm = self._head_norm("key_norm")
+        self.relative = self.rotary = None
+        if self.position_embedding != "none":
+            self._build_positions(z_shape, queries_shape)
         self.dropout = keras.layers.Dropout(
             self.attention_dropout_rate, name="dropout", dtype=self.dtype_policy
         )
+
+    def _build_positions(self, z_shape, queries_shape):
+        if queries_shape is not None:
+            raise ValueError(
+                "Queries that are no tokens have no place. Expected "
+                f"position_embedding='none'. Received: {self.position_embedding!r}"
+            )
+        name, layer = POSITIONS[self.position_embedding]
+        positions = layer(self.grid, name=name, dtype=self.dtype_policy)
+        positions.build((None, self.num_heads, z_shape[1], self.head_dim))
+        setattr(self, name, positions)
 
     def _head_norm(self, name):
         norm = keras.layers.LayerNormalization(
@@ -100,7 +143,12 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         k = self._heads(self.key(z))
         if self.qk_norm:
             q, k = self.query_norm(q), self.key_norm(k)
-        a = ops.matmul(q * (1 / math.sqrt(self.head_dim)), ops.swapaxes(k, -1, -2))
+        if self.rotary is not None:
+            q, k = self.rotary(q), self.rotary(k)
+        q = q * (1 / math.sqrt(self.head_dim))
+        a = ops.matmul(q, ops.swapaxes(k, -1, -2))
+        if self.relative is not None:
+            a = a + self.relative(q)
         precise = keras.backend.result_type(self.compute_dtype, "float32")
         return ops.softmax(ops.cast(a, precise), axis=-1)
 
@@ -133,4 +181,6 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             "attention_dropout_rate": self.attention_dropout_rate,
             "qk_norm": self.qk_norm,
             "layer_norm_epsilon": self.layer_norm_epsilon,
+            "position_embedding": self.position_embedding,
+            "grid": self.grid,
         }

@@ -3,9 +3,7 @@
 import keras
 from keras import ops
 
-from keras_vit.layers.sincos import sincos_2d
-
-POSITION_EMBEDDINGS = ("learned", "none", "sincos_2d")
+from keras_vit.layers.position_embedding import ADDED, add_tables, on_grid, vectors
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -25,8 +23,9 @@ class PatchEncoder(keras.layers.Layer):
         class_token: whether the sequence begins with the learned token whose
             final state stands for the image.
         position_embedding: `"learned"` (one vector for each token but the
-            registers), `"sincos_2d"` (fixed, for the patches alone) or
-            `"none"`.
+            registers), `"learned_2d"` (for the patches alone: one for each
+            column and one for each row, of D / 2 each, side by side; appendix
+            D.4), `"sincos_2d"` (fixed, for the patches alone) or `"none"`.
         num_registers: how many register tokens to add.
         distillation_token: whether a second such token follows the first.
         dropout_rate: of the whole sequence, after the positions are added.
@@ -54,9 +53,9 @@ class PatchEncoder(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if position_embedding not in POSITION_EMBEDDINGS:
+        if position_embedding not in ADDED:
             raise ValueError(
-                f"position_embedding must be one of {', '.join(POSITION_EMBEDDINGS)}. "
+                f"position_embedding must be one of {', '.join(ADDED)}. "
                 f"Received: position_embedding={position_embedding!r}"
             )
         self.hidden_dim = hidden_dim
@@ -96,20 +95,17 @@ class PatchEncoder(keras.layers.Layer):
                 shape=(1, self.num_registers, self.hidden_dim),
                 initializer=keras.initializers.RandomNormal(stddev=0.02),
             )
-        if self.position_embedding == "learned":
-            self.positions = self.add_weight(
-                name="position_embedding",
-                shape=(1, len(self.first_tokens) + height * width, self.hidden_dim),
-                initializer=keras.initializers.RandomNormal(stddev=0.02),
-            )
+        kind, first = self.position_embedding, len(self.first_tokens)
+        self.tables = add_tables(self, kind, self.grid, first, self.hidden_dim)
+        if kind == "learned":
+            (self.positions,) = self.tables
 
     def call(self, patches, training=None):
         _, height, width, _ = patches.shape
         z = self.projection(patches)  # x_p E
         z = ops.reshape(z, (-1, height * width, self.hidden_dim))
-        if self.position_embedding == "sincos_2d":
-            fixed = sincos_2d(height, width, self.hidden_dim)
-            z = z + ops.convert_to_tensor(fixed, z.dtype)
+        if self.position_embedding in ("learned_2d", "sincos_2d"):
+            z = z + ops.convert_to_tensor(self._vectors(), z.dtype)  # + E_pos
         if self.first_tokens:
             first = [self._for_each_image(token, z) for token in self.first_tokens]
             z = ops.concatenate([*first, z], axis=1)
@@ -120,6 +116,16 @@ class PatchEncoder(keras.layers.Layer):
             registers = self._for_each_image(self.registers, z)
             z = ops.concatenate([z[:, :count], registers, z[:, count:]], axis=1)
         return self.dropout(z, training=training)
+
+    def position_vectors(self):
+        """The vectors that are added to the patches, as an array `(h, w, D)`.
+
+        `None` where nothing is added to them here.
+        """
+        return on_grid(self._vectors(), self.grid)
+
+    def _vectors(self):
+        return vectors(self.position_embedding, self.tables, self.grid, self.hidden_dim)
 
     def _for_each_image(self, tokens, z):
         tokens = ops.cast(tokens, z.dtype)

@@ -27,6 +27,9 @@ class TransformerBlock(keras.layers.Layer):
         remat: whether training keeps the block's input alone and computes the
             rest again for the gradient, with the same dropout masks: less
             memory for more time. On the TensorFlow backend.
+        position_embedding: of the attention, `"relative"`, `"rope_2d"` or
+            `"none"`.
+        grid: (rows, columns) of patches, which those two need.
 
     Input and output shape: `(B, N, D)`.
 
@@ -49,6 +52,8 @@ class TransformerBlock(keras.layers.Layer):
         qk_norm=False,
         layer_norm_epsilon=1e-6,
         remat=False,
+        position_embedding="none",
+        grid=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -62,6 +67,8 @@ class TransformerBlock(keras.layers.Layer):
         self.qk_norm = qk_norm
         self.layer_norm_epsilon = layer_norm_epsilon
         self.remat = remat
+        self.position_embedding = position_embedding
+        self.grid = grid and tuple(grid)
 
         policy = {"dtype": self.dtype_policy}
         norm = {"epsilon": layer_norm_epsilon, **policy}
@@ -71,6 +78,8 @@ class TransformerBlock(keras.layers.Layer):
             attention_dropout_rate=attention_dropout_rate,
             qk_norm=qk_norm,
             layer_norm_epsilon=layer_norm_epsilon,
+            position_embedding=position_embedding,
+            grid=grid,
             name="attention",
             **policy,
         )
@@ -152,4 +161,6 @@ class TransformerBlock(keras.layers.Layer):
             "qk_norm": self.qk_norm,
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "remat": self.remat,
+            "position_embedding": self.position_embedding,
+            "grid": self.grid,
         }

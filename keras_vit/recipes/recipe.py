@@ -37,6 +37,9 @@ class Recipe:
             weights by default.
         teacher: for distillation, the path of a saved model.
         head_bias: the head's first bias; -10 makes every class rare at first.
+        position_embedding: a ViT's, as its factory takes it, in place of what
+            `model_arguments` say. Empty: what they say.
+        position_embedding_at: likewise.
         image_size: the side of an image, in pixels.
         train_split: what is learnt from, such as `"train[:98%]"`.
         eval_split: what is looked at on the way and at the end.
@@ -100,6 +103,8 @@ class Recipe:
     weights: str | None = None
     teacher: str | None = None
     head_bias: float = 0.0
+    position_embedding: str = ""
+    position_embedding_at: str = ""
     image_size: int = 224
     train_split: str = "train"
     eval_split: str = "test"

@@ -16,6 +16,7 @@ from keras_vit.training import building
 OF_A_BUILT_MODEL = (
     *("image_size", "weights", "head_bias", "precision"),
     *("model_arguments", "stem_blocks", "stem_width_factor"),
+    *("position_embedding", "position_embedding_at"),
 )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import fnmatch
+import inspect
 import math
 import pathlib
 
@@ -39,13 +40,15 @@ def build_model(recipe, num_classes, class_names=None):
         note(model, recipe)
         return model
     arguments = dict(recipe.model_arguments)
-    if recipe.weights:
-        arguments["weights"] = recipe.weights
+    for name in ("weights", "position_embedding", "position_embedding_at"):
+        if getattr(recipe, name):
+            arguments[name] = getattr(recipe, name)
     with _precision(recipe.precision):
         if recipe.stem_blocks is not None:
             arguments["stem"] = layers.ResNetStem(
                 recipe.stem_blocks, recipe.stem_width_factor, name="stem"
             )
+        _check_takes(recipe.model, arguments)
         model = FACTORIES[recipe.model](
             num_classes=num_classes, image_size=recipe.image_size, **arguments
         )
@@ -160,6 +163,16 @@ def augmentation_of(recipe):
 def clip_of(recipe):
     """The largest norm of a gradient; `None`: any."""
     return None if math.isinf(recipe.clip_norm) else recipe.clip_norm
+
+
+def _check_takes(name, arguments):
+    """Refuses settings of a ViT where another model is to be built."""
+    clash = sorted(arguments.keys() - inspect.signature(FACTORIES[name]).parameters)
+    if clash:
+        raise ValueError(
+            f"{name} has no {', '.join(clash)}. Expected a ViT, or a recipe that "
+            "leaves them open."
+        )
 
 
 def _load_model(path):

@@ -14,7 +14,8 @@ import tensorflow as tf
 # What weight decay leaves alone, by the end of a weight's path.
 NOT_DECAYED = (
     *("bias", "gamma", "beta", "class_token", "distillation_token", "registers"),
-    *("probe", "position_embedding"),
+    *("probe", "position_embedding", "position_embedding_x", "position_embedding_y"),
+    "offset_embedding",
 )
 DECAY_FOLLOWS = ("rate", "schedule")
 
@@ -170,7 +171,8 @@ def rate_factors(model, layer_decay=1.0, patterns=None):
         model: a Keras model whose blocks are named `block_00`, `block_01`, ...
         layer_decay: the factor from one block to the one below it, as in
             BEiT (arXiv:2106.08254). What precedes the blocks lies one below
-            the first, what follows them has a factor of 1.
+            the first, what follows them has a factor of 1. Positions of a
+            block's own, `positions_00`, ..., lie where the block does.
         patterns: further factors `{pattern of a path: factor}`, such as
             `{"head/*": 10}`; all that match are multiplied.
 
@@ -210,7 +212,7 @@ def rate_factors(model, layer_decay=1.0, patterns=None):
     return factors
 
 
-_BLOCK = re.compile(r"block_(\d+)/")
+_BLOCK = re.compile(r"(?:block|positions)_(\d+)/")
 
 
 def _storable(dtype):

@@ -19,7 +19,8 @@ class Architecture:
         fc_norm: whether the final norm follows pooling.
         activation: a key of `layers.mlp.ACTIVATIONS`.
         layer_norm_epsilon: of every layer normalisation.
-        position_embedding: one of `layers.patch_encoder.POSITION_EMBEDDINGS`.
+        position_embedding: at the input or inside attention, a key of
+            `layers.position_embedding.POSITION_EMBEDDINGS`.
     """
 
     num_heads: int
@@ -48,6 +49,7 @@ def describe(model):
             f"Received: {model.name!r}, without the layers {', '.join(sorted(missing))}"
         )
     encoder, block = layers["patch_encoder"], layers["block_00"]
+    inside = block.position_embedding
     return Architecture(
         num_heads=block.num_heads,
         patch_size=tuple(layers["patches"].patch_size),
@@ -58,7 +60,7 @@ def describe(model):
         fc_norm=len(layers["norm"].output.shape) == 2,
         activation=block.activation,
         layer_norm_epsilon=block.layer_norm_epsilon,
-        position_embedding=encoder.position_embedding,
+        position_embedding=encoder.position_embedding if inside == "none" else inside,
     )
 
 

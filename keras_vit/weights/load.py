@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_vit.weights.architecture import describe, shapes, weights
 from keras_vit.weights.files import open_arrays
-from keras_vit.weights.positions import resize_grid
+from keras_vit.weights.positions import resize_table
 from keras_vit.weights.sources import SOURCES, recognise
 from keras_vit.weights.translate import names_in, their_shape, to_ours
 
@@ -38,8 +38,9 @@ def load_weights(model, path, head="keep", source=None):
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is damaged or unknown, if the model computes
-            otherwise than the source (GELU, epsilon), or if arrays are
-            missing, left over or misshapen, of which one message lists all.
+            otherwise than the source (GELU, epsilon, rotary positions), or if
+            arrays are missing, left over or misshapen, of which one message
+            lists all.
 
     Example:
 
@@ -114,6 +115,11 @@ def activation_of(source, config):
 
 
 def _check_numerics(architecture, source, config):
+    if architecture.position_embedding == "rope_2d":
+        raise ValueError(
+            f"The weights are {source.name}'s, whose models turn no queries and keys. "
+            "Build the model with another position_embedding than 'rope_2d'."
+        )
     expected = {
         "activation": activation_of(source, config),
         "layer_norm_epsilon": epsilon_of(source, config),
@@ -196,11 +202,9 @@ def _read(stored, name, path):
 
 def _on_grid(table, architecture, method):
     """The position table (1, T, D) on the model's grid."""
-    first, (rows, columns) = architecture.num_first_tokens, architecture.grid
-    cells = table.shape[1] - first
+    rows, columns = architecture.grid
+    cells = table.shape[1] - architecture.num_first_tokens
     if cells == rows * columns:
         return table
     side = math.isqrt(cells)
-    grid = table[0, first:].reshape(side, side, -1)
-    resized = resize_grid(grid, (rows, columns), method).reshape(rows * columns, -1)
-    return np.concatenate([table[0, :first], resized])[np.newaxis]
+    return resize_table(table, (side, side), (rows, columns), method)

@@ -3,7 +3,8 @@
 A rule is a pair of matrices: the rows of the new table are weighted sums of
 the rows of the old, and so are the columns (section 3.2: "2-D interpolation
 of the pre-trained position embeddings, according to their location in the
-original image").
+original image"). What is computed from a patch's row and column (sines and
+cosines, rotations) has no table, and is computed for those of the new grid.
 """
 
 import numpy as np
@@ -33,6 +34,73 @@ def resize_grid(table, grid, method):
     )
     resized = np.einsum("rh,hwd,cw->rcd", rows, table.astype(np.float64), columns)
     return resized.astype(np.float32)
+
+
+def resize_weight(path, array, old, new, method):
+    """Interpolates a weight if it is one of positions.
+
+    Args:
+        path: of the weight; its last word says what it is (`TABLES`).
+        array: the weight.
+        old: (rows, columns) of the grid that it is for.
+        new: of the grid that it shall be for.
+        method: a key of `METHODS`.
+
+    Returns:
+        An array; the weight itself if it is none of positions.
+
+    Example:
+
+    >>> path = "block_00/attention/relative/offset_embedding"
+    >>> resize_weight(path, np.zeros((2 * 6 - 1, 8)), (2, 3), (4, 4), "bilinear").shape
+    (31, 8)
+    """
+    resize = TABLES.get(path.rpartition("/")[2])
+    if resize is None or tuple(old) == tuple(new):
+        return array
+    return resize(np.asarray(array), old, new, method)
+
+
+def resize_table(table, old, new, method):
+    """One vector for each patch behind those of other tokens: `(1, T, D)`."""
+    first = table.shape[1] - old[0] * old[1]
+    cells = resize_grid(table[0, first:].reshape(*old, -1), new, method)
+    cells = cells.reshape(new[0] * new[1], -1)
+    return np.concatenate([table[0, :first], cells])[np.newaxis]
+
+
+def _resize_columns(table, old, new, method):
+    return resize_grid(table[np.newaxis], (1, new[1]), method)[0]
+
+
+def _resize_rows(table, old, new, method):
+    return resize_grid(table[np.newaxis], (1, new[0]), method)[0]
+
+
+def _resize_offsets(table, old, new, method):
+    """Of offsets in the line of all patches, by way of those in the grid.
+
+    An offset in the line stands for one or two in the grid: the next patch is
+    that at the right, or the first of the row below. Each is interpolated
+    among the old ones in the grid; their mean counts the pairs of patches
+    that are so far apart.
+    """
+    place, _ = _offsets(old)
+    rows, columns = new
+    apart = resize_grid(table[place], (2 * rows - 1, 2 * columns - 1), method)
+    place, pairs = _offsets(new)
+    total = np.zeros((2 * rows * columns - 1, table.shape[-1]))
+    np.add.at(total, place, pairs[..., np.newaxis] * apart)
+    count = np.bincount(place.ravel(), pairs.ravel())
+    return (total / count[:, np.newaxis]).astype(np.float32)
+
+
+def _offsets(grid):
+    """Every offset (y, x) in a grid: its row of the table, and its pairs of patches."""
+    rows, columns = grid
+    y, x = np.mgrid[1 - rows : rows, 1 - columns : columns]
+    place = rows * columns - 1 + y * columns + x
+    return place, (rows - np.abs(y)) * (columns - np.abs(x))
 
 
 def _corners(old, new):
@@ -89,4 +157,10 @@ METHODS = {
     "bicubic": _bicubic,  # Hugging Face: torch, align_corners=False
     "bicubic_corners": _bicubic_corners,  # torchvision: torch, align_corners=True
     "bicubic_antialias": _bicubic_antialias,  # timm: torch, antialias=True
+}
+TABLES = {  # a weight's name: how it goes from a grid to another
+    "position_embedding": resize_table,
+    "position_embedding_x": _resize_columns,
+    "position_embedding_y": _resize_rows,
+    "offset_embedding": _resize_offsets,
 }

@@ -7,17 +7,16 @@ import keras
 from keras_vit.layers.patches import pair
 from keras_vit.model import head
 from keras_vit.weights.architecture import weights
-from keras_vit.weights.positions import METHODS, resize_grid
-
-POSITIONS = "patch_encoder/position_embedding"
+from keras_vit.weights.positions import METHODS, resize_weight
 
 
 def resize(model, image_size, method="bilinear"):
     """Gives a model for another image size, with the weights of this one.
 
-    The position table is interpolated in two dimensions, as section 3.2 of
-    the ViT paper does for fine-tuning at a higher resolution. Everything else
-    is copied; the model that is given is left as it is.
+    Learned positions are interpolated in two dimensions, as section 3.2 of
+    the ViT paper does for fine-tuning at a higher resolution; fixed ones are
+    computed for the new grid. Everything else is copied; the model that is
+    given is left as it is.
 
     Args:
         model: a model of this package, also one that was trained and saved.
@@ -44,18 +43,12 @@ def resize(model, image_size, method="bilinear"):
         )
     new = _rebuilt(model, (None, height, width, 3))
     old = {weight.path: weight.numpy() for weight in weights(model)}
-    encoders = [
-        one.get_layer("patch_encoder") for one in (model, new) if POSITIONS in old
-    ]
-    if encoders:
-        (old_grid, grid), first = (
-            [e.grid for e in encoders],
-            len(encoders[0].first_tokens),
-        )
-        table = old[POSITIONS]
-        cells = table[0, first:].reshape(*old_grid, -1)
-        cells = resize_grid(cells, grid, method).reshape(1, -1, table.shape[-1])
-        old[POSITIONS] = keras.ops.concatenate([table[:, :first], cells], axis=1)
+    if any(layer.name == "patch_encoder" for layer in model.layers):
+        grids = [one.get_layer("patch_encoder").grid for one in (model, new)]
+        old = {
+            path: resize_weight(path, array, *grids, method)
+            for path, array in old.items()
+        }
     for weight in weights(new):
         weight.assign(old[weight.path])
     return new
@@ -111,8 +104,22 @@ def replace_head(model, num_classes):
 def _rebuilt(model, input_shape):
     """The model that this one's config makes of another input, weights random."""
     config = copy.deepcopy(model.get_config())
+    grid = _grid(model, input_shape)
     for layer in config["layers"]:
         layer.pop("build_config", None)  # holds the shapes of the old input
         if layer["class_name"] == "InputLayer":
             layer["config"]["batch_shape"] = tuple(input_shape)
+        if layer["config"].get("grid") is not None:
+            layer["config"]["grid"] = grid
     return type(model).from_config(config)
+
+
+def _grid(model, shape):
+    """The rows and columns of patches in images of that shape; `None`: no patches."""
+    names = [layer.name for layer in model.layers]
+    if "patches" not in names:
+        return None
+    for layer in model.layers[: names.index("patches") + 1]:
+        if not isinstance(layer, keras.layers.InputLayer):
+            shape = layer.compute_output_shape(shape)
+    return tuple(shape[1:3])

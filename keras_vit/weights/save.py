@@ -69,8 +69,9 @@ def _translated(model, source):
         )
         if getattr(architecture, argument) != theirs
     ]
-    if architecture.position_embedding == "sincos_2d":
-        cannot.append("position_embedding='sincos_2d', which is no array")
+    positions = architecture.position_embedding
+    if positions in ("sincos_2d", "rope_2d"):
+        cannot.append(f"position_embedding={positions!r}, which is no array")
     ours = {weight.path: np.asarray(weight) for weight in weights(model)}
     names, unknown = names_in(source.rules(architecture), ours)
     cannot += unknown

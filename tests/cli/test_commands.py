@@ -108,6 +108,8 @@ def test_help_is_short_and_names_every_flag(name, capsys):
         (["inspect", "--model={models}/run", "--dataset=x"], "Unknown data set"),
         (["inspect", "--model=ViT_B16", "--weights=x"], "Unknown weights of ViT_B16"),
         (["list", "--model=VGG"], "Unknown model. Expected one of ViT_Ti16"),
+        (["list", "--image_size=384"], "--image_size goes with --details"),
+        (["list", "--details", "--image_size=a"], "must be pixels, or height,width"),
         (["convert", "--to=a.npz"], "--from is missing. Expected: A .npz or"),
         (["convert", "--from=x", "--to=a.npz"], "No model at x"),
         (
@@ -211,6 +213,23 @@ def test_list_shows_every_release_with_who_measured_it(capsys):
     assert "ViT_B16      augreg_in21k_in1k     1000    384  85.49  (README of" in text
     assert main(["list", "--model=ViT_G14"]) == 0
     assert "ViT_G14      -" in capsys.readouterr().out
+
+
+def test_list_tells_what_a_model_costs_by_layer(capsys):
+    assert main(["list", "--details", "--model=ViT_Ti16", "--image_size=32,64"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[4].split()[:5] == ["block_00", "TransformerBlock", "9", "x", "192"]
+    assert lines[19].split()[1] == "5,681,320"  # parameters of all layers
+
+
+def test_list_tells_what_each_model_costs(capsys, monkeypatch):
+    monkeypatch.setattr("keras_vit.variants.VARIANTS", {"ViT_Ti16": 0, "ViT_S32": 0})
+    assert main(["list", "--details"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines[1:3]] == [
+        ["ViT_Ti16", "5,717,416", "1.25"],
+        ["ViT_S32", "22,878,952", "1.14"],
+    ]
 
 
 def test_convert_takes_weights_there_and_back(trained):

@@ -6,11 +6,18 @@ import keras_vit
 
 KINDS = {
     "token": {},
-    "registers, gap": {"pooling": "gap", "num_registers": 2},
+    "registers, gap, relative": {
+        "pooling": "gap",
+        "num_registers": 2,
+        "position_embedding": "relative",
+    },
     "map, sincos": {"pooling": "map", "position_embedding": "sincos_2d"},
     "gelu by erf": {"activation": "gelu_erf", "layer_scale": 0.1, "qk_norm": True},
     "distillation": {"distillation": True},
-    "pre-logits": {"representation_size": 24},
+    "pre-logits, rope": {
+        "representation_size": 24,
+        "position_embedding": "rope_2d",
+    },
 }
 
 

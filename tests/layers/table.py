@@ -51,6 +51,36 @@ LAYERS = {
         (2, 2, 3, 48),
         (2, 8, 8),
     ),
+    "PatchEncoder with columns and rows": (
+        layers.PatchEncoder,
+        {"hidden_dim": 8, "position_embedding": "learned_2d", "num_registers": 1},
+        (2, 2, 3, 48),
+        (2, 8, 8),
+    ),
+    "PositionEmbedding": (
+        layers.PositionEmbedding,
+        {"kind": "learned", "grid": (2, 3), "num_first_tokens": 1},
+        (2, 9, 8),
+        (2, 9, 8),
+    ),
+    "PositionEmbedding with columns and rows": (
+        layers.PositionEmbedding,
+        {"kind": "learned_2d", "grid": (2, 3)},
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "RelativePositions": (
+        layers.RelativePositions,
+        {"grid": (2, 3)},
+        (2, 2, 7, 4),
+        (2, 2, 7, 7),
+    ),
+    "RotaryPositions": (
+        layers.RotaryPositions,
+        {"grid": (2, 3)},
+        (2, 2, 7, 4),
+        (2, 2, 7, 4),
+    ),
     "MultiHeadSelfAttention": (
         layers.MultiHeadSelfAttention,
         {"num_heads": 2, "attention_dropout_rate": 0.1},
@@ -60,6 +90,12 @@ LAYERS = {
     "MultiHeadSelfAttention with norms": (
         layers.MultiHeadSelfAttention,
         {"num_heads": 2, "qk_norm": True, "layer_norm_epsilon": 1e-5},
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "MultiHeadSelfAttention with offsets": (
+        layers.MultiHeadSelfAttention,
+        {"num_heads": 2, "position_embedding": "relative", "grid": (2, 3)},
         (2, 7, 8),
         (2, 7, 8),
     ),
@@ -96,6 +132,8 @@ LAYERS = {
             "qk_norm": True,
             "layer_norm_epsilon": 1e-5,
             "remat": True,
+            "position_embedding": "rope_2d",
+            "grid": (2, 3),
         },
         (2, 7, 8),
         (2, 7, 8),

@@ -172,6 +172,23 @@ def test_a_model_keeps_how_the_recipe_evaluates_it():
     assert carried_by(building.build_model(recipe, 2)) == PRESETS["timm"]
 
 
+def test_a_recipes_positions_take_the_place_of_the_models_own():
+    settings = ["position_embedding=learned_2d", "position_embedding_at=every_layer"]
+    own = small_recipe(model_arguments=SIZES | {"position_embedding": "none"})
+    model = building.build_model(recipes.override(own, settings), 2)
+    assert model.get_layer("positions_00").kind == "learned_2d"
+    model = building.build_model(own, 2)
+    assert model.get_layer("patch_encoder").position_embedding == "none"
+    wrong = dataclasses.replace(own, position_embedding="sinus")
+    with pytest.raises(ValueError, match="one of learned, none.*'sinus'"):
+        building.build_model(wrong, 2)
+    cnn = dataclasses.replace(
+        own, model="ResNet_R26", model_arguments={}, position_embedding="relative"
+    )
+    with pytest.raises(ValueError, match="ResNet_R26 has no position_embedding"):
+        building.build_model(cnn, 2)
+
+
 def test_freezing_goes_by_patterns_of_layers():
     model = tiny_vit(num_layers=3)
     building.prepare(model, small_recipe(freeze=("patch_encoder", "block_0[01]")))

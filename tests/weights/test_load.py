@@ -216,6 +216,16 @@ def test_more_than_ten_blocks_keep_their_order(tmp_path, rng):
             r"head/kernel.*\(32, 8\).*\(32, 7\)",
         ),
         ("vit_tiny_token.npz", {"qk_norm": True}, "without a place in google's files"),
+        (
+            "vit_tiny_token.npz",
+            {"position_embedding": "rope_2d"},
+            "google's, whose models turn no queries and keys",
+        ),
+        (
+            "vit_tiny_token.npz",
+            {"position_embedding": "learned_2d"},
+            "left over: .*posembed_input.*without a place.*position_embedding_x",
+        ),
         ("vit_tiny_token_nonsquare.npz", {"image_size": 32}, "of a square grid"),
         (
             "timm_avg_fcnorm.safetensors",

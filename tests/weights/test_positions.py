@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 
 from keras_vit.layers.sincos import sincos_2d
-from keras_vit.weights.positions import METHODS, resize_grid
+from keras_vit.weights.positions import METHODS, resize_grid, resize_weight
 
 
 def test_bilinear_equals_the_references_zoom(fixtures):
@@ -50,3 +51,49 @@ def test_sines_and_cosines_are_the_references(fixtures):
 def test_a_width_that_4_does_not_divide_is_refused():
     with pytest.raises(ValueError, match="that 4 divides"):
         sincos_2d(2, 2, 10)
+
+
+def test_columns_and_rows_are_interpolated_each_along_its_axis(rng):
+    x, y = rng.normal(size=(3, 4)), rng.normal(size=(2, 4))
+    new_x = resize_weight("a/position_embedding_x", x, (2, 3), (4, 5), "bilinear")
+    new_y = resize_weight("a/position_embedding_y", y, (2, 3), (4, 5), "bilinear")
+    for table, new, count in ((x, new_x, 5), (y, new_y, 4)):
+        places = np.linspace(0, len(table) - 1, count)
+        expected = [np.interp(places, range(len(table)), v) for v in table.T]
+        np.testing.assert_allclose(new, np.transpose(expected), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [((2, 3), (4, 4)), ((4, 4), (2, 3)), ((1, 3), (2, 2))]
+)
+def test_an_offsets_key_is_the_mean_of_its_pairs_of_patches(old, new, rng):
+    """Each pair's, interpolated among the old offsets of rows and columns."""
+    n = old[0] * old[1]
+    table = rng.normal(size=(2 * n - 1, 2))
+    lengths = [2 * side - 1 for side in old]
+    in_grid = np.zeros((*lengths, 2))
+    for row, column in np.ndindex(*lengths):
+        offset = (row - old[0] + 1) * old[1] + column - old[1] + 1
+        in_grid[row, column] = table[n - 1 + offset]
+    by_offset = {}
+    for p_q in np.ndindex(*new):
+        for p_k in np.ndindex(*new):
+            offset = np.subtract(p_k, p_q)
+            place = [
+                (step + many - 1) * (few - 1) / max(many - 1, 1)
+                for step, few, many in zip(offset, old, new, strict=True)
+            ]
+            key = [
+                map_coordinates(in_grid[..., f], np.reshape(place, (2, 1)), order=1)[0]
+                for f in range(2)
+            ]
+            by_offset.setdefault(offset @ [new[1], 1], []).append(key)
+    expected = [np.mean(keys, axis=0) for _, keys in sorted(by_offset.items())]
+    resized = resize_weight("a/offset_embedding", table, old, new, "bilinear")
+    np.testing.assert_allclose(resized, expected, atol=1e-6)
+
+
+def test_a_weight_that_is_no_table_of_positions_stays(rng):
+    kernel = rng.normal(size=(3, 4))
+    path = "patch_encoder/projection/kernel"
+    assert resize_weight(path, kernel, (2, 3), (4, 4), "bilinear") is kernel
