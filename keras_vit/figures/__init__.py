@@ -7,6 +7,7 @@ from keras_vit.figures.depth import token_norms as token_norms
 from keras_vit.figures.drawing import write as write
 from keras_vit.figures.entrance import patch_filters as patch_filters
 from keras_vit.figures.entrance import position_similarity as position_similarity
+from keras_vit.figures.entrance import relative_positions as relative_positions
 from keras_vit.figures.maps import head_maps as head_maps
 from keras_vit.figures.maps import maps_over_pictures as maps_over_pictures
 from keras_vit.figures.results import confusion_matrix as confusion_matrix

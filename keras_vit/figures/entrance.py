@@ -77,3 +77,36 @@ def position_similarity(similarity, title):
     figure.colorbar(shown, label="Cosine similarity", shrink=0.85)
     axes.set_title(shortened(title, 60), fontsize=11, parse_math=False)
     return figure
+
+
+def relative_positions(biases, title):
+    """What a head adds to its attention for each offset between two patches.
+
+    Args:
+        biases: `(L, H, 2 N - 1)` for L layers, H heads and N patches, the
+            offset of -(N - 1) first.
+        title: a line.
+    """
+    layers, heads, offsets = biases.shape
+    figure = new_figure(8, min(1.6 + 0.16 * layers * (heads + 1), 12))
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots()
+    most = max(float(np.abs(biases).max()), 1e-9)
+    far, end = offsets // 2, layers * (heads + 1) - 1
+    shown = axes.imshow(
+        mosaic(biases[:, None], 1),
+        cmap="viridis",
+        vmin=-most,
+        vmax=most,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(-far - 0.5, far + 0.5, end - 0.5, -0.5),
+    )
+    some = spread(layers, MOST_PLACES)
+    axes.set_yticks(middles(layers, heads)[some], some + 1)
+    axes.spines[:].set_visible(False)
+    axes.set(ylabel="Network depth (layer), a line a head")
+    axes.set(xlabel="Offset of the reading patch from the one read (patches by rows)")
+    axes.set_title(shortened(title, 70), fontsize=11, parse_math=False)
+    figure.colorbar(shown, label="Mean bias of the attention's logit")
+    return figure

@@ -119,6 +119,16 @@ def test_each_place_has_its_similarities_at_its_place(rng):
     assert labels == ["1", "2", "3", "4"]
 
 
+def test_each_head_of_each_layer_has_a_line_of_offsets(rng):
+    biases = rng.normal(size=(2, 3, 11))
+    axes = figures.relative_positions(biases, "Relative").axes[0]
+    shown = np.ma.filled(axes.images[0].get_array(), np.nan)
+    np.testing.assert_array_equal(shown[:3], biases[0])
+    np.testing.assert_array_equal(shown[4:], biases[1])
+    assert axes.get_xlim() == (-5.5, 5.5)
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["1", "2"]
+
+
 def test_the_same_figure_is_the_same_svg_without_a_date(tmp_path, rng):
     distances = rng.uniform(5, 90, (4, 3))
     for name in ("a.svg", "b.svg"):

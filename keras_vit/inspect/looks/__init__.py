@@ -10,6 +10,7 @@ LOOKS = {  # in the order of the report; the keys are the stems of files
     "distance": layers.DISTANCE,
     "filters": entrance.FILTERS,
     "positions": entrance.POSITIONS,
+    "offsets": entrance.OFFSETS,
     "norms": layers.NORMS,
     "norm_maps": maps.NORM_MAPS,
     "cka": layers.CKA,

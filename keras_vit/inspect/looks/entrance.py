@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_vit.inspect.filters import filter_shares, patch_filters
 from keras_vit.inspect.looks.look import Look
-from keras_vit.inspect.positions import position_similarity
+from keras_vit.inspect.positions import position_similarity, relative_positions
 
 
 def _measure_filters(subject):
@@ -54,6 +54,26 @@ def _tell_positions(numbers, subject):
     return told
 
 
+def _measure_offsets(subject):
+    return {"bias": relative_positions(subject.model, subject.images)}
+
+
+def _draw_offsets(numbers, subject):
+    from keras_vit import figures
+
+    title = f"Relative positions: {subject.name}"
+    return figures.relative_positions(numbers["bias"], title)
+
+
+def _tell_offsets(numbers, subject):
+    bias = numbers["bias"]
+    layer, head, offset = np.unravel_index(np.abs(bias).argmax(), bias.shape)
+    return (
+        f"The largest is {bias[layer, head, offset]:.3g}, of head {head + 1} in layer "
+        f"{layer + 1}, for {offset - bias.shape[-1] // 2} patches."
+    )
+
+
 def _apart(cosine):
     """The similarities of places to others."""
     places = cosine.shape[0] * cosine.shape[1]
@@ -82,4 +102,15 @@ POSITIONS = Look(
     "place, often along its row and column. Section 4.5, Fig. 7 (centre) and appendix "
     "D.4, Fig. 10 of the ViT paper.",
     ("attention", "positions"),
+)
+OFFSETS = Look(
+    "Relative positions",
+    _measure_offsets,
+    _draw_offsets,
+    _tell_offsets,
+    "What each head adds to the logits of its attention for the offset between two "
+    "patches, which are counted row by row, in the mean over the queries of all "
+    "images. A bright band at 0 is a head that prefers what is near; bands a row's "
+    "length apart, one that prefers its column. Appendix D.4 of the ViT paper.",
+    ("attention", "offsets"),
 )

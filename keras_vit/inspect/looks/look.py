@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import keras
 
+from keras_vit.inspect.attention import blocks_of
 from keras_vit.inspect.filters import first_filters
 from keras_vit.inspect.positions import position_vectors
 from keras_vit.inspect.similarity import LEAST
@@ -66,7 +67,11 @@ NEEDS = {  # in the order in which they are asked: a test, and what is said if n
     ),
     "positions": (
         _gives(position_vectors),
-        "the model adds no vector to a patch for its place",
+        "no place of a patch has a vector in this model",
+    ),
+    "offsets": (
+        lambda subject: blocks_of(subject.model)[0].attention.relative is not None,
+        "the model's positions are not relative",
     ),
     "filters": (
         _gives(first_filters),
