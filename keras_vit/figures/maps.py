@@ -61,11 +61,10 @@ def _triple(figure, place, side, image, values, cell, scale):
     ]
     panels[0].imshow(image.astype(np.uint8), extent=(0, width, height, 0))
     shown = panels[1].imshow(values, extent=extent, interpolation="nearest", **scale)
-    grey = {"cmap": "gray", "vmin": 0, "vmax": 255}
+    # Black is shown as grey, on which the map's colours are still told apart.
+    grey = {"cmap": "gray", "vmin": -128, "vmax": 255}
     panels[2].imshow(image.mean(-1), extent=(0, width, height, 0), **grey)
-    panels[2].imshow(
-        values, extent=extent, interpolation="bilinear", alpha=0.6, **scale
-    )
+    panels[2].imshow(values, extent=extent, interpolation="nearest", alpha=0.6, **scale)
     for panel in panels:
         panel.set(xlim=(0, width), ylim=(height, 0), xticks=(), yticks=())
     return shown
