@@ -66,6 +66,7 @@ setup(
         "matplotlib>=3.9",
         "requests>=2.31",
         "scikit-learn>=1.5",
+        "scipy>=1.13",
         "tqdm>=4.66",
     ],
     extras_require=EXTRAS,

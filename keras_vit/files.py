@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and where those are kept that come again."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import shutil
@@ -14,13 +15,20 @@ def cache_folder():
 
 
 @contextlib.contextmanager
-def written_whole(path):
+def written_whole(path, instead=None):
     """Yields a scratch path beside `path` that takes its place at the end.
 
     What is written there, a file or a folder, is synced and renamed when the
     block ends, and removed when it raises: nobody ever sees a part of it. An
     existing file is replaced; an existing folder is not. Whatever else was
-    written beside the scratch path takes its place first.
+    written beside the scratch path takes its place first, by name, and the
+    existing file goes before: what stops in between leaves no file at `path`,
+    and never an old one among parts of the new.
+
+    Args:
+        path: of a file or a folder.
+        instead: gives another path for a folder, should there be one at `path`
+            when all is written; `None`: that is an OSError.
 
     Example:
 
@@ -34,11 +42,26 @@ def written_whole(path):
     try:
         yield scratch
         _sync(room)
-        for companion in set(room.iterdir()) - {scratch}:
+        companions = sorted(set(room.iterdir()) - {scratch})
+        if companions:
+            path.unlink(missing_ok=True)
+        for companion in companions:
             os.replace(companion, path.parent / companion.name)
-        os.replace(scratch, path)
+        while not _placed(scratch, path, may_be_taken=instead is not None):
+            path = instead()
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+def _placed(scratch, path, may_be_taken):
+    """Renames what is written; says whether that did not meet another folder."""
+    try:
+        os.replace(scratch, path)
+    except OSError as error:
+        if may_be_taken and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
 
 
 def _sync(path):

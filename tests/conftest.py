@@ -8,14 +8,25 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import keras
 import numpy as np
 import pytest
+from keras.src.utils.naming import reset_uids
 
 import keras_vit
 from keras_vit.exporting import rerun
 
 
+@pytest.fixture(autouse=True, scope="module")
+def fresh_session():
+    keras.utils.clear_session(free_memory=False)  # collecting takes 0.2 s
+
+
 @pytest.fixture(autouse=True)
 def fresh_layer_names():
-    keras.utils.clear_session(free_memory=False)  # collecting takes 0.2 s a test
+    """What `clear_session` does to names, and no more than that.
+
+    It also has TensorFlow make every graph ready anew that it runs again, which
+    for a model that a module's tests share takes up to a second a test.
+    """
+    reset_uids()
 
 
 @pytest.fixture(autouse=True)

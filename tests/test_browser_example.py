@@ -78,7 +78,7 @@ def folder(tmp_path_factory):
     if shutil.which("npm") is None:
         missing("npm")
     npm = subprocess.run(
-        ["npm", "ci"], cwd=copy, capture_output=True, text=True, timeout=120
+        ["npm", "ci"], cwd=copy, capture_output=True, text=True, timeout=600
     )
     if npm.returncode:
         missing(f"LiteRT.js: {npm.stderr[-500:]}")
@@ -109,7 +109,9 @@ def browser():
             chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         except sync_api.Error as error:
             missing(f"Chromium: {error}")
-        yield chromium.new_context()  # whose pages share what was compiled
+        context = chromium.new_context()  # whose pages share what was compiled
+        context.set_default_timeout(300_000)
+        yield context
         chromium.close()
 
 

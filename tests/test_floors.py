@@ -45,7 +45,12 @@ DOORS = {
     "huggingface_hub": {"weights/download.py"},
     "absl": {f"cli/{name}.py" for name in COMMANDS},
     "safetensors": {"weights/save.py"},
-    "PIL": {"data/images.py", "data/inspection/reading.py", "training/samples.py"},
+    "PIL": {
+        "data/images.py",
+        "data/inspection/reading.py",
+        "serving/pixels.py",
+        "training/samples.py",
+    },
     "onnx": {"exporting/onnx.py"},
     "tf2onnx": {"exporting/onnx.py"},
     "onnxruntime": {"exporting/rerun.py"},

@@ -13,6 +13,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import randomize, tiny_vit
 from google.protobuf import (
     descriptor_pb2,
@@ -72,6 +73,9 @@ def served(model, tmp_path_factory):
     shutil.copytree(models / "fashion_mnist" / "1", models / "fashion_mnist" / "2")
     [labelled] = re.findall(r"```proto\n(.*?)```", README, re.DOTALL)
     stand_in = StandIn(parsed(labelled), models)
+    picture = {"image_bytes": tf.io.encode_png(tf.zeros((4, 6, 3), tf.uint8))[None]}
+    for version in (1, 2):  # what is done once may take longer than clients wait
+        stand_in.answer("fashion_mnist", version, None, None, picture)
     with serving(stand_in) as addresses:
         yield stand_in, addresses
 
@@ -209,7 +213,7 @@ def test_load_sends_all_requests_and_counts_what_fails(
     rate, latency, failed = out.splitlines()
     found = re.fullmatch(r"20 answers in (.+) s: (.+) a second", rate)
     seconds, a_second = map(float, found.groups())
-    assert a_second == pytest.approx(20 / seconds, rel=0.02)
+    assert a_second == pytest.approx(20 / seconds, rel=0.02, abs=0.06)
     middle, slow = re.fullmatch(r"p50 (.+) ms, p95 (.+) ms", latency).groups()
     assert 100 <= float(middle) <= float(slow)
     assert failed == "10 failed: a picture could not be read"
@@ -246,7 +250,7 @@ def test_load_reports_what_was_done_at_ctrl_c(served, stand_in, pictures):
         pass
     assert progress.endswith(" of 100000\n")
     load.send_signal(signal.SIGINT)
-    out, err = load.communicate(timeout=60)
+    out, err = load.communicate(timeout=300)
     assert load.returncode == 1 and "Traceback" not in err
     count = int(re.match(r"(\d+) answers in", out).group(1))
     assert 0 < count == len(stand_in.seen) < 100000

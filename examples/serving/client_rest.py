@@ -40,10 +40,15 @@ def classify(pictures, server, model, label=None, timeout=10.0, session=requests
         json={"instances": asked},
         timeout=timeout,
     )
-    if response.status_code != 200:  # the body says why, in {"error": ...}
+    try:
+        told = response.json()
+    except ValueError:  # of something in between
+        told = {}
+    # keras-vit serve says 400 where no picture can be read, and of each why not.
+    if response.status_code not in (200, 400) or "predictions" not in told:
         why = f"{response.status_code} {response.reason}: {response.text.strip()[:500]}"
         raise requests.HTTPError(why, response=response)
-    return response.json()["predictions"]
+    return told["predictions"]
 
 
 def arguments(about, server, **more):

@@ -47,6 +47,13 @@ def define(values):
         lower_bound=1,
         **options,
     )
+    flags.DEFINE_integer(
+        "top",
+        5,
+        "How many classes a SavedModel names for an image.",
+        lower_bound=1,
+        **options,
+    )
     flags.DEFINE_boolean(
         "xla", False, "Whether XLA compiles the model in a SavedModel.", **options
     )
@@ -119,6 +126,7 @@ def _wanted(values, dataset):
     from keras_vit.exporting.litert import SCHEMES
 
     given = {
+        "top": values.top,
         "xla": values.xla,
         "quantize": values.quantize,
         "pixels": values.pixels,

@@ -29,18 +29,13 @@ def composed(name):
 
 
 def check_class_names(names):
-    """Refuses names that cannot stand in a file of a name a line.
+    """Refuses names that do not tell classes apart.
 
     Raises:
-        ValueError: naming those that are empty, not text, of several lines, or
-            given twice.
+        ValueError: naming those that `check_lines` refuses, or that are given
+            twice.
     """
-    wrong = [name for name in names if not _is_a_line(name)]
-    if wrong:
-        raise ValueError(
-            "A class's name must be one line of text in UTF-8. "
-            f"Received: {few(map(repr, wrong))}"
-        )
+    check_lines(names)
     twice = {name for name in names if names.count(name) > 1} if _repeats(names) else ()
     if twice:
         raise ValueError(
@@ -48,7 +43,23 @@ def check_class_names(names):
         )
 
 
+def check_lines(names):
+    """Refuses names that cannot stand in a file of a name a line.
+
+    Raises:
+        ValueError: naming those that are empty, not text, or of several lines.
+    """
+    wrong = [name for name in names if not _is_a_line(name)]
+    if wrong:
+        raise ValueError(
+            "A class's name must be one line of text in UTF-8. "
+            f"Received: {few(map(repr, wrong))}"
+        )
+
+
 def _is_a_line(name):
+    if not isinstance(name, str):
+        return False
     try:
         name.encode()
     except UnicodeEncodeError:  # of a folder whose name is not UTF-8

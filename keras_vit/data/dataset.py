@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_vit.data.classes import check_lines
 from keras_vit.data.splits import Split
 
 
@@ -34,6 +35,7 @@ class Dataset:
     validation: Split | None = None
 
     def __post_init__(self):
+        check_lines(self.class_names)
         for split in self.splits().values():
             if not len(split):
                 raise ValueError(f"The data set {self.name!r} has an empty split.")

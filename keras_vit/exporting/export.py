@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from keras_vit.exporting import litert, onnx, openvino, report, saved_model
 from keras_vit.exporting.checking import check
 from keras_vit.exporting.evidence import evidence_of
-from keras_vit.exporting.graph import in_float32
+from keras_vit.exporting.graph import in_float32, precision_of
+from keras_vit.exporting.metadata import check_class_names
 from keras_vit.files import written_whole
 
 
@@ -34,7 +35,7 @@ class Format:
 
 
 FORMATS = {
-    "saved_model": Format(saved_model.write, ("xla",)),
+    "saved_model": Format(saved_model.write, ("top", "xla")),
     "tflite": Format(
         litert.write,
         ("quantize", "calibration", "pixels", "batch_size"),
@@ -46,6 +47,7 @@ FORMATS = {
     "openvino": Format(openvino.write, (), ".xml", ("openvino",)),
 }
 DEFAULTS = {
+    "top": 5,
     "xla": False,
     "quantize": "none",
     "calibration": None,
@@ -62,6 +64,7 @@ def export(
     *,
     split=None,
     source="the split that was given",
+    top=5,
     xla=False,
     quantize="none",
     calibration=None,
@@ -78,13 +81,15 @@ def export(
     Args:
         model: a Keras model that takes images and gives logits.
         path: for a SavedModel the folder of all its versions; the next free
-            number is written. Else the file; one that is there is replaced.
+            number is written, free at the end. Else the file; one that is there
+            is replaced.
         format: a key of `FORMATS`.
         class_names: in the order of the logits, to be written along.
         split: images and labels to compare on, a split of a
             `keras_vit.data.Dataset`; the report tells the accuracy on it. By
             default noise and gradients.
         source: what the report calls the split, if there is one.
+        top: of a SavedModel, how many classes it names for an image.
         xla: of a SavedModel, whether XLA compiles the model in it.
         quantize: of a .tflite file, a key of `litert.SCHEMES`.
         calibration: a split of images like those the model will meet, for
@@ -98,8 +103,8 @@ def export(
         The path that was written.
 
     Raises:
-        ValueError: before anything is written: for an unknown format, or an
-            option that the format does not take.
+        ValueError: before anything is written: for an unknown format, an option
+            that the format does not take, or names that are not the classes'.
         ImportError: likewise, if the format's packages are not installed.
         RuntimeError: if what was written gives other logits, or
             `quantize="int8"` loses more accuracy than `int8.write` allows.
@@ -111,6 +116,7 @@ def export(
     'savedmodels/tiny/1'
     """
     given = {
+        "top": top,
         "xla": xla,
         "quantize": quantize,
         "calibration": calibration,
@@ -119,20 +125,31 @@ def export(
     }
     path = pathlib.Path(path)
     options = _checked(format, path, given)
+    check_class_names(model, class_names)
     if FORMATS[format].check:
         FORMATS[format].check(model, **options)
-    target = path if FORMATS[format].suffix else path / next_version(path)
-    precise = in_float32(model)
+    target, instead = path, None
+    if not FORMATS[format].suffix:
+        target = path / next_version(path)
+
+        def instead():  # of what another export has taken meanwhile
+            nonlocal target
+            target = path / next_version(path)
+            return target
+
+    precise, copied_from = in_float32(model), None
     mixed = precise is not model and format == "saved_model"
-    if not mixed:  # a SavedModel's runtime alone knows every precision
-        model = precise
+    if not mixed and precise is not model:
+        # A SavedModel's runtime alone knows every precision.
+        model, copied_from = precise, precision_of(model)
     with (
-        written_whole(target) as scratch,  # first, as it fails where nobody may write
+        # First, as it fails where nobody may write.
+        written_whole(target, instead) as scratch,
         evidence_of(model, split, source, pixels == "uint8") as evidence,
     ):
         gate = FORMATS[format].write(model, scratch, class_names, **options)
         told = check(format, scratch, evidence, quantize, mixed)
-        told = dataclasses.replace(told, gate=gate)
+        told = dataclasses.replace(told, gate=gate, copied_from=copied_from)
         report.write(told, model, class_names, *report_paths(scratch))
     return target
 

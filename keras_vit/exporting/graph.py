@@ -53,6 +53,18 @@ def in_float32(model):
     return new
 
 
+def precision_of(model):
+    """The dtype policies of a model's layers that are not float32, by name.
+
+    Example:
+
+    >>> precision_of(keras.Sequential([keras.layers.Dense(1, dtype="mixed_bfloat16")]))
+    'mixed_bfloat16'
+    """
+    found = {layer.dtype_policy.name for layer in model.layers} - {"float32"}
+    return ", ".join(sorted(found)) or "mixed precision"  # of layers within layers
+
+
 def _without_policies(config):
     """A config, changed in place, in which each dtype policy is float32."""
     if isinstance(config, list | tuple):

@@ -4,8 +4,29 @@ import dataclasses
 import json
 import zipfile
 
+from keras_vit.data.classes import check_lines
 from keras_vit.model_files import LABELS, PREPROCESSING
 from keras_vit.preprocessing import carried_by
+
+
+def check_class_names(model, class_names):
+    """Refuses names of classes that are not as many as the model's, or no lines.
+
+    Args:
+        model: a Keras model of images to logits `(B, K)`.
+        class_names: K; `None` is none too many.
+
+    Raises:
+        ValueError: naming what is wrong.
+    """
+    if class_names is None:
+        return
+    classes = model.output_shape[-1]
+    if len(class_names) != classes:
+        raise ValueError(
+            f"The model has {classes} classes. Received: {len(class_names)} class names"
+        )
+    check_lines(class_names)
 
 
 def metadata_of(model, class_names):

@@ -38,6 +38,8 @@ class Report:
         versions: of the runtime's packages, by name.
         gate: what was measured before `"int8"` was allowed, as `int8.write`
             gives it; `None` for the others.
+        copied_from: the dtype policy of the origin, where a copy of it in float32
+            was exported and compared with; `None`: the origin itself.
     """
 
     format: str
@@ -57,6 +59,7 @@ class Report:
     fixed_batch_size: int | None
     versions: dict
     gate: dict | None = None
+    copied_from: str | None = None
     written_by: dict = field(default_factory=lambda: _writers())
 
     def name(self):
@@ -181,7 +184,7 @@ def _card(report, model, class_names):
             f"- Classes: {model.output_shape[-1]} ({classes}{more})",
             f"- Parameters: {model.count_params():,}",
             "",
-            f"Compared with the Keras model on {report.images:,} images "
+            f"Compared with {_origin(report)} on {report.images:,} images "
             f"({report.source}), in a process of its own:",
             "",
             table([report]),
@@ -198,6 +201,12 @@ def _card(report, model, class_names):
             "",
         ]
     )
+
+
+def _origin(report):
+    if report.copied_from is None:
+        return "the Keras model"
+    return f"a copy in float32 of the Keras model, which is in {report.copied_from},"
 
 
 def _gate(gate):

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_vit.exporting.checking import TOLERANCE
 from keras_vit.exporting.graph import check_backend
+from keras_vit.exporting.metadata import check_class_names
 from keras_vit.model_files import (
     LABELS,
     PREPROCESSING,
@@ -80,11 +81,7 @@ def _check_arguments(model, class_names, top):
             "Expected a model from images (None, height, width, 3) of a known size to "
             f"logits (None, classes). Received: {model.name!r}, from {taken} to {given}"
         )
-    if class_names is not None and len(class_names) != given[-1]:
-        raise ValueError(
-            f"The model has {given[-1]} classes. "
-            f"Received: {len(class_names)} class names"
-        )
+    check_class_names(model, class_names)
     if top < 1:
         raise ValueError(f"top must be at least 1. Received: top={top}")
 

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 
 import keras
 
-from keras_vit.inspect.costs import Tape
+from keras_vit.inspect.costs import RULES
+from keras_vit.inspect.tape import Tape
 
 FLOAT32 = 4  # bytes
 
@@ -119,7 +120,7 @@ def summary(model):
     size = model.input_shape[1:]
     if None in size:
         raise ValueError(f"Expected an input of a known size. Received: {size}")
-    tape = Tape()
+    tape = Tape(RULES)
     images = tape.value((1, *size))
     outputs = keras.tree.flatten(tape.run_network(model, images, rows=True))
     counted, kept = _by_layer(tape.steps)

@@ -8,7 +8,7 @@ import numpy as np
 _quoted = json.JSONEncoder(check_circular=False).encode
 
 
-def answer_body(outputs, count, by_row):
+def answer_body(outputs, count, by_row, error=""):
     """The body of an answer.
 
     A single output stands without its name. Floating-point numbers have as many
@@ -20,6 +20,7 @@ def answer_body(outputs, count, by_row):
         count: of images.
         by_row: whether to give `predictions`, a row for each image, or `outputs`,
             a column for each name.
+        error: what is said before them where they are no answer.
 
     Returns:
         Bytes of JSON.
@@ -34,14 +35,15 @@ def answer_body(outputs, count, by_row):
     columns = {
         name: _texts(value, name.endswith("_bytes")) for name, value in outputs.items()
     }
+    said = f'"error":{_quoted(error)},' if error else ""
     if not by_row:
         columns = {name: f"[{','.join(rows)}]" for name, rows in columns.items()}
-        return f'{{"outputs":{_named(columns)}}}'.encode()
+        return f'{{{said}"outputs":{_named(columns)}}}'.encode()
     rows = (
         _named({name: column[number] for name, column in columns.items()})
         for number in range(count)
     )
-    return f'{{"predictions":[{",".join(rows)}]}}'.encode()
+    return f'{{{said}"predictions":[{",".join(rows)}]}}'.encode()
 
 
 def _named(texts):

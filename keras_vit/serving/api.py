@@ -8,6 +8,7 @@ import numpy as np
 from keras_vit.serving.answering import answer_body
 from keras_vit.serving.bodies import Bodies
 from keras_vit.serving.limits import RefusedError
+from keras_vit.serving.pixels import check_pixels
 from keras_vit.serving.reading import read_question
 
 LONG_BODY = 2**18  # bytes that are not read in the event loop's own thread
@@ -38,9 +39,9 @@ class Api:
     async def predict(self, name, version, length, chunks):
         """Answers a prediction.
 
-        An image that cannot be read is no error of the request, also where it is
-        the only one: as with TensorFlow Serving, what is wrong with it stands in
-        the output `error`.
+        An image that cannot be read is no error of the request while another one
+        can be: as with TensorFlow Serving, what is wrong with it stands in the
+        output `error`. Where none can be read, the answer says so beside its rows.
 
         Args:
             name: the model that is asked for.
@@ -49,7 +50,7 @@ class Api:
             chunks: an asynchronous iterator of the body's bytes.
 
         Returns:
-            Bytes of JSON.
+            A status, 200, or 400 if no image can be read; and bytes of JSON.
 
         Raises:
             RefusedError: 400 for a request that is wrong, 413 for one too large,
@@ -59,20 +60,19 @@ class Api:
         servable = self._servable(name, version)
         async with self._bodies.read(length, chunks) as body:
             question = await self._off_loop(
-                len(body) > LONG_BODY,
-                read_question,
-                body,
-                servable.signatures,
-                self._limits.images,
+                len(body) > LONG_BODY, self._question, body, servable.signatures
             )
             outputs = await self._outputs(servable, question)
-            return await self._off_loop(
+            error = _why_none_is_read(outputs, question.count)
+            content = await self._off_loop(
                 sum(one.size for one in outputs.values()) > LONG_ANSWER,
                 answer_body,
                 outputs,
                 question.count,
                 question.by_row,
+                error,
             )
+            return 400 if error else 200, content
 
     def status(self, name, version):
         """Where one version stands, or every one that was loaded or tried."""
@@ -122,6 +122,11 @@ class Api:
         """The text for Prometheus."""
         return self._metrics.text(self._batcher.waiting)
 
+    def _question(self, body, signatures):
+        question = read_question(body, signatures, self._limits.images)
+        check_pixels(question, self._limits.pixels)
+        return question
+
     async def _outputs(self, servable, question):
         try:
             async with asyncio.timeout(self._limits.seconds):
@@ -162,6 +167,17 @@ class Api:
             f"Expected version {self._versions.current.version} of {self.name}, the "
             f"only one that answers. Received: {version[:100]!r}",
         )
+
+
+def _why_none_is_read(outputs, count):
+    """What is said where none of so many images can be read; else nothing."""
+    errors = outputs.get("error", np.array([]))
+    if errors.dtype.kind not in "OS" or not all(errors):
+        return ""
+    wanted = "an" if count == 1 else "at least one"
+    first = errors[0].decode("utf-8", "replace")
+    more = "" if count == 1 else f", the first of {count} images"
+    return f"Expected {wanted} image file that can be read. Received: {first}{more}"
 
 
 def _number(version):

@@ -54,10 +54,10 @@ def build(api, metrics, limits, host="127.0.0.1", origins=()):
 
 def _model_routes(api):
     async def predict(request):
-        content = await api.predict(
+        status, content = await api.predict(
             *_asked(request, "predict"), _length(request), request.stream()
         )
-        return Response(content, media_type="application/json")
+        return Response(content, status, media_type="application/json")
 
     async def other_verb(request):
         name, version = _asked(request, "other")

@@ -12,17 +12,19 @@ class Limits:
         body: bytes of a request.
         held: bytes of all requests that are being read and answered.
         images: of a request.
+        pixels: of all image files of a request, as their headers tell.
         waiting: images that wait for the model.
         batch: images that the model is given at once. `None`: as many as it
             answers in a tenth of a second, at most 64.
-        seconds: for the head of a request to arrive, for its body, and for its
-            answer, each.
+        seconds: for the head of a request to arrive, then for its body, and for
+            its answer, each.
         connections: that are open at once.
     """
 
     body: int = 32 * 2**20
     held: int = 256 * 2**20
     images: int = 128
+    pixels: int = 500_000_000
     waiting: int = 512
     batch: int | None = None
     seconds: float = 30.0

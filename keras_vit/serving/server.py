@@ -132,7 +132,7 @@ class _Connection(H11Protocol):
     def __init__(self, limits, metrics, **arguments):
         super().__init__(**arguments)
         self._limits, self._metrics = limits, metrics
-        self._timer = self._unread = None
+        self._timer = self._awaited = self._unread = None
         self._refused = False
 
     def connection_made(self, transport):
@@ -178,23 +178,31 @@ class _Connection(H11Protocol):
         )
 
     def _watch(self):
-        """Sets a limit to the time in which what is missing has to come."""
-        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+        """Sets a limit to the time in which what is missing has to come.
+
+        A head and a body have each their own, which what comes of them does not
+        prolong.
+        """
+        awaited = self.conn.their_state
+        if awaited not in (h11.IDLE, h11.SEND_BODY):
             self._stop_watching()
-        elif self._timer is None:
+        elif awaited is not self._awaited:
+            self._stop_watching()
+            self._awaited = awaited
             self._timer = self.loop.call_later(self._limits.seconds, self._too_late)
 
     def _stop_watching(self):
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer = self._awaited = None
 
     def _too_late(self):
         if self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
             self.transport.close()  # nothing was begun
             return
+        part = "head of a request" if self.conn.their_state is h11.IDLE else "body"
         self._refuse(
-            408, f"Expected a whole request within {self._limits.seconds:g} seconds."
+            408, f"Expected the whole {part} within {self._limits.seconds:g} seconds."
         )
 
     def _refuse(self, status, message):

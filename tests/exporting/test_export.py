@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -16,15 +17,44 @@ def place(folder, format):
     return folder / FILES.get(format, "tiny")
 
 
-def test_versions_are_counted_and_labels_written_along(tmp_path, rng):
+def test_versions_are_counted_at_the_end_and_labels_written_along(
+    tmp_path, rng, monkeypatch
+):
     model = randomize(tiny_vit(), rng)
     folder = tmp_path / "tiny"
     names = ["a", "b", "ç", "d e", "f/g"]
     assert keras_vit.export(model, folder, class_names=names) == folder / "1"
-    assert keras_vit.export(model, folder) == folder / "2"
     labels = (folder / "1" / "assets" / "labels.txt").read_text(encoding="utf-8")
     assert labels.split("\n") == [*names, ""]
-    assert sorted(os.listdir(folder)) == ["1", "2"]
+
+    def meanwhile(format, scratch, *given):  # another export ends
+        assert scratch.name == "2"
+        (folder / "2").mkdir()
+        (folder / "2" / "saved_model.pb").write_bytes(b"another's")
+        return checking.check(format, scratch, *given)
+
+    monkeypatch.setattr(sys.modules[export.__module__], "check", meanwhile)
+    assert keras_vit.export(model, folder) == folder / "3"
+    assert (folder / "2" / "saved_model.pb").read_bytes() == b"another's"
+    assert sorted(os.listdir(folder)) == ["1", "2", "3"]
+    assert read_report(folder / "3").top1_agreement == 1
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a", "b\nc", "d", "e", "f"], r"one line of text in UTF-8. .*'b\\nc'"),
+        (["a", "b", "c", "d", ""], "one line of text in UTF-8. Received: ''"),
+        (list("abcd"), "The model has 5 classes. Received: 4 class names"),
+    ],
+)
+def test_names_that_are_no_lines_or_too_few_are_refused_before_any_work(
+    format, names, message, tmp_path
+):
+    with pytest.raises(ValueError, match=message):
+        export(tiny_vit(), place(tmp_path, format), format, names)
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.fresh_process
@@ -57,11 +87,16 @@ def test_a_model_under_mixed_precision_is_exported(format, tmp_path, rng):
         model = randomize(tiny_vit(), rng, scale=0.1)
     finally:
         keras.config.set_dtype_policy("float32")
-    assert export(model, place(tmp_path, format), format).exists()
+    path = export(model, place(tmp_path, format), format)
+    copied = format != "saved_model"
+    assert read_report(path).copied_from == ("mixed_bfloat16" if copied else None)
+    told = "a copy in float32 of the Keras model, which is in mixed_bfloat16,"
+    assert (told in report_paths(path)[1].read_text()) == copied
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("wrong", [0.1, np.nan])
+@pytest.mark.parametrize(
+    ("format", "wrong"), [*((one, 0.1) for one in FORMATS), ("tflite", np.nan)]
+)
 def test_what_gives_other_answers_is_not_kept(
     format, wrong, tmp_path, rng, monkeypatch
 ):
@@ -90,8 +125,9 @@ def test_an_unknown_format_is_refused_with_the_choices(tmp_path):
 def test_an_option_of_another_format_is_refused(tmp_path):
     with pytest.raises(ValueError, match="quantize is an option of tflite"):
         export(tiny_vit(), tmp_path / "a.onnx", "onnx", quantize="float16")
-    with pytest.raises(ValueError, match="xla is an option of saved_model"):
-        export(tiny_vit(), tmp_path / "a.onnx", "onnx", xla=True)
+    for option in ({"xla": True}, {"top": 3}):
+        with pytest.raises(ValueError, match="is an option of saved_model"):
+            export(tiny_vit(), tmp_path / "a.onnx", "onnx", **option)
     assert os.listdir(tmp_path) == []
 
 

@@ -4,9 +4,9 @@ import pytest
 from conftest import randomize, tiny_vit
 from sklearn.decomposition import PCA
 
-import keras_vit
 from keras_vit import inspect
 from keras_vit.layers import ResNetStem
+from keras_vit.model import ResNet
 
 
 def hybrid(**arguments):
@@ -103,7 +103,7 @@ def test_a_model_without_such_filters_is_refused():
 
 
 def test_filters_are_found_in_a_model_that_was_loaded(rng, tmp_path):
-    for model in (tiny_vit(pooling="map"), hybrid(), keras_vit.ResNet_R26(3, 32)):
+    for model in (tiny_vit(pooling="map"), hybrid(), ResNet((1,), 0.5, 3, 32)):
         randomize(model, rng).save(tmp_path / "model.keras")
         loaded = keras.models.load_model(tmp_path / "model.keras")
         filters = inspect.patch_filters(model)

@@ -28,6 +28,66 @@ def test_rollout_is_the_product_of_all_blocks_with_their_residuals(rng):
     np.testing.assert_allclose(joint.sum(-1), 1, atol=1e-6)
 
 
+def without_smallest(a, share):
+    """The entries of a matrix one by one, from the smallest on, set to 0."""
+    a = a.copy()
+    for index in np.argsort(a, axis=None)[: int(share * a.size)]:
+        a.flat[index] = 0
+    return a
+
+
+FUSED = {"mean": lambda a: sum(a) / len(a), "max": np.maximum.reduce}
+FUSED["min"] = np.minimum.reduce
+
+
+@pytest.mark.parametrize("fusion", FUSED)
+@pytest.mark.parametrize("discard", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("residual", [True, False])
+def test_heads_are_fused_and_little_attention_discarded(fusion, discard, residual, rng):
+    attentions = [rng.dirichlet(np.ones(6), size=(2, 4, 6)) for _ in range(3)]
+    expected = []
+    for image in range(2):
+        joint = np.eye(6)
+        for attention in attentions:
+            a = without_smallest(FUSED[fusion](attention[image]), discard)
+            a = a + np.eye(6) * residual
+            joint = a / np.maximum(a.sum(-1, keepdims=True), 1e-9) @ joint
+        expected.append(joint)
+    attentions = [a.astype("float32") for a in attentions]
+    joint = np.asarray(inspect.rollout(attentions, fusion, discard, residual))
+    np.testing.assert_allclose(joint, expected, atol=1e-6)
+    if residual:
+        np.testing.assert_allclose(joint.sum(-1), 1, atol=1e-6)
+
+
+def test_the_paper_s_form_of_one_block_is_its_attention(rng):
+    a = rng.dirichlet(np.ones(6), size=(2, 4, 6)).astype("float32")
+    joint = inspect.rollout([a], residual=False)
+    np.testing.assert_allclose(joint, a.mean(1), atol=1e-6)
+
+
+def test_equal_attention_is_none_the_smallest():
+    uniform = np.full((1, 2, 4, 4), 0.25, "float32")
+    discarded = inspect.rollout([uniform], discard=0.9)
+    np.testing.assert_allclose(discarded, inspect.rollout([uniform]), atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "choice", [{"fusion": "median"}, {"discard": 1.0}, {"discard": -0.1}]
+)
+def test_choices_that_there_are_not_are_refused_before_work(choice):
+    with pytest.raises(ValueError, match=f"{next(iter(choice))} must be"):
+        inspect.attention_rollout(tiny_vit(), None, **choice)
+
+
+def test_the_choices_reach_the_map_of_a_model(rng):
+    model = randomize(tiny_vit(), rng)
+    joint = inspect.rollout(inspect.attention_maps(model, IMAGES), "max", 0.5, False)
+    maps = inspect.attention_rollout(model, IMAGES, "max", 0.5, False)
+    expected = np.asarray(joint)[:, 0, -6:].reshape(3, 2, 3)
+    np.testing.assert_allclose(maps, expected, atol=1e-6)
+
+
 def test_the_attention_of_a_block_is_that_of_queries_and_keys(rng):
     """The first block's, from its weights, in NumPy."""
     model = randomize(tiny_vit(num_layers=1), rng)

@@ -11,7 +11,7 @@ import time
 import httpx
 
 COMMAND = (sys.executable, "-c", "import keras_vit_command as c; exit(c.main())")
-PATIENCE = 120  # seconds, after which a test has failed rather than waits
+PATIENCE = 300  # seconds, after which a test has failed rather than waits
 
 
 class Process:

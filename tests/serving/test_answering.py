@@ -35,6 +35,14 @@ def test_rows_are_objects_of_all_outputs():
     assert [single(row) for row in told["predictions"]] == ROWS
 
 
+@pytest.mark.parametrize(("by_row", "key"), [(True, "predictions"), (False, "outputs")])
+def test_an_error_stands_before_what_is_told_all_the_same(by_row, key):
+    told = json.loads(answer_body(OUTPUTS, 2, by_row, 'no "image"'))
+    assert list(told) == ["error", key]
+    assert told["error"] == 'no "image"'
+    assert {key: told[key]} == json.loads(answer_body(OUTPUTS, 2, by_row))
+
+
 def test_columns_are_an_object_of_lists():
     told = json.loads(answer_body(OUTPUTS, 2, by_row=False))
     assert list(told) == ["outputs"]

@@ -1,9 +1,12 @@
 """TensorFlow Serving's requests, answered as it answers them."""
 
 import asyncio
+import importlib
 import json
+import pathlib
 import shutil
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from keras_vit.serving.versions import State
 from serving import stand_in
 from serving.local import PREDICT, Local, b64, error_in
 
+EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "serving"
 MODEL = "/v1/models/pets"
 RED, BLUE = (250, 10, 20), (5, 30, 200)
 
@@ -68,17 +72,56 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_are_answered(local
 
 
 @pytest.mark.parametrize("file", [b"", b"no image", b"\xff\xd8"])
-def test_a_single_image_that_cannot_be_read_is_answered_alike(local, file):
+def test_a_single_image_that_cannot_be_read_is_refused_with_the_reason(local, file):
+    before = local.counted("keras_vit_unreadable_images_total")
     told = local.predict(instances=[b64(file)])
-    assert told.status_code == 200
-    assert told.json()["predictions"][0]["error"] == stand_in.NOT_AN_IMAGE
+    assert told.status_code == 400
+    assert told.json()["error"] == (
+        f"Expected an image file that can be read. Received: {stand_in.NOT_AN_IMAGE}"
+    )
+    assert local.counted("keras_vit_unreadable_images_total") == before + 1
 
 
-def test_a_decompression_bomb_is_named_by_the_model(local):
-    file = bytearray(stand_in.png(RED))
-    file[16:24] = (30_000).to_bytes(4, "big") * 2
-    told = local.predict(instances=[b64(bytes(file))])
-    assert told.json()["predictions"][0]["error"] == stand_in.TOO_LARGE
+@pytest.mark.parametrize("signature", ["serving_default", "attention"])
+def test_where_no_image_can_be_read_each_is_still_told_of(local, signature):
+    bomb = bytearray(stand_in.png(RED))
+    bomb[16:24] = (30_000).to_bytes(4, "big") * 2
+    asked = {"signature_name": signature, "instances": [b64(bytes(bomb)), b64(b"?")]}
+    told = local.predict(**asked)
+    assert told.status_code == 400
+    assert told.json()["error"] == (
+        "Expected at least one image file that can be read. Received: "
+        f"{stand_in.TOO_LARGE}, the first of 2 images"
+    )
+    errors = [row["error"] for row in told.json()["predictions"]]
+    assert errors == [stand_in.TOO_LARGE, stand_in.NOT_AN_IMAGE]
+    told = local.predict(signature_name=signature, inputs=asked["instances"])
+    assert (told.status_code, told.json()["outputs"]["error"]) == (400, errors)
+
+
+def test_the_examples_client_tells_of_each_image_whether_one_can_be_read_or_none(
+    local, monkeypatch
+):
+    monkeypatch.syspath_prepend(EXAMPLE)
+    client = importlib.import_module("client_rest")
+    session = types.SimpleNamespace(
+        post=lambda url, json, timeout: local.ask("POST", url, json=json)
+    )
+    for good in ([stand_in.png(RED)], []):
+        rows = client.classify([b"?", b"", *good], "", "pets", session=session)
+        assert [row["error"] for row in rows[:2]] == [stand_in.NOT_AN_IMAGE] * 2
+        for row in rows[2:]:
+            check(row, RED)
+
+
+def test_images_of_too_many_pixels_together_are_refused_before_any_is_run(pets, held):
+    file = b64(stand_in.png(RED, size=(50, 40)))
+    with Local(pets, held, pixels=3 * 50 * 40) as local:
+        message = error_in(local.predict(instances=[file] * 4), 413)
+        assert "at most 6,000 pixels together. Received: 8,000" in message
+        assert not held.running.is_set()
+        held.let.set()
+        assert local.predict(instances=[file] * 3).status_code == 200
 
 
 def test_a_file_on_which_the_model_fails_fails_alone(local):

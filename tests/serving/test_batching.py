@@ -79,6 +79,8 @@ def test_no_batch_is_larger_than_the_models_own(batcher):
         model = Recorder(batch_size=4)
         first = await busy(batcher, model)
         others = [ask(batcher, model, [b"a"] * n) for n in (3, 2, 2, 4, 1)]
+        await asyncio.sleep(0)
+        assert batcher.waiting == 12
         model.let.set()
         await asyncio.gather(first, *others)
         assert [len(batch) for _, batch in model.batches] == [1, 3, 4, 4, 1]

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from serving import stand_in
-from serving.process import Process
+from serving.process import PATIENCE, Process
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -50,6 +50,7 @@ def servers(pets, second):
 @pytest.fixture
 def page(browser, servers):
     with browser.new_context(service_workers="block") as context:
+        context.set_default_timeout(1000 * PATIENCE)
         page = context.new_page()
         page.asked, page.said = [], []
         page.on("request", lambda request: page.asked.append(request.url))

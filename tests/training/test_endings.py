@@ -33,6 +33,7 @@ RECIPE = small_recipe(
     mixup=0.3,
     ema=0.9,
 )
+PATIENCE = 300  # seconds, after which a test has failed rather than waits
 EXPORT = "keras_vit.training.run.export"
 OF_TIME = {"images_per_second", "seconds"}
 
@@ -277,9 +278,10 @@ def test_what_is_not_finite_ends_the_run_and_names_the_images(tmp_path):
     assert "the rate" in text
 
 
-def started(folder, *arguments):
+def started(folder, *arguments, code=None):
+    way = ["-c", code] if code else ["-m", "keras_vit_command", "train"]
     return subprocess.Popen(
-        [sys.executable, "-m", "keras_vit_command", "train", *arguments],
+        [sys.executable, *way, *arguments],
         cwd=folder,
         env=os.environ
         | {"PYTHONPATH": str(pathlib.Path(keras_vit.__file__).parents[1])},
@@ -366,35 +368,52 @@ def test_arguments_that_json_writes_otherwise_are_the_same_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "status"),
-    [
-        (signal.SIGTERM, None, 42),
-        (signal.SIGINT, None, 130),
-        (signal.SIGTERM, signal.SIGTERM, 128 + signal.SIGTERM),
-    ],
+    ("number", "status"), [(signal.SIGTERM, 42), (signal.SIGINT, 130)]
 )
-def test_the_command_ends_with_a_status_of_its_own(tmp_path, first, second, status):
-    # Long steps, so that the second signal meets the step of the first.
-    settings = ["--set=checkpoint_every=1", "--set=steps=4000", "--set=batch_size=2000"]
-    run = started(tmp_path, *settings, "--folder=run")
+def test_the_command_ends_with_a_status_of_its_own(tmp_path, number, status):
+    run = started(tmp_path, "--set=checkpoint_every=1", "--folder=run")
     kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
     while not kept.steps():
         assert run.poll() is None, run.stdout.read()
-    time.sleep(0.3)  # and the step that follows has begun
-    run.send_signal(first)
-    if second:
         time.sleep(0.05)
-        run.send_signal(second)
-    told, _ = run.communicate(timeout=30)
+    run.send_signal(number)
+    told, _ = run.communicate(timeout=PATIENCE)
     assert run.returncode == status, told
     assert json.loads((tmp_path / "run" / "config.json").read_text())
     assert kept.newest()
 
 
+# The command, in whose third step two signals come, and which takes minutes.
+HELD = """
+import functools, os, signal, sys, time
+import keras, keras_vit.training
+from keras_vit.cli import main
+
+class Held(keras.callbacks.Callback):
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(3600)
+
+train = functools.partial(keras_vit.training.train, callbacks=[Held()])
+keras_vit.training.train = train
+sys.exit(main(["train", *sys.argv[1:]]))
+"""
+
+
+def test_a_second_signal_ends_the_command_in_the_middle_of_a_step(tmp_path):
+    run = started(tmp_path, "--set=checkpoint_every=1", "--folder=run", code=HELD)
+    told, _ = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 128 + signal.SIGTERM, told
+    assert json.loads((tmp_path / "run" / "config.json").read_text())
+    assert checkpoints.Checkpoints(tmp_path / "run" / "checkpoints").newest()[0] == 2
+
+
 def test_the_command_ends_with_1_where_a_number_is_not_finite(tmp_path):
     settings = ["--set=base_lr=1e30", "--set=clip_norm=1e30", "--set=steps=90"]
     run = started(tmp_path, *settings, "--set=checkpoint_every=1", "--folder=run")
-    told, _ = run.communicate(timeout=120)
+    told, _ = run.communicate(timeout=PATIENCE)
     assert run.returncode == 1, told
     last = told.splitlines()[-1]
     assert last.startswith("keras-vit train: Step ")

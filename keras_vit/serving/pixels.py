@@ -1,0 +1,70 @@
+"""How much there is to decode in a request, told before any of it is."""
+
+import io
+
+from keras_vit.data.images import MOST_PIXELS
+from keras_vit.serving.limits import RefusedError
+
+# A PNG's header stands at one place. Pillow reads the others', and reads on in a PNG:
+# texts could keep it from telling the size of one that the model decodes.
+_PNG, _WIDTH, _HEIGHT = b"\x89PNG\r\n\x1a\n", slice(16, 20), slice(20, 24)
+_OTHERS = ("JPEG", "WEBP", "BMP", "GIF")
+
+
+def check_pixels(question, most):
+    """Refuses image files that are too much together, each of which is not.
+
+    Args:
+        question: a `Question`.
+        most: pixels that its files may have.
+
+    Raises:
+        RefusedError: 413.
+    """
+    total = sum(
+        pixels_of(file)
+        for column in question.inputs.values()
+        if isinstance(column, list)
+        for file in column
+    )
+    if total > most:
+        raise RefusedError(
+            413,
+            f"Expected images of at most {most:,} pixels together. "
+            f"Received: {total:,}. Ask about fewer at a time.",
+        )
+
+
+def pixels_of(file):
+    """The pixels of an image file, by its header.
+
+    Args:
+        file: its bytes.
+
+    Returns:
+        0 for what is not decoded: what is no image, or alone above
+        `MOST_PIXELS`.
+
+    Example:
+
+    >>> from PIL import Image
+    >>> file = io.BytesIO()
+    >>> Image.new("RGB", (6, 4)).save(file, "PNG")
+    >>> pixels_of(file.getvalue()), pixels_of(b"no image")
+    (24, 0)
+    """
+    if file.startswith(_PNG):
+        width, height = (int.from_bytes(file[at]) for at in (_WIDTH, _HEIGHT))
+    else:
+        width, height = _sides_by_pillow(file)
+    return width * height if width * height <= MOST_PIXELS else 0
+
+
+def _sides_by_pillow(file):
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(file), formats=_OTHERS) as image:
+            return image.size
+    except Exception:  # of many kinds, for what is damaged: the model says why
+        return 0, 0

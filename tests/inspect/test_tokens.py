@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+from conftest import randomize, tiny_vit
+from test_model import from_fixture
+
+from keras_vit import inspect
+
+IMAGES = np.random.default_rng(1).uniform(0, 255, (3, 16, 24, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_token", "hybrid_stem_p8"])
+def test_norms_are_those_of_the_reference_s_tokens(name, fixtures):
+    model, images, inside = from_fixture(name, fixtures)
+    states = [inside["tokens_with_posemb"], inside["block_0"], inside["block_1"]]
+    norms = np.linalg.norm(np.stack(states), axis=-1)
+    rows, columns = model.get_layer("patch_encoder").grid
+    patches = norms[..., 1:].reshape(3, len(images), rows, columns)
+    np.testing.assert_allclose(inspect.token_norms(model, images), patches, rtol=1e-4)
+    others = inspect.token_norms(model, images, of="others")
+    np.testing.assert_allclose(others, norms[..., :1], rtol=1e-4)
+
+
+def test_other_tokens_are_all_that_are_no_patches(rng):
+    model = randomize(tiny_vit(distillation=True, num_registers=3), rng)
+    assert inspect.token_norms(model, IMAGES, of="others").shape == (3, 3, 5)
+    none = inspect.token_norms(tiny_vit(pooling="gap"), IMAGES, of="others")
+    assert none.shape == (3, 3, 0)
+
+
+def test_a_patch_that_is_long_is_long_in_its_place(rng):
+    """One position of the table made a hundred times longer."""
+    model = randomize(tiny_vit(num_registers=2), rng, scale=0.02)
+    table = model.get_layer("patch_encoder").positions
+    value = table.numpy()
+    value[0, 1 + 4] = 10  # the fifth patch: row 1, column 1
+    table.assign(value)
+    norms = inspect.token_norms(model, IMAGES)
+    assert (norms.reshape(3, 3, 6).argmax(-1) == 4).all()
+
+
+def test_other_kinds_of_tokens_are_refused():
+    with pytest.raises(ValueError, match="of must be patches or others"):
+        inspect.token_norms(tiny_vit(), IMAGES, of="registers")
