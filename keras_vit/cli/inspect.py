@@ -7,7 +7,7 @@ from absl import flags
 from keras_vit.cli import dataset_flags
 
 SUMMARY = "Looks inside a trained model: attention, positions, filters, layers."
-USAGE = "--model=MODEL [--images=PATH,...] [--what=NAME,...] [--folder=FOLDER]"
+USAGE = "--model=MODEL [--images=PATH,...] [--what=NAME,...]"
 REQUIRED = ("model",)
 TAKES_PATHS = False
 PICTURES = 8
