@@ -128,6 +128,16 @@ def test_the_page_opens_in_a_browser_without_a_request(written):
     assert fits
 
 
+def test_choices_of_the_rollout_are_taken_and_told(model, tmp_path):
+    choices = {"fusion": "max", "discard": 0.25, "residual": False}
+    left = report(model, IMAGES, tmp_path, "rollout", **choices)
+    with np.load(tmp_path / "rollout.npz") as numbers:
+        expected = attention_rollout(model, IMAGES, **choices)
+        np.testing.assert_allclose(numbers["shares"], expected, rtol=1e-5)
+    told = left.figures["rollout"]
+    assert "the max is taken. The smallest 25 % are left out. Residual" in told
+
+
 def test_the_same_inspection_gives_the_same_files(model, tmp_path):
     files = []
     for folder in (tmp_path / "a", tmp_path / "b"):

@@ -33,9 +33,9 @@ def _tell_rollout(numbers, subject):
     )
     choices = subject.rollout
     if choices["fusion"] != "mean":
-        told += f" Of the heads, the {choices['fusion']} counts."
+        told += f" Of the heads, the {choices['fusion']} is taken."
     if choices["discard"]:
-        told += f" The least {choices['discard']:.0%} of attention are left out."
+        told += f" The smallest {100 * choices['discard']:g} % are left out."
     if not choices["residual"]:
         told += " Residual connections are left out."
     return told
@@ -174,9 +174,9 @@ GRAD_CAM = Look(
     _of_class(grad_cam),
     _draws_of_class("Grad-CAM on the patches' tokens"),
     _tell_of_class,
-    "The patches whose last tokens speak for the likeliest class: features weighed by "
-    "the mean gradient of its logit, what speaks against it left out. Selvaraju et al. "
-    "(arXiv:1610.02391).",
+    "The patches that speak for the likeliest class as they enter the last layer: their "
+    "features weighed by the mean gradient of its logit, what speaks against it left "
+    "out. Selvaraju et al. (arXiv:1610.02391).",
     ("attention", "classes", "gradients"),
 )
 NORM_MAPS = Look(
