@@ -174,9 +174,9 @@ GRAD_CAM = Look(
     _of_class(grad_cam),
     _draws_of_class("Grad-CAM on the patches' tokens"),
     _tell_of_class,
-    "The patches that speak for the likeliest class as they enter the last layer: their "
-    "features weighed by the mean gradient of its logit, what speaks against it left "
-    "out. Selvaraju et al. (arXiv:1610.02391).",
+    "The patches that speak for the likeliest class as they enter the last layer: "
+    "their features weighed by the mean gradient of its logit, what speaks against it "
+    "left out. Selvaraju et al. (arXiv:1610.02391).",
     ("attention", "classes", "gradients"),
 )
 NORM_MAPS = Look(
