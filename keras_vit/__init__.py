@@ -22,7 +22,7 @@ _FUNCTIONS = {
     "resize": "keras_vit.weights",
     "replace_head": "keras_vit.weights",
 }
-_MODULES = ("data", "distribution", "inspect", "recipes")
+_MODULES = ("data", "distribution", "evaluation", "inspect", "recipes")
 
 
 def __getattr__(name):

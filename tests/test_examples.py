@@ -10,6 +10,7 @@ import numpy as np
 from conftest import randomize, tiny_vit
 from PIL import Image
 
+from keras_vit.data import Dataset, Split
 from keras_vit.model_files import save_model
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
@@ -57,3 +58,21 @@ def test_attention_is_drawn_over_pictures(tmp_path, monkeypatch, capsys, rng):
     load("attention").main("run")
     assert capsys.readouterr().out.startswith("attention.png: 2 pictures, shares up")
     assert Image.open("attention.png").size[0] == 1500
+
+
+def test_few_shot_prints_an_accuracy_for_each_number_of_images(
+    tmp_path, monkeypatch, capsys, rng
+):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    names = tuple("abcde")
+    model = randomize(tiny_vit(), rng)
+    save_model(model, tmp_path / "model.keras", names)
+    labels = np.arange(150) % 5
+    images = rng.integers(0, 60, (150, 16, 24, 3)) + 40 * labels[:, None, None, None]
+    split = Split(images.astype(np.uint8), labels)
+    pets = Dataset("pets", split, split, names)
+    load("few_shot").main(tmp_path / "model.keras", pets)
+    first, _, *lines = capsys.readouterr().out.splitlines()
+    assert first == "150 test images, 16 features"
+    assert [int(line.split()[0]) for line in lines] == [1, 5, 10, 25]
+    assert all(20 < float(line.split()[1]) <= 100 for line in lines)  # 20: by chance

@@ -32,6 +32,63 @@ def test_a_confusion_matrix_shows_counts_and_shares():
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["cat", "dog"]
 
 
+def test_long_names_of_classes_are_cut_and_no_formulas():
+    names = ("a$b$", 30 * "x")
+    axes = figures.confusion_matrix(np.eye(2, dtype=int), names).axes[0]
+    ticks = axes.get_xticklabels() + axes.get_yticklabels()
+    assert [tick.get_text() for tick in ticks] == 2 * ["a$b$", 23 * "x" + "…"]
+    assert not any(tick.get_parse_math() for tick in ticks)
+
+
+def test_pairs_of_classes_tell_their_count_and_both_names_however_long(rng):
+    image = rng.integers(0, 256, (20, 30, 3), np.uint8)
+    pairs = [
+        ("Shirt", "T-shirt/top", 36, [image]),
+        (60 * "a", 60 * "b", 12345, [image, image]),
+        ("a long name of a class", "another long one", 7, [image]),
+    ]
+    [axes] = figures.confused_pairs(pairs, 32, "pets").axes
+    texts = [text.get_text().replace("\n", " ") for text in axes.texts]
+    assert texts == [
+        "36: Shirt as T-shirt/top",
+        f"12,345: {16 * 'a'}… as {16 * 'b'}…",
+        "7: a long name of a… as another long one",
+    ]
+    assert occurrences(image, np.asarray(axes.images[0].get_array())) == 4
+
+
+def test_a_reliability_diagram_shows_accuracy_against_confidence_in_per_cent():
+    whole = [
+        {"temperature": one, "forecasts": 8, "error": error}
+        for one, error in ((1.0, 0.125), (2.0, 0.03))
+    ]
+    bins = [
+        {
+            "temperature": one,
+            "above": above,
+            "at_most": above + 0.5,
+            "forecasts": count,
+            "confidence": above + 0.25,
+            "accuracy": above + 0.3,
+            "low": above + 0.1,
+            "high": above + 0.4,
+        }
+        for one in (1.0, 2.0)
+        for above, count in ((0.0, 2), (0.5, 6))
+    ]
+    first, second, below, _ = figures.reliability_diagram(whole, bins).axes
+    assert first.get_title() == "Temperature 1: expected error 12.5 %"
+    assert second.get_title() == "Temperature 2: expected error 3.0 %"
+    line = first.containers[0].lines[0]
+    np.testing.assert_allclose(line.get_xdata(), [25, 75])
+    np.testing.assert_allclose(line.get_ydata(), [30, 80])
+    [bars] = first.containers[0].lines[2]
+    np.testing.assert_allclose(
+        [segment[:, 1] for segment in bars.get_segments()], [[10, 40], [60, 90]]
+    )
+    assert [bar.get_height() for bar in below.patches] == [25, 75]
+
+
 def test_a_figure_is_written_in_the_format_of_its_suffix(tmp_path):
     figures.write(figures.learning_curves(HISTORY), tmp_path / "a.png")
     figures.write(figures.learning_curves(HISTORY), tmp_path / "a.svg")

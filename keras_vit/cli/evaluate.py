@@ -7,13 +7,15 @@ from absl import flags
 from keras_vit.cli import dataset_flags
 
 SUMMARY = "Evaluates a trained model on a whole test split."
-USAGE = "--model=MODEL [--dataset=NAME] [--folder=FOLDER]"
+USAGE = "--model=MODEL [--dataset=NAME] [--what=NAME,...]"
 REQUIRED = ("model",)
 TAKES_PATHS = False
+SHARED_BY = ("one", "mirrored", "auto", "tpu:<name>")
 
 
 def define(values):
     """Defines the flags."""
+    from keras_vit.evaluation.measurements import MEASUREMENTS
     from keras_vit.preprocessing import PRESETS
 
     options = {"flag_values": values}
@@ -21,11 +23,28 @@ def define(values):
         "model", None, "A run's folder, a .keras file or a SavedModel.", **options
     )
     dataset_flags.define(values, "Whose test split", "fashion_mnist_sample")
+    flags.DEFINE_list(
+        "what",
+        [],
+        f"What to measure: all, or some of {', '.join(MEASUREMENTS)}; if not given, "
+        "what takes no more than one look at each image.",
+        **options,
+    )
+    flags.DEFINE_string(
+        "compare", None, "Another model, to compare on the same images.", **options
+    )
+    flags.DEFINE_string(
+        "labels",
+        None,
+        "A JSON file: the right classes of each image, as ImageNet's ReaL labels are "
+        "published; or the model's class for each of the data set's.",
+        **options,
+    )
     flags.DEFINE_string(
         "folder",
         None,
-        "Where evaluation.json and confusion_matrix.png go; evaluations/<model's name> "
-        "if not given.",
+        "Where evaluation.json, report.md, tables and pictures go; "
+        "evaluations/<model's name> if not given.",
         **options,
     )
     flags.DEFINE_string(
@@ -35,6 +54,12 @@ def define(values):
         "fraction if need be, as in timm:0.95; the model's own if not given.",
         **options,
     )
+    flags.DEFINE_string(
+        "strategy",
+        "one",
+        f"Which devices share each batch: {', '.join(SHARED_BY)}.",
+        **options,
+    )
     flags.DEFINE_integer(
         "batch_size", 200, "Images at a time.", lower_bound=1, **options
     )
@@ -42,28 +67,71 @@ def define(values):
 
 def run(values):
     """Carries the command out and gives its exit status."""
+    from keras_vit.data.inspection.report import check_folder
+    from keras_vit.evaluation.measurements import MEASUREMENTS, chosen
+    from keras_vit.evaluation.report import numbers_of, write_parts
+    from keras_vit.model_files import name_of
+
+    context = _context(values)
+    names, left_out = chosen(values.what, context)
+    folder = pathlib.Path(values.folder or f"evaluations/{name_of(values.model)}")
+    check_folder(folder)
+    print(f"{context.dataset.name}, {len(context.dataset.test):,} test images")
+    parts = []
+    for name in names:
+        parts.append(MEASUREMENTS[name].measure(context))
+        print(_lines(name, parts[-1]))
+    for name, reason in left_out.items():
+        print(f"  {name}: left out: {reason}")
+    facts = {"model": values.model, "dataset": context.dataset.name}
+    if "metrics" in names:
+        facts |= numbers_of(context.evaluation(), context.class_names)
+    title = f"{name_of(values.model)} on {context.dataset.name}"
+    files = write_parts(parts, folder, title, facts)
+    print(f"  files  {folder}/ ({', '.join(files)})")
+    return 0
+
+
+def _context(values):
+    """The `Context` that the flags describe."""
+    from keras_vit import distribution
     from keras_vit.data import load
-    from keras_vit.evaluation import evaluate, write_report
-    from keras_vit.model_files import load_classifier, name_of
+    from keras_vit.evaluation.context import Context
+    from keras_vit.evaluation.labels import read_labels
+    from keras_vit.model_files import load_classifier
     from keras_vit.preprocessing import resolve
 
     preprocessing = values.preprocessing and resolve(values.preprocessing)
-    model = load_classifier(values.model).model
+    strategy = None
+    if values.strategy != "one":  # before anything else of TensorFlow
+        strategy = distribution.strategy(values.strategy)
+    classifier = load_classifier(values.model)
     dataset = load(values.dataset, **dataset_flags.arguments(values))
-    if model.output_shape[-1] != dataset.num_classes:
-        raise ValueError(
-            f"The model has {model.output_shape[-1]} classes, "
-            f"{dataset.name} has {dataset.num_classes}"
-        )
-    result = evaluate(model, dataset.test, values.batch_size, preprocessing)
-    name = name_of(values.model)
-    folder = pathlib.Path(values.folder or pathlib.Path("evaluations") / name)
-    write_report(result, dataset.class_names, folder)
-    print(
-        f"{dataset.name}, {result.count:,} test images\n"
-        f"  top-1  {100 * result.top1:.2f} %\n"
-        f"  top-5  {100 * result.top5:.2f} %\n"
-        f"  loss   {result.loss:.4f}\n"
-        f"  files  {folder}/ (evaluation.json, confusion_matrix.png)"
+    labels = values.labels and read_labels(
+        values.labels,
+        dataset,
+        classifier.model.output_shape[-1],
+        classifier.class_names,
     )
-    return 0
+    return Context(
+        classifier.model,
+        dataset,
+        other=values.compare and load_classifier(values.compare).model,
+        labels=labels,
+        batch_size=values.batch_size,
+        preprocessing=preprocessing,
+        strategy=strategy,
+    )
+
+
+def _lines(name, part):
+    """What the terminal says of a part: its title, or its most important numbers."""
+    if name != "metrics":
+        return f"  {name}: {part.title}"
+    found = {row["metric"]: row for row in part.rows}
+    lines = [
+        f"  {label}  {100 * row['value']:.2f} % "
+        f"({100 * row['low']:.2f} to {100 * row['high']:.2f})"
+        for label, row in (("top-1", found["top1"]), ("top-5", found["top5"]))
+    ]
+    return "\n".join([*lines, f"  loss   {found['loss']['value']:.4f}"])

@@ -1,5 +1,6 @@
 """`keras-vit export`."""
 
+import dataclasses
 import pathlib
 
 from absl import flags
@@ -47,6 +48,12 @@ def define(values):
         lower_bound=1,
         **options,
     )
+    flags.DEFINE_float(
+        "temperature",
+        1.0,
+        "What logits are divided by; keras-vit evaluate --what=calibration finds it.",
+        **options,
+    )
     flags.DEFINE_integer(
         "top",
         5,
@@ -73,6 +80,7 @@ def define(values):
 
 def run(values):
     """Carries the command out and gives its exit status."""
+    from keras_vit.evaluation.temperature import scaled
     from keras_vit.exporting.export import FORMATS, read_report
     from keras_vit.exporting.report import origin_row, table
     from keras_vit.model_files import ServedModel, load_classifier, name_of
@@ -85,6 +93,9 @@ def run(values):
             "A SavedModel is exported already. Name a run's folder or a .keras file. "
             f"Received: {values.model!r}"
         )
+    if values.temperature != 1:
+        model = scaled(classifier.model, values.temperature)
+        classifier = dataclasses.replace(classifier, model=model)
     name = name_of(values.model)
     folder = pathlib.Path(values.folder or pathlib.Path("savedmodels") / name)
     dataset = _dataset(values)

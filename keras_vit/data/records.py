@@ -67,6 +67,12 @@ class Records(Labelled):
         yield from (os.path.basename(path).encode() for path in self.files.paths)
         yield np.asarray(self.indices, np.int64).tobytes()
 
+    def versions(self):
+        """Gives bytes that tell the images from others: sizes and times of files."""
+        for path in self.files.paths:
+            found = tf.io.gfile.stat(path)
+            yield np.array([found.length, found.mtime_nsec, self.white]).tobytes()
+
     def subset(self, indices):
         """The split of those records alone."""
         return replace(self, indices=self.indices[indices])

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 import os
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ class Labelled:
     """What every split has by its labels.
 
     A split also has `name(index)`, `image(index)`, `subset(indices)`,
-    `reader()` and `content()`, as `Split` and `Files` have them.
+    `reader()`, `content()` and `versions()`, as `Split` and `Files` have them.
 
     Attributes:
         in_random_order: whether a share of it, cut from one end, has all
@@ -40,10 +41,15 @@ class Labelled:
 
         It need not tell images apart that have the same names and labels.
         """
-        digest = hashlib.blake2b(digest_size=16)
-        for part in self.content():
-            digest.update(part)
-        return digest.hexdigest()
+        return _digest(self.content())
+
+    def images_fingerprint(self):
+        """A digest that also tells apart images of the same names and labels.
+
+        It looks at all pixels in memory, and at the size and the time of each
+        file: one that is written anew counts as another.
+        """
+        return _digest(itertools.chain(self.content(), self.versions()))
 
     def targets(self, num_classes):
         """Gives the graph's way to a target: `(index) -> (K,)`, one- or multi-hot."""
@@ -115,6 +121,11 @@ class Split(Labelled):
         some = self.images[:: len(self) // 1000 + 1]
         yield from (self.labels.tobytes(), repr(self.images.shape).encode())
         yield some.tobytes()
+
+    def versions(self):
+        """Gives bytes that tell the images from others: all pixels."""
+        for start in range(0, len(self), 1000):
+            yield self.images[start : start + 1000].tobytes()
 
     def subset(self, indices):
         """The split of those images alone."""
@@ -190,6 +201,12 @@ class Files(Labelled):
         yield from (self.labels.tobytes(), bytes([self.exif_orientation]))
         yield self.paths.tobytes()
 
+    def versions(self):
+        """Gives bytes that tell the images from others: sizes and times of files."""
+        for path in self.paths:
+            found = os.stat(path)
+            yield np.array([found.st_size, found.st_mtime_ns]).tobytes()
+
     def subset(self, indices):
         """The split of those files alone."""
         return Files(self.paths[indices], self.labels[indices], self.exif_orientation)
@@ -204,6 +221,13 @@ class Files(Labelled):
     @functools.cached_property
     def _reader(self):
         return decoding.reader(self.paths, self.exif_orientation)
+
+
+def _digest(parts):
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _check_labels(labels, count):

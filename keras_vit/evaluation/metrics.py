@@ -1,10 +1,10 @@
 """Whole-set metrics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keras_vit.preprocessing import carried_by, resolve
+from keras_vit.evaluation.answers import Answers, answers_of, one_hot
 
 MOST_CONFUSED = 4096  # classes, beyond which no confusion matrix is kept
 
@@ -19,16 +19,49 @@ class Evaluation:
         top1: the share of images whose class, or one of whose classes, has
             the largest logit.
         top5: the share of images with such a class among the five largest.
+        classes: `(3, K)` counts of images for each class: those that show it,
+            those that are answered so, and those that are both. Where an
+            image can have several classes, it is answered with all whose
+            probability is above one half.
         confusion: `(K, K)` counts; a row is a true class, a column an answer.
             `None` for images of several classes, or more than
             `MOST_CONFUSED` of them.
+        mean_average_precision: over the classes, of images ordered by the
+            class's logit, where an image can have several. `None` else, and
+            for an evaluation that kept no logits.
     """
 
     count: int
     loss: float
     top1: float
     top5: float
-    confusion: np.ndarray | None
+    classes: np.ndarray
+    confusion: np.ndarray | None = None
+    mean_average_precision: float | None = None
+
+    @property
+    def class_accuracy(self):
+        """The share of each class's images that are answered so, `(K,)`.
+
+        NaN for a class without images.
+        """
+        shown, _, both = self.classes
+        return np.where(shown > 0, both / np.maximum(shown, 1), np.nan)
+
+    @property
+    def f1(self):
+        """Of each class, the harmonic mean of precision and recall, `(K,)`.
+
+        NaN for a class that is neither shown nor answered.
+        """
+        shown, answered, both = self.classes
+        sum_ = shown + answered
+        return np.where(sum_ > 0, 2 * both / np.maximum(sum_, 1), np.nan)
+
+    @property
+    def macro_f1(self):
+        """The mean of `f1` over the classes that are shown or answered."""
+        return float(np.nanmean(self.f1)) if self.classes[:2].any() else 0.0
 
 
 class Tally:
@@ -39,14 +72,21 @@ class Tally:
         loss: `"softmax"` or `"sigmoid"`, as the model was trained.
         several: whether an image can have several classes, its labels being
             zeros and ones.
+
+    Attributes:
+        numbers: all sums as one vector, so that those of several tallies can
+            be added; the last is that of the losses.
     """
 
     def __init__(self, num_classes, loss="softmax", several=False):
         self.num_classes, self.loss, self.several = num_classes, loss, several
-        self.sums = np.zeros(4)  # images, loss, top-1, top-5
-        self.confusion = None
-        if num_classes <= MOST_CONFUSED and not several:
-            self.confusion = np.zeros((num_classes, num_classes))
+        kept = num_classes <= MOST_CONFUSED and not several
+        lengths = (3, 3 * num_classes, num_classes**2 if kept else 0, 1)
+        self.numbers = np.zeros(sum(lengths))
+        parts = np.split(self.numbers, np.cumsum(lengths[:-1]))  # views of it
+        self._images, classes, confusion, self._losses = parts
+        self._classes = classes.reshape(3, num_classes)
+        self._confusion = confusion.reshape(2 * (num_classes,)) if kept else None
 
     def add(self, logits, labels):
         """Counts some images: logits `(B, K)`, labels `(B,)` or several `(B, K)`.
@@ -57,34 +97,30 @@ class Tally:
         logits = np.asarray(logits, np.float64)
         if not np.isfinite(logits).all():
             raise FloatingPointError("The model gives logits that are not finite.")
-        if self.confusion is not None:
-            np.add.at(self.confusion, (labels, logits.argmax(1)), 1)
-        if not self.several:
-            labels = np.eye(self.num_classes)[labels]
-        # A tie goes to the class with the smaller number, as in argmax.
-        order = np.argsort(-logits, axis=1, kind="stable")
-        right = np.take_along_axis(labels, order, axis=1) > 0
-        self.sums += (
-            len(labels),
-            _LOSSES[self.loss](logits, labels).sum(),
-            right[:, 0].sum(),
-            right[:, :5].any(1).sum(),
-        )
+        answers = Answers(logits, labels, self.loss)
+        best, targets = answers.best(), answers.targets()
+        if self._confusion is not None:
+            np.add.at(self._confusion, (labels, best), 1)
+        answered = logits > 0 if self.several else one_hot(best, self.num_classes)
+        self._classes += (targets.sum(0), answered.sum(0), (targets * answered).sum(0))
+        self._images += (len(labels), answers.right().sum(), answers.right(5).sum())
+        self._losses += LOSSES[self.loss](logits, targets).sum()
 
     def result(self):
         """The `Evaluation` of what has been seen."""
-        count, loss, top1, top5 = self.sums
-        confusion = self.confusion
+        count, top1, top5 = self._images
+        confusion = self._confusion
         return Evaluation(
             count=int(count),
-            loss=float(loss / count),
+            loss=float(self._losses[0] / count),
             top1=float(top1 / count),
             top5=float(top5 / count),
+            classes=self._classes.astype(np.int64),
             confusion=None if confusion is None else confusion.astype(np.int64),
         )
 
 
-def evaluate(model, split, batch_size=200, preprocessing=None):
+def evaluate(model, split, batch_size=200, preprocessing=None, strategy=None):
     """Evaluates a classifier on a whole split, its last partial batch included.
 
     Args:
@@ -95,13 +131,15 @@ def evaluate(model, split, batch_size=200, preprocessing=None):
         preprocessing: how images of other sizes become the model's: a
             `keras_vit.preprocessing.Preprocessing`, or text such as
             `"timm:0.9"`. The model's own by default.
+        strategy: a name that `keras_vit.distribution.strategy` knows, or a
+            `tf.distribute.Strategy`. One device by default.
 
     Returns:
         An `Evaluation`.
 
     Raises:
         ValueError: if a label is not one of the model's classes, or for
-            an unknown preprocessing.
+            an unknown preprocessing or strategy.
         FloatingPointError: if a logit is not finite.
 
     Example:
@@ -110,25 +148,57 @@ def evaluate(model, split, batch_size=200, preprocessing=None):
     >>> evaluate(model, data.load("fashion_mnist_sample").test).count
     2000
     """
-    from keras_vit.data.evaluation import evaluation_batches
-    from keras_vit.data.splits import Split
-    from keras_vit.layers.head import probabilities_of
+    return evaluation_of(answers_of(model, split, batch_size, preprocessing, strategy))
 
-    if isinstance(split, tuple):
-        split = Split(*split)
-    own = preprocessing is None
-    preprocessing = carried_by(model) if own else resolve(preprocessing)
-    num_classes = model.output_shape[-1]
-    split.check_classes(num_classes)
-    several = split.several
-    loss = "sigmoid" if several else probabilities_of(model)
-    tally = Tally(num_classes, loss, several)
-    for images, labels, weights in evaluation_batches(
-        split, batch_size, model.input_shape[1:3], preprocessing
-    ):
-        real = weights > 0
-        tally.add(np.asarray(model.predict_on_batch(images))[real], labels[real])
-    return tally.result()
+
+def evaluation_of(answers):
+    """The `Evaluation` of `Answers`."""
+    tally = Tally(answers.num_classes, answers.loss, answers.several)
+    for part in answers.parts():
+        tally.add(part.logits, part.labels)
+    precision = mean_average_precision(answers) if answers.several else None
+    return replace(tally.result(), mean_average_precision=precision)
+
+
+def loss_of(answers):
+    """The mean cross-entropy of `Answers`, in nats."""
+    of_loss = LOSSES[answers.loss]
+    parts = [
+        of_loss(one.logits.astype(np.float64), one.targets()) for one in answers.parts()
+    ]
+    return float(np.concatenate(parts).mean())
+
+
+def mean_average_precision(answers):
+    """The mean over the classes that have images, as VOC 2010 and COCO have it.
+
+    Of a class, images are put in the order of its logit; the precision at each
+    image of the class, the last of equal ones, is averaged over those images.
+    """
+    classes = np.flatnonzero(answers.labels.any(0))
+    if not len(classes):
+        return 0.0
+    of_class = [
+        average_precision(answers.logits[:, one], answers.labels[:, one])
+        for one in classes
+    ]
+    return float(np.mean(of_class))
+
+
+def average_precision(scores, labels):
+    """The average precision of one class: `(N,)` scores, zeros and ones.
+
+    Example:
+
+    >>> average_precision(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
+    0.8333333333333333
+    """
+    order = np.argsort(-scores, kind="stable")
+    scores, labels = scores[order], labels[order]
+    last = np.append(np.diff(scores) != 0, True)  # of equal ones
+    found = labels.cumsum()[last]
+    precision = found / (np.flatnonzero(last) + 1)
+    return float((np.diff(found, prepend=0) * precision).sum() / labels.sum())
 
 
 def _softmax(logits, targets):
@@ -141,4 +211,4 @@ def _sigmoid(logits, targets):
     return (np.logaddexp(0, logits) - targets * logits).sum(1)
 
 
-_LOSSES = {"softmax": _softmax, "sigmoid": _sigmoid}
+LOSSES = {"softmax": _softmax, "sigmoid": _sigmoid}

@@ -1,11 +1,26 @@
 """An evaluation as files."""
 
+import csv
 import dataclasses
 import json
 import pathlib
 
 from keras_vit import figures
 from keras_vit.files import written_whole
+
+NAMES = "surrogateescape"  # as the file system has them, whatever their bytes are
+MOST_ROWS = 20  # of a table in report.md; all of them are in its CSV file
+
+
+def numbers_of(evaluation, class_names):
+    """An `Evaluation` as JSON can hold it."""
+    confusion = evaluation.confusion
+    return dataclasses.asdict(evaluation) | {
+        "macro_f1": evaluation.macro_f1,
+        "class_names": list(class_names),
+        "classes": evaluation.classes.tolist(),
+        "confusion": None if confusion is None else confusion.tolist(),
+    }
 
 
 def write_report(evaluation, class_names, folder):
@@ -14,12 +29,83 @@ def write_report(evaluation, class_names, folder):
     Without a confusion matrix, of too many classes, without the picture.
     """
     folder, confusion = pathlib.Path(folder), evaluation.confusion
-    numbers = dataclasses.asdict(evaluation) | {
-        "class_names": list(class_names),
-        "confusion": None if confusion is None else confusion.tolist(),
-    }
-    with written_whole(folder / "evaluation.json") as scratch:
-        scratch.write_text(json.dumps(numbers) + "\n")
+    _write_json(folder / "evaluation.json", numbers_of(evaluation, class_names))
     if confusion is not None:
         figure = figures.confusion_matrix(confusion, class_names)
         figures.write(figure, folder / "confusion_matrix.png")
+
+
+def write_parts(parts, folder, title, facts):
+    """Writes what was measured as JSON, CSV, Markdown, PNG and SVG.
+
+    Args:
+        parts: of `Part`.
+        folder: where `evaluation.json`, `report.md`, for each part
+            `<name>.csv`, and for each figure `<stem>.png` and `<stem>.svg` go.
+        title: of `report.md`.
+        facts: what else `evaluation.json` says: a dict of text and numbers.
+
+    Returns:
+        The names of the files, in order.
+    """
+    folder, names = pathlib.Path(folder), ["evaluation.json", "report.md"]
+    for part in parts:
+        names.append(f"{part.name}.csv")
+        _write_csv(folder / names[-1], part)
+        for stem, draw in part.figures.items():
+            figure = draw()
+            for suffix in (".png", ".svg"):
+                names.append(f"{stem}{suffix}")
+                figures.write(figure, folder / names[-1])
+    told = {one.name: {"title": one.title, "rows": list(one.rows)} for one in parts}
+    with written_whole(folder / "report.md") as scratch:
+        scratch.write_text(_markdown(parts, title), encoding="utf-8", errors=NAMES)
+    _write_json(folder / "evaluation.json", facts | {"parts": told})
+    return names
+
+
+def _write_json(path, numbers):
+    with written_whole(path) as scratch:
+        scratch.write_text(json.dumps(numbers, allow_nan=False) + "\n")
+
+
+def _write_csv(path, part):
+    with (
+        written_whole(path) as scratch,
+        open(scratch, "w", newline="", encoding="utf-8", errors=NAMES) as stream,
+    ):
+        writer = csv.DictWriter(stream, part.columns)
+        writer.writeheader()
+        writer.writerows(part.rows)
+
+
+def _markdown(parts, title):
+    lines = [f"# {title}", ""]
+    for part in parts:
+        lines += [f"## {part.name}: {part.title}", "", *_table(part), ""]
+        for stem in part.figures:
+            lines += [f"![{stem}]({stem}.png)", ""]
+    return "\n".join(lines)
+
+
+def _table(part):
+    if not part.rows:
+        return ["Nothing to tell."]
+    lines = [_line(part.columns), _line(["---"] * len(part.columns))]
+    lines += [_line(map(_cell, row.values())) for row in part.rows[:MOST_ROWS]]
+    more = len(part.rows) - MOST_ROWS
+    if more > 0:
+        lines += ["", f"And {more:,} more in [{part.name}.csv]({part.name}.csv)."]
+    return lines
+
+
+def _line(cells):
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(value):
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value).replace("|", "\\|")

@@ -10,6 +10,15 @@ from keras_vit.figures.entrance import position_similarity as position_similarit
 from keras_vit.figures.entrance import relative_positions as relative_positions
 from keras_vit.figures.maps import head_maps as head_maps
 from keras_vit.figures.maps import maps_over_pictures as maps_over_pictures
+from keras_vit.figures.representation import embedding as embedding
+from keras_vit.figures.representation import few_shot as few_shot
+from keras_vit.figures.representation import linear_probe as linear_probe
+from keras_vit.figures.representation import neighbours as neighbours
+from keras_vit.figures.results import confused_pairs as confused_pairs
 from keras_vit.figures.results import confusion_matrix as confusion_matrix
 from keras_vit.figures.results import learning_curves as learning_curves
+from keras_vit.figures.results import reliability_diagram as reliability_diagram
+from keras_vit.figures.robustness import resolution_curves as resolution_curves
+from keras_vit.figures.robustness import robustness_lines as robustness_lines
+from keras_vit.figures.robustness import robustness_table as robustness_table
 from keras_vit.figures.sheets import contact_sheet as contact_sheet

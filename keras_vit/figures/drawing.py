@@ -4,7 +4,7 @@ import os
 import textwrap
 import warnings
 
-from matplotlib import rc_context
+from matplotlib import patheffects, rc_context
 from matplotlib.figure import Figure
 
 from keras_vit.files import written_whole
@@ -14,6 +14,8 @@ MOST_LEGIBLE = 40  # classes
 UNDATED = {".svg": {"Date": None}}
 # Told apart by colour-blind eyes too.
 TRAINING, VALIDATION, TEST = "#0072b2", "#009e73", "#d55e00"
+
+HALO = [patheffects.withStroke(linewidth=3, foreground="white")]  # of letters on points
 
 
 def new_figure(width, height, **options):

@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from keras_vit.figures.drawing import MOST_LEGIBLE, TEST, TRAINING, new_figure
+from keras_vit.figures.drawing import (
+    MOST_LEGIBLE,
+    TEST,
+    TRAINING,
+    new_figure,
+    shortened,
+)
+from keras_vit.figures.sheets import contact_sheet
 
 
 def learning_curves(history):
@@ -56,13 +63,102 @@ def confusion_matrix(confusion, class_names):
                 fontsize=8,
                 color="white" if shares[row, column] > 0.5 else "black",
             )
-        axes.set_xticks(range(count), class_names, rotation=45, ha="right")
-        axes.set_yticks(range(count), class_names)
+        names, plain = (
+            [shortened(name, 24) for name in class_names],
+            {"parse_math": False},
+        )
+        axes.set_xticks(range(count), names, rotation=45, ha="right", **plain)
+        axes.set_yticks(range(count), names, **plain)
+    which = "" if legible else ", by number"
     right = confusion.trace() / max(confusion.sum(), 1)
     axes.set(
         title=f"{confusion.sum():,} images, {100 * right:.1f} % right",
-        xlabel="Answer",
-        ylabel="True class",
+        xlabel=f"Answer{which}",
+        ylabel=f"True class{which}",
     )
     figure.colorbar(picture, label="Share of the true class", shrink=0.8)
     return figure
+
+
+def confused_pairs(pairs, cell, title):
+    """Images of classes that are taken for others.
+
+    Args:
+        pairs: the true class's name, the answer's name, how many images, and
+            some of them, uint8 `(h, w, 3)`.
+        cell: the most pixels an image is high and wide.
+        title: a line.
+    """
+    lines = [
+        (f"{count:,}: {shortened(true, 17)} as {shortened(answer, 17)}", images)
+        for true, answer, count, images in pairs
+    ]
+    return contact_sheet(lines, 1, cell, title)
+
+
+def reliability_diagram(whole, bins):
+    """How often forecasts come true against how sure they were, and how many there are.
+
+    Args:
+        whole: for each temperature a dict: `temperature`, `forecasts`, and
+            `error`, the expected one.
+        bins: a dict for each bin of each temperature, with `above`,
+            `at_most`, `confidence`, `accuracy`, `low` and `high` besides.
+    """
+    figure = new_figure(0.8 + 3.6 * len(whole), 5.4, layout="constrained")
+    grid = figure.subplots(
+        2,
+        len(whole),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        height_ratios=(3, 1),
+    )
+    for (upper, lower), row in zip(grid.T, whole, strict=True):
+        mine = [one for one in bins if one["temperature"] == row["temperature"]]
+        _reliability(upper, mine)
+        upper.set_title(
+            f"Temperature {row['temperature']:.3g}: "
+            f"expected error {100 * row['error']:.1f} %",
+            fontsize=10,
+        )
+        _forecasts(lower, mine, row["forecasts"])
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2)
+    grid[0, 0].set_ylabel("Came true (%)")
+    grid[1, 0].set_ylabel("Forecasts (%)")
+    return figure
+
+
+def _reliability(axes, bins):
+    confidence, accuracy, low, high = (
+        np.array([100 * row[name] for row in bins])
+        for name in ("confidence", "accuracy", "low", "high")
+    )
+    axes.plot((0, 100), (0, 100), "--", color="0.5", lw=1, label="calibrated")
+    axes.errorbar(
+        confidence,
+        accuracy,
+        (accuracy - low, high - accuracy),
+        fmt="o-",
+        ms=4,
+        lw=1,
+        capsize=2,
+        color=TEST,
+        label="model, with 95 % intervals",
+    )
+    axes.set(xlim=(0, 100), ylim=(0, 100))
+    axes.grid(alpha=0.3)
+
+
+def _forecasts(axes, bins, count):
+    axes.bar(
+        [100 * row["above"] for row in bins],
+        [100 * row["forecasts"] / count for row in bins],
+        [100 * (row["at_most"] - row["above"]) for row in bins],
+        align="edge",
+        color="0.6",
+        edgecolor="white",
+    )
+    axes.set(xlabel="Confidence (%)")
+    axes.grid(alpha=0.3)

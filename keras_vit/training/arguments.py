@@ -8,6 +8,7 @@ import keras
 
 from keras_vit import recipes
 from keras_vit.data import Dataset
+from keras_vit.evaluation.forward import in_scope
 from keras_vit.factories import FACTORIES
 from keras_vit.model_files import load_classifier
 from keras_vit.training import building
@@ -90,7 +91,7 @@ def model_in_scope(model, recipe, dataset, strategy):
     """The model to be trained, with a copy of its weights on every replica."""
     if isinstance(model, keras.Model):
         building.note(model, recipe)
-        model = _in_scope(model, strategy)
+        model = in_scope(model, strategy)
     else:
         model = building.build_model(recipe, dataset.num_classes, dataset.class_names)
     given, told = model.input_shape, model.output_shape
@@ -112,21 +113,4 @@ def teacher_in_scope(teacher, strategy):
     """The teacher, loaded if it is a path; `None` without one."""
     if isinstance(teacher, str):
         return load_classifier(teacher).model
-    return teacher and _in_scope(teacher, strategy)
-
-
-def _in_scope(model, strategy):
-    """The model itself, or a copy of it that the strategy knows."""
-    known = strategy.extended.variable_created_in_scope
-    if strategy.num_replicas_in_sync == 1 or all(
-        known(weight.value) for weight in model.weights
-    ):
-        return model
-    return copied(model)
-
-
-def copied(model):
-    """Another model with the same weights, under the scope of now."""
-    copy = keras.models.clone_model(model)
-    copy.set_weights([weight.numpy() for weight in model.weights])
-    return copy
+    return teacher and in_scope(teacher, strategy)

@@ -13,8 +13,9 @@ from keras_vit.data.evaluation import evaluation_batches
 from keras_vit.data.images import UnreadableImageError
 from keras_vit.distribution import local_replicas, num_workers
 from keras_vit.evaluation import Tally
+from keras_vit.evaluation.forward import ForwardPass
 from keras_vit.preprocessing import carried_by
-from keras_vit.training.replicas import ForwardPass, summed_over_workers
+from keras_vit.training.replicas import summed_over_workers
 
 MOST_FAILED_CHECKPOINTS = 3
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.pipeline import Share, training_batches
-from keras_vit.distribution import local_replicas, num_workers, worker_index
+from keras_vit.distribution import local_replicas, num_workers
 
 
 def distributed_batches(strategy, split, batch_size, *arguments, **options):
@@ -20,52 +20,14 @@ def distributed_batches(strategy, split, batch_size, *arguments, **options):
     return strategy.distribute_datasets_from_function(share)
 
 
-class ForwardPass:
-    """A model's logits, computed by all replicas of this worker together.
-
-    Args:
-        model: a Keras model, made under the strategy's scope.
-        strategy: a `tf.distribute.Strategy`.
-    """
-
-    def __init__(self, model, strategy):
-        self._strategy = strategy
-        self._local = local_replicas(strategy)
-
-        @tf.function
-        def run(images):
-            logits = strategy.run(lambda x: model(x, training=False), args=(images,))
-            return tf.concat(strategy.experimental_local_results(logits), axis=0)
-
-        self._run = run
-
-    def is_mine(self, number):
-        """Whether this worker is to compute the batch of that number."""
-        return number % num_workers(self._strategy) == worker_index(self._strategy)
-
-    def __call__(self, images):
-        """Logits `(B, K)`, as an array, where the replicas divide B."""
-        if self._local == 1:
-            return self._run(tf.constant(images)).numpy()
-        parts = np.split(images, self._local)
-        values = iter(map(tf.constant, parts))
-        distributed = self._strategy.experimental_distribute_values_from_function(
-            lambda context: next(values)
-        )
-        return self._run(distributed).numpy()
-
-
 def summed_over_workers(tally, strategy):
     """Makes the tally of this worker that of all of them."""
     if num_workers(strategy) == 1:
         return
-    parts = [tally.sums] + ([] if tally.confusion is None else [tally.confusion])
     local = local_replicas(strategy)  # each adds the same
-    values = np.concatenate([part.ravel() for part in parts]) / local
-    summed = _sum(values, strategy)
-    tally.sums = summed[:4]
-    if tally.confusion is not None:
-        tally.confusion = np.round(summed[4:]).reshape(tally.confusion.shape)
+    summed = _sum(tally.numbers / local, strategy)
+    # A sum of losses is no whole number, all others are.
+    tally.numbers[:] = np.append(np.round(summed[:-1]), summed[-1])
 
 
 def wait_for_all(strategy):

@@ -11,6 +11,7 @@ from keras_vit import distribution, figures
 from keras_vit.data import Dataset, load
 from keras_vit.data.pipeline import check_batch_size
 from keras_vit.evaluation import Evaluation
+from keras_vit.evaluation.forward import copied
 from keras_vit.evaluation.report import write_report
 from keras_vit.exporting import export
 from keras_vit.exporting.evidence import spread
@@ -19,7 +20,6 @@ from keras_vit.training import building, interruption
 from keras_vit.training.arguments import (
     Given,
     as_text,
-    copied,
     model_in_scope,
     resolved,
     teacher_in_scope,

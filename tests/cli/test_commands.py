@@ -15,8 +15,9 @@ from PIL import Image
 import keras_vit
 from keras_vit.cli import main
 from keras_vit.cli.main import COMMANDS
+from keras_vit.evaluation import resolution, under_corruptions
 from keras_vit.exporting import export
-from keras_vit.model_files import save_model
+from keras_vit.model_files import load_classifier, save_model
 from keras_vit.variants import VARIANTS
 
 NAMES = tuple("abcdefghij")
@@ -55,7 +56,7 @@ def test_the_overview_names_every_command(capsys):
 def test_help_is_short_and_names_every_flag(name, capsys):
     assert main([name, "--help"]) == 0
     text = capsys.readouterr().out
-    assert len(text.splitlines()) < 40
+    assert len(text.splitlines()) < 50
     assert all(len(line) <= 88 for line in text.splitlines())
     values = __import__("absl.flags").flags.FlagValues()
     COMMANDS[name].define(values)
@@ -90,6 +91,15 @@ def test_help_is_short_and_names_every_flag(name, capsys):
         (["evaluate", "--model={models}"], "Expected a run's folder"),
         (["evaluate", "--model={models}/run", "--batch_size=0"], "batch_size"),
         (["evaluate", "--model={models}/run", "--preprocessing=x"], "one of vit_jax"),
+        (["evaluate", "--model={models}/run", "--what=x"], "some of metrics, classes"),
+        (["evaluate", "--model={models}/run", "--what=real"], "cannot be measured"),
+        (["evaluate", "--model={models}/run", "--compare={models}/three"], "3 classes"),
+        (["evaluate", "--model={models}/run", "--labels=no.json"], "No such file"),
+        (["evaluate", "--model={models}/run", "--strategy=x"], "strategy must be one"),
+        (
+            ["evaluate", "--model={models}/run", "--folder={models}/run/labels.txt"],
+            "is not a folder",
+        ),
         (
             ["predict", "--model={models}/run", "--preprocessing=x", "x.png"],
             "one of vit_jax",
@@ -119,6 +129,7 @@ def test_help_is_short_and_names_every_flag(name, capsys):
         (["convert", "--from={models}/run", "--to=a.txt"], "writes a .npz file"),
         (["convert", "--from=x", "--to={models}/run"], "exists already"),
         (["export", "--model={models}/served"], "exported already"),
+        (["export", "--model={models}/run", "--temperature=0"], "above 0"),
         (
             ["export", "--model={models}/run", "--format=x"],
             "one of <saved_model|tflite",
@@ -175,6 +186,48 @@ def test_evaluate_prints_and_writes_the_same_numbers(trained, capsys):
     assert served["confusion"] == numbers["confusion"]
 
 
+def test_evaluate_measures_what_is_named_and_keeps_all_numbers(
+    trained, capsys, monkeypatch
+):
+    for slow in (under_corruptions, resolution):
+        monkeypatch.setattr(slow, "MOST_IMAGES", 10)
+    test = keras_vit.data.load("fashion_mnist_sample").test
+    real = [[int(label), 0] for label in test.labels]
+    pathlib.Path("real.json").write_text(json.dumps([[], *real[1:]]))
+    run = [f"--model={trained / 'run'}", "--labels=real.json", "--folder=out"]
+    other = f"--compare={trained / 'served'}"
+    names = ["metrics", "classes", "confusion", "real", "comparison", "calibration"]
+    assert main(["evaluate", *run, other, f"--what={','.join(names)}"]) == 0
+    out = capsys.readouterr().out
+    assert "The first model is as good on 2,000 images" in out
+    assert "on the 1,999 images that have any" in out
+    content = json.loads(pathlib.Path("out/evaluation.json").read_text())
+    assert list(content["parts"]) == names
+    found = {row["metric"]: row for row in content["parts"]["metrics"]["rows"]}["top1"]
+    low, high = 100 * found["low"], 100 * found["high"]
+    assert f"top-1  {100 * content['top1']:.2f} % ({low:.2f} to {high:.2f})" in out
+    listed = out.splitlines()[-1].partition("(")[2].rstrip(")").split(", ")
+    assert {*listed} == {*os.listdir("out")}
+    assert main(["evaluate", *run, "--what=real"]) == 0
+    content = json.loads(pathlib.Path("out/evaluation.json").read_text())
+    assert list(content["parts"]) == ["real"]
+
+
+def test_a_model_of_more_classes_is_evaluated_on_some_of_them(trained, capsys):
+    os.mkdir("pets")
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            os.makedirs(f"pets/{split}/{name}")
+            picture(f"pets/{split}/{name}/a.png")
+    pathlib.Path("map.json").write_text(json.dumps({"cat": "c", "dog": [3, 4]}))
+    run = [f"--model={trained / 'run'}", "--dataset=pets", "--folder=out"]
+    assert main(["evaluate", *run]) == 2
+    assert main(["evaluate", *run, "--labels=map.json"]) == 0
+    content = json.loads(pathlib.Path("out/evaluation.json").read_text())
+    assert (content["count"], content["top1"]) == (2, 0.5)  # black, both of them
+    assert content["class_names"] == ["cat", "dog"]
+
+
 def test_a_preprocessing_of_its_own_changes_the_answers(trained, capsys):
     answers = {}
     for preprocessing in ("vit_jax", "timm:0.5"):
@@ -186,11 +239,15 @@ def test_a_preprocessing_of_its_own_changes_the_answers(trained, capsys):
     assert main(["predict", *command, picture("a.png")]) == 0
 
 
-def test_export_writes_the_next_version(trained, capsys):
-    for version in "12":
-        assert main(["export", f"--model={trained / 'run'}"]) == 0
-        assert f"savedmodels/run/{version}/" in capsys.readouterr().out
-        assert os.path.isfile(f"savedmodels/run/{version}/assets/labels.txt")
+def test_export_writes_the_next_version_and_bakes_a_temperature_in(trained, capsys):
+    images, logits = np.full((1, 28, 28, 3), 99, np.float32), []
+    for version, more in (("1", []), ("2", ["--temperature=4"])):
+        assert main(["export", f"--model={trained / 'run'}", *more]) == 0
+        folder = f"savedmodels/run/{version}/"
+        assert folder in capsys.readouterr().out
+        assert os.path.isfile(f"{folder}assets/labels.txt")
+        logits.append(load_classifier(folder).model.predict_on_batch(images))
+    np.testing.assert_allclose(4 * logits[1], logits[0], rtol=1e-5)
 
 
 def test_train_goes_on_from_a_model_and_says_what_to_do_next(trained, capsys):

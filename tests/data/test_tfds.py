@@ -1,4 +1,5 @@
 import itertools
+import os
 import pathlib
 import shutil
 import socket
@@ -14,6 +15,8 @@ from keras_vit.data import Split, load
 from keras_vit.data import tfds as tfds_door
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.pipeline import training_batches
+from keras_vit.data.records import Records
+from keras_vit.data.tfrecord import RecordFiles
 from keras_vit.data.unreadable import stand_ins, unreadable_among
 from keras_vit.evaluation import evaluate
 
@@ -49,6 +52,19 @@ def folder(tmp_path_factory):
     prepare(folder, "secret", of_pictures(), splits, shards=2)
     prepare(folder, "alone", of_pictures(), {"train": pictures(5, rng)})
     return str(folder)
+
+
+def test_records_that_are_written_anew_are_others(tmp_path):
+    path, found = tmp_path / "a.tfrecord", []
+    for second, letter in ((1, b"a"), (1, b"a"), (2, b"b")):
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            writer.write(letter)
+        os.utime(path, (second, second))
+        split = Records(RecordFiles([path], [1]), np.array([0]), None, 5)
+        found.append((split.fingerprint(), split.images_fingerprint()))
+    assert found[0] == found[1]
+    assert found[1][0] == found[2][0]  # the names are the same
+    assert found[1][1] != found[2][1]
 
 
 def stored(folder, name, split):

@@ -4,15 +4,16 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn import metrics as sklearn_metrics
 
 from keras_vit.data import Split
 from keras_vit.data.preprocessing import preprocess
-from keras_vit.evaluation import Tally, evaluate, write_report
+from keras_vit.evaluation import Answers, Tally, evaluate, evaluation_of, write_report
 from keras_vit.prediction import predict
 from keras_vit.preprocessing import resolve
 
 
-class Answers:
+class Told:
     """A model whose logits for an image are written in its first pixels."""
 
     def __init__(self, logits):
@@ -32,7 +33,7 @@ def split_of(labels):
 
 def test_metrics_equal_those_of_keras(rng):
     logits, labels = rng.normal(size=(103, 8)), rng.integers(0, 8, 103)
-    result = evaluate(Answers(logits), split_of(labels), batch_size=10)
+    result = evaluate(Told(logits), split_of(labels), batch_size=10)
     targets = labels, logits.astype("float32")
     entropy = keras.losses.sparse_categorical_crossentropy(*targets, from_logits=True)
     top = keras.metrics.sparse_top_k_categorical_accuracy
@@ -47,7 +48,7 @@ def test_metrics_equal_those_of_keras(rng):
 
 
 def test_the_batch_size_changes_nothing(rng):
-    model = Answers(rng.normal(size=(101, 8)))
+    model = Told(rng.normal(size=(101, 8)))
     split = split_of(rng.integers(0, 8, 101))
     results = [
         evaluate(model, split, batch_size) for batch_size in (1, 7, 64, 101, 200)
@@ -58,7 +59,7 @@ def test_the_batch_size_changes_nothing(rng):
         np.testing.assert_array_equal(result.confusion, results[0].confusion)
 
 
-class Watched(Answers):
+class Watched(Told):
     """A model that remembers what it saw, and carries a preprocessing."""
 
     def __init__(self, preprocessing=None):
@@ -97,30 +98,30 @@ def test_images_are_resized_as_the_model_was_evaluated_or_as_is_said(
 
 
 def test_equal_logits_are_no_right_answer_for_every_class():
-    result = evaluate(Answers(np.zeros((10, 10))), split_of(np.arange(10)))
+    result = evaluate(Told(np.zeros((10, 10))), split_of(np.arange(10)))
     assert result.top1 == 0.1
     assert result.top5 == 0.5
     assert result.confusion[:, 0].sum() == 10
 
 
 def test_fewer_than_five_classes_have_a_top_five_of_one(rng):
-    result = evaluate(Answers(rng.normal(size=(9, 3))), split_of([0, 1, 2] * 3))
+    result = evaluate(Told(rng.normal(size=(9, 3))), split_of([0, 1, 2] * 3))
     assert result.top5 == 1
 
 
 def test_logits_that_are_not_finite_are_no_answer():
     with pytest.raises(FloatingPointError, match="not finite"):
-        evaluate(Answers([[np.nan, 0.0]]), split_of([0]))
+        evaluate(Told([[np.nan, 0.0]]), split_of([0]))
 
 
 def test_a_label_that_the_model_does_not_have_is_refused(rng):
     for label in (3, -1):
         with pytest.raises(ValueError, match=rf"\[0, 3\).*a label of {label}"):
-            evaluate(Answers(rng.normal(size=(4, 3))), split_of([0, 1, 2, label]))
+            evaluate(Told(rng.normal(size=(4, 3))), split_of([0, 1, 2, label]))
 
 
 def test_a_report_holds_the_numbers_and_the_picture(rng, tmp_path):
-    result = evaluate(Answers(rng.normal(size=(30, 3))), split_of([0, 1, 2] * 10))
+    result = evaluate(Told(rng.normal(size=(30, 3))), split_of([0, 1, 2] * 10))
     write_report(result, ("cat", "dog", "owl"), tmp_path)
     numbers = json.loads((tmp_path / "evaluation.json").read_text())
     assert numbers["top1"] == result.top1
@@ -149,3 +150,63 @@ def test_images_of_several_classes_are_right_with_any_of_them(rng, loss):
         each = labels * np.log(p) + (1 - labels) * np.log(1 - p)
         expected = -each.sum(1).mean()
     assert result.loss == pytest.approx(expected)
+
+
+def test_f1_and_the_accuracy_of_each_class_are_scikit_learns(rng):
+    logits, labels = rng.normal(size=(200, 9)), rng.integers(0, 6, 200)
+    logits[:, 8] = -9  # is never answered, and never true, as 6 and 7 are not
+    result = evaluation_of(Answers(logits.astype(np.float32), labels))
+    best = logits.argmax(1)
+    expected = sklearn_metrics.f1_score(labels, best, average="macro")
+    assert result.macro_f1 == pytest.approx(expected)
+    recall = sklearn_metrics.recall_score(
+        labels, best, labels=range(6), average=None, zero_division=0
+    )
+    np.testing.assert_allclose(result.class_accuracy[:6], recall)
+    assert np.isnan(result.class_accuracy[6:]).all()
+    np.testing.assert_array_equal(result.confusion.diagonal(), result.classes[2])
+
+
+def test_images_of_several_classes_have_scikit_learns_precision_and_f1(rng):
+    labels = (rng.random((300, 8)) < 0.15).astype(int)
+    labels[:, 7] = 0  # a class of no image
+    logits = np.round(rng.normal(size=(300, 8)) + labels, 1)  # many are equal
+    result = evaluation_of(Answers(logits.astype(np.float32), labels, "sigmoid"))
+    expected = np.mean(
+        [
+            sklearn_metrics.average_precision_score(labels[:, k], logits[:, k])
+            for k in range(7)
+        ]
+    )
+    assert result.mean_average_precision == pytest.approx(expected)
+    answered = logits > 0
+    expected = sklearn_metrics.f1_score(
+        labels, answered, average="macro", zero_division=0
+    )
+    assert result.macro_f1 == pytest.approx(expected)
+    recall = sklearn_metrics.recall_score(
+        labels, answered, average=None, zero_division=np.nan
+    )
+    np.testing.assert_allclose(result.class_accuracy, recall)
+
+
+def test_images_without_any_class_have_a_precision_of_nothing():
+    logits = np.ones((4, 3), np.float32)
+    result = evaluation_of(Answers(logits, np.zeros((4, 3), int), "sigmoid"))
+    assert result.mean_average_precision == 0
+    assert result.macro_f1 == 0  # all are answered, none is right
+
+
+def test_tallies_add_up(rng):
+    logits, labels = rng.normal(size=(90, 6)), rng.integers(0, 6, 90)
+    whole, parts = Tally(6), [Tally(6) for _ in range(3)]
+    whole.add(logits, labels)
+    for number, part in enumerate(parts):
+        part.add(logits[number::3], labels[number::3])
+    for other in parts[1:]:
+        parts[0].numbers += other.numbers
+    total, expected = parts[0].result(), whole.result()
+    assert (total.top1, total.top5) == (expected.top1, expected.top5)
+    assert total.loss == pytest.approx(expected.loss)
+    np.testing.assert_array_equal(total.classes, expected.classes)
+    np.testing.assert_array_equal(total.confusion, expected.confusion)

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -46,9 +47,10 @@ def until_step(folder, step, workers):
     while max(kept.steps(), default=0) < step:
         for worker in workers:
             assert worker.poll() is None, worker.stdout.read()[-3000:]
+        time.sleep(0.1)
 
 
-def ended(workers, timeout=120):
+def ended(workers, timeout=600):
     """The status and the output of each."""
     outputs = [worker.communicate(timeout=timeout)[0] for worker in workers]
     return [worker.returncode for worker in workers], outputs

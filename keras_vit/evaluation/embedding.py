@@ -1,0 +1,99 @@
+"""Frozen features as a picture: each image a point of a plane."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_vit import figures
+from keras_vit.evaluation.estimators import principal_components, t_sne
+from keras_vit.evaluation.features import lacks
+from keras_vit.evaluation.parts import Part
+
+MOST_IMAGES = 2000  # in a picture
+FEWEST_IMAGES = 4
+COMPONENTS = 50  # that t-SNE starts from, as its authors advise
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Places of N images in two planes.
+
+    Attributes:
+        components: the first two principal components, `(N, 2)`, in the
+            features' unit.
+        shares: of the variance, that each of the two holds.
+        neighbourhood: `(N, 2)` by t-SNE, in which nearness alone means
+            something.
+    """
+
+    components: np.ndarray
+    shares: tuple[float, float]
+    neighbourhood: np.ndarray
+
+
+def embed(features, seed=0):
+    """Places features in the plane, by principal components and by t-SNE.
+
+    Args:
+        features: `(N, D)`, N of at least 4, D of at least 2. t-SNE takes a
+            minute for some 10,000.
+        seed: of what t-SNE draws.
+
+    Returns:
+        An `Embedding`.
+
+    Raises:
+        ValueError: for fewer images or features.
+
+    Example:
+
+    >>> embed(np.random.default_rng(0).normal(size=(20, 8))).components.shape
+    (20, 2)
+    """
+    features = np.asarray(features, np.float32)
+    if features.ndim != 2 or len(features) < FEWEST_IMAGES or features.shape[1] < 2:
+        raise ValueError(
+            f"Expected two features or more of {FEWEST_IMAGES} images or more, (N, D). "
+            f"Received: {features.shape}"
+        )
+    count = min(COMPONENTS, *features.shape)
+    places, shares = principal_components(features, count, seed)
+    first, second = (float(share) for share in shares[:2])
+    return Embedding(places[:, :2], (first, second), t_sne(places, seed))
+
+
+def lacks_embedding(context):
+    """Why a `Context` cannot be shown so, if not."""
+    reason = lacks(context)
+    if reason is None and len(context.dataset.test) < FEWEST_IMAGES:
+        return f"the test split has fewer than {FEWEST_IMAGES} images"
+    return reason
+
+
+def embedding_part(context):
+    """A `Part` of the places of the test images, of many of some."""
+    features, labels = context.features_and_labels("test")
+    split, names = context.dataset.test, context.dataset.class_names
+    order = np.random.default_rng(context.seed).permutation(len(labels))
+    shown = np.sort(order[:MOST_IMAGES])
+    found = embed(features[shown], context.seed)
+    rows = [
+        {
+            "image": split.name(index),
+            "class": names[labels[index]],
+            "component_1": float(component[0]),
+            "component_2": float(component[1]),
+            "t_sne_1": float(place[0]),
+            "t_sne_2": float(place[1]),
+        }
+        for index, component, place in zip(
+            shown, found.components, found.neighbourhood, strict=True
+        )
+    ]
+    first, second = (100 * share for share in found.shares)
+    title = (
+        f"{len(shown):,} test images by t-SNE and by their first principal components, "
+        f"which hold {first:.1f} % and {second:.1f} % of the variance"
+    )
+    drawn = {"embedding": lambda: figures.embedding(rows, names, found.shares)}
+    return Part("embedding", title, tuple(rows), drawn)

@@ -1,0 +1,62 @@
+"""A model's logits, by one device or by all of a strategy."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_vit.distribution import local_replicas, num_workers, worker_index
+
+
+class ForwardPass:
+    """A model's logits, computed by all replicas of this worker together.
+
+    Args:
+        model: a Keras model, made under the strategy's scope.
+        strategy: a `tf.distribute.Strategy`.
+    """
+
+    def __init__(self, model, strategy):
+        self._strategy = strategy
+        self._local = local_replicas(strategy)
+
+        @tf.function
+        def run(images):
+            logits = strategy.run(lambda x: model(x, training=False), args=(images,))
+            return tf.concat(strategy.experimental_local_results(logits), axis=0)
+
+        self._run = run
+
+    def is_mine(self, number):
+        """Whether this worker is to compute the batch of that number."""
+        return number % num_workers(self._strategy) == worker_index(self._strategy)
+
+    def __call__(self, images):
+        """Logits `(B, K)`, as an array, where the replicas divide B."""
+        if self._local == 1:
+            return self._run(tf.constant(images)).numpy()
+        parts = np.split(images, self._local)
+        values = iter(map(tf.constant, parts))
+        distributed = self._strategy.experimental_distribute_values_from_function(
+            lambda context: next(values)
+        )
+        return self._run(distributed).numpy()
+
+
+def in_scope(model, strategy):
+    """The model itself, or a copy of it that the strategy knows.
+
+    Call it under the strategy's scope.
+    """
+    known = strategy.extended.variable_created_in_scope
+    if strategy.num_replicas_in_sync == 1 or all(
+        known(weight.value) for weight in model.weights
+    ):
+        return model
+    return copied(model)
+
+
+def copied(model):
+    """Another model with the same weights, under the scope of now."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights([weight.numpy() for weight in model.weights])
+    return copy

@@ -1,0 +1,182 @@
+"""How far an accuracy may be off, and whether two models differ by more than noise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+REPEATS = 10_000  # samples that are drawn anew
+SHARE = 0.95  # of them that lie in an interval
+AT_ONCE = 1_000_000  # numbers in memory
+ALPHA = 0.05  # the chance of calling noise a difference
+
+
+def interval(values, seed=0):
+    """The interval of a mean over images, by the bootstrap (Efron 1979).
+
+    As many images as there are, are drawn from them with replacement, again
+    and again; of the means that come out, the percentiles 2.5 and 97.5. How
+    often each of the different values is drawn is a multinomial number, so
+    that 50,000 images that are right or wrong take no longer than 100. Where
+    all images are right, the interval is a point: nothing in them says how
+    often others would be wrong.
+
+    Args:
+        values: `(N,)`, such as whether each image was answered rightly.
+        seed: of the draws.
+
+    Returns:
+        `(low, high)`.
+
+    Raises:
+        ValueError: if there are no values.
+
+    Example:
+
+    >>> low, high = interval([True] * 80 + [False] * 20)
+    >>> print(f"{low:.2f} {high:.2f}")
+    0.72 0.88
+    """
+    values = np.asarray(values, np.float64)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(
+            "Expected a value for each image, of shape (N,), and N of at least 1. "
+            f"Received: shape {values.shape}"
+        )
+    different, counts = np.unique(values, return_counts=True)
+    shares, draws = counts / len(values), np.random.default_rng(seed)
+    step = max(AT_ONCE // len(different), 1)
+    means = [
+        draws.multinomial(len(values), shares, min(step, REPEATS - done)) @ different
+        for done in range(0, REPEATS, step)
+    ]
+    tails = (50 * (1 - SHARE), 50 * (1 + SHARE))
+    low, high = np.percentile(np.concatenate(means) / len(values), tails)
+    return float(low), float(high)
+
+
+def share_interval(right, count, seed=0):
+    """The `interval` of a share: of `right` images among `count`.
+
+    Example:
+
+    >>> share_interval(80, 100) == interval([True] * 80 + [False] * 20)
+    True
+    """
+    return interval(np.repeat([1, 0], [right, count - right]), seed)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same images.
+
+    Attributes:
+        count: the images.
+        first, second: the accuracy of each model.
+        low, high: between which the difference lies, first less second, as
+            `interval` has it.
+        only_first, only_second: the images that one alone answers rightly.
+        p_value: how likely so uneven a division of those is, or one more
+            uneven, between models of equal worth (McNemar 1947, exact).
+    """
+
+    count: int
+    first: float
+    second: float
+    low: float
+    high: float
+    only_first: int
+    only_second: int
+    p_value: float
+
+    @property
+    def difference(self):
+        """The first accuracy less the second."""
+        return self.first - self.second
+
+    @property
+    def is_more_than_noise(self):
+        """Whether such a difference comes by chance in less than one case of 20."""
+        return self.p_value < ALPHA
+
+    def sentence(self):
+        """Says what the numbers mean."""
+        better = "better" if self.difference > 0 else "worse"
+        size = (
+            f"{100 * abs(self.difference):.2f} points {better}"
+            if self.difference
+            else "as good"
+        )
+        verdict = "more than noise" if self.is_more_than_noise else "no more than noise"
+        return (
+            f"The first model is {size} on {self.count:,} images (first less second "
+            f"{100 * self.low:+.2f} to {100 * self.high:+.2f} points, "
+            f"p = {self.p_value:.2g}): {verdict}."
+        )
+
+
+def compare(first, second, seed=0):
+    """Compares two models on the same images.
+
+    Args:
+        first: `(N,)`, whether the first model answers each image rightly.
+        second: the same of the second, in the same order.
+        seed: of the interval.
+
+    Returns:
+        A `Comparison`.
+
+    Raises:
+        ValueError: if the images differ in number, or there are none.
+
+    Example:
+
+    >>> found = compare([True] * 30 + [False] * 10, [False] * 12 + [True] * 28)
+    >>> found.only_first, found.only_second
+    (12, 10)
+    >>> found.is_more_than_noise
+    False
+    """
+    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    if first.shape != second.shape:
+        raise ValueError(
+            "Expected the answers of two models to the same images. "
+            f"Received: {first.shape} and {second.shape} of them"
+        )
+    low, high = interval(first.astype(int) - second, seed)
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    return Comparison(
+        count=len(first),
+        first=float(first.mean()),
+        second=float(second.mean()),
+        low=low,
+        high=high,
+        only_first=only_first,
+        only_second=only_second,
+        p_value=mcnemar(only_first, only_second),
+    )
+
+
+def mcnemar(only_first, only_second):
+    """The two-sided exact test of McNemar: a fair coin's chance.
+
+    Of n images that one model alone answers rightly, each is as likely the
+    one's as the other's, if the models are of equal worth.
+
+    Args:
+        only_first: how many the first model alone answers rightly.
+        only_second: how many the second.
+
+    Returns:
+        The chance of a division as uneven as this, or more.
+
+    Example:
+
+    >>> mcnemar(1, 5)
+    0.21875
+    """
+    tosses, fewer = only_first + only_second, min(only_first, only_second)
+    ways, tail = 1, 0
+    for heads in range(fewer + 1):
+        tail += ways
+        ways = ways * (tosses - heads) // (heads + 1)
+    return min(1.0, 2 * tail / 2**tosses)

@@ -1,0 +1,88 @@
+"""Temperature scaling: one number that mends confidence (Guo et al. 2017)."""
+
+import numpy as np
+
+COLDEST, HOTTEST = 0.01, 100.0  # that are looked among
+STEPS = 100  # more than halving takes
+
+
+def fit_temperature(answers):
+    """The temperature whose scaled logits have the smallest loss.
+
+    The loss is convex in the inverse temperature, whose best value Newton's
+    method finds; a step that leaves the known bounds is replaced by one to
+    their middle.
+
+    Args:
+        answers: of images other than those that calibration is reported on.
+
+    Returns:
+        T between `COLDEST` and `HOTTEST`, which stand for less and more.
+
+    Example:
+
+    >>> from keras_vit.evaluation import Answers
+    >>> logits = np.array([[9.0, 0.0]] * 4, np.float32)
+    >>> f"{fit_temperature(Answers(logits, np.array([0, 0, 0, 1]))):.3f}"
+    '8.192'
+    """
+    low, high, inverse = 1 / HOTTEST, 1 / COLDEST, 1.0
+    for _ in range(STEPS):
+        parts = [_derivatives(part, inverse) for part in answers.parts()]
+        slope, curvature = np.sum(parts, axis=0)
+        low, high = (inverse, high) if slope < 0 else (low, inverse)
+        step = inverse - slope / curvature if curvature > 0 else np.inf
+        if not low <= step <= high:
+            step = np.sqrt(low * high)
+        if abs(step - inverse) <= 1e-9 * inverse:
+            break
+        inverse = step
+    return float(1 / inverse)
+
+
+def _derivatives(answers, inverse):
+    """The first and second derivative of the loss by the inverse temperature."""
+    logits = answers.logits.astype(np.float64)
+    shares = answers.divided(1 / inverse).probabilities()
+    slope = ((shares - answers.targets()) * logits).sum()
+    if answers.loss == "sigmoid":
+        return slope, (shares * (1 - shares) * logits**2).sum()
+    mean = (shares * logits).sum(1, keepdims=True)
+    return slope, (shares * (logits - mean) ** 2).sum()
+
+
+def scaled(model, temperature):
+    """A copy of a model whose logits are divided by a temperature.
+
+    The head's kernel and bias are: there is no further layer, and the model
+    can be saved, exported and trained as the first.
+
+    Args:
+        model: a Keras model with a `keras_vit.layers.Head`, or two.
+        temperature: T > 0, such as `fit_temperature` gives.
+
+    Raises:
+        ValueError: if the model has no such head, or for a temperature that
+            is not positive.
+
+    Example:
+
+    >>> model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
+    >>> scaled(model, 1.5).output_shape
+    (None, 10)
+    """
+    from keras_vit.evaluation.forward import copied
+    from keras_vit.layers.head import heads_of
+
+    if not 0 < temperature < np.inf:
+        raise ValueError(f"Expected a temperature above 0. Received: {temperature}")
+    if not heads_of(model):
+        raise ValueError(
+            "Expected a model with a head of this package, whose weights can be "
+            "divided by a temperature. Received: one without"
+        )
+    copy = copied(model)
+    for head in heads_of(copy):
+        for weight in head.weights:
+            weight.assign(weight / temperature)
+    return copy

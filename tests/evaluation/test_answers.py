@@ -1,0 +1,116 @@
+"""The whole split, whatever the batch and whoever computes it."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import randomize, tiny_vit
+
+import keras_vit
+from keras_vit.data import Split
+from keras_vit.evaluation import Answers, answers_of, evaluate
+from keras_vit.model_files import save_model
+
+SCRIPT = pathlib.Path(__file__).with_name("replica_run.py")
+
+
+@pytest.fixture(scope="module")
+def classifier(test_split):
+    """A model of the embedded data whose answers depend on the images."""
+    model = tiny_vit(image_size=28, patch_size=14, num_classes=10)
+    randomize(model, np.random.default_rng(3))
+    logits = model.predict_on_batch(test_split.images[:200].astype(np.float32))
+    bias = model.get_layer("head").bias
+    bias.assign(bias - logits.mean(0))
+    return model
+
+
+@pytest.fixture(scope="module")
+def test_split():
+    return keras_vit.data.load("fashion_mnist_sample").test
+
+
+def test_any_batch_gives_the_same_counts_on_2000_images(classifier, test_split):
+    first, *others = (
+        evaluate(classifier, test_split, size) for size in (64, 1, 7, 2000)
+    )
+    assert first.count == first.confusion.sum() == 2000
+    assert (first.confusion.sum(0) > 0).sum() > 3  # answers do differ
+    for other in others:
+        assert (other.top1, other.top5) == (first.top1, first.top5)
+        np.testing.assert_array_equal(other.confusion, first.confusion)
+        assert other.loss == pytest.approx(first.loss, rel=1e-6)
+
+
+def test_two_replicas_give_the_counts_of_one(classifier, test_split, tmp_path):
+    save_model(classifier, tmp_path / "model.keras", [str(k) for k in range(10)])
+    run = subprocess.run(
+        [sys.executable, str(SCRIPT), str(tmp_path / "model.keras")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    top1, top5, loss, confusion = json.loads(run.stdout.splitlines()[-1])
+    here = evaluate(classifier, test_split)
+    assert (top1, top5) == (here.top1, here.top5)
+    assert confusion == here.confusion.tolist()
+    assert loss == pytest.approx(here.loss, rel=1e-6)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_an_answer_is_right_if_sorting_all_logits_says_so(rng, several):
+    logits = rng.integers(0, 4, (200, 7)).astype(np.float32)  # with many equal ones
+    labels = rng.integers(0, 7, 200)
+    if several:
+        labels = rng.integers(0, 2, (200, 7))
+    answers = Answers(logits, labels)
+    for top in (1, 2, 5, 7):
+        expected = []
+        for row, label in zip(logits, labels, strict=True):
+            best = sorted(range(7), key=lambda k, row=row: (-row[k], k))[:top]
+            mine = np.flatnonzero(label) if several else [label]
+            expected.append(any(k in mine for k in best))
+        np.testing.assert_array_equal(answers.right(top), expected)
+
+
+def test_parts_of_answers_are_all_of_them(rng, monkeypatch):
+    monkeypatch.setattr("keras_vit.evaluation.answers.AT_ONCE", 30)
+    answers = Answers(rng.normal(size=(101, 7)), rng.integers(0, 7, 101))
+    parts = [*answers.parts()]
+    assert [len(part) for part in parts] == 25 * [4] + [1]
+    joined = np.concatenate([part.logits for part in parts])
+    np.testing.assert_array_equal(joined, answers.logits)
+    expected = np.equal(answers.logits.argmax(1), answers.labels)
+    np.testing.assert_array_equal(answers.right(), expected)
+
+
+def test_images_of_several_classes_are_answered_by_sigmoid(rng):
+    images = rng.integers(0, 256, (6, 16, 24, 3), dtype=np.uint8)
+    labels = rng.integers(0, 2, (6, 5))
+    model = randomize(tiny_vit(), rng)
+    answers = answers_of(model, Split(images, labels), 4)
+    expected = np.asarray(model(images.astype(np.float32)))
+    np.testing.assert_allclose(answers.logits, expected, rtol=1e-4, atol=1e-5)
+    assert answers.loss == "sigmoid"
+    assert answers.several
+    np.testing.assert_allclose(
+        answers.probabilities(), 1 / (1 + np.exp(-answers.logits)), rtol=1e-6
+    )
+
+
+class Served:
+    """What a SavedModel has, as far as evaluation asks."""
+
+    input_shape, output_shape = (None, 1, 1, 3), (None, 2)
+
+
+def test_a_strategy_is_refused_where_it_cannot_serve():
+    split = np.zeros((3, 1, 1, 3), np.uint8), np.zeros(3, int)
+    with pytest.raises(ValueError, match="SavedModel is evaluated on one device"):
+        answers_of(Served(), split, strategy="mirrored")
+    with pytest.raises(ValueError, match="strategy must be one of"):
+        answers_of(tiny_vit(), split, strategy="two")
