@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 from conftest import randomize, tiny_vit
+from PIL import Image
 
 from keras_vit.data import Dataset, Split
 from keras_vit.model_files import save_model
@@ -44,6 +45,19 @@ def test_one_device_and_two_give_the_same_weights(tmp_path):
     words = run.stdout.split()
     assert words[-3:-1] == ["relative", "difference"]
     assert 0 < float(words[-1]) < 1e-5
+
+
+def test_attention_is_drawn_over_pictures(tmp_path, monkeypatch, capsys, rng):
+    model = randomize(tiny_vit(), rng)
+    save_model(model, tmp_path / "run" / "model.keras", tuple("abcde"))
+    (tmp_path / "run" / "images").mkdir()
+    pixels = rng.integers(0, 256, (2, 20, 30, 3), np.uint8)
+    for number, one in enumerate(pixels):
+        Image.fromarray(one).save(tmp_path / "run" / "images" / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    load("attention").main("run")
+    assert capsys.readouterr().out.startswith("attention.png: 2 pictures, shares up")
+    assert Image.open("attention.png").size[0] == 1500
 
 
 def test_few_shot_prints_an_accuracy_for_each_number_of_images(

@@ -29,7 +29,7 @@ WITHIN_FLOOR = {
     ("recipes", "preprocessing"),
 }
 COMMANDS = (
-    *("main", "dataset_flags", "inspect_data"),
+    *("main", "dataset_flags", "inspect_data", "inspect"),
     *("train", "evaluate", "predict", "export", "serve", "convert", "list"),
 )
 DOORS = {
@@ -42,6 +42,7 @@ DOORS = {
         "evaluation/changes.py",
         "evaluation/outputs.py",
         "exporting/quantization.py",
+        "inspect/report.py",
         "inspect/similarity.py",
         "training/loop.py",
         "weights/download.py",

@@ -1,5 +1,7 @@
 """The flags that name a data set, for all commands that take one."""
 
+import pathlib
+
 from absl import flags
 
 
@@ -42,3 +44,19 @@ def arguments(values):
         "download": values.download,
         "exif_orientation": values.exif_orientation,
     }
+
+
+def of_run(model):
+    """The name of the data set that a run's model was trained on; `None` for others.
+
+    Args:
+        model: the path of the run's folder, or of its model's file.
+
+    Raises:
+        ValueError: if the run had data that has no name.
+    """
+    from keras_vit.training.folder import CONFIG, read_config
+
+    path = pathlib.Path(model)
+    config = (path if path.is_dir() else path.parent) / CONFIG
+    return read_config(config)[0].dataset if config.is_file() else None

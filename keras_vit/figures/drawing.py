@@ -1,15 +1,17 @@
 """What all figures have in common: a canvas, colours, letters, a file."""
 
+import os
 import textwrap
 import warnings
 
-from matplotlib import patheffects
+from matplotlib import patheffects, rc_context
 from matplotlib.figure import Figure
 
 from keras_vit.files import written_whole
 
 DPI = 150
 MOST_LEGIBLE = 40  # classes
+UNDATED = {".svg": {"Date": None}}
 # Told apart by colour-blind eyes too.
 TRAINING, VALIDATION, TEST = "#0072b2", "#009e73", "#d55e00"
 
@@ -22,11 +24,20 @@ def new_figure(width, height, **options):
 
 
 def write(figure, path):
-    """Writes a figure in the format of the path's suffix."""
-    with written_whole(path) as scratch, warnings.catch_warnings():
+    """Writes a figure in the format of the path's suffix.
+
+    The same figure gives the same file: an SVG has no date, and letters that
+    are drawn.
+    """
+    suffix = os.path.splitext(path)[1]
+    with (
+        written_whole(path) as scratch,
+        warnings.catch_warnings(),
+        rc_context({"svg.hashsalt": "keras_vit"}),
+    ):
         # Names in a script that the font lacks are shown as boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(scratch, dpi=DPI)
+        figure.savefig(scratch, dpi=DPI, metadata=UNDATED.get(suffix))
 
 
 def shortened(text, width, lines=1):

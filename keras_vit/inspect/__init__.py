@@ -13,6 +13,7 @@ from keras_vit.inspect.positions import position_vectors as position_vectors
 from keras_vit.inspect.positions import relative_positions as relative_positions
 from keras_vit.inspect.relevance import grad_cam as grad_cam
 from keras_vit.inspect.relevance import gradient_rollout as gradient_rollout
+from keras_vit.inspect.report import report as report
 from keras_vit.inspect.rollout import attention_rollout as attention_rollout
 from keras_vit.inspect.rollout import rollout as rollout
 from keras_vit.inspect.similarity import cka as cka

@@ -1,0 +1,145 @@
+"""`keras-vit inspect`."""
+
+import pathlib
+
+from absl import flags
+
+from keras_vit.cli import dataset_flags
+
+SUMMARY = "Looks inside a trained model: attention, positions, filters, layers."
+USAGE = "--model=MODEL [--images=PATH,...] [--what=NAME,...]"
+REQUIRED = ("model",)
+TAKES_PATHS = False
+PICTURES = 8
+
+
+def define(values):
+    """Defines the flags."""
+    from keras_vit.inspect.looks import LOOKS
+    from keras_vit.inspect.rollout import FUSIONS
+
+    options = {"flag_values": values}
+    flags.DEFINE_string(
+        "model", None, "A run's folder, a .keras file or a factory's name.", **options
+    )
+    flags.DEFINE_string(
+        "weights", None, "Of a factory: a release's name, or a file.", **options
+    )
+    flags.DEFINE_list("images", None, "Image files and folders to look at.", **options)
+    dataset_flags.define(
+        values,
+        "Whose test images to look at without --images; the run's own if not given",
+    )
+    flags.DEFINE_list(
+        "what",
+        None,
+        f"What to look at: {', '.join(LOOKS)}; all if not given.",
+        **options,
+    )
+    flags.DEFINE_string(
+        "folder",
+        None,
+        "Where report.html and figures go; inspections/<model's name> if not given.",
+        **options,
+    )
+    flags.DEFINE_integer(
+        "limit",
+        128,
+        f"The most images to average over; {PICTURES} of them are shown.",
+        lower_bound=1,
+        **options,
+    )
+    flags.DEFINE_string(
+        "compare", None, "Another model, whose layers cka compares.", **options
+    )
+    flags.DEFINE_enum("fusion", "mean", FUSIONS, "Of heads in the rollout.", **options)
+    flags.DEFINE_float(
+        "discard", 0.0, "The share of attention that a rollout leaves out.", **options
+    )
+    flags.DEFINE_boolean(
+        "residual", True, "Whether a rollout counts residual connections.", **options
+    )
+
+
+def run(values):
+    """Carries the command out and gives its exit status."""
+    from keras_vit.inspect.report import chosen, report
+    from keras_vit.model_files import name_of
+
+    what = chosen(values.what or "all")
+    classifier = _load(values.model, values.weights)
+    other = values.compare and _load(values.compare).model
+    images, names, source, class_names = _images(values, classifier.model)
+    name = name_of(values.model)
+    folder = pathlib.Path(values.folder or pathlib.Path("inspections") / name)
+    written = report(
+        classifier.model,
+        images,
+        folder,
+        what,
+        image_names=names,
+        class_names=classifier.class_names or class_names,
+        source=source,
+        pictures=PICTURES,
+        name=name,
+        other=other,
+        other_name=values.compare and name_of(values.compare),
+        fusion=values.fusion,
+        discard=values.discard,
+        residual=values.residual,
+    )
+    print(f"{name}, {len(images):,} images: {source}")
+    for key, told in written.figures.items():
+        print(f"  {key:<10} {told}")
+    for key, why in written.passed_over.items():
+        print(f"  {key:<10} passed over: {why}")
+    print(f"  files      {folder}/ (report.html, inspection.json; png, svg and npz)")
+    return 0
+
+
+def _load(model, weights=None):
+    """The model that a flag names, and its classes' names."""
+    from keras_vit.factories import FACTORIES
+    from keras_vit.model_files import Classifier, ServedModel, load_classifier
+    from keras_vit.weights import find_checkpoint
+
+    if model in FACTORIES:
+        arguments = {}
+        if weights is not None:
+            classes = find_checkpoint(model, weights).num_classes
+            arguments = {"weights": weights, "num_classes": classes}
+        return Classifier(FACTORIES[model](**arguments), None)
+    if weights is not None:
+        raise ValueError(
+            "--weights go with a factory's name. Expected one of "
+            f"{', '.join(FACTORIES)}. Received: --model={model}"
+        )
+    classifier = load_classifier(model)
+    if isinstance(classifier.model, ServedModel):
+        raise ValueError(
+            "A SavedModel shows nothing of its inside. Name a run's folder, a .keras "
+            f"file or a factory. Received: {model!r}"
+        )
+    return classifier
+
+
+def _images(values, model):
+    """Images, their names, where they are from, and their classes' names."""
+    from keras_vit.data import load
+    from keras_vit.inspect.chosen import images_of_files, images_of_split
+    from keras_vit.preprocessing import carried_by
+
+    size, way = model.input_shape[1:3], carried_by(model)
+    if values.images:
+        found = images_of_files(
+            values.images, size, way, values.limit, values.exif_orientation
+        )
+        return *found, ", ".join(values.images), None
+    name = (
+        values.dataset or dataset_flags.of_run(values.model) or "fashion_mnist_sample"
+    )
+    dataset = load(name, **dataset_flags.arguments(values))
+    found = images_of_split(dataset.test, dataset.class_names, size, way, values.limit)
+    alike = model.output_shape[-1] == dataset.num_classes
+    names = dataset.class_names if alike else None
+    return *found, f"drawn from {dataset.name}, test", names

@@ -1,0 +1,152 @@
+"""Maps over pictures: what a model reads of them, and where it is loud."""
+
+import numpy as np
+
+from keras_vit.figures.drawing import new_figure, shortened
+from keras_vit.figures.mosaic import middles, mosaic, spread
+
+COLOURS = "viridis"  # from dark to light, in print too
+WIDTH = 10  # inches
+MOST_PICTURES, MOST_TICKS = 24, 32
+MARGIN, GAP, NAME, HEAD, FOOT = 0.2, 0.08, 0.26, 0.65, 0.75  # inches
+LETTERS = 11  # of a name, an inch
+
+
+def maps_over_pictures(images, maps, cell, names, title, label, limits=None):
+    """Each picture beside its map, and the map over the picture in grey.
+
+    Args:
+        images: `(B, height, width, 3)`, pixels in [0, 255]; the first
+            `MOST_PICTURES` are shown.
+        maps: `(B, rows, columns)`.
+        cell: pixels that a cell of a map is high and wide.
+        names: a line for each picture.
+        title: a line.
+        label: what the maps measure, with its unit.
+        limits: of the scale of colours, which all maps share; by default from
+            0 to their largest value.
+    """
+    count = min(len(images), MOST_PICTURES)
+    images, maps = np.asarray(images[:count]), np.asarray(maps[:count])
+    aspect = images.shape[1] / images.shape[2]
+    across = 1 if count < 3 or aspect < 0.6 else 2
+    rows = -(-count // across)
+    wide = (WIDTH - 2 * MARGIN - 0.3 * (across - 1)) / across
+    side = min((wide - 2 * GAP) / 3, 2.6, 2.6 / aspect)
+    step = side * aspect + NAME + GAP
+    figure = new_figure(WIDTH, HEAD + rows * step + FOOT)
+    low, high = limits or (0, max(float(maps.max()), 1e-9))
+    scale = {"cmap": COLOURS, "vmin": low, "vmax": high}
+    left = MARGIN + (wide - 3 * side - 2 * GAP) / 2
+    for number in range(count):
+        row, column = divmod(number, across)
+        place = left + column * (wide + 0.3), HEAD + row * step
+        shown = _triple(figure, place, side, images[number], maps[number], cell, scale)
+        _write(figure, place[0], place[1] + NAME / 2, names[number], 3 * side, size=8)
+        if not row:
+            _headings(figure, place[0], side)
+    _write(figure, left, 0.22, title, WIDTH - MARGIN - left, size=11)
+    _colour_bar(figure, shown, label)
+    return figure
+
+
+def _triple(figure, place, side, image, values, cell, scale):
+    """The picture, the map, and one over the other."""
+    height, width = image.shape[:2]
+    rows, columns = values.shape
+    extent = (0, columns * cell[1], rows * cell[0], 0)
+    panels = [
+        _panel(figure, (place[0] + step * (side + GAP), place[1] + NAME), side, image)
+        for step in range(3)
+    ]
+    panels[0].imshow(image.astype(np.uint8), extent=(0, width, height, 0))
+    shown = panels[1].imshow(values, extent=extent, interpolation="nearest", **scale)
+    # Black is shown as grey, on which the map's colours are still told apart.
+    grey = {"cmap": "gray", "vmin": -128, "vmax": 255}
+    panels[2].imshow(image.mean(-1), extent=(0, width, height, 0), **grey)
+    panels[2].imshow(values, extent=extent, interpolation="nearest", alpha=0.6, **scale)
+    for panel in panels:
+        panel.set(xlim=(0, width), ylim=(height, 0), xticks=(), yticks=())
+    return shown
+
+
+def _panel(figure, place, side, image):
+    """Axes for a picture, so many inches from the left and from the top."""
+    across, down = figure.get_size_inches()
+    high = side * image.shape[0] / image.shape[1]
+    bottom = 1 - (place[1] + high) / down
+    return figure.add_axes((place[0] / across, bottom, side / across, high / down))
+
+
+def _write(figure, left, top, text, room, size, **options):
+    across, down = figure.get_size_inches()
+    figure.text(
+        left / across,
+        1 - top / down,
+        shortened(text, max(int(room * LETTERS * 8 / size), 4)),
+        fontsize=size,
+        va="center",
+        parse_math=False,
+        **options,
+    )
+
+
+def _headings(figure, left, side):
+    for step, text in enumerate(("picture", "map", "overlay")):
+        middle = left + step * (side + GAP) + side / 2
+        _write(figure, middle, HEAD - 0.1, text, side, size=9, ha="center", color="0.3")
+
+
+def _colour_bar(figure, shown, label):
+    across, down = figure.get_size_inches()
+    place = (0.25, 0.45 / down, 0.5, 0.14 / down)
+    bar = figure.colorbar(shown, cax=figure.add_axes(place), orientation="horizontal")
+    bar.set_label(label, fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+
+
+def head_maps(image, maps, cell, name, title, label):
+    """What each head of each layer reads of one picture, on one scale.
+
+    Args:
+        image: `(height, width, 3)`, pixels in [0, 255].
+        maps: `(L, H, rows, columns)`, the first layer first, in multiples of
+            an even spread: 1 is what every cell would have.
+        cell: pixels that a cell of a map is high and wide.
+        name: of the picture.
+        title: a line.
+        label: what the maps measure, with its unit.
+    """
+    layers, heads, rows, columns = maps.shape
+    aspect = rows * cell[0] / (columns * cell[1])  # of a map
+    side = min(9 / layers, 8 / (heads * aspect), 1.4, 1.4 / aspect)
+    wide, high = max(side * layers, 1.5), max(side * aspect * heads, 1.5)
+    figure = new_figure(wide + 3.4, high + 1.1, layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.5, wide))
+    left.imshow(np.asarray(image).astype(np.uint8))
+    left.set_title(shortened(name, 18, lines=2), fontsize=8, parse_math=False)
+    left.set_axis_off()
+    gap = max(round(max(rows, columns) / 8), 1)
+    shown = right.imshow(
+        mosaic(maps.swapaxes(0, 1), gap),
+        norm="log",
+        cmap=COLOURS,
+        clim=(0.1, 10),
+        aspect=cell[0] / cell[1],
+        interpolation="nearest",
+    )
+    for axis, count, size in (
+        (right.xaxis, layers, columns),
+        (right.yaxis, heads, rows),
+    ):
+        some = spread(count, MOST_TICKS)
+        axis.set_ticks(middles(count, size, gap)[some], some + 1, fontsize=8)
+    right.set(xlabel="Network depth (layer)", ylabel="Head")
+    right.tick_params(length=0)
+    right.spines[:].set_visible(False)
+    figure.colorbar(
+        shown, label=label, extend="both", format="{x:g}", shrink=min(1, 2.6 / high)
+    )
+    title = shortened(title, int(9 * (wide + 3.4)))
+    figure.suptitle(title, fontsize=11, parse_math=False)
+    return figure

@@ -1,0 +1,69 @@
+"""What is said of a model beside its figures."""
+
+from keras_vit.inspect.attention import blocks_of
+
+
+def images_of(subject, source):
+    """How many images there are, and where they are from, in a line."""
+    count, shown = len(subject.images), len(subject.shown)
+    told = f"{count:,} images" if count > 1 else "1 image"
+    return f"{told}: {source}." + (f" {shown} are shown." if shown < count else "")
+
+
+def facts_of(subject, costs):
+    """The numbers that a page begins with, as texts by what they are.
+
+    Args:
+        subject: a `Subject`.
+        costs: its model's `Summary`.
+    """
+    height, width = subject.model.input_shape[1:3]
+    facts = {"Input": f"{height} x {width} pixels"}
+    if subject.attends:
+        block = blocks_of(subject.model)[0]
+        rows, columns = subject.grid
+        high, wide = subject.cell
+        facts["Patches"] = f"{rows} x {columns}, of {high:g} x {wide:g} pixels"
+        count = len(blocks_of(subject.model))
+        facts["Blocks"] = f"{count}, of {block.num_heads} heads each"
+    return facts | {
+        "Parameters": f"{costs.parameters:,}",
+        "Multiply-adds": f"{_scaled(costs.multiply_adds)} an image",
+        "Training keeps": f"{costs.activation_bytes / 2**20:,.1f} MiB an image",
+    }
+
+
+def _scaled(number):
+    """A count with three digits and a letter, such as 17.6 G."""
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= unit:
+            return f"{number / unit:.4g} {letter}"
+    return str(number)
+
+
+def table_of(costs):
+    """A model's layers as `keras_vit.inspect.page.page` takes them.
+
+    Args:
+        costs: a `Summary`.
+    """
+    caption = (
+        "For one image. Activations: what training keeps for the gradients, in float32."
+    )
+    columns = (
+        *("Layer", "Kind", "Output", "Parameters"),
+        *("Multiply-adds", "Activations (bytes)"),
+    )
+    rows = [
+        (
+            row.name,
+            row.kind,
+            " x ".join(map(str, row.output_shape)),
+            row.parameters,
+            row.multiply_adds,
+            row.activation_bytes,
+        )
+        for row in costs.rows
+    ]
+    totals = costs.parameters, costs.multiply_adds, costs.activation_bytes
+    return caption, columns, rows, ("All", "", "", *totals)

@@ -1,0 +1,17 @@
+"""What there is to see in a model: a row of `LOOKS` a figure."""
+
+from keras_vit.inspect.looks import entrance, layers, maps
+
+LOOKS = {  # in the order of the report; the keys are the stems of files
+    "rollout": maps.ROLLOUT,
+    "gradients": maps.GRADIENTS,
+    "grad_cam": maps.GRAD_CAM,
+    "heads": maps.HEADS,
+    "distance": layers.DISTANCE,
+    "filters": entrance.FILTERS,
+    "positions": entrance.POSITIONS,
+    "offsets": entrance.OFFSETS,
+    "norms": layers.NORMS,
+    "norm_maps": maps.NORM_MAPS,
+    "cka": layers.CKA,
+}

@@ -1,0 +1,73 @@
+"""What is looked at in one inspection: a model, and the images it looks at."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_vit.inspect.attention import pooling_of
+from keras_vit.inspect.cell import cell_size
+from keras_vit.layers import TransformerBlock
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model and images for it.
+
+    Attributes:
+        model: a model of this package.
+        images: `(B, height, width, 3)`, pixels in [0, 255], of its size.
+        image_names: a line for each image.
+        class_names: in the order of the logits; `None`: their numbers.
+        pictures: how many of the images are shown; averages are over all.
+        name: what the model is called.
+        other: another model, whose layers are compared with the first one's;
+            `None`: the first one's own are.
+        other_name: what that is called.
+        rollout: choices of `rollout`, by name.
+    """
+
+    model: object
+    images: np.ndarray
+    image_names: tuple[str, ...]
+    class_names: tuple[str, ...] | None
+    pictures: int
+    name: str
+    other: object
+    other_name: str | None
+    rollout: dict
+
+    @property
+    def shown(self):
+        """The images that are shown."""
+        return self.images[: self.pictures]
+
+    @functools.cached_property
+    def attends(self):
+        """Whether the model has blocks of a ViT."""
+        layers = self.model.layers
+        return any(isinstance(one, TransformerBlock) for one in layers)
+
+    @functools.cached_property
+    def grid(self):
+        """Rows and columns of the patches."""
+        return self.model.get_layer("patch_encoder").grid
+
+    @functools.cached_property
+    def cell(self):
+        """Pixels that a patch is high and wide."""
+        return cell_size(self.model)
+
+    @property
+    def pooling(self):
+        """What the head reads: `"token"`, `"gap"` or `"map"`."""
+        return pooling_of(self.model)
+
+    @functools.cached_property
+    def answers(self):
+        """The likeliest class of each picture that is shown: `(pictures,)`."""
+        return np.argmax(self.model.predict_on_batch(self.shown), axis=-1)
+
+    def class_name(self, number):
+        """What a class is called."""
+        return self.class_names[number] if self.class_names else f"class {number}"
