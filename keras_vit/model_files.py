@@ -32,16 +32,18 @@ def save_model(model, path, class_names):
     """Writes a `.keras` file, and `labels.txt` beside it, each whole or not at all.
 
     Args:
-        model: a Keras model that gives a logit for each class.
+        model: a Keras model that gives a logit for each class, or features.
         path: of the `.keras` file.
-        class_names: in the order of the logits.
+        class_names: in the order of the logits; `None`, of features: no
+            `labels.txt`.
     """
     path = pathlib.Path(path)
     with written_whole(path) as scratch:
         model.save(scratch)
         keras.models.load_model(scratch)
-    with written_whole(path.parent / LABELS) as scratch:
-        write_labels(scratch, class_names)
+    if class_names is not None:
+        with written_whole(path.parent / LABELS) as scratch:
+            write_labels(scratch, class_names)
 
 
 def write_labels(path, class_names):

@@ -97,9 +97,22 @@ def _recipe(values, recipes, read_config):
 
 
 def _tell(run):
+    from keras_vit.training.examination import MaskedPatchEvaluation
+
+    result = run.evaluation
+    if isinstance(result, MaskedPatchEvaluation):
+        following = ["keras-vit", "train", f"--model={run.folder}"]
+        print(
+            f"\nOf masked patches, {100 * result.accuracy:.2f} % of the colours are "
+            f"right (loss {result.loss:.3f}) on {result.count:,} images\n"
+            f"  everything  {run.folder}/ (config.json, history.csv, "
+            "learning_curves.png)\n"
+            f"  model       {run.folder / 'model.keras'}, without a head\n"
+            f"Next: {shlex.join(following)}"
+        )
+        return
     if run.saved_model is None:  # of a worker that is not the chief
         return
-    result = run.evaluation
     examples = sorted((run.folder / "images").iterdir())[:1] or ["photo.jpg"]
     following = ["keras-vit", "predict", f"--model={run.folder}", str(examples[0])]
     print(

@@ -44,6 +44,7 @@ def training_batches(
     first_step=0,
     share=WHOLE,
     stand_ins=None,
+    draws=0,
 ):
     """Gives the endless stream of batches that a run with this seed trains on.
 
@@ -66,10 +67,14 @@ def training_batches(
         share: the slices to give.
         stand_ins: indices `(N,)` of the image that is shown in the place of
             each, as `unreadable.stand_ins` gives them; `None`: its own.
+        draws: how many numbers in [0, 1) each image comes with, which follow
+            from its place too, in place of its target; 0: its target. Not
+            with mixing.
 
     Returns:
         A `tf.data.Dataset` of slices: images `(b, height, width, 3)` and
-        targets `(b, K)`, one-hot or mixed, where b is B divided by the slices.
+        targets `(b, K)`, one-hot or mixed, or `(b, draws)`, where b is B
+        divided by the slices.
 
     Raises:
         ValueError: if a batch is larger than the split or cannot be cut so.
@@ -93,8 +98,10 @@ def training_batches(
         indices = order.examples_at(places)
         if stand_ins is not None:
             indices = tf.gather(stand_ins, indices)
-        draws = uniforms(seed, places, augmentation.num_draws())
-        return read(indices, draws)
+        changes = augmentation.num_draws()
+        numbers = uniforms(seed, places, changes + draws)
+        images, targets = read(indices, numbers[:, :changes])
+        return images, numbers[:, changes:] if draws else targets
 
     def mix(number, batch):
         step = number // share.count

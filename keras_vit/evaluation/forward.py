@@ -11,7 +11,8 @@ class ForwardPass:
     """A model's logits, computed by all replicas of this worker together.
 
     Args:
-        model: a Keras model, made under the strategy's scope.
+        model: a Keras model, made under the strategy's scope, or a function
+            of it that takes batches and `training`.
         strategy: a `tf.distribute.Strategy`.
     """
 
@@ -20,8 +21,8 @@ class ForwardPass:
         self._local = local_replicas(strategy)
 
         @tf.function
-        def run(images):
-            logits = strategy.run(lambda x: model(x, training=False), args=(images,))
+        def run(*inputs):
+            logits = strategy.run(lambda *x: model(*x, training=False), args=inputs)
             return tf.concat(strategy.experimental_local_results(logits), axis=0)
 
         self._run = run
@@ -30,16 +31,17 @@ class ForwardPass:
         """Whether this worker is to compute the batch of that number."""
         return number % num_workers(self._strategy) == worker_index(self._strategy)
 
-    def __call__(self, images):
+    def __call__(self, *inputs):
         """Logits `(B, K)`, as an array, where the replicas divide B."""
+        return self._run(*map(self._distributed, inputs)).numpy()
+
+    def _distributed(self, batch):
         if self._local == 1:
-            return self._run(tf.constant(images)).numpy()
-        parts = np.split(images, self._local)
-        values = iter(map(tf.constant, parts))
-        distributed = self._strategy.experimental_distribute_values_from_function(
+            return tf.constant(batch)
+        values = iter(map(tf.constant, np.split(batch, self._local)))
+        return self._strategy.experimental_distribute_values_from_function(
             lambda context: next(values)
         )
-        return self._run(distributed).numpy()
 
 
 def in_scope(model, strategy):

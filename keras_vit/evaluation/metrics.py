@@ -40,6 +40,11 @@ class Evaluation:
     mean_average_precision: float | None = None
 
     @property
+    def accuracy(self):
+        """`top1`."""
+        return self.top1
+
+    @property
     def class_accuracy(self):
         """The share of each class's images that are answered so, `(K,)`.
 

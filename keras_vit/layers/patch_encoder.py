@@ -101,9 +101,16 @@ class PatchEncoder(keras.layers.Layer):
             (self.positions,) = self.tables
 
     def call(self, patches, training=None):
+        return self.sequence(self.embeddings(patches), training)
+
+    def embeddings(self, patches):
+        """The patches' embeddings x_p E alone, `(B, N, D)`."""
         _, height, width, _ = patches.shape
-        z = self.projection(patches)  # x_p E
-        z = ops.reshape(z, (-1, height * width, self.hidden_dim))
+        z = self.projection(patches)
+        return ops.reshape(z, (-1, height * width, self.hidden_dim))
+
+    def sequence(self, z, training=None):
+        """z_0 of embeddings `(B, N, D)`."""
         if self.position_embedding in ("learned_2d", "sincos_2d"):
             z = z + ops.convert_to_tensor(self._vectors(), z.dtype)  # + E_pos
         if self.first_tokens:

@@ -17,6 +17,7 @@ CHOICES = {
     "decay_follows": ("rate", "schedule"),
     "loss": ("softmax", "sigmoid"),
     "distillation": ("none", "soft", "hard"),
+    "masked_patches": ("none", "mean_color", "colors_4x4", "pixels"),
     "precision": ("float32", "mixed_bfloat16"),
     "crop": ("none", "inception", "pad"),
 }
@@ -77,6 +78,10 @@ class Recipe:
             answers (`"hard"`).
         temperature: of soft distillation.
         distillation_share: of the loss; the rest is that of the labels.
+        masked_patches: pre-trains without labels by masked patch prediction
+            (appendix B.1.2 of the ViT paper): of a corrupted patch its
+            `"mean_color"`, its `"colors_4x4"` or its `"pixels"` are told.
+            `"none"`: labels are learnt.
         precision: `"mixed_bfloat16"` computes in bfloat16.
         remat: whether blocks are computed again in the backward pass, which
             saves memory and costs time.
@@ -135,6 +140,7 @@ class Recipe:
     distillation: str = "none"
     temperature: float = 1.0
     distillation_share: float = 0.5
+    masked_patches: str = "none"
     precision: str = "float32"
     remat: bool = False
     crop: str = "none"
@@ -169,6 +175,12 @@ class Recipe:
             raise ValueError(
                 "crop_padding goes with crop=pad. "
                 f"Received: crop={self.crop}, crop_padding={self.crop_padding}"
+            )
+        clash = [name for name in _OF_LABELS if getattr(self, name) not in (0, "none")]
+        if self.masked_patches != "none" and clash:
+            raise ValueError(
+                f"masked_patches does without labels, so without {', '.join(clash)}. "
+                f"Received: masked_patches={self.masked_patches}"
             )
         if not all(0 <= factor < math.inf for factor in self.rate_factors.values()):
             raise ValueError(
@@ -226,6 +238,10 @@ _BOUNDS = (
         "lie in (0, 1]",
     ),
 )
+
+
+# What says nothing where no labels are learnt, or mixes them.
+_OF_LABELS = ("label_smoothing", "distillation", "head_bias", "mixup", "cutmix")
 
 
 def with_model(recipe, model):

@@ -49,4 +49,25 @@ RECIPES = {
         crop_padding=3,
         flip=True,
     ),
+    # Masked patch prediction (appendix B.1.2) in miniature: 49 patches of 4 x 4
+    # pixels. --model=runs/fashion_mnist_masked then begins from it.
+    "fashion_mnist_masked": Recipe(
+        dataset="fashion_mnist_sample",
+        model="ViT",
+        model_arguments={
+            "patch_size": 4,
+            "num_layers": 4,
+            "num_heads": 4,
+            "hidden_dim": 64,
+            "mlp_dim": 128,
+        },
+        image_size=28,
+        epochs=10,
+        batch_size=64,
+        base_lr=2e-3,
+        weight_decay=0.0,
+        masked_patches="mean_color",
+        crop="pad",
+        crop_padding=1,
+    ),
 }

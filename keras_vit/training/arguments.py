@@ -89,13 +89,15 @@ def resolved(recipe, given, settings):
 
 def model_in_scope(model, recipe, dataset, strategy):
     """The model to be trained, with a copy of its weights on every replica."""
+    labels = recipe.masked_patches == "none"
     if isinstance(model, keras.Model):
         building.note(model, recipe)
         model = in_scope(model, strategy)
     else:
-        model = building.build_model(recipe, dataset.num_classes, dataset.class_names)
+        classes = dataset.num_classes if labels else None
+        model = building.build_model(recipe, classes, dataset.class_names)
     given, told = model.input_shape, model.output_shape
-    if told != (None, dataset.num_classes):
+    if labels and told != (None, dataset.num_classes):
         raise ValueError(
             f"The data set {dataset.name!r} has {dataset.num_classes} classes, so the "
             f"model must give logits of shape (None, {dataset.num_classes}). "

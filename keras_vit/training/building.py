@@ -14,7 +14,9 @@ from keras_vit.factories import FACTORIES
 from keras_vit.layers.head import heads_of
 from keras_vit.model_files import ServedModel, load_classifier
 from keras_vit.preprocessing import carry, resolve
-from keras_vit.training.objectives import distilled, supervised
+from keras_vit.training.examination import OfLabels, OfMaskedPatches
+from keras_vit.training.masked_patches import MaskedPatchPrediction
+from keras_vit.training.objectives import distilled, masked, supervised
 from keras_vit.training.optimizers import SGD, Adam, Optimizer, rate_factors
 from keras_vit.training.schedules import LearningRate
 from keras_vit.weights import replace_head
@@ -26,7 +28,7 @@ def build_model(recipe, num_classes, class_names=None):
     Args:
         recipe: whose `model` is a factory's name or the path of a saved model,
             of which a head for other classes gives way to a new one.
-        num_classes: of the data set.
+        num_classes: of the data set; `None`: no head.
         class_names: of the data set, if they are known.
 
     Returns:
@@ -119,8 +121,22 @@ def build_optimizer(model, recipe, total_steps):
     )
 
 
+def trained_model(model, recipe):
+    """The model that the step trains: the run's own, or one around it."""
+    if recipe.masked_patches == "none":
+        return model
+    return MaskedPatchPrediction(model, recipe.masked_patches)
+
+
+def build_examination(trained, model, recipe, seed):
+    """Gives how the run's model is looked at, as part of the one that is trained."""
+    if recipe.masked_patches == "none":
+        return OfLabels(model, recipe.loss)
+    return OfMaskedPatches(trained, model, seed)
+
+
 def build_objective(model, recipe, teacher=None):
-    """Gives what a recipe minimises.
+    """Gives what a recipe minimises, of a `trained_model`.
 
     Raises:
         ValueError: if distillation lacks a teacher, or a teacher its use.
@@ -131,6 +147,8 @@ def build_objective(model, recipe, teacher=None):
             f"Received: distillation={recipe.distillation}, "
             f"{'no' if teacher is None else 'a'} teacher"
         )
+    if recipe.masked_patches != "none":
+        return masked(model)
     if teacher is None:
         return supervised(model, recipe.loss, recipe.label_smoothing)
     return distilled(
@@ -197,16 +215,19 @@ def _with_head(classifier, num_classes, class_names):
     is.
     """
     model, known = classifier.model, classifier.class_names
-    same = model.output_shape[-1] == num_classes and (
+    names, told = {layer.name for layer in model.layers}, model.output_shape[-1]
+    has_head = "head" in names
+    same = told == num_classes and (
         known is None or class_names is None or known == tuple(class_names)
     )
-    ours = any(layer.name == "features" for layer in model.layers)
-    if same or not ours:
+    if "features" not in names or (same if has_head else num_classes is None):
         return model
-    print(
-        f"The model's head of {model.output_shape[-1]} classes gives way to a new one "
-        f"for the {num_classes} of the data set."
-    )
+    if num_classes is not None:
+        had = f"The model's head of {told} classes gives way to a new one"
+        print(
+            f"{had if has_head else 'The model, which has no head, gets one'} for the "
+            f"{num_classes} of the data set."
+        )
     return replace_head(model, num_classes)
 
 

@@ -40,7 +40,7 @@ class Journal:
         return {"accuracy": accuracy, "loss": loss}
 
     def end_lap(self, evaluation, *, steps, epoch, learning_rate, images_per_second):
-        """Ends the lap with an `Evaluation`, and gives its row of the history."""
+        """Ends the lap with its evaluation, and gives its row of the history."""
         means = self.means()
         row = {
             "epoch": int(epoch) if epoch.is_integer() else round(epoch, 3),
@@ -49,14 +49,14 @@ class Journal:
             "loss": means["loss"],
             "accuracy": means["accuracy"],
             "test_loss": evaluation.loss,
-            "test_accuracy": evaluation.top1,
+            "test_accuracy": evaluation.accuracy,
             "images_per_second": images_per_second,
             "seconds": self.seconds,
         }
         self.history.append(row)
         self.lap_steps, self.lap_sums = 0, [0.0, 0.0]
-        if self.best is None or evaluation.top1 > self.best["accuracy"]:
-            self.best = {"step": steps, "accuracy": evaluation.top1}
+        if self.best is None or evaluation.accuracy > self.best["accuracy"]:
+            self.best = {"step": steps, "accuracy": evaluation.accuracy}
         return row
 
     def last_logs(self):
@@ -85,7 +85,7 @@ class Plan:
         batch_size: of the global batch.
         eval_split: what is evaluated on.
         eval_name: what that is called.
-        loss: by which it is, a key of `LOSSES`.
+        examination: how it is, as `examination` has it.
     """
 
     total_steps: int
@@ -95,4 +95,4 @@ class Plan:
     batch_size: int
     eval_split: object
     eval_name: str
-    loss: str
+    examination: object

@@ -9,12 +9,9 @@ import keras
 import tensorflow as tf
 from tqdm import tqdm
 
-from keras_vit.data.evaluation import evaluation_batches
 from keras_vit.data.images import UnreadableImageError
 from keras_vit.distribution import local_replicas, num_workers
-from keras_vit.evaluation import Tally
 from keras_vit.evaluation.forward import ForwardPass
-from keras_vit.preprocessing import carried_by
 from keras_vit.training.replicas import summed_over_workers
 
 MOST_FAILED_CHECKPOINTS = 3
@@ -53,7 +50,7 @@ class Loop:
         self.interruption = interruption
         self._save, self._failures, self._saved = save, 0, None
         self._alone = num_workers(strategy) == 1
-        self._forward = ForwardPass(state.model, strategy)
+        self._forward = ForwardPass(plan.examination.answer, strategy)
         self.callbacks = keras.callbacks.CallbackList(
             callbacks,
             model=state.model,
@@ -65,7 +62,7 @@ class Loop:
         """Goes on to the end of the run.
 
         Returns:
-            The last `Evaluation`.
+            The last evaluation.
 
         Raises:
             FloatingPointError: if a loss or gradient is not finite. Nothing
@@ -171,23 +168,20 @@ class Loop:
     def evaluate(self, callbacks=None):
         """Evaluates on the whole split, with the average if there is one."""
         callbacks = callbacks or keras.callbacks.CallbackList()
-        model, split = self.state.model, self.plan.eval_split
-        several = split.several
-        tally = Tally(model.output_shape[-1], self.plan.loss, several)
+        examination, split = self.plan.examination, self.plan.eval_split
+        tally = examination.tally(split)
         local = local_replicas(self.strategy)
         batch_size = -(-min(200, len(split)) // local) * local
         callbacks.on_test_begin()
         self.state.swap_average()
         try:
-            batches = evaluation_batches(
-                split, batch_size, model.input_shape[1:3], carried_by(model)
-            )
-            for number, (images, labels, weights) in enumerate(batches):
+            batches = examination.batches(split, batch_size)
+            for number, (inputs, labels, weights) in enumerate(batches):
                 if not self._forward.is_mine(number):
                     continue
                 callbacks.on_test_batch_begin(number)
                 real = weights > 0
-                tally.add(self._forward(images)[real], labels[real])
+                tally.add(self._forward(*inputs)[real], labels[real])
                 callbacks.on_test_batch_end(number, _logs_of(tally.result()))
                 if self._alone:
                     self._heed()
@@ -267,7 +261,7 @@ _OF_LOST_WORKERS = (
 
 
 def _logs_of(evaluation):
-    return {"accuracy": evaluation.top1, "loss": evaluation.loss}
+    return {"accuracy": evaluation.accuracy, "loss": evaluation.loss}
 
 
 def _progress_bar(plan, done):

@@ -1,4 +1,6 @@
-"""What a step minimises: images and targets -> losses and logits."""
+"""What a step minimises: images and targets -> losses and right answers."""
+
+import functools
 
 import keras
 import tensorflow as tf
@@ -18,12 +20,15 @@ def supervised(model, loss="softmax", label_smoothing=0.0):
 
     Returns:
         A function of images `(B, H, W, 3)` and targets `(B, K)` that runs the
-        model in training mode and gives losses `(B,)` and logits `(B, K)`.
+        model in training mode and gives losses `(B,)` and which answers are
+        right: 1 or 0, `(B,)`, where an image of several classes has several
+        right answers.
     """
 
     def objective(images, targets):
         logits = tf.cast(model(images, training=True), "float32")
-        return _labelled(loss, logits, targets, label_smoothing), logits
+        losses = _labelled(loss, logits, targets, label_smoothing)
+        return losses, _right(logits, targets)
 
     return objective
 
@@ -82,10 +87,29 @@ def distilled(
         else:
             losses = hard_distillation(of_teacher, told)
         labelled = _labelled(loss, of_labels, targets, label_smoothing)
-        logits = (of_labels + of_teacher) / 2
-        return share * losses + (1 - share) * labelled, logits
+        right = _right((of_labels + of_teacher) / 2, targets)
+        return share * losses + (1 - share) * labelled, right
 
     return objective
+
+
+def masked(model):
+    """Gives the objective of masked patch prediction.
+
+    Args:
+        model: a `MaskedPatchPrediction`.
+
+    Returns:
+        An objective as `supervised` gives it, of images and, in place of
+        targets, each image's draws; of several predictions in an image, the
+        share of the right ones counts.
+    """
+    return functools.partial(model.judged, training=True)
+
+
+def _right(logits, targets):
+    shown = tf.gather(targets, tf.argmax(logits, axis=-1), batch_dims=1)
+    return tf.cast(shown == tf.reduce_max(targets, axis=-1), "float32")
 
 
 def _labelled(loss, logits, targets, label_smoothing):

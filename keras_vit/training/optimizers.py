@@ -15,7 +15,7 @@ import tensorflow as tf
 NOT_DECAYED = (
     *("bias", "gamma", "beta", "class_token", "distillation_token", "registers"),
     *("probe", "position_embedding", "position_embedding_x", "position_embedding_y"),
-    "offset_embedding",
+    *("offset_embedding", "mask_embedding"),
 )
 DECAY_FOLLOWS = ("rate", "schedule")
 

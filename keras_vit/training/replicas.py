@@ -26,8 +26,8 @@ def summed_over_workers(tally, strategy):
         return
     local = local_replicas(strategy)  # each adds the same
     summed = _sum(tally.numbers / local, strategy)
-    # A sum of losses is no whole number, all others are.
-    tally.numbers[:] = np.append(np.round(summed[:-1]), summed[-1])
+    whole = np.round(summed)  # as counts are, and have to stay
+    tally.numbers[:] = np.where(np.abs(summed - whole) < 1e-6, whole, summed)
 
 
 def wait_for_all(strategy):

@@ -1,6 +1,7 @@
 """A run: train, evaluate, and leave everything in a folder."""
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from keras_vit.training.arguments import (
     resolved,
     teacher_in_scope,
 )
+from keras_vit.training.examination import MaskedPatchEvaluation
 from keras_vit.training.feed import Feed
 from keras_vit.training.folder import FINISHED, claim, write_json
 from keras_vit.training.journal import Journal, Plan
@@ -40,18 +42,21 @@ class Run:
     """What a training run leaves.
 
     Attributes:
-        model: the trained Keras model.
+        model: the trained Keras model; without a head where no labels were
+            learnt.
         history: a dict of numbers for each evaluation, by default each epoch.
-        evaluation: the trained model on the whole evaluation split.
+        evaluation: the trained model on the whole evaluation split; of masked
+            patches, where those were learnt.
         folder: where the run's files lie.
-        saved_model: the folder of the exported SavedModel.
+        saved_model: the folder of the exported SavedModel; `None` where no
+            labels were learnt.
     """
 
     model: keras.Model
     history: list[dict]
-    evaluation: Evaluation
+    evaluation: Evaluation | MaskedPatchEvaluation
     folder: pathlib.Path
-    saved_model: pathlib.Path
+    saved_model: pathlib.Path | None
 
 
 def train(
@@ -82,7 +87,8 @@ def train(
     Args:
         recipe: a key of `keras_vit.recipes.RECIPES`, or a `Recipe`.
         model: a Keras model with one logit for each class, a factory's name,
-            or the path of a saved model. The recipe's own by default.
+            or the path of a saved model, also of one that was pre-trained
+            without labels. The recipe's own by default.
         dataset: what `keras_vit.data.load` takes: a name, a folder of images,
             an archive, a table; or a `keras_vit.data.Dataset`. The recipe's
             own by default.
@@ -179,6 +185,8 @@ class _Training:
         self.chief = distribution.is_chief(strategy)
         self.train_split = dataset.part(recipe.train_split)
         count = len(self.train_split)
+        building.prepare(model, recipe)
+        self.trained = building.trained_model(model, recipe)
         self.plan = Plan(
             total_steps=recipe.total_steps(count),
             lap_steps=recipe.evaluation_interval(count),
@@ -187,19 +195,21 @@ class _Training:
             batch_size=recipe.batch_size,
             eval_split=dataset.part(recipe.eval_split),
             eval_name=recipe.eval_split,
-            loss=recipe.loss,
+            examination=building.build_examination(self.trained, model, recipe, seed),
         )
         # As all of this, refuses what does not fit.
-        _check_loss(self.train_split, recipe.loss)
+        if self.learns_labels():
+            _check_loss(self.train_split, recipe.loss)
         replicas = strategy.num_replicas_in_sync
         check_batch_size(self.train_split, recipe.batch_size, replicas, recipe.repeats)
         self.augmentation = building.augmentation_of(recipe)
-        building.prepare(model, recipe)
-        optimizer = building.build_optimizer(model, recipe, self.plan.total_steps)
-        self.state = TrainingState(model, optimizer, averaged=recipe.ema > 0)
+        optimizer = building.build_optimizer(
+            self.trained, recipe, self.plan.total_steps
+        )
+        self.state = TrainingState(self.trained, optimizer, averaged=recipe.ema > 0)
         self.step = training_step(
             self.state,
-            building.build_objective(model, recipe, teacher),
+            building.build_objective(self.trained, recipe, teacher),
             strategy,
             global_batch=recipe.batch_size,
             seed=seed,
@@ -208,6 +218,10 @@ class _Training:
             ema=recipe.ema,
             jit_compile=jit_compile,
         )
+
+    def learns_labels(self):
+        """Whether the run trains a classifier."""
+        return self.recipe.masked_patches == "none"
 
     def feed(self, journal):
         """What gives the batches."""
@@ -222,6 +236,7 @@ class _Training:
             num_classes=self.dataset.num_classes,
             seed=self.seed,
             augmentation=self.augmentation,
+            draws=0 if self.learns_labels() else self.trained.num_draws,
         )
 
     def run(self, callbacks, heard, objects):
@@ -282,32 +297,44 @@ class _Training:
             self.folder.write_history(journal["history"])
 
     def finish(self, given, evaluation, history, heard):
-        """Leaves model, figures, sample images and export, each whole."""
+        """Leaves model, figures, sample images and export, each whole.
+
+        Of a model that has learnt no labels, and so is no classifier, the
+        model, the figure and the evaluation.
+        """
         model = self._model_of_one_device(given)
         path, finished = self.folder.path, self.folder.finished()
         if finished is None and self.chief:
-            names = self.dataset.class_names
+            names = self.dataset.class_names if self.learns_labels() else None
             save_model(model, path / "model.keras", names)
             figure = figures.learning_curves(history)
             figures.write(figure, path / "learning_curves.png")
-            write_report(evaluation, names, path)
-            write_samples(path / "images", self.dataset)
-            if heard:
-                heard.end()
-            saved_model = export(
-                model,
-                pathlib.Path("savedmodels") / path.resolve().name,
-                class_names=names,
-                split=spread(self.plan.eval_split, EXPORT_IMAGES),
-                source=f"{self.dataset.name}, {self.recipe.eval_split}",
-            )
-            finished = {
-                "saved_model": str(saved_model),
-                "steps": self.state.steps_taken(),
-            }
+            saved_model = None
+            if self.learns_labels():
+                saved_model = str(self._leave_classifier(model, evaluation, heard))
+            else:
+                write_json(path / "evaluation.json", dataclasses.asdict(evaluation))
+            finished = {"saved_model": saved_model, "steps": self.state.steps_taken()}
             write_json(path / FINISHED, finished)
-        saved_model = finished and pathlib.Path(finished["saved_model"])
-        return Run(model, history, evaluation, path, saved_model)
+        saved_model = finished and finished["saved_model"]
+        return Run(
+            model, history, evaluation, path, saved_model and pathlib.Path(saved_model)
+        )
+
+    def _leave_classifier(self, model, evaluation, heard):
+        """Leaves report, sample images and export, and tells where the last lies."""
+        path, names = self.folder.path, self.dataset.class_names
+        write_report(evaluation, names, path)
+        write_samples(path / "images", self.dataset)
+        if heard:
+            heard.end()
+        return export(
+            model,
+            pathlib.Path("savedmodels") / path.resolve().name,
+            class_names=names,
+            split=spread(self.plan.eval_split, EXPORT_IMAGES),
+            source=f"{self.dataset.name}, {self.recipe.eval_split}",
+        )
 
     def _model_of_one_device(self, given):
         """The trained model as it can be saved: a given one, or one made anew."""
