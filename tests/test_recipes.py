@@ -11,6 +11,7 @@ from keras_vit.training.building import build_model
 from keras_vit.training.losses import LOSSES
 from keras_vit.training.objectives import DISTILLATIONS
 from keras_vit.training.optimizers import DECAY_FOLLOWS
+from keras_vit.training.patch_targets import TARGETS
 from keras_vit.training.schedules import DECAYS
 
 
@@ -39,6 +40,7 @@ def test_the_words_of_settings_are_those_of_the_tables_behind_them():
     assert recipes.recipe.CHOICES["loss"] == (*LOSSES,)
     assert recipes.recipe.CHOICES["distillation"] == ("none", *DISTILLATIONS)
     assert recipes.recipe.CHOICES["crop"] == CROPS
+    assert recipes.recipe.CHOICES["masked_patches"] == ("none", *TARGETS)
 
 
 # Table 4 and section B.1.1 of the ViT paper, and the authors' code.
@@ -61,6 +63,29 @@ def test_fine_tuning_is_that_of_the_paper(name, steps, dev):
     tried = recipes.get(f"paper/finetune_{name}_dev")
     assert tried.train_split == f"train[:{dev}%]"
     assert tried.eval_split == f"train[{dev}%:]"
+
+
+# Section B.1.2 of the ViT paper.
+@pytest.mark.parametrize(
+    ("name", "steps"), [("jft", 1_000_000), ("imagenet2012", 100_000)]
+)
+def test_masked_patch_prediction_is_that_of_the_paper(name, steps):
+    recipe = recipes.get(f"paper/masked_patches_{name}_vit_b16")
+    assert (recipe.model, recipe.image_size) == ("ViT_B16", 224)
+    assert (recipe.total_steps(1), recipe.batch_size) == (steps, 4096)
+    assert (recipe.optimizer, recipe.base_lr) == ("adam", 2e-4)
+    assert (recipe.warmup_steps, recipe.decay) == (10_000, "cosine")
+    assert recipe.masked_patches == "mean_color"
+
+
+def test_settings_of_labels_are_refused_where_none_are_learnt():
+    recipe = recipes.get("fashion_mnist_masked")
+    for setting in ("mixup=0.2", "cutmix=1", "label_smoothing=0.1", "head_bias=-10"):
+        name = setting.partition("=")[0]
+        with pytest.raises(ValueError, match=f"so without {name}. Received: masked"):
+            recipes.override(recipe, [setting])
+    with pytest.raises(ValueError, match="so without distillation"):
+        recipes.override(recipe, ["distillation=soft"])
 
 
 def test_settings_of_every_kind_are_read():

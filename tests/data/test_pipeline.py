@@ -184,6 +184,23 @@ def test_an_images_augmentation_does_not_depend_on_the_batch_size(rng):
         np.testing.assert_array_equal(streams[0], other)
 
 
+def test_images_come_with_numbers_of_their_places_in_place_of_targets():
+    """Which no batch size, slice or step at which the stream is entered changes."""
+    split, options = numbered(20), {"draws": 7, "changed": {"flip": True}}
+    whole = stream(split, 8, 5, **options)
+    images, numbers = (np.concatenate(part) for part in zip(*whole, strict=True))
+    assert numbers.shape == (40, 7)
+    assert 0 <= numbers.min() < 0.1 < 0.9 < numbers.max() < 1
+    assert len(np.unique(numbers)) > 270  # no number twice, or hardly
+    same(stream(split, 8, 3, first_step=2, **options), whole[2:])
+    by_four = stream(split, 4, 10, **options)
+    np.testing.assert_array_equal(np.concatenate([n for _, n in by_four]), numbers)
+    second = stream(split, 8, 5, share=Share(1, 1, 2), **options)
+    same(second, [(images[4:], numbers[4:]) for images, numbers in whole])
+    labels = np.concatenate(labels_of(stream(split, 8, 5)))
+    np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
+
+
 def test_images_keep_their_labels():
     for images, targets in stream(numbered(20), 7, 5, {"flip": True}):
         np.testing.assert_array_equal(images[:, 0, 0, 0], targets.argmax(1))

@@ -26,7 +26,8 @@ import keras_vit  # noqa: E402
 from keras_vit import distribution, model, recipes  # noqa: E402
 from keras_vit.data import Dataset, Split  # noqa: E402
 from keras_vit.data.augmentation import Augmentation  # noqa: E402
-from keras_vit.training.objectives import supervised  # noqa: E402
+from keras_vit.training.masked_patches import MaskedPatchPrediction  # noqa: E402
+from keras_vit.training.objectives import masked, supervised  # noqa: E402
 from keras_vit.training.optimizers import SGD, Adam, Optimizer  # noqa: E402
 from keras_vit.training.replicas import distributed_batches  # noqa: E402
 from keras_vit.training.schedules import LearningRate  # noqa: E402
@@ -36,7 +37,7 @@ BATCH = 32
 strategy = distribution.strategy("one" if kind == "micro" else kind)
 
 
-def made(build, rule, schedule, averaged=False, **options):
+def made(build, rule, schedule, averaged=False, objective=supervised, **options):
     """A model with weights from NumPy, its state and its step."""
     rng = np.random.default_rng(1)
     with strategy.scope():
@@ -50,7 +51,7 @@ def made(build, rule, schedule, averaged=False, **options):
             network.trainable_variables, rule, schedule, weight_decay=0.05
         )
         state = TrainingState(network, optimizer, averaged)
-        step = training_step(state, supervised(network), strategy, **options)
+        step = training_step(state, objective(network), strategy, **options)
     return state, step
 
 
@@ -195,6 +196,30 @@ def trained_with_adam():
     return {f"adam {name}": one.numpy() for name, one in state.variables().items()}
 
 
+def trained_by_masked_patches():
+    """What is corrupted follows from an image's place, whoever has it."""
+    rng = np.random.default_rng(0)
+    state, step = made(
+        lambda: MaskedPatchPrediction(model.ViT(16, 4, 1, 2, 16, 32, num_classes=5)),
+        SGD(),
+        LearningRate(0.05, 10, warmup_steps=2),
+        objective=masked,
+        global_batch=8,
+        clip_norm=1.0,
+        micro_batches=4 if kind == "micro" else 1,
+    )
+    split = Split(rng.integers(0, 256, (40, 16, 16, 3), np.uint8), np.arange(40) % 5)
+    batches = distributed_batches(
+        strategy, split, 8, (16, 16), 5, seed=3, draws=state.model.num_draws
+    )
+    losses = [
+        step(*batch)["loss"].numpy()
+        for _, batch in zip(range(6), batches, strict=False)
+    ]
+    weights = {f"masked {one.path}": one.numpy() for one in state.optimizer.weights}
+    return weights | {"masked losses": losses}
+
+
 def of_a_given_model(folder):
     """A user's own model, made before there was a strategy, and one not to be."""
     rng = np.random.default_rng(0)
@@ -226,6 +251,7 @@ def of_a_given_model(folder):
 
 results = trained() | {"masks": masks(0), "again": masks(0), "other": masks(1)}
 results |= trained_with_adam() | {"poisoned": poisoned()}
+results |= trained_by_masked_patches()
 if kind != "multiworker":
     os.chdir(os.path.dirname(out))
     results |= of_a_given_model(out + ".folder")

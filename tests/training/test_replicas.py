@@ -122,6 +122,19 @@ def test_a_model_made_before_the_strategy_is_trained_as_on_one_device(results, w
         )
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_the_same_patches_are_corrupted_as_on_one_device(results, way):
+    one, other = results["one"], results[way]
+    names = [name for name in one if name.startswith("masked ")]
+    assert len(names) > 20
+    assert one["masked losses"][-1] < one["masked losses"][0]
+    for name in names:
+        scale = np.abs(one[name]).max()
+        np.testing.assert_allclose(
+            other[name] / scale, one[name] / scale, atol=2e-6, err_msg=name
+        )
+
+
 @pytest.mark.parametrize("way", ["one", "mirrored 2", "mirrored 4"])
 def test_statistics_of_batches_are_refused_on_several_replicas(results, way):
     assert results[way]["refused"] == (way != "one")
