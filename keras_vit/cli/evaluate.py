@@ -22,7 +22,7 @@ def define(values):
     flags.DEFINE_string(
         "model", None, "A run's folder, a .keras file or a SavedModel.", **options
     )
-    dataset_flags.define(values, "Whose test split", "fashion_mnist_sample")
+    dataset_flags.define(values, "Whose test split, by default the run's own")
     flags.DEFINE_list(
         "what",
         [],
@@ -106,7 +106,10 @@ def _context(values):
     if values.strategy != "one":  # before anything else of TensorFlow
         strategy = distribution.strategy(values.strategy)
     classifier = load_classifier(values.model)
-    dataset = load(values.dataset, **dataset_flags.arguments(values))
+    name = (
+        values.dataset or dataset_flags.of_run(values.model) or "fashion_mnist_sample"
+    )
+    dataset = load(name, **dataset_flags.arguments(values))
     labels = values.labels and read_labels(
         values.labels,
         dataset,
