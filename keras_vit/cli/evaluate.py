@@ -137,4 +137,7 @@ def _lines(name, part):
         f"({100 * row['low']:.2f} to {100 * row['high']:.2f})"
         for label, row in (("top-1", found["top1"]), ("top-5", found["top5"]))
     ]
+    if "mean_average_precision" in found:
+        value = found["mean_average_precision"]["value"]
+        lines.append(f"  mAP    {100 * value:.2f} %")
     return "\n".join([*lines, f"  loss   {found['loss']['value']:.4f}"])
