@@ -97,7 +97,7 @@ def _context(values):
     from keras_vit import distribution
     from keras_vit.data import load
     from keras_vit.evaluation.context import Context
-    from keras_vit.evaluation.labels import read_labels
+    from keras_vit.evaluation.labels import check_order, read_labels
     from keras_vit.model_files import load_classifier
     from keras_vit.preprocessing import resolve
 
@@ -116,15 +116,22 @@ def _context(values):
         classifier.model.output_shape[-1],
         classifier.class_names,
     )
-    return Context(
+    other = load_classifier(values.compare) if values.compare else None
+    context = Context(
         classifier.model,
         dataset,
-        other=values.compare and load_classifier(values.compare).model,
+        other=other and other.model,
         labels=labels,
         batch_size=values.batch_size,
         preprocessing=preprocessing,
         strategy=strategy,
     )
+    if context.subset is None:
+        check_order(values.model, classifier.class_names, dataset.class_names)
+    if other:
+        expected = classifier.class_names if context.subset else dataset.class_names
+        check_order(values.compare, other.class_names, expected)
+    return context
 
 
 def _lines(name, part):
