@@ -55,8 +55,8 @@ def of_run(model):
     Raises:
         ValueError: if the run had data that has no name.
     """
-    from keras_vit.training.folder import CONFIG, read_config
+    from keras_vit.training.folder import CONFIG, read_dataset
 
     path = pathlib.Path(model)
     config = (path if path.is_dir() else path.parent) / CONFIG
-    return read_config(config)[0].dataset if config.is_file() else None
+    return read_dataset(config) if config.is_file() else None

@@ -22,7 +22,7 @@ def define(values):
     flags.DEFINE_string(
         "model", None, "A run's folder, a .keras file or a SavedModel.", **options
     )
-    dataset_flags.define(values, "Whose test split", "fashion_mnist_sample")
+    dataset_flags.define(values, "Whose test split, by default the run's own")
     flags.DEFINE_list(
         "what",
         [],
@@ -97,7 +97,7 @@ def _context(values):
     from keras_vit import distribution
     from keras_vit.data import load
     from keras_vit.evaluation.context import Context
-    from keras_vit.evaluation.labels import read_labels
+    from keras_vit.evaluation.labels import check_order, read_labels
     from keras_vit.model_files import load_classifier
     from keras_vit.preprocessing import resolve
 
@@ -106,22 +106,32 @@ def _context(values):
     if values.strategy != "one":  # before anything else of TensorFlow
         strategy = distribution.strategy(values.strategy)
     classifier = load_classifier(values.model)
-    dataset = load(values.dataset, **dataset_flags.arguments(values))
+    name = (
+        values.dataset or dataset_flags.of_run(values.model) or "fashion_mnist_sample"
+    )
+    dataset = load(name, **dataset_flags.arguments(values))
     labels = values.labels and read_labels(
         values.labels,
         dataset,
         classifier.model.output_shape[-1],
         classifier.class_names,
     )
-    return Context(
+    other = load_classifier(values.compare) if values.compare else None
+    context = Context(
         classifier.model,
         dataset,
-        other=values.compare and load_classifier(values.compare).model,
+        other=other and other.model,
         labels=labels,
         batch_size=values.batch_size,
         preprocessing=preprocessing,
         strategy=strategy,
     )
+    if context.subset is None:
+        check_order(values.model, classifier.class_names, dataset.class_names)
+    if other:
+        expected = classifier.class_names if context.subset else dataset.class_names
+        check_order(values.compare, other.class_names, expected)
+    return context
 
 
 def _lines(name, part):
@@ -134,4 +144,7 @@ def _lines(name, part):
         f"({100 * row['low']:.2f} to {100 * row['high']:.2f})"
         for label, row in (("top-1", found["top1"]), ("top-5", found["top5"]))
     ]
+    if "mean_average_precision" in found:
+        value = found["mean_average_precision"]["value"]
+        lines.append(f"  mAP    {100 * value:.2f} %")
     return "\n".join([*lines, f"  loss   {found['loss']['value']:.4f}"])

@@ -38,7 +38,7 @@ class Context:
     _kept: dict = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
-        for num_classes in self._numbers_of_classes():
+        for _, num_classes in self._numbers_of_classes():
             if self.subset is not None and num_classes != self.subset.num_classes:
                 raise ValueError(
                     f"The file of labels is for a model of {self.subset.num_classes} "
@@ -50,18 +50,22 @@ class Context:
 
         Its features can be measured all the same.
         """
-        for num_classes in self._numbers_of_classes():
+        for which, num_classes in self._numbers_of_classes():
             if self.subset is None and num_classes != self.dataset.num_classes:
                 return (
-                    f"The model has {num_classes} classes, {self.dataset.name} has "
+                    f"The {which} has {num_classes} classes, {self.dataset.name} has "
                     f"{self.dataset.num_classes}. A file of labels can say which are "
                     "which"
                 )
         return None
 
     def _numbers_of_classes(self):
-        models = self.model, self.other
-        return [model.output_shape[-1] for model in models if model is not None]
+        models = {"model": self.model, "other model": self.other}
+        return [
+            (which, model.output_shape[-1])
+            for which, model in models.items()
+            if model is not None
+        ]
 
     @property
     def subset(self):

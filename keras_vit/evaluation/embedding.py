@@ -40,7 +40,7 @@ def embed(features, seed=0):
         seed: of what t-SNE draws.
 
     Returns:
-        An `Embedding`.
+        An `Embedding`; of images with the same features, one with all at 0.
 
     Raises:
         ValueError: for fewer images or features.
@@ -56,6 +56,9 @@ def embed(features, seed=0):
             f"Expected two features or more of {FEWEST_IMAGES} images or more, (N, D). "
             f"Received: {features.shape}"
         )
+    if (features == features[0]).all():  # which no estimator takes
+        nowhere = np.zeros((len(features), 2), np.float32)
+        return Embedding(nowhere, (0.0, 0.0), nowhere)
     count = min(COMPONENTS, *features.shape)
     places, shares = principal_components(features, count, seed)
     first, second = (float(share) for share in shares[:2])

@@ -42,27 +42,35 @@ def interval(values, seed=0):
             "Expected a value for each image, of shape (N,), and N of at least 1. "
             f"Received: shape {values.shape}"
         )
-    different, counts = np.unique(values, return_counts=True)
-    shares, draws = counts / len(values), np.random.default_rng(seed)
-    step = max(AT_ONCE // len(different), 1)
-    means = [
-        draws.multinomial(len(values), shares, min(step, REPEATS - done)) @ different
-        for done in range(0, REPEATS, step)
-    ]
-    tails = (50 * (1 - SHARE), 50 * (1 + SHARE))
-    low, high = np.percentile(np.concatenate(means) / len(values), tails)
-    return float(low), float(high)
+    return _interval(*np.unique(values, return_counts=True), seed)
 
 
 def share_interval(right, count, seed=0):
     """The `interval` of a share: of `right` images among `count`.
+
+    It takes no memory for them, however many.
 
     Example:
 
     >>> share_interval(80, 100) == interval([True] * 80 + [False] * 20)
     True
     """
-    return interval(np.repeat([1, 0], [right, count - right]), seed)
+    counts = np.array([count - right, right])
+    there = counts > 0
+    return _interval(np.array([0.0, 1.0])[there], counts[there], seed)
+
+
+def _interval(different, counts, seed):
+    """The interval of values that differ, each of which comes so many times."""
+    count, draws = int(counts.sum()), np.random.default_rng(seed)
+    step = max(AT_ONCE // len(different), 1)
+    means = [
+        draws.multinomial(count, counts / count, min(step, REPEATS - done)) @ different
+        for done in range(0, REPEATS, step)
+    ]
+    tails = (50 * (1 - SHARE), 50 * (1 + SHARE))
+    low, high = np.percentile(np.concatenate(means) / count, tails)
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,35 @@ def read_labels(path, dataset, num_classes, class_names=None):
     )
 
 
+def check_order(model, class_names, expected):
+    """Refuses a model whose classes are those that are expected, in another order.
+
+    Each of its right answers would count as a wrong one. Classes of other names
+    may be the same ones.
+
+    Args:
+        model: what it is called.
+        class_names: of the model's classes; `None` where none are known.
+        expected: such names.
+
+    Raises:
+        ValueError: naming the first class that stands elsewhere.
+
+    Example:
+
+    >>> check_order("a model", ("cat", "dog"), ("cat", "dog"))
+    """
+    given, expected = tuple(class_names or ()), tuple(expected or ())
+    if given == expected or sorted(given) != sorted(expected):
+        return
+    pairs = enumerate(zip(given, expected, strict=True))
+    place, (mine, other) = next(one for one in pairs if one[1][0] != one[1][1])
+    raise ValueError(
+        f"The classes of {model} stand in another order. Expected as number {place}: "
+        f"{other!r}. Received: {mine!r}"
+    )
+
+
 def _real_labels(content, path, dataset, num_classes):
     split = dataset.test
     if len(content) != len(split):
@@ -137,6 +166,11 @@ def _places(split):
 
 def _subset(content, path, dataset, num_classes, class_names):
     names = dataset.class_names
+    if dataset.test.several:
+        raise ValueError(
+            f"Expected for {path}, which has classes of a model, images of one class "
+            f"each. Received: {dataset.name}, whose images can have several"
+        )
     missing = [name for name in names if name not in content]
     unknown = [name for name in content if name not in names]
     if missing or unknown:

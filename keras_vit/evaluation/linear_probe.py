@@ -122,9 +122,9 @@ class _Probe:
 
 def lacks_linear(context):
     """Why a `Context` cannot be measured so, if not."""
-    reason = lacks(context)
-    if reason is None and len(np.unique(context.dataset.train.labels)) < 2:
-        return "the training images are all of one class"
+    reason, labels = lacks(context), context.dataset.train.labels
+    if reason is None and len(np.unique(labels[_kept_and_dev(context)[0]])) < 2:
+        return "the training images to fit to are all of one class"
     return reason
 
 
@@ -162,12 +162,20 @@ def linear_part(context):
 def _apart(context):
     """What to fit to, what to choose by, and what the latter is."""
     features, labels = context.features_and_labels("train")
+    kept, held_out = _kept_and_dev(context)
+    train = features[kept], labels[kept]
     if context.dataset.validation is not None:
-        dev = context.features_and_labels("validation")
-        return (features, labels), dev, "the validation split"
-    order = np.random.default_rng(context.seed).permutation(len(labels))
-    count = max(len(labels) // DEV_SHARE, 1)
-    held_out, kept = np.sort(order[:count]), np.sort(order[count:])
+        return train, context.features_and_labels("validation"), "the validation split"
     dev = features[held_out], labels[held_out]
+    count = len(held_out)
     source = f"{count:,} training images, which it was then fitted to as well"
-    return (features[kept], labels[kept]), dev, source
+    return train, dev, source
+
+
+def _kept_and_dev(context):
+    """The training images to fit to, and those that are held out for the search."""
+    count, share = len(context.dataset.train), 0
+    if context.dataset.validation is None:
+        share = max(count // DEV_SHARE, 1)
+    order = np.random.default_rng(context.seed).permutation(count)
+    return np.sort(order[share:]), np.sort(order[:share])

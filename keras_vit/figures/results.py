@@ -125,8 +125,8 @@ def reliability_diagram(whole, bins):
         _forecasts(lower, mine, row["forecasts"])
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2)
-    grid[0, 0].set_ylabel("Came true (%)")
-    grid[1, 0].set_ylabel("Forecasts (%)")
+    grid[0, 0].set_ylabel("Accuracy (%)")
+    grid[1, 0].set_ylabel("Predictions (%)")
     return figure
 
 

@@ -136,20 +136,40 @@ def read_config(path):
         ValueError: if it is no such file, or the run's model or data were
             objects in Python, which a file cannot name.
     """
-    try:
-        config = json.loads(pathlib.Path(path).read_text())
-        recipe, seed = recipes.Recipe(**config["recipe"]), config["seed"]
-        objects = config["given_in_python"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"Expected the {CONFIG} of a run. Received: {path} ({error})"
-        ) from error
+    recipe, seed, objects = _read_config(path)
     if objects:
         raise ValueError(
             f"{path} cannot repeat its run, whose {', '.join(objects)} was given in "
             "Python."
         )
     return recipe, seed
+
+
+def read_dataset(path):
+    """Gives the name of the data set that a run's `config.json` has.
+
+    Raises:
+        ValueError: if it is no such file, or the data were an object in Python.
+    """
+    recipe, _, objects = _read_config(path)
+    if "dataset" in objects:
+        raise ValueError(
+            f"{path} does not name the data of its run, which were given in Python: "
+            "name a data set."
+        )
+    return recipe.dataset
+
+
+def _read_config(path):
+    """The recipe, the seed, and what was given in Python."""
+    try:
+        config = json.loads(pathlib.Path(path).read_text())
+        recipe, seed = recipes.Recipe(**config["recipe"]), config["seed"]
+        return recipe, seed, config["given_in_python"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"Expected the {CONFIG} of a run. Received: {path} ({error})"
+        ) from error
 
 
 def claim(folder, name, recipe, seed):

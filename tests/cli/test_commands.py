@@ -228,6 +228,23 @@ def test_a_model_of_more_classes_is_evaluated_on_some_of_them(trained, capsys):
     assert content["class_names"] == ["cat", "dog"]
 
 
+def test_of_images_with_several_classes_the_mean_average_precision_is_told(capsys):
+    for name in "ab":
+        picture(f"{name}.png")
+    pathlib.Path("pets.csv").write_text(
+        "image,label,split\na.png,cat;dog,train\nb.png,dog,test\n"
+    )
+    save_model(tiny_vit(image_size=28, num_classes=2), "m/model.keras", ("dog", "cat"))
+    run = ["evaluate", "--model=m", "--dataset=pets.csv", "--folder=out"]
+    assert main(run) == 2
+    assert "number 0: 'cat'. Received: 'dog'" in capsys.readouterr().err
+    save_model(tiny_vit(image_size=28, num_classes=2), "m/model.keras", ("cat", "dog"))
+    assert main(run) == 0
+    value = json.loads(pathlib.Path("out/evaluation.json").read_text())
+    expected = f"mAP    {100 * value['mean_average_precision']:.2f} %"
+    assert expected in capsys.readouterr().out
+
+
 def test_a_preprocessing_of_its_own_changes_the_answers(trained, capsys):
     answers = {}
     for preprocessing in ("vit_jax", "timm:0.5"):

@@ -1,9 +1,13 @@
+import dataclasses
+import json
+
 import pytest
 
 import keras_vit.data
 import keras_vit.model_files
 import keras_vit.training
 from keras_vit.cli import main
+from keras_vit.recipes import RECIPES
 
 GIVEN = ["--dataset=a.zip", "--data_dir=room", "--download", "--noexif_orientation"]
 NAMED = {"data_dir": "room", "download": True, "exif_orientation": False}
@@ -41,6 +45,28 @@ def test_evaluate_hands_on_what_the_flags_say(monkeypatch, flags, expected):
     monkeypatch.setattr(keras_vit.model_files, "load_classifier", lambda _: _Model)
     assert main(["evaluate", "--model=x", *flags]) == 2
     assert seen == [expected]
+
+
+def test_evaluate_takes_the_data_set_of_the_run_if_none_is_named(
+    monkeypatch, tmp_path, capsys
+):
+    seen = []
+
+    def load(name, **arguments):
+        seen.append(name)
+        raise ValueError("seen")
+
+    monkeypatch.setattr(keras_vit.data, "load", load)
+    monkeypatch.setattr(keras_vit.model_files, "load_classifier", lambda _: _Model)
+    recipe = dataclasses.asdict(RECIPES["fashion_mnist"]) | {"dataset": "cifar10"}
+    for objects in (["model"], ["dataset"]):
+        config = {"recipe": recipe, "seed": 0, "given_in_python": objects}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        assert main(["evaluate", f"--model={tmp_path}"]) == 2
+        error = capsys.readouterr().err
+        assert ("name a data set" in error) == ("dataset" in objects)
+    assert main(["evaluate", f"--model={tmp_path}", "--dataset=a.zip"]) == 2
+    assert seen == ["cifar10", "a.zip"]
 
 
 class _Model:

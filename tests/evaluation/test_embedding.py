@@ -36,3 +36,9 @@ def test_neighbours_stay_neighbours_and_places_the_same(features):
 def test_too_few_images_are_refused():
     with pytest.raises(ValueError, match=r"4 images or more.*\(3, 8\)"):
         embed(np.zeros((3, 8)))
+
+
+def test_images_with_the_same_features_have_the_same_place():
+    found = embed(np.full((20, 8), 3.5))
+    assert found.shares == (0, 0)
+    assert not found.components.any() and not found.neighbourhood.any()

@@ -28,6 +28,14 @@ def test_the_interval_is_that_of_images_drawn_one_by_one(rng, kind, monkeypatch)
     np.testing.assert_allclose(interval(values), expected, atol=0.017)
 
 
+def test_the_interval_of_a_share_is_that_of_its_images_however_many():
+    for right, count in ((0, 7), (7, 7), (3, 7), (613, 1000)):
+        values = np.arange(count) < right
+        assert share_interval(right, count, seed=3) == interval(values, seed=3)
+    low, high = share_interval(3 * 10**11, 10**12)  # which no memory would hold
+    assert low == pytest.approx(0.3, abs=1e-5) == high
+
+
 def test_an_interval_holds_the_truth_19_times_out_of_20(rng):
     holds = [
         low <= 0.8 <= high

@@ -6,7 +6,7 @@ from scipy.special import log_softmax, logsumexp
 
 from keras_vit.data import Dataset, Files, Split
 from keras_vit.evaluation import Answers, read_labels
-from keras_vit.evaluation.labels import RealLabels, Subset
+from keras_vit.evaluation.labels import RealLabels, Subset, check_order
 
 
 def dataset(labels, class_names, names=None):
@@ -91,3 +91,17 @@ def test_an_unknown_name_is_refused_where_names_are_known(tmp_path):
     path = written(tmp_path / "map.json", {"cat": "tabby", "dog": "poodle"})
     with pytest.raises(ValueError, match="numbers or names .*'dog'"):
         read_labels(path, dataset([0, 1], ("cat", "dog")), 2, ("tabby", "pug"))
+
+
+def test_some_of_a_models_classes_are_taken_for_images_of_one_class_alone(tmp_path):
+    path = written(tmp_path / "map.json", {"cat": 1, "dog": 0})
+    pets = dataset([[0, 1], [1, 1]], ("cat", "dog"))
+    with pytest.raises(ValueError, match="pets, whose images can have several"):
+        read_labels(path, pets, 8)
+
+
+def test_the_same_classes_in_another_order_are_refused():
+    with pytest.raises(ValueError, match="of x .* number 1: 'dog'. Received: 'owl'"):
+        check_order("x", ("cat", "owl", "dog"), ("cat", "dog", "owl"))
+    for class_names in (("cat", "dog"), ("chat", "chien"), None):
+        check_order("x", class_names, ("cat", "dog"))

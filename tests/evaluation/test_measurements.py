@@ -261,6 +261,13 @@ def test_a_probe_without_a_validation_split_takes_a_fifth_of_training(frozen):
     assert "chosen on 24 training images" in part.title
 
 
+def test_a_probe_is_left_out_if_too_few_images_stay_to_fit_to(frozen):
+    some = frozen.dataset.train.subset(slice(0, 2))  # one of them is held out
+    dataset = Dataset("pets", some, frozen.dataset.test, NAMES)
+    _, left_out = chosen(["all"], Context(frozen.model, dataset))
+    assert "to fit to are all of one class" in left_out["linear"]
+
+
 def test_features_say_nothing_without_the_layer_or_with_several_classes(
     context, several, rng, frozen
 ):
