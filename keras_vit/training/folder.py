@@ -136,20 +136,37 @@ def read_config(path):
         ValueError: if it is no such file, or the run's model or data were
             objects in Python, which a file cannot name.
     """
-    try:
-        config = json.loads(pathlib.Path(path).read_text())
-        recipe, seed = recipes.Recipe(**config["recipe"]), config["seed"]
-        objects = config["given_in_python"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"Expected the {CONFIG} of a run. Received: {path} ({error})"
-        ) from error
+    recipe, seed, objects = _read(path)
     if objects:
         raise ValueError(
             f"{path} cannot repeat its run, whose {', '.join(objects)} was given in "
             "Python."
         )
     return recipe, seed
+
+
+def dataset_of(path):
+    """Gives the name of the data set of a run, by its `config.json`.
+
+    Raises:
+        ValueError: if it is no such file, or the data were an object in
+            Python, which has no name.
+    """
+    recipe, _, objects = _read(path)
+    if "dataset" in objects:
+        raise ValueError(f"{path} names no data set, which was given in Python.")
+    return recipe.dataset
+
+
+def _read(path):
+    try:
+        config = json.loads(pathlib.Path(path).read_text())
+        recipe = recipes.Recipe(**config["recipe"])
+        return recipe, config["seed"], config["given_in_python"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"Expected the {CONFIG} of a run. Received: {path} ({error})"
+        ) from error
 
 
 def claim(folder, name, recipe, seed):
