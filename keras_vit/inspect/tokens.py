@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vit.inspect.attention import blocks_of
+from keras_vit.inspect.attention import blocks_of, images_for
 from keras_vit.inspect.batches import batches_of
 from keras_vit.inspect.inspector import inspector
 
@@ -32,8 +32,8 @@ def token_norms(model, images, of="patches", batch_size=16):
         the first block, and what each block gives, before the final norm.
 
     Raises:
-        ValueError: if the model has no block, for other tokens, or if there
-            is no image.
+        ValueError: if the model has no block, for other tokens, for images of
+            another shape, or if there is none.
 
     Example:
 
@@ -45,8 +45,9 @@ def token_norms(model, images, of="patches", batch_size=16):
     """
     if of not in ("patches", "others"):
         raise ValueError(f"of must be patches or others. Received: of={of!r}")
+    batches = batches_of(images_for(model, images), batch_size)
     looking = inspector(model, _norms_model)
-    norms = [looking.predict_on_batch(one) for one in batches_of(images, batch_size)]
+    norms = [looking.predict_on_batch(batch) for batch in batches]
     if not norms:
         raise ValueError("Expected at least one image. Received: none")
     norms = np.moveaxis(np.concatenate(norms), 1, 0)
