@@ -112,9 +112,7 @@ def _context(values):
     if values.strategy != "one":  # before anything else of TensorFlow
         strategy = distribution.strategy(values.strategy)
     classifier = load_classifier(values.model)
-    name = (
-        values.dataset or dataset_flags.of_run(values.model) or "fashion_mnist_sample"
-    )
+    name = values.dataset or _own_dataset(values.model) or "fashion_mnist_sample"
     dataset = load(name, **dataset_flags.arguments(values))
     labels = values.labels and read_labels(
         values.labels,
@@ -138,6 +136,13 @@ def _context(values):
         expected = classifier.class_names if context.subset else dataset.class_names
         check_order(values.compare, other.class_names, expected)
     return context
+
+
+def _own_dataset(model):
+    try:
+        return dataset_flags.of_run(model)
+    except ValueError as error:
+        raise ValueError(f"{error} Name one: --dataset.") from error
 
 
 def _lines(name, part):
