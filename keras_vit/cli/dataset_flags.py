@@ -53,10 +53,10 @@ def of_run(model):
         model: the path of the run's folder, or of its model's file.
 
     Raises:
-        ValueError: if the run had data that has no name.
+        ValueError: if the run's data has no name.
     """
-    from keras_vit.training.folder import CONFIG, read_dataset
+    from keras_vit.training.folder import CONFIG, dataset_of
 
     path = pathlib.Path(model)
     config = (path if path.is_dir() else path.parent) / CONFIG
-    return read_dataset(config) if config.is_file() else None
+    return dataset_of(config) if config.is_file() else None

@@ -68,7 +68,7 @@ def define(values):
 def run(values):
     """Carries the command out and gives its exit status."""
     from keras_vit.data.inspection.report import check_folder
-    from keras_vit.evaluation.measurements import MEASUREMENTS, chosen
+    from keras_vit.evaluation.measurements import chosen
     from keras_vit.evaluation.report import numbers_of, write_parts
     from keras_vit.model_files import name_of
 
@@ -77,19 +77,25 @@ def run(values):
     folder = pathlib.Path(values.folder or f"evaluations/{name_of(values.model)}")
     check_folder(folder)
     print(f"{context.dataset.name}, {len(context.dataset.test):,} test images")
-    parts = []
-    for name in names:
-        parts.append(MEASUREMENTS[name].measure(context))
-        print(_lines(name, parts[-1]))
-    for name, reason in left_out.items():
-        print(f"  {name}: left out: {reason}")
     facts = {"model": values.model, "dataset": context.dataset.name}
     if "metrics" in names:
         facts |= numbers_of(context.evaluation(), context.class_names)
     title = f"{name_of(values.model)} on {context.dataset.name}"
-    files = write_parts(parts, folder, title, facts)
+    files = write_parts(_measured(names, context), folder, title, facts)
+    for name, reason in left_out.items():
+        print(f"  {name}: left out: {reason}")
     print(f"  files  {folder}/ ({', '.join(files)})")
     return 0
+
+
+def _measured(names, context):
+    """Yields each `Part` as it is measured, and tells it in the terminal."""
+    from keras_vit.evaluation.measurements import MEASUREMENTS
+
+    for name in names:
+        part = MEASUREMENTS[name].measure(context)
+        print(_lines(name, part), flush=True)
+        yield part
 
 
 def _context(values):
@@ -106,9 +112,7 @@ def _context(values):
     if values.strategy != "one":  # before anything else of TensorFlow
         strategy = distribution.strategy(values.strategy)
     classifier = load_classifier(values.model)
-    name = (
-        values.dataset or dataset_flags.of_run(values.model) or "fashion_mnist_sample"
-    )
+    name = values.dataset or _own_dataset(values.model) or "fashion_mnist_sample"
     dataset = load(name, **dataset_flags.arguments(values))
     labels = values.labels and read_labels(
         values.labels,
@@ -132,6 +136,13 @@ def _context(values):
         expected = classifier.class_names if context.subset else dataset.class_names
         check_order(values.compare, other.class_names, expected)
     return context
+
+
+def _own_dataset(model):
+    try:
+        return dataset_flags.of_run(model)
+    except ValueError as error:
+        raise ValueError(f"{error} Name one: --dataset.") from error
 
 
 def _lines(name, part):

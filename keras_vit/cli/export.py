@@ -165,17 +165,13 @@ def _wanted(values, dataset):
 def _dataset(values):
     """The data set to compare on: the one named, or that of the model's own run."""
     from keras_vit.data import load
-    from keras_vit.training.folder import CONFIG, read_config
 
     arguments = dataset_flags.arguments(values)
     if values.dataset is not None:
         return load(values.dataset, **arguments)
-    run = pathlib.Path(values.model)
-    config = (run if run.is_dir() else run.parent) / CONFIG
-    if not config.is_file():
-        return None
     try:
-        return load(read_config(config)[0].dataset, **arguments)
+        name = dataset_flags.of_run(values.model)
+        return name and load(name, **arguments)
     except (ValueError, OSError) as error:  # given in Python, or gone
         print(f"The run's own data set cannot be had: {error}")
         return None

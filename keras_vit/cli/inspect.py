@@ -63,15 +63,21 @@ def define(values):
 
 def run(values):
     """Carries the command out and gives its exit status."""
+    from keras_vit.inspect.facts import counted
     from keras_vit.inspect.report import chosen, report
     from keras_vit.model_files import name_of
 
     what = chosen(values.what or "all")
+    if values.compare and "cka" not in what:
+        raise ValueError(
+            "--compare goes with --what=cka, which compares the layers of two models. "
+            f"Received: --what={','.join(what)}"
+        )
     classifier = _load(values.model, values.weights)
     other = values.compare and _load(values.compare).model
     images, names, source, class_names = _images(values, classifier.model)
-    name = name_of(values.model)
-    folder = pathlib.Path(values.folder or pathlib.Path("inspections") / name)
+    name = _called(values.model, values.weights)
+    folder = pathlib.Path(values.folder or f"inspections/{name_of(values.model)}")
     written = report(
         classifier.model,
         images,
@@ -83,18 +89,28 @@ def run(values):
         pictures=PICTURES,
         name=name,
         other=other,
-        other_name=values.compare and name_of(values.compare),
+        other_name=values.compare and _called(values.compare),
         fusion=values.fusion,
         discard=values.discard,
         residual=values.residual,
     )
-    print(f"{name}, {len(images):,} images: {source}")
+    print(f"{name}, {counted(len(images))}: {source}")
     for key, told in written.figures.items():
         print(f"  {key:<10} {told}")
     for key, why in written.passed_over.items():
         print(f"  {key:<10} passed over: {why}")
     print(f"  files      {folder}/ (report.html, inspection.json; png, svg and npz)")
     return 0
+
+
+def _called(model, weights=None):
+    """What a model is called; a factory's by its weights, too."""
+    from keras_vit.factories import FACTORIES
+    from keras_vit.model_files import name_of
+
+    if model not in FACTORIES:
+        return name_of(model)
+    return f"{model} ({pathlib.Path(weights).name if weights else 'random weights'})"
 
 
 def _load(model, weights=None):
@@ -114,7 +130,11 @@ def _load(model, weights=None):
             "--weights go with a factory's name. Expected one of "
             f"{', '.join(FACTORIES)}. Received: --model={model}"
         )
-    classifier = load_classifier(model)
+    try:
+        classifier = load_classifier(model)
+    except FileNotFoundError as error:
+        names = ", ".join(FACTORIES)
+        raise FileNotFoundError(f"{error} Nor is that one of {names}.") from error
     if isinstance(classifier.model, ServedModel):
         raise ValueError(
             "A SavedModel shows nothing of its inside. Name a run's folder, a .keras "
@@ -135,11 +155,21 @@ def _images(values, model):
             values.images, size, way, values.limit, values.exif_orientation
         )
         return *found, ", ".join(values.images), None
-    name = (
-        values.dataset or dataset_flags.of_run(values.model) or "fashion_mnist_sample"
-    )
+    name = values.dataset or _own_dataset(values.model) or "fashion_mnist_sample"
     dataset = load(name, **dataset_flags.arguments(values))
     found = images_of_split(dataset.test, dataset.class_names, size, way, values.limit)
     alike = model.output_shape[-1] == dataset.num_classes
     names = dataset.class_names if alike else None
     return *found, f"drawn from {dataset.name}, test", names
+
+
+def _own_dataset(model):
+    """The name of the data set of a model's run; `None` if it is of none."""
+    from keras_vit.factories import FACTORIES
+
+    if model in FACTORIES:
+        return None
+    try:
+        return dataset_flags.of_run(model)
+    except ValueError as error:
+        raise ValueError(f"{error} Name images: --images or --dataset.") from error

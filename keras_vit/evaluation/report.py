@@ -36,10 +36,13 @@ def write_report(evaluation, class_names, folder):
 
 
 def write_parts(parts, folder, title, facts):
-    """Writes what was measured as JSON, CSV, Markdown, PNG and SVG.
+    """Writes what is measured as JSON, CSV, Markdown, PNG and SVG.
+
+    Each part is written when it comes, and what tells of all of them anew: who
+    interrupts the rest keeps what was measured.
 
     Args:
-        parts: of `Part`.
+        parts: an iterable of `Part`, which may measure them one by one.
         folder: where `evaluation.json`, `report.md`, for each part
             `<name>.csv`, and for each figure `<stem>.png` and `<stem>.svg` go.
         title: of `report.md`.
@@ -48,19 +51,29 @@ def write_parts(parts, folder, title, facts):
     Returns:
         The names of the files, in order.
     """
-    folder, names = pathlib.Path(folder), ["evaluation.json", "report.md"]
+    folder, written, names = pathlib.Path(folder), [], ["evaluation.json", "report.md"]
     for part in parts:
-        names.append(f"{part.name}.csv")
-        _write_csv(folder / names[-1], part)
-        for stem, draw in part.figures.items():
-            figure = draw()
-            for suffix in (".png", ".svg"):
-                names.append(f"{stem}{suffix}")
-                figures.write(figure, folder / names[-1])
-    told = {one.name: {"title": one.title, "rows": list(one.rows)} for one in parts}
-    with written_whole(folder / "report.md") as scratch:
-        scratch.write_text(_markdown(parts, title), encoding="utf-8", errors=NAMES)
-    _write_json(folder / "evaluation.json", facts | {"parts": told})
+        written.append(part)
+        names += _write_part(part, folder)
+        told = {
+            one.name: {"title": one.title, "rows": list(one.rows)} for one in written
+        }
+        with written_whole(folder / "report.md") as scratch:
+            text = _markdown(written, title)
+            scratch.write_text(text, encoding="utf-8", errors=NAMES)
+        _write_json(folder / "evaluation.json", facts | {"parts": told})
+    return names if written else []
+
+
+def _write_part(part, folder):
+    """Writes a part's table and figures, and gives the names of their files."""
+    names = [f"{part.name}.csv"]
+    _write_csv(folder / names[-1], part)
+    for stem, draw in part.figures.items():
+        figure = draw()
+        for suffix in (".png", ".svg"):
+            names.append(f"{stem}{suffix}")
+            figures.write(figure, folder / names[-1])
     return names
 
 

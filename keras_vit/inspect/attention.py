@@ -25,6 +25,23 @@ def blocks_of(model):
     return blocks
 
 
+def images_for(model, images):
+    """Gives images back if a model takes them; batches to iterate over, as they are.
+
+    Raises:
+        ValueError: if the model has no block, or for images of another shape.
+    """
+    blocks_of(model)
+    shape, size = getattr(images, "shape", None), model.input_shape[1:]
+    if shape is not None and tuple(shape[1:]) != size:
+        height, width, _ = size
+        raise ValueError(
+            f"Expected images of the model's size, (B, {height}, {width}, 3). "
+            f"Received: {tuple(shape)}"
+        )
+    return images
+
+
 def pooling_of(model):
     """How a model makes one vector of its tokens: `"token"`, `"gap"` or `"map"`."""
     operations = model.operations
@@ -106,7 +123,7 @@ def attention_maps(model, images):
         each token token i reads, and sums to 1.
 
     Raises:
-        ValueError: if the model has no block.
+        ValueError: if the model has no block, or for images of another shape.
 
     Example:
 
@@ -115,6 +132,7 @@ def attention_maps(model, images):
     >>> len(maps), maps[0].shape
     (12, (2, 3, 5, 5))
     """
+    images = images_for(model, images)
     maps = inspector(model, _maps_model).predict_on_batch(images)
     return maps if isinstance(maps, list) else [maps]  # of one block, Keras unpacks it
 

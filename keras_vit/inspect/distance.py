@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vit.inspect.attention import attention_tensors, blocks_of
+from keras_vit.inspect.attention import attention_tensors, blocks_of, images_for
 from keras_vit.inspect.batches import batches_of
 from keras_vit.inspect.cell import cell_size
 from keras_vit.inspect.inspector import inspector
@@ -74,7 +74,8 @@ def attention_distance(model, images, batch_size=16):
         `(L, H)` in pixels of the image the model sees.
 
     Raises:
-        ValueError: if the model has no block, or if there is no image.
+        ValueError: if the model has no block, for images of another shape, or
+            if there is none.
 
     Example:
 
@@ -82,9 +83,10 @@ def attention_distance(model, images, batch_size=16):
     >>> attention_distance(model, np.zeros((2, 32, 48, 3))).shape
     (12, 3)
     """
+    batches = batches_of(images_for(model, images), batch_size)
     looking = inspector(model, _distance_model)
     total, count = 0.0, 0
-    for batch in batches_of(images, batch_size):
+    for batch in batches:
         distances = looking.predict_on_batch(batch)  # B, L, H
         total = total + distances.sum(axis=0, dtype=np.float64)
         count += len(distances)

@@ -3,11 +3,17 @@
 from keras_vit.inspect.attention import blocks_of
 
 
+def counted(count):
+    """How many images that are, in words."""
+    return f"{count:,} images" if count > 1 else "1 image"
+
+
 def images_of(subject, source):
     """How many images there are, and where they are from, in a line."""
     count, shown = len(subject.images), len(subject.shown)
-    told = f"{count:,} images" if count > 1 else "1 image"
-    return f"{told}: {source}." + (f" {shown} are shown." if shown < count else "")
+    return f"{counted(count)}: {source}." + (
+        f" {shown} are shown." if shown < count else ""
+    )
 
 
 def facts_of(subject, costs):

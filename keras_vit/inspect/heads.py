@@ -9,6 +9,7 @@ from keras_vit.inspect.attention import (
     attending_layers,
     attention_tensors,
     blocks_of,
+    images_for,
 )
 from keras_vit.inspect.inspector import inspector
 
@@ -34,7 +35,7 @@ def head_maps(model, images):
         patches.
 
     Raises:
-        ValueError: if the model has no block.
+        ValueError: if the model has no block, or for images of another shape.
 
     Example:
 
@@ -42,6 +43,7 @@ def head_maps(model, images):
     >>> head_maps(model, np.zeros((2, 32, 48, 3))).shape
     (12, 2, 3, 2, 3)
     """
+    images = images_for(model, images)
     maps = inspector(model, _heads_model).predict_on_batch(images)
     return np.moveaxis(maps, 1, 0)
 

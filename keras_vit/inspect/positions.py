@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vit.inspect.attention import blocks_of
+from keras_vit.inspect.attention import blocks_of, images_for
 from keras_vit.inspect.batches import batches_of
 from keras_vit.inspect.inspector import inspector
 from keras_vit.layers.rotary_positions import rotary_angles
@@ -149,7 +149,7 @@ def relative_positions(model, images, batch_size=64):
         )
     biases = inspector(model, _bias_model)
     total, count = 0.0, 0
-    for batch in batches_of(images, batch_size):
+    for batch in batches_of(images_for(model, images), batch_size):
         total = total + len(batch) * biases.predict_on_batch(batch).astype("float64")
         count += len(batch)
     if not count:

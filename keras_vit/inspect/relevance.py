@@ -9,6 +9,7 @@ from keras_vit.inspect.attention import (
     attending_layers,
     between,
     blocks_of,
+    images_for,
 )
 from keras_vit.inspect.inspector import inspector
 from keras_vit.layers import TransformerBlock
@@ -41,7 +42,8 @@ def gradient_rollout(model, images, classes=None):
         maps compare within an image.
 
     Raises:
-        ValueError: if the model has no block or no head, or not such classes.
+        ValueError: if the model has no block, no head or not such classes, or
+            for images of another shape.
         NotImplementedError: on a backend other than TensorFlow.
 
     Example:
@@ -74,7 +76,8 @@ def grad_cam(model, images, classes=None):
         maps compare within an image.
 
     Raises:
-        ValueError: if the model has no block or no head, or not such classes.
+        ValueError: if the model has no block, no head or not such classes, or
+            for images of another shape.
         NotImplementedError: on a backend other than TensorFlow.
 
     Example:
@@ -87,7 +90,7 @@ def grad_cam(model, images, classes=None):
 
 
 def _maps(model, method, images, classes):
-    blocks_of(model)
+    images = images_for(model, images)
     if keras.backend.backend() != "tensorflow":
         raise NotImplementedError(
             "Gradients of a class need the TensorFlow backend. "

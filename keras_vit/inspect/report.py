@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_vit.files import written_whole
+from keras_vit.inspect.attention import blocks_of
 from keras_vit.inspect.facts import facts_of, images_of, table_of
 from keras_vit.inspect.looks import LOOKS
 from keras_vit.inspect.page import Shown, page
@@ -83,8 +84,8 @@ def report(
         A `Report`.
 
     Raises:
-        ValueError: before any work, for unknown names or images that do not
-            fit.
+        ValueError: before any work, for unknown names, or images or another
+            model that do not fit.
         OSError: for a folder that cannot be written.
 
     Example:
@@ -130,14 +131,13 @@ def chosen(what):
         ValueError: for names that are none, with the choices.
     """
     names = [what] if isinstance(what, str) else list(what)
-    names = list(LOOKS) if names == ["all"] else names
-    unknown = [str(one) for one in names if one not in LOOKS]
+    unknown = [str(one) for one in names if one not in ("all", *LOOKS)]
     if unknown or not names:
         raise ValueError(
             f"Expected all, or some of {', '.join(LOOKS)}. "
             f"Received: {', '.join(unknown) or 'nothing'}"
         )
-    return [name for name in LOOKS if name in names]
+    return [name for name in LOOKS if name in names or "all" in names]
 
 
 def _checked(model, images, pictures):
@@ -164,7 +164,10 @@ def _named(names, count):
 
 
 def _check_other(model, other):
-    if other is not None and other.input_shape != model.input_shape:
+    if other is None:
+        return
+    blocks_of(other)
+    if other.input_shape != model.input_shape:
         raise ValueError(
             "Expected two models of images of one size, as keras_vit.resize can make "
             f"them. Received: {model.input_shape[1:3]} and {other.input_shape[1:3]}"

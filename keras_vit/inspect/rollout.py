@@ -11,6 +11,7 @@ from keras_vit.inspect.attention import (
     attending_layers,
     attention_tensors,
     blocks_of,
+    images_for,
 )
 from keras_vit.inspect.inspector import inspector
 
@@ -138,8 +139,8 @@ def attention_rollout(model, images, fusion="mean", discard=0.0, residual=True):
         comes from tokens that are no patches.
 
     Raises:
-        ValueError: if the model has no block, for another fusion, or a share
-            outside [0, 1).
+        ValueError: if the model has no block, for images of another shape,
+            another fusion, or a share outside [0, 1).
 
     Example:
 
@@ -148,5 +149,6 @@ def attention_rollout(model, images, fusion="mean", discard=0.0, residual=True):
     (2, 2, 3)
     """
     check_choices(fusion, discard)
+    images = images_for(model, images)
     looking = inspector(model, rollout_model, fusion, discard, residual)
     return looking.predict_on_batch(images)

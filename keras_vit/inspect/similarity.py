@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vit.inspect.attention import blocks_of
+from keras_vit.inspect.attention import blocks_of, images_for
 from keras_vit.inspect.batches import batches_of
 from keras_vit.inspect.inspector import inspector
 
@@ -117,6 +117,7 @@ def cka_layers(model_a, model_b, images, batch_size=64):
             f"them. Received: {model_a.input_shape[1:3]} and {model_b.input_shape[1:3]}"
         )
     sums, count = [0.0, 0.0, 0.0], 0
+    images = images_for(model_a, images)
     for batch in _watched(batches_of(images, batch_size)):
         if len(batch) < LEAST:
             continue

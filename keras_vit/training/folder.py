@@ -136,7 +136,7 @@ def read_config(path):
         ValueError: if it is no such file, or the run's model or data were
             objects in Python, which a file cannot name.
     """
-    recipe, seed, objects = _read_config(path)
+    recipe, seed, objects = _read(path)
     if objects:
         raise ValueError(
             f"{path} cannot repeat its run, whose {', '.join(objects)} was given in "
@@ -145,27 +145,24 @@ def read_config(path):
     return recipe, seed
 
 
-def read_dataset(path):
-    """Gives the name of the data set that a run's `config.json` has.
+def dataset_of(path):
+    """Gives the name of the data set of a run, by its `config.json`.
 
     Raises:
-        ValueError: if it is no such file, or the data were an object in Python.
+        ValueError: if it is no such file, or the data were an object in
+            Python, which has no name.
     """
-    recipe, _, objects = _read_config(path)
+    recipe, _, objects = _read(path)
     if "dataset" in objects:
-        raise ValueError(
-            f"{path} does not name the data of its run, which were given in Python: "
-            "name a data set."
-        )
+        raise ValueError(f"{path} names no data set, which was given in Python.")
     return recipe.dataset
 
 
-def _read_config(path):
-    """The recipe, the seed, and what was given in Python."""
+def _read(path):
     try:
         config = json.loads(pathlib.Path(path).read_text())
-        recipe, seed = recipes.Recipe(**config["recipe"]), config["seed"]
-        return recipe, seed, config["given_in_python"]
+        recipe = recipes.Recipe(**config["recipe"])
+        return recipe, config["seed"], config["given_in_python"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"Expected the {CONFIG} of a run. Received: {path} ({error})"

@@ -64,7 +64,7 @@ def test_evaluate_takes_the_data_set_of_the_run_if_none_is_named(
         (tmp_path / "config.json").write_text(json.dumps(config))
         assert main(["evaluate", f"--model={tmp_path}"]) == 2
         error = capsys.readouterr().err
-        assert ("name a data set" in error) == ("dataset" in objects)
+        assert ("Name one: --dataset" in error) == ("dataset" in objects)
     assert main(["evaluate", f"--model={tmp_path}", "--dataset=a.zip"]) == 2
     assert seen == ["cifar10", "a.zip"]
 

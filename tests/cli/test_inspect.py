@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from conftest import randomize, tiny_vit
 from PIL import Image
 
 from keras_vit.cli import main
+from keras_vit.factories import FACTORIES
 from keras_vit.inspect import attention_rollout
 from keras_vit.model_files import save_model
 from keras_vit.preprocessing import resolve
@@ -87,3 +89,30 @@ def test_a_file_that_is_no_image_ends_the_command_with_its_name(runs, capsys):
     assert error.startswith("keras-vit inspect: photos/b.jpg: not a readable image")
     assert len(error.splitlines()) == 1
     assert not pathlib.Path("inspections").exists()
+
+
+def test_a_factory_is_called_by_its_weights_too(monkeypatch, capsys):
+    monkeypatch.setitem(FACTORIES, "ViT_Ti16", lambda **_: tiny_vit())
+    photographs(1)
+    command = ["inspect", "--model=ViT_Ti16", "--images=photos", "--what=positions"]
+    assert main(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "ViT_Ti16 (random weights), 1 image: photos"
+    page = pathlib.Path("inspections/ViT_Ti16/report.html").read_text()
+    assert "<h1>Inside ViT_Ti16 (random weights)</h1>" in page
+
+
+def test_a_run_of_data_without_a_name_asks_for_images(runs, monkeypatch, capsys):
+    def told(path):
+        raise ValueError("no name.")
+
+    monkeypatch.setattr("keras_vit.training.folder.dataset_of", told)
+    pathlib.Path("config.json").write_text("{}")  # where a factory's name is no path
+    monkeypatch.setitem(FACTORIES, "ViT_Ti16", lambda **_: tiny_vit())
+    rest = ["--what=positions", "--limit=1"]
+    assert main(["inspect", "--model=ViT_Ti16", *rest]) == 0
+    shutil.copytree(runs / "one", "run")
+    pathlib.Path("run/config.json").write_text("{}")
+    assert main(["inspect", "--model=run", *rest]) == 2
+    error = capsys.readouterr().err
+    assert error.endswith("no name. Name images: --images or --dataset.\n")

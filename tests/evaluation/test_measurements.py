@@ -199,6 +199,20 @@ def test_long_tables_are_cut_in_the_text_alone(tmp_path):
     assert len((tmp_path / "many.csv").read_text().splitlines()) == 51
 
 
+def test_who_interrupts_a_measurement_keeps_those_before_it(tmp_path):
+    def measured():
+        yield Part("first", "First", ({"x": 1},))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_parts(measured(), tmp_path, "Title", {})
+    assert json.loads((tmp_path / "evaluation.json").read_text())["parts"] == {
+        "first": {"title": "First", "rows": [{"x": 1}]}
+    }
+    assert "## first: First" in (tmp_path / "report.md").read_text()
+    assert (tmp_path / "first.csv").is_file()
+
+
 def test_names_of_any_bytes_are_written(tmp_path):
     name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
     write_parts([Part("a", "A", ({"shown": name},))], tmp_path, "Title", {})

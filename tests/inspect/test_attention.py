@@ -97,6 +97,32 @@ def test_looking_into_a_model_leaves_it_as_it_was(tmp_path):
     )
 
 
+LOOKS = (
+    *(inspect.attention_maps, inspect.attention_rollout, inspect.head_maps),
+    *(inspect.gradient_rollout, inspect.grad_cam, inspect.token_norms),
+    *(inspect.attention_distance, inspect.relative_positions),
+)
+
+
+@pytest.mark.parametrize("shape", [(16, 24, 3), (1, 16, 16, 3)])
+def test_images_of_another_shape_are_refused(shape):
+    model = tiny_vit(position_embedding="relative")
+    images = np.zeros(shape)
+    for look in (
+        *LOOKS,
+        lambda model, images: inspect.cka_layers(model, model, images),
+    ):
+        with pytest.raises(ValueError, match=r"model's size, \(B, 16, 24, 3\)"):
+            look(model, images)
+
+
+def test_a_model_without_blocks_is_refused():
+    model = keras.Sequential([keras.layers.Dense(3)])
+    for look in LOOKS:
+        with pytest.raises(ValueError, match="with the blocks of a ViT"):
+            look(model, IMAGES)
+
+
 def test_what_is_kept_for_a_model_goes_with_it():
     model = tiny_vit(num_layers=1)
     inspect.attention_rollout(model, IMAGES)

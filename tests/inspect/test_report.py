@@ -17,6 +17,10 @@ NAMES = ("<b>coat</b>", "a & b", '"dress"', "$shirt", "猫")
 IMAGES = np.random.default_rng(1).uniform(0, 255, (5, 16, 24, 3)).astype("float32")
 
 
+def resnet():
+    return keras_vit.model.ResNet((1,), 0.5, 3, (16, 24))
+
+
 @pytest.fixture(scope="module")
 def model():
     return randomize(tiny_vit(num_registers=1), np.random.default_rng(0))
@@ -164,7 +168,7 @@ def test_the_same_inspection_gives_the_same_files(model, tmp_path):
             {"grad_cam": "no head", "positions": "has a vector"},
         ),
         (
-            lambda: keras_vit.model.ResNet((1,), 0.5, 3, (16, 24)),
+            resnet,
             {name: "no blocks that attend" for name in LOOKS if name != "filters"},
         ),
     ],
@@ -196,14 +200,16 @@ def test_what_a_model_does_not_have_is_passed_over_with_a_reason(
         (IMAGES[:0], {}, "one image or more"),
         (IMAGES, {"pictures": 0}, "pictures must be at least 1"),
         (IMAGES, {"image_names": ["a"]}, "a name for each of 5 images"),
-        (IMAGES, {"other": "smaller"}, "two models of images of one size"),
+        (IMAGES, {"what": ["all", "x"]}, "Received: x"),
+        (IMAGES, {"other": lambda: tiny_vit(image_size=16)}, "images of one size"),
+        (IMAGES, {"other": resnet}, "with the blocks of a ViT"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_any_work(
     images, options, message, model, tmp_path
 ):
-    if options.get("other"):
-        options = {"other": tiny_vit(image_size=16)}
+    if "other" in options:
+        options = {"other": options["other"]()}
     with pytest.raises(ValueError, match=message):
         report(model, images, tmp_path / "new", **options)
     assert not (tmp_path / "new").exists()

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from conftest import randomize, tiny_vit
@@ -41,3 +42,24 @@ def test_a_patch_that_is_long_is_long_in_its_place(rng):
 def test_other_kinds_of_tokens_are_refused():
     with pytest.raises(ValueError, match="of must be patches or others"):
         inspect.token_norms(tiny_vit(), IMAGES, of="registers")
+
+
+@pytest.mark.parametrize("of", ["patches", "others"])
+def test_no_more_than_a_batch_is_looked_at_at_once(of, rng, monkeypatch):
+    model = randomize(tiny_vit(num_registers=1), rng)
+    whole = inspect.token_norms(model, IMAGES, of)
+    sizes = []
+    predict = keras.Model.predict_on_batch
+
+    def watched(self, batch):
+        sizes.append(len(batch))
+        return predict(self, batch)
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", watched)
+    parts = inspect.token_norms(model, IMAGES, of, batch_size=2)
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+    assert sizes == [2, 1]
+    batches = (IMAGES[:1], IMAGES[1:])
+    np.testing.assert_allclose(inspect.token_norms(model, batches, of), whole, 1e-5)
+    with pytest.raises(ValueError, match="at least one image"):
+        inspect.token_norms(model, [], of)

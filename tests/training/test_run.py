@@ -12,6 +12,7 @@ import keras_vit
 from keras_vit import recipes
 from keras_vit.data import Dataset, Split
 from keras_vit.model_files import load_classifier
+from keras_vit.training.folder import dataset_of
 
 
 def small_dataset(seed=0):
@@ -321,6 +322,17 @@ def test_paths_are_taken_as_names_are(tmp_path, monkeypatch):
     assert config["given_in_python"] == ["dataset"]
     with pytest.raises(ValueError, match="dataset was given in Python"):
         keras_vit.training.read_config(second.folder / "config.json")
+    with pytest.raises(ValueError, match="names no data set"):
+        dataset_of(second.folder / "config.json")
+
+
+def test_a_run_tells_its_data_set_whoever_made_its_model(tmp_path):
+    config = {"recipe": dataclasses.asdict(small_recipe(dataset="a.zip")), "seed": 0}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config | {"given_in_python": ["model"]}))
+    assert dataset_of(path) == "a.zip"
+    with pytest.raises(ValueError, match="model was given in Python"):
+        keras_vit.training.read_config(path)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_vit.inspect.distance import attention_distance, mean_distance
+from keras_vit.inspect.facts import counted
 from keras_vit.inspect.looks.look import Look
 from keras_vit.inspect.similarity import cka_layers
 from keras_vit.inspect.tokens import token_norms
@@ -83,8 +84,7 @@ def _tell_cka(numbers, subject):
 
 
 def _images(subject):
-    count = len(subject.images)
-    return f"{count:,} images" if count > 1 else "1 image"
+    return counted(len(subject.images))
 
 
 DISTANCE = Look(
