@@ -39,7 +39,6 @@ DOORS = {
     "tqdm": {
         "data/archives.py",
         "data/inspection/inspection.py",
-        "evaluation/changes.py",
         "evaluation/outputs.py",
         "exporting/quantization.py",
         "inspect/report.py",

@@ -1,7 +1,5 @@
 """Which answers stay right when the images change."""
 
-import sys
-
 import numpy as np
 
 from keras_vit.preprocessing import carried_by, resolve
@@ -43,11 +41,9 @@ def right_under(
             unknown preprocessing or strategy.
         FloatingPointError: if a logit is not finite.
     """
-    from tqdm import tqdm
-
     from keras_vit.data.evaluation import evaluation_batches
     from keras_vit.evaluation.answers import Answers
-    from keras_vit.evaluation.outputs import forward_of
+    from keras_vit.evaluation.outputs import forward_of, progress_bar
     from keras_vit.layers.head import probabilities_of
 
     preprocessing = resolve(preprocessing) if preprocessing else carried_by(model)
@@ -55,16 +51,8 @@ def right_under(
     forward, batch_size = forward_of(model, min(batch_size, len(split)), strategy)
     loss = "sigmoid" if split.several else probabilities_of(model)
     right = np.zeros((len(changes), len(split)), bool)
-    bar = tqdm(
-        total=right.size,
-        unit=" images",
-        delay=1,  # what takes no time needs no bar
-        mininterval=0.1 if sys.stderr.isatty() else 15,
-        dynamic_ncols=True,
-        leave=False,
-    )
     done = 0
-    with bar:
+    with progress_bar(right.size) as bar:
         for images, labels, weights in evaluation_batches(
             split, batch_size, model.input_shape[1:3], preprocessing
         ):

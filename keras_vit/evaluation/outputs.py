@@ -26,24 +26,14 @@ def outputs_of(model, split, batch_size=200, preprocessing=None, strategy=None):
             workers, or a served model under a strategy.
         FloatingPointError: if a number is not finite.
     """
-    from tqdm import tqdm
-
     from keras_vit.data.evaluation import evaluation_batches
 
     own = preprocessing is None
     preprocessing = carried_by(model) if own else resolve(preprocessing)
     forward, batch_size = forward_of(model, min(batch_size, len(split)), strategy)
     outputs = np.empty((len(split), model.output_shape[-1]), np.float32)
-    bar = tqdm(
-        total=len(split),
-        unit=" images",
-        delay=1,  # what takes no time needs no bar
-        mininterval=0.1 if sys.stderr.isatty() else 15,
-        dynamic_ncols=True,
-        leave=False,
-    )
     done = 0
-    with bar:
+    with progress_bar(len(split)) as bar:
         for images, _, weights in evaluation_batches(
             split, batch_size, model.input_shape[1:3], preprocessing
         ):
@@ -55,6 +45,20 @@ def outputs_of(model, split, batch_size=200, preprocessing=None, strategy=None):
             done += count
             bar.update(count)
     return outputs
+
+
+def progress_bar(total):
+    """A bar of images, with their rate and the time that is left."""
+    from tqdm import tqdm
+
+    return tqdm(
+        total=total,
+        unit=" images",
+        delay=1,  # what takes no time needs no bar
+        mininterval=0.1 if sys.stderr.isatty() else 15,
+        dynamic_ncols=True,
+        leave=False,
+    )
 
 
 def forward_of(model, batch_size, strategy):
