@@ -1,5 +1,7 @@
 """The models that look into a model, kept as long as it lives."""
 
+import contextlib
+import logging
 import weakref
 
 _INSPECTORS = weakref.WeakKeyDictionary()
@@ -15,8 +17,42 @@ def inspector(model, make, *arguments):
         make: makes a Keras model of its layers, that does not hold the model
             itself.
         arguments: of that, all hashable.
+
+    Returns:
+        An `Inspector`.
     """
     kept = _INSPECTORS.setdefault(model, {})
     if (make, *arguments) not in kept:
-        kept[make, *arguments] = make(model, *arguments)
+        kept[make, *arguments] = Inspector(make(model, *arguments))
     return kept[make, *arguments]
+
+
+class Inspector:
+    """A model that looks into another one.
+
+    Args:
+        model: a Keras model.
+    """
+
+    def __init__(self, model):
+        self._model = model
+
+    def predict_on_batch(self, images):
+        """What the model gives for images, as arrays."""
+        with without_advice():
+            return self._model.predict_on_batch(images)
+
+
+@contextlib.contextmanager
+def without_advice():
+    """Keeps TensorFlow from advising on models that are traced once.
+
+    It takes several models for one that is traced again and again.
+    """
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

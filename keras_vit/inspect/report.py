@@ -1,9 +1,7 @@
 """All there is to see in a model, as files and as one page."""
 
-import contextlib
 import dataclasses
 import json
-import logging
 import pathlib
 import sys
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ import numpy as np
 from keras_vit.files import written_whole
 from keras_vit.inspect.attention import blocks_of
 from keras_vit.inspect.facts import facts_of, images_of, table_of
+from keras_vit.inspect.inspector import without_advice
 from keras_vit.inspect.looks import LOOKS
 from keras_vit.inspect.page import Shown, page
 from keras_vit.inspect.rollout import check_choices
@@ -115,7 +114,7 @@ def report(
     _check_other(model, other)
     folder = pathlib.Path(folder)
     check_folder(folder)
-    with _without_advice():
+    with without_advice():
         shown, passed_over = _look_at_all(keys, subject, folder)
         costs = summary(model)
     _write_page(subject, source, costs, shown, passed_over, folder)
@@ -172,18 +171,6 @@ def _check_other(model, other):
             "Expected two models of images of one size, as keras_vit.resize can make "
             f"them. Received: {model.input_shape[1:3]} and {other.input_shape[1:3]}"
         )
-
-
-@contextlib.contextmanager
-def _without_advice():
-    """Keeps TensorFlow from advising on models that are traced once."""
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _look_at_all(keys, subject, folder):

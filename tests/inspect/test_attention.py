@@ -159,3 +159,19 @@ def test_what_is_kept_for_a_model_goes_with_it():
 )
 def test_a_cell_is_a_patch_times_the_strides_before_it(arguments, cell):
     assert inspect.cell_size(tiny_vit(**arguments)) == cell
+
+
+def test_many_looks_on_one_model_bring_no_advice_of_tensorflow(rng, caplog):
+    """It warns of a fifth trace of the same code, whose models are different."""
+    model = tiny_vit()
+    for look in (
+        inspect.attention_maps,
+        inspect.attention_rollout,
+        inspect.head_maps,
+        inspect.attention_distance,
+        inspect.gradient_rollout,
+        inspect.grad_cam,
+        inspect.token_norms,
+    ):
+        look(model, IMAGES)
+    assert "retracing" not in caplog.text
