@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 
-from keras_vit import layers, model
+from keras_vit import baselines, layers, model
 from keras_vit.variants import VARIANTS
 
 OF_WEIGHTS = """
@@ -101,6 +101,6 @@ def _describe(factory, name, settled):
 FACTORIES = {
     "ViT": _general(),
     **{name: _variant(name) for name in VARIANTS},
-    "ResNet_R26": model.ResNet_R26,
-    "ResNet_R50": model.ResNet_R50,
+    "ResNet_R26": baselines.ResNet_R26,
+    "ResNet_R50": baselines.ResNet_R50,
 }

@@ -3,14 +3,20 @@
 "An Image is Worth 16x16 Words" (arXiv:2010.11929).
 """
 
-import numbers
-
 import keras
 import numpy as np
 
 from keras_vit import layers
 from keras_vit.layers.patches import pair
 from keras_vit.layers.position_embedding import ADDED, place_of
+from keras_vit.model_arguments import (
+    check_choice,
+    check_counts,
+    check_rates,
+    check_sizes,
+    check_tokens,
+    check_widths,
+)
 
 POOLINGS = ("token", "gap", "map")
 
@@ -123,29 +129,29 @@ def ViT(
     (2, 7)
     """
     height, width = pair(image_size, "image_size")
-    _check_choice("pooling", pooling, POOLINGS)
+    check_choice("pooling", pooling, POOLINGS)
     place = place_of(position_embedding, position_embedding_at)
-    _check_choice("activation", activation, layers.mlp.ACTIVATIONS)
-    _check_counts(
+    check_choice("activation", activation, layers.mlp.ACTIVATIONS)
+    check_counts(
         num_layers=num_layers,
         num_heads=num_heads,
         hidden_dim=hidden_dim,
         mlp_dim=mlp_dim,
     )
-    _check_counts(least=0, num_registers=num_registers)
+    check_counts(least=0, num_registers=num_registers)
     if num_classes is not None:
-        _check_counts(or_none=", or None", num_classes=num_classes)
+        check_counts(or_none=", or None", num_classes=num_classes)
     if representation_size is not None:
-        _check_counts(or_none=", or None", representation_size=representation_size)
-    _check_tokens(pooling, class_token, distillation, fc_norm, representation_size)
-    _check_rates(dropout_rate, attention_dropout_rate, drop_path_rate)
-    _check_sizes(height, width, patch_size, stem, num_heads, hidden_dim)
-    _check_widths(position_embedding, num_heads, hidden_dim)
+        check_counts(or_none=", or None", representation_size=representation_size)
+    check_tokens(pooling, class_token, distillation, fc_norm, representation_size)
+    check_rates(dropout_rate, attention_dropout_rate, drop_path_rate)
+    check_sizes(height, width, patch_size, stem, num_heads, hidden_dim)
+    check_widths(position_embedding, num_heads, hidden_dim)
 
     images = keras.Input((height, width, 3), name="images")
     x = images
     if include_preprocessing:
-        x = _preprocessing(pixel_mean, pixel_deviation, evaluation_preprocessing)(x)
+        x = preprocessing(pixel_mean, pixel_deviation, evaluation_preprocessing)(x)
     if stem is not None:
         x = stem(x)
     x = layers.Patches(patch_size, name="patches")(x)
@@ -206,9 +212,9 @@ def ViT(
             kernel_initializer="lecun_normal",
             name="pre_logits",
         )(y)
-    y = _features("features")(y)
+    y = features("features")(y)
     if distillation:
-        distilled = _features("features_distillation")(z[:, 1])
+        distilled = features("features_distillation")(z[:, 1])
     if num_classes is not None:
         y = head(num_classes)(y)
         if distillation:
@@ -218,58 +224,17 @@ def ViT(
     return keras.Model(images, y, name=name)
 
 
-def ResNet(blocks, width_factor=1.0, num_classes=1000, image_size=224, name="resnet"):
-    """Builds the paper's baseline: the hybrids' ResNet with a head (section 4.1).
-
-    "BiT" in the paper's figures: group normalisation and standardised
-    convolutions. Images and logits are those of `ViT`.
-
-    Args:
-        blocks: the units in each stage, such as (3, 4, 6, 3).
-        width_factor: over the usual number of channels.
-        num_classes: logits to give; `None`: the model gives the features.
-        image_size: pixels, an integer or (height, width).
-        name: of the model.
-
-    Returns:
-        A functional `keras.Model` with random weights, its head zero.
-
-    Example:
-
-    >>> ResNet((2, 2, 2, 2), num_classes=10).output_shape
-    (None, 10)
-    """
-    height, width = pair(image_size, "image_size")
-    images = keras.Input((height, width, 3), name="images")
-    x = _preprocessing(127.5, 127.5)(images)
-    x = layers.ResNetStem(blocks, width_factor, name="stem")(x)
-    y = _features("features")(keras.ops.mean(x, axis=(1, 2)))
-    if num_classes is not None:
-        y = head(num_classes)(y)
-    return keras.Model(images, y, name=name)
-
-
-def ResNet_R26(num_classes=1000, image_size=224, name="resnet_r26"):
-    """Builds `ResNet` with two units in each of four stages."""
-    return ResNet((2, 2, 2, 2), 1.0, num_classes, image_size, name)
-
-
-def ResNet_R50(num_classes=1000, image_size=224, name="resnet_r50"):
-    """Builds `ResNet` with 3, 4, 6 and 3 units in its stages."""
-    return ResNet((3, 4, 6, 3), 1.0, num_classes, image_size, name)
-
-
 def head(num_classes, name="head"):
     """The classifier, in float32."""
     return layers.Head(num_classes, name=name, dtype="float32")
 
 
-def _features(name):
+def features(name):
     """A name for what a head reads; float32 under any dtype policy."""
     return keras.layers.Identity(dtype="float32", name=name)
 
 
-def _preprocessing(mean, deviation, evaluation=None):
+def preprocessing(mean, deviation, evaluation=None):
     """Pixels in [0, 255] to what the weights were trained on, in float32."""
     return layers.PixelNormalization(
         mean=np.broadcast_to(mean, 3).tolist(),
@@ -294,87 +259,3 @@ def _positions_of_blocks(kind, place, grid, num_first_tokens, num_layers):
         for name in names
     ]
     return added * (num_layers // len(added)), {}
-
-
-def _check_choice(argument, value, choices):
-    if value not in choices:
-        raise ValueError(
-            f"{argument} must be one of {', '.join(choices)}. "
-            f"Received: {argument}={value!r}"
-        )
-
-
-def _check_sizes(height, width, patch_size, stem, num_heads, hidden_dim):
-    rows, columns = pair(patch_size, "patch_size")
-    if stem is None and (height < rows or width < columns):
-        raise ValueError(
-            "image_size must be at least one patch. "
-            f"Expected height >= {rows} and width >= {columns}. "
-            f"Received: image_size=({height}, {width})"
-        )
-    if stem is not None:
-        feature_map = tuple(stem.compute_output_shape((None, height, width, 3)))
-        if len(feature_map) != 4 or not (
-            feature_map[1] >= rows and feature_map[2] >= columns
-        ):
-            raise ValueError(
-                "stem must give a feature map (batch, height, width, channels) of at "
-                f"least one patch, {rows} x {columns}. Received: {feature_map} for "
-                f"image_size=({height}, {width})"
-            )
-    if hidden_dim % num_heads:
-        raise ValueError(
-            "num_heads must divide hidden_dim. "
-            f"Received: num_heads={num_heads}, hidden_dim={hidden_dim}"
-        )
-
-
-def _check_widths(position_embedding, num_heads, hidden_dim):
-    if position_embedding == "learned_2d" and hidden_dim % 2:
-        raise ValueError(
-            'position_embedding="learned_2d" needs an even hidden_dim. '
-            f"Received: hidden_dim={hidden_dim}"
-        )
-    if position_embedding == "rope_2d" and hidden_dim // num_heads % 4:
-        raise ValueError(
-            'position_embedding="rope_2d" needs heads whose features 4 divides. '
-            f"Received: hidden_dim={hidden_dim}, num_heads={num_heads}"
-        )
-
-
-def _check_counts(least=1, or_none="", **counts):
-    for argument, value in counts.items():
-        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        if not whole or value < least:
-            raise ValueError(
-                f"{argument} must be an integer of at least {least}{or_none}. "
-                f"Received: {argument}={value!r}"
-            )
-
-
-def _check_rates(dropout_rate, attention_dropout_rate, drop_path_rate):
-    rates = {
-        "dropout_rate": dropout_rate,
-        "attention_dropout_rate": attention_dropout_rate,
-        "drop_path_rate": drop_path_rate,
-    }
-    for argument, rate in rates.items():
-        if not isinstance(rate, numbers.Real) or not 0 <= rate < 1:
-            raise ValueError(
-                f"{argument} must lie in [0, 1). Received: {argument}={rate!r}"
-            )
-
-
-def _check_tokens(pooling, class_token, distillation, fc_norm, representation_size):
-    if pooling == "token" and class_token is False:
-        raise ValueError(
-            'pooling="token" reads the class token, so class_token=False '
-            'clashes with it. Expected pooling="gap" or "map" without one.'
-        )
-    if distillation and (pooling != "token" or fc_norm or representation_size):
-        raise ValueError(
-            'distillation needs pooling="token", without fc_norm and '
-            "without representation_size."
-        )
-    if fc_norm and pooling != "gap":
-        raise ValueError(f'fc_norm goes with pooling="gap". Received: {pooling!r}')

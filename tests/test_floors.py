@@ -14,7 +14,7 @@ ROOT = pathlib.Path(keras_vit.__file__).parent
 FLOORS = [
     {"variants", "preprocessing", "recipes", "files", "figures"},
     {"layers", "data", "distribution"},
-    {"model", "model_files"},
+    {"model_arguments", "model", "baselines", "model_files"},
     {"weights", "evaluation", "prediction", "inspect"},
     {"factories", "exporting"},
     {"training", "serving"},
@@ -25,6 +25,8 @@ FLOORS = [
 WITHIN_FLOOR = {
     ("evaluation", "weights"),
     ("figures", "files"),
+    ("model", "model_arguments"),
+    ("baselines", "model"),
     ("recipes", "variants"),
     ("recipes", "preprocessing"),
 }

@@ -2,12 +2,12 @@
 
 from keras_vit.recipes import augreg, big_vision, finetune, paper, small
 from keras_vit.recipes.recipe import Recipe as Recipe
-from keras_vit.recipes.recipe import as_json as as_json
-from keras_vit.recipes.recipe import changed as changed
-from keras_vit.recipes.recipe import difference as difference
-from keras_vit.recipes.recipe import override as override
-from keras_vit.recipes.recipe import read_settings as read_settings
-from keras_vit.recipes.recipe import with_model as with_model
+from keras_vit.recipes.settings import as_json as as_json
+from keras_vit.recipes.settings import changed as changed
+from keras_vit.recipes.settings import difference as difference
+from keras_vit.recipes.settings import override as override
+from keras_vit.recipes.settings import read_settings as read_settings
+from keras_vit.recipes.settings import with_model as with_model
 
 RECIPES = {
     **small.RECIPES,

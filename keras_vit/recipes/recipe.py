@@ -1,12 +1,9 @@
-"""What a recipe is, and how settings change one."""
+"""What a recipe is."""
 
-import dataclasses
-import json
 import math
 from dataclasses import dataclass, field
 
 from keras_vit.preprocessing import resolve
-from keras_vit.variants import VARIANTS
 
 # The values of settings that are words. The tables behind them lie where the
 # work is done.
@@ -242,125 +239,3 @@ _BOUNDS = (
 
 # What says nothing where no labels are learnt, or mixes them.
 _OF_LABELS = ("label_smoothing", "distillation", "head_bias", "mixup", "cutmix")
-
-
-def with_model(recipe, model):
-    """Gives the recipe with another model in place of its own.
-
-    Of another size in the table the recipe's other arguments and weights are
-    kept, with the layer before the head as wide as a token. Any other model
-    is taken as it is.
-    """
-    if not {recipe.model, model} <= VARIANTS.keys():
-        return dataclasses.replace(
-            recipe, model=model, model_arguments={}, stem_blocks=None, weights=None
-        )
-    arguments = dict(recipe.model_arguments)
-    if "representation_size" in arguments:
-        arguments["representation_size"] = VARIANTS[model].hidden_dim
-    return dataclasses.replace(recipe, model=model, model_arguments=arguments)
-
-
-def changed(recipe, changes):
-    """Gives the recipe with other values; `epochs` puts `steps` out of force."""
-    if "epochs" in changes:
-        changes = {"steps": 0} | changes
-    return dataclasses.replace(recipe, **changes)
-
-
-def override(recipe, settings):
-    """Gives the recipe with `"key=value"` settings in place of its own.
-
-    Raises:
-        ValueError: as `read_settings`.
-
-    Example:
-
-    >>> recipe = Recipe("fashion_mnist_sample", "ViT_Ti16")
-    >>> override(recipe, ["epochs=2", "freeze=stem,block_0*"]).freeze
-    ('stem', 'block_0*')
-    """
-    return changed(recipe, read_settings(settings))
-
-
-def read_settings(settings):
-    """Gives the values that `"key=value"` settings stand for, by key.
-
-    Several words or numbers for one key are separated by commas, a pattern
-    from its number by a colon.
-
-    Raises:
-        ValueError: for a key that a recipe does not have, or a value of
-            another kind. Model, weights and data set are no settings: `train`
-            takes them as arguments.
-
-    Example:
-
-    >>> read_settings(["epochs=2", "rate_factors=head/*:10"])
-    {'epochs': 2, 'rate_factors': {'head/*': 10.0}}
-    """
-    changes = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals or key not in _KINDS:
-            raise ValueError(
-                "Expected key=value, where key is one of "
-                f"{', '.join(_KINDS)}. Received: {setting!r}"
-            )
-        read, expected = _READERS[_KINDS[key]]
-        try:
-            changes[key] = read(text)
-        except ValueError:
-            raise ValueError(
-                f"{key} must be {expected}. Received: {setting!r}"
-            ) from None
-    return changes
-
-
-def difference(one, other):
-    """What two recipes have not in common, as lines of text, one a setting.
-
-    Each is a dict as JSON gives it back, which knows no tuples.
-    """
-    return [
-        f"{name}: {one.get(name)!r} and {other.get(name)!r}"
-        for name in one | other
-        if one.get(name) != other.get(name)
-    ]
-
-
-def as_json(recipe):
-    """A recipe as JSON gives it back."""
-    return json.loads(json.dumps(dataclasses.asdict(recipe)))
-
-
-def _read_bool(text):
-    words = {"true": True, "1": True, "false": False, "0": False}
-    if text.lower() not in words:
-        raise ValueError(text)
-    return words[text.lower()]
-
-
-def _read_words(text):
-    return tuple(word for word in text.split(",") if word)
-
-
-def _read_factors(text):
-    pairs = (part.rpartition(":") for part in _read_words(text))
-    return {pattern: float(factor) for pattern, _, factor in pairs}
-
-
-_READERS = {
-    int: (int, "a whole number"),
-    float: (float, "a number"),
-    bool: (_read_bool, "true or false"),
-    str: (str, "a word"),
-    tuple[str, ...]: (_read_words, "words separated by commas"),
-    dict[str, float]: (_read_factors, "pattern:factor, separated by commas"),
-}
-_ARGUMENTS = ("dataset", "model")  # of `train`, no settings
-_KINDS = {
-    one.name: one.type
-    for one in dataclasses.fields(Recipe)
-    if one.type in _READERS and one.name not in _ARGUMENTS
-}

@@ -7,11 +7,11 @@ from conftest import numbered, randomize, tiny_vit
 from PIL import Image
 
 import keras_vit
+from keras_vit.baselines import ResNet
 from keras_vit.data import Files, Split
 from keras_vit.evaluation import features as features_module
 from keras_vit.evaluation import features_of
 from keras_vit.files import cache_folder
-from keras_vit.model import ResNet
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,10 @@ from conftest import randomize, tiny_vit
 
 import keras_vit
 from exporting.models import KINDS, hybrid
+from keras_vit.baselines import ResNet
 from keras_vit.cli.main import main
 from keras_vit.exporting import checking, export, int8, litert, quantization
 from keras_vit.exporting.export import read_report
-from keras_vit.model import ResNet
 from keras_vit.model_files import save_model
 
 # The most that a logit may differ, as a share of the largest.

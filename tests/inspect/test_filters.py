@@ -5,8 +5,8 @@ from conftest import randomize, tiny_vit
 from sklearn.decomposition import PCA
 
 from keras_vit import inspect
+from keras_vit.baselines import ResNet
 from keras_vit.layers import ResNetStem
-from keras_vit.model import ResNet
 
 
 def hybrid(**arguments):

@@ -18,7 +18,7 @@ IMAGES = np.random.default_rng(1).uniform(0, 255, (5, 16, 24, 3)).astype("float3
 
 
 def resnet():
-    return keras_vit.model.ResNet((1,), 0.5, 3, (16, 24))
+    return keras_vit.baselines.ResNet((1,), 0.5, 3, (16, 24))
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from tensorflow.python.framework.convert_to_constants import (
 
 import keras_vit
 from keras_vit import inspect, layers
+from keras_vit.baselines import ResNet
 from keras_vit.inspect.costs import RULES
 from keras_vit.layers import ResNetStem
-from keras_vit.model import ResNet
 
 PUBLISHED = {  # GMACs, as timm measures them
     ("ViT_B16", 224): 17.58,

@@ -1,0 +1,95 @@
+"""What `ViT` is given is looked at before anything is built."""
+
+import numbers
+
+from keras_vit.layers.patches import pair
+
+
+def check_choice(argument, value, choices):
+    """Refuses a word that is none of the choices."""
+    if value not in choices:
+        raise ValueError(
+            f"{argument} must be one of {', '.join(choices)}. "
+            f"Received: {argument}={value!r}"
+        )
+
+
+def check_sizes(height, width, patch_size, stem, num_heads, hidden_dim):
+    """Refuses images smaller than a patch, and heads that do not divide the width."""
+    rows, columns = pair(patch_size, "patch_size")
+    if stem is None and (height < rows or width < columns):
+        raise ValueError(
+            "image_size must be at least one patch. "
+            f"Expected height >= {rows} and width >= {columns}. "
+            f"Received: image_size=({height}, {width})"
+        )
+    if stem is not None:
+        feature_map = tuple(stem.compute_output_shape((None, height, width, 3)))
+        if len(feature_map) != 4 or not (
+            feature_map[1] >= rows and feature_map[2] >= columns
+        ):
+            raise ValueError(
+                "stem must give a feature map (batch, height, width, channels) of at "
+                f"least one patch, {rows} x {columns}. Received: {feature_map} for "
+                f"image_size=({height}, {width})"
+            )
+    if hidden_dim % num_heads:
+        raise ValueError(
+            "num_heads must divide hidden_dim. "
+            f"Received: num_heads={num_heads}, hidden_dim={hidden_dim}"
+        )
+
+
+def check_widths(position_embedding, num_heads, hidden_dim):
+    """Refuses a width that positions cannot be halved or turned in."""
+    if position_embedding == "learned_2d" and hidden_dim % 2:
+        raise ValueError(
+            'position_embedding="learned_2d" needs an even hidden_dim. '
+            f"Received: hidden_dim={hidden_dim}"
+        )
+    if position_embedding == "rope_2d" and hidden_dim // num_heads % 4:
+        raise ValueError(
+            'position_embedding="rope_2d" needs heads whose features 4 divides. '
+            f"Received: hidden_dim={hidden_dim}, num_heads={num_heads}"
+        )
+
+
+def check_counts(least=1, or_none="", **counts):
+    """Refuses what is no whole number, or one below `least`."""
+    for argument, value in counts.items():
+        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        if not whole or value < least:
+            raise ValueError(
+                f"{argument} must be an integer of at least {least}{or_none}. "
+                f"Received: {argument}={value!r}"
+            )
+
+
+def check_rates(dropout_rate, attention_dropout_rate, drop_path_rate):
+    """Refuses what is no probability below 1."""
+    rates = {
+        "dropout_rate": dropout_rate,
+        "attention_dropout_rate": attention_dropout_rate,
+        "drop_path_rate": drop_path_rate,
+    }
+    for argument, rate in rates.items():
+        if not isinstance(rate, numbers.Real) or not 0 <= rate < 1:
+            raise ValueError(
+                f"{argument} must lie in [0, 1). Received: {argument}={rate!r}"
+            )
+
+
+def check_tokens(pooling, class_token, distillation, fc_norm, representation_size):
+    """Refuses tokens and a pooling that do not go together."""
+    if pooling == "token" and class_token is False:
+        raise ValueError(
+            'pooling="token" reads the class token, so class_token=False '
+            'clashes with it. Expected pooling="gap" or "map" without one.'
+        )
+    if distillation and (pooling != "token" or fc_norm or representation_size):
+        raise ValueError(
+            'distillation needs pooling="token", without fc_norm and '
+            "without representation_size."
+        )
+    if fc_norm and pooling != "gap":
+        raise ValueError(f'fc_norm goes with pooling="gap". Received: {pooling!r}')
