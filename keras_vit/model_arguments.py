@@ -93,3 +93,14 @@ def check_tokens(pooling, class_token, distillation, fc_norm, representation_siz
         )
     if fc_norm and pooling != "gap":
         raise ValueError(f'fc_norm goes with pooling="gap". Received: {pooling!r}')
+
+
+def check_merging(token_merging, position_embedding, place):
+    """Refuses merged tokens where positions come in that they no longer have."""
+    check_counts(least=0, token_merging=token_merging)
+    if token_merging and place != "input":
+        raise ValueError(
+            "token_merging needs positions that come in before the first block: a "
+            "merged token has no place of its own. "
+            f"Received: position_embedding={position_embedding!r} at {place!r}"
+        )

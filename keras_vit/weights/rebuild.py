@@ -41,7 +41,7 @@ def resize(model, image_size, method="bilinear"):
         raise ValueError(
             f"method must be one of {', '.join(METHODS)}. Received: {method!r}"
         )
-    new = _rebuilt(model, (None, height, width, 3))
+    new = rebuilt(model, (None, height, width, 3))
     old = {weight.path: weight.numpy() for weight in weights(model)}
     if any(layer.name == "patch_encoder" for layer in model.layers):
         grids = [one.get_layer("patch_encoder").grid for one in (model, new)]
@@ -80,7 +80,7 @@ def replace_head(model, num_classes):
             "Expected a model that a factory of keras_vit built. "
             f"Received: {model.name!r}, without the layer 'features'"
         )
-    copy_of = _rebuilt(model, model.input_shape)
+    copy_of = rebuilt(model, model.input_shape)
     outputs = [copy_of.get_layer("features").output]
     heads = ["head"]
     if "features_distillation" in names:
@@ -101,8 +101,11 @@ def replace_head(model, num_classes):
     return new
 
 
-def _rebuilt(model, input_shape):
-    """The model that this one's config makes of another input, weights random."""
+def rebuilt(model, input_shape, change=None):
+    """The model that this one's config makes of another input, weights random.
+
+    `change`, if any, is given the configs of its layers to change them.
+    """
     config = copy.deepcopy(model.get_config())
     grid = _grid(model, input_shape)
     for layer in config["layers"]:
@@ -111,6 +114,8 @@ def _rebuilt(model, input_shape):
             layer["config"]["batch_shape"] = tuple(input_shape)
         if layer["config"].get("grid") is not None:
             layer["config"]["grid"] = grid
+    if change is not None:
+        change(config["layers"])
     return type(model).from_config(config)
 
 

@@ -138,6 +138,7 @@ LAYERS = {
         (2, 7, 8),
         (2, 7, 8),
     ),
+    "TokenMean": (layers.TokenMean, {}, (2, 7, 8), (2, 8)),
     "AttentionPooling": (
         layers.AttentionPooling,
         {"num_heads": 2, "mlp_dim": 16, "activation": "gelu_erf"},

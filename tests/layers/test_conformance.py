@@ -45,6 +45,7 @@ def saved(tmp_path_factory):
         "ViT gap": {"pooling": "gap", "num_registers": 2, "layer_scale": 0.1},
         "ViT map": {"pooling": "map", "qk_norm": True, "activation": "gelu_erf"},
         "ViT hybrid": {"stem": stem, "patch_size": 1},
+        "ViT merging": {"token_merging": 2, "pooling": "gap", "num_registers": 1},
     }.items():
         models[name] = tiny_vit(**arguments), (2, 16, 24, 3)
     for name, (model, given) in models.items():
@@ -65,7 +66,7 @@ def test_a_saved_layer_answers_the_same_in_a_new_process_on(backend, saved):
         check=True,
     )
     answers = sorted(saved.glob(f"*.{backend}.npy"))
-    assert len(answers) == len(LAYERS) + 4
+    assert len(answers) == len(LAYERS) + 5
     for path in answers:
         expected = np.load(str(path).replace(f".{backend}.npy", ".expected.npy"))
         np.testing.assert_allclose(
