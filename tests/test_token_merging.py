@@ -153,8 +153,8 @@ def test_merging_equal_patches_changes_neither_answers_nor_gradients(kind, rng):
 def test_recomputed_blocks_have_the_same_gradients(rng):
     model = some_model("gap", rng, token_merging=3, dropout_rate=0.1)
     images, gradients = images_for(model, rng), []
-    seeds = [one for one in model.weights if "seed_generator" in one.path]
-    states = [np.array(one) for one in seeds]
+    seeds = [one for one in model.variables if "seed_generator" in one.path]
+    states = [one.numpy() for one in seeds]
     for remat in (False, True):
         for layer in model.layers:
             if isinstance(layer, layers.TransformerBlock):

@@ -55,6 +55,10 @@ def _network(tape, network, value):
     return tape.run_unknown(network, value)
 
 
+def _token_mean(tape, layer, z, sizes=None):
+    return tape.make(layer.compute_output_shape(z.shape), z)
+
+
 def _encoder(tape, layer, patches):
     z = tape.run(layer.projection, patches)
     return tape.make(layer.compute_output_shape(patches.shape), z)
@@ -100,9 +104,31 @@ def _mlp(tape, layer, z):
     return tape.run(layer.fc2, tape.make(z.shape, z, kept=(z,)))
 
 
-def _block(tape, layer, z):
+def _block(tape, layer, z, sizes=None):
     y = tape.run(layer.attention, tape.run(layer.norm1, z))
     z = _added(tape, z, y if layer.scale1 is None else tape.run(layer.scale1, y))
+    if layer.token_merging:
+        return _merged(tape, layer, z)
+    return _fed_forward(tape, layer, z)
+
+
+def _merged(tape, layer, z):
+    """Similarities of each of A with each of B, and sums of what goes into B."""
+    made, sizes = layer.compute_output_shape(z.shape)
+    r = z.shape[1] - made[1]
+    if r:
+        patches = z.shape[1] - layer.num_protected
+        alike = (1, patches // 2, patches - patches // 2)
+        macs = math.prod(alike) * layer.attention.head_dim
+        pairs = tape.make(
+            (1, alike[2], r), tape.make(alike, z, multiply_adds=macs)
+        )  # what of A goes into what of B
+        macs = pairs.size * made[2]
+        z = tape.make(made, z, pairs, multiply_adds=macs, kept=(pairs,))
+    return _fed_forward(tape, layer, z), tape.make(sizes)
+
+
+def _fed_forward(tape, layer, z):
     y = tape.run(layer.mlp, tape.run(layer.norm2, z))
     return _added(tape, z, y if layer.scale2 is None else tape.run(layer.scale2, y))
 
@@ -111,7 +137,7 @@ def _added(tape, x, y):
     return tape.make(x.shape, x, y)
 
 
-def _pooling(tape, layer, z):
+def _pooling(tape, layer, z, sizes=None):
     probe = tape.value((1, 1, z.shape[-1]))
     y = tape.run(layer.attention, z, probe)
     y = _added(tape, y, tape.run(layer.mlp, tape.run(layer.norm, y)))
@@ -148,6 +174,7 @@ RULES = {
     layers.MLP: _mlp,
     layers.LayerScale: _norm,
     layers.StochasticDepth: _view,
+    layers.TokenMean: _token_mean,
     layers.AttentionPooling: _pooling,
     ResNetStem: _stem,
     Bottleneck: _bottleneck,

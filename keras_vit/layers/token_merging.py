@@ -91,9 +91,9 @@ def bipartite_soft_matching(k, r):
     k = ops.cast(k, keras.backend.result_type(k.dtype, "float32"))
     _, a, b = _parts(ops.normalize(k, axis=-1))  # 1.
     similarity = ops.matmul(a, ops.swapaxes(b, 1, 2))
-    best = ops.max(similarity, axis=-1)  # 2.
-    into = ops.argmax(similarity, axis=-1)
-    order = ops.argsort(-best, axis=-1)  # 3.
+    # `ops.argmax` would need operations that LiteRT and ONNX lack.
+    best, into = (one[..., 0] for one in ops.top_k(similarity, 1))  # 2.
+    _, order = ops.top_k(best, a.shape[1])  # 3.
     kept, merged = ops.sort(order[:, r:], axis=-1), order[:, :r]
     return kept, merged, _rows(into, merged)
 

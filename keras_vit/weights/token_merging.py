@@ -63,7 +63,7 @@ def merge_tokens(model, r):
 
 def _write(layers, merging):
     """Writes into the configs of a model's layers, in their order, what they merge."""
-    sizes = ()  # what the block before gives besides tokens
+    sizes, dtype = (), None  # what the block before gives besides tokens; its policy
     for layer in layers:
         if sizes and _is_mean_of_tokens(layer):
             mean = keras.saving.serialize_keras_object(TokenMean(name=layer["name"]))

@@ -60,6 +60,10 @@ MODELS = {
         position_embedding="rope_2d", fc_norm=True, pooling="gap"
     ),
     "shared": lambda: tiny_vit(position_embedding_at="every_layer_shared"),
+    "merging": lambda: tiny_vit(token_merging=2, pooling="gap", num_registers=1),
+    "merging until one is left": lambda: tiny_vit(
+        token_merging=9, qk_norm=True, num_layers=4
+    ),
     "hybrid": hybrid,
     "own stem": with_own_stem,
     "resnet": lambda: ResNet((1, 1), 0.5, num_classes=3, image_size=32),
@@ -102,7 +106,8 @@ def test_parameters_and_shapes_are_those_of_the_model(name):
     shapes = {row.name: row.output_shape for row in told.rows}
     for layer in model.layers[1:]:
         if layer.name != "positions":  # is called more than once, so has no one output
-            assert shapes.pop(layer.name) == layer.output.shape[1:]
+            output, *_ = keras.tree.flatten(layer.output)
+            assert shapes.pop(layer.name) == output.shape[1:]
     assert set(shapes) <= {"positions"}
 
 
