@@ -12,6 +12,7 @@ from keras_vit.layers.position_embedding import ADDED, place_of
 from keras_vit.model_arguments import (
     check_choice,
     check_counts,
+    check_patch_dropout,
     check_rates,
     check_sizes,
     check_tokens,
@@ -44,6 +45,7 @@ def ViT(
     dropout_rate=0.0,
     attention_dropout_rate=0.0,
     drop_path_rate=0.0,
+    patch_dropout_rate=0.0,
     activation="gelu_tanh",
     layer_norm_epsilon=1e-6,
     include_preprocessing=True,
@@ -101,6 +103,9 @@ def ViT(
         attention_dropout_rate: of the attention probabilities.
         drop_path_rate: stochastic depth of the last block; the rates of those
             before it grow linearly from 0 (arXiv:1603.09382).
+        patch_dropout_rate: the share of the patches that training leaves out
+            of each image, drawn anew each time (arXiv:2208.07220), which
+            saves time and memory. Needs positions at the input, or none.
         activation: `"gelu_tanh"` (Google's) or `"gelu_erf"` (PyTorch's).
         layer_norm_epsilon: of every layer normalisation.
         include_preprocessing: whether the model begins by normalising pixels.
@@ -144,7 +149,13 @@ def ViT(
     if representation_size is not None:
         check_counts(or_none=", or None", representation_size=representation_size)
     check_tokens(pooling, class_token, distillation, fc_norm, representation_size)
-    check_rates(dropout_rate, attention_dropout_rate, drop_path_rate)
+    check_rates(
+        dropout_rate=dropout_rate,
+        attention_dropout_rate=attention_dropout_rate,
+        drop_path_rate=drop_path_rate,
+        patch_dropout_rate=patch_dropout_rate,
+    )
+    check_patch_dropout(patch_dropout_rate, position_embedding, place)
     check_sizes(height, width, patch_size, stem, num_heads, hidden_dim)
     check_widths(position_embedding, num_heads, hidden_dim)
 
@@ -167,6 +178,9 @@ def ViT(
         name="patch_encoder",
     )(x)
     grid = tuple(x.shape[1:3])
+    others = z.shape[1] - grid[0] * grid[1]  # tokens that are no patches
+    if patch_dropout_rate:
+        z = layers.PatchDropout(patch_dropout_rate, others, name="patch_dropout")(z)
     added, inside = _positions_of_blocks(
         position_embedding, place, grid, class_token + distillation, num_layers
     )
@@ -190,7 +204,6 @@ def ViT(
     if not fc_norm:
         z = norm(z)
 
-    others = z.shape[1] - x.shape[1] * x.shape[2]  # tokens that are no patches
     if pooling == "token":
         y = z[:, 0]  # Eq. 4
     elif pooling == "gap":

@@ -38,6 +38,8 @@ class Recipe:
         position_embedding: a ViT's, as its factory takes it, in place of what
             `model_arguments` say. Empty: what they say.
         position_embedding_at: likewise.
+        patch_dropout_rate: the share of the patches that training leaves out
+            of each image; 0: what `model_arguments` say.
         image_size: the side of an image, in pixels.
         train_split: what is learnt from, such as `"train[:98%]"`.
         eval_split: what is looked at on the way and at the end.
@@ -107,6 +109,7 @@ class Recipe:
     head_bias: float = 0.0
     position_embedding: str = ""
     position_embedding_at: str = ""
+    patch_dropout_rate: float = 0.0
     image_size: int = 224
     train_split: str = "train"
     eval_split: str = "test"
@@ -225,7 +228,7 @@ _BOUNDS = (
         "lie in [0, 1]",
     ),
     (
-        ("label_smoothing", "ema", "momentum", "beta2"),
+        ("label_smoothing", "ema", "momentum", "beta2", "patch_dropout_rate"),
         lambda value: 0 <= value < 1,
         "lie in [0, 1)",
     ),

@@ -22,6 +22,13 @@ from keras_vit.training.schedules import LearningRate
 from keras_vit.weights import replace_head
 
 
+# Arguments of a ViT's factory that are settings of a recipe by themselves.
+OF_A_VIT = (
+    *("weights", "position_embedding", "position_embedding_at"),
+    "patch_dropout_rate",
+)
+
+
 def build_model(recipe, num_classes, class_names=None):
     """Builds the model that a recipe trains, or loads it.
 
@@ -42,7 +49,7 @@ def build_model(recipe, num_classes, class_names=None):
         note(model, recipe)
         return model
     arguments = dict(recipe.model_arguments)
-    for name in ("weights", "position_embedding", "position_embedding_at"):
+    for name in OF_A_VIT:
         if getattr(recipe, name):
             arguments[name] = getattr(recipe, name)
     with _precision(recipe.precision):
