@@ -35,6 +35,8 @@ class Recipe:
             weights by default.
         teacher: for distillation, the path of a saved model.
         head_bias: the head's first bias; -10 makes every class rare at first.
+        patch_size: the side of a patch, in place of the model's own; weights
+            of a model with a name are resized to it. 0: the model's own.
         position_embedding: a ViT's, as its factory takes it, in place of what
             `model_arguments` say. Empty: what they say.
         position_embedding_at: likewise.
@@ -107,6 +109,7 @@ class Recipe:
     weights: str | None = None
     teacher: str | None = None
     head_bias: float = 0.0
+    patch_size: int = 0
     position_embedding: str = ""
     position_embedding_at: str = ""
     patch_dropout_rate: float = 0.0
@@ -212,7 +215,7 @@ _BOUNDS = (
         (
             *("base_lr", "warmup_steps", "cooldown_steps", "weight_decay", "steps"),
             *("crop_padding", "evaluate_every", "checkpoint_every", "mixup", "cutmix"),
-            *("randaugment_layers", "randaugment_magnitude"),
+            *("randaugment_layers", "randaugment_magnitude", "patch_size"),
         ),
         lambda value: 0 <= value < math.inf,
         "not be negative",

@@ -21,10 +21,9 @@ from keras_vit.training.optimizers import SGD, Adam, Optimizer, rate_factors
 from keras_vit.training.schedules import LearningRate
 from keras_vit.weights import replace_head
 
-
 # Arguments of a ViT's factory that are settings of a recipe by themselves.
 OF_A_VIT = (
-    *("weights", "position_embedding", "position_embedding_at"),
+    *("weights", "patch_size", "position_embedding", "position_embedding_at"),
     "patch_dropout_rate",
 )
 
