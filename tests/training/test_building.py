@@ -110,6 +110,7 @@ def test_the_whole_step_of_every_recipe_compiles_under_xla(names, rng):
         {"micro_batches": 2, "remat": True, "ema": 0.9},
         {"precision": "mixed_bfloat16", "remat": True, "patch_dropout_rate": 0.5},
         {"layer_decay": 0.5, "freeze": ("patch_encoder",), "label_smoothing": 0.1},
+        {"lora_rank": 2, "micro_batches": 2, "remat": True, "ema": 0.9},
     ],
 )
 def test_settings_compile_too(settings, rng):
