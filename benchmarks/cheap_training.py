@@ -62,14 +62,17 @@ def main():
             if number >= 2:  # the first ones trace and warm up
                 seconds[way].append(time.perf_counter() - begun)
     medians = {way: statistics.median(values) for way, values in seconds.items()}
-    grown = {way: memory(way, options) for way in ways}
-    print(f"{'':<20}{'trained':>12}{'ms a step':>12}{'ratio':>8}{'MB':>8}{'ratio':>8}")
     for way, (_, trained) in steps.items():
         print(
-            f"{way:<20}{trained:>12,}{1000 * medians[way]:>12.1f}"
-            f"{medians[way] / medians['full']:>8.3f}"
-            f"{grown[way]:>8.0f}{grown[way] / grown['full']:>8.2f}"
+            f"{way:<20}{trained:>12,} trained{1000 * medians[way]:>10.1f} ms a step"
+            f"{medians[way] / medians['full']:>8.3f} of full",
+            flush=True,
         )
+    of_full = None
+    for way in ways:
+        grown = memory(way, options)
+        of_full = of_full or grown
+        print(f"{way:<20}{grown:>8.0f} MB{grown / of_full:>8.2f} of full", flush=True)
     return None
 
 
