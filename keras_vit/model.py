@@ -13,6 +13,7 @@ from keras_vit.model_arguments import (
     check_choice,
     check_counts,
     check_merging,
+    check_patch_dropout,
     check_rates,
     check_sizes,
     check_tokens,
@@ -46,6 +47,7 @@ def ViT(
     attention_dropout_rate=0.0,
     drop_path_rate=0.0,
     token_merging=0,
+    patch_dropout_rate=0.0,
     activation="gelu_tanh",
     layer_norm_epsilon=1e-6,
     include_preprocessing=True,
@@ -107,6 +109,9 @@ def ViT(
             it, as long as twice as many patches are left (arXiv:2210.09461):
             faster, for a little accuracy. Weights know nothing of it; see
             also `merge_tokens`.
+        patch_dropout_rate: the share of the patches that training leaves out
+            of each image, drawn anew each time (arXiv:2208.07220), which
+            saves time and memory. Needs positions at the input, or none.
         activation: `"gelu_tanh"` (Google's) or `"gelu_erf"` (PyTorch's).
         layer_norm_epsilon: of every layer normalisation.
         include_preprocessing: whether the model begins by normalising pixels.
@@ -150,7 +155,13 @@ def ViT(
     if representation_size is not None:
         check_counts(or_none=", or None", representation_size=representation_size)
     check_tokens(pooling, class_token, distillation, fc_norm, representation_size)
-    check_rates(dropout_rate, attention_dropout_rate, drop_path_rate)
+    check_rates(
+        dropout_rate=dropout_rate,
+        attention_dropout_rate=attention_dropout_rate,
+        drop_path_rate=drop_path_rate,
+        patch_dropout_rate=patch_dropout_rate,
+    )
+    check_patch_dropout(patch_dropout_rate, position_embedding, place)
     check_sizes(height, width, patch_size, stem, num_heads, hidden_dim)
     check_widths(position_embedding, num_heads, hidden_dim)
     check_merging(token_merging, position_embedding, place)
@@ -179,6 +190,8 @@ def ViT(
     if token_merging:
         merging = {"token_merging": token_merging, "num_protected": others}
     sizes = []  # of tokens, where some are merged
+    if patch_dropout_rate:
+        z = layers.PatchDropout(patch_dropout_rate, others, name="patch_dropout")(z)
     added, inside = _positions_of_blocks(
         position_embedding, place, grid, class_token + distillation, num_layers
     )

@@ -168,6 +168,7 @@ RULES = {
     layers.PatchEncoder: _encoder,
     layers.TransformerBlock: _block,
     layers.PositionEmbedding: _copy,
+    layers.PatchDropout: _view,
     layers.MultiHeadSelfAttention: _attention,
     layers.RelativePositions: _relative,
     layers.RotaryPositions: _copy,

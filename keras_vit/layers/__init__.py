@@ -8,6 +8,7 @@ from keras_vit.layers.position_embedding import (
     PositionEmbedding as PositionEmbedding,
 )
 from keras_vit.layers.patch_encoder import PatchEncoder as PatchEncoder
+from keras_vit.layers.patch_dropout import PatchDropout as PatchDropout
 from keras_vit.layers.relative_positions import (
     RelativePositions as RelativePositions,
 )

@@ -35,9 +35,13 @@ class Recipe:
             weights by default.
         teacher: for distillation, the path of a saved model.
         head_bias: the head's first bias; -10 makes every class rare at first.
+        patch_size: the side of a patch, in place of the model's own; weights
+            of a model with a name are resized to it. 0: the model's own.
         position_embedding: a ViT's, as its factory takes it, in place of what
             `model_arguments` say. Empty: what they say.
         position_embedding_at: likewise.
+        patch_dropout_rate: the share of the patches that training leaves out
+            of each image; 0: what `model_arguments` say.
         image_size: the side of an image, in pixels.
         train_split: what is learnt from, such as `"train[:98%]"`.
         eval_split: what is looked at on the way and at the end.
@@ -66,6 +70,12 @@ class Recipe:
         layer_decay: the learning rate's factor from a block to the one below.
         rate_factors: of certain weights, by pattern: `{"head/*": 10}`.
         freeze: patterns of the names of layers that stay as they are.
+        lora_rank: the rank of what is learnt beside the frozen kernels of
+            blocks, together with the head (LoRA, arXiv:2106.09685); the run
+            leaves a plain model with the sum of both. 0: kernels are learnt.
+        lora_alpha: its factor, which is divided by the rank; 0: the rank.
+        lora_targets: of which kernels: some of `query`, `key`, `value`,
+            `out`, `fc1`, `fc2`.
         clip_norm: the largest norm of the whole gradient; infinite: any.
         ema: the share of the old that stays in the weights' moving average at
             each step, and evaluates and saves that average; 0: no average.
@@ -105,8 +115,10 @@ class Recipe:
     weights: str | None = None
     teacher: str | None = None
     head_bias: float = 0.0
+    patch_size: int = 0
     position_embedding: str = ""
     position_embedding_at: str = ""
+    patch_dropout_rate: float = 0.0
     image_size: int = 224
     train_split: str = "train"
     eval_split: str = "test"
@@ -130,6 +142,9 @@ class Recipe:
     layer_decay: float = 1.0
     rate_factors: dict[str, float] = field(default_factory=dict)
     freeze: tuple[str, ...] = ()
+    lora_rank: int = 0
+    lora_alpha: float = 0.0
+    lora_targets: tuple[str, ...] = ("query", "value")
     clip_norm: float = 1.0
     ema: float = 0.0
     loss: str = "softmax"
@@ -179,13 +194,18 @@ class Recipe:
                 f"masked_patches does without labels, so without {', '.join(clash)}. "
                 f"Received: masked_patches={self.masked_patches}"
             )
+        if self.lora_alpha and not self.lora_rank:
+            raise ValueError(
+                "lora_alpha goes with lora_rank. "
+                f"Received: lora_alpha={self.lora_alpha}, lora_rank=0"
+            )
         if not all(0 <= factor < math.inf for factor in self.rate_factors.values()):
             raise ValueError(
                 "rate_factors must not be negative. "
                 f"Received: rate_factors={self.rate_factors}"
             )
         # As JSON gives them.
-        for name in ("stem_blocks", "freeze"):
+        for name in ("stem_blocks", "freeze", "lora_targets"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else tuple(value))
 
@@ -209,7 +229,8 @@ _BOUNDS = (
         (
             *("base_lr", "warmup_steps", "cooldown_steps", "weight_decay", "steps"),
             *("crop_padding", "evaluate_every", "checkpoint_every", "mixup", "cutmix"),
-            *("randaugment_layers", "randaugment_magnitude"),
+            *("randaugment_layers", "randaugment_magnitude", "patch_size"),
+            *("lora_rank", "lora_alpha"),
         ),
         lambda value: 0 <= value < math.inf,
         "not be negative",
@@ -225,7 +246,7 @@ _BOUNDS = (
         "lie in [0, 1]",
     ),
     (
-        ("label_smoothing", "ema", "momentum", "beta2"),
+        ("label_smoothing", "ema", "momentum", "beta2", "patch_dropout_rate"),
         lambda value: 0 <= value < 1,
         "lie in [0, 1)",
     ),
@@ -238,4 +259,7 @@ _BOUNDS = (
 
 
 # What says nothing where no labels are learnt, or mixes them.
-_OF_LABELS = ("label_smoothing", "distillation", "head_bias", "mixup", "cutmix")
+_OF_LABELS = (
+    *("label_smoothing", "distillation", "head_bias", "mixup", "cutmix"),
+    "lora_rank",  # of which the head that is learnt beside it is a part
+)

@@ -15,9 +15,9 @@ from keras_vit.training import building
 
 # What a recipe settles for a model that it builds, and no other.
 OF_A_BUILT_MODEL = (
-    *("image_size", "weights", "head_bias", "precision"),
+    *("image_size", "head_bias", "precision"),
     *("model_arguments", "stem_blocks", "stem_width_factor"),
-    *("position_embedding", "position_embedding_at"),
+    *building.OF_A_VIT,
 )
 
 

@@ -15,11 +15,18 @@ from keras_vit.layers.head import heads_of
 from keras_vit.model_files import ServedModel, load_classifier
 from keras_vit.preprocessing import carry, resolve
 from keras_vit.training.examination import OfLabels, OfMaskedPatches
+from keras_vit.training.low_rank import LowRankAdaptation
 from keras_vit.training.masked_patches import MaskedPatchPrediction
 from keras_vit.training.objectives import distilled, masked, supervised
 from keras_vit.training.optimizers import SGD, Adam, Optimizer, rate_factors
 from keras_vit.training.schedules import LearningRate
 from keras_vit.weights import replace_head
+
+# Arguments of a ViT's factory that are settings of a recipe by themselves.
+OF_A_VIT = (
+    *("weights", "patch_size", "position_embedding", "position_embedding_at"),
+    "patch_dropout_rate",
+)
 
 
 def build_model(recipe, num_classes, class_names=None):
@@ -42,7 +49,7 @@ def build_model(recipe, num_classes, class_names=None):
         note(model, recipe)
         return model
     arguments = dict(recipe.model_arguments)
-    for name in ("weights", "position_embedding", "position_embedding_at"):
+    for name in OF_A_VIT:
         if getattr(recipe, name):
             arguments[name] = getattr(recipe, name)
     with _precision(recipe.precision):
@@ -75,7 +82,11 @@ def note(model, recipe):
 
 
 def prepare(model, recipe):
-    """Freezes the layers that a recipe freezes, and sets `remat`.
+    """Freezes the layers that a recipe freezes, adapts others, and sets `remat`.
+
+    Returns:
+        A `LowRankAdaptation`, to be merged when the model is trained; `None`
+        where the recipe has none.
 
     Raises:
         ValueError: if a pattern matches no layer, or nothing is left to train.
@@ -95,6 +106,10 @@ def prepare(model, recipe):
     for layer in model.layers:
         if recipe.remat and hasattr(layer, "remat"):
             layer.remat = True
+    if not recipe.lora_rank:
+        return None
+    alpha = recipe.lora_alpha or None
+    return LowRankAdaptation(model, recipe.lora_rank, alpha, recipe.lora_targets)
 
 
 def build_optimizer(model, recipe, total_steps):

@@ -30,6 +30,7 @@ from keras_vit.training.feed import Feed
 from keras_vit.training.folder import FINISHED, claim, write_json
 from keras_vit.training.journal import Journal, Plan
 from keras_vit.training.loop import Loop, tell
+from keras_vit.training.low_rank import num_trained
 from keras_vit.training.replicas import same_for_all, wait_for_all
 from keras_vit.training.samples import write_samples
 from keras_vit.training.step import TrainingState, training_step
@@ -185,7 +186,8 @@ class _Training:
         self.chief = distribution.is_chief(strategy)
         self.train_split = dataset.part(recipe.train_split)
         count = len(self.train_split)
-        building.prepare(model, recipe)
+        self.parameters = model.count_params()
+        self.adaptation = building.prepare(model, recipe)
         self.trained = building.trained_model(model, recipe)
         self.plan = Plan(
             total_steps=recipe.total_steps(count),
@@ -251,6 +253,7 @@ class _Training:
                 self.dataset,
                 self.train_split,
                 objects,
+                self._counted(),
             )
         loop = Loop(
             self.plan,
@@ -265,7 +268,19 @@ class _Training:
         )
         evaluation = loop.run()
         self.state.swap_average()  # the average is what is kept, if there is one
+        if self.adaptation:
+            self.adaptation.merge()
         return evaluation, journal.history
+
+    def _counted(self):
+        """The parameters of the model that is left, and how many numbers are trained.
+
+        Tells it where those are few.
+        """
+        trained = num_trained(self.model)
+        if self.recipe.freeze or self.adaptation:
+            tell(f"Trains {trained:,} numbers; the model has {self.parameters:,}.")
+        return {"parameters": self.parameters, "trained": trained}
 
     def _restore(self):
         """Brings the state to the newest checkpoint, and gives its journal."""
