@@ -1,0 +1,57 @@
+"""Executes the notebooks from top to bottom and stores what they show.
+
+    pip install -e '.[test,notebooks]'
+    python examples/notebooks/refresh.py [NOTEBOOK ...]
+
+They run in a temporary folder, in order, so that those that follow find the model that
+the first has trained. What is stored has no progress bars, no logs and nothing that
+tells of the machine. A notebook that fails stays as it was.
+"""
+
+import os
+import pathlib
+import sys
+import tempfile
+
+import nbformat
+from nbclient import NotebookClient
+
+HERE = pathlib.Path(__file__).parent
+QUIET = {
+    "TQDM_DISABLE": "1",  # else bars draw over themselves, once for every update
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+SECONDS = 600  # for a cell, on a machine that does other things too
+
+
+def main(*paths):
+    """Executes these notebooks, by default all, and stores their outputs."""
+    os.environ.update(QUIET)
+    paths = [pathlib.Path(path) for path in paths] or sorted(HERE.glob("*.ipynb"))
+    with tempfile.TemporaryDirectory() as room:
+        for path in paths:
+            notebook = nbformat.read(path, as_version=4)
+            where = {"metadata": {"path": room}}
+            NotebookClient(
+                notebook, timeout=SECONDS, resources=where, record_timing=False
+            ).execute()
+            clean(notebook)
+            nbformat.write(notebook, path)
+            print(f"{path.name}: {path.stat().st_size / 1e3:.0f} kB")
+
+
+def clean(notebook):
+    """Leaves what a reader wants, and what is the same the next time."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for number, cell in enumerate(notebook.cells, 1):
+        cell.id, cell.metadata = f"cell-{number:02d}", {}
+        if cell.cell_type == "code":
+            cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr"]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
