@@ -50,7 +50,20 @@ def clean(notebook):
     for number, cell in enumerate(notebook.cells, 1):
         cell.id, cell.metadata = f"cell-{number:02d}", {}
         if cell.cell_type == "code":
-            cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr"]
+            cell.outputs = joined(cell.outputs)
+
+
+def joined(outputs):
+    """The outputs of a cell without logs, and what was printed in a row as one."""
+    kept = []
+    for output in outputs:
+        if output.get("name") == "stderr":
+            continue
+        if kept and kept[-1].get("name") == output.get("name") == "stdout":
+            kept[-1].text += output.text
+        else:
+            kept.append(output)
+    return kept
 
 
 if __name__ == "__main__":
