@@ -32,7 +32,7 @@ EXTRAS = {
     ],
     "serve": ["prometheus-client>=0.21", "starlette>=1.0", "uvicorn>=0.54,<1"],
     "hub": ["huggingface_hub>=0.30"],
-    "notebooks": ["jupyterlab>=4", "nbmake>=1.5"],
+    "notebooks": ["ipykernel>=6", "nbformat>=5.10", "nbmake>=1.5"],
 }
 EXTRAS["test"] += EXTRAS["export"] + EXTRAS["serve"]
 EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["notebooks"] + ["build>=1.2"]
