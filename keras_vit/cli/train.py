@@ -35,8 +35,9 @@ def define(values):
     flags.DEFINE_string(
         "model",
         None,
-        "A factory's name, such as ViT_Ti16, or a model trained before: a run's folder "
-        "or a .keras file. The recipe's own if not given.",
+        "A factory's name, such as ViT_Ti16; one of Keras's networks, such as "
+        "keras:EfficientNetV2B0; or a model trained before: a run's folder or a .keras "
+        "file. The recipe's own if not given.",
         **options,
     )
     flags.DEFINE_string(

@@ -27,7 +27,8 @@ class Recipe:
     Attributes:
         dataset: a name in `keras_vit.data`, or a folder; empty where the
             recipe's own is not public and one has to be named.
-        model: a factory's name, or the path of a saved model.
+        model: a factory's name, one of Keras's networks such as
+            `"keras:EfficientNetV2B0"`, or the path of a saved model.
         model_arguments: of that factory, besides classes and image size.
         stem_blocks: for a hybrid of size `"ViT"`, the stages of its ResNet.
         stem_width_factor: of that ResNet.

@@ -9,7 +9,7 @@ import keras
 from keras_vit import recipes
 from keras_vit.data import Dataset
 from keras_vit.evaluation.forward import in_scope
-from keras_vit.factories import FACTORIES
+from keras_vit.factories import find
 from keras_vit.model_files import load_classifier
 from keras_vit.training import building
 
@@ -65,7 +65,7 @@ def resolved(recipe, given, settings):
             f"train has no argument and a recipe no setting {', '.join(unknown)}. "
             f"Expected some of {', '.join(sorted(known))}"
         )
-    built = isinstance(given.model, str) and given.model in FACTORIES
+    built = isinstance(given.model, str) and find(given.model) is not None
     settled = {"stem_width_factor"} if built else {*OF_A_BUILT_MODEL}
     clash = sorted(settings.keys() & settled) if given.model is not None else []
     if clash:

@@ -87,8 +87,9 @@ def train(
     Args:
         recipe: a key of `keras_vit.recipes.RECIPES`, or a `Recipe`.
         model: a Keras model with one logit for each class, a factory's name,
-            or the path of a saved model, also of one that was pre-trained
-            without labels. The recipe's own by default.
+            one of Keras's networks such as `"keras:EfficientNetV2B0"`, or the
+            path of a saved model, also of one that was pre-trained without
+            labels. The recipe's own by default.
         dataset: what `keras_vit.data.load` takes: a name, a folder of images,
             an archive, a table; or a `keras_vit.data.Dataset`. The recipe's
             own by default.
