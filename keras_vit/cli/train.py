@@ -44,7 +44,10 @@ def define(values):
         "weights", None, "What a factory's model begins from.", **options
     )
     flags.DEFINE_string(
-        "teacher", None, "A saved model to learn from, for distillation.", **options
+        "teacher",
+        None,
+        "A saved model to learn from, for distillation or pseudo labels.",
+        **options,
     )
     dataset_flags.define(values, "In place of the recipe's own")
     flags.DEFINE_string(

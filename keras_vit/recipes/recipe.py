@@ -14,6 +14,7 @@ CHOICES = {
     "decay_follows": ("rate", "schedule"),
     "loss": ("softmax", "sigmoid"),
     "distillation": ("none", "soft", "hard"),
+    "pseudo_labels": ("none", "soft", "hard"),
     "masked_patches": ("none", "mean_color", "colors_4x4", "pixels"),
     "precision": ("float32", "mixed_bfloat16"),
     "crop": ("none", "inception", "pad"),
@@ -34,7 +35,7 @@ class Recipe:
         stem_width_factor: of that ResNet.
         weights: what the model begins from, as a factory takes it; random
             weights by default.
-        teacher: for distillation, the path of a saved model.
+        teacher: for distillation or pseudo labels, the path of a saved model.
         head_bias: the head's first bias; -10 makes every class rare at first.
         position_embedding: a ViT's, as its factory takes it, in place of what
             `model_arguments` say. Empty: what they say.
@@ -76,6 +77,15 @@ class Recipe:
             answers (`"hard"`).
         temperature: of soft distillation.
         distillation_share: of the loss; the rest is that of the labels.
+        unlabelled_split: images whose labels are not looked at, such as
+            `"train[25%:]"`; a teacher says what they show.
+        pseudo_labels: of those images, the teacher's probabilities (`"soft"`)
+            or its answers (`"hard"`), made once, of images that are not
+            changed (Noisy Student training, arXiv:1911.04252).
+        least_confidence: what the likeliest class of such an image has to be
+            above.
+        pseudo_per_class: such images of each class, the surest ones, or some
+            more than once; 0: as many as there are images for a class.
         masked_patches: pre-trains without labels by masked patch prediction
             (appendix B.1.2 of the ViT paper): of a corrupted patch its
             `"mean_color"`, its `"colors_4x4"` or its `"pixels"` are told.
@@ -138,6 +148,10 @@ class Recipe:
     distillation: str = "none"
     temperature: float = 1.0
     distillation_share: float = 0.5
+    unlabelled_split: str = ""
+    pseudo_labels: str = "none"
+    least_confidence: float = 0.3
+    pseudo_per_class: int = 0
     masked_patches: str = "none"
     precision: str = "float32"
     remat: bool = False
@@ -180,6 +194,7 @@ class Recipe:
                 f"masked_patches does without labels, so without {', '.join(clash)}. "
                 f"Received: masked_patches={self.masked_patches}"
             )
+        self._check_pseudo_labels()
         if not all(0 <= factor < math.inf for factor in self.rate_factors.values()):
             raise ValueError(
                 "rate_factors must not be negative. "
@@ -189,6 +204,27 @@ class Recipe:
         for name in ("stem_blocks", "freeze"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else tuple(value))
+
+    def _check_pseudo_labels(self):
+        """Refuses what does not go with learning from a teacher's labels."""
+        if (self.pseudo_labels == "none") != (not self.unlabelled_split):
+            raise ValueError(
+                "pseudo_labels=soft or hard goes with an unlabelled_split, and that "
+                f"with it. Received: pseudo_labels={self.pseudo_labels}, "
+                f"unlabelled_split={self.unlabelled_split!r}"
+            )
+        if self.pseudo_labels == "none":
+            return
+        if self.distillation != "none":
+            raise ValueError(
+                "A teacher is there for pseudo_labels or for distillation. Received: "
+                f"pseudo_labels={self.pseudo_labels}, distillation={self.distillation}"
+            )
+        if self.loss != "softmax":
+            raise ValueError(
+                "pseudo_labels tell one class an image, so they go with loss=softmax. "
+                f"Received: loss={self.loss}"
+            )
 
     def total_steps(self, training_images):
         """The steps of a run on so many images."""
@@ -210,6 +246,7 @@ _BOUNDS = (
         (
             *("base_lr", "warmup_steps", "cooldown_steps", "weight_decay", "steps"),
             *("crop_padding", "evaluate_every", "checkpoint_every", "mixup", "cutmix"),
+            "pseudo_per_class",
             *("randaugment_layers", "randaugment_magnitude"),
         ),
         lambda value: 0 <= value < math.inf,
@@ -221,7 +258,7 @@ _BOUNDS = (
         "be above 0",
     ),
     (
-        ("random_erasing", "most_unreadable"),
+        ("random_erasing", "most_unreadable", "least_confidence"),
         lambda value: 0 <= value <= 1,
         "lie in [0, 1]",
     ),
@@ -239,4 +276,5 @@ _BOUNDS = (
 
 
 # What says nothing where no labels are learnt, or mixes them.
-_OF_LABELS = ("label_smoothing", "distillation", "head_bias", "mixup", "cutmix")
+_OF_LABELS = ("label_smoothing", "distillation", "pseudo_labels", "head_bias")
+_OF_LABELS += ("mixup", "cutmix")

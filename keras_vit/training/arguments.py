@@ -111,8 +111,18 @@ def model_in_scope(model, recipe, dataset, strategy):
     return model
 
 
-def teacher_in_scope(teacher, strategy):
-    """The teacher, loaded if it is a path; `None` without one."""
-    if isinstance(teacher, str):
-        return load_classifier(teacher).model
-    return teacher and in_scope(teacher, strategy)
+def teacher_in_scope(teacher, strategy, dataset):
+    """The teacher, loaded if it is a path; `None` without one.
+
+    Raises:
+        ValueError: if its classes are known to be others than the data set's.
+    """
+    if not isinstance(teacher, str):
+        return teacher and in_scope(teacher, strategy)
+    loaded, names = load_classifier(teacher), dataset.class_names
+    if loaded.class_names not in (None, tuple(names)):
+        raise ValueError(
+            f"The teacher must know the classes of {dataset.name!r}, in their order: "
+            f"{', '.join(names)}. Received: {', '.join(loaded.class_names)}"
+        )
+    return loaded.model

@@ -142,15 +142,10 @@ def build_objective(model, recipe, teacher=None):
     Raises:
         ValueError: if distillation lacks a teacher, or a teacher its use.
     """
-    if (recipe.distillation == "none") != (teacher is None):
-        raise ValueError(
-            "A teacher goes with distillation=soft or hard, and those with a teacher. "
-            f"Received: distillation={recipe.distillation}, "
-            f"{'no' if teacher is None else 'a'} teacher"
-        )
+    check_teacher(recipe, teacher)
     if recipe.masked_patches != "none":
         return masked(model)
-    if teacher is None:
+    if recipe.distillation == "none":
         return supervised(model, recipe.loss, recipe.label_smoothing)
     return distilled(
         model,
@@ -161,6 +156,18 @@ def build_objective(model, recipe, teacher=None):
         recipe.loss,
         recipe.label_smoothing,
     )
+
+
+def check_teacher(recipe, teacher):
+    """Refuses a teacher without a use, and uses without a teacher."""
+    kinds = recipe.distillation, recipe.pseudo_labels
+    if (kinds == ("none", "none")) != (teacher is None):
+        raise ValueError(
+            "A teacher goes with distillation=soft or hard, or with pseudo_labels=soft "
+            "or hard, and those with a teacher. Received: "
+            f"distillation={kinds[0]}, pseudo_labels={kinds[1]}, "
+            f"{'no' if teacher is None else 'a'} teacher"
+        )
 
 
 def augmentation_of(recipe):

@@ -30,6 +30,7 @@ from keras_vit.training.feed import Feed
 from keras_vit.training.folder import FINISHED, claim, write_json
 from keras_vit.training.journal import Journal, Plan
 from keras_vit.training.loop import Loop, tell
+from keras_vit.training.pseudo_labels import labels_of_run, write
 from keras_vit.training.replicas import same_for_all, wait_for_all
 from keras_vit.training.samples import write_samples
 from keras_vit.training.step import TrainingState, training_step
@@ -98,8 +99,8 @@ def train(
         exif_orientation: the same.
         weights: what the model begins from, as a factory takes it. The
             recipe's own by default.
-        teacher: for distillation, a Keras model from pixels to logits, or the
-            path of one.
+        teacher: for distillation or pseudo labels, a Keras model from pixels
+            to logits, or the path of one.
         strategy: a name that `keras_vit.distribution.strategy` knows, or a
             `tf.distribute.Strategy`.
         callbacks: Keras callbacks. An epoch of theirs is what lies between
@@ -160,7 +161,7 @@ def train(
             training = _Training(
                 recipe,
                 model_in_scope(given.model, recipe, dataset, strategy),
-                teacher_in_scope(given.teacher or recipe.teacher, strategy),
+                teacher_in_scope(given.teacher or recipe.teacher, strategy, dataset),
                 dataset,
                 strategy,
                 folder,
@@ -184,9 +185,10 @@ class _Training:
         self.recipe, self.model, self.dataset = recipe, model, dataset
         self.strategy, self.folder, self.seed = strategy, folder, seed
         self.chief = distribution.is_chief(strategy)
-        self.train_split = dataset.part(recipe.train_split)
-        count = len(self.train_split)
         building.prepare(model, recipe)
+        building.check_teacher(recipe, teacher)
+        self.train_split, self.pseudo_labels = self._what_is_learnt(teacher)
+        count = len(self.train_split)
         self.trained = building.trained_model(model, recipe)
         self.plan = Plan(
             total_steps=recipe.total_steps(count),
@@ -199,8 +201,6 @@ class _Training:
             examination=building.build_examination(self.trained, model, recipe, seed),
         )
         # As all of this, refuses what does not fit.
-        if self.learns_labels():
-            _check_loss(self.train_split, recipe.loss)
         replicas = strategy.num_replicas_in_sync
         check_batch_size(self.train_split, recipe.batch_size, replicas, recipe.repeats)
         self.augmentation = building.augmentation_of(recipe)
@@ -219,6 +219,21 @@ class _Training:
             ema=recipe.ema,
             jit_compile=jit_compile,
         )
+
+    def _what_is_learnt(self, teacher):
+        """The training split and, where a teacher labels a part of it, those labels."""
+        split, recipe = self.dataset.part(self.recipe.train_split), self.recipe
+        if self.learns_labels():
+            _check_loss(split, recipe.loss)
+        if recipe.pseudo_labels == "none":
+            return split, None
+        told = labels_of_run(
+            *(recipe, self.dataset, teacher, self.strategy, self.folder),
+            seed=self.seed,
+            tell=tell,
+        )
+        unlabelled = self.dataset.part(recipe.unlabelled_split)
+        return told.joined(split, unlabelled), told
 
     def learns_labels(self):
         """Whether the run trains a classifier."""
@@ -253,6 +268,8 @@ class _Training:
                 self.train_split,
                 objects,
             )
+            if self.pseudo_labels is not None:
+                write(self.pseudo_labels, self.folder)
         loop = Loop(
             self.plan,
             self.state,
