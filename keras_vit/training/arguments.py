@@ -117,8 +117,10 @@ def teacher_in_scope(teacher, strategy, dataset):
     Raises:
         ValueError: if its classes are known to be others than the data set's.
     """
+    if not teacher:
+        return None
     if not isinstance(teacher, str):
-        return teacher and in_scope(teacher, strategy)
+        return in_scope(teacher, strategy)
     loaded, names = load_classifier(teacher), dataset.class_names
     if loaded.class_names not in (None, tuple(names)):
         raise ValueError(
