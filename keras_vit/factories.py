@@ -121,3 +121,17 @@ FACTORIES = {
     "ResNet_R26": baselines.ResNet_R26,
     "ResNet_R50": baselines.ResNet_R50,
 }
+
+
+def find(name):
+    """Gives the factory of a name, also of `"keras:EfficientNetV2B0"`.
+
+    Returns:
+        A function, or `None` where there is none of that name, as of a path.
+
+    Raises:
+        ValueError: for a network that Keras has not.
+    """
+    if name.startswith(baselines.PREFIX):
+        return baselines.application(name.removeprefix(baselines.PREFIX))
+    return FACTORIES.get(name)

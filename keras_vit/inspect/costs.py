@@ -49,6 +49,27 @@ def _depthwise(tape, layer, value):
     return tape.make(shape, value, multiply_adds=macs, kept=(value,))
 
 
+def _separable(tape, layer, value):
+    """Each channel by itself, and then the channels of a cell."""
+    shape = layer.compute_output_shape(value.shape)
+    cells, pointwise = math.prod(shape[:-1]), layer.pointwise_kernel.shape
+    macs = cells * math.prod(layer.depthwise_kernel.shape)
+    y = tape.make((*shape[:-1], pointwise[2]), value, multiply_adds=macs, kept=(value,))
+    macs = cells * math.prod(pointwise)
+    return tape.make(shape, y, multiply_adds=macs, kept=(y,))
+
+
+def _activation(tape, layer, value):
+    if layer.activation is keras.activations.relu:
+        return _relu(tape, layer, value)
+    return _norm(tape, layer, value)
+
+
+def _factors(tape, layer, *values):
+    shape = layer.compute_output_shape([value.shape for value in values])
+    return tape.make(shape, *values, kept=values)
+
+
 def _network(tape, network, value):
     if isinstance(network, (keras.Sequential, keras.Function)):
         return tape.run_network(network, value)
@@ -183,15 +204,20 @@ RULES = {
     keras.layers.Conv1D: _product,
     keras.layers.Conv2D: _product,
     keras.layers.DepthwiseConv2D: _depthwise,
+    keras.layers.SeparableConv2D: _separable,
     keras.layers.LayerNormalization: _norm,
     keras.layers.GroupNormalization: _norm,
     keras.layers.BatchNormalization: _norm,
     keras.layers.Normalization: _copy,
+    keras.layers.Rescaling: _copy,
+    keras.layers.Activation: _activation,
     keras.layers.ReLU: _relu,
     keras.layers.MaxPooling2D: _max_pooling,
     keras.layers.AveragePooling2D: _copy,
     keras.layers.GlobalAveragePooling2D: _copy,
     keras.layers.ZeroPadding2D: _copy,
+    keras.layers.Cropping2D: _copy,
+    keras.layers.Multiply: _factors,
     keras.layers.Add: _copy,
     keras.layers.Average: _copy,
     keras.layers.Concatenate: _copy,

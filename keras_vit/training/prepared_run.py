@@ -7,6 +7,7 @@ from keras_vit.training.feed import Feed
 from keras_vit.training.journal import Journal, Plan
 from keras_vit.training.loop import Loop, tell
 from keras_vit.training.low_rank import num_trained
+from keras_vit.training.pseudo_labels import labels_of_run, write
 from keras_vit.training.replicas import same_for_all
 from keras_vit.training.step import TrainingState, training_step
 
@@ -20,10 +21,11 @@ class PreparedRun:
         self.recipe, self.model, self.dataset = recipe, model, dataset
         self.strategy, self.folder, self.seed = strategy, folder, seed
         self.chief = distribution.is_chief(strategy)
-        self.train_split = dataset.part(recipe.train_split)
-        count = len(self.train_split)
         self.parameters = model.count_params()
         self.adaptation = building.prepare(model, recipe)
+        building.check_teacher(recipe, teacher)
+        self.train_split, self.pseudo_labels = self._what_is_learnt(teacher)
+        count = len(self.train_split)
         self.trained = building.trained_model(model, recipe)
         self.plan = Plan(
             total_steps=recipe.total_steps(count),
@@ -36,8 +38,6 @@ class PreparedRun:
             examination=building.build_examination(self.trained, model, recipe, seed),
         )
         # As all of this, refuses what does not fit.
-        if self.learns_labels():
-            _check_loss(self.train_split, recipe.loss)
         replicas = strategy.num_replicas_in_sync
         check_batch_size(self.train_split, recipe.batch_size, replicas, recipe.repeats)
         self.augmentation = building.augmentation_of(recipe)
@@ -56,6 +56,21 @@ class PreparedRun:
             ema=recipe.ema,
             jit_compile=jit_compile,
         )
+
+    def _what_is_learnt(self, teacher):
+        """The training split and, where a teacher labels a part of it, those labels."""
+        split, recipe = self.dataset.part(self.recipe.train_split), self.recipe
+        if self.learns_labels():
+            _check_loss(split, recipe.loss)
+        if recipe.pseudo_labels == "none":
+            return split, None
+        told = labels_of_run(
+            *(recipe, self.dataset, teacher, self.strategy, self.folder),
+            seed=self.seed,
+            tell=tell,
+        )
+        unlabelled = self.dataset.part(recipe.unlabelled_split)
+        return told.joined(split, unlabelled), told
 
     def learns_labels(self):
         """Whether the run trains a classifier."""
@@ -91,6 +106,8 @@ class PreparedRun:
                 objects,
                 self._counted(),
             )
+            if self.pseudo_labels is not None:
+                write(self.pseudo_labels, self.folder)
         loop = Loop(
             self.plan,
             self.state,

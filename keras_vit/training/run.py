@@ -76,8 +76,9 @@ def train(
     Args:
         recipe: a key of `keras_vit.recipes.RECIPES`, or a `Recipe`.
         model: a Keras model with one logit for each class, a factory's name,
-            or the path of a saved model, also of one that was pre-trained
-            without labels. The recipe's own by default.
+            one of Keras's networks such as `"keras:EfficientNetV2B0"`, or the
+            path of a saved model, also of one that was pre-trained without
+            labels. The recipe's own by default.
         dataset: what `keras_vit.data.load` takes: a name, a folder of images,
             an archive, a table; or a `keras_vit.data.Dataset`. The recipe's
             own by default.
@@ -86,8 +87,8 @@ def train(
         exif_orientation: the same.
         weights: what the model begins from, as a factory takes it. The
             recipe's own by default.
-        teacher: for distillation, a Keras model from pixels to logits, or the
-            path of one.
+        teacher: for distillation or pseudo labels, a Keras model from pixels
+            to logits, or the path of one.
         strategy: a name that `keras_vit.distribution.strategy` knows, or a
             `tf.distribute.Strategy`.
         callbacks: Keras callbacks. An epoch of theirs is what lies between
@@ -151,7 +152,7 @@ def train(
             training = PreparedRun(
                 recipe,
                 model_in_scope(given.model, recipe, dataset, strategy),
-                teacher_in_scope(given.teacher or recipe.teacher, strategy),
+                teacher_in_scope(given.teacher or recipe.teacher, strategy, dataset),
                 dataset,
                 strategy,
                 folder,
