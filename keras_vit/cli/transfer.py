@@ -65,8 +65,7 @@ def define(values):
 def run(values):
     """Carries the command out and gives its exit status."""
     from keras_vit import recipes
-    from keras_vit.training.transfer import transfer
-    from keras_vit.training.vtab import transfer_vtab
+    from keras_vit.training import transfer, transfer_vtab
 
     recipe = recipes.get(values.recipe)
     options = {

@@ -109,13 +109,13 @@ def transfer(
         A `Transfer`.
 
     Raises:
-        ValueError: before any training, for arguments that do not fit.
+        ValueError, TypeError: before any training, for arguments that do not
+            fit.
 
     Example:
 
     >>> found = transfer("paper/finetune_cifar10")  # doctest: +SKIP
-    >>> f"{100 * found.mean:.2f} ± {100 * found.deviation:.2f}"  # doctest: +SKIP
-    '98.95 ± 0.05'
+    >>> print(found.rate, found.mean, found.deviation)  # doctest: +SKIP
     """
     name = recipe if isinstance(recipe, str) else _name_of(recipe)
     if "base_lr" in settings:
@@ -123,10 +123,12 @@ def transfer(
     if weights is not None:
         settings["weights"] = str(weights)
     given = Given(*map(as_text, (model, dataset, None)))
+    if not isinstance(given.model, str | None):
+        raise TypeError(f"model must be a name or a path. Received: {model!r}")
     recipe = keeping_labels(resolved(recipe, given, settings))
     _check(recipe, seeds)
     rates = checked_rates(rates, name, recipe)
-    train_split, dev_split = dev_splits(dev, name, recipe)
+    parts = dev_splits(dev, name, recipe)
     folder = pathlib.Path(folder or f"transfers/{name.replace('/', '-') or 'recipe'}")
     how = {
         "dataset": dataset if isinstance(dataset, Dataset) else None,
@@ -137,17 +139,7 @@ def transfer(
     }
     if isinstance(strategy, str):
         how["strategy"] = distribution.strategy(strategy)
-
-    def at(rate, **changes):
-        return dataclasses.replace(recipe, base_lr=rate, **changes)
-
-    tried = {"train_split": train_split, "eval_split": dev_split}
-    sweep = [Trial(f"rate_{rate:g}_dev", at(rate, **tried)) for rate in rates]
-    sweep = tuple(run_trials(sweep, folder, **how).values()) if len(rates) > 1 else ()
-    best = best_of(rates, sweep) if sweep else rates[0]
-    runs = [Trial(f"rate_{best:g}_seed_{n}", at(best), n) for n in range(seeds)]
-    runs = tuple(run_trials(runs, folder, **how).values())
-    found = Transfer(recipe.dataset, rates, sweep, best, runs, folder)
+    found = _carried_out(recipe, rates, parts, seeds, folder, how)
     if distribution.is_chief(how["strategy"]):
         write_transfer(found)
     return found
@@ -156,6 +148,21 @@ def transfer(
 def deviation_of(values):
     """The sample's standard deviation, over N - 1; 0 for one value."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def _carried_out(recipe, rates, parts, seeds, folder, how):
+    """The sweep, learning from and judged by `parts`, and the runs that follow."""
+
+    def at(rate, **changes):
+        return dataclasses.replace(recipe, base_lr=rate, **changes)
+
+    tried = dict(zip(("train_split", "eval_split"), parts, strict=True))
+    sweep = [Trial(f"rate_{rate:g}_dev", at(rate, **tried)) for rate in rates]
+    sweep = tuple(run_trials(sweep, folder, **how).values()) if len(rates) > 1 else ()
+    best = best_of(rates, sweep) if sweep else rates[0]
+    runs = [Trial(f"rate_{best:g}_seed_{n}", at(best), n) for n in range(seeds)]
+    runs = tuple(run_trials(runs, folder, **how).values())
+    return Transfer(recipe.dataset, rates, sweep, best, runs, folder)
 
 
 def _name_of(recipe):

@@ -9,13 +9,11 @@ from unittest import mock
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from conftest import tiny_vit
 from prepared import prepare
 
-from keras_vit import recipes
+from keras_vit import recipes, training
 from keras_vit.cli import main
 from keras_vit.data import Split, vtab
-from keras_vit.model_files import save_model
 from keras_vit.training import Outcome, Transfer, sweep, transfer, transfer_vtab, trials
 from keras_vit.training.vtab import VtabTransfer
 from training.test_run import small_dataset, small_recipe
@@ -49,16 +47,15 @@ def transferred(tmp_path_factory):
     data = small_dataset()
     data = dataclasses.replace(data, test=Closed(data.test.images, data.test.labels))
     arguments = {"rates": RATES, "seeds": 2, "dev": "20%", "folder": folder}
-    trained = []
-    for Closed.closed in (True, False):
-        with mock.patch.object(trials, "train", wraps=trials.train) as train:
-            if Closed.closed:
-                with pytest.raises(AssertionError, match="was looked at"):
-                    transfer(RECIPE, dataset=data, **arguments)
-            else:
-                found = transfer(RECIPE, dataset=data, **arguments)
-        trained.append([call.kwargs["folder"].name for call in train.mock_calls])
-    return found, folder, *trained
+    with mock.patch.object(trials, "train", wraps=trials.train) as train:
+        Closed.closed = True
+        with pytest.raises(AssertionError, match="was looked at"):
+            transfer(RECIPE, dataset=data, **arguments)
+        first = len(train.mock_calls)
+        Closed.closed = False
+        found = transfer(RECIPE, dataset=data, **arguments)
+        trained = [call.kwargs["folder"].name for call in train.mock_calls]
+    return found, folder, trained[:first], trained[first:]
 
 
 def test_the_test_split_is_not_looked_at_before_the_rate_is_chosen(transferred):
@@ -191,48 +188,45 @@ def test_the_means_of_groups_are_of_tasks_and_their_deviations_of_seeds(rng, tmp
 
 
 @pytest.fixture
-def small_tasks(tmp_path, rng, monkeypatch):
-    """Gives the folder in which two small data sets of VTAB are prepared."""
+def small_task(tmp_path, rng, monkeypatch):
+    """Gives the folder in which a small `svhn_cropped` is prepared."""
     monkeypatch.setattr(vtab, "_TRAINING", 8)
     monkeypatch.setattr(vtab, "_VALIDATION", 2)
-    for name, classes in (("svhn_cropped", 10), ("patch_camelyon", 2)):
-        features = {
-            "image": tfds.features.Image(shape=(16, 16, 3)),
-            "label": tfds.features.ClassLabel(num_classes=classes),
-        }
-        splits = {
-            split: [
-                {
-                    "image": rng.integers(0, 256, (16, 16, 3), np.uint8),
-                    "label": int(rng.integers(classes)),
-                }
-                for _ in range(size)
-            ]
-            for split, size in (("train", 20), ("validation", 4), ("test", 6))
-        }
-        prepare(tmp_path / "tfds", name, features, splits)
+    features = {
+        "image": tfds.features.Image(shape=(16, 16, 3)),
+        "label": tfds.features.ClassLabel(num_classes=10),
+    }
+    images = rng.integers(0, 256, (26, 16, 16, 3), np.uint8)
+    examples = [{"image": one, "label": n % 10} for n, one in enumerate(images)]
+    splits = {"train": examples[:20], "test": examples[20:]}
+    prepare(tmp_path / "tfds", "svhn_cropped", features, splits)
     return tmp_path / "tfds"
 
 
-def test_tasks_of_vtab_are_transferred_to_by_one_call(small_tasks, tmp_path, capsys):
+def test_a_task_of_vtab_is_transferred_to_without_false_labels(small_task, tmp_path):
+    changes = {"dataset": "", "steps": 2, "warmup_steps": 0, "flip": True}
     found = transfer_vtab(
-        dataclasses.replace(RECIPE, dataset="", steps=2, warmup_steps=0),
-        tasks=("patch_camelyon", "svhn"),
+        dataclasses.replace(RECIPE, **changes),
+        tasks=("svhn",),
         seeds=1,
         folder=tmp_path / "vtab",
-        data_dir=small_tasks,
+        data_dir=small_task,
     )
-    assert [one.runs[0].count for one in found.tasks.values()] == [6, 6]
-    means = [one.mean for one in found.tasks.values()]
+    [run] = found.tasks["svhn"].runs
+    assert run.count == 6
+    config = json.loads((run.folder / "config.json").read_text())
+    assert config["dataset"]["training_images"] == 10
+    assert config["recipe"]["flip"] is False  # of digits
     told = json.loads((tmp_path / "vtab" / "transfer.json").read_text())
-    assert told["groups"]["all"]["mean"] == pytest.approx(statistics.mean(means))
-    assert told["groups"]["natural"]["tasks"] == 1
-    assert "| all (2) |" in (tmp_path / "vtab" / "transfer.md").read_text()
+    assert told["groups"]["natural"] == told["groups"]["all"]
+    assert told["groups"]["all"] == {"mean": run.top1, "deviation": 0.0, "tasks": 1}
+    report = (tmp_path / "vtab" / "transfer.md").read_text()
+    assert f"| svhn | {100 * run.top1:.2f} ± 0.00 |" in report
 
 
-def test_all_that_is_not_prepared_is_named_at_once(small_tasks):
+def test_all_that_is_not_prepared_is_named_at_once(small_task):
     with pytest.raises(FileNotFoundError, match="Not prepared: dtd, eurosat/rgb. To"):
-        transfer_vtab(tasks=("svhn", "dtd", "eurosat"), data_dir=small_tasks)
+        transfer_vtab(tasks=("svhn", "dtd", "eurosat"), data_dir=small_task)
 
 
 @pytest.mark.parametrize(
@@ -255,23 +249,41 @@ def test_what_does_not_fit_is_refused_before_any_work(arguments, message, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_ends_with_mean_and_deviation(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    save_model(tiny_vit(image_size=16), "model.keras", None)
-    data = small_dataset()
-    arrays = {
-        f"{name}_{what}": getattr(split, what)
-        for name, split in data.splits().items()
-        for what in ("images", "labels")
-    }
-    np.savez("sides.npz", **arrays)
-    command = ["transfer", "--recipe=fashion_mnist", "--dataset=sides.npz"]
-    command += ["--model=model.keras", "--rates=0.01", "--seeds=1"]
-    for setting in ("steps=2", "warmup_steps=0", "batch_size=10"):
-        command += ["--set", setting]
-    assert main(command) == 0
+def test_the_command_hands_its_flags_on_and_ends_with_mean_and_deviation(
+    transferred, capsys
+):
+    found, folder, *_ = transferred
+    command = ["transfer", "--recipe=cifar10", "--dataset=photos", "--model=runs/one"]
+    command += ["--rates=1e-5,0.02", "--seeds=2", "--set", "epochs=3", "--dev=20%"]
+    with mock.patch.object(training, "transfer", return_value=found) as called:
+        assert main(command) == 0
+    [call] = called.mock_calls
+    assert call.args == ("cifar10",)
+    expected = {"dataset": "photos", "model": "runs/one", "rates": [1e-5, 0.02]}
+    expected |= {"seeds": 2, "epochs": 3, "dev": "20%", "folder": None}
+    assert {key: call.kwargs[key] for key in expected} == expected
     lines = capsys.readouterr().out.splitlines()
-    told = json.loads((tmp_path / "transfers/fashion_mnist/transfer.json").read_text())
-    expected = f"{100 * told['mean']:.2f} ± 0.00"
-    assert lines[-2] == f"sides.npz (learning rate 0.01)  {expected}"
-    assert "transfers/fashion_mnist/ (transfer.md, .json, .csv, a" in lines[-1]
+    told = f"{100 * found.mean:.2f} ± {100 * found.deviation:.2f}"
+    assert lines[-2] == f"sides (learning rate {found.rate:g})  {told}"
+    assert lines[-1].startswith(f"  everything  {folder}/ (transfer.md, .json, .csv, .")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--dataset=vtab"], ["--recipe=paper/finetune_vtab"]]
+)
+def test_the_command_ends_with_the_means_of_vtabs_groups(arguments, tmp_path, capsys):
+    tasks = {
+        name: Transfer(f"vtab/{name}", (0.01,), (), 0.01, (outcome(top1),), tmp_path)
+        for name, top1 in (("dtd", 0.5), ("eurosat", 0.75))
+    }
+    found = VtabTransfer(tasks, tmp_path)
+    with mock.patch.object(training, "transfer_vtab", return_value=found):
+        assert main(["transfer", *arguments]) == 0
+    rows = [line.rsplit("  ", 1) for line in capsys.readouterr().out.splitlines()[2:-1]]
+    assert [(name.strip(), told) for name, told in rows] == [
+        ("natural", "50.00 ± 0.00"),
+        ("specialized", "75.00 ± 0.00"),
+        ("all", "62.50 ± 0.00"),
+        ("vtab/dtd (learning rate 0.01)", "50.00 ± 0.00"),
+        ("vtab/eurosat (learning rate 0.01)", "75.00 ± 0.00"),
+    ]
