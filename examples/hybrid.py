@@ -9,7 +9,9 @@ random weights here; `weights="imagenet"` downloads its own. These two learn fro
 of the embedded ones, all by default, for one epoch by Keras's own `fit`, and print what
 they are worth:
 
-    R26_ViT_S32: 49 tokens of 2048 channels, 36,431,912 parameters
+    R_ViT_Ti16: 49 tokens of 64 channels, 6,337,704 parameters
+    after a ResNet: 64 tokens of 128 channels, 104,042 parameters, test accuracy 46.4%
+    after an EfficientNetV2: 64 tokens of 32 channels, ..., test accuracy 52.2%
 """
 
 import sys
@@ -49,10 +51,10 @@ def told(model):
     )
 
 
-def main(images=12_000):
+def main(images=12_000, dataset=None):
     """Trains the small ones on so many images and prints what they are worth."""
-    print(f"R26_ViT_S32: {told(keras_vit.R26_ViT_S32())}", flush=True)
-    dataset = data.load("fashion_mnist_sample")
+    print(f"R_ViT_Ti16: {told(keras_vit.R_ViT_Ti16())}", flush=True)
+    dataset = dataset or data.load("fashion_mnist_sample")
     split = dataset.train.subset(np.arange(int(images)))
     pixels = keras.ops.image.resize(split.images, (SIZE, SIZE))
     for name, stem, first in (

@@ -10,6 +10,8 @@ import numpy as np
 from conftest import randomize, tiny_vit
 from PIL import Image
 
+import keras_vit
+from keras_vit import training
 from keras_vit.data import Dataset, Split
 from keras_vit.model_files import save_model
 
@@ -21,6 +23,11 @@ def load(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def without_export(*arguments, **options):
+    """Trains as `keras_vit.train` does, without what takes longest at the end."""
+    return training.train(*arguments, export=False, **options)
 
 
 def test_classify_trains_and_names_what_it_sees(tmp_path, monkeypatch, capsys):
@@ -89,6 +96,7 @@ def test_photographs_of_a_folder_are_learnt_and_one_is_named(
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.astype(np.uint8)).save(path)
     save_model(randomize(tiny_vit(), rng), "weights.keras", None)
+    monkeypatch.setattr(keras_vit, "train", without_export, raising=False)
     settings = ["steps=30", "warmup_steps=0", "base_lr=0.1", "crop=none"]
     load("finetune_folder").main("photos", model="weights.keras", settings=settings)
     lines = capsys.readouterr().out.splitlines()
@@ -99,9 +107,12 @@ def test_photographs_of_a_folder_are_learnt_and_one_is_named(
 
 
 def test_hybrids_learn_on_any_feature_map(capsys):
-    load("hybrid").main(images=64)
+    labels = np.arange(16) % 10
+    split = Split(np.zeros((16, 32, 32, 3), np.uint8), labels)
+    dataset = Dataset("dark", split, split, tuple("abcdefghij"))
+    load("hybrid").main(16, dataset)
     first, *others = capsys.readouterr().out.splitlines()
-    assert first.startswith("R26_ViT_S32: 49 tokens of 2048 channels, 36,")
+    assert first.startswith("R_ViT_Ti16: 49 tokens of 64 channels, 6,")
     assert [line.split(": ")[1].split(",")[0] for line in others] == [
         "64 tokens of 128 channels",
         "64 tokens of 32 channels",
@@ -134,6 +145,7 @@ def test_the_server_and_litert_give_the_same_answer(tmp_path, monkeypatch, rng):
 def test_what_runs_on_a_tpu_runs_on_a_cpu(tmp_path, monkeypatch, capsys):
     """In the precision of a TPU."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(keras_vit, "train", without_export, raising=False)
     settings = ["precision=mixed_bfloat16", "steps=2", "warmup_steps=0"]
     run = load("tpu").main(settings=settings)
     first = capsys.readouterr().out.splitlines()[0]
