@@ -121,5 +121,5 @@ def markdown_of(found):
     for rate, one in zip(found.rates, found.sweep, strict=True):
         lines.append(f"| {rate:g} | {100 * one.top1:.2f} | {one.loss:.4f} |")
     if found.rate in (min(found.rates), max(found.rates)):
-        lines += ["", "It is the last of those at one end: try some beyond it."]
+        lines += ["", "It is at the end of those tried: one beyond it may be better."]
     return [*lines, "", f"![Accuracy by learning rate]({STEM}.png)"]
