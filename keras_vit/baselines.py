@@ -7,14 +7,20 @@ from keras_vit.layers.patches import pair
 from keras_vit.model import features, head, preprocessing
 
 
-def ResNet(blocks, width_factor=1.0, num_classes=1000, image_size=224, name="resnet"):
+def ResNet(
+    blocks=(3, 4, 6, 3),
+    width_factor=1.0,
+    num_classes=1000,
+    image_size=224,
+    name="resnet",
+):
     """Builds the paper's baseline: the hybrids' ResNet with a head (section 4.1).
 
     "BiT" in the paper's figures: group normalisation and standardised
     convolutions. Images and logits are those of `ViT`.
 
     Args:
-        blocks: the units in each stage, such as (3, 4, 6, 3).
+        blocks: the units in each stage; those of R50 by default.
         width_factor: over the usual number of channels.
         num_classes: logits to give; `None`: the model gives the features.
         image_size: pixels, an integer or (height, width).

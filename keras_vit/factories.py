@@ -101,6 +101,7 @@ def _describe(factory, name, settled):
 FACTORIES = {
     "ViT": _general(),
     **{name: _variant(name) for name in VARIANTS},
+    "ResNet": baselines.ResNet,
     "ResNet_R26": baselines.ResNet_R26,
     "ResNet_R50": baselines.ResNet_R50,
 }

@@ -7,7 +7,7 @@ import keras
 
 from keras_vit import figures
 from keras_vit.evaluation.forward import copied
-from keras_vit.evaluation.report import write_report
+from keras_vit.evaluation.report import numbers_of, write_report
 from keras_vit.exporting import export
 from keras_vit.exporting.evidence import spread
 from keras_vit.model_files import save_model
@@ -18,10 +18,10 @@ EXPORT_IMAGES = 200  # that the export is compared on; all were evaluated before
 
 
 def leave(run, model, evaluation, history, heard, exports):
-    """Leaves model, figures, evaluation, sample images and the export.
+    """Leaves model, evaluation, figures, sample images and the export.
 
     Of a model that has learnt no labels, and so is no classifier, the model,
-    the figure and the evaluation.
+    the evaluation and the figure.
 
     Args:
         run: a `PreparedRun` that has taken its steps.
@@ -29,7 +29,7 @@ def leave(run, model, evaluation, history, heard, exports):
         evaluation: the last one.
         history: of the journal.
         heard: an `Interruption`, which is heeded before the export.
-        exports: whether sample images and the export are left.
+        exports: whether more is left than model and evaluation.
 
     Returns:
         The folder of the SavedModel as text; `None` where there is none.
@@ -39,18 +39,26 @@ def leave(run, model, evaluation, history, heard, exports):
     if finished is None and run.chief:
         names = run.dataset.class_names if run.learns_labels() else None
         save_model(model, path / "model.keras", names)
-        figure = figures.learning_curves(history)
-        figures.write(figure, path / "learning_curves.png")
-        if run.learns_labels():
-            write_report(evaluation, names, path)
-        else:
-            write_json(path / "evaluation.json", dataclasses.asdict(evaluation))
         saved_model = None
-        if run.learns_labels() and exports:
+        if exports:
+            figures.write(
+                figures.learning_curves(history), path / "learning_curves.png"
+            )
+        if exports and run.learns_labels():
+            write_report(evaluation, names, path)
             saved_model = str(_leave_export(run, model, heard))
+        else:
+            write_json(path / "evaluation.json", _numbers_of(evaluation, names))
         finished = {"saved_model": saved_model, "steps": run.state.steps_taken()}
         write_json(path / FINISHED, finished)
     return finished and finished["saved_model"]
+
+
+def _numbers_of(evaluation, class_names):
+    """An evaluation as JSON can hold it."""
+    if class_names is None:  # of masked patches
+        return dataclasses.asdict(evaluation)
+    return numbers_of(evaluation, class_names)
 
 
 def _leave_export(run, model, heard):
