@@ -65,7 +65,14 @@ class Outcome:
 
 
 def run_trials(
-    trials, folder, *, dataset=None, strategy="one", data_dir=None, download=False
+    trials,
+    folder,
+    *,
+    dataset=None,
+    strategy="one",
+    data_dir=None,
+    download=False,
+    exif_orientation=True,
 ):
     """Trains each trial that is not finished, without exporting it.
 
@@ -80,6 +87,7 @@ def run_trials(
         strategy: as `train` takes it.
         data_dir: as `train` takes it.
         download: likewise.
+        exif_orientation: likewise.
 
     Returns:
         `{name: Outcome}`, in the order given.
@@ -102,7 +110,12 @@ def run_trials(
     """
     trials, folder = tuple(trials), pathlib.Path(folder)
     check_names(trials)
-    settings = {"dataset": dataset, "data_dir": data_dir, "download": download}
+    settings = {
+        "dataset": dataset,
+        "data_dir": data_dir,
+        "download": download,
+        "exif_orientation": exif_orientation,
+    }
     _check_folders(trials, folder, dataset)
     if isinstance(strategy, str):
         strategy = distribution.strategy(strategy)
