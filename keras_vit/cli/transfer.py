@@ -5,7 +5,7 @@ from absl import flags
 from keras_vit.cli import dataset_flags
 
 SUMMARY = "Fine-tunes by the paper's protocol: a sweep of rates, then several runs."
-USAGE = "[--recipe=NAME] [--dataset=NAME] [--rates=RATE,...] [--seeds=N]"
+USAGE = "[--recipe=NAME] [--dataset=NAME] [--rates=RATE,...]"
 REQUIRED = ()
 TAKES_PATHS = False
 VTAB = "vtab"  # a data set of this name: all tasks of it
