@@ -1,0 +1,177 @@
+"""Masked patch prediction against training from scratch (section 4.6, appendix B.1.2).
+
+python examples/studies/masked_patches.py --scale=tiny
+"""
+
+import dataclasses
+
+from study import Study, lines_by
+
+from keras_vit import data, recipes
+from keras_vit.evaluation import evaluate
+from keras_vit.evaluation.intervals import share_interval
+from keras_vit.figures.drawing import new_figure
+from keras_vit.model_files import load_classifier
+from keras_vit.recipes.paper import LEARNING_RATES
+from keras_vit.training import Trial
+
+TARGETS = {
+    "mean_color": "mean colour",
+    "colors_4x4": "4 x 4 colours",
+    "pixels": "pixels",
+}
+SCRATCH = "from scratch"
+LABELS, ALL = (120, 600), 11_000
+RATES = (1e-3, 3e-3)
+_TINY = recipes.Recipe(
+    dataset="fashion_mnist_sample",
+    model="ViT",
+    model_arguments={
+        "patch_size": 4,
+        "num_layers": 3,
+        "num_heads": 4,
+        "hidden_dim": 64,
+        "mlp_dim": 128,
+    },
+    image_size=28,
+    train_split=f"train[:{ALL}]",
+    eval_split=f"train[{ALL}:]",  # learning rates are chosen on these 1,000
+    steps=400,
+    evaluate_every=400,
+    batch_size=128,
+    base_lr=3e-3,
+    weight_decay=0.05,
+    crop="pad",
+    crop_padding=1,
+)
+_MASKED = dataclasses.replace(_TINY, weight_decay=0.0)
+_FEW = dataclasses.replace(
+    _TINY, steps=150, evaluate_every=150, warmup_steps=30, batch_size=60
+)
+
+
+def _tiny():
+    """Pre-training with each target and fine-tuning from it; then from scratch."""
+    for target, told in TARGETS.items():
+        first = Trial(target, dataclasses.replace(_MASKED, masked_patches=target))
+        yield (told, None, None), first
+        yield from _fine_tuned(told, first.name)
+    yield from _fine_tuned(SCRATCH, "")
+    yield (SCRATCH, ALL, _TINY.base_lr), Trial("all_labels", _TINY)
+
+
+def _fine_tuned(told, start):
+    for labels in LABELS:
+        for rate in RATES:
+            recipe = dataclasses.replace(
+                _FEW, train_split=f"train[:{labels}]", base_lr=rate
+            )
+            name = f"{start or 'scratch'}_{labels}_{rate:g}"
+            yield (told, labels, rate), Trial(name, recipe, 0, start)
+
+
+def _paper():
+    """B/16, each fine-tuned at all rates, which are compared on 1 % of ImageNet."""
+    tuned = recipes.get("paper/finetune_imagenet2012_dev")
+    masked = recipes.get("paper/masked_patches_jft_vit_b16")
+    starts = {
+        f"jft_{target}": dataclasses.replace(masked, masked_patches=target)
+        for target in TARGETS
+    }
+    starts |= {
+        "imagenet2012_mean_color": recipes.get(
+            "paper/masked_patches_imagenet2012_vit_b16"
+        ),
+        "imagenet2012_supervised": recipes.get("paper/pretrain_imagenet2012_vit_b16"),
+        "jft_supervised": recipes.get("paper/pretrain_jft_vit_b16"),
+    }
+    for start, recipe in starts.items():
+        yield (start, None, None), Trial(start, recipe)
+        for rate in LEARNING_RATES["imagenet2012"]:
+            name = f"{start}_tuned_{rate:g}"
+            recipe = dataclasses.replace(tuned, base_lr=rate)
+            yield (start, "all", rate), Trial(name, recipe, 0, start)
+
+
+def _measure(trial, outcome):
+    if trial.recipe.masked_patches != "none":
+        return None
+    test = data.load(trial.recipe.dataset).test
+    top1 = evaluate(load_classifier(outcome.folder).model, test).top1
+    low, high = share_interval(round(top1 * len(test)), len(test))
+    return {"dev": outcome.top1, "test": top1, "low": low, "high": high}
+
+
+def _best(rows):
+    """Of each start and number of labels the row that is best on the dev split."""
+    best = {}
+    for row in rows:
+        place = row["start"], row["labels"]
+        best[place] = max(best.get(place, row), row, key=lambda one: one["dev"])
+    return list(best.values())
+
+
+def _draw(rows):
+    figure = new_figure(7, 4.2, layout="constrained")
+    axes = figure.subplots()
+    best = _best(rows)
+    few = [row for row in best if row["labels"] != ALL]
+    lines_by(axes, few, "start", "labels", "test")
+    for row in best:
+        if row["labels"] == ALL:
+            label = f"from scratch, {ALL:,} labels"
+            axes.axhline(100 * row["test"], color="0.4", ls="--", label=label)
+    axes.legend(frameon=False)
+    axes.set(xlabel="Labelled images", ylabel="Test accuracy (%)", xscale="log")
+    axes.set_xticks(LABELS, [f"{labels:,}" for labels in LABELS])
+    axes.minorticks_off()
+    axes.set_title("Fine-tuned from masked patch prediction, by its target")
+    return figure
+
+
+def _conclude(rows):
+    lines = {}
+    for row in _best(rows):
+        lines.setdefault(row["labels"], []).append(
+            f"{row['start']} {100 * row['test']:.1f} %"
+        )
+    told = "; ".join(
+        f"{labels:,} labels: {', '.join(shares)}" for labels, shares in lines.items()
+    )
+    return f"On the test split, at the rate that is best on the dev split: {told}."
+
+
+STUDY = Study(
+    name="masked_patches",
+    title="Masked patch prediction against training from scratch",
+    claim=(
+        "B/16 pre-trained by masked patch prediction reaches 79.9 % on ImageNet, 2 % "
+        "more than from scratch and 4 % less than after supervised pre-training "
+        "(section 4.6). All three targets worked quite well, L2 of the pixels slightly "
+        "worse; the mean colour, best in few-shot accuracy, is what is reported "
+        "(appendix B.1.2)."
+    ),
+    columns=("start", "labels", "learning_rate"),
+    tiny=dict(_tiny()),
+    paper=dict(_paper()),
+    measure=_measure,
+    draw=_draw,
+    conclude=_conclude,
+    published=(
+        {"B/16 begins from": "masked patches of JFT-300M", "ImageNet (%)": "79.9"},
+        {"B/16 begins from": "ImageNet, supervised (Table 5)", "ImageNet (%)": "77.91"},
+        {"B/16 begins from": "JFT-300M, supervised (Table 5)", "ImageNet (%)": "84.15"},
+    ),
+    setting=(
+        "a ViT of three blocks and 49 patches takes 400 steps of 128 on 11,000 images "
+        "of Fashion-MNIST without labels, then 150 steps of 60 on 120 or 600 of them "
+        "with theirs, one seed each. Learning rates are compared on 1,000 other images, "
+        "the dev split; the test split has 2,000. All 11,000 labels, at a single rate, "
+        "stand for supervised pre-training. The paper pre-trains B/16 on JFT-300M and "
+        "fine-tunes on all of ImageNet; it leaves open at which rates after this "
+        "pre-training, and Table 4's are taken."
+    ),
+)
+
+if __name__ == "__main__":
+    STUDY.main()
