@@ -114,8 +114,8 @@ STUDY = Study(
     title="Class token and average pooling",
     claim=(
         "a first attempt at average pooling performed very poorly, which is due to "
-        "neither the extra token nor the pooling: both work similarly well, but require "
-        "different learning rates (appendix D.3, Figure 9)."
+        "neither the extra token nor the pooling: both work similarly well, but "
+        "require different learning rates (appendix D.3, Figure 9)."
     ),
     columns=("pooling", "learning_rate"),
     tiny=dict(_tiny()),
