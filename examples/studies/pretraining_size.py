@@ -18,23 +18,23 @@ _RECIPE = recipes.Recipe(
     dataset="",
     model="ViT",
     image_size=28,
-    steps=400,
-    evaluate_every=400,
+    steps=500,
+    evaluate_every=500,
     batch_size=64,
     base_lr=2e-3,
     weight_decay=0.05,
 )
 _BODY = {"num_heads": 2, "hidden_dim": 64, "mlp_dim": 128}
 MODELS = {
-    "ViT": {"model_arguments": {"patch_size": 7, "num_layers": 4} | _BODY},
+    "ViT": {"model_arguments": {"patch_size": 7, "num_layers": 6} | _BODY},
     "hybrid": {
         "stem_blocks": (1, 1),
         "stem_width_factor": 0.5,
-        "model_arguments": {"patch_size": 1, "num_layers": 2} | _BODY,
+        "model_arguments": {"patch_size": 1, "num_layers": 1} | _BODY,
     },
     "ResNet": {
         "model": "ResNet",
-        "model_arguments": {"blocks": (1, 1, 1), "width_factor": 0.5},
+        "model_arguments": {"blocks": (1, 1), "width_factor": 0.5},
     },
 }
 
@@ -185,7 +185,7 @@ STUDY = Study(
         for model, (one, two, three) in _TABLE_5.items()
     ),
     setting=(
-        "models of about a million multiply-adds are trained for 400 steps of 64 on "
+        "models of about four million multiply-adds are trained for 500 steps of 64 on "
         "300 to 6,000 images of five classes of Fashion-MNIST, one seed each, and "
         "their frozen features are fitted to five images of each of the other five "
         "classes, five draws."
