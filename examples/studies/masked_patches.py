@@ -168,8 +168,8 @@ STUDY = Study(
         "with theirs, one seed each. Learning rates are compared on 1,000 others, the "
         "dev split; the test split has 2,000 images. All 11,000 labels, at a single "
         "rate, stand for supervised pre-training. The paper pre-trains B/16 on "
-        "JFT-300M and fine-tunes on all of ImageNet; it leaves open at which rates after this "
-        "pre-training, and Table 4's are taken."
+        "JFT-300M and fine-tunes on all of ImageNet; it leaves open at which rates "
+        "after this pre-training, and Table 4's are taken."
     ),
 )
 
