@@ -46,7 +46,7 @@ _TINY = recipes.Recipe(
 )
 _MASKED = dataclasses.replace(_TINY, weight_decay=0.0)
 _FEW = dataclasses.replace(
-    _TINY, steps=150, evaluate_every=150, warmup_steps=30, batch_size=60
+    _TINY, steps=100, evaluate_every=100, warmup_steps=20, batch_size=60
 )
 
 
@@ -164,7 +164,7 @@ STUDY = Study(
     ),
     setting=(
         "a ViT of three blocks and 49 patches takes 400 steps of 128 on 11,000 images "
-        "of Fashion-MNIST without labels, then 150 steps of 60 on 120 or 600 of them "
+        "of Fashion-MNIST without labels, then 100 steps of 60 on 120 or 600 of them "
         "with theirs, one seed each. Learning rates are compared on 1,000 others, the "
         "dev split; the test split has 2,000 images. All 11,000 labels, at a single "
         "rate, stand for supervised pre-training. The paper pre-trains B/16 on "

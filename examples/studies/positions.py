@@ -116,8 +116,8 @@ def _conclude(rows):
     )
     ahead = sum(row["low"] > none["high"] for row in others)
     return (
-        f"{told} With them: {ends}; the 95 % intervals of {ahead} of {len(others)} ways "
-        "lie above its own."
+        f"{told} With them: {ends}; the 95 % intervals of {ahead} of {len(others)} "
+        "ways lie above its own."
     )
 
 
