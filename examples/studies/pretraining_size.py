@@ -144,7 +144,8 @@ def _conclude(rows):
         "accuracy": "On the classes pre-trained on",
         "five_shot": "By five shots of classes never seen",
     }
-    return "\n".join(_compared(rows, *one) for one in names.items())
+    told = [_compared(rows, *one) for one in names.items()]
+    return " ".join([*told, "Two points are within chance, of one seed."])
 
 
 def _compared(rows, column, where):
@@ -161,7 +162,7 @@ def _compared(rows, column, where):
     return (
         f"{where}, ViT is {ahead[0]:+.1f} points from ResNet after {images[0]:,} "
         f"images and {ahead[-1]:+.1f} after {images[-1]:,}: the gap {narrows}, and ViT "
-        f"{overtakes} it. A point or two is within chance: 1,000 test images, one seed."
+        f"{overtakes} it."
     )
 
 
