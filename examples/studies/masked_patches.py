@@ -22,7 +22,7 @@ TARGETS = {
 }
 SCRATCH = "from scratch"
 LABELS, ALL = (120, 600), 11_000
-RATES = (1e-3, 3e-3)
+RATES = (3e-3, 1e-2)
 _TINY = recipes.Recipe(
     dataset="fashion_mnist_sample",
     model="ViT",
