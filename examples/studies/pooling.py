@@ -17,7 +17,7 @@ POOLINGS = {
     "gap": "average pooling",
     "map": "attention pooling",
 }
-RATES = (3e-3, 1e-2, 3e-2)
+RATES = (1e-3, 3e-3, 1e-2)
 _TINY = recipes.Recipe(
     dataset="fashion_mnist_sample",
     model="ViT",
