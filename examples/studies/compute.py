@@ -26,15 +26,22 @@ _RECIPE = recipes.Recipe(
 
 
 def _tiny():
-    for model, settings in MODELS.items():
-        recipe = dataclasses.replace(_RECIPE, **settings)
-        with unallocated():
-            an_image = summary(build_model(recipe, num_classes=10)).multiply_adds
-        for budget in BUDGETS:
-            steps = round(budget * 1e9 / an_image / recipe.batch_size)
-            length = {"steps": steps, "evaluate_every": steps}
-            trial = Trial(f"{model}_{budget}", dataclasses.replace(recipe, **length))
-            yield (model, budget), trial
+    kinds = {
+        model: dataclasses.replace(_RECIPE, **settings)
+        for model, settings in MODELS.items()
+    }
+    for budget in BUDGETS:
+        for model, recipe in kinds.items():
+            length = _steps(recipe, budget)
+            recipe = dataclasses.replace(recipe, steps=length, evaluate_every=length)
+            yield (model, budget), Trial(f"{model}_{budget}", recipe)
+
+
+def _steps(recipe, budget):
+    """The steps whose forward passes take so many billions of multiply-adds."""
+    with unallocated():
+        an_image = summary(build_model(recipe, num_classes=10)).multiply_adds
+    return round(budget * 1e9 / an_image / recipe.batch_size)
 
 
 # Table 6: what is pre-trained on JFT-300M, for how many epochs; top-1 on ImageNet

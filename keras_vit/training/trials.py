@@ -114,8 +114,11 @@ def run_trials(
             trained += 1
         outcomes[trial.name] = outcome
         left = sum(_read(folder / one.name) is None for one in trials[number:])
-        spent = time.perf_counter() - begun
-        tell(_line(number, len(trials), trial, outcome, left * spent / max(trained, 1)))
+        line = _line(number, len(trials), trial, outcome)
+        if trained and left:
+            spent = time.perf_counter() - begun
+            line += f"; {_duration(left * spent / trained)} left"
+        tell(line)
     return outcomes
 
 
@@ -192,12 +195,11 @@ def _read(folder):
     return Outcome(**json.loads(path.read_text()), folder=folder)
 
 
-def _line(number, count, trial, outcome, left):
-    told = (
+def _line(number, count, trial, outcome):
+    return (
         f"{number}/{count} {trial.name}: {100 * outcome.top1:.2f} % of "
         f"{outcome.count:,} images, {outcome.seconds:.0f} s"
     )
-    return told if number == count else f"{told}; {_duration(left)} left"
 
 
 def _duration(seconds):
