@@ -14,7 +14,7 @@ from PIL import Image
 from keras_vit.training import read_config, trials
 
 FOLDER = pathlib.Path(__file__).parent.parent / "examples" / "studies"
-STUDIES = ("pretraining_size", "compute")
+STUDIES = ("pretraining_size", "compute", "positions", "pooling", "masked_patches")
 
 
 @pytest.fixture(scope="module", params=STUDIES)

@@ -117,9 +117,9 @@ class Study:
         run = room / trial.name
         if recipe.weights == f"{room / trial.begins_from}.npz":
             source, target = room / trial.begins_from, recipe.weights
-            yield shlex.join(
-                ["keras-vit", "convert", f"--from={source}", f"--to={target}"]
-            )
+            convert = ["keras-vit", "convert", f"--from={source}", f"--to={target}"]
+            # Others may begin from it too.
+            yield f"test -e {shlex.quote(target)} || {shlex.join(convert)}"
         train = ["keras-vit", "train", f"--config={run}.json", f"--folder={run}"]
         yield shlex.join(train) + ("" if recipe.dataset else _to_be_named(trial))
         if flags := self.evaluate(trial):
