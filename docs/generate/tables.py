@@ -191,3 +191,14 @@ def _meaning(flag):
 
 def _cell(value):
     return str(value).replace("|", "\\|").replace("<", "&lt;")
+
+
+TABLES = {
+    "choices": choices,
+    "commands": commands,
+    "corruptions": corruptions,
+    "presets": presets,
+    "recipes": recipe_table,
+    "releases": releases,
+    "variants": variants,
+}
