@@ -9,6 +9,7 @@ import sys
 import threading
 
 import pytest
+from serving.process import PATIENCE
 from serving.test_page import FLAGS, executable
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -53,6 +54,7 @@ def page(address):
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=path, args=FLAGS)
         page = browser.new_page(viewport=PHONE)
+        page.set_default_timeout(1000 * PATIENCE)
         page.asked, page.said = [], []
         page.on("request", lambda request: page.asked.append(request.url))
         page.on("response", lambda one: one.status < 400 or page.said.append(one.url))
@@ -67,22 +69,15 @@ def pages(folder):
     )
 
 
-def test_every_page_opens_without_an_error_and_fits_a_phone(page, built, address):
+def test_every_page_opens_fits_a_phone_and_asks_no_other_host(page, built, address):
     found = pages(built)
     assert {".", "concepts", "reference/layers", "how-to/ship"} <= {*found}
     for name in found:
         page.goto(f"{address}{name}/")
         assert not page.evaluate(TOO_WIDE), name
         assert page.said == [], name
-
-
-def test_nothing_is_asked_of_another_host(page, address):
-    page.goto(address)
-    page.locator(".md-header label[for=__search]").first.click()
-    page.get_by_placeholder("Search").fill("rollout")
-    page.locator(".md-search-result__link").first.wait_for()
-    assert all(url.startswith((address, "data:", "blob:")) for url in page.asked)
-    assert len(page.asked) > 20
+    assert all(url.startswith((address, "data:")) for url in page.asked)
+    assert len(page.asked) > len(found)
 
 
 def test_equations_are_set_as_mathematics(page, address):
@@ -104,5 +99,4 @@ def test_every_public_name_has_its_entry(page, address):
     for name, entries in expected.items():
         page.goto(address + name)
         headings = page.locator("h2.doc-heading").all_inner_texts()
-        told = [one.strip("¶ \xa0").partition(",")[0].strip() for one in headings]
-        assert {*entries} <= {*told}, told
+        assert {*entries} <= {one.split()[0] for one in headings}
