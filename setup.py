@@ -38,7 +38,7 @@ EXTRAS = {
         "mkdocs-material>=9.6,<10",
         "mkdocstrings[python]>=1,<2",
     ],
-    "notebooks": ["jupyterlab>=4", "nbmake>=1.5"],
+    "notebooks": ["ipykernel>=6", "nbformat>=5.10", "nbmake>=1.5"],
 }
 EXTRAS["test"] += EXTRAS["export"] + EXTRAS["serve"] + EXTRAS["docs"]
 EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["notebooks"] + ["build>=1.2"]

@@ -21,6 +21,7 @@ _FUNCTIONS = {
     "save_weights": "keras_vit.weights",
     "resize": "keras_vit.weights",
     "replace_head": "keras_vit.weights",
+    "merge_tokens": "keras_vit.weights",
 }
 _MODULES = ("data", "distribution", "evaluation", "inspect", "recipes")
 

@@ -1,20 +1,35 @@
-"""The networks that the paper compares a ViT with."""
+"""The networks that a ViT is compared with: the paper's own, and Keras's."""
+
+import contextlib
+import difflib
+import fnmatch
+import functools
+import inspect
+from collections import defaultdict
+from dataclasses import dataclass
 
 import keras
+from keras.src.backend.common import global_state  # no public name gives it
 
 from keras_vit import layers
 from keras_vit.layers.patches import pair
 from keras_vit.model import features, head, preprocessing
 
 
-def ResNet(blocks, width_factor=1.0, num_classes=1000, image_size=224, name="resnet"):
+def ResNet(
+    blocks=(3, 4, 6, 3),
+    width_factor=1.0,
+    num_classes=1000,
+    image_size=224,
+    name="resnet",
+):
     """Builds the paper's baseline: the hybrids' ResNet with a head (section 4.1).
 
     "BiT" in the paper's figures: group normalisation and standardised
     convolutions. Images and logits are those of `ViT`.
 
     Args:
-        blocks: the units in each stage, such as (3, 4, 6, 3).
+        blocks: the units in each stage; those of R50 by default.
         width_factor: over the usual number of channels.
         num_classes: logits to give; `None`: the model gives the features.
         image_size: pixels, an integer or (height, width).
@@ -46,3 +61,157 @@ def ResNet_R26(num_classes=1000, image_size=224, name="resnet_r26"):
 def ResNet_R50(num_classes=1000, image_size=224, name="resnet_r50"):
     """Builds `ResNet` with 3, 4, 6 and 3 units in its stages."""
     return ResNet((3, 4, 6, 3), 1.0, num_classes, image_size, name)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """How a family reads pixels in [0, 255]: less a mean, over a deviation.
+
+    Attributes:
+        mean: a number, or one for each of red, green and blue.
+        deviation: likewise.
+        blue_first: whether the channels are blue, green and red after that.
+    """
+
+    mean: float | tuple[float, ...] = 0.0
+    deviation: float | tuple[float, ...] = 1.0
+    blue_first: bool = False
+
+
+AS_THEY_ARE = Pixels()  # the family's own layers do the rest
+TO_ONE = Pixels(127.5, 127.5)  # Keras's mode "tf": [-1, 1]
+CAFFE = Pixels((123.68, 116.779, 103.939), 1.0, blue_first=True)
+TORCH = Pixels((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+
+# What `preprocess_input` of each family's module in keras.applications does.
+FAMILIES = {
+    "ConvNeXt*": AS_THEY_ARE,
+    "DenseNet*": TORCH,
+    "EfficientNet*": AS_THEY_ARE,
+    "Inception*": TO_ONE,
+    "MobileNet": TO_ONE,
+    "MobileNetV2": TO_ONE,
+    "MobileNetV3*": AS_THEY_ARE,
+    "NASNet*": TO_ONE,
+    "ResNet*V2": TO_ONE,
+    "ResNet*[012]": CAFFE,
+    "VGG*": CAFFE,
+    "Xception": TO_ONE,
+}
+PREFIX = "keras:"
+_SETTLED = ("include_top", "input_shape", "input_tensor", "classes", "pooling")
+_SETTLED += ("classifier_activation", "include_preprocessing")
+
+
+def applications():
+    """The names in `keras.applications` of networks whose input is known."""
+    return [name for name in dir(keras.applications) if _pixels(name) is not None]
+
+
+@functools.cache
+def application(name):
+    """Gives the factory of one of Keras's own networks, for `"keras:<name>"`.
+
+    The network up to its feature map, pooled as Keras pools it, and a head
+    that is zero. Images and logits are those of `ViT`: the first layer makes
+    of pixels in [0, 255] what `preprocess_input` would.
+
+    Batch normalisation keeps statistics of training batches; they stay out of
+    a run's moving average of weights.
+
+    Args:
+        name: of a function in `keras.applications`.
+
+    Returns:
+        A function of `num_classes=1000`, `image_size` (224 by default),
+        `weights` (Keras's own word `"imagenet"`, which it downloads, or the
+        path of a file that Keras wrote, both without the head), `name`, and
+        what else the function takes, such as `alpha`.
+
+    Raises:
+        ValueError: for a name that is unknown, and, from what is given, for
+            images that Keras finds too small.
+
+    Example:
+
+    >>> application("MobileNetV2")(num_classes=10, image_size=32).output_shape
+    (None, 10)
+    """
+    build, pixels = getattr(keras.applications, name, None), _pixels(name)
+    if pixels is None:
+        near = difflib.get_close_matches(name, applications(), 5, 0.5)
+        raise ValueError(
+            f"keras.applications has no network {name!r} whose input is known. "
+            f"Expected one such as {', '.join(near or applications())}"
+        )
+
+    own_name = name.lower()
+
+    def factory(
+        num_classes=1000, image_size=None, weights=None, name=own_name, **arguments
+    ):
+        height, width = pair(image_size or 224, "image_size")
+        images = keras.Input((height, width, 3), name="images")
+        x = preprocessing(pixels.mean, pixels.deviation)(images)
+        if pixels.blue_first:
+            x = keras.ops.flip(x, axis=-1)
+        with _names_from_the_start(), _one_error(name):
+            network = build(
+                include_top=False,
+                weights=weights,
+                input_tensor=x,
+                input_shape=(height, width, 3),
+                pooling="avg",
+                **arguments,
+            )
+        y = features("features")(network.output)
+        if num_classes is not None:
+            y = head(num_classes)(y)
+        return keras.Model(images, y, name=name)
+
+    own = list(inspect.signature(factory).parameters.values())[:-1]
+    known = {one.name for one in own} | {*_SETTLED}
+    factory.__signature__ = inspect.Signature(
+        own
+        + [
+            one.replace(kind=one.KEYWORD_ONLY)
+            for one in inspect.signature(build).parameters.values()
+            if one.name not in known
+        ]
+    )
+    factory.__name__ = factory.__qualname__ = name
+    return factory
+
+
+def _pixels(name):
+    """The row of `FAMILIES` that a network belongs to; `None`: no such network."""
+    if not callable(getattr(keras.applications, name, None)):
+        return None
+    rows = (row for row in FAMILIES if fnmatch.fnmatchcase(name, row))
+    return FAMILIES.get(next(rows, None))
+
+
+@contextlib.contextmanager
+def _names_from_the_start():
+    """Layers without a name are numbered as in a process that built no others.
+
+    Weights go by their layers' names: a run that goes on has to find its own.
+    """
+    key = "object_name_uids"
+    before = global_state.get_global_attribute(key, defaultdict(int), True)
+    global_state.set_global_attribute(key, defaultdict(int))
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(key, before)
+
+
+@contextlib.contextmanager
+def _one_error(name):
+    """What Keras raises while it builds or downloads, as an error with a cause."""
+    try:
+        yield
+    except (ValueError, OSError):
+        raise
+    except Exception as error:  # a download that fails raises nothing narrower
+        raise OSError(f"The weights of {name} cannot be had: {error}") from error

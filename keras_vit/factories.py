@@ -15,6 +15,9 @@ OF_WEIGHTS = """
     image_size: by default that of the weights, or 224. Positions are resized
         by the rule of the weights' source.
 """
+OF_PATCHES = """    patch_size: another than the name says. Its weights then go to that
+        size as `resize` takes them there.
+"""
 
 
 def _with_weights(build, name):
@@ -35,7 +38,13 @@ def _with_weights(build, name):
             num_classes=num_classes,
             **(told | arguments),
         )
-        load_weights(network, checkpoint.path, "keep" if keeps_head else "reset")
+        load_weights(
+            network,
+            checkpoint.path,
+            head="keep" if keeps_head else "reset",
+            # ViT has no size of its own that another one could stand beside.
+            patches="resize" if "patch_size" in arguments and name != "ViT" else "keep",
+        )
         return network
 
     return factory
@@ -48,6 +57,10 @@ def _variant(name):
     blocks = sizes.pop("stem_blocks")
 
     settled = {*dataclasses.asdict(variant), "stem"}
+    defaults = {}
+    if blocks is None:  # a hybrid's patches are cells of its own stem's map
+        settled -= {"patch_size"}
+        defaults["patch_size"] = sizes["patch_size"]
 
     def build(image_size, **arguments):
         clash = sorted(settled & arguments.keys())
@@ -58,17 +71,17 @@ def _variant(name):
         if blocks is not None:
             arguments["stem"] = layers.ResNetStem(blocks, name="stem")
         arguments.setdefault("name", name.lower())
-        return model.ViT(image_size, **sizes, **arguments)
+        return model.ViT(image_size, **(sizes | arguments))
 
     factory = _with_weights(build, name)
-    _describe(factory, name, settled=settled)
+    _describe(factory, name, settled, defaults)
     stem = "" if blocks is None else f" on ResNetStem({blocks})"
     factory.__doc__ = f"""Builds {name}: {variant.num_layers} blocks{stem}.
 
 Width {variant.hidden_dim}, {variant.num_heads} heads, MLPs of {variant.mlp_dim},
 patches of {variant.patch_size}. Takes the arguments of `ViT` that this leaves open.
 
-Args:{OF_WEIGHTS}
+Args:{OF_WEIGHTS}{OF_PATCHES * (blocks is None)}
 Example:
 
 >>> model = keras_vit.{name}(num_classes=10)  # doctest: +SKIP
@@ -79,18 +92,21 @@ Example:
 def _general():
     """`ViT` itself, with weights."""
     factory = _with_weights(model.ViT, "ViT")
-    _describe(factory, "ViT", settled=())
+    _describe(factory, "ViT")
     factory.__doc__ = model.ViT.__doc__.replace(
         "\n    Returns:", OF_WEIGHTS.replace("\n", "\n    ") + "\n    Returns:", 1
     )
     return factory
 
 
-def _describe(factory, name, settled):
+def _describe(factory, name, settled=(), defaults=None):
     """A name, and a signature that holds ViT's open arguments."""
     own = list(inspect.signature(factory).parameters.values())[:-1]
     others = [
-        parameter.replace(kind=parameter.KEYWORD_ONLY)
+        parameter.replace(
+            kind=parameter.KEYWORD_ONLY,
+            default=(defaults or {}).get(parameter.name, parameter.default),
+        )
         for parameter in inspect.signature(model.ViT).parameters.values()
         if parameter.name not in {*settled, *(one.name for one in own)}
     ]
@@ -101,6 +117,21 @@ def _describe(factory, name, settled):
 FACTORIES = {
     "ViT": _general(),
     **{name: _variant(name) for name in VARIANTS},
+    "ResNet": baselines.ResNet,
     "ResNet_R26": baselines.ResNet_R26,
     "ResNet_R50": baselines.ResNet_R50,
 }
+
+
+def find(name):
+    """Gives the factory of a name, also of `"keras:EfficientNetV2B0"`.
+
+    Returns:
+        A function, or `None` where there is none of that name, as of a path.
+
+    Raises:
+        ValueError: for a network that Keras has not.
+    """
+    if name.startswith(baselines.PREFIX):
+        return baselines.application(name.removeprefix(baselines.PREFIX))
+    return FACTORIES.get(name)

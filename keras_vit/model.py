@@ -12,6 +12,8 @@ from keras_vit.layers.position_embedding import ADDED, place_of
 from keras_vit.model_arguments import (
     check_choice,
     check_counts,
+    check_merging,
+    check_patch_dropout,
     check_rates,
     check_sizes,
     check_tokens,
@@ -44,6 +46,8 @@ def ViT(
     dropout_rate=0.0,
     attention_dropout_rate=0.0,
     drop_path_rate=0.0,
+    token_merging=0,
+    patch_dropout_rate=0.0,
     activation="gelu_tanh",
     layer_norm_epsilon=1e-6,
     include_preprocessing=True,
@@ -101,6 +105,13 @@ def ViT(
         attention_dropout_rate: of the attention probabilities.
         drop_path_rate: stochastic depth of the last block; the rates of those
             before it grow linearly from 0 (arXiv:1603.09382).
+        token_merging: r, how many tokens fewer leave each block than enter
+            it, as long as twice as many patches are left (arXiv:2210.09461):
+            faster, for a little accuracy. Weights know nothing of it; see
+            also `merge_tokens`.
+        patch_dropout_rate: the share of the patches that training leaves out
+            of each image, drawn anew each time (arXiv:2208.07220), which
+            saves time and memory. Needs positions at the input, or none.
         activation: `"gelu_tanh"` (Google's) or `"gelu_erf"` (PyTorch's).
         layer_norm_epsilon: of every layer normalisation.
         include_preprocessing: whether the model begins by normalising pixels.
@@ -144,9 +155,16 @@ def ViT(
     if representation_size is not None:
         check_counts(or_none=", or None", representation_size=representation_size)
     check_tokens(pooling, class_token, distillation, fc_norm, representation_size)
-    check_rates(dropout_rate, attention_dropout_rate, drop_path_rate)
+    check_rates(
+        dropout_rate=dropout_rate,
+        attention_dropout_rate=attention_dropout_rate,
+        drop_path_rate=drop_path_rate,
+        patch_dropout_rate=patch_dropout_rate,
+    )
+    check_patch_dropout(patch_dropout_rate, position_embedding, place)
     check_sizes(height, width, patch_size, stem, num_heads, hidden_dim)
     check_widths(position_embedding, num_heads, hidden_dim)
+    check_merging(token_merging, position_embedding, place)
 
     images = keras.Input((height, width, 3), name="images")
     x = images
@@ -167,6 +185,13 @@ def ViT(
         name="patch_encoder",
     )(x)
     grid = tuple(x.shape[1:3])
+    others = z.shape[1] - grid[0] * grid[1]  # tokens that are no patches
+    merging = {}
+    if token_merging:
+        merging = {"token_merging": token_merging, "num_protected": others}
+    sizes = []  # of tokens, where some are merged
+    if patch_dropout_rate:
+        z = layers.PatchDropout(patch_dropout_rate, others, name="patch_dropout")(z)
     added, inside = _positions_of_blocks(
         position_embedding, place, grid, class_token + distillation, num_layers
     )
@@ -184,15 +209,19 @@ def ViT(
             qk_norm=qk_norm,
             layer_norm_epsilon=layer_norm_epsilon,
             **inside,
+            **merging,
             name=f"block_{block:02d}",
-        )(z)
+        )(z, *sizes)
+        if merging:
+            z, *sizes = z
     norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, name="norm")
     if not fc_norm:
         z = norm(z)
 
-    others = z.shape[1] - x.shape[1] * x.shape[2]  # tokens that are no patches
     if pooling == "token":
         y = z[:, 0]  # Eq. 4
+    elif pooling == "gap" and merging:
+        y = layers.TokenMean(name="pooling")(z[:, others:], *sizes)
     elif pooling == "gap":
         y = keras.ops.mean(z[:, others:], axis=1)
     else:
@@ -202,7 +231,7 @@ def ViT(
             activation=activation,
             layer_norm_epsilon=layer_norm_epsilon,
             name="pooling",
-        )(z[:, others:])
+        )(z[:, others:], *sizes)
     if fc_norm:
         y = norm(y)
     if representation_size is not None:

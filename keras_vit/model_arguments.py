@@ -65,18 +65,25 @@ def check_counts(least=1, or_none="", **counts):
             )
 
 
-def check_rates(dropout_rate, attention_dropout_rate, drop_path_rate):
+def check_rates(**rates):
     """Refuses what is no probability below 1."""
-    rates = {
-        "dropout_rate": dropout_rate,
-        "attention_dropout_rate": attention_dropout_rate,
-        "drop_path_rate": drop_path_rate,
-    }
     for argument, rate in rates.items():
         if not isinstance(rate, numbers.Real) or not 0 <= rate < 1:
             raise ValueError(
                 f"{argument} must lie in [0, 1). Received: {argument}={rate!r}"
             )
+
+
+def check_patch_dropout(rate, position_embedding, place):
+    """Refuses to leave patches out where blocks need the whole grid."""
+    if rate and place != "input":
+        raise ValueError(
+            "patch_dropout_rate leaves patches out before the first block, so "
+            "positions must come in at the input. Expected another "
+            "position_embedding, position_embedding_at='input', or "
+            f"patch_dropout_rate=0. Received: patch_dropout_rate={rate}, "
+            f"position_embedding={position_embedding!r}, in {place}"
+        )
 
 
 def check_tokens(pooling, class_token, distillation, fc_norm, representation_size):
@@ -93,3 +100,14 @@ def check_tokens(pooling, class_token, distillation, fc_norm, representation_siz
         )
     if fc_norm and pooling != "gap":
         raise ValueError(f'fc_norm goes with pooling="gap". Received: {pooling!r}')
+
+
+def check_merging(token_merging, position_embedding, place):
+    """Refuses merged tokens where positions come in that they no longer have."""
+    check_counts(least=0, token_merging=token_merging)
+    if token_merging and place != "input":
+        raise ValueError(
+            "token_merging needs positions that come in before the first block: a "
+            "merged token has no place of its own. "
+            f"Received: position_embedding={position_embedding!r} at {place!r}"
+        )

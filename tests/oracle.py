@@ -1,8 +1,8 @@
 """The Vision Transformer in NumPy, float64, written from the paper's equations.
 
 `weights` is a dict of this package's weight paths; `rotary`, the grid of a model
-with rotary positions, which have no weights. Shapes: B images, N tokens,
-D features, H heads, d = D / H.
+with rotary positions, which have no weights; `merging`, how many tokens fewer each
+block gives. Shapes: B images, N tokens, D features, H heads, d = D / H.
 """
 
 import math
@@ -33,25 +33,31 @@ class Oracle:
         activation="gelu_tanh",
         pooling="token",
         rotary=None,
+        merging=0,
     ):
         self.weights = {k: np.asarray(v, np.float64) for k, v in weights.items()}
         self.patch, self.heads = patch, heads
         self.activation, self.pooling, self.rotary = activation, pooling, rotary
+        self.merging = merging
 
     def __call__(self, images):
         """Logits of pixels in [-1, 1], and the attention of each block."""
-        z = self.tokens(self.patches(np.asarray(images, np.float64)))
-        attention = []
+        patches = self.patches(np.asarray(images, np.float64))
+        self.count = patches.shape[1]
+        z = self.tokens(patches)
+        attention, sizes = [], np.ones(z.shape[:2])
         while f"block_{len(attention):02d}/norm1/gamma" in self.weights:
             block = f"block_{len(attention):02d}"
             z = z + self.added("positions", z)
             z = z + self.added(f"positions_{len(attention):02d}", z)
-            y, a = self.attend(f"{block}/attention", self.norm(f"{block}/norm1", z))
+            x = self.norm(f"{block}/norm1", z)
+            y, a = self.attend(f"{block}/attention", x, sizes=sizes)
             z = z + y * self.weights.get(f"{block}/scale1/gamma", 1)
+            z, sizes = self.merged(f"{block}/attention", x, z, sizes)
             y = self.mlp(f"{block}/mlp", self.norm(f"{block}/norm2", z))
             z = z + y * self.weights.get(f"{block}/scale2/gamma", 1)
             attention.append(a)
-        y = self.pool(self.norm("norm", z))
+        y = self.pool(self.norm("norm", z), sizes)
         if "pre_logits/kernel" in self.weights:
             y = np.tanh(self.dense("pre_logits", y))
         return self.dense("head", y) if "head/kernel" in self.weights else y, attention
@@ -125,8 +131,35 @@ class Oracle:
                 c[:, :, patch, quarter:] *= np.exp(1j * row * frequencies)
         return np.concatenate([c.real, c.imag], axis=-1)
 
-    def attend(self, path, z, queries=None):
-        """Eqs. 5 to 8."""
+    def merged(self, path, x, z, sizes):
+        """arXiv:2210.09461, section 3, one patch after the other."""
+        k = self.split(self.dense(f"{path}/key", x))
+        if f"{path}/key_norm/gamma" in self.weights:
+            k = self.norm(f"{path}/key_norm", k)
+        k = k.mean(1)
+        tokens = [self.joined(*one) for one in zip(k, z, sizes, strict=True)]
+        return tuple(map(np.stack, zip(*tokens, strict=True)))
+
+    def joined(self, k, z, sizes):
+        """The tokens of one image, and how many patches each stands for."""
+        others = int(sizes.sum()) - self.count  # tokens that are no patches
+        b, a = list(range(others, len(z)))[::2], list(range(others, len(z)))[1::2]
+        edges = []
+        for i in a:
+            cosines = [
+                k[i] @ k[j] / np.linalg.norm(k[i]) / np.linalg.norm(k[j]) for j in b
+            ]
+            edges.append((max(cosines), i, b[int(np.argmax(cosines))]))
+        into = {i: j for _, i, j in sorted(edges)[::-1][: self.merging]}
+        groups = [[i] for i in range(others)] + [[i] for i in a if i not in into]
+        groups += [[j] + [i for i in into if into[i] == j] for j in b]
+        return (
+            np.stack([sizes[one] @ z[one] / sizes[one].sum() for one in groups]),
+            np.array([sizes[one].sum() for one in groups]),
+        )
+
+    def attend(self, path, z, queries=None, sizes=None):
+        """Eqs. 5 to 8; a token of size s is read as s equal ones."""
         queries = z if queries is None else queries
         q, k, v = (
             self.split(self.dense(f"{path}/{name}", x))
@@ -138,6 +171,9 @@ class Oracle:
             q, k = self.rotated(q), self.rotated(k)
         a = np.einsum("bhmd,bhnd->bhmn", q, k) + self.relative(path, q)
         a = softmax(a / np.sqrt(q.shape[-1]))
+        if sizes is not None:
+            a = a * sizes[:, None, None]
+            a = a / a.sum(-1, keepdims=True)
         sa = np.einsum("bhmn,bhnd->bmhd", a, v).reshape(queries.shape)
         return self.dense(f"{path}/out", sa), a
 
@@ -149,15 +185,16 @@ class Oracle:
             f"{path}/fc2", gelu(self.dense(f"{path}/fc1", z), self.activation)
         )
 
-    def pool(self, z):
+    def pool(self, z, sizes):
         registers = self.weights.get("patch_encoder/registers", np.zeros((1, 0, 1)))
         if self.pooling == "token":
             return z[:, 0]
-        z = z[:, registers.shape[1] :]
+        z, sizes = z[:, registers.shape[1] :], sizes[:, registers.shape[1] :]
         if self.pooling == "gap":
-            return z.mean(1)
+            weights = sizes / sizes.sum(1, keepdims=True)
+            return (weights[..., None] * z).sum(1)
         probe = np.repeat(self.weights["pooling/probe"], len(z), axis=0)
-        y, _ = self.attend("pooling/attention", z, probe)
+        y, _ = self.attend("pooling/attention", z, probe, sizes)
         return (y + self.mlp("pooling/mlp", self.norm("pooling/norm", y)))[:, 0]
 
     def norm(self, path, z):

@@ -10,6 +10,8 @@ import numpy as np
 from conftest import randomize, tiny_vit
 from PIL import Image
 
+import keras_vit
+from keras_vit import training
 from keras_vit.data import Dataset, Split
 from keras_vit.model_files import save_model
 
@@ -21,6 +23,11 @@ def load(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def without_export(*arguments, **options):
+    """Trains as `keras_vit.train` does, without what takes longest at the end."""
+    return training.train(*arguments, export=False, **options)
 
 
 def test_classify_trains_and_names_what_it_sees(tmp_path, monkeypatch, capsys):
@@ -76,3 +83,71 @@ def test_few_shot_prints_an_accuracy_for_each_number_of_images(
     assert first == "150 test images, 16 features"
     assert [int(line.split()[0]) for line in lines] == [1, 5, 10, 25]
     assert all(20 < float(line.split()[1]) <= 100 for line in lines)  # 20: by chance
+
+
+def test_photographs_of_a_folder_are_learnt_and_one_is_named(
+    tmp_path, monkeypatch, capsys, rng
+):
+    monkeypatch.chdir(tmp_path)
+    for index in range(40):
+        name = ("dark", "light")[index % 2]
+        pixels = rng.integers(0, 60, (16, 24, 3)) + 190 * (index % 2)
+        path = tmp_path / "photos" / name / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+    save_model(randomize(tiny_vit(), rng), "weights.keras", None)
+    monkeypatch.setattr(keras_vit, "train", without_export, raising=False)
+    settings = ["steps=30", "warmup_steps=0", "base_lr=0.1", "crop=none"]
+    load("finetune_folder").main("photos", model="weights.keras", settings=settings)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("2 classes, ")
+    assert any(line == "test accuracy 100.0 %" for line in lines)
+    assert lines[-1].startswith("photos/dark/")
+    assert ": dark " in lines[-1]
+
+
+def test_hybrids_learn_on_any_feature_map(capsys):
+    labels = np.arange(16) % 10
+    split = Split(np.zeros((16, 32, 32, 3), np.uint8), labels)
+    dataset = Dataset("dark", split, split, tuple("abcdefghij"))
+    load("hybrid").main(16, dataset)
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("R_ViT_Ti16: 49 tokens of 64 channels, 6,")
+    assert [line.split(": ")[1].split(",")[0] for line in others] == [
+        "64 tokens of 128 channels",
+        "64 tokens of 32 channels",
+    ]
+
+
+def test_converted_weights_give_the_same_logits(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert load("convert_weights").main() < 1e-6
+    assert (tmp_path / "converted" / "config.json").is_file()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "google.npz: ViT_Ti16 for images of 32 x 32, 10 classes"
+
+
+def test_the_server_and_litert_give_the_same_answer(tmp_path, monkeypatch, rng):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(EXAMPLES.parent))
+    model = randomize(tiny_vit(image_size=16), rng)
+    save_model(model, tmp_path / "run" / "model.keras", tuple("abcde"))
+    picture = Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8))
+    (tmp_path / "run" / "images").mkdir()
+    picture.save(tmp_path / "run" / "images" / "a.png")
+    answers = load("export_and_serve").main("run")
+    assert list(answers) == ["server", "LiteRT"]
+    assert list(answers["server"]) == list(answers["LiteRT"])
+    for name, share in answers["server"].items():
+        assert abs(share - answers["LiteRT"][name]) < 1e-4
+
+
+def test_what_runs_on_a_tpu_runs_on_a_cpu(tmp_path, monkeypatch, capsys):
+    """In the precision of a TPU."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(keras_vit, "train", without_export, raising=False)
+    settings = ["precision=mixed_bfloat16", "steps=2", "warmup_steps=0"]
+    run = load("tpu").main(settings=settings)
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == "CPU, strategy one: 1 x 64 images a step in mixed_bfloat16"
+    assert run.model.get_layer("block_00").compute_dtype == "bfloat16"

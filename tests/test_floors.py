@@ -33,6 +33,7 @@ WITHIN_FLOOR = {
 COMMANDS = (
     *("main", "dataset_flags", "inspect_data", "inspect"),
     *("train", "evaluate", "predict", "export", "serve", "convert", "list"),
+    "transfer",
 )
 DOORS = {
     "matplotlib": {"figures/drawing.py"},

@@ -105,26 +105,29 @@ def run(values):
 
 def _called(model, weights=None):
     """What a model is called; a factory's by its weights, too."""
-    from keras_vit.factories import FACTORIES
+    from keras_vit.factories import find
     from keras_vit.model_files import name_of
 
-    if model not in FACTORIES:
+    if find(model) is None:
         return name_of(model)
     return f"{model} ({pathlib.Path(weights).name if weights else 'random weights'})"
 
 
 def _load(model, weights=None):
     """The model that a flag names, and its classes' names."""
-    from keras_vit.factories import FACTORIES
+    from keras_vit.factories import FACTORIES, find
     from keras_vit.model_files import Classifier, ServedModel, load_classifier
     from keras_vit.weights import find_checkpoint
 
-    if model in FACTORIES:
+    factory = find(model)
+    if factory is not None:
         arguments = {}
-        if weights is not None:
+        if weights is not None and model not in FACTORIES:
+            arguments = {"weights": weights, "num_classes": None}
+        elif weights is not None:
             classes = find_checkpoint(model, weights).num_classes
             arguments = {"weights": weights, "num_classes": classes}
-        return Classifier(FACTORIES[model](**arguments), None)
+        return Classifier(factory(**arguments), None)
     if weights is not None:
         raise ValueError(
             "--weights go with a factory's name. Expected one of "
@@ -165,9 +168,9 @@ def _images(values, model):
 
 def _own_dataset(model):
     """The name of the data set of a model's run; `None` if it is of none."""
-    from keras_vit.factories import FACTORIES
+    from keras_vit.factories import find
 
-    if model in FACTORIES:
+    if find(model) is not None:
         return None
     try:
         return dataset_flags.of_run(model)

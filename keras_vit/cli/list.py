@@ -33,11 +33,15 @@ def define(values):
 
 def run(values):
     """Carries the command out and gives its exit status."""
+    from keras_vit.factories import find
     from keras_vit.variants import VARIANTS
 
-    if values.model is not None and values.model not in VARIANTS:
+    if values.model not in (None, *VARIANTS) and not (
+        values.details and values.model != "ViT" and find(values.model)
+    ):
         raise ValueError(
-            f"Unknown model. Expected one of {', '.join(VARIANTS)}. "
+            f"Unknown model. Expected one of {', '.join(VARIANTS)}; with --details "
+            "also ResNet_R50, or one of Keras's such as keras:ResNet50V2. "
             f"Received: {values.model!r}"
         )
     names = VARIANTS if values.model is None else [values.model]
@@ -71,7 +75,7 @@ def _list_weights(names):
 
 
 def _list_details(names, size, by_layer):
-    from keras_vit.factories import FACTORIES
+    from keras_vit.factories import find
     from keras_vit.inspect import summary, unallocated
 
     if not by_layer:
@@ -82,7 +86,7 @@ def _list_details(names, size, by_layer):
         )
     for name in names:
         with unallocated():
-            told = summary(FACTORIES[name](image_size=size))
+            told = summary(find(name)(image_size=size))
         if by_layer:
             print(told)
             continue

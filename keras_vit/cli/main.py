@@ -16,12 +16,14 @@ from keras_vit.cli import (
     predict,
     serve,
     train,
+    transfer,
 )
 from keras_vit.cli import list as list_
 
 COMMANDS = {
     "inspect-data": inspect_data,
     "train": train,
+    "transfer": transfer,
     "evaluate": evaluate,
     "predict": predict,
     "inspect": inspect,

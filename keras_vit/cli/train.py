@@ -35,15 +35,19 @@ def define(values):
     flags.DEFINE_string(
         "model",
         None,
-        "A factory's name, such as ViT_Ti16, or a model trained before: a run's folder "
-        "or a .keras file. The recipe's own if not given.",
+        "A factory's name, such as ViT_Ti16; one of Keras's networks, such as "
+        "keras:EfficientNetV2B0; or a model trained before: a run's folder or a .keras "
+        "file. The recipe's own if not given.",
         **options,
     )
     flags.DEFINE_string(
         "weights", None, "What a factory's model begins from.", **options
     )
     flags.DEFINE_string(
-        "teacher", None, "A saved model to learn from, for distillation.", **options
+        "teacher",
+        None,
+        "A saved model to learn from, for distillation or pseudo labels.",
+        **options,
     )
     dataset_flags.define(values, "In place of the recipe's own")
     flags.DEFINE_string(

@@ -22,3 +22,4 @@ from keras_vit.figures.robustness import resolution_curves as resolution_curves
 from keras_vit.figures.robustness import robustness_lines as robustness_lines
 from keras_vit.figures.robustness import robustness_table as robustness_table
 from keras_vit.figures.sheets import contact_sheet as contact_sheet
+from keras_vit.figures.transfer import rate_sweep as rate_sweep

@@ -6,14 +6,14 @@ import keras
 from keras import ops
 
 from keras_vit.inspect.inspector import inspector
-from keras_vit.layers import AttentionPooling, TransformerBlock
+from keras_vit.layers import AttentionPooling, TokenMean, TransformerBlock
 
 
 def blocks_of(model):
-    """The blocks of a model's encoder, in order.
+    """The blocks of a model's encoder, in order, through which every token goes.
 
     Raises:
-        ValueError: if it has none.
+        ValueError: if it has none, or if they merge tokens.
     """
     layers = getattr(model, "layers", ())
     blocks = [layer for layer in layers if isinstance(layer, TransformerBlock)]
@@ -21,6 +21,13 @@ def blocks_of(model):
         raise ValueError(
             "Expected a model with the blocks of a ViT, which attend. "
             f"Received: {getattr(model, 'name', model)!r}, which has none"
+        )
+    if blocks[0].token_merging:
+        raise ValueError(
+            "Expected a model that every patch goes through to the end. "
+            f"Received: {model.name!r}, which merges {blocks[0].token_merging} tokens "
+            "in each block. keras_vit.merge_tokens(model, 0) gives one of the same "
+            "weights that merges none."
         )
     return blocks
 
@@ -47,6 +54,8 @@ def pooling_of(model):
     operations = model.operations
     if any(isinstance(one, AttentionPooling) for one in operations):
         return "map"
+    if any(isinstance(one, TokenMean) for one in operations):
+        return "gap"
     # `ops.mean` over the tokens of a functional model; there is no layer for it.
     means = [one for one in operations if type(one).__name__ == "Mean"]
     return "gap" if any(len(one.input.shape) == 3 for one in means) else "token"

@@ -49,10 +49,35 @@ def _depthwise(tape, layer, value):
     return tape.make(shape, value, multiply_adds=macs, kept=(value,))
 
 
+def _separable(tape, layer, value):
+    """Each channel by itself, and then the channels of a cell."""
+    shape = layer.compute_output_shape(value.shape)
+    cells, pointwise = math.prod(shape[:-1]), layer.pointwise_kernel.shape
+    macs = cells * math.prod(layer.depthwise_kernel.shape)
+    y = tape.make((*shape[:-1], pointwise[2]), value, multiply_adds=macs, kept=(value,))
+    macs = cells * math.prod(pointwise)
+    return tape.make(shape, y, multiply_adds=macs, kept=(y,))
+
+
+def _activation(tape, layer, value):
+    if layer.activation is keras.activations.relu:
+        return _relu(tape, layer, value)
+    return _norm(tape, layer, value)
+
+
+def _factors(tape, layer, *values):
+    shape = layer.compute_output_shape([value.shape for value in values])
+    return tape.make(shape, *values, kept=values)
+
+
 def _network(tape, network, value):
     if isinstance(network, (keras.Sequential, keras.Function)):
         return tape.run_network(network, value)
     return tape.run_unknown(network, value)
+
+
+def _token_mean(tape, layer, z, sizes=None):
+    return tape.make(layer.compute_output_shape(z.shape), z)
 
 
 def _encoder(tape, layer, patches):
@@ -100,9 +125,31 @@ def _mlp(tape, layer, z):
     return tape.run(layer.fc2, tape.make(z.shape, z, kept=(z,)))
 
 
-def _block(tape, layer, z):
+def _block(tape, layer, z, sizes=None):
     y = tape.run(layer.attention, tape.run(layer.norm1, z))
     z = _added(tape, z, y if layer.scale1 is None else tape.run(layer.scale1, y))
+    if layer.token_merging:
+        return _merged(tape, layer, z)
+    return _fed_forward(tape, layer, z)
+
+
+def _merged(tape, layer, z):
+    """Similarities of each of A with each of B, and sums of what goes into B."""
+    made, sizes = layer.compute_output_shape(z.shape)
+    r = z.shape[1] - made[1]
+    if r:
+        patches = z.shape[1] - layer.num_protected
+        alike = (1, patches // 2, patches - patches // 2)
+        macs = math.prod(alike) * layer.attention.head_dim
+        pairs = tape.make(
+            (1, alike[2], r), tape.make(alike, z, multiply_adds=macs)
+        )  # what of A goes into what of B
+        macs = pairs.size * made[2]
+        z = tape.make(made, z, pairs, multiply_adds=macs, kept=(pairs,))
+    return _fed_forward(tape, layer, z), tape.make(sizes)
+
+
+def _fed_forward(tape, layer, z):
     y = tape.run(layer.mlp, tape.run(layer.norm2, z))
     return _added(tape, z, y if layer.scale2 is None else tape.run(layer.scale2, y))
 
@@ -111,7 +158,7 @@ def _added(tape, x, y):
     return tape.make(x.shape, x, y)
 
 
-def _pooling(tape, layer, z):
+def _pooling(tape, layer, z, sizes=None):
     probe = tape.value((1, 1, z.shape[-1]))
     y = tape.run(layer.attention, z, probe)
     y = _added(tape, y, tape.run(layer.mlp, tape.run(layer.norm, y)))
@@ -142,12 +189,14 @@ RULES = {
     layers.PatchEncoder: _encoder,
     layers.TransformerBlock: _block,
     layers.PositionEmbedding: _copy,
+    layers.PatchDropout: _view,
     layers.MultiHeadSelfAttention: _attention,
     layers.RelativePositions: _relative,
     layers.RotaryPositions: _copy,
     layers.MLP: _mlp,
     layers.LayerScale: _norm,
     layers.StochasticDepth: _view,
+    layers.TokenMean: _token_mean,
     layers.AttentionPooling: _pooling,
     ResNetStem: _stem,
     Bottleneck: _bottleneck,
@@ -155,15 +204,20 @@ RULES = {
     keras.layers.Conv1D: _product,
     keras.layers.Conv2D: _product,
     keras.layers.DepthwiseConv2D: _depthwise,
+    keras.layers.SeparableConv2D: _separable,
     keras.layers.LayerNormalization: _norm,
     keras.layers.GroupNormalization: _norm,
     keras.layers.BatchNormalization: _norm,
     keras.layers.Normalization: _copy,
+    keras.layers.Rescaling: _copy,
+    keras.layers.Activation: _activation,
     keras.layers.ReLU: _relu,
     keras.layers.MaxPooling2D: _max_pooling,
     keras.layers.AveragePooling2D: _copy,
     keras.layers.GlobalAveragePooling2D: _copy,
     keras.layers.ZeroPadding2D: _copy,
+    keras.layers.Cropping2D: _copy,
+    keras.layers.Multiply: _factors,
     keras.layers.Add: _copy,
     keras.layers.Average: _copy,
     keras.layers.Concatenate: _copy,

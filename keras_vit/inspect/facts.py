@@ -1,7 +1,5 @@
 """What is said of a model beside its figures."""
 
-from keras_vit.inspect.attention import blocks_of
-
 
 def counted(count):
     """How many images that are, in words."""
@@ -25,13 +23,14 @@ def facts_of(subject, costs):
     """
     height, width = subject.model.input_shape[1:3]
     facts = {"Input": f"{height} x {width} pixels"}
-    if subject.attends:
-        block = blocks_of(subject.model)[0]
+    if subject.blocks:
+        block = subject.blocks[0]
         rows, columns = subject.grid
         high, wide = subject.cell
         facts["Patches"] = f"{rows} x {columns}, of {high:g} x {wide:g} pixels"
-        count = len(blocks_of(subject.model))
-        facts["Blocks"] = f"{count}, of {block.num_heads} heads each"
+        facts["Blocks"] = f"{len(subject.blocks)}, of {block.num_heads} heads each"
+        if block.token_merging:
+            facts["Tokens merged"] = f"{block.token_merging} in each block"
     return facts | {
         "Parameters": f"{costs.parameters:,}",
         "Multiply-adds": f"{_scaled(costs.multiply_adds)} an image",

@@ -43,10 +43,9 @@ class Subject:
         return self.images[: self.pictures]
 
     @functools.cached_property
-    def attends(self):
-        """Whether the model has blocks of a ViT."""
-        layers = self.model.layers
-        return any(isinstance(one, TransformerBlock) for one in layers)
+    def blocks(self):
+        """The model's blocks, those of a ViT, in order."""
+        return [one for one in self.model.layers if isinstance(one, TransformerBlock)]
 
     @functools.cached_property
     def grid(self):

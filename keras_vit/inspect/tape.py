@@ -129,7 +129,9 @@ class Tape:
         )
         told = operation.compute_output_spec(*args, **kwargs)
         is_layer = isinstance(operation, keras.layers.Layer)
-        if type(operation).__name__ in PRODUCTS or (is_layer and operation.weights):
+        weights = operation.weights if is_layer else ()
+        matrices = any(len(weight.shape) > 1 for weight in weights)
+        if type(operation).__name__ in PRODUCTS or matrices:
             self.uncounted.append(operation.name)
         kept = values if is_layer else ()
         return keras.tree.map_structure(

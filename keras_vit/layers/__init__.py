@@ -8,6 +8,7 @@ from keras_vit.layers.position_embedding import (
     PositionEmbedding as PositionEmbedding,
 )
 from keras_vit.layers.patch_encoder import PatchEncoder as PatchEncoder
+from keras_vit.layers.patch_dropout import PatchDropout as PatchDropout
 from keras_vit.layers.relative_positions import (
     RelativePositions as RelativePositions,
 )
@@ -16,6 +17,7 @@ from keras_vit.layers.attention import MultiHeadSelfAttention as MultiHeadSelfAt
 from keras_vit.layers.mlp import MLP as MLP
 from keras_vit.layers.layer_scale import LayerScale as LayerScale
 from keras_vit.layers.stochastic_depth import StochasticDepth as StochasticDepth
+from keras_vit.layers.token_merging import TokenMean as TokenMean
 from keras_vit.layers.transformer_block import TransformerBlock as TransformerBlock
 from keras_vit.layers.attention_pooling import AttentionPooling as AttentionPooling
 from keras_vit.layers.resnet import Bottleneck as Bottleneck

@@ -40,6 +40,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     Call arguments:
         z: the tokens, `(B, N, D)`.
         queries: the tokens that look, `(B, M, D)`; z itself by default.
+        sizes: how many patches each token stands for, `(B, N)`; by default 1.
         training: whether dropout is active.
 
     Output shape: `(B, N, D)`, or `(B, M, D)` with `queries`.
@@ -87,7 +88,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         self.position_embedding = position_embedding
         self.grid = grid and tuple(grid)
 
-    def build(self, z_shape, queries_shape=None):
+    def build(self, z_shape, queries_shape=None, sizes_shape=None):
         width = z_shape[-1]
         if width % self.num_heads:
             raise ValueError(
@@ -133,11 +134,19 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         norm.build((None, self.num_heads, None, self.head_dim))
         return norm
 
-    def scores(self, z, queries=None):
+    def scores(self, z, queries=None, sizes=None):
         """The attention probabilities, of shape `(B, H, M, N)`: Eq. 6.
 
         A row says how much of each token one token reads; it sums to 1. The
         softmax is taken in float32 at least, under any dtype policy.
+        """
+        return self.scores_and_keys(z, queries, sizes)[0]
+
+    def scores_and_keys(self, z, queries=None, sizes=None):
+        """`scores`, and the keys that queries met, `(B, H, N, d)`.
+
+        A token of size s counts as s equal ones would: proportional attention,
+        Eq. 1 of arXiv:2210.09461.
         """
         q = self._heads(self.query(z if queries is None else queries))  # Eq. 5
         k = self._heads(self.key(z))
@@ -150,10 +159,13 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         if self.relative is not None:
             a = a + self.relative(q)
         precise = keras.backend.result_type(self.compute_dtype, "float32")
-        return ops.softmax(ops.cast(a, precise), axis=-1)
+        a = ops.cast(a, precise)
+        if sizes is not None:
+            a = a + ops.log(ops.cast(sizes, precise))[:, None, None]
+        return ops.softmax(a, axis=-1), k
 
-    def call(self, z, queries=None, training=None):
-        return self.read(z, self.scores(z, queries), training=training)
+    def call(self, z, queries=None, sizes=None, training=None):
+        return self.read(z, self.scores(z, queries, sizes), training=training)
 
     def read(self, z, a, training=None):
         """What tokens read of z by the probabilities a: Eqs. 7 and 8.
@@ -172,7 +184,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         x = ops.reshape(x, (-1, x.shape[1], self.num_heads, self.head_dim))
         return ops.transpose(x, (0, 2, 1, 3))
 
-    def compute_output_shape(self, z_shape, queries_shape=None):
+    def compute_output_shape(self, z_shape, queries_shape=None, sizes_shape=None):
         return z_shape if queries_shape is None else queries_shape
 
     def get_config(self):

@@ -22,7 +22,12 @@ class AttentionPooling(keras.layers.Layer):
         activation: of the MLP, `"gelu_tanh"` or `"gelu_erf"`.
         layer_norm_epsilon: of the norm before the MLP.
 
-    Input shape: `(B, N, D)`. Output shape: `(B, D)`.
+    Call arguments:
+        z: the tokens, `(B, N, D)`.
+        sizes: how many patches each stands for, `(B, M)`, of which the last N
+            are theirs; by default 1.
+
+    Output shape: `(B, D)`.
 
     Example:
 
@@ -51,15 +56,17 @@ class AttentionPooling(keras.layers.Layer):
         )
         self.mlp = MLP(mlp_dim, activation, name="mlp", **policy)
 
-    def build(self, z_shape):
+    def build(self, z_shape, sizes_shape=None):
         self.probe = self.add_weight(
             name="probe", shape=(1, 1, z_shape[-1]), initializer="glorot_uniform"
         )
         for part in (self.attention, self.norm, self.mlp):
             part.build(z_shape)
 
-    def call(self, z):
-        return self._pooled(self.attention(z, queries=self._probes(z)))
+    def call(self, z, sizes=None):
+        if sizes is not None:
+            sizes = sizes[:, -z.shape[1] :]
+        return self._pooled(self.attention(z, queries=self._probes(z), sizes=sizes))
 
     def _pooled(self, y):
         """(B, 1, D) to (B, D)."""
@@ -78,7 +85,7 @@ class AttentionPooling(keras.layers.Layer):
         probe = ops.cast(self.probe, z.dtype)
         return ops.broadcast_to(probe, (ops.shape(z)[0], 1, z.shape[-1]))
 
-    def compute_output_shape(self, z_shape):
+    def compute_output_shape(self, z_shape, sizes_shape=None):
         return z_shape[0], z_shape[-1]
 
     def get_config(self):

@@ -1,11 +1,13 @@
 """One layer of the Transformer encoder."""
 
 import keras
+from keras import ops
 
 from keras_vit.layers.attention import MultiHeadSelfAttention
 from keras_vit.layers.layer_scale import LayerScale
 from keras_vit.layers.mlp import MLP
 from keras_vit.layers.stochastic_depth import StochasticDepth
+from keras_vit.layers.token_merging import merge, num_merged
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -30,8 +32,19 @@ class TransformerBlock(keras.layers.Layer):
         position_embedding: of the attention, `"relative"`, `"rope_2d"` or
             `"none"`.
         grid: (rows, columns) of patches, which those two need.
+        token_merging: r, how many tokens fewer leave the block than enter it,
+            by `layers.token_merging.merge` between attention and MLP
+            (arXiv:2210.09461).
+        num_protected: the first tokens, which are no patches and not merged.
 
-    Input and output shape: `(B, N, D)`.
+    Call arguments:
+        z: the tokens, `(B, N, D)`.
+        sizes: how many patches each stands for, int32 `(B, N)`, as a block
+            that merges gives them; by default 1.
+        training: whether dropout is active.
+
+    Output shape: `(B, N, D)`; where tokens are merged, `(B, N - r, D)`, and
+    their sizes `(B, N - r)`.
 
     Example:
 
@@ -54,6 +67,8 @@ class TransformerBlock(keras.layers.Layer):
         remat=False,
         position_embedding="none",
         grid=None,
+        token_merging=0,
+        num_protected=0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -69,6 +84,8 @@ class TransformerBlock(keras.layers.Layer):
         self.remat = remat
         self.position_embedding = position_embedding
         self.grid = grid and tuple(grid)
+        self.token_merging = token_merging
+        self.num_protected = num_protected
 
         policy = {"dtype": self.dtype_policy}
         norm = {"epsilon": layer_norm_epsilon, **policy}
@@ -92,42 +109,59 @@ class TransformerBlock(keras.layers.Layer):
             self.scale2 = LayerScale(layer_scale, name="scale2", **policy)
         self.drop_path = StochasticDepth(drop_path_rate, name="drop_path", **policy)
 
-    def build(self, z_shape):
+    def build(self, z_shape, sizes_shape=None):
         parts = [self.norm1, self.attention, self.norm2, self.mlp]
         parts += [scale for scale in (self.scale1, self.scale2) if scale]
         for part in parts:
             part.build(z_shape)
 
-    def call(self, z, training=None):
+    def call(self, z, sizes=None, training=None):
+        given = (z,) if sizes is None else (z, sizes)
         if self.remat and training:
-            return self._recomputed(z)
-        return self._computed(z, training)
+            return self._recomputed(*given)
+        return self._computed(*given, training=training)
 
-    def _computed(self, z, training):
-        return self._added(
-            z, self.attention(self.norm1(z), training=training), training
-        )
+    def _computed(self, z, sizes=None, training=None):
+        if self.token_merging:
+            return self._merged(z, sizes, training)
+        y = self.attention(self.norm1(z), sizes=sizes, training=training)
+        return self._added(z, y, training)
+
+    def _merged(self, z, sizes, training):
+        x = self.norm1(z)
+        a, k = self.attention.scores_and_keys(x, sizes=sizes)
+        z = self._attended(z, self.attention.read(x, a, training), training)
+        if sizes is None:
+            sizes = ops.ones_like(z[..., 0], dtype="int32")
+        k = ops.mean(k, axis=1)  # over heads
+        z, sizes = merge(z, sizes, k, self.token_merging, self.num_protected)
+        return self._fed_forward(z, training), sizes
 
     def _added(self, z, y, training):
         """What follows from z and what attention read of it, y."""
+        return self._fed_forward(self._attended(z, y, training), training)
+
+    def _attended(self, z, y, training):
         y = self.dropout(y, training=training)
-        z = z + self._branch(y, self.scale1, training)  # Eq. 2
+        return z + self._branch(y, self.scale1, training)  # Eq. 2
+
+    def _fed_forward(self, z, training):
         y = self.mlp(self.norm2(z), training=training)
         return z + self._branch(y, self.scale2, training)  # Eq. 3
 
     def _branch(self, y, scale, training):
         return self.drop_path(y if scale is None else scale(y), training=training)
 
-    def _recomputed(self, z):
+    def _recomputed(self, *given):
         generators = self._generators_of_masks()
         seeds = [generator.state.value + 0 for generator in generators]
 
-        def compute(z, *seeds):
-            for generator, seed in zip(generators, seeds, strict=True):
+        def compute(*values):
+            for generator, seed in zip(generators, values[len(given) :], strict=True):
                 generator.state.assign(seed)  # the same draws the second time
-            return self._computed(z, training=True)
+            return self._computed(*values[: len(given)], training=True)
 
-        return keras.remat(compute)(z, *seeds)
+        return keras.remat(compute)(*given, *seeds)
 
     def _generators_of_masks(self):
         drawing = self.attention.dropout, self.dropout, self.mlp.dropout, self.drop_path
@@ -146,8 +180,18 @@ class TransformerBlock(keras.layers.Layer):
         y = self.attention.read(self.norm1(z), a, training=False)
         return self._added(z, y, training=False)
 
-    def compute_output_shape(self, z_shape):
-        return z_shape
+    def compute_output_shape(self, z_shape, sizes_shape=None):
+        if not self.token_merging:
+            return z_shape
+        batch, count, width = z_shape
+        count -= num_merged(count, self.num_protected, self.token_merging)
+        return (batch, count, width), (batch, count)
+
+    def compute_output_spec(self, z, sizes=None, training=None):
+        shape = self.compute_output_shape(z.shape)
+        if not self.token_merging:
+            return keras.KerasTensor(shape, self.compute_dtype)
+        return tuple(map(keras.KerasTensor, shape, (self.compute_dtype, "int32")))
 
     def get_config(self):
         return super().get_config() | {
@@ -163,4 +207,6 @@ class TransformerBlock(keras.layers.Layer):
             "remat": self.remat,
             "position_embedding": self.position_embedding,
             "grid": self.grid,
+            "token_merging": self.token_merging,
+            "num_protected": self.num_protected,
         }

@@ -14,6 +14,7 @@ CHOICES = {
     "decay_follows": ("rate", "schedule"),
     "loss": ("softmax", "sigmoid"),
     "distillation": ("none", "soft", "hard"),
+    "pseudo_labels": ("none", "soft", "hard"),
     "masked_patches": ("none", "mean_color", "colors_4x4", "pixels"),
     "precision": ("float32", "mixed_bfloat16"),
     "crop": ("none", "inception", "pad"),
@@ -27,17 +28,22 @@ class Recipe:
     Attributes:
         dataset: a name in `keras_vit.data`, or a folder; empty where the
             recipe's own is not public and one has to be named.
-        model: a factory's name, or the path of a saved model.
+        model: a factory's name, one of Keras's networks such as
+            `"keras:EfficientNetV2B0"`, or the path of a saved model.
         model_arguments: of that factory, besides classes and image size.
         stem_blocks: for a hybrid of size `"ViT"`, the stages of its ResNet.
         stem_width_factor: of that ResNet.
         weights: what the model begins from, as a factory takes it; random
             weights by default.
-        teacher: for distillation, the path of a saved model.
+        teacher: for distillation or pseudo labels, the path of a saved model.
         head_bias: the head's first bias; -10 makes every class rare at first.
+        patch_size: the side of a patch, in place of the model's own; weights
+            of a model with a name are resized to it. 0: the model's own.
         position_embedding: a ViT's, as its factory takes it, in place of what
             `model_arguments` say. Empty: what they say.
         position_embedding_at: likewise.
+        patch_dropout_rate: the share of the patches that training leaves out
+            of each image; 0: what `model_arguments` say.
         image_size: the side of an image, in pixels.
         train_split: what is learnt from, such as `"train[:98%]"`.
         eval_split: what is looked at on the way and at the end.
@@ -66,6 +72,12 @@ class Recipe:
         layer_decay: the learning rate's factor from a block to the one below.
         rate_factors: of certain weights, by pattern: `{"head/*": 10}`.
         freeze: patterns of the names of layers that stay as they are.
+        lora_rank: the rank of what is learnt beside the frozen kernels of
+            blocks, together with the head (LoRA, arXiv:2106.09685); the run
+            leaves a plain model with the sum of both. 0: kernels are learnt.
+        lora_alpha: its factor, which is divided by the rank; 0: the rank.
+        lora_targets: of which kernels: some of `query`, `key`, `value`,
+            `out`, `fc1`, `fc2`.
         clip_norm: the largest norm of the whole gradient; infinite: any.
         ema: the share of the old that stays in the weights' moving average at
             each step, and evaluates and saves that average; 0: no average.
@@ -75,6 +87,15 @@ class Recipe:
             answers (`"hard"`).
         temperature: of soft distillation.
         distillation_share: of the loss; the rest is that of the labels.
+        unlabelled_split: images whose labels are not looked at, such as
+            `"train[25%:]"`; a teacher says what they show.
+        pseudo_labels: of those images, the teacher's probabilities (`"soft"`)
+            or its answers (`"hard"`), made once, of images that are not
+            changed (Noisy Student training, arXiv:1911.04252).
+        least_confidence: what the likeliest class of such an image has to be
+            above.
+        pseudo_per_class: such images of each class, the surest ones, or some
+            more than once; 0: as many as there are images for a class.
         masked_patches: pre-trains without labels by masked patch prediction
             (appendix B.1.2 of the ViT paper): of a corrupted patch its
             `"mean_color"`, its `"colors_4x4"` or its `"pixels"` are told.
@@ -105,8 +126,10 @@ class Recipe:
     weights: str | None = None
     teacher: str | None = None
     head_bias: float = 0.0
+    patch_size: int = 0
     position_embedding: str = ""
     position_embedding_at: str = ""
+    patch_dropout_rate: float = 0.0
     image_size: int = 224
     train_split: str = "train"
     eval_split: str = "test"
@@ -130,6 +153,9 @@ class Recipe:
     layer_decay: float = 1.0
     rate_factors: dict[str, float] = field(default_factory=dict)
     freeze: tuple[str, ...] = ()
+    lora_rank: int = 0
+    lora_alpha: float = 0.0
+    lora_targets: tuple[str, ...] = ("query", "value")
     clip_norm: float = 1.0
     ema: float = 0.0
     loss: str = "softmax"
@@ -137,6 +163,10 @@ class Recipe:
     distillation: str = "none"
     temperature: float = 1.0
     distillation_share: float = 0.5
+    unlabelled_split: str = ""
+    pseudo_labels: str = "none"
+    least_confidence: float = 0.3
+    pseudo_per_class: int = 0
     masked_patches: str = "none"
     precision: str = "float32"
     remat: bool = False
@@ -179,15 +209,42 @@ class Recipe:
                 f"masked_patches does without labels, so without {', '.join(clash)}. "
                 f"Received: masked_patches={self.masked_patches}"
             )
+        if self.lora_alpha and not self.lora_rank:
+            raise ValueError(
+                "lora_alpha goes with lora_rank. "
+                f"Received: lora_alpha={self.lora_alpha}, lora_rank=0"
+            )
+        self._check_pseudo_labels()
         if not all(0 <= factor < math.inf for factor in self.rate_factors.values()):
             raise ValueError(
                 "rate_factors must not be negative. "
                 f"Received: rate_factors={self.rate_factors}"
             )
         # As JSON gives them.
-        for name in ("stem_blocks", "freeze"):
+        for name in ("stem_blocks", "freeze", "lora_targets"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else tuple(value))
+
+    def _check_pseudo_labels(self):
+        """Refuses what does not go with learning from a teacher's labels."""
+        if (self.pseudo_labels == "none") != (not self.unlabelled_split):
+            raise ValueError(
+                "pseudo_labels=soft or hard goes with an unlabelled_split, and that "
+                f"with it. Received: pseudo_labels={self.pseudo_labels}, "
+                f"unlabelled_split={self.unlabelled_split!r}"
+            )
+        if self.pseudo_labels == "none":
+            return
+        if self.distillation != "none":
+            raise ValueError(
+                "A teacher is there for pseudo_labels or for distillation. Received: "
+                f"pseudo_labels={self.pseudo_labels}, distillation={self.distillation}"
+            )
+        if self.loss != "softmax":
+            raise ValueError(
+                "pseudo_labels tell one class an image, so they go with loss=softmax. "
+                f"Received: loss={self.loss}"
+            )
 
     def total_steps(self, training_images):
         """The steps of a run on so many images."""
@@ -209,7 +266,8 @@ _BOUNDS = (
         (
             *("base_lr", "warmup_steps", "cooldown_steps", "weight_decay", "steps"),
             *("crop_padding", "evaluate_every", "checkpoint_every", "mixup", "cutmix"),
-            *("randaugment_layers", "randaugment_magnitude"),
+            *("randaugment_layers", "randaugment_magnitude", "patch_size"),
+            *("lora_rank", "lora_alpha", "pseudo_per_class"),
         ),
         lambda value: 0 <= value < math.inf,
         "not be negative",
@@ -220,12 +278,12 @@ _BOUNDS = (
         "be above 0",
     ),
     (
-        ("random_erasing", "most_unreadable"),
+        ("random_erasing", "most_unreadable", "least_confidence"),
         lambda value: 0 <= value <= 1,
         "lie in [0, 1]",
     ),
     (
-        ("label_smoothing", "ema", "momentum", "beta2"),
+        ("label_smoothing", "ema", "momentum", "beta2", "patch_dropout_rate"),
         lambda value: 0 <= value < 1,
         "lie in [0, 1)",
     ),
@@ -238,4 +296,8 @@ _BOUNDS = (
 
 
 # What says nothing where no labels are learnt, or mixes them.
-_OF_LABELS = ("label_smoothing", "distillation", "head_bias", "mixup", "cutmix")
+_OF_LABELS = (
+    *("label_smoothing", "distillation", "pseudo_labels", "head_bias"),
+    *("mixup", "cutmix"),
+    "lora_rank",  # of which the head that is learnt beside it is a part
+)

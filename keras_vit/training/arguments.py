@@ -9,15 +9,15 @@ import keras
 from keras_vit import recipes
 from keras_vit.data import Dataset
 from keras_vit.evaluation.forward import in_scope
-from keras_vit.factories import FACTORIES
+from keras_vit.factories import find
 from keras_vit.model_files import load_classifier
 from keras_vit.training import building
 
 # What a recipe settles for a model that it builds, and no other.
 OF_A_BUILT_MODEL = (
-    *("image_size", "weights", "head_bias", "precision"),
+    *("image_size", "head_bias", "precision"),
     *("model_arguments", "stem_blocks", "stem_width_factor"),
-    *("position_embedding", "position_embedding_at"),
+    *building.OF_A_VIT,
 )
 
 
@@ -65,7 +65,7 @@ def resolved(recipe, given, settings):
             f"train has no argument and a recipe no setting {', '.join(unknown)}. "
             f"Expected some of {', '.join(sorted(known))}"
         )
-    built = isinstance(given.model, str) and given.model in FACTORIES
+    built = isinstance(given.model, str) and find(given.model) is not None
     settled = {"stem_width_factor"} if built else {*OF_A_BUILT_MODEL}
     clash = sorted(settings.keys() & settled) if given.model is not None else []
     if clash:
@@ -111,8 +111,20 @@ def model_in_scope(model, recipe, dataset, strategy):
     return model
 
 
-def teacher_in_scope(teacher, strategy):
-    """The teacher, loaded if it is a path; `None` without one."""
-    if isinstance(teacher, str):
-        return load_classifier(teacher).model
-    return teacher and in_scope(teacher, strategy)
+def teacher_in_scope(teacher, strategy, dataset):
+    """The teacher, loaded if it is a path; `None` without one.
+
+    Raises:
+        ValueError: if its classes are known to be others than the data set's.
+    """
+    if not teacher:
+        return None
+    if not isinstance(teacher, str):
+        return in_scope(teacher, strategy)
+    loaded, names = load_classifier(teacher), dataset.class_names
+    if loaded.class_names not in (None, tuple(names)):
+        raise ValueError(
+            f"The teacher must know the classes of {dataset.name!r}, in their order: "
+            f"{', '.join(names)}. Received: {', '.join(loaded.class_names)}"
+        )
+    return loaded.model

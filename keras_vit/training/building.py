@@ -10,16 +10,23 @@ import keras
 
 from keras_vit import layers
 from keras_vit.data.augmentation import Augmentation
-from keras_vit.factories import FACTORIES
+from keras_vit.factories import FACTORIES, find
 from keras_vit.layers.head import heads_of
 from keras_vit.model_files import ServedModel, load_classifier
 from keras_vit.preprocessing import carry, resolve
 from keras_vit.training.examination import OfLabels, OfMaskedPatches
+from keras_vit.training.low_rank import LowRankAdaptation
 from keras_vit.training.masked_patches import MaskedPatchPrediction
 from keras_vit.training.objectives import distilled, masked, supervised
 from keras_vit.training.optimizers import SGD, Adam, Optimizer, rate_factors
 from keras_vit.training.schedules import LearningRate
 from keras_vit.weights import replace_head
+
+# Arguments of a ViT's factory that are settings of a recipe by themselves.
+OF_A_VIT = (
+    *("weights", "patch_size", "position_embedding", "position_embedding_at"),
+    "patch_dropout_rate",
+)
 
 
 def build_model(recipe, num_classes, class_names=None):
@@ -37,12 +44,13 @@ def build_model(recipe, num_classes, class_names=None):
     Raises:
         ValueError: for a model that there is not, or that cannot be trained.
     """
-    if recipe.model not in FACTORIES:
+    factory = find(recipe.model)
+    if factory is None:
         model = _with_head(_load_model(recipe.model), num_classes, class_names)
         note(model, recipe)
         return model
     arguments = dict(recipe.model_arguments)
-    for name in ("weights", "position_embedding", "position_embedding_at"):
+    for name in OF_A_VIT:
         if getattr(recipe, name):
             arguments[name] = getattr(recipe, name)
     with _precision(recipe.precision):
@@ -50,8 +58,8 @@ def build_model(recipe, num_classes, class_names=None):
             arguments["stem"] = layers.ResNetStem(
                 recipe.stem_blocks, recipe.stem_width_factor, name="stem"
             )
-        _check_takes(recipe.model, arguments)
-        model = FACTORIES[recipe.model](
+        _check_takes(recipe.model, factory, arguments)
+        model = factory(
             num_classes=num_classes, image_size=recipe.image_size, **arguments
         )
     if recipe.head_bias:
@@ -75,7 +83,11 @@ def note(model, recipe):
 
 
 def prepare(model, recipe):
-    """Freezes the layers that a recipe freezes, and sets `remat`.
+    """Freezes the layers that a recipe freezes, adapts others, and sets `remat`.
+
+    Returns:
+        A `LowRankAdaptation`, to be merged when the model is trained; `None`
+        where the recipe has none.
 
     Raises:
         ValueError: if a pattern matches no layer, or nothing is left to train.
@@ -95,6 +107,10 @@ def prepare(model, recipe):
     for layer in model.layers:
         if recipe.remat and hasattr(layer, "remat"):
             layer.remat = True
+    if not recipe.lora_rank:
+        return None
+    alpha = recipe.lora_alpha or None
+    return LowRankAdaptation(model, recipe.lora_rank, alpha, recipe.lora_targets)
 
 
 def build_optimizer(model, recipe, total_steps):
@@ -141,15 +157,10 @@ def build_objective(model, recipe, teacher=None):
     Raises:
         ValueError: if distillation lacks a teacher, or a teacher its use.
     """
-    if (recipe.distillation == "none") != (teacher is None):
-        raise ValueError(
-            "A teacher goes with distillation=soft or hard, and those with a teacher. "
-            f"Received: distillation={recipe.distillation}, "
-            f"{'no' if teacher is None else 'a'} teacher"
-        )
+    check_teacher(recipe, teacher)
     if recipe.masked_patches != "none":
         return masked(model)
-    if teacher is None:
+    if recipe.distillation == "none":
         return supervised(model, recipe.loss, recipe.label_smoothing)
     return distilled(
         model,
@@ -160,6 +171,18 @@ def build_objective(model, recipe, teacher=None):
         recipe.loss,
         recipe.label_smoothing,
     )
+
+
+def check_teacher(recipe, teacher):
+    """Refuses a teacher without a use, and uses without a teacher."""
+    kinds = recipe.distillation, recipe.pseudo_labels
+    if (kinds == ("none", "none")) != (teacher is None):
+        raise ValueError(
+            "A teacher goes with distillation=soft or hard, or with pseudo_labels=soft "
+            "or hard, and those with a teacher. Received: "
+            f"distillation={kinds[0]}, pseudo_labels={kinds[1]}, "
+            f"{'no' if teacher is None else 'a'} teacher"
+        )
 
 
 def augmentation_of(recipe):
@@ -183,9 +206,9 @@ def clip_of(recipe):
     return None if math.isinf(recipe.clip_norm) else recipe.clip_norm
 
 
-def _check_takes(name, arguments):
+def _check_takes(name, factory, arguments):
     """Refuses settings of a ViT where another model is to be built."""
-    clash = sorted(arguments.keys() - inspect.signature(FACTORIES[name]).parameters)
+    clash = sorted(arguments.keys() - inspect.signature(factory).parameters)
     if clash:
         raise ValueError(
             f"{name} has no {', '.join(clash)}. Expected a ViT, or a recipe that "
@@ -197,7 +220,8 @@ def _load_model(path):
     if not path or not pathlib.Path(path).exists():
         raise ValueError(
             "model must be a factory's name or an existing path. Expected one of "
-            f"{', '.join(FACTORIES)}. Received: {path!r}"
+            f"{', '.join(FACTORIES)}, or one of Keras's such as "
+            f"keras:EfficientNetV2B0. Received: {path!r}"
         )
     classifier = load_classifier(path)
     if isinstance(classifier.model, ServedModel):

@@ -84,7 +84,7 @@ class RunFolder:
                 "with them turned otherwise. Put them back, or name another folder."
             )
 
-    def write_config(self, recipe, seed, model, dataset, split, objects=()):
+    def write_config(self, recipe, seed, model, dataset, split, objects, counts):
         """Writes the resolved recipe, from which the run can be repeated.
 
         Args:
@@ -94,6 +94,7 @@ class RunFolder:
             dataset: that it learns from.
             split: the part of it.
             objects: what was given in Python and cannot be named in a file.
+            counts: of the model's numbers, by what they are.
         """
         config = {
             "recipe": dataclasses.asdict(recipe),
@@ -101,7 +102,7 @@ class RunFolder:
             "given_in_python": list(objects),
             "model": {
                 "name": model.name,
-                "parameters": model.count_params(),
+                **counts,
                 "input_shape": model.input_shape,
             },
             "dataset": {

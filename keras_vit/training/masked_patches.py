@@ -37,8 +37,8 @@ class MaskedPatchPrediction(keras.Model):
         Predictions `(B, M, outputs)`, and which patches they are of, `(B, M)`.
 
     Raises:
-        ValueError: for another target, a model that is no ViT, or patches
-            that the target or the images do not fit.
+        ValueError: for another target, a model that is no ViT or leaves
+            patches out, or patches that the target or the images do not fit.
 
     Example:
 
@@ -59,6 +59,11 @@ class MaskedPatchPrediction(keras.Model):
             raise ValueError(
                 "Masked patch prediction needs a ViT that a factory of keras_vit "
                 f"built. Received: {vit.name!r}"
+            )
+        if any(isinstance(layer, layers.PatchDropout) for layer in vit.layers):
+            raise ValueError(
+                "Masked patch prediction asks for any patch, so none can be left out. "
+                f"Expected patch_dropout_rate=0 of {vit.name!r}."
             )
         self.vit_input_shape, self.target = vit.input_shape, TARGETS[target]
         encoder = vit.get_layer("patch_encoder")

@@ -172,7 +172,8 @@ def training_step(
         }
 
     compiled_gradients = tf.function(accumulated, jit_compile=jit_compile)
-    compiled_update = tf.function(update, jit_compile=jit_compile)
+    # AutoGraph has nothing to convert there, and takes a second to find that out.
+    compiled_update = tf.function(update, autograph=False, jit_compile=jit_compile)
 
     def replica_step(images, targets, stop):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group

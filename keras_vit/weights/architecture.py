@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 
+import keras
 import numpy as np
+
+from keras_vit import layers
+
+KERNEL = "patch_encoder/projection/kernel"
 
 
 @dataclass(frozen=True)
@@ -41,27 +46,53 @@ def describe(model):
     Raises:
         ValueError: if it is no ViT that this package built.
     """
-    layers = {layer.name: layer for layer in model.layers}
-    missing = {"patches", "patch_encoder", "block_00", "norm"} - layers.keys()
+    found = {layer.name: layer for layer in model.layers}
+    missing = {"patches", "patch_encoder", "block_00", "norm"} - found.keys()
     if missing:
         raise ValueError(
             "Expected a model that a ViT factory of keras_vit built. "
             f"Received: {model.name!r}, without the layers {', '.join(sorted(missing))}"
         )
-    encoder, block = layers["patch_encoder"], layers["block_00"]
+    encoder, block = found["patch_encoder"], found["block_00"]
     inside = block.position_embedding
     return Architecture(
         num_heads=block.num_heads,
-        patch_size=tuple(layers["patches"].patch_size),
+        patch_size=tuple(found["patches"].patch_size),
         grid=tuple(encoder.grid),
         num_first_tokens=len(encoder.first_tokens),
         num_registers=encoder.num_registers,
-        root_alone=getattr(layers.get("stem"), "blocks", None) == (),
-        fc_norm=len(layers["norm"].output.shape) == 2,
+        root_alone=getattr(found.get("stem"), "blocks", None) == (),
+        fc_norm=len(found["norm"].output.shape) == 2,
         activation=block.activation,
         layer_norm_epsilon=block.layer_norm_epsilon,
         position_embedding=encoder.position_embedding if inside == "none" else inside,
     )
+
+
+def check_patches_of_pixels(model):
+    """Refuses a model whose patch embedding reads something else than pixels.
+
+    Raises:
+        ValueError: for a hybrid, or what is no ViT.
+    """
+    before = []
+    for layer in model.layers:
+        if isinstance(layer, layers.Patches):
+            break
+        before.append(layer)
+    else:
+        raise ValueError(
+            "patch_size is that of a ViT that a factory of keras_vit built. "
+            f"Received: {model.name!r}, without a layer of patches"
+        )
+    pixels = keras.layers.InputLayer, layers.PixelNormalization
+    stem = [layer.name for layer in before if not isinstance(layer, pixels)]
+    if stem:
+        raise ValueError(
+            "Patches are resized as pictures are, so they must hold pixels. "
+            f"Received: the hybrid {model.name!r}, whose patches are of the feature "
+            f"map of {', '.join(stem)}. Resize its images instead (image_size)."
+        )
 
 
 def shapes(model):

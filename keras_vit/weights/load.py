@@ -1,23 +1,31 @@
 """A file of published weights -> a model: all of it, or nothing."""
 
+import dataclasses
 import json
 import math
 import pathlib
 
 import numpy as np
 
-from keras_vit.weights.architecture import describe, shapes, weights
+from keras_vit.weights.architecture import (
+    KERNEL,
+    check_patches_of_pixels,
+    describe,
+    shapes,
+    weights,
+)
 from keras_vit.weights.files import open_arrays
+from keras_vit.weights.patches import resize_kernel
 from keras_vit.weights.positions import resize_table
 from keras_vit.weights.sources import SOURCES, recognise
-from keras_vit.weights.translate import names_in, their_shape, to_ours
+from keras_vit.weights.translate import PATCH_AXES, names_in, their_shape, to_ours
 
 HEADS = ("head/", "head_distillation/")
 POSITIONS = "patch_encoder/position_embedding"
 HUGGINGFACE_EPSILON = 1e-12  # of a config.json that does not say
 
 
-def load_weights(model, path, head="keep", source=None):
+def load_weights(model, path, head="keep", source=None, patches="keep"):
     """Loads published weights into a model.
 
     Everything is checked before anything is assigned: after an error the
@@ -34,6 +42,9 @@ def load_weights(model, path, head="keep", source=None):
             file has.
         source: the publisher, a key of `SOURCES`, where it is not to be
             recognised.
+        patches: `"keep"`: the file's; they must be of the model's size.
+            `"resize"`: the patch embedding goes to the model's patch size as
+            `resize` takes it there.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -49,13 +60,20 @@ def load_weights(model, path, head="keep", source=None):
     """
     if head not in ("keep", "reset"):
         raise ValueError(f"head must be 'keep' or 'reset'. Received: head={head!r}")
+    if patches not in ("keep", "resize"):
+        raise ValueError(
+            f"patches must be 'keep' or 'resize'. Received: patches={patches!r}"
+        )
+    if patches == "resize":
+        check_patches_of_pixels(model)
     architecture = describe(model)
     path, config = find(path)
     stored = open_arrays(path)
     source = named(source) if source else recognise(stored)
     _check_numerics(architecture, source, config)
     stored = source.normalise(stored)
-    names = _match(model, architecture, source, stored, head, path)
+    told = _of_files_patches(architecture, source, stored, patches)
+    names = _match(model, told, source, stored, head, path)
 
     theirs = {}
     for name in {name for name, _ in names.values()}:
@@ -67,7 +85,13 @@ def load_weights(model, path, head="keep", source=None):
             array = theirs[name]
             if weight.path == POSITIONS:
                 array = _on_grid(array, architecture, source.position_method)
-            arrays[weight.path] = to_ours(array, change, tuple(weight.shape))
+            shape = tuple(weight.shape)
+            if weight.path == KERNEL:
+                array = to_ours(array, change, (-1, shape[1]))
+                array = resize_kernel(array, told.patch_size, architecture.patch_size)
+            else:
+                array = to_ours(array, change, shape)
+            arrays[weight.path] = array
         else:
             arrays[weight.path] = np.zeros(weight.shape, np.float32)
     for weight in weights(model):
@@ -138,9 +162,22 @@ def _check_numerics(architecture, source, config):
         )
 
 
+def _of_files_patches(architecture, source, stored, patches):
+    """The architecture with patches of the size in the file, where that may differ."""
+    theirs, change = source.rules(architecture)[KERNEL]
+    if patches == "keep" or theirs not in stored or len(stored[theirs].shape) != 4:
+        return architecture
+    size = tuple(stored[theirs].shape[axis] for axis in PATCH_AXES[change])
+    return dataclasses.replace(architecture, patch_size=size)
+
+
 def _match(model, architecture, source, stored, head, path):
     """Finds each weight's array, or tells everything that does not fit."""
     wanted = shapes(model)
+    cells = math.prod(architecture.patch_size)  # of the file's patches
+    size = math.prod(model.get_layer("patches").patch_size)
+    inputs, width = wanted[KERNEL]
+    wanted[KERNEL] = inputs // size * cells, width
     if head == "reset":
         wanted = {k: v for k, v in wanted.items() if not k.startswith(HEADS)}
     names, unknown = names_in(source.rules(architecture), wanted)
@@ -155,6 +192,8 @@ def _match(model, architecture, source, stored, head, path):
         else:
             expected = their_shape(wanted[ours], change, architecture)
             problem = shape != expected and f"expected {expected}"
+            if problem and ours == KERNEL:
+                problem += " (patches='resize' takes patches of another size)"
         if problem:
             misshapen.append(f"{theirs} (for {ours}): {problem}, received {shape}")
     used = {theirs for theirs, _ in names.values()}

@@ -1,47 +1,62 @@
-"""A model with another image size or another head, and the same weights."""
+"""A model of another image size, patch size or head, and the same weights."""
 
 import copy
 
 import keras
 
-from keras_vit.layers.patches import pair
+from keras_vit.layers.patches import Patches, pair
 from keras_vit.model import head
-from keras_vit.weights.architecture import weights
+from keras_vit.weights.architecture import KERNEL, check_patches_of_pixels, weights
+from keras_vit.weights.patches import resize_kernel
 from keras_vit.weights.positions import METHODS, resize_weight
 
 
-def resize(model, image_size, method="bilinear"):
-    """Gives a model for another image size, with the weights of this one.
+def resize(model, image_size=None, patch_size=None, method="bilinear"):
+    """Gives a model for other images or patches, with the weights of this one.
 
     Learned positions are interpolated in two dimensions, as section 3.2 of
     the ViT paper does for fine-tuning at a higher resolution; fixed ones are
-    computed for the new grid. Everything else is copied; the model that is
-    given is left as it is.
+    computed for the new grid. The patch embedding goes to another patch size
+    by FlexiViT's pseudo-inverse resize (see `weights.patches`): an image with
+    twice the pixels along each side, in patches of twice the side, gives the
+    same tokens. Smaller patches are more tokens, which cost time and tell
+    more; a short fine-tuning then brings the accuracy back, or more of it.
+    Everything else is copied; the model that is given is left as it is.
 
     Args:
         model: a model of this package, also one that was trained and saved.
-        image_size: pixels, an integer or (height, width).
-        method: a key of `weights.positions.METHODS`; the paper's by default.
+        image_size: pixels, an integer or (height, width); `None`: as it is.
+        patch_size: pixels, likewise.
+        method: for positions, a key of `weights.positions.METHODS`; the
+            paper's by default.
 
     Returns:
         A new `keras.Model`.
 
     Raises:
-        ValueError: for a size that is smaller than a patch, or an unknown
-            method.
+        ValueError: for a size that is smaller than a patch, an unknown
+            method, or another patch size of a hybrid, whose patches hold no
+            pixels.
 
     Example:
 
     >>> model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
     >>> resize(model, (42, 56)).input_shape
     (None, 42, 56, 3)
+    >>> resize(model, patch_size=8).get_layer("patch_encoder").grid
+    (4, 4)
     """
-    height, width = pair(image_size, "image_size")
+    height, width = pair(
+        model.input_shape[1:3] if image_size is None else image_size, "image_size"
+    )
+    if patch_size is not None:
+        check_patches_of_pixels(model)
+        patch_size = pair(patch_size, "patch_size")
     if method not in METHODS:
         raise ValueError(
             f"method must be one of {', '.join(METHODS)}. Received: {method!r}"
         )
-    new = _rebuilt(model, (None, height, width, 3))
+    new = rebuilt(model, (None, height, width, 3), patch_size=patch_size)
     old = {weight.path: weight.numpy() for weight in weights(model)}
     if any(layer.name == "patch_encoder" for layer in model.layers):
         grids = [one.get_layer("patch_encoder").grid for one in (model, new)]
@@ -49,6 +64,9 @@ def resize(model, image_size, method="bilinear"):
             path: resize_weight(path, array, *grids, method)
             for path, array in old.items()
         }
+    if patch_size is not None:
+        before = model.get_layer("patches").patch_size
+        old[KERNEL] = resize_kernel(old[KERNEL], before, patch_size)
     for weight in weights(new):
         weight.assign(old[weight.path])
     return new
@@ -80,7 +98,7 @@ def replace_head(model, num_classes):
             "Expected a model that a factory of keras_vit built. "
             f"Received: {model.name!r}, without the layer 'features'"
         )
-    copy_of = _rebuilt(model, model.input_shape)
+    copy_of = rebuilt(model, model.input_shape)
     outputs = [copy_of.get_layer("features").output]
     heads = ["head"]
     if "features_distillation" in names:
@@ -101,25 +119,36 @@ def replace_head(model, num_classes):
     return new
 
 
-def _rebuilt(model, input_shape):
-    """The model that this one's config makes of another input, weights random."""
+def rebuilt(model, input_shape, change=None, patch_size=None):
+    """The model that this one's config makes of another input, weights random.
+
+    `change`, if any, is given the configs of its layers to change them.
+    """
     config = copy.deepcopy(model.get_config())
-    grid = _grid(model, input_shape)
+    grid = _grid(model, input_shape, patch_size)
     for layer in config["layers"]:
         layer.pop("build_config", None)  # holds the shapes of the old input
         if layer["class_name"] == "InputLayer":
             layer["config"]["batch_shape"] = tuple(input_shape)
         if layer["config"].get("grid") is not None:
             layer["config"]["grid"] = grid
+        if patch_size is not None and layer["config"]["name"] == "patches":
+            layer["config"]["patch_size"] = patch_size
+    if change is not None:
+        change(config["layers"])
     return type(model).from_config(config)
 
 
-def _grid(model, shape):
+def _grid(model, shape, patch_size):
     """The rows and columns of patches in images of that shape; `None`: no patches."""
     names = [layer.name for layer in model.layers]
     if "patches" not in names:
         return None
-    for layer in model.layers[: names.index("patches") + 1]:
+    place = names.index("patches")
+    for layer in model.layers[:place]:
         if not isinstance(layer, keras.layers.InputLayer):
             shape = layer.compute_output_shape(shape)
-    return tuple(shape[1:3])
+    patches = model.layers[place]
+    if patch_size is not None:
+        patches = Patches(patch_size)
+    return tuple(patches.compute_output_shape(shape)[1:3])

@@ -68,6 +68,7 @@ PATCHES_TORCH = Change(
     lambda array, a: _their_patches(array, a).transpose(3, 2, 0, 1),
     lambda array, shape: array.transpose(2, 3, 1, 0).reshape(shape),
 )
+PATCH_AXES = {PATCHES: (0, 1), PATCHES_TORCH: (2, 3)}  # where theirs has their size
 THIRDS = {name: _third(index) for index, name in enumerate(("query", "key", "value"))}
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from conftest import randomize, tiny_vit
 
+import keras_vit
 from keras_vit import inspect, layers
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (2, 16, 24, 3)).astype("float32")
@@ -59,3 +60,23 @@ def test_every_look_works_on_a_model_from_a_file(case, policy, rng, tmp_path):
     distances = inspect.attention_distance(model, IMAGES)
     assert distances.shape == (blocks, 2)
     assert ((distances > 0) & (distances < np.hypot(16, 24))).all()
+
+
+def test_a_model_that_merges_tokens_says_how_to_look_at_it(rng, tmp_path):
+    plain = randomize(tiny_vit(pooling="gap"), rng)
+    model = keras_vit.merge_tokens(plain, 2)
+    looks = (
+        *(inspect.attention_maps, inspect.attention_rollout, inspect.head_maps),
+        *(inspect.attention_distance, inspect.token_norms),
+        *(inspect.gradient_rollout, inspect.grad_cam),
+        lambda model, images: inspect.cka_layers(plain, model, images),
+    )
+    for look in looks:
+        with pytest.raises(ValueError, match=r"merges 2 tokens in each block. keras_v"):
+            look(model, IMAGES)
+    written = inspect.report(model, IMAGES, tmp_path)
+    assert set(written.figures) == {"filters", "positions"}
+    assert "merge_tokens(model, 0)" in written.passed_over["rollout"]
+    again = inspect.attention_maps(keras_vit.merge_tokens(model, 0), IMAGES)
+    for one, other in zip(again, inspect.attention_maps(plain, IMAGES), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -57,6 +57,12 @@ LAYERS = {
         (2, 2, 3, 48),
         (2, 8, 8),
     ),
+    "PatchDropout": (
+        layers.PatchDropout,
+        {"rate": 0.5, "num_other_tokens": 2, "seed": 3},
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
     "PositionEmbedding": (
         layers.PositionEmbedding,
         {"kind": "learned", "grid": (2, 3), "num_first_tokens": 1},
@@ -138,6 +144,7 @@ LAYERS = {
         (2, 7, 8),
         (2, 7, 8),
     ),
+    "TokenMean": (layers.TokenMean, {}, (2, 7, 8), (2, 8)),
     "AttentionPooling": (
         layers.AttentionPooling,
         {"num_heads": 2, "mlp_dim": 16, "activation": "gelu_erf"},
@@ -163,3 +170,6 @@ LAYERS = {
         (2, 4, 6, 256),
     ),
 }
+
+# What a layer gives in training, where that is of another shape.
+IN_TRAINING = {"PatchDropout": (2, 5, 8)}

@@ -30,6 +30,7 @@ RECIPE = small_recipe(
     randaugment_layers=2,
     mixup=0.3,
     ema=0.9,
+    patch_dropout_rate=0.5,
 )
 
 

@@ -26,6 +26,7 @@ import keras_vit  # noqa: E402
 from keras_vit import distribution, model, recipes  # noqa: E402
 from keras_vit.data import Dataset, Split  # noqa: E402
 from keras_vit.data.augmentation import Augmentation  # noqa: E402
+from keras_vit.training.low_rank import LowRankAdaptation  # noqa: E402
 from keras_vit.training.masked_patches import MaskedPatchPrediction  # noqa: E402
 from keras_vit.training.objectives import masked, supervised  # noqa: E402
 from keras_vit.training.optimizers import SGD, Adam, Optimizer  # noqa: E402
@@ -196,6 +197,40 @@ def trained_with_adam():
     return {f"adam {name}": one.numpy() for name, one in state.variables().items()}
 
 
+def trained_by_low_rank():
+    """What trains, then the plain model that is left."""
+    rng = np.random.default_rng(0)
+    adaptations = []
+
+    def adapted():
+        network = model.ViT(16, 8, 1, 2, 16, 32, num_classes=5)
+        adaptations.append(LowRankAdaptation(network, rank=2, alpha=4.0))
+        return network
+
+    state, step = made(
+        adapted,
+        SGD(),
+        LearningRate(0.05, 10, warmup_steps=2),
+        averaged=True,
+        global_batch=8,
+        clip_norm=1.0,
+        ema=0.5,
+        micro_batches=4 if kind == "micro" else 1,
+    )
+    for weight in state.model.non_trainable_variables:
+        if weight.dtype == "float32":
+            weight.assign(rng.normal(scale=0.3, size=weight.shape))
+    split = Split(rng.integers(0, 256, (40, 16, 16, 3), np.uint8), np.arange(40) % 5)
+    batches = distributed_batches(strategy, split, 8, (16, 16), 5, seed=3)
+    for _, batch in zip(range(6), batches, strict=False):
+        step(*batch)
+    trained = {f"low rank {one.path}": one.numpy() for one in state.optimizer.weights}
+    with strategy.scope():
+        state.swap_average()
+        adaptations[0].merge()
+    return trained | {f"low rank {w.path}": w.numpy() for w in state.model.weights}
+
+
 def trained_by_masked_patches():
     """What is corrupted follows from an image's place, whoever has it."""
     rng = np.random.default_rng(0)
@@ -251,7 +286,7 @@ def of_a_given_model(folder):
 
 results = trained() | {"masks": masks(0), "again": masks(0), "other": masks(1)}
 results |= trained_with_adam() | {"poisoned": poisoned()}
-results |= trained_by_masked_patches()
+results |= trained_by_masked_patches() | trained_by_low_rank()
 if kind != "multiworker":
     os.chdir(os.path.dirname(out))
     results |= of_a_given_model(out + ".folder")

@@ -108,8 +108,9 @@ def test_the_whole_step_of_every_recipe_compiles_under_xla(names, rng):
     "settings",
     [
         {"micro_batches": 2, "remat": True, "ema": 0.9},
-        {"precision": "mixed_bfloat16", "remat": True},
+        {"precision": "mixed_bfloat16", "remat": True, "patch_dropout_rate": 0.5},
         {"layer_decay": 0.5, "freeze": ("patch_encoder",), "label_smoothing": 0.1},
+        {"lora_rank": 2, "micro_batches": 2, "remat": True, "ema": 0.9},
     ],
 )
 def test_settings_compile_too(settings, rng):
@@ -129,6 +130,7 @@ def test_remat_changes_neither_masks_nor_gradients(rng):
                 dropout_rate=0.3,
                 attention_dropout_rate=0.2,
                 drop_path_rate=0.4,
+                patch_dropout_rate=0.5,
             ),
             np.random.default_rng(0),
         )

@@ -34,7 +34,7 @@ RECIPE = small_recipe(
     ema=0.9,
 )
 PATIENCE = 300  # seconds, after which a test has failed rather than waits
-EXPORT = "keras_vit.training.run.export"
+EXPORT = "keras_vit.training.leaving.export"
 OF_TIME = {"images_per_second", "seconds"}
 
 

@@ -135,6 +135,19 @@ def test_the_same_patches_are_corrupted_as_on_one_device(results, way):
         )
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_low_rank_products_and_what_they_leave_are_those_of_one_device(results, way):
+    one, other = results["one"], results[way]
+    names = [name for name in one if name.startswith("low rank ")]
+    assert sum("lora" in name for name in names) == 4
+    assert len(names) > 20
+    for name in names:
+        scale = np.abs(one[name]).max()
+        np.testing.assert_allclose(
+            other[name] / scale, one[name] / scale, atol=2e-6, err_msg=name
+        )
+
+
 @pytest.mark.parametrize("way", ["one", "mirrored 2", "mirrored 4"])
 def test_statistics_of_batches_are_refused_on_several_replicas(results, way):
     assert results[way]["refused"] == (way != "one")

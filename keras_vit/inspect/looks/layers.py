@@ -97,7 +97,7 @@ DISTANCE = Look(
     "high ones look across the picture; in trained models both are found in the first "
     "layers, and only high ones in the last. Section 4.5, Fig. 7 (right) and appendix "
     "D.7, Fig. 11 of the ViT paper.",
-    ("attention",),
+    ("attention", "every token"),
 )
 NORMS = Look(
     "How long tokens are",
@@ -107,7 +107,7 @@ NORMS = Look(
     "The Euclidean norm of the patches' tokens, from layer to layer and at the end. "
     "A second hump far on the right are the artefacts that register tokens cure. "
     "Darcet et al. (arXiv:2309.16588).",
-    ("attention",),
+    ("attention", "every token"),
 )
 CKA = Look(
     "Similarity of layers",
@@ -118,5 +118,5 @@ CKA = Look(
     "whatever their widths are. Bright blocks are layers that change little; a bright "
     "diagonal between two models, that they work alike. Kornblith et al. "
     "(arXiv:1905.00414); for ViT, Raghu et al. (arXiv:2108.08810).",
-    ("attention", "several images"),
+    ("attention", "every token", "several images"),
 )

@@ -54,8 +54,13 @@ def _gives(method):
 
 NEEDS = {  # in the order in which they are asked: a test, and what is said if not
     "attention": (
-        lambda subject: subject.attends,
+        lambda subject: bool(subject.blocks),
         "the model has no blocks that attend",
+    ),
+    "every token": (
+        _gives(blocks_of),
+        "the model merges tokens; keras_vit.merge_tokens(model, 0) gives one of the "
+        "same weights that merges none",
     ),
     "classes": (
         lambda subject: bool(heads_of(subject.model)),
@@ -70,7 +75,7 @@ NEEDS = {  # in the order in which they are asked: a test, and what is said if n
         "no place of a patch has a vector in this model",
     ),
     "offsets": (
-        lambda subject: blocks_of(subject.model)[0].attention.relative is not None,
+        lambda subject: subject.blocks[0].attention.relative is not None,
         "the model's positions are not relative",
     ),
     "filters": (

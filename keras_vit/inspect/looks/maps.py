@@ -145,7 +145,7 @@ ROLLOUT = Look(
     "multiplied, with their residual connections. Bright patches count most; 1 is what "
     "each would have if all counted alike. Section 4.5, Fig. 6 and appendix D.8 of the "
     "ViT paper, after Abnar and Zuidema (arXiv:2005.00928).",
-    ("attention",),
+    ("attention", "every token"),
 )
 HEADS = Look(
     "What each head reads",
@@ -156,7 +156,7 @@ HEADS = Look(
     "scale is logarithmic: dark is a tenth of an even share or less, bright ten times "
     "that share or more. Heads that are evenly coloured look at everything; heads with "
     "a few bright patches pick. Eq. 6 of the ViT paper.",
-    ("attention",),
+    ("attention", "every token"),
 )
 GRADIENTS = Look(
     "Gradient-weighted rollout",
@@ -167,7 +167,7 @@ GRADIENTS = Look(
     "likeliest class, so that it differs from class to class. Compare it with the "
     "rollout above: what is bright there and dark here is read, but not for that "
     "class. Chefer, Gur and Wolf (arXiv:2103.15679).",
-    ("attention", "classes", "gradients"),
+    ("attention", "every token", "classes", "gradients"),
 )
 GRAD_CAM = Look(
     "Grad-CAM",
@@ -177,7 +177,7 @@ GRAD_CAM = Look(
     "The patches that speak for the likeliest class as they enter the last layer: "
     "their features weighed by the mean gradient of its logit, what speaks against it "
     "left out. Selvaraju et al. (arXiv:1610.02391).",
-    ("attention", "classes", "gradients"),
+    ("attention", "every token", "classes", "gradients"),
 )
 NORM_MAPS = Look(
     "Where tokens are long",
@@ -187,5 +187,5 @@ NORM_MAPS = Look(
     "The Euclidean norm of each patch's token after the last layer. Single bright "
     "patches on empty ground are the artefacts of large models, which use such "
     "patches as notes; register tokens cure them. Darcet et al. (arXiv:2309.16588).",
-    ("attention",),
+    ("attention", "every token"),
 )

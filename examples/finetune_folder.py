@@ -1,0 +1,56 @@
+"""Fine-tunes a pre-trained ViT on your own photographs, and names what one shows.
+
+    python examples/finetune_folder.py photos
+    python examples/finetune_folder.py photos --model=ViT_Ti16 --picture=new.jpg
+    python examples/finetune_folder.py photos --weights=mine.npz epochs=5 base_lr=0.01
+
+`photos` holds a folder of pictures for each class, or `train/` and `test/` that do;
+where nothing says what is for testing, a fifth is. The weights, pre-trained on
+ImageNet-21k, are downloaded once; `--weights` takes another release's name or a file,
+`--model` also a model that you trained before. What follows are settings of the recipe
+`finetune`. Writes `runs/finetune` and `savedmodels/finetune`, and prints the accuracy
+on the test photographs and the likeliest classes of one of them:
+
+    3 classes, 240 photographs to learn from, 60 to test on
+    test accuracy 95.0 %
+    photos/cat/0012.jpg: cat 97 %, dog 2 %, fox 1 %
+"""
+
+import argparse
+
+import keras_vit
+from keras_vit import data, recipes
+
+
+def main(folder, model=None, weights=None, picture=None, settings=()):
+    """Trains on a folder and predicts one picture: by default its first for testing."""
+    dataset = data.load(folder)
+    learnt, tested = len(dataset.train), len(dataset.test)
+    print(
+        f"{dataset.num_classes} classes, {learnt} photographs to learn from, "
+        f"{tested} to test on"
+    )
+    recipe = recipes.get("finetune")
+    batch = {"batch_size": min(recipe.batch_size, learnt)}  # of a small folder
+    run = keras_vit.train(
+        recipe,
+        dataset=folder,
+        model=model,
+        weights=weights,
+        name="finetune",
+        **(batch | recipes.read_settings(settings)),
+    )
+    print(f"test accuracy {100 * run.evaluation.top1:.1f} %")
+    for one in keras_vit.predict(run.folder, picture or dataset.test.name(0), top=3):
+        answers = zip(one.classes, one.probabilities, strict=True)
+        print(f"{one.path}:", ", ".join(f"{name} {p:.0%}" for name, p in answers))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder")
+    parser.add_argument("settings", nargs="*", help="of the recipe, as key=value")
+    parser.add_argument("--model", help="a factory's name or a saved model")
+    parser.add_argument("--weights", help="a release's name or a file")
+    parser.add_argument("--picture", help="to be classified at the end")
+    main(**vars(parser.parse_args()))

@@ -1,0 +1,92 @@
+"""Splits put together, with a row of probabilities for each image."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from keras_vit.data.splits import Labelled
+
+
+@dataclass(frozen=True)
+class Joined(Labelled):
+    """Images of several splits and how likely each class is. A split itself.
+
+    An image may be in it more than once, or not at all.
+
+    Attributes:
+        parts: splits of images of one dtype, which are numbered through.
+        indices: which image of the parts stands at each place, `(M,)`.
+        labels: of each place, probabilities `(M, K)` float32; one-hot where
+            the class is known.
+
+    Example:
+
+    >>> from keras_vit.data import Split
+    >>> one = Split(np.zeros((2, 4, 4, 3), np.uint8), np.array([0, 1]))
+    >>> Joined((one, one), np.array([1, 2]), np.eye(2, dtype=np.float32)).name(1)
+    '0'
+    """
+
+    parts: tuple
+    indices: np.ndarray
+    labels: np.ndarray
+
+    several = False  # rows tell how sure one class is
+
+    def image(self, index):
+        """One image, `(H, W, 3)`, as an array."""
+        part, place = self._find(index)
+        return part.image(place)
+
+    def name(self, index):
+        """What people find an image by: its name in its own split."""
+        part, place = self._find(index)
+        return part.name(place)
+
+    def content(self):
+        """Gives bytes that tell the split from others: labels, those of the parts."""
+        yield from (self.labels.tobytes(), self.indices.tobytes())
+        yield from itertools.chain(*(part.content() for part in self.parts))
+
+    def versions(self):
+        """Gives bytes that tell the images from others: those of the parts."""
+        yield from itertools.chain(*(part.versions() for part in self.parts))
+
+    def subset(self, indices):
+        """The split of those places alone."""
+        return Joined(self.parts, self.indices[indices], self.labels[indices])
+
+    def targets(self, num_classes):
+        """Gives the graph's way to a target: `(index) -> (K,)`, a row of labels."""
+        with tf.device("CPU"):
+            labels = tf.constant(self.labels, tf.float32)
+        return lambda index: tf.gather(labels, index)
+
+    def reader(self):
+        """Gives the graph's way to an image, as `Split.reader` does."""
+        ends = np.cumsum([len(part) for part in self.parts])
+        readers = [part.reader() for part in self.parts]
+        with tf.device("CPU"):
+            indices = tf.constant(self.indices, tf.int64)
+
+        def read(index, window=None):
+            place = tf.gather(indices, index)
+            number = tf.searchsorted(ends, [place], side="right")[0]
+            starts = ends - [len(part) for part in self.parts]
+            ways = [
+                lambda one=one, start=start: one(place - start, window)
+                for one, start in zip(readers, starts, strict=True)
+            ]
+            return tf.switch_case(number, ways)
+
+        return read
+
+    def _find(self, index):
+        place = self.indices[index]
+        for part in self.parts:
+            if place < len(part):
+                return part, place
+            place -= len(part)
+        raise IndexError(index)

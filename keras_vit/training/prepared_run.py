@@ -1,0 +1,174 @@
+"""What a run is made of, before its first step; its steps."""
+
+from keras_vit import distribution
+from keras_vit.data.pipeline import check_batch_size
+from keras_vit.training import building
+from keras_vit.training.feed import Feed
+from keras_vit.training.journal import Journal, Plan
+from keras_vit.training.loop import Loop, tell
+from keras_vit.training.low_rank import num_trained
+from keras_vit.training.pseudo_labels import labels_of_run, write
+from keras_vit.training.replicas import same_for_all
+from keras_vit.training.step import TrainingState, training_step
+
+
+class PreparedRun:
+    """Everything of a run that is made from its arguments, before the first step."""
+
+    def __init__(
+        self, recipe, model, teacher, dataset, strategy, folder, seed, jit_compile
+    ):
+        self.recipe, self.model, self.dataset = recipe, model, dataset
+        self.strategy, self.folder, self.seed = strategy, folder, seed
+        self.chief = distribution.is_chief(strategy)
+        self.parameters = model.count_params()
+        self.adaptation = building.prepare(model, recipe)
+        building.check_teacher(recipe, teacher)
+        self.train_split, self.pseudo_labels = self._what_is_learnt(teacher)
+        count = len(self.train_split)
+        self.trained = building.trained_model(model, recipe)
+        self.plan = Plan(
+            total_steps=recipe.total_steps(count),
+            lap_steps=recipe.evaluation_interval(count),
+            checkpoint_steps=recipe.checkpoint_every or recipe.total_steps(count),
+            steps_per_epoch=max(count // recipe.batch_size, 1),
+            batch_size=recipe.batch_size,
+            eval_split=dataset.part(recipe.eval_split),
+            eval_name=recipe.eval_split,
+            examination=building.build_examination(self.trained, model, recipe, seed),
+        )
+        # As all of this, refuses what does not fit.
+        replicas = strategy.num_replicas_in_sync
+        check_batch_size(self.train_split, recipe.batch_size, replicas, recipe.repeats)
+        self.augmentation = building.augmentation_of(recipe)
+        optimizer = building.build_optimizer(
+            self.trained, recipe, self.plan.total_steps
+        )
+        self.state = TrainingState(self.trained, optimizer, averaged=recipe.ema > 0)
+        self.step = training_step(
+            self.state,
+            building.build_objective(self.trained, recipe, teacher),
+            strategy,
+            global_batch=recipe.batch_size,
+            seed=seed,
+            clip_norm=building.clip_of(recipe),
+            micro_batches=recipe.micro_batches,
+            ema=recipe.ema,
+            jit_compile=jit_compile,
+        )
+
+    def _what_is_learnt(self, teacher):
+        """The training split and, where a teacher labels a part of it, those labels."""
+        split, recipe = self.dataset.part(self.recipe.train_split), self.recipe
+        if self.learns_labels():
+            _check_loss(split, recipe.loss)
+        if recipe.pseudo_labels == "none":
+            return split, None
+        told = labels_of_run(
+            *(recipe, self.dataset, teacher, self.strategy, self.folder),
+            seed=self.seed,
+            tell=tell,
+        )
+        unlabelled = self.dataset.part(recipe.unlabelled_split)
+        return told.joined(split, unlabelled), told
+
+    def learns_labels(self):
+        """Whether the run trains a classifier."""
+        return self.recipe.masked_patches == "none"
+
+    def feed(self, journal):
+        """What gives the batches."""
+        return Feed(
+            self.strategy,
+            self.train_split,
+            self.recipe.batch_size,
+            journal,
+            self.recipe.most_unreadable,
+            tell,
+            image_size=self.model.input_shape[1:3],
+            num_classes=self.dataset.num_classes,
+            seed=self.seed,
+            augmentation=self.augmentation,
+            draws=0 if self.learns_labels() else self.trained.num_draws,
+        )
+
+    def run(self, callbacks, heard, objects):
+        """Takes the steps that are left; gives the last evaluation and the history."""
+        journal = self._restore()
+        if self.chief:
+            self.folder.clear_scratch()
+            self.folder.write_config(
+                self.recipe,
+                self.seed,
+                self.model,
+                self.dataset,
+                self.train_split,
+                objects,
+                self._counted(),
+            )
+            if self.pseudo_labels is not None:
+                write(self.pseudo_labels, self.folder)
+        loop = Loop(
+            self.plan,
+            self.state,
+            self.step,
+            self.strategy,
+            self.feed(journal),
+            journal,
+            self._save,
+            callbacks,
+            heard,
+        )
+        evaluation = loop.run()
+        self.state.swap_average()  # the average is what is kept, if there is one
+        if self.adaptation:
+            self.adaptation.merge()
+        return evaluation, journal.history
+
+    def _counted(self):
+        """The parameters of the model that is left, and how many numbers are trained.
+
+        Tells it where those are few.
+        """
+        trained = num_trained(self.model)
+        if self.recipe.freeze or self.adaptation:
+            tell(f"Trains {trained:,} numbers; the model has {self.parameters:,}.")
+        return {"parameters": self.parameters, "trained": trained}
+
+    def _restore(self):
+        """Brings the state to the newest checkpoint, and gives its journal."""
+        newest, journal = self.folder.checkpoints.newest(), Journal()
+        if newest is not None:
+            self.folder.check_data(self.train_split)
+            step, notes = newest
+            self.folder.checkpoints.restore(step, self.state.variables())
+            journal = Journal(**notes["journal"])
+            print(f"Going on from step {step:,} of {self.plan.total_steps:,}.")
+        if not same_for_all(self.strategy, self.state.steps_taken()):
+            raise ValueError(
+                "The workers found different checkpoints. All of them need the same "
+                f"folder, on a disk that they share. Received: {self.folder.path}"
+            )
+        return journal
+
+    def _save(self, step, journal):
+        if not self.chief:  # which saves the same
+            return
+        best = journal["best"]
+        self.folder.checkpoints.save(
+            step,
+            self.state.variables(),
+            {"journal": journal},
+            best=best and best["step"],
+        )
+        if journal["history"]:
+            self.folder.write_history(journal["history"])
+
+
+def _check_loss(split, loss):
+    """Refuses a loss that takes images of several classes for images of one."""
+    if loss == "softmax" and split.several and (split.labels.sum(1) != 1).any():
+        raise ValueError(
+            "Images of several classes, or of none, need a loss for each class: "
+            "--set loss=sigmoid. Received: loss=softmax"
+        )

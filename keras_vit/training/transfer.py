@@ -1,0 +1,186 @@
+"""Transfer as in the paper's Table 2: a sweep, then several runs at the best rate.
+
+Section B.1.1 of the ViT paper (arXiv:2010.11929): the learning rate is the best of some
+on a part of the training split that is left out; with it, the whole training split is
+learnt from, several times, and the test split looked at.
+"""
+
+import dataclasses
+import pathlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_vit import distribution, recipes
+from keras_vit.data import Dataset
+from keras_vit.training.arguments import Given, as_text, resolved
+from keras_vit.training.sweep import best_of, checked_rates, dev_splits, keeping_labels
+from keras_vit.training.transfer_report import write_transfer
+from keras_vit.training.trials import Outcome, Trial, run_trials
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What a model is worth on a data set after fine-tuning.
+
+    Attributes:
+        dataset: its name.
+        rates: the learning rates that were tried.
+        sweep: for each an `Outcome` on the part that was left out; empty
+            where there is but one rate.
+        rate: the one that was chosen.
+        runs: for each seed an `Outcome` on the test split.
+        folder: where everything lies.
+    """
+
+    dataset: str
+    rates: tuple[float, ...]
+    sweep: tuple[Outcome, ...]
+    rate: float
+    runs: tuple[Outcome, ...]
+    folder: pathlib.Path
+
+    @property
+    def accuracies(self):
+        """Of each run on the test split, `(S,)`, in [0, 1]."""
+        return np.array([one.top1 for one in self.runs])
+
+    @property
+    def mean(self):
+        """Of the runs' accuracies."""
+        return float(self.accuracies.mean())
+
+    @property
+    def deviation(self):
+        """Of the runs' accuracies, over S - 1; 0 for one run alone."""
+        return deviation_of(self.accuracies)
+
+
+def transfer(
+    recipe,
+    *,
+    rates=None,
+    seeds=3,
+    dev=None,
+    folder=None,
+    model=None,
+    weights=None,
+    dataset=None,
+    strategy="one",
+    data_dir=None,
+    download=False,
+    exif_orientation=True,
+    **settings,
+):
+    """Fine-tunes by the paper's protocol and says mean and deviation.
+
+    Each learning rate is tried once, with the seed 0, on the training split
+    without a part that is left out, on which it is judged. The best by
+    accuracy there, by loss if several are equal, is the rate of `seeds` runs
+    on the whole training split. The test split is looked at by these alone.
+    Of a task of VTAB, images are cropped and mirrored only where that leaves
+    labels as they are.
+
+    Interrupted and called again with the same arguments, it goes on; called
+    with more rates or seeds, it adds them.
+
+    Args:
+        recipe: a key of `keras_vit.recipes.RECIPES`, or a `Recipe`.
+        rates: to be tried. By default those of Table 4 for a fine-tuning
+            recipe of the paper, else `sweep.FACTORS` times the recipe's own; for
+            VTAB that alone, as in the paper. One alone is not tried.
+        seeds: how many runs at the best rate; of seeds 0, 1, ...
+        dev: what of the training split is left out, such as `"10%"`; or
+            `"validation"`: nothing, that split judges. By default as the
+            paper has it for its data sets and for VTAB (200 images), else
+            `sweep.DEV_SHARE`.
+        folder: of all runs and of what is told of them, `transfer.json`,
+            `.csv`, `.md` and `.png`; `transfers/<recipe>` by default.
+        model: as `train` takes it by name or path.
+        weights: as `train` takes it.
+        dataset: as `train` takes it.
+        strategy: as `train` takes it.
+        data_dir: as `train` takes it.
+        download: as `train` takes it.
+        exif_orientation: as `train` takes it.
+        **settings: of the recipe, in place of its own.
+
+    Returns:
+        A `Transfer`.
+
+    Raises:
+        ValueError, TypeError: before any training, for arguments that do not
+            fit.
+
+    Example:
+
+    >>> found = transfer("paper/finetune_cifar10")  # doctest: +SKIP
+    >>> print(found.rate, found.mean, found.deviation)  # doctest: +SKIP
+    """
+    name = recipe if isinstance(recipe, str) else _name_of(recipe)
+    if "base_lr" in settings:
+        raise ValueError("rates are the learning rates, so base_lr cannot be set.")
+    if weights is not None:
+        settings["weights"] = str(weights)
+    given = Given(*map(as_text, (model, dataset, None)))
+    if not isinstance(given.model, str | None):
+        raise TypeError(f"model must be a name or a path. Received: {model!r}")
+    recipe = keeping_labels(resolved(recipe, given, settings))
+    _check(recipe, seeds)
+    rates = checked_rates(rates, name, recipe)
+    parts = dev_splits(dev, name, recipe)
+    folder = pathlib.Path(folder or f"transfers/{name.replace('/', '-') or 'recipe'}")
+    how = {
+        "dataset": dataset if isinstance(dataset, Dataset) else None,
+        "strategy": strategy,
+        "data_dir": data_dir,
+        "download": download,
+        "exif_orientation": exif_orientation,
+    }
+    if isinstance(strategy, str):
+        how["strategy"] = distribution.strategy(strategy)
+    found = _carried_out(recipe, rates, parts, seeds, folder, how)
+    if distribution.is_chief(how["strategy"]):
+        write_transfer(found)
+    return found
+
+
+def deviation_of(values):
+    """The sample's standard deviation, over N - 1; 0 for one value."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def _carried_out(recipe, rates, parts, seeds, folder, how):
+    """The sweep, learning from and judged by `parts`, and the runs that follow."""
+
+    def at(rate, **changes):
+        return dataclasses.replace(recipe, base_lr=rate, **changes)
+
+    tried = dict(zip(("train_split", "eval_split"), parts, strict=True))
+    sweep = [Trial(f"rate_{rate:g}_dev", at(rate, **tried)) for rate in rates]
+    sweep = tuple(run_trials(sweep, folder, **how).values()) if len(rates) > 1 else ()
+    best = best_of(rates, sweep) if sweep else rates[0]
+    runs = [Trial(f"rate_{best:g}_seed_{n}", at(best), n) for n in range(seeds)]
+    runs = tuple(run_trials(runs, folder, **how).values())
+    return Transfer(recipe.dataset, rates, sweep, best, runs, folder)
+
+
+def _name_of(recipe):
+    return next((name for name, r in recipes.RECIPES.items() if r == recipe), "")
+
+
+def _check(recipe, seeds):
+    if not recipe.dataset:
+        raise ValueError("This recipe leaves the data to you. Name a dataset.")
+    if recipe.masked_patches != "none":
+        raise ValueError(
+            "Transfer is measured by labels, which masked patch prediction does "
+            f"without. Received: masked_patches={recipe.masked_patches}"
+        )
+    if recipe.eval_split.startswith("train"):
+        raise ValueError(
+            "The recipe must be of the whole training split; what the sweep leaves "
+            f"out is dev. Received: eval_split={recipe.eval_split!r}"
+        )
+    if seeds < 1:
+        raise ValueError(f"seeds must be at least 1. Received: seeds={seeds}")

@@ -1,0 +1,228 @@
+"""Several runs that are compared: each trained once, whatever comes in between."""
+
+import dataclasses
+import gc
+import json
+import pathlib
+import time
+from dataclasses import dataclass
+
+from keras_vit import distribution
+from keras_vit.inspect import summary
+from keras_vit.recipes import Recipe
+from keras_vit.training.arguments import Given, as_text, resolved
+from keras_vit.training.folder import claim, write_json
+from keras_vit.training.loop import tell
+from keras_vit.training.run import train
+
+OUTCOME = "outcome.json"  # in a trial's folder once it is finished
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run among several that are compared.
+
+    Attributes:
+        name: unlike the others'; also that of its folder.
+        recipe: what it trains, a `Recipe`.
+        seed: of the run.
+        begins_from: the name of a trial before it, whose trained model this one
+            begins from; empty: the recipe's own model.
+    """
+
+    name: str
+    recipe: Recipe
+    seed: int = 0
+    begins_from: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a trial.
+
+    Attributes:
+        top1: the share of right answers on the recipe's `eval_split`; of
+            corrupted patches' colours, where no labels were learnt.
+        loss: the mean there.
+        count: the images there.
+        steps: that were taken.
+        images: that were seen in them, the same ones again included.
+        seconds: of training, with its evaluations, over all its sessions.
+        parameters: of the model.
+        multiply_adds: of the model, for one image.
+        folder: of the run.
+    """
+
+    top1: float
+    loss: float
+    count: int
+    steps: int
+    images: int
+    seconds: float
+    parameters: int
+    multiply_adds: int
+    folder: pathlib.Path
+
+
+def run_trials(
+    trials,
+    folder,
+    *,
+    dataset=None,
+    strategy="one",
+    data_dir=None,
+    download=False,
+    exif_orientation=True,
+):
+    """Trains each trial that is not finished, without exporting it.
+
+    Interrupted and called again with the same arguments it goes on: a finished
+    trial is read, a half-done one resumed at its checkpoint, the others begun.
+    Each is told in a line.
+
+    Args:
+        trials: a sequence of `Trial`.
+        folder: in which each trial has its folder, `<folder>/<name>`.
+        dataset: as `train` takes it; by default each recipe's own.
+        strategy: as `train` takes it.
+        data_dir: as `train` takes it.
+        download: likewise.
+        exif_orientation: likewise.
+
+    Returns:
+        `{name: Outcome}`, in the order given.
+
+    Raises:
+        ValueError: before any training, for names that are not unlike or no
+            names of folders, for a beginning from what is no trial before, and
+            for a folder that holds a run of another recipe or seed, which are
+            told.
+        FileExistsError: if a folder holds something else.
+
+    Example:
+
+    >>> from keras_vit import recipes
+    >>> recipe = recipes.changed(recipes.get("fashion_mnist"), {"epochs": 1})
+    >>> trials = [Trial(f"seed_{seed}", recipe, seed) for seed in (0, 1, 2)]
+    >>> outcomes = run_trials(trials, "runs/seeds")  # doctest: +SKIP
+    >>> outcomes["seed_1"].top1  # doctest: +SKIP
+    0.7215
+    """
+    trials, folder = tuple(trials), pathlib.Path(folder)
+    check_names(trials)
+    settings = {
+        "dataset": dataset,
+        "data_dir": data_dir,
+        "download": download,
+        "exif_orientation": exif_orientation,
+    }
+    _check_folders(trials, folder, dataset)
+    if isinstance(strategy, str):
+        strategy = distribution.strategy(strategy)
+    outcomes, begun, trained = {}, time.perf_counter(), 0
+    for number, trial in enumerate(trials, start=1):
+        outcome = _read(folder / trial.name)
+        if outcome is None:
+            outcome = _train(trial, folder, strategy, settings)
+            trained += 1
+        outcomes[trial.name] = outcome
+        left = sum(_read(folder / one.name) is None for one in trials[number:])
+        line = _line(number, len(trials), trial, outcome)
+        if trained and left:
+            spent = time.perf_counter() - begun
+            line += f"; {_duration(left * spent / trained)} left"
+        tell(line)
+    return outcomes
+
+
+def check_names(trials):
+    """Refuses trials that cannot stand beside each other.
+
+    Raises:
+        ValueError: for what `run_trials` refuses of names.
+    """
+    seen = set()
+    for trial in trials:
+        if trial.name in seen or pathlib.Path(trial.name).name != trial.name:
+            raise ValueError(
+                "A trial's name must be that of a folder, unlike the others'. "
+                f"Received: {trial.name!r} after {', '.join(sorted(seen)) or 'none'}"
+            )
+        if trial.begins_from and trial.begins_from not in seen:
+            raise ValueError(
+                f"The trial {trial.name!r} must begin from a trial before it, one of "
+                f"{', '.join(sorted(seen)) or 'none'}. Received: {trial.begins_from!r}"
+            )
+        seen.add(trial.name)
+
+
+def model_of(trial, folder):
+    """What `train` is to begin from: another trial's folder as text, or `None`."""
+    return str(folder / trial.begins_from) if trial.begins_from else None
+
+
+def _check_folders(trials, folder, dataset):
+    """Claims all folders, so that none is refused when others are trained."""
+    for trial in trials:
+        given = Given(model_of(trial, folder), as_text(dataset), None)
+        recipe = resolved(trial.recipe, given, {})
+        claim(folder / trial.name, trial.name, recipe, trial.seed)
+
+
+def _train(trial, folder, strategy, settings):
+    run = train(
+        trial.recipe,
+        model=model_of(trial, folder),
+        strategy=strategy,
+        folder=folder / trial.name,
+        seed=trial.seed,
+        export=False,
+        **settings,
+    )
+    steps = run.history[-1]["steps"]
+    outcome = Outcome(
+        top1=run.evaluation.accuracy,
+        loss=run.evaluation.loss,
+        count=run.evaluation.count,
+        steps=steps,
+        images=steps * trial.recipe.batch_size,
+        seconds=run.history[-1]["seconds"],
+        parameters=run.model.count_params(),
+        multiply_adds=summary(run.model).multiply_adds,
+        folder=run.folder,
+    )
+    if distribution.is_chief(strategy):
+        numbers = dataclasses.asdict(outcome)
+        del numbers["folder"]
+        write_json(run.folder / OUTCOME, numbers)
+    del run
+    gc.collect()  # a model and its graphs refer to each other
+    return outcome
+
+
+def _read(folder):
+    """The outcome of a finished trial; `None` of any other."""
+    path = folder / OUTCOME
+    if not path.is_file():
+        return None
+    return Outcome(**json.loads(path.read_text()), folder=folder)
+
+
+def _line(number, count, trial, outcome):
+    return (
+        f"{number}/{count} {trial.name}: {100 * outcome.top1:.2f} % of "
+        f"{outcome.count:,} images, {outcome.seconds:.0f} s"
+    )
+
+
+def _duration(seconds):
+    """A duration as text.
+
+    Example:
+
+    >>> _duration(3725), _duration(84)
+    ('1:02:05', '1:24')
+    """
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

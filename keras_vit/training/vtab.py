@@ -1,0 +1,156 @@
+"""All of VTAB-1k by one call, and the means of its groups (arXiv:1910.04867)."""
+
+import pathlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_vit import distribution
+from keras_vit.data import tfds
+from keras_vit.data.vtab import GROUPS, PREFIX, TASKS
+from keras_vit.training.transfer import Transfer, deviation_of, transfer
+from keras_vit.training.transfer_report import (
+    numbers_of,
+    plus_minus,
+    rows_of,
+    write_numbers,
+)
+
+ALL = "all"  # the mean over tasks, whatever their groups
+
+
+@dataclass(frozen=True)
+class VtabTransfer:
+    """What a model is worth on tasks of VTAB-1k after fine-tuning.
+
+    Attributes:
+        tasks: a `Transfer` for each task, by its name.
+        folder: where everything lies.
+    """
+
+    tasks: dict[str, Transfer]
+    folder: pathlib.Path
+
+    def groups(self):
+        """Mean, deviation and number of tasks of each group, and of `"all"`.
+
+        Each task counts alike. The deviation is that of the runs: the mean
+        over tasks is taken for each seed.
+        """
+        wanted = GROUPS | {ALL: tuple(TASKS)}
+        found = {}
+        for group, names in wanted.items():
+            there = [
+                self.tasks[name].accuracies for name in names if name in self.tasks
+            ]
+            if there:
+                of_seeds = np.mean(there, axis=0)
+                found[group] = (
+                    float(of_seeds.mean()),
+                    deviation_of(of_seeds),
+                    len(there),
+                )
+        return found
+
+
+def transfer_vtab(
+    recipe="paper/finetune_vtab", *, tasks=None, folder=None, data_dir=None, **options
+):
+    """Fine-tunes on the tasks of VTAB-1k, one after the other, by `transfer`.
+
+    Interrupted and called again, it goes on.
+
+    Args:
+        recipe: a key of `keras_vit.recipes.RECIPES`, or a `Recipe`.
+        tasks: keys of `keras_vit.data.vtab.TASKS`; all 19 by default.
+        folder: in which each task has a folder; also of `transfer.json`,
+            `.csv` and `.md`. `transfers/vtab` by default.
+        data_dir: where TensorFlow Datasets has prepared them.
+        **options: as `transfer` takes them.
+
+    Returns:
+        A `VtabTransfer`.
+
+    Raises:
+        ValueError: for an unknown task.
+        FileNotFoundError: before any training, naming all data sets that are
+            not prepared, unless `download=True` is among the options.
+
+    Example:
+
+    >>> found = transfer_vtab(data_dir="tfds")  # doctest: +SKIP
+    >>> mean, deviation, count = found.groups()["natural"]  # doctest: +SKIP
+    """
+    names = tuple(TASKS) if tasks is None else tuple(tasks)
+    unknown = [name for name in names if name not in TASKS]
+    if unknown or not names:
+        raise ValueError(
+            f"Expected tasks of {', '.join(TASKS)}. "
+            f"Received: {', '.join(unknown) or 'none'}"
+        )
+    if not options.get("download"):
+        check_prepared(names, data_dir)
+    if isinstance(options.setdefault("strategy", "one"), str):
+        options["strategy"] = distribution.strategy(options["strategy"])
+    folder, found = pathlib.Path(folder or "transfers/vtab"), {}
+    for name in names:
+        found[name] = transfer(
+            recipe,
+            dataset=f"{PREFIX}{name}",
+            folder=folder / name,
+            data_dir=data_dir,
+            **options,
+        )
+    whole = VtabTransfer(found, folder)
+    if distribution.is_chief(options["strategy"]):
+        rows = [row for one in found.values() for row in rows_of(one)]
+        write_numbers(folder, _numbers(whole), rows, _markdown(whole))
+    return whole
+
+
+def check_prepared(names, data_dir):
+    """Refuses tasks whose data sets are not on this machine, naming all of them.
+
+    Raises:
+        FileNotFoundError: for those that are not prepared.
+        ValueError: for one in another format than TFRecord.
+    """
+    missing = []
+    for data in dict.fromkeys(TASKS[name].data for name in names):
+        try:
+            tfds.prepared(data, data_dir=data_dir)
+        except FileNotFoundError:
+            missing.append(data)
+    if missing:
+        raise FileNotFoundError(
+            f"Not prepared: {', '.join(missing)}. To have them downloaded, as far as "
+            "they can be, pass download=True (--download), or build each: tfds build "
+            f"{missing[0]}"
+        )
+
+
+def _numbers(whole):
+    groups = {
+        name: {"mean": mean, "deviation": deviation, "tasks": count}
+        for name, (mean, deviation, count) in whole.groups().items()
+    }
+    tasks = {name: numbers_of(one) for name, one in whole.tasks.items()}
+    return {"groups": groups, "tasks": tasks}
+
+
+def _markdown(whole):
+    runs = len(next(iter(whole.tasks.values())).runs)
+    lines = ["# Transfer to VTAB-1k", "", "| tasks | accuracy (%) |", "| --- | ---: |"]
+    for name, (mean, deviation, count) in whole.groups().items():
+        lines.append(f"| {name} ({count}) | {plus_minus(mean, deviation)} |")
+    lines += ["", "| task | accuracy (%) | learning rate |", "| --- | ---: | ---: |"]
+    for name, one in whole.tasks.items():
+        accuracy = plus_minus(one.mean, one.deviation)
+        lines.append(f"| {name} | {accuracy} | {one.rate:g} |")
+    return [
+        *lines,
+        "",
+        f"Mean and standard deviation (over n - 1) of {runs} fine-tuning "
+        f"run{'s' * (runs > 1)} on 1,000 images of each task, tested on its whole test "
+        "split; of several tasks, of the mean over them for each seed.",
+    ]

@@ -1,0 +1,50 @@
+"""A model that merges tokens, in every format that runs elsewhere."""
+
+import functools
+
+import numpy as np
+import pytest
+from conftest import randomize, tiny_vit
+
+from exporting.test_graph_formats import by_onnx, by_openvino
+from exporting.test_litert import by_interpreter
+from keras_vit.exporting import export
+from keras_vit.exporting.signatures import signatures
+
+
+def by_litert(path):
+    def run(images):
+        told = by_interpreter(path, images)
+        return told["logits"], told["probabilities"]
+
+    return run
+
+
+FORMATS = {
+    "tflite": (".tflite", by_litert),
+    "onnx": (".onnx", by_onnx),
+    "openvino": (".xml", by_openvino),
+}
+
+
+@functools.cache
+def model_that_merges():
+    model = tiny_vit(token_merging=2, pooling="gap", num_registers=1)
+    return randomize(model, np.random.default_rng(0), scale=0.3)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_file_gives_the_models_own_answers(format, tmp_path, rng):
+    model = model_that_merges()
+    suffix, by = FORMATS[format]
+    run = by(export(model, tmp_path / f"model{suffix}", format))
+    images = rng.integers(0, 256, (6, 16, 24, 3)).astype("float32")
+    expected = model.predict_on_batch(images)
+    logits = np.concatenate([run(images[i : i + 1])[0] for i in range(6)])
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
+
+
+def test_a_saved_model_answers_all_but_where_it_looks():
+    model, names = model_that_merges(), list("abcde")
+    found = list(signatures(model, names))
+    assert found == ["serving_default", "pixels", "pixels_uint8", "features"]

@@ -1,0 +1,240 @@
+"""LoRA: few numbers are trained, and a plain model is left."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import randomize, tiny_vit
+
+import keras_vit
+from keras_vit.baselines import ResNet
+from keras_vit.model_files import load_classifier
+from keras_vit.training import building
+from keras_vit.training.low_rank import LowRankAdaptation, num_trained
+from training.test_endings import At, ask_to_end, outcome, train
+from training.test_run import small_recipe
+
+RECIPE = small_recipe(
+    epochs=2,
+    evaluate_every=7,
+    checkpoint_every=3,
+    lora_rank=3,
+    lora_alpha=6.0,
+    lora_targets=("query", "value", "fc1"),
+    ema=0.5,
+    remat=True,
+    layer_decay=0.5,
+    freeze=("norm",),
+)
+HEAD = {"head/kernel", "head/bias"}
+
+
+def by_path(model):
+    return {weight.path: weight.numpy() for weight in model.weights}
+
+
+def paths(weights):
+    return [weight.path for weight in weights]
+
+
+def batch(rng):
+    return rng.uniform(0, 255, (3, 16, 24, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("targets", [("query", "value"), ("key", "out", "fc1", "fc2")])
+def test_the_model_is_that_of_w_plus_ab_before_and_after_merging(targets, rng):
+    model = randomize(tiny_vit(pooling="map"), rng)
+    before, images = by_path(model), batch(rng)
+    expected = model(images)
+    trained_before = paths(model.trainable_weights)
+    adaptation = LowRankAdaptation(model, rank=3, alpha=5.0, targets=targets)
+    np.testing.assert_allclose(model(images), expected, atol=1e-5)  # B is 0
+    kernels = dict(before)
+    for path in before:
+        *place, projection, last = path.split("/")
+        if path.startswith("block") and last == "kernel" and projection in targets:
+            a = rng.normal(scale=0.3, size=(before[path].shape[0], 3))
+            b = rng.normal(scale=0.3, size=(3, before[path].shape[1]))
+            kernels[path] = before[path] + 5 / 3 * a @ b
+            found = by_path(model).keys()
+            stem = "/".join([*place, projection])
+            assert {f"{stem}/lora_kernel_a", f"{stem}/lora_kernel_b"} <= found
+            for weight in model.weights:
+                if weight.path.startswith(stem + "/lora"):
+                    weight.assign(a if weight.path.endswith("a") else b)
+    plain = tiny_vit(pooling="map")
+    for weight in plain.weights:
+        weight.assign(kernels[weight.path])
+    assert np.abs(plain(images) - expected).max() > 0.01
+    np.testing.assert_allclose(model(images), plain(images), atol=1e-4)
+    adaptation.merge()
+    np.testing.assert_allclose(model(images), plain(images), atol=1e-5)
+    assert paths(model.weights) == list(before)
+    assert paths(model.trainable_weights) == trained_before
+
+
+def test_the_factors_of_queries_and_values_and_the_heads_are_trained(rng):
+    model = tiny_vit(distillation=True, drop_path_rate=0.1)
+    recipe = small_recipe(lora_rank=4, rate_factors={"*lora_kernel_b": 16.0})
+    adaptation = building.prepare(model, recipe)
+    of_blocks = {
+        f"block_0{block}/attention/{name}/lora_kernel_{factor}"
+        for block in range(2)
+        for name in ("query", "value")
+        for factor in "ab"
+    }
+    of_heads = {path.replace("head", f"head{end}") for path in HEAD
+                for end in ("", "_distillation")}  # fmt: skip
+    optimizer = building.build_optimizer(model, recipe, 10)
+    assert set(paths(optimizer.weights)) == of_blocks | of_heads
+    expected = 2 * 2 * (16 * 4 + 4 * 16) + 2 * (16 * 5 + 5)
+    assert num_trained(model) == expected
+    sizes = [np.size(slot) for slots in optimizer.slots.values() for slot in slots]
+    assert sum(sizes) == 2 * expected  # Adam's two moments
+    assert optimizer.rate_factors["block_00/attention/query/lora_kernel_b"] == 16
+    adaptation.merge()
+    assert num_trained(model) == num_trained(tiny_vit(distillation=True))
+
+
+def test_gradients_are_the_same_with_remat(rng):
+    images, found = batch(rng), []
+    for remat in (False, True):
+        model = tiny_vit()
+        building.prepare(model, small_recipe(lora_rank=2, remat=remat))
+        randomize(model, np.random.default_rng(1))
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(images, training=True) ** 2)
+        weights = [weight.value for weight in model.trainable_weights]
+        found.append(tape.gradient(loss, weights))
+    for one, other in zip(*found, strict=True):
+        assert np.abs(one).max() > 0
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5 * np.abs(one).max())
+
+
+class First(keras.callbacks.Callback):
+    """Keeps the weights before the first step."""
+
+    def on_train_begin(self, logs=None):
+        self.weights = by_path(self.model)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run, its folder, and the weights that it began with."""
+    folder, first = tmp_path_factory.mktemp("lora"), First()
+    run = train(folder, [first], recipe=RECIPE)
+    return run, folder / "run", first.weights
+
+
+def test_what_is_left_is_plain_and_its_kernels_are_w_plus_ab(finished, rng):
+    run, folder, _ = finished
+    kept = np.load(folder / "checkpoints" / "step_000000010.npz")
+    average = {n[8:]: kept[n] for n in kept.files if n.startswith("average/")}
+    weights = by_path(load_classifier(folder).model)
+    assert weights.keys() == by_path(run.model).keys()
+    assert not any("lora" in path for path in weights)
+    moved = 0
+    for path, weight in weights.items():
+        expected = kept[f"model/{path}"].astype(np.float64)
+        if path in HEAD:
+            expected = average[path]
+        stem = path.removesuffix("kernel")
+        if f"{stem}lora_kernel_a" in average:
+            product = average[f"{stem}lora_kernel_a"] @ average[f"{stem}lora_kernel_b"]
+            assert np.abs(product).max() > 1e-4
+            expected = expected + 6 / 3 * product
+            moved += 1
+        np.testing.assert_allclose(weight, expected, atol=1e-6, err_msg=path)
+    assert moved == 3
+    assert num_trained(run.model) == run.model.count_params() - 2 * 16  # norm's
+    config = json.loads((folder / "config.json").read_text())
+    factors = 2 * 3 * (16 + 16) + 3 * (16 + 32)
+    assert config["model"]["trained"] == factors + 16 * 2 + 2
+    assert config["model"]["parameters"] == run.model.count_params()
+    images = rng.uniform(0, 255, (2, 24, 24, 3)).astype("float32")
+    assert keras_vit.resize(run.model, 24)(images).shape == (2, 2)
+
+
+def test_what_is_frozen_keeps_its_bits(finished):
+    run, folder, first = finished
+    kept = np.load(folder / "checkpoints" / "step_000000010.npz")
+    frozen = [path for path in first if "lora" not in path and path not in HEAD]
+    for path in frozen:
+        np.testing.assert_array_equal(kept[f"model/{path}"], first[path])
+    left = by_path(run.model)
+    assert {path for path in frozen if (left[path] != first[path]).any()} == {
+        "block_00/attention/query/kernel",
+        "block_00/attention/value/kernel",
+        "block_00/mlp/fc1/kernel",
+    }
+    for path in first.keys() - {*frozen}:
+        assert (kept[f"model/{path}"] != first[path]).any()
+
+
+def test_a_run_that_was_ended_goes_on_to_the_same_bits(finished, tmp_path):
+    with pytest.raises(SystemExit):
+        train(tmp_path, [At("on_train_batch_end", 5, ask_to_end)], recipe=RECIPE)
+    assert outcome(train(tmp_path, recipe=RECIPE)) == outcome(finished[0])
+
+
+def test_a_users_own_model_trains_its_last_layer(rng):
+    vit = tiny_vit(num_classes=None)
+    images = keras.Input((16, 24, 3))
+    x = keras.layers.Conv2D(3, 1)(keras.layers.BatchNormalization()(images))
+    logits = keras.layers.Dense(4, name="mine")(vit(x))
+    model = keras.Model(images, keras.layers.Activation("linear")(logits))
+    before = paths(model.trainable_weights)
+    adaptation = LowRankAdaptation(model, rank=2)
+    tops = {path.split("/")[-1] for path in paths(model.trainable_weights)}
+    assert tops == {"kernel", "bias", "lora_kernel_a", "lora_kernel_b"}
+    assert num_trained(model) == 2 * 2 * 2 * 2 * 16 + 16 * 4 + 4
+    statistics = model.layers[1].moving_mean
+    model(batch(rng), training=True)
+    assert not statistics.numpy().any()  # a frozen layer gathers none
+    adaptation.merge()
+    assert paths(model.trainable_weights) == before
+
+
+def test_blocks_that_are_frozen_are_not_adapted():
+    model = tiny_vit()
+    building.prepare(model, small_recipe(freeze=("block_00",), lora_rank=2))
+    adapted = {path.split("/")[0] for path in paths(model.trainable_weights)}
+    assert adapted == {"block_01", "head"}
+    with pytest.raises(ValueError, match="blocks .* that are not frozen"):
+        building.prepare(tiny_vit(), small_recipe(freeze=("block*",), lora_rank=2))
+
+
+def test_mixed_precision_merges_in_float32(rng):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = randomize(tiny_vit(), rng)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    query = model.get_layer("block_00").attention.query
+    before = query.kernel.numpy()
+    adaptation = LowRankAdaptation(model, rank=2)
+    query.lora_kernel_b.assign(rng.normal(scale=1e-3, size=(2, 16)))
+    a, b = query.lora_kernel_a.numpy(), query.lora_kernel_b.numpy()
+    expected = before + a @ b
+    assert query(np.ones((1, 2, 16), "float32")).dtype == "bfloat16"
+    adaptation.merge()
+    assert query.kernel.dtype == "float32"
+    np.testing.assert_allclose(query.kernel, expected, atol=1e-7)
+
+
+def test_what_cannot_be_adapted_is_refused():
+    with pytest.raises(ValueError, match="some of query, key.*Received: head"):
+        LowRankAdaptation(tiny_vit(), 2, targets=("query", "head"))
+    with pytest.raises(ValueError, match="some of query, key.*Received: none"):
+        LowRankAdaptation(tiny_vit(), 2, targets=())
+    with pytest.raises(ValueError, match="needs a model with layers.TransformerBlock"):
+        LowRankAdaptation(ResNet((1,), 0.5, 2, 32), 2)
+    with pytest.raises(ValueError, match="lora_alpha goes with lora_rank"):
+        small_recipe(lora_alpha=2.0)
+    with pytest.raises(ValueError, match="without lora_rank"):
+        small_recipe(lora_rank=2, masked_patches="pixels")
+    recipe = dataclasses.replace(RECIPE, lora_targets=["query"])
+    assert recipe.lora_targets == ("query",)

@@ -1,0 +1,185 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import numbered, tiny_vit
+
+import keras_vit
+from keras_vit import recipes
+from keras_vit.data import Dataset, Split
+from keras_vit.data.joined import Joined
+from keras_vit.data.pipeline import examples_of_step, training_batches
+from keras_vit.model import head
+from keras_vit.model_files import save_model
+from keras_vit.training import building
+from keras_vit.training.pseudo_labels import pseudo_labels
+from training.test_endings import At, outcome, train
+from training.test_run import small_dataset, small_recipe
+
+NOISY = small_recipe(
+    epochs=2,
+    checkpoint_every=3,
+    train_split="train[:40%]",
+    unlabelled_split="train[40%:]",
+    pseudo_labels="soft",
+    least_confidence=0.0,
+    flip=True,
+)
+
+
+def of_paper(probabilities, least, per_class):
+    """Section 3.1, image by image: what is kept of each class, the surest first."""
+    kept = {}
+    for number, row in enumerate(probabilities):
+        if max(row) > least:
+            kept.setdefault(list(row).index(max(row)), []).append(number)
+    for images in kept.values():
+        images.sort(key=lambda number: -max(probabilities[number]))
+        del images[per_class:]
+    return kept
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    """A model that knows by how much one half is the brighter one, on disk."""
+    folder = tmp_path_factory.mktemp("teacher")
+    images = keras.Input((16, 16, 3), name="images")
+    halves = keras.layers.Flatten()(keras.layers.AveragePooling2D((16, 8))(images))
+    model = keras.Model(images, head(2)(halves))
+    kernel = np.array([[1.0, -1.0]] * 3 + [[-1.0, 1.0]] * 3) / 500
+    model.get_layer("head").kernel.assign(kernel)
+    save_model(model, folder / "model.keras", small_dataset().class_names)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory, teacher):
+    return train(tmp_path_factory.mktemp("unbroken"), recipe=NOISY, teacher=teacher)
+
+
+@pytest.mark.parametrize("kind", ["soft", "hard"])
+def test_of_each_class_the_surest_are_taken_and_the_rare_ones_again(kind, rng):
+    probabilities = rng.dirichlet([2, 1, 1, 0.2], 60)
+    told = pseudo_labels(probabilities, kind, 0.5, 12, seed=3)
+    expected = of_paper(probabilities, 0.5, 12)
+    sizes = [len(images) for images in expected.values()]
+    assert max(sizes) == 12 > min(sizes) > 0  # some to leave out, some to repeat
+    assert len(told.indices) == 12 * len(expected)
+    for start, number in enumerate(sorted(expected)):
+        received = told.indices[12 * start :][:12].tolist()
+        images = expected[number]
+        assert received[: len(images)] == images
+        assert {*received} == {*images}
+    of_images = probabilities[told.indices]
+    if kind == "hard":
+        of_images = np.eye(4)[of_images.argmax(1)]
+    np.testing.assert_array_equal(told.labels, of_images.astype(np.float32))
+    again = pseudo_labels(probabilities, kind, 0.5, 12, seed=3)
+    np.testing.assert_array_equal(told.indices, again.indices)
+
+
+def test_a_class_without_images_is_left_out_and_no_image_at_all_is_refused():
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.4, 0.1]])
+    told = pseudo_labels(probabilities, "soft", 0.3, 0, seed=0)
+    assert told.indices.tolist() == [0, 1]  # one a class: 3 images of 3 classes
+    with pytest.raises(ValueError, match="sure of no image.*0.700 at most"):
+        pseudo_labels(probabilities, "soft", 0.7, 0, seed=0)
+
+
+def test_joined_splits_give_the_images_and_the_rows_of_their_places(rng):
+    first, second = numbered(6), numbered(9).subset(np.arange(4, 9))
+    indices, labels = np.array([0, 10, 6, 5, 6]), rng.dirichlet([1] * 9, 5)
+    joined = Joined((first, second), indices, labels.astype(np.float32))
+    shown = [0, 8, 4, 5, 4]
+    read, target = joined.reader(), joined.targets(9)
+    for place, value in enumerate(shown):
+        assert (joined.image(place) == value).all()
+        assert (read(tf.constant(place, tf.int64)).numpy() == value).all()
+        np.testing.assert_array_equal(target(place), joined.labels[place])
+    stream = training_batches(joined, 4, (4, 6), 9, seed=0)
+    images, targets = next(iter(stream))
+    places = examples_of_step(joined, 4, 0, 0)
+    np.testing.assert_array_equal(images[:, 0, 0, 0], np.array(shown)[places])
+    np.testing.assert_array_equal(targets, joined.labels[places])
+    part = joined.subset(np.array([1, 3]))
+    assert [part.name(0), part.name(1)] == ["4", "5"]
+    assert (
+        joined.fingerprint() != Joined((first, second), indices, labels).fingerprint()
+    )
+
+
+def test_a_run_learns_what_the_teacher_says_of_images_that_are_not_changed(
+    unbroken, teacher
+):
+    stored = np.load(unbroken.folder / "pseudo_labels.npz")
+    split = small_dataset().part("train[40%:]")
+    model = keras.models.load_model(f"{teacher}/model.keras")
+    expected = keras.ops.softmax(model.predict(split.images, verbose=0)).numpy()
+    chosen = stored["indices"]
+    assert len(chosen) == 30
+    assert expected.max() < 0.95
+    assert np.bincount(stored["labels"].argmax(1)).tolist() == [15, 15]
+    np.testing.assert_allclose(stored["labels"], expected[chosen], atol=1e-5)
+    assert unbroken.history[-1]["steps"] == 2 * (20 + 30) // 10
+    config = json.loads((unbroken.folder / "config.json").read_text())
+    assert config["recipe"]["unlabelled_split"] == "train[40%:]"
+
+
+def test_a_run_that_goes_on_reads_the_labels_that_it_made(
+    tmp_path, teacher, unbroken, monkeypatch
+):
+    def stop():
+        raise RuntimeError("a power cut")
+
+    with pytest.raises(RuntimeError, match="a power cut"):
+        train(
+            tmp_path,
+            [At("on_train_batch_end", 5, stop)],
+            recipe=NOISY,
+            teacher=teacher,
+        )
+    monkeypatch.setattr("keras_vit.training.pseudo_labels.answers_of", None)
+    assert outcome(train(tmp_path, recipe=NOISY, teacher=teacher)) == outcome(unbroken)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"unlabelled_split": ""}, "goes with an unlabelled_split"),
+        ({"pseudo_labels": "none"}, "goes with an unlabelled_split"),
+        ({"pseudo_labels": "fuzzy"}, "must be one of none, soft, hard"),
+        ({"distillation": "soft"}, "pseudo_labels or for distillation"),
+        ({"masked_patches": "pixels"}, "without pseudo_labels"),
+        ({"loss": "sigmoid"}, "go with loss=softmax"),
+        ({"least_confidence": 1.5}, r"lie in \[0, 1\]"),
+    ],
+)
+def test_a_recipe_refuses_what_does_not_go_with_pseudo_labels(changes, expected):
+    with pytest.raises(ValueError, match=expected):
+        recipes.changed(NOISY, changes)
+
+
+def test_a_teacher_that_is_missing_or_of_other_classes_is_refused(tmp_path, teacher):
+    with pytest.raises(ValueError, match="A teacher goes with.*no teacher"):
+        building.check_teacher(NOISY, None)
+    split = Split(small_dataset().train.images, small_dataset().train.labels)
+    others = Dataset("animals", split, split, ("cat", "dog"))
+    with pytest.raises(ValueError, match="teacher must know the classes of 'animals'"):
+        keras_vit.train(NOISY, dataset=others, teacher=teacher, folder=tmp_path / "run")
+    with pytest.raises(ValueError, match="a teacher of 5 and data of 2"):
+        train(tmp_path, recipe=NOISY, teacher=tiny_vit())
+
+
+def test_the_recipe_of_a_noisy_student_has_the_labels_of_its_teacher_alone():
+    teacher, student = map(
+        recipes.get, ("fashion_mnist_labelled_quarter", "fashion_mnist_noisy_student")
+    )
+    assert student.train_split == teacher.train_split
+    dataset = keras_vit.data.load(student.dataset)
+    parts = [dataset.part(p) for p in (student.train_split, student.unlabelled_split)]
+    assert [len(part) for part in parts] == [3000, 9000]
+    assert student.teacher == "runs/fashion_mnist_labelled_quarter"
+    assert student.model_arguments["dropout_rate"] > 0
+    assert student.randaugment_layers > 0
