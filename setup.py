@@ -32,9 +32,15 @@ EXTRAS = {
     ],
     "serve": ["prometheus-client>=0.21", "starlette>=1.0", "uvicorn>=0.54,<1"],
     "hub": ["huggingface_hub>=0.30"],
+    "docs": [
+        "latex2mathml>=3.77",
+        "mkdocs>=1.6,<2",
+        "mkdocs-material>=9.6,<10",
+        "mkdocstrings[python]>=1,<2",
+    ],
     "notebooks": ["ipykernel>=6", "nbformat>=5.10", "nbmake>=1.5"],
 }
-EXTRAS["test"] += EXTRAS["export"] + EXTRAS["serve"]
+EXTRAS["test"] += EXTRAS["export"] + EXTRAS["serve"] + EXTRAS["docs"]
 EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["notebooks"] + ["build>=1.2"]
 
 setup(

@@ -1,0 +1,204 @@
+"""Tables of the reference, made of the package's own."""
+
+from absl import flags
+
+import keras_vit
+from keras_vit import preprocessing, recipes
+from keras_vit.cli.main import COMMANDS
+from keras_vit.evaluation.corruptions import CORRUPTIONS
+from keras_vit.inspect import summary, unallocated
+from keras_vit.variants import VARIANTS
+from keras_vit.weights import list_weights
+
+
+def table(header, rows, right=()):
+    """A table in Markdown.
+
+    Args:
+        header: the columns' names.
+        rows: of values, as many as columns.
+        right: names of the columns of numbers.
+    """
+    lines = [header, ["---:" if name in right else "---" for name in header], *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def variants():
+    """Every size: its row of `VARIANTS`, its parameters and multiply-adds."""
+    header = ("factory", "patch", "stride", "D", "L", "heads", "MLP", "ResNet")
+    counted = ("parameters", "GMACs")
+    rows = []
+    for name, one in VARIANTS.items():
+        parameters, multiply_adds = _costs(name)
+        stem = one.stem_blocks
+        rows.append(
+            (
+                *(f"`{name}`", one.patch_size, one.stride, one.hidden_dim),
+                *(one.num_layers, one.num_heads, f"{one.mlp_dim:,}"),
+                "" if stem is None else ", ".join(map(str, stem)) or "root",
+                *(f"{parameters:,}", f"{multiply_adds / 1e9:.2f}"),
+            )
+        )
+    return table((*header, *counted), rows, {*header[1:], *counted} - {"ResNet"})
+
+
+def _costs(name):
+    """Parameters and multiply-adds.
+
+    Blocks are alike: those of one layer and of two tell those of all, in a tenth of
+    the time.
+    """
+    one = VARIANTS[name]
+    stem = one.stem_blocks
+    told = []
+    for layers in (1, 2):
+        with unallocated():
+            model = keras_vit.ViT(
+                patch_size=one.patch_size,
+                num_layers=layers,
+                num_heads=one.num_heads,
+                hidden_dim=one.hidden_dim,
+                mlp_dim=one.mlp_dim,
+                stem=None if stem is None else keras_vit.layers.ResNetStem(stem),
+            )
+            costs = summary(model)
+        told.append((costs.parameters, costs.multiply_adds))
+    return [
+        first + (one.num_layers - 1) * (second - first)
+        for first, second in zip(*told, strict=True)
+    ]
+
+
+def releases():
+    """The releases that `weights=` can name."""
+    header = ("factory", "`weights=`", "classes", "pixels", "ImageNet top-1 (%)")
+    rows = [
+        (
+            f"`{one.variant}`",
+            f"`{one.name}`",
+            f"{one.num_classes:,}",
+            one.image_size,
+            one.top1 or "",
+        )
+        for one in list_weights()
+    ]
+    return table(header, rows, header[2:])
+
+
+def recipe_table():
+    """Every recipe and the settings that tell it from others."""
+    header = ("recipe", "model", "data", "pixels", "length", "batch", "optimizer")
+    header = (*header, "rate", "decay", "weight decay", "augmentation")
+    rows = [
+        (
+            f"`{name}`",
+            f"`{one.model}`",
+            one.dataset or "yours",
+            one.image_size,
+            f"{one.steps:,}&nbsp;steps" if one.steps else f"{one.epochs}&nbsp;epochs",
+            f"{one.batch_size:,}",
+            one.optimizer,
+            f"{one.base_lr:g}",
+            one.decay,
+            f"{one.weight_decay:g}",
+            _augmentation(one),
+        )
+        for name, one in recipes.RECIPES.items()
+    ]
+    return table(header, rows, ("pixels", "batch", "rate", "weight decay"))
+
+
+def _augmentation(recipe):
+    layers, strength = recipe.randaugment_layers, recipe.randaugment_magnitude
+    words = {
+        recipe.crop: recipe.crop != "none",
+        "flip": recipe.flip,
+        f"RandAugment({layers}, {strength:g})": layers,
+        f"MixUp {recipe.mixup:g}": recipe.mixup,
+        f"CutMix {recipe.cutmix:g}": recipe.cutmix,
+    }
+    return ", ".join(word for word, there in words.items() if there)
+
+
+def choices():
+    """The settings of recipes whose values are words."""
+    rows = [
+        (f"`{name}`", ", ".join(f"`{one}`" for one in words))
+        for name, words in recipes.recipe.CHOICES.items()
+    ]
+    return table(("setting", "values"), rows)
+
+
+def corruptions():
+    """The corruptions' names."""
+    return ", ".join(f"`{name}`" for name in CORRUPTIONS)
+
+
+def presets():
+    """The ways to resize images for evaluation."""
+    header = ("name", "sides", "filter", "antialias", "crop fraction", "levels")
+    rows = [
+        (
+            f"`{name}`",
+            one.aspect,
+            one.method,
+            "yes" if one.antialias else "no",
+            f"{one.crop_fraction:g}",
+            one.levels,
+        )
+        for name, one in preprocessing.PRESETS.items()
+    ]
+    return table(header, rows, ("crop fraction",))
+
+
+def commands():
+    """Each command with its flags, as they are defined."""
+    return "\n\n".join(_command(name, one) for name, one in COMMANDS.items())
+
+
+def _command(name, command):
+    values = flags.FlagValues()
+    command.define(values)
+    usage, _, more = command.USAGE.partition("\n\n")
+    rows = [
+        (f"`--{flag}`", _default(values[flag]), _meaning(values[flag]))
+        for flag in sorted(flag for flag in values if len(flag) > 1)
+    ]
+    parts = [
+        f"## keras-vit {name}",
+        command.SUMMARY,
+        f"```text\nkeras-vit {name} {usage}\n```",
+        more,
+        table(("flag", "if not given", "meaning"), rows),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _default(flag):
+    if flag.default in (None, []):
+        return ""
+    value = flag.default
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _meaning(flag):
+    text = flag.help.partition(";\n")[0]  # without absl's note on repeating
+    words = getattr(flag.parser, "enum_values", None)
+    if words:
+        text += f" One of {', '.join(f'`{word}`' for word in words)}."
+    return " ".join(text.split())
+
+
+def _cell(value):
+    return str(value).replace("|", "\\|").replace("<", "&lt;")
+
+
+TABLES = {
+    "choices": choices,
+    "commands": commands,
+    "corruptions": corruptions,
+    "presets": presets,
+    "recipes": recipe_table,
+    "releases": releases,
+    "variants": variants,
+}
