@@ -40,8 +40,8 @@ EXTRAS = {
     ],
     "notebooks": ["jupyterlab>=4", "nbmake>=1.5"],
 }
-EXTRAS["test"] += EXTRAS["export"] + EXTRAS["serve"]
-EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["docs"] + EXTRAS["notebooks"] + ["build>=1.2"]
+EXTRAS["test"] += EXTRAS["export"] + EXTRAS["serve"] + EXTRAS["docs"]
+EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["notebooks"] + ["build>=1.2"]
 
 setup(
     name="keras-vision-transformer",

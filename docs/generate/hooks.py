@@ -1,9 +1,11 @@
-"""What mkdocs calls: pages and pictures that are made, and equations."""
+"""What mkdocs calls: pictures of the repository, tables, entries and equations."""
 
 import pathlib
+import re
 
+import entries
 import mathematics
-import pages
+import tables
 from mkdocs.structure.files import File
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -12,15 +14,24 @@ PICTURES = {  # in the site: in the repository
     "assets/rollout.png": "examples/pictures/rollout.png",
     "assets/distance.png": "examples/pictures/distance.png",
 }
+MADE = {  # what a comment of a page, such as <!-- table variants -->, stands for
+    "entries": entries.entries,
+    "entry": entries.entry,
+    "table": lambda name: tables.TABLES[name](),
+}
+_COMMENT = re.compile(rf"^<!-- ({'|'.join(MADE)}) (\S+) -->$", re.MULTILINE)
 
 
 def on_files(files, config):
-    """Adds what no file of `docs/` holds."""
+    """Adds pictures that lie elsewhere in the repository."""
     for name, path in PICTURES.items():
         files.append(File.generated(config, name, abs_src_path=str(ROOT / path)))
-    for name, content in pages.all_pages():
-        files.append(File.generated(config, name, content=content))
     return files
+
+
+def on_page_markdown(markdown, page, config, files):
+    """Puts what is made of the package in the place of comments."""
+    return _COMMENT.sub(lambda found: MADE[found[1]](found[2]), markdown)
 
 
 def on_page_content(html, page, config, files):

@@ -95,7 +95,7 @@ def recipe_table():
             f"`{one.model}`",
             one.dataset or "yours",
             one.image_size,
-            f"{one.steps:,} steps" if one.steps else f"{one.epochs} epochs",
+            f"{one.steps:,}&nbsp;steps" if one.steps else f"{one.epochs}&nbsp;epochs",
             f"{one.batch_size:,}",
             one.optimizer,
             f"{one.base_lr:g}",
@@ -191,3 +191,14 @@ def _meaning(flag):
 
 def _cell(value):
     return str(value).replace("|", "\\|").replace("<", "&lt;")
+
+
+TABLES = {
+    "choices": choices,
+    "commands": commands,
+    "corruptions": corruptions,
+    "presets": presets,
+    "recipes": recipe_table,
+    "releases": releases,
+    "variants": variants,
+}

@@ -1,0 +1,102 @@
+"""What the documentation says holds: its code, its commands, its quotations."""
+
+import pathlib
+import re
+import shlex
+
+import pytest
+from absl import flags
+from markdown_pages import blocks, examples, printed_by
+
+from keras_vit.cli.main import COMMANDS
+from keras_vit.evaluation.measurements import MEASUREMENTS
+from keras_vit.inspect.looks import LOOKS
+from keras_vit.recipes import RECIPES, get, override
+from keras_vit.variants import VARIANTS
+
+ROOT = pathlib.Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+WITH_CODE = [page for page in PAGES if any(examples(page))]
+PLACES = "docs|examples|benchmarks|tests|keras_vit|savedmodels"
+FILE = re.compile(rf"`((?:{PLACES})/[\w./-]+)`")
+RECIPE = re.compile(r"`((?:paper|augreg|big_vision)/[\w/]+)`")
+
+
+def named(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize(
+    "page", [one for one in PAGES if list(examples(one))], ids=named
+)
+def test_the_code_of_a_page_runs_in_turn_and_prints_what_it_says(
+    page, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code, printed in examples(page):
+        output = printed_by(code, named(page), names)
+        if printed is not None:
+            assert output == printed
+
+
+def quotations():
+    for page in PAGES:
+        for block in blocks(page):
+            if block.language == "python" and (block.title or "").endswith(".py"):
+                yield pytest.param(block, id=f"{named(page)}: {block.title}")
+
+
+@pytest.mark.parametrize("block", list(quotations()))
+def test_quoted_code_stands_in_the_file_named_above_it(block):
+    lines = iter((ROOT / block.title).read_text().splitlines())
+    for line in block.code.splitlines():
+        if line.strip() != "…":
+            assert line in lines, line  # and behind the one before
+
+
+def command_lines():
+    for page in PAGES:
+        for block in blocks(page):
+            if block.language == "bash":
+                for line in block.code.replace("\\\n", " ").splitlines():
+                    if line.startswith("keras-vit "):
+                        yield pytest.param(line, id=f"{named(page)}: {line}")
+
+
+@pytest.mark.parametrize("line", list(command_lines()))
+def test_a_command_line_names_what_there_is(line):
+    name, *arguments = shlex.split(line, comments=True)[1:]
+    command, values = COMMANDS[name], flags.FlagValues()
+    command.define(values)
+    values.set_gnu_getopt(True)
+    paths = values([name, *arguments])[1:]
+    assert command.TAKES_PATHS or not paths
+    assert all(values[flag].value is not None for flag in command.REQUIRED)
+    if name == "train":
+        override(get(values.recipe), values["set"].value)
+    words = {"evaluate": [*MEASUREMENTS, "all"], "inspect": [*LOOKS, "all"]}
+    assert {*(values["what"].value or [])} <= {*words[name]} if name in words else True
+    model = values["model"].value if "model" in values else None
+    assert model is None or "/" in model or model in VARIANTS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_files_of_the_repository_that_a_page_names_are_there(page):
+    missing = [path for path in FILE.findall(page.read_text()) if not exists(path)]
+    assert not missing
+
+
+def exists(path):
+    return (ROOT / path).exists() or path.startswith("savedmodels/")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_recipe_that_a_page_names_is_one(page):
+    assert {*RECIPE.findall(page.read_text())} <= {*RECIPES}
+
+
+def test_every_page_has_its_place():
+    config = (ROOT / "mkdocs.yml").read_text()
+    places = re.findall(r"^ +- .*?([\w/-]+\.md)$", config, re.MULTILINE)
+    assert {*places} == {one.relative_to(ROOT / "docs").as_posix() for one in PAGES}
