@@ -1,0 +1,92 @@
+"""Takes a model of vit-keras or of KerasHub over, with its weights.
+
+    python examples/take_over.py THEIRS.keras MINE.keras
+
+Loading theirs needs their package beside this one; what is written needs it no
+longer, and takes pixels in [0, 255], where theirs expects -1 to 1.
+"""
+
+import re
+import sys
+
+import keras
+
+import keras_vit
+
+# What their names become, one after the other. Each package has some of these.
+RULES = {
+    # vit-keras 0.2
+    r"^embedding/": "patch_encoder/projection/",
+    r"^class_token/cls$": "patch_encoder/class_token",
+    r"^Transformer_posembed_input/pos_embedding$": "patch_encoder/position_embedding",
+    r"^Transformer_encoderblock_(\d+)/": lambda found: f"block_{int(found[1]):02d}/",
+    r"/MultiHeadDotProductAttention_1/": "/attention/",
+    r"/MlpBlock_3/.*_Dense_0/": "/mlp/fc1/",
+    r"/MlpBlock_3/.*_Dense_1/": "/mlp/fc2/",
+    r"/LayerNorm_0/": "/norm1/",
+    r"/LayerNorm_2/": "/norm2/",
+    r"^Transformer_encoder_norm/": "norm/",
+    # KerasHub 0.32, whose blocks are counted from 1
+    r"^vit_patching_and_embedding/patch_embedding/": "patch_encoder/projection/",
+    r"^vit_patching_and_embedding/class_token$": "patch_encoder/class_token",
+    r"^vit_patching_and_embedding/position_.*": "patch_encoder/position_embedding",
+    r"^vit_encoder/transformer_block_(\d+)/": (
+        lambda found: f"block_{int(found[1]) - 1:02d}/"
+    ),
+    r"/mha/attention_output/": "/attention/out/",
+    r"/mha/": "/attention/",
+    r"/mlp/dense_1/": "/mlp/fc1/",
+    r"/mlp/dense_2/": "/mlp/fc2/",
+    r"/ln_(\d)/": r"/norm\1/",
+    r"^vit_encoder/ln/": "norm/",
+    r"^predictions/": "head/",
+}
+
+
+def main(theirs, ours):
+    """Reads one file and writes the other."""
+    loaded = keras.models.load_model(theirs)
+    arrays = {weight.path: weight.numpy() for weight in loaded.weights}
+    taken_over(arrays, loaded.input_shape[1:3]).save(ours)
+
+
+def taken_over(arrays, image_size, num_heads=None):
+    """Gives our model with their weights.
+
+    Args:
+        arrays: theirs, by path.
+        image_size: (height, width) of their input, in pixels.
+        num_heads: where their weights do not tell; by default a head has 64
+            features, as in every published size up to L.
+    """
+    named = {our_name(path): array for path, array in arrays.items()}
+    kernel = named["patch_encoder/projection/kernel"]  # rows, columns, 3, D
+    query = named["block_00/attention/query/kernel"]  # D, D or D, heads, d
+    widths = {name: len(array) for name, array in named.items() if array.ndim == 1}
+    model = keras_vit.ViT(
+        image_size=image_size,
+        patch_size=kernel.shape[:2],
+        num_layers=sum(name.endswith("/attention/query/bias") for name in named),
+        num_heads=query.shape[1] if query.ndim == 3 else num_heads or len(query) // 64,
+        hidden_dim=kernel.shape[-1],
+        mlp_dim=widths["block_00/mlp/fc1/bias"],
+        num_classes=widths.get("head/bias"),
+        representation_size=widths.get("pre_logits/bias"),
+        activation="gelu_erf",  # Keras's own, which both of them take
+    )
+    for weight in model.weights:
+        weight.assign(named.pop(weight.path).reshape(weight.shape))
+    if named:
+        raise ValueError(f"No place for {', '.join(named)}: is it a ViT of theirs?")
+    return model
+
+
+def our_name(path):
+    """Our name of one of their weights."""
+    for pattern, name in RULES.items():
+        path = re.sub(pattern, name, path)
+    return path
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
