@@ -19,6 +19,8 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 WITH_CODE = [page for page in PAGES if any(examples(page))]
 PLACES = "docs|examples|benchmarks|tests|keras_vit|savedmodels"
 FILE = re.compile(rf"`((?:{PLACES})/[\w./-]+)`")
+STUDIES = ROOT / "examples/studies/results"
+IN_A_LINE = re.compile(r"`(keras-vit [\w-]+ --[^`]+)`")
 RECIPE = re.compile(r"`((?:paper|augreg|big_vision)/[\w/]+)`")
 
 
@@ -62,6 +64,8 @@ def command_lines():
                 for line in block.code.replace("\\\n", " ").splitlines():
                     if line.startswith("keras-vit "):
                         yield pytest.param(line, id=f"{named(page)}: {line}")
+        for line in IN_A_LINE.findall(page.read_text()):
+            yield pytest.param(line, id=f"{named(page)}: {line}")
 
 
 @pytest.mark.parametrize("line", list(command_lines()))
@@ -99,4 +103,6 @@ def test_a_recipe_that_a_page_names_is_one(page):
 def test_every_page_has_its_place():
     config = (ROOT / "mkdocs.yml").read_text()
     places = re.findall(r"^ +- .*?([\w/-]+\.md)$", config, re.MULTILINE)
-    assert {*places} == {one.relative_to(ROOT / "docs").as_posix() for one in PAGES}
+    pages = {one.relative_to(ROOT / "docs").as_posix() for one in PAGES}
+    studies = {one.relative_to(STUDIES) for one in STUDIES.glob("*/README.md")}
+    assert {*places} == pages | {f"studies/{one.as_posix()}" for one in studies}

@@ -1,4 +1,4 @@
-"""What mkdocs calls: pictures of the repository, tables, entries and equations."""
+"""What mkdocs calls: files of the repository, tables, entries and equations."""
 
 import pathlib
 import re
@@ -14,6 +14,7 @@ PICTURES = {  # in the site: in the repository
     "assets/rollout.png": "examples/pictures/rollout.png",
     "assets/distance.png": "examples/pictures/distance.png",
 }
+STUDIES = ROOT / "examples/studies/results"
 MADE = {  # what a comment of a page, such as <!-- table variants -->, stands for
     "entries": entries.entries,
     "entry": entries.entry,
@@ -23,9 +24,12 @@ _COMMENT = re.compile(rf"^<!-- ({'|'.join(MADE)}) (\S+) -->$", re.MULTILINE)
 
 
 def on_files(files, config):
-    """Adds pictures that lie elsewhere in the repository."""
-    for name, path in PICTURES.items():
-        files.append(File.generated(config, name, abs_src_path=str(ROOT / path)))
+    """Adds pictures that lie elsewhere in the repository, and what studies found."""
+    elsewhere = {name: ROOT / path for name, path in PICTURES.items()}
+    for path in [*STUDIES.glob("*/README.md"), *STUDIES.glob("*/figure.png")]:
+        elsewhere[f"studies/{path.relative_to(STUDIES).as_posix()}"] = path
+    for name, path in elsewhere.items():
+        files.append(File.generated(config, name, abs_src_path=str(path)))
     return files
 
 
