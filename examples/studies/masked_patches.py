@@ -131,9 +131,10 @@ def _draw(rows):
     axes.set_xticks(range(len(few)), starts)
     axes.set(
         title=f"{FEW} labels, with 95 % intervals",
-        xlabel="Target of masked patch prediction that is begun from",
+        xlabel="Begins from",
         ylabel="Test accuracy (%)",
     )
+    axes.margins(x=0.2)
     axes.grid(axis="y", alpha=0.3)
     return figure
 
