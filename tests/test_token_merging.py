@@ -9,6 +9,7 @@ from oracle import Oracle
 
 import keras_vit
 from keras_vit import layers
+from keras_vit.training.masked_patches import MaskedPatchPrediction
 from keras_vit.weights import merge_tokens, replace_head, resize
 
 SIZE = 32, 40  # a grid of 4 x 5
@@ -248,6 +249,25 @@ def test_what_is_no_count_of_tokens_is_refused(r):
         tiny_vit(token_merging=r)
     with pytest.raises(ValueError, match="token_merging must be an integer of at"):
         merge_tokens(tiny_vit(), r)
+
+
+def test_masked_patch_prediction_which_asks_for_any_patch_refuses_it():
+    with pytest.raises(ValueError, match=r"none can be merged.*merge_tokens\(model, 0"):
+        MaskedPatchPrediction(tiny_vit(token_merging=1))
+
+
+def test_low_rank_factors_that_a_copy_would_lack_are_not_lost_in_silence(rng):
+    model = some_model("token", rng)
+    query = model.get_layer("block_01").attention.query
+    query.enable_lora(2)
+    query.lora_kernel_b.assign(rng.normal(size=query.lora_kernel_b.shape))
+    for copied in (
+        lambda: merge_tokens(model, 2),
+        lambda: resize(model, (48, 40)),
+        lambda: replace_head(model, 3),
+    ):
+        with pytest.raises(ValueError, match=r"merged into .*query/lora_kernel_a"):
+            copied()
 
 
 def test_another_model_is_refused():

@@ -37,8 +37,9 @@ class MaskedPatchPrediction(keras.Model):
         Predictions `(B, M, outputs)`, and which patches they are of, `(B, M)`.
 
     Raises:
-        ValueError: for another target, a model that is no ViT or leaves
-            patches out, or patches that the target or the images do not fit.
+        ValueError: for another target, a model that is no ViT, leaves patches
+            out or merges them, or patches that the target or the images do not
+            fit.
 
     Example:
 
@@ -64,6 +65,12 @@ class MaskedPatchPrediction(keras.Model):
             raise ValueError(
                 "Masked patch prediction asks for any patch, so none can be left out. "
                 f"Expected patch_dropout_rate=0 of {vit.name!r}."
+            )
+        if any(getattr(layer, "token_merging", 0) for layer in vit.layers):
+            raise ValueError(
+                "Masked patch prediction asks for any patch, so none can be merged. "
+                f"Expected token_merging=0 of {vit.name!r}. "
+                "keras_vit.merge_tokens(model, 0) gives one that merges none."
             )
         self.vit_input_shape, self.target = vit.input_shape, TARGETS[target]
         encoder = vit.get_layer("patch_encoder")

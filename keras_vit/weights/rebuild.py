@@ -136,7 +136,15 @@ def rebuilt(model, input_shape, change=None, patch_size=None):
             layer["config"]["patch_size"] = patch_size
     if change is not None:
         change(config["layers"])
-    return type(model).from_config(config)
+    new = type(model).from_config(config)
+    lost = {one.path for one in weights(model)} - {one.path for one in weights(new)}
+    if lost:  # of `Dense.enable_lora`, say
+        raise ValueError(
+            f"{model.name!r} has weights that its config does not tell of and a copy "
+            "would lack. Expected low-rank factors that are merged into their kernels, "
+            f"as a .keras file has them. Received: {', '.join(sorted(lost))}"
+        )
+    return new
 
 
 def _grid(model, shape, patch_size):
