@@ -211,7 +211,7 @@ def _one_error(name):
     """What Keras raises while it builds or downloads, as an error with a cause."""
     try:
         yield
-    except (ValueError, OSError):
+    except (TypeError, ValueError, OSError):
         raise
     except Exception as error:  # a download that fails raises nothing narrower
         raise OSError(f"The weights of {name} cannot be had: {error}") from error

@@ -131,6 +131,23 @@ def test_a_file_of_keras_gives_weights_and_the_head_stays_zero(tmp_path, rng):
     np.testing.assert_array_equal(other.get_layer("Conv1").kernel, kernel)
 
 
+def test_a_new_head_keeps_weights_whose_paths_no_config_tells(rng):
+    model = moved(baselines.application("ConvNeXtTiny")(3, 32), rng)
+    other = keras_vit.replace_head(model, 5)
+    images = pixels(rng)
+    expected, told = (
+        keras.Model(one.input, one.get_layer("features").output)(images)
+        for one in (model, other)
+    )
+    np.testing.assert_array_equal(told, expected)
+    assert other.output_shape == (None, 5)
+
+
+def test_an_argument_that_keras_lacks_is_told_by_its_name():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'alhpa'"):
+        baselines.application("MobileNetV2")(image_size=32, alhpa=0.5)
+
+
 def test_a_download_that_fails_is_told_as_an_error_of_the_system(monkeypatch):
     def fails(**_):
         raise Exception("URL fetch failure")

@@ -101,7 +101,7 @@ def shapes(model):
 
 
 def weights(model):
-    """The weights that a checkpoint holds: all but the states of random draws."""
+    """What a checkpoint holds of a model or layer: all but states of random draws."""
     return [weight for weight in model.weights if "seed_generator" not in weight.path]
 
 

@@ -57,18 +57,20 @@ def resize(model, image_size=None, patch_size=None, method="bilinear"):
             f"method must be one of {', '.join(METHODS)}. Received: {method!r}"
         )
     new = rebuilt(model, (None, height, width, 3), patch_size=patch_size)
-    old = {weight.path: weight.numpy() for weight in weights(model)}
-    if any(layer.name == "patch_encoder" for layer in model.layers):
-        grids = [one.get_layer("patch_encoder").grid for one in (model, new)]
-        old = {
-            path: resize_weight(path, array, *grids, method)
-            for path, array in old.items()
-        }
-    if patch_size is not None:
-        before = model.get_layer("patches").patch_size
-        old[KERNEL] = resize_kernel(old[KERNEL], before, patch_size)
-    for weight in weights(new):
-        weight.assign(old[weight.path])
+    encoders = [
+        one.get_layer("patch_encoder")
+        for one in (model, new)
+        if any(layer.name == "patch_encoder" for layer in one.layers)
+    ]
+    for old, weight in pairs(model, new):
+        array = old.numpy()
+        if encoders:
+            grids = [encoder.grid for encoder in encoders]
+            array = resize_weight(old.path, array, *grids, method)
+        if patch_size is not None and old.path == KERNEL:
+            before = model.get_layer("patches").patch_size
+            array = resize_kernel(array, before, patch_size)
+        weight.assign(array)
     return new
 
 
@@ -112,10 +114,8 @@ def replace_head(model, num_classes):
     if len(outputs) > 1:
         outputs = [keras.layers.Average(name="mean", dtype="float32")(outputs)]
     new = keras.Model(copy_of.input, outputs[0], name=model.name)
-    old = {weight.path: weight for weight in weights(model)}
-    for weight in weights(new):
-        if not weight.path.startswith(tuple(f"{name}/" for name in heads)):
-            weight.assign(old[weight.path])
+    for old, weight in pairs(model, new, without=heads):
+        weight.assign(old)
     return new
 
 
@@ -137,14 +137,30 @@ def rebuilt(model, input_shape, change=None, patch_size=None):
     if change is not None:
         change(config["layers"])
     new = type(model).from_config(config)
-    lost = {one.path for one in weights(model)} - {one.path for one in weights(new)}
-    if lost:  # of `Dense.enable_lora`, say
+    more = [
+        layer.name
+        for layer in model.layers
+        if len(weights(layer)) > len(weights(new.get_layer(layer.name)))
+    ]
+    if more:  # by `Dense.enable_lora`, say
         raise ValueError(
             f"{model.name!r} has weights that its config does not tell of and a copy "
             "would lack. Expected low-rank factors that are merged into their kernels, "
-            f"as a .keras file has them. Received: {', '.join(sorted(lost))}"
+            f"as a .keras file has them. Received: more weights in {', '.join(more)}"
         )
     return new
+
+
+def pairs(model, new, without=()):
+    """Each weight of a model with that of its copy, layer by layer.
+
+    Their paths may differ: those of some of Keras's networks hold scopes that
+    no config tells of.
+    """
+    old = {layer.name: weights(layer) for layer in model.layers}
+    for layer in new.layers:
+        if weights(layer) and layer.name not in without:
+            yield from zip(old[layer.name], weights(layer), strict=True)
 
 
 def _grid(model, shape, patch_size):

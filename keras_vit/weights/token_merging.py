@@ -5,8 +5,8 @@ import keras
 from keras_vit.layers import PositionEmbedding, TokenMean
 from keras_vit.layers.position_embedding import ADDED
 from keras_vit.model_arguments import check_merging
-from keras_vit.weights.architecture import describe, weights
-from keras_vit.weights.rebuild import rebuilt
+from keras_vit.weights.architecture import describe
+from keras_vit.weights.rebuild import pairs, rebuilt
 
 READ_SIZES = ("TransformerBlock", "AttentionPooling", "TokenMean")
 
@@ -55,9 +55,8 @@ def merge_tokens(model, r):
     if r:
         merging["num_protected"] = told.num_first_tokens + told.num_registers
     new = rebuilt(model, model.input_shape, lambda layers: _write(layers, merging))
-    old = {weight.path: weight for weight in weights(model)}
-    for weight in weights(new):
-        weight.assign(old[weight.path])
+    for old, weight in pairs(model, new):
+        weight.assign(old)
     return new
 
 
