@@ -125,7 +125,10 @@ def rebuilt(model, input_shape, change=None, patch_size=None):
     `change`, if any, is given the configs of its layers to change them.
     """
     config = copy.deepcopy(model.get_config())
-    grid = _grid(model, input_shape, patch_size)
+    if tuple(input_shape) != model.input_shape:
+        for layer in config["layers"]:
+            _take_any_size(layer["config"])
+    grid = _grid(model, config["layers"], input_shape, patch_size)
     for layer in config["layers"]:
         layer.pop("build_config", None)  # holds the shapes of the old input
         if layer["class_name"] == "InputLayer":
@@ -163,13 +166,28 @@ def pairs(model, new, without=()):
             yield from zip(old[layer.name], weights(layer), strict=True)
 
 
-def _grid(model, shape, patch_size):
+def _take_any_size(config):
+    """Lets a model inside a model, by its config, read images of any size."""
+    for layer in config.get("layers", ()):
+        layer.pop("build_config", None)
+        if layer["class_name"] == "InputLayer":
+            batch, *sides, channels = layer["config"]["batch_shape"]
+            free = batch, *(None for _ in sides), channels
+            layer["config"]["batch_shape"] = free
+            if "build_input_shape" in config:  # of a `Sequential`
+                config["build_input_shape"] = free
+        _take_any_size(layer["config"])
+
+
+def _grid(model, configs, shape, patch_size):
     """The rows and columns of patches in images of that shape; `None`: no patches."""
     names = [layer.name for layer in model.layers]
     if "patches" not in names:
         return None
     place = names.index("patches")
-    for layer in model.layers[:place]:
+    for layer, config in zip(model.layers[:place], configs, strict=False):
+        if isinstance(layer, keras.Model):
+            layer = type(layer).from_config(copy.deepcopy(config["config"]))
         if not isinstance(layer, keras.layers.InputLayer):
             shape = layer.compute_output_shape(shape)
     patches = model.layers[place]

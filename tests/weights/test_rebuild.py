@@ -118,6 +118,40 @@ def test_the_baseline_is_resized_too(rng):
     np.testing.assert_array_equal(new(images), features(images))
 
 
+def stem_of_keras(kind, size):
+    """A model that was made for images of one size, with another inside it."""
+    inner = keras.Sequential(
+        [keras.Input((*size, 3)), keras.layers.Conv2D(4, 4, 4, name="conv")],
+        name="inner",
+    )
+    if kind == "sequential":
+        return keras.Sequential([keras.Input((*size, 3)), inner], name="stem")
+    images = keras.Input((*size, 3))
+    return keras.Model(images, keras.layers.ReLU()(inner(images)), name="stem")
+
+
+@pytest.mark.parametrize("kind", ["sequential", "functional"])
+def test_a_hybrid_on_a_model_of_keras_is_resized_as_if_built_so(kind, tmp_path, rng):
+    first, second = (
+        tiny_vit(
+            image_size=size,
+            patch_size=1,
+            stem=stem_of_keras(kind, size),
+            position_embedding="sincos_2d",
+        )
+        for size in ((16, 24), (32, 28))
+    )
+    randomize(first, rng)
+    resized = resize(first, (32, 28))
+    assert resized.get_layer("patch_encoder").grid == (8, 7)
+    second.set_weights(first.get_weights())
+    images = rng.uniform(0, 255, (2, 32, 28, 3)).astype("float32")
+    np.testing.assert_array_equal(resized(images), second(images))
+    resized.save(tmp_path / "a.keras")
+    again = keras.models.load_model(tmp_path / "a.keras")
+    np.testing.assert_array_equal(again(images), second(images))
+
+
 def test_a_mixed_precision_model_keeps_its_policy(rng):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
