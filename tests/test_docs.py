@@ -104,5 +104,5 @@ def test_every_page_has_its_place():
     config = (ROOT / "mkdocs.yml").read_text()
     places = re.findall(r"^ +- .*?([\w/-]+\.md)$", config, re.MULTILINE)
     pages = {one.relative_to(ROOT / "docs").as_posix() for one in PAGES}
-    studies = {one.relative_to(STUDIES) for one in STUDIES.glob("*/README.md")}
-    assert {*places} == pages | {f"studies/{one.as_posix()}" for one in studies}
+    studies = {f"studies/{study.name}/report.md" for study in STUDIES.iterdir()}
+    assert {*places} == pages | studies
