@@ -60,8 +60,8 @@ def taken_over(arrays, image_size, num_heads=None):
             features, as in every published size up to L.
     """
     named = {our_name(path): array for path, array in arrays.items()}
-    kernel = named["patch_encoder/projection/kernel"]  # rows, columns, 3, D
-    query = named["block_00/attention/query/kernel"]  # D, D or D, heads, d
+    kernel = told(named, "patch_encoder/projection/kernel")  # rows, columns, 3, D
+    query = told(named, "block_00/attention/query/kernel")  # D, D or D, heads, d
     widths = {name: len(array) for name, array in named.items() if array.ndim == 1}
     model = keras_vit.ViT(
         image_size=image_size,
@@ -69,16 +69,24 @@ def taken_over(arrays, image_size, num_heads=None):
         num_layers=sum(name.endswith("/attention/query/bias") for name in named),
         num_heads=query.shape[1] if query.ndim == 3 else num_heads or len(query) // 64,
         hidden_dim=kernel.shape[-1],
-        mlp_dim=widths["block_00/mlp/fc1/bias"],
+        mlp_dim=told(widths, "block_00/mlp/fc1/bias"),
         num_classes=widths.get("head/bias"),
         representation_size=widths.get("pre_logits/bias"),
         activation="gelu_erf",  # Keras's own, which both of them take
     )
     for weight in model.weights:
-        weight.assign(named.pop(weight.path).reshape(weight.shape))
+        weight.assign(told(named, weight.path).reshape(weight.shape))
+        del named[weight.path]
     if named:
         raise ValueError(f"No place for {', '.join(named)}: is it a ViT of theirs?")
     return model
+
+
+def told(known, name):
+    """What is known by one of our names."""
+    if name not in known:
+        raise ValueError(f"Nothing stands for {name}: is it a ViT of theirs?")
+    return known[name]
 
 
 def our_name(path):

@@ -36,3 +36,14 @@ def test_weights_that_a_vit_has_no_place_for_are_told(fixtures):
     arrays["vit_encoder/adapter/kernel"] = np.zeros((2, 2))
     with pytest.raises(ValueError, match="No place for vit_encoder/adapter/kernel"):
         take_over.taken_over(arrays, pixels.shape[1:3])
+
+
+def test_weights_that_their_model_lacks_are_told(fixtures):
+    arrays, pixels, _ = theirs(fixtures, "keras_hub")
+    for path in ("vit_patching_and_embedding/class_token", "vit_encoder/ln/gamma"):
+        others = {name: array for name, array in arrays.items() if name != path}
+        assert len(others) < len(arrays)
+        with pytest.raises(ValueError, match="Nothing stands for .*of theirs"):
+            take_over.taken_over(others, pixels.shape[1:3])
+    with pytest.raises(ValueError, match="Nothing stands for patch_encoder/proj"):
+        take_over.taken_over({"dense/kernel": np.zeros((2, 2))}, (32, 32))

@@ -46,8 +46,7 @@ class Summary:
         parameters: of all layers.
         multiply_adds: of all layers.
         activation_bytes: of all layers: what a training step holds of an
-            image when the forward pass is done (patch dropout
-            aside).
+            image when the forward pass is done (patch dropout aside).
         peak_bytes: the most that inference holds of an image at once: what a
             step reads and makes, and what later steps will read.
         uncounted: names of layers whose multiply-adds no rule counts.
