@@ -21,7 +21,9 @@ def resize(model, image_size=None, patch_size=None, method="bilinear"):
     twice the pixels along each side, in patches of twice the side, gives the
     same tokens. Smaller patches are more tokens, which cost time and tell
     more; a short fine-tuning then brings the accuracy back, or more of it.
-    Everything else is copied; the model that is given is left as it is.
+    Everything else is copied; the model that is given is left as it is. Of
+    Keras's own networks, EfficientNet, MobileNet and NASNet pad otherwise for
+    even sides than for odd ones; they keep what was right for the old size.
 
     Args:
         model: a model of this package, also one that was trained and saved.
