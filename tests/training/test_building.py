@@ -78,9 +78,11 @@ def step_of(recipe, model, **options):
     state = TrainingState(
         model, building.build_optimizer(model, recipe, 10), averaged=recipe.ema > 0
     )
+    # What a teacher has labelled is learnt as all labels are.
+    teacher = None if recipe.pseudo_labels == "none" else model
     step = training_step(
         state,
-        building.build_objective(model, recipe),
+        building.build_objective(model, recipe, teacher),
         tf.distribute.get_strategy(),
         global_batch=recipe.batch_size,
         clip_norm=building.clip_of(recipe),
