@@ -83,7 +83,7 @@ def note(model, recipe):
         carry(model, resolve(recipe.evaluation_preprocessing))
 
 
-def prepare(model, recipe):
+def prepare(model, recipe, seed=0):
     """Freezes the layers that a recipe freezes, adapts others, and sets `remat`.
 
     Returns:
@@ -102,7 +102,9 @@ def prepare(model, recipe):
                 layer.remat = True
         if recipe.lora_rank:
             rank, alpha = recipe.lora_rank, recipe.lora_alpha or None
-            adaptation = LowRankAdaptation(model, rank, alpha, recipe.lora_targets)
+            adaptation = LowRankAdaptation(
+                model, rank, alpha, recipe.lora_targets, seed
+            )
             undo.callback(adaptation.merge)
         return undo.pop_all()
 

@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 
 from keras_vit import layers
 from keras_vit.layers.head import heads_of
@@ -40,6 +41,7 @@ class LowRankAdaptation:
         rank: r.
         alpha: of the factor alpha / r; `None`: r, which makes it 1.
         targets: keys of `TARGETS`; the paper's choice by default.
+        seed: of A; the same on one device and on many, whatever has been drawn.
 
     Raises:
         ValueError: for targets that there are not, or twice the same, or a
@@ -56,7 +58,7 @@ class LowRankAdaptation:
     True
     """
 
-    def __init__(self, model, rank, alpha=None, targets=("query", "value")):
+    def __init__(self, model, rank, alpha=None, targets=("query", "value"), seed=0):
         unlike = set(targets)
         if not unlike or unlike - TARGETS.keys() or len(unlike) < len(targets):
             raise ValueError(
@@ -83,8 +85,10 @@ class LowRankAdaptation:
             for weight in block.weights:
                 weight.trainable = False
         self.projections = [TARGETS[t](block) for block in adapted for t in targets]
-        for projection in self.projections:
-            projection.enable_lora(rank, alpha)
+        seeds = np.random.default_rng(seed).integers(2**31, size=len(self.projections))
+        for projection, one in zip(self.projections, seeds.tolist(), strict=True):
+            first = keras.initializers.HeUniform(one)
+            projection.enable_lora(rank, alpha, a_initializer=first)
 
     def merge(self):
         """Adds each product to its kernel, and leaves a plain model.

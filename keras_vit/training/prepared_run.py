@@ -22,7 +22,7 @@ class PreparedRun:
         self.strategy, self.folder, self.seed = strategy, folder, seed
         self.chief = distribution.is_chief(strategy)
         self.parameters = model.count_params()
-        with building.prepare(model, recipe) as undo:
+        with building.prepare(model, recipe, seed) as undo:
             building.check_teacher(recipe, teacher)
             self.trained = building.trained_model(model, recipe)
             self.plan = self._planned(teacher)

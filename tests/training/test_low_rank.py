@@ -182,6 +182,16 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bits(finished, tmp_path):
     assert outcome(train(tmp_path, recipe=RECIPE)) == outcome(finished[0])
 
 
+def test_what_a_begins_with_follows_from_the_seed_alone():
+    found = []
+    for seed in (3, 3, 4):
+        adaptation = LowRankAdaptation(tiny_vit(), rank=2, seed=seed)
+        found.append([one.lora_kernel_a.numpy() for one in adaptation.projections])
+    np.testing.assert_array_equal(found[0], found[1])
+    assert np.abs(np.subtract(found[0], found[2])).min() > 0
+    assert np.abs(np.subtract(found[0][0], found[0][1])).min() > 0
+
+
 def test_a_model_whose_run_was_refused_or_ended_is_plain_and_can_be_trained(tmp_path):
     model = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
     expected = paths(model.weights)
