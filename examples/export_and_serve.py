@@ -65,7 +65,8 @@ def run_litert(path, pixels, class_names):
 
 def main(run="runs/fashion_mnist", picture=None):
     """Exports, asks both, and prints and gives their answers."""
-    model, names = (lambda one: (one.model, one.class_names))(load_classifier(run))
+    classifier = load_classifier(run)
+    model, names = classifier.model, classifier.class_names
     folder = pathlib.Path("savedmodels") / name_of(run)
     lite = folder / f"{folder.name}.tflite"
     for path, format in ((folder, "saved_model"), (lite, "tflite")):

@@ -10,9 +10,9 @@ from markdown_pages import blocks, examples, printed_by
 
 from keras_vit.cli.main import COMMANDS
 from keras_vit.evaluation.measurements import MEASUREMENTS
+from keras_vit.factories import find
 from keras_vit.inspect.looks import LOOKS
 from keras_vit.recipes import RECIPES, get, override
-from keras_vit.variants import VARIANTS
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -20,7 +20,7 @@ WITH_CODE = [page for page in PAGES if any(examples(page))]
 PLACES = "docs|examples|benchmarks|tests|keras_vit|savedmodels"
 FILE = re.compile(rf"`((?:{PLACES})/[\w./-]+)`")
 STUDIES = ROOT / "examples/studies/results"
-IN_A_LINE = re.compile(r"`(keras-vit [\w-]+ --[^`]+)`")
+IN_A_LINE = re.compile(r"`(keras-vit [a-z-]+ --[^`]+)`")
 RECIPE = re.compile(r"`((?:paper|augreg|big_vision)/[\w/]+)`")
 
 
@@ -82,7 +82,7 @@ def test_a_command_line_names_what_there_is(line):
     words = {"evaluate": [*MEASUREMENTS, "all"], "inspect": [*LOOKS, "all"]}
     assert {*(values["what"].value or [])} <= {*words[name]} if name in words else True
     model = values["model"].value if "model" in values else None
-    assert model is None or "/" in model or model in VARIANTS
+    assert model is None or "/" in model or find(model)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
@@ -104,5 +104,5 @@ def test_every_page_has_its_place():
     config = (ROOT / "mkdocs.yml").read_text()
     places = re.findall(r"^ +- .*?([\w/-]+\.md)$", config, re.MULTILINE)
     pages = {one.relative_to(ROOT / "docs").as_posix() for one in PAGES}
-    studies = {one.relative_to(STUDIES) for one in STUDIES.glob("*/README.md")}
-    assert {*places} == pages | {f"studies/{one.as_posix()}" for one in studies}
+    studies = {f"studies/{study.name}/report.md" for study in STUDIES.iterdir()}
+    assert {*places} == pages | studies

@@ -26,8 +26,9 @@ _COMMENT = re.compile(rf"^<!-- ({'|'.join(MADE)}) (\S+) -->$", re.MULTILINE)
 def on_files(files, config):
     """Adds pictures that lie elsewhere in the repository, and what studies found."""
     elsewhere = {name: ROOT / path for name, path in PICTURES.items()}
-    for path in [*STUDIES.glob("*/README.md"), *STUDIES.glob("*/figure.png")]:
-        elsewhere[f"studies/{path.relative_to(STUDIES).as_posix()}"] = path
+    for study in STUDIES.iterdir():
+        elsewhere[f"studies/{study.name}/report.md"] = study / "README.md"
+        elsewhere[f"studies/{study.name}/figure.png"] = study / "figure.png"
     for name, path in elsewhere.items():
         files.append(File.generated(config, name, abs_src_path=str(path)))
     return files
