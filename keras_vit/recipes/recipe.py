@@ -71,7 +71,8 @@ class Recipe:
             divided by base_lr, as in big_vision.
         layer_decay: the learning rate's factor from a block to the one below.
         rate_factors: of certain weights, by pattern: `{"head/*": 10}`.
-        freeze: patterns of the names of layers that stay as they are.
+        freeze: patterns of the names of layers that stay as they are, in this
+            run.
         lora_rank: the rank of what is learnt beside the frozen kernels of
             blocks, together with the head (LoRA, arXiv:2106.09685); the run
             leaves a plain model with the sum of both. 0: kernels are learnt.

@@ -20,6 +20,7 @@ from keras_vit.training.masked_patches import MaskedPatchPrediction
 from keras_vit.training.objectives import distilled, masked, supervised
 from keras_vit.training.optimizers import SGD, Adam, Optimizer, rate_factors
 from keras_vit.training.schedules import LearningRate
+from keras_vit.training.trainability import restorer
 from keras_vit.weights import replace_head
 
 # Arguments of a ViT's factory that are settings of a recipe by themselves.
@@ -82,18 +83,35 @@ def note(model, recipe):
         carry(model, resolve(recipe.evaluation_preprocessing))
 
 
-def prepare(model, recipe):
+def prepare(model, recipe, seed=0):
     """Freezes the layers that a recipe freezes, adapts others, and sets `remat`.
 
     Returns:
-        A `LowRankAdaptation`, to be merged when the model is trained; `None`
-        where the recipe has none.
+        A `contextlib.ExitStack`, to be closed when the model is trained:
+        which merges what was adapted, and has no layer stay frozen.
 
     Raises:
         ValueError: if a pattern matches no layer, or nothing is left to train.
+            The model is then as it was.
     """
+    with contextlib.ExitStack() as undo:
+        undo.callback(restorer(model))
+        _freeze(model, recipe.freeze)
+        for layer in model.layers:
+            if recipe.remat and hasattr(layer, "remat"):
+                layer.remat = True
+        if recipe.lora_rank:
+            rank, alpha = recipe.lora_rank, recipe.lora_alpha or None
+            adaptation = LowRankAdaptation(
+                model, rank, alpha, recipe.lora_targets, seed
+            )
+            undo.callback(adaptation.merge)
+        return undo.pop_all()
+
+
+def _freeze(model, patterns):
     names = [layer.name for layer in model.layers]
-    for pattern in recipe.freeze:
+    for pattern in patterns:
         matching = fnmatch.filter(names, pattern)
         if not matching:
             raise ValueError(
@@ -104,13 +122,6 @@ def prepare(model, recipe):
             model.get_layer(name).trainable = False
     if not model.trainable_variables:
         raise ValueError("freeze leaves nothing to be trained.")
-    for layer in model.layers:
-        if recipe.remat and hasattr(layer, "remat"):
-            layer.remat = True
-    if not recipe.lora_rank:
-        return None
-    alpha = recipe.lora_alpha or None
-    return LowRankAdaptation(model, recipe.lora_rank, alpha, recipe.lora_targets)
 
 
 def build_optimizer(model, recipe, total_steps):

@@ -4,8 +4,10 @@ import contextlib
 import os
 import signal
 import threading
+import time
 
 HEARD = (signal.SIGINT, signal.SIGTERM)
+TOGETHER = 1.0  # seconds: `timeout` asks a process, and its group, which it is in
 PREEMPTED = 42  # the exit status after SIGTERM: start the same command again
 
 
@@ -13,10 +15,27 @@ class Interruption:
     """Whether a signal has come, and what follows from it."""
 
     def __init__(self):
-        self.signal = None
+        self.signal, self._at_once = None, False
 
     def __bool__(self):
         return self.signal is not None
+
+    def note(self, number):
+        """Takes a signal: the first is heeded."""
+        self.signal = self.signal or number
+        if self._at_once:
+            self.end()
+
+    @contextlib.contextmanager
+    def at_once(self):
+        """Ends the program when a signal comes meanwhile: nothing is to be kept."""
+        if self:
+            self.end()
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
 
     def end(self):
         """Ends the program as the signal asks.
@@ -34,8 +53,9 @@ class Interruption:
 def heard():
     """Yields an `Interruption` that hears SIGTERM and Ctrl-C meanwhile.
 
-    The first is noted, a second ends the process at once. Outside of the main
-    thread Python hears no signals, and nothing is noted.
+    The first is noted, a second ends the process at once, unless it comes
+    together with the first. Outside of the main thread Python hears no
+    signals, and nothing is noted.
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
@@ -43,7 +63,7 @@ def heard():
         return
 
     def note(number, frame):
-        interruption.signal = interruption.signal or number
+        interruption.note(number)
 
     before = {one: signal.signal(one, note) for one in HEARD}
     with _second_ends_at_once():
@@ -73,9 +93,11 @@ def _second_ends_at_once():
 
 
 def _count(reader):
-    seen = 0
+    first = None
     while number := os.read(reader, 1):
-        seen += number[0] in HEARD
-        if seen == 2:
+        if number[0] not in HEARD:
+            continue
+        first = first or time.monotonic()
+        if time.monotonic() - first > TOGETHER:
             os._exit(128 + number[0])
     os.close(reader)

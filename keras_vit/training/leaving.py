@@ -21,7 +21,8 @@ def leave(run, model, evaluation, history, heard, exports):
     """Leaves model, evaluation, figures, sample images and the export.
 
     Of a model that has learnt no labels, and so is no classifier, the model,
-    the evaluation and the figure.
+    the evaluation and the figure. A finished run is left as it is, unless it
+    was not exported and now is to be.
 
     Args:
         run: a `PreparedRun` that has taken its steps.
@@ -35,8 +36,9 @@ def leave(run, model, evaluation, history, heard, exports):
         The folder of the SavedModel as text; `None` where there is none.
     """
     folder, path = run.folder, run.folder.path
-    finished = folder.finished()
-    if finished is None and run.chief:
+    finished, to_export = folder.finished(), exports and run.learns_labels()
+    lacking = finished is None or (to_export and finished["saved_model"] is None)
+    if lacking and run.chief:
         names = run.dataset.class_names if run.learns_labels() else None
         save_model(model, path / "model.keras", names)
         saved_model = None
@@ -44,7 +46,7 @@ def leave(run, model, evaluation, history, heard, exports):
             figures.write(
                 figures.learning_curves(history), path / "learning_curves.png"
             )
-        if exports and run.learns_labels():
+        if to_export:
             write_report(evaluation, names, path)
             saved_model = str(_leave_export(run, model, heard))
         else:

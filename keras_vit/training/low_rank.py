@@ -3,9 +3,11 @@
 import math
 
 import keras
+import numpy as np
 
 from keras_vit import layers
 from keras_vit.layers.head import heads_of
+from keras_vit.training.trainability import restorer
 
 TARGETS = {  # a word of a recipe: the projection of a block
     "query": lambda block: block.attention.query,
@@ -39,9 +41,11 @@ class LowRankAdaptation:
         rank: r.
         alpha: of the factor alpha / r; `None`: r, which makes it 1.
         targets: keys of `TARGETS`; the paper's choice by default.
+        seed: of A; the same on one device and on many, whatever has been drawn.
 
     Raises:
-        ValueError: for targets that there are not, or a model without blocks.
+        ValueError: for targets that there are not, or twice the same, or a
+            model without blocks.
 
     Example:
 
@@ -54,12 +58,12 @@ class LowRankAdaptation:
     True
     """
 
-    def __init__(self, model, rank, alpha=None, targets=("query", "value")):
-        unknown = [target for target in targets if target not in TARGETS]
-        if unknown or not targets:
+    def __init__(self, model, rank, alpha=None, targets=("query", "value"), seed=0):
+        unlike = set(targets)
+        if not unlike or unlike - TARGETS.keys() or len(unlike) < len(targets):
             raise ValueError(
-                f"lora_targets must be some of {', '.join(TARGETS)}. "
-                f"Received: {', '.join(unknown) or 'none'}"
+                f"lora_targets must be some of {', '.join(TARGETS)}, each once. "
+                f"Received: {', '.join(targets) or 'none'}"
             )
         parts = list(_parts(model))
         blocks = [p for p in parts if isinstance(p, layers.TransformerBlock)]
@@ -73,17 +77,18 @@ class LowRankAdaptation:
                 f"Received: {model.name!r}"
             )
         heads = heads_of(model) or [p for p in parts if p.weights][-1:]
-        self._frozen = [p for p in parts if p not in heads and p not in blocks]
-        self._were = [part.trainable for part in self._frozen]
-        weights = [weight for block in adapted for weight in block.weights]
-        self._flags = [(weight, weight.trainable) for weight in weights]
-        for part in self._frozen:  # which also stops statistics of batches
-            part.trainable = False
-        for weight in weights:
-            weight.trainable = False
+        self._restore = restorer(model)
+        for part in parts:
+            if part not in heads and part not in blocks:
+                part.trainable = False  # which also stops statistics of batches
+        for block in adapted:
+            for weight in block.weights:
+                weight.trainable = False
         self.projections = [TARGETS[t](block) for block in adapted for t in targets]
-        for projection in self.projections:
-            projection.enable_lora(rank, alpha)
+        seeds = np.random.default_rng(seed).integers(2**31, size=len(self.projections))
+        for projection, one in zip(self.projections, seeds.tolist(), strict=True):
+            first = keras.initializers.HeUniform(one)
+            projection.enable_lora(rank, alpha, a_initializer=first)
 
     def merge(self):
         """Adds each product to its kernel, and leaves a plain model.
@@ -104,10 +109,7 @@ class LowRankAdaptation:
             projection._untrack_variable(a)
             projection._untrack_variable(b)
             projection.lora_kernel_a = projection.lora_kernel_b = None
-        for part, trainable in zip(self._frozen, self._were, strict=True):
-            part.trainable = trainable
-        for weight, trainable in self._flags:
-            weight.trainable = trainable
+        self._restore()
 
 
 def num_trained(model):

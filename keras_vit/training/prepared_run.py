@@ -22,35 +22,45 @@ class PreparedRun:
         self.strategy, self.folder, self.seed = strategy, folder, seed
         self.chief = distribution.is_chief(strategy)
         self.parameters = model.count_params()
-        self.adaptation = building.prepare(model, recipe)
-        building.check_teacher(recipe, teacher)
+        with building.prepare(model, recipe, seed) as undo:
+            building.check_teacher(recipe, teacher)
+            self.trained = building.trained_model(model, recipe)
+            self.plan = self._planned(teacher)
+            self.augmentation = building.augmentation_of(recipe)
+            self._build_step(teacher, jit_compile)
+            self._undo = undo.pop_all()  # from now on `run` closes it
+
+    def _planned(self, teacher):
+        """Settles what is learnt, and gives how long and how it is looked at."""
+        recipe, model = self.recipe, self.model
+        eval_split = self.dataset.part(recipe.eval_split)  # refused before labelling
         self.train_split, self.pseudo_labels = self._what_is_learnt(teacher)
-        count = len(self.train_split)
-        self.trained = building.trained_model(model, recipe)
-        self.plan = Plan(
+        count, replicas = len(self.train_split), self.strategy.num_replicas_in_sync
+        # As all of this, refuses what does not fit.
+        check_batch_size(self.train_split, recipe.batch_size, replicas, recipe.repeats)
+        return Plan(
             total_steps=recipe.total_steps(count),
             lap_steps=recipe.evaluation_interval(count),
             checkpoint_steps=recipe.checkpoint_every or recipe.total_steps(count),
             steps_per_epoch=max(count // recipe.batch_size, 1),
             batch_size=recipe.batch_size,
-            eval_split=dataset.part(recipe.eval_split),
+            eval_split=eval_split,
             eval_name=recipe.eval_split,
-            examination=building.build_examination(self.trained, model, recipe, seed),
+            examination=building.build_examination(
+                self.trained, model, recipe, self.seed
+            ),
         )
-        # As all of this, refuses what does not fit.
-        replicas = strategy.num_replicas_in_sync
-        check_batch_size(self.train_split, recipe.batch_size, replicas, recipe.repeats)
-        self.augmentation = building.augmentation_of(recipe)
-        optimizer = building.build_optimizer(
-            self.trained, recipe, self.plan.total_steps
-        )
+
+    def _build_step(self, teacher, jit_compile):
+        recipe, steps = self.recipe, self.plan.total_steps
+        optimizer = building.build_optimizer(self.trained, recipe, steps)
         self.state = TrainingState(self.trained, optimizer, averaged=recipe.ema > 0)
         self.step = training_step(
             self.state,
             building.build_objective(self.trained, recipe, teacher),
-            strategy,
+            self.strategy,
             global_batch=recipe.batch_size,
-            seed=seed,
+            seed=self.seed,
             clip_norm=building.clip_of(recipe),
             micro_batches=recipe.micro_batches,
             ema=recipe.ema,
@@ -64,12 +74,11 @@ class PreparedRun:
             _check_loss(split, recipe.loss)
         if recipe.pseudo_labels == "none":
             return split, None
-        told = labels_of_run(
-            *(recipe, self.dataset, teacher, self.strategy, self.folder),
-            seed=self.seed,
-            tell=tell,
-        )
         unlabelled = self.dataset.part(recipe.unlabelled_split)
+        told = labels_of_run(
+            *(recipe, unlabelled, self.dataset.num_classes),
+            *(teacher, self.strategy, self.folder, self.seed, tell),
+        )
         return told.joined(split, unlabelled), told
 
     def learns_labels(self):
@@ -93,7 +102,14 @@ class PreparedRun:
         )
 
     def run(self, callbacks, heard, objects):
-        """Takes the steps that are left; gives the last evaluation and the history."""
+        """Takes the steps that are left; gives the last evaluation and the history.
+
+        However that ends, the model is plain again.
+        """
+        with self._undo:
+            return self._run(callbacks, heard, objects)
+
+    def _run(self, callbacks, heard, objects):
         journal = self._restore()
         if self.chief:
             self.folder.clear_scratch()
@@ -107,7 +123,8 @@ class PreparedRun:
                 self._counted(),
             )
             if self.pseudo_labels is not None:
-                write(self.pseudo_labels, self.folder)
+                unlabelled = self.dataset.part(self.recipe.unlabelled_split)
+                write(self.pseudo_labels, unlabelled, self.folder)
         loop = Loop(
             self.plan,
             self.state,
@@ -121,8 +138,6 @@ class PreparedRun:
         )
         evaluation = loop.run()
         self.state.swap_average()  # the average is what is kept, if there is one
-        if self.adaptation:
-            self.adaptation.merge()
         return evaluation, journal.history
 
     def _counted(self):
@@ -131,7 +146,7 @@ class PreparedRun:
         Tells it where those are few.
         """
         trained = num_trained(self.model)
-        if self.recipe.freeze or self.adaptation:
+        if self.recipe.freeze or self.recipe.lora_rank:
             tell(f"Trains {trained:,} numbers; the model has {self.parameters:,}.")
         return {"parameters": self.parameters, "trained": trained}
 

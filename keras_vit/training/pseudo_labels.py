@@ -5,6 +5,7 @@ are; a student learns what it said of them, and labels, from images changed at
 random and through dropout and stochastic depth.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from keras_vit.data.joined import Joined
 from keras_vit.distribution import num_workers
 from keras_vit.evaluation.answers import answers_of, one_hot
 from keras_vit.files import written_whole
+from keras_vit.layers.head import probabilities_of
 
 FILE = "pseudo_labels.npz"  # in a run's folder
 
@@ -91,12 +93,13 @@ def pseudo_labels(probabilities, kind, least_confidence, per_class, seed):
     return PseudoLabels(indices, told.astype(np.float32))
 
 
-def labels_of_run(recipe, dataset, teacher, strategy, folder, seed, tell):
+def labels_of_run(recipe, split, num_classes, teacher, strategy, folder, seed, tell):
     """Gives the pseudo labels of a run: those in its folder, or new ones.
 
     Args:
         recipe: with `pseudo_labels` set.
-        dataset: that is learnt from.
+        split: the images without labels.
+        num_classes: that are learnt.
         teacher: a Keras model from pixels to logits of the same classes.
         strategy: whose replicas share the work.
         folder: of the run.
@@ -108,19 +111,24 @@ def labels_of_run(recipe, dataset, teacher, strategy, folder, seed, tell):
     """
     if num_workers(strategy) > 1:
         raise ValueError("Pseudo labels are made by one worker. Received: several")
-    if teacher.output_shape[-1] != dataset.num_classes:
+    if teacher.output_shape[-1] != num_classes:
         raise ValueError(
             "Student and teacher must have the same classes. Received: a teacher of "
-            f"{teacher.output_shape[-1]} and data of {dataset.num_classes}"
+            f"{teacher.output_shape[-1]} and data of {num_classes}"
+        )
+    if probabilities_of(teacher) != "softmax":
+        raise ValueError(
+            "A teacher's probabilities must tell one class an image. Expected one "
+            "trained with loss=softmax. Received: one that judges each class by itself"
         )
     path = folder.path / FILE
-    if path.is_file():
+    if _are_of(split, path):
         with np.load(path, allow_pickle=False) as stored:
             return PseudoLabels(stored["indices"], stored["labels"])
-    split = dataset.part(recipe.unlabelled_split)
     answers = answers_of(teacher, split, strategy=strategy)
     told = pseudo_labels(
-        answers.probabilities(),
+        # Rows of zeros and a one would have it judge each class by itself.
+        dataclasses.replace(answers, loss="softmax").probabilities(),
         recipe.pseudo_labels,
         recipe.least_confidence,
         recipe.pseudo_per_class,
@@ -130,13 +138,29 @@ def labels_of_run(recipe, dataset, teacher, strategy, folder, seed, tell):
     return told
 
 
-def write(labels, folder):
-    """Leaves pseudo labels in a run's folder, from where it goes on with them."""
+def write(labels, split, folder):
+    """Leaves pseudo labels in a run's folder, from where it goes on with them.
+
+    With what tells whether they are those of the split another time.
+    """
     path = folder.path / FILE
-    if path.is_file():
+    if _are_of(split, path):
         return
     with written_whole(path) as scratch, open(scratch, "wb") as file:
-        np.savez(file, indices=labels.indices, labels=labels.labels)
+        np.savez(
+            file,
+            indices=labels.indices,
+            labels=labels.labels,
+            images=split.fingerprint(),
+        )
+
+
+def _are_of(split, path):
+    """Whether pseudo labels of these images lie in a file."""
+    if not path.is_file():
+        return False
+    with np.load(path, allow_pickle=False) as stored:
+        return str(stored["images"]) == split.fingerprint()
 
 
 def _told_of(told, count, recipe):

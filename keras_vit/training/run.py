@@ -115,7 +115,8 @@ def train(
         FloatingPointError: if a loss or gradient is not finite. The last
             checkpoint is from before.
         SystemExit: with status 42 after SIGTERM, when a checkpoint has been
-            written. Ctrl-C does the same and raises KeyboardInterrupt.
+            written, or before the first step. Ctrl-C does the same and raises
+            KeyboardInterrupt.
 
     Example:
 
@@ -148,7 +149,9 @@ def train(
             exif_orientation=exif_orientation,
         )
     with interruption.heard() as heard:
-        with strategy.scope():
+        alone = distribution.num_workers(strategy) == 1  # else all end in one step
+        nothing_yet = heard.at_once() if alone else contextlib.nullcontext()
+        with nothing_yet, strategy.scope():
             training = PreparedRun(
                 recipe,
                 model_in_scope(given.model, recipe, dataset, strategy),

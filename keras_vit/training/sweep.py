@@ -52,14 +52,21 @@ def dev_splits(dev, name, recipe):
     """What the sweep learns from and what it is judged by, as `transfer` describes.
 
     Raises:
-        ValueError: for a `dev` that is no share, or one of what is a share.
+        ValueError: for a `dev` that is no share, one of what is a share, or what
+            the runs are judged by.
     """
-    tried = recipes.RECIPES.get(f"{name}_dev")
-    if dev is None and tried and tried.dataset == recipe.dataset:
-        return tried.train_split, tried.eval_split
-    if dev is None and recipe.dataset.startswith(PREFIX):
-        return VTAB_DEV
-    dev, split = dev or DEV_SHARE, recipe.train_split
+    split, tried = recipe.train_split, recipes.RECIPES.get(f"{name}_dev")
+    if dev is None and split == "train":
+        if tried and tried.dataset == recipe.dataset:
+            return tried.train_split, tried.eval_split
+        if recipe.dataset.startswith(PREFIX):
+            return VTAB_DEV
+    dev = dev or DEV_SHARE
+    if dev == recipe.eval_split:
+        raise ValueError(
+            "What judges the rates must not judge the runs too. "
+            f"Received: dev={dev!r} and eval_split={recipe.eval_split!r}"
+        )
     if dev == "validation":
         return split, dev
     share = re.fullmatch(r"([1-9]\d?)%", dev)

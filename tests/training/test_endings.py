@@ -104,6 +104,19 @@ def test_sigterm_writes_a_checkpoint_and_the_run_goes_on(
     assert not list((tmp_path / "run").glob(".*"))
 
 
+def test_signals_that_come_together_are_one(tmp_path):
+    """As from `timeout`, which asks the process and then its whole group."""
+
+    def ask_twice():
+        ask_to_end()
+        time.sleep(0.2)  # so that each is heard by itself
+        ask_to_end()
+
+    with pytest.raises(SystemExit):
+        train(tmp_path, [At("on_train_batch_end", 4, ask_twice)])
+    assert checkpoints.Checkpoints(tmp_path / "run" / "checkpoints").newest()[0] == 4
+
+
 def test_sigterm_during_a_save_lets_it_end(tmp_path, unbroken, monkeypatch):
     write, names = checkpoints._write, []
 
@@ -393,6 +406,7 @@ class Held(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         if batch == 2:
             os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1.5)
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(3600)
 

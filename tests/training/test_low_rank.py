@@ -79,7 +79,7 @@ def test_the_model_is_that_of_w_plus_ab_before_and_after_merging(targets, rng):
 def test_the_factors_of_queries_and_values_and_the_heads_are_trained(rng):
     model = tiny_vit(distillation=True, drop_path_rate=0.1)
     recipe = small_recipe(lora_rank=4, rate_factors={"*lora_kernel_b": 16.0})
-    adaptation = building.prepare(model, recipe)
+    undo = building.prepare(model, recipe)
     of_blocks = {
         f"block_0{block}/attention/{name}/lora_kernel_{factor}"
         for block in range(2)
@@ -95,7 +95,7 @@ def test_the_factors_of_queries_and_values_and_the_heads_are_trained(rng):
     sizes = [np.size(slot) for slots in optimizer.slots.values() for slot in slots]
     assert sum(sizes) == 2 * expected  # Adam's two moments
     assert optimizer.rate_factors["block_00/attention/query/lora_kernel_b"] == 16
-    adaptation.merge()
+    undo.close()
     assert num_trained(model) == num_trained(tiny_vit(distillation=True))
 
 
@@ -149,7 +149,9 @@ def test_what_is_left_is_plain_and_its_kernels_are_w_plus_ab(finished, rng):
             moved += 1
         np.testing.assert_allclose(weight, expected, atol=1e-6, err_msg=path)
     assert moved == 3
-    assert num_trained(run.model) == run.model.count_params() - 2 * 16  # norm's
+    assert num_trained(run.model) == run.model.count_params()  # of norm's, too
+    left = load_classifier(folder).model
+    assert num_trained(left) == left.count_params()
     config = json.loads((folder / "config.json").read_text())
     factors = 2 * 3 * (16 + 16) + 3 * (16 + 32)
     assert config["model"]["trained"] == factors + 16 * 2 + 2
@@ -178,6 +180,42 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bits(finished, tmp_path):
     with pytest.raises(SystemExit):
         train(tmp_path, [At("on_train_batch_end", 5, ask_to_end)], recipe=RECIPE)
     assert outcome(train(tmp_path, recipe=RECIPE)) == outcome(finished[0])
+
+
+def test_what_a_begins_with_follows_from_the_seed_alone():
+    found = []
+    for seed in (3, 3, 4):
+        adaptation = LowRankAdaptation(tiny_vit(), rank=2, seed=seed)
+        found.append([one.lora_kernel_a.numpy() for one in adaptation.projections])
+    np.testing.assert_array_equal(found[0], found[1])
+    assert np.abs(np.subtract(found[0], found[2])).min() > 0
+    assert np.abs(np.subtract(found[0][0], found[0][1])).min() > 0
+
+
+def test_a_model_whose_run_was_refused_or_ended_is_plain_and_can_be_trained(tmp_path):
+    model = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
+    expected = paths(model.weights)
+    settings = {"model": model, "lora_rank": 2, "recipe": small_recipe(epochs=1)}
+    with pytest.raises(ValueError, match="batch_size must lie between"):
+        train(tmp_path, batch_size=99, freeze=("norm",), **settings)
+    assert paths(model.trainable_weights) == expected
+    with pytest.raises(SystemExit):
+        train(tmp_path, [At("on_train_batch_end", 2, ask_to_end)], **settings)
+    assert paths(model.trainable_weights) == expected
+    assert train(tmp_path, **settings).history[-1]["steps"] == 5
+
+
+def test_layers_in_layers_are_trained_again_as_they_were():
+    model = tiny_vit()
+    model.get_layer("block_00").mlp.trainable = False
+    model.get_layer("patch_encoder").weights[0].trainable = False
+    before = paths(model.trainable_weights)
+    with building.prepare(model, small_recipe(freeze=("block_0*", "patch_*"))):
+        assert {path.split("/")[0] for path in paths(model.trainable_weights)} == {
+            "norm",
+            "head",
+        }
+    assert paths(model.trainable_weights) == before
 
 
 def test_a_users_own_model_trains_its_last_layer(rng):
@@ -226,10 +264,12 @@ def test_mixed_precision_merges_in_float32(rng):
 
 
 def test_what_cannot_be_adapted_is_refused():
-    with pytest.raises(ValueError, match="some of query, key.*Received: head"):
+    with pytest.raises(ValueError, match="some of query, key.*Received: query, head"):
         LowRankAdaptation(tiny_vit(), 2, targets=("query", "head"))
     with pytest.raises(ValueError, match="some of query, key.*Received: none"):
         LowRankAdaptation(tiny_vit(), 2, targets=())
+    with pytest.raises(ValueError, match="each once.*Received: query, query"):
+        LowRankAdaptation(tiny_vit(), 2, targets=("query", "query"))
     with pytest.raises(ValueError, match="needs a model with layers.TransformerBlock"):
         LowRankAdaptation(ResNet((1,), 0.5, 2, 32), 2)
     with pytest.raises(ValueError, match="lora_alpha goes with lora_rank"):

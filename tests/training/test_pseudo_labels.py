@@ -12,10 +12,16 @@ from keras_vit.data import Dataset, Split
 from keras_vit.data.joined import Joined
 from keras_vit.data.pipeline import examples_of_step, training_batches
 from keras_vit.model import head
-from keras_vit.model_files import save_model
+from keras_vit.model_files import load_classifier, save_model
 from keras_vit.training import building
-from keras_vit.training.pseudo_labels import pseudo_labels
-from training.test_endings import At, outcome, train
+from keras_vit.training.folder import RunFolder
+from keras_vit.training.pseudo_labels import (
+    PseudoLabels,
+    labels_of_run,
+    pseudo_labels,
+    write,
+)
+from training.test_endings import At, ask_to_end, outcome, train
 from training.test_run import small_dataset, small_recipe
 
 NOISY = small_recipe(
@@ -144,6 +150,47 @@ def test_a_run_that_goes_on_reads_the_labels_that_it_made(
     assert outcome(train(tmp_path, recipe=NOISY, teacher=teacher)) == outcome(unbroken)
 
 
+def test_a_signal_while_the_teacher_labels_ends_the_run_at_once(
+    tmp_path, teacher, monkeypatch
+):
+    def labels(*_, **__):
+        ask_to_end()
+        pytest.fail("The program goes on.")
+
+    monkeypatch.setattr("keras_vit.training.pseudo_labels.answers_of", labels)
+    with pytest.raises(SystemExit) as end:
+        train(tmp_path, recipe=NOISY, teacher=teacher)
+    assert end.value.code == 42
+    assert not (tmp_path / "run").exists()
+
+
+def test_labels_of_other_images_are_made_anew(tmp_path, teacher, unbroken):
+    folder, split = RunFolder(tmp_path), small_dataset().part("train[40%:]")
+    stored = np.load(unbroken.folder / "pseudo_labels.npz")
+    made = PseudoLabels(stored["indices"], stored["labels"])
+    write(made, split, folder)
+    given = (2, load_classifier(teacher).model, "one", folder, 0, print)
+    same = labels_of_run(NOISY, split, *given)
+    np.testing.assert_array_equal(same.indices, made.indices)
+    fewer = split.subset(np.arange(6))
+    told = labels_of_run(NOISY, fewer, *given)
+    assert told.indices.max() < 6
+    write(told, fewer, folder)
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "pseudo_labels.npz")["indices"], told.indices
+    )
+
+
+def test_rows_of_zeros_and_a_one_are_not_judged_class_by_class(tmp_path, teacher):
+    split = small_dataset().part("train[40%:]")
+    several = Split(split.images, np.eye(2, dtype=np.int64)[split.labels])
+    given = (2, load_classifier(teacher).model, "one", RunFolder(tmp_path), 0, print)
+    np.testing.assert_array_equal(
+        labels_of_run(NOISY, several, *given).labels,
+        labels_of_run(NOISY, split, *given).labels,
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -170,6 +217,10 @@ def test_a_teacher_that_is_missing_or_of_other_classes_is_refused(tmp_path, teac
         keras_vit.train(NOISY, dataset=others, teacher=teacher, folder=tmp_path / "run")
     with pytest.raises(ValueError, match="a teacher of 5 and data of 2"):
         train(tmp_path, recipe=NOISY, teacher=tiny_vit())
+    of_several = load_classifier(teacher).model
+    of_several.get_layer("head").probabilities = "sigmoid"
+    with pytest.raises(ValueError, match="trained with loss=softmax"):
+        train(tmp_path, recipe=NOISY, teacher=of_several)
 
 
 def test_the_recipe_of_a_noisy_student_has_the_labels_of_its_teacher_alone():

@@ -145,6 +145,18 @@ def test_on_other_data_a_tenth_is_left_out_and_rates_lie_around_the_recipes_own(
     assert sweep.dev_splits(None, "paper/finetune_cifar10", other) == expected
 
 
+def test_a_share_of_the_training_split_is_not_swept_on_the_whole():
+    for name, dataset in [
+        ("paper/finetune_cifar10", "cifar10"),
+        ("paper/finetune_vtab", "vtab/dtd"),
+    ]:
+        recipe = dataclasses.replace(
+            recipes.get(name), dataset=dataset, train_split="train[:500]"
+        )
+        with pytest.raises(ValueError, match="share of a whole training split"):
+            sweep.dev_splits(None, name, recipe)
+
+
 def test_vtab_has_one_rate_and_its_200_images_are_what_is_left_out():
     recipe = dataclasses.replace(recipes.get("paper/finetune_vtab"), dataset="vtab/dtd")
     assert sweep.checked_rates(None, "paper/finetune_vtab", recipe) == (0.01,)
@@ -235,6 +247,7 @@ def test_all_that_is_not_prepared_is_named_at_once(small_task):
         ({"rates": []}, "one or several unlike learning rates above 0. Received: none"),
         ({"rates": [0.1, 0.0]}, "unlike learning rates above 0. Received: 0.1, 0"),
         ({"rates": [0.1, 0.1]}, "unlike learning rates"),
+        ({"dev": "validation", "eval_split": "validation"}, "not judge the runs too"),
         ({"seeds": 0}, "seeds must be at least 1. Received: seeds=0"),
         ({"dev": "100%"}, "dev must be a share of a whole training split"),
         ({"train_split": "train[:50%]"}, "share of a whole.*train_split='train.:50%"),

@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import pathlib
 from unittest import mock
 
 import pytest
 
+import keras_vit
 from keras_vit.inspect import summary
 from keras_vit.model_files import load_classifier
 from keras_vit.training import Trial, run_trials, trials
+from training.test_endings import EXPORT
 from training.test_run import small_dataset, small_recipe
 
 RECIPE = small_recipe(epochs=2)
@@ -62,6 +65,19 @@ def test_a_trial_leaves_no_export(compared):
     assert "images" not in left
     finished = json.loads((folder / "first" / "finished.json").read_text())
     assert finished == {"saved_model": None, "steps": 10}
+
+
+def test_what_was_not_exported_is_when_it_is_asked_for(compared, monkeypatch):
+    folder, *_ = compared
+    given = {"dataset": DATA, "folder": folder / "second", "seed": 1}
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(EXPORT, lambda *given, **options: "savedmodels/second/1")
+    run = keras_vit.train(RECIPE, **given)
+    assert run.saved_model == pathlib.Path("savedmodels/second/1")
+    assert (folder / "second" / "learning_curves.png").is_file()
+    monkeypatch.setattr(EXPORT, None)  # once
+    assert keras_vit.train(RECIPE, **given).saved_model == run.saved_model
+    assert keras_vit.train(RECIPE, export=False, **given).saved_model
 
 
 def test_seeds_give_other_models_and_a_beginning_is_taken(compared):
