@@ -53,7 +53,8 @@ class Oracle:
             x = self.norm(f"{block}/norm1", z)
             y, a = self.attend(f"{block}/attention", x, sizes=sizes)
             z = z + y * self.weights.get(f"{block}/scale1/gamma", 1)
-            z, sizes = self.merged(f"{block}/attention", x, z, sizes)
+            if self.merging:
+                z, sizes = self.merged(f"{block}/attention", x, z, sizes)
             y = self.mlp(f"{block}/mlp", self.norm(f"{block}/norm2", z))
             z = z + y * self.weights.get(f"{block}/scale2/gamma", 1)
             attention.append(a)

@@ -87,7 +87,7 @@ class Corrupted(Oracle):
             y, self.chosen = corrupt(y, self.mask, self.draws)
         return y
 
-    def pool(self, z):
+    def pool(self, z, sizes):
         return z
 
 
