@@ -65,6 +65,37 @@ def test_fine_tuning_is_that_of_the_paper(name, steps, dev):
     assert tried.eval_split == f"train[{dev}%:]"
 
 
+# Table 3 of the ViT paper, and its sections 4.1 and B.1.
+@pytest.mark.parametrize(
+    ("source", "models", "epochs", "rate", "decay", "weight_decay", "dropout"),
+    [
+        ("jft", "vit_b32 vit_b16", 7, 8e-4, "linear", 0.1, 0.0),
+        ("jft", "vit_l32", 7, 6e-4, "linear", 0.1, 0.0),
+        ("jft", "vit_l16", 14, 4e-4, "linear", 0.1, 0.0),
+        ("jft", "vit_h14", 14, 3e-4, "linear", 0.1, 0.0),
+        ("jft", "r50_vit_b32 r50_vit_b16", 7, 8e-4, "linear", 0.1, 0.0),
+        ("jft", "r50_vit_l32", 7, 2e-4, "linear", 0.1, 0.0),
+        ("jft", "r50_vit_l16", 7, 4e-4, "linear", 0.1, 0.0),
+        ("imagenet21k", "vit_b32 vit_b16", 90, 1e-3, "linear", 0.03, 0.1),
+        ("imagenet21k", "vit_l32 vit_l16", 90, 1e-3, "linear", 0.03, 0.1),
+        ("imagenet2012", "vit_b32 vit_b16", 300, 3e-3, "cosine", 0.3, 0.1),
+        ("imagenet2012", "vit_l32 vit_l16", 300, 3e-3, "cosine", 0.3, 0.1),
+    ],
+)
+def test_pre_training_is_that_of_the_paper(
+    source, models, epochs, rate, decay, weight_decay, dropout
+):
+    for model in models.split():
+        recipe = recipes.get(f"paper/pretrain_{source}_{model}")
+        assert (recipe.epochs, recipe.base_lr, recipe.decay) == (epochs, rate, decay)
+        assert recipe.weight_decay == weight_decay
+        assert recipe.model_arguments["dropout_rate"] == dropout
+        assert (recipe.batch_size, recipe.image_size) == (4096, 224)
+        assert (recipe.optimizer, recipe.momentum, recipe.beta2) == ("adam", 0.9, 0.999)
+        assert recipe.warmup_steps == 10_000
+        assert (recipe.clip_norm == 1) == (source == "imagenet2012")
+
+
 # Section B.1.2 of the ViT paper.
 @pytest.mark.parametrize(
     ("name", "steps"), [("jft", 1_000_000), ("imagenet2012", 100_000)]
