@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from keras_vit.preprocessing import Preprocessing, resolve
 from keras_vit.variants import VARIANTS
 from keras_vit.weights.download import cached, from_hub
-from keras_vit.weights.files import open_arrays
-from keras_vit.weights.load import activation_of, epsilon_of, find
+from keras_vit.weights.load import activation_of, epsilon_of, open_weights
 from keras_vit.weights.releases import RELEASES, list_weights
 from keras_vit.weights.sources import recognise
 
@@ -63,8 +62,7 @@ def find_checkpoint(variant, weights):
 
 
 def _read(path, variant, release=None):
-    file, config = find(path)
-    stored = open_arrays(file)
+    file, stored, config = open_weights(path)
     source = recognise(stored)
     names, stored = list(stored), source.normalise(stored)
     processor = file.parent / "preprocessor_config.json"

@@ -9,6 +9,7 @@ import json
 import math
 import pathlib
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -20,6 +21,7 @@ import numpy as np
 MOST_HEADER_BYTES = 100_000_000  # the limit of the safetensors format itself
 
 ZIP_ERRORS = EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error
+HEADER_ERRORS = SyntaxError, tokenize.TokenError  # of NumPy, which parses it
 
 
 class WeightsFileError(ValueError):
@@ -78,7 +80,14 @@ def open_arrays(path):
         return READERS[path.suffix](path)
     except WeightsFileError:
         raise
-    except (OSError, TypeError, ValueError, KeyError, *ZIP_ERRORS) as error:
+    except (
+        OSError,
+        TypeError,
+        ValueError,
+        KeyError,
+        *HEADER_ERRORS,
+        *ZIP_ERRORS,
+    ) as error:
         raise WeightsFileError(f"{path.name}: not readable ({error})") from error
 
 
@@ -136,7 +145,7 @@ def _npz_reader(path, member):
             with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
                 array = np.lib.format.read_array(stream, allow_pickle=False)
                 stream.read(1)  # the end is where the checksum is compared
-        except (OSError, ValueError, *ZIP_ERRORS) as error:
+        except (OSError, ValueError, *HEADER_ERRORS, *ZIP_ERRORS) as error:
             raise WeightsFileError(
                 f"{path.name}: {member.filename!r} is damaged ({error})"
             ) from error

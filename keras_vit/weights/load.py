@@ -7,6 +7,7 @@ import pathlib
 
 import numpy as np
 
+from keras_vit.weights import metadata
 from keras_vit.weights.architecture import (
     KERNEL,
     check_patches_of_pixels,
@@ -67,8 +68,7 @@ def load_weights(model, path, head="keep", source=None, patches="keep"):
     if patches == "resize":
         check_patches_of_pixels(model)
     architecture = describe(model)
-    path, config = find(path)
-    stored = open_arrays(path)
+    path, stored, config = open_weights(path)
     source = named(source) if source else recognise(stored)
     _check_numerics(architecture, source, config)
     stored = source.normalise(stored)
@@ -109,7 +109,7 @@ def named(source):
 
 
 def find(path):
-    """The file of weights at a path, and the `config.json` beside it."""
+    """Return the file of weights at a path, and the `config.json` beside it."""
     path = pathlib.Path(path)
     if path.is_dir():
         path = path / "model.safetensors"
@@ -117,6 +117,19 @@ def find(path):
     if path.suffix == ".safetensors" and config.is_file():
         return path, json.loads(config.read_text(encoding="utf-8"))
     return path, {}
+
+
+def open_weights(path):
+    """Open the weights at a path.
+
+    Returns:
+        The file's path, its arrays as `open_arrays` returns them, and the
+        `config.json` beside it, with the file's own metadata under
+        `metadata.KEY`.
+    """
+    path, config = find(path)
+    stored = open_arrays(path)
+    return path, stored, config | {metadata.KEY: metadata.read_metadata(path)}
 
 
 def epsilon_of(source, config):

@@ -13,6 +13,7 @@ from keras_vit.weights.load import (
     activation_of,
     epsilon_of,
 )
+from keras_vit.weights.metadata import for_safetensors, metadata_of, write_npz
 from keras_vit.weights.sources import GOOGLE, HUGGINGFACE, TIMM, TORCHVISION
 from keras_vit.weights.translate import names_in, to_theirs
 
@@ -82,13 +83,14 @@ def _translated(model, source):
 
 def _write_npz(model, arrays, path):
     np.savez(path, **arrays)
+    write_npz(path, metadata_of(model))
     _check(path, arrays)
 
 
 def _write_safetensors(model, arrays, path):
     from safetensors.numpy import save_file
 
-    save_file(arrays, path, metadata={"format": "pt"})
+    save_file(arrays, path, metadata=for_safetensors(metadata_of(model)))
     _check(path, arrays)
 
 

@@ -98,6 +98,14 @@ def test_a_renamed_missing_or_misshapen_array_is_named(
         np.testing.assert_array_equal(one, again)
 
 
+def test_a_header_that_is_no_python_is_refused(tmp_path):
+    header = npy_claiming((1,)).replace(b"}", b"(")
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("cls.npy", header)
+    with pytest.raises(WeightsFileError, match="a.npz: not readable"):
+        open_arrays(tmp_path / "a.npz")
+
+
 def npy_claiming(shape, dtype="<f4", data=b"\0" * 16):
     stream = io.BytesIO()
     header = {"descr": dtype, "fortran_order": False, "shape": shape}

@@ -1,0 +1,88 @@
+"""What we write into a file of weights besides arrays, and read from it.
+
+A file of another publisher's layout has no place for the grid of its position
+table, the normalisation of its pixels and the like. Ours carry a JSON object
+where the publishers' readers do not look: a `.npz` in the comment of its zip
+archive (big_vision refuses an array that it does not expect, and vit_jax would
+train one), a `.safetensors` in its header's `__metadata__`.
+"""
+
+import json
+import struct
+import zipfile
+import zlib
+
+from keras_vit.weights.architecture import describe
+from keras_vit.weights.files import WeightsFileError
+
+KEY = "keras_vit"  # in `__metadata__`, and in what `load.open_weights` returns
+COMMENT_LENGTH = struct.Struct("<H")  # the last field of a zip archive before it
+
+
+def metadata_of(model):
+    """Return what a file of a model's weights says besides arrays, for JSON."""
+    architecture = describe(model)
+    return {
+        "image_size": list(model.input_shape[1:3]),
+        "grid": list(architecture.grid),
+    }
+
+
+def write_npz(path, metadata):
+    """Write metadata into an existing `.npz` file."""
+    text = json.dumps(metadata).encode()
+    with zipfile.ZipFile(path, "a") as archive:  # whose checksums leave comments out
+        archive.comment = b"%s %08x %s" % (KEY.encode(), zlib.crc32(text), text)
+
+
+def for_safetensors(metadata):
+    """Return the `metadata=` of safetensors' writers, strings alone."""
+    return {"format": "pt", KEY: json.dumps(metadata)}
+
+
+def read_metadata(path):
+    """Read the metadata of a file that `open_arrays` has accepted.
+
+    Returns:
+        A dict; empty for a file that this package did not write.
+
+    Raises:
+        WeightsFileError: if there is metadata of ours that is not readable.
+    """
+    try:
+        metadata = _READERS[path.suffix](path)
+        if metadata is None:
+            return {}
+        if not isinstance(metadata, dict):
+            raise ValueError("it is no table of names")
+    except (AttributeError, TypeError, ValueError) as error:
+        raise WeightsFileError(
+            f"{path.name}: its metadata is not readable ({error})"
+        ) from error
+    return metadata
+
+
+def _read_npz(path):
+    with zipfile.ZipFile(path) as archive:
+        comment = archive.comment
+    with open(path, "rb") as file:  # which zipfile does not mind to be cut
+        file.seek(-len(comment) - COMMENT_LENGTH.size, 2)
+        if COMMENT_LENGTH.unpack(file.read(COMMENT_LENGTH.size)) != (len(comment),):
+            raise ValueError("its end is cut off")
+    if not comment.startswith(KEY.encode() + b" "):
+        return None  # somebody else's
+    _, checksum, text = comment.split(b" ", 2)
+    if zlib.crc32(text) != int(checksum, 16):
+        raise ValueError("it differs from its checksum")
+    return json.loads(text)
+
+
+def _read_safetensors(path):
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+    text = (header.get("__metadata__") or {}).get(KEY)
+    return None if text is None else json.loads(text)
+
+
+_READERS = {".npz": _read_npz, ".safetensors": _read_safetensors}

@@ -1,0 +1,88 @@
+"""What our files say besides arrays: read by us, not seen by the publishers."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from conftest import randomize
+
+from keras_vit import ViT
+from keras_vit.weights import load_weights, save_weights
+from keras_vit.weights.files import WeightsFileError, open_arrays
+from keras_vit.weights.load import open_weights
+from keras_vit.weights.metadata import KEY, read_metadata
+from weights.models import TINY, TORCH
+
+CASES = {
+    "npz": ("a.npz", {}),
+    "timm": ("a.safetensors", TORCH),
+    "torchvision": ("a.safetensors", TORCH),
+    "huggingface": ("a", TORCH),
+}
+
+
+@pytest.fixture(params=CASES)
+def saved(request, tmp_path, rng):
+    path, arguments = CASES[request.param]
+    model = ViT(**(TINY | arguments | {"image_size": (24, 41), "num_layers": 1}))
+    save_weights(randomize(model, rng), tmp_path / path, request.param)
+    return open_weights(tmp_path / path)
+
+
+def test_every_format_says_its_images_and_its_grid(saved):
+    _, _, config = saved
+    assert config[KEY]["image_size"] == [24, 41]
+    assert config[KEY]["grid"] == [3, 5]
+
+
+def test_publishers_readers_see_the_arrays_alone(saved):
+    path, stored, _ = saved
+    if path.suffix == ".npz":
+        with np.load(path) as arrays:
+            assert set(arrays) == set(stored)
+            assert not any(KEY in name for name in stored)
+        assert zipfile.ZipFile(path).testzip() is None
+    else:
+        from safetensors import safe_open
+
+        with safe_open(path, "numpy") as file:
+            assert set(file.keys()) == set(stored)
+            assert file.metadata()["format"] == "pt"  # transformers wants it
+
+
+def test_a_cut_or_changed_note_is_refused(tmp_path, rng):
+    path = tmp_path / "a.npz"
+    model = ViT(**(TINY | {"num_layers": 1}))
+    save_weights(model, path)
+    content = path.read_bytes()
+    begun = content.rindex(KEY.encode())
+    for cut in (begun, begun + 4, begun + 30, len(content) - 1):
+        path.write_bytes(content[:cut])
+        with pytest.raises(WeightsFileError, match="a.npz"):
+            load_weights(model, path)
+    path.write_bytes(content.replace(b'"grid": [4, 4]', b'"grid": [2, 8]'))
+    with pytest.raises(WeightsFileError, match="differs from its checksum"):
+        load_weights(model, path)
+
+
+def test_somebody_elses_comment_and_metadata_are_no_matter(fixtures, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    path = tmp_path / "a.npz"
+    path.write_bytes((fixtures / "vit_tiny_token.npz").read_bytes())
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"made on a Tuesday"
+    assert read_metadata(path) == {}
+    assert open_arrays(path).keys() == np.load(path).keys()
+    arrays = load_file(fixtures / "timm_token.safetensors")
+    path = tmp_path / "a.safetensors"
+    for metadata, expected in (
+        ({"format": "pt"}, {}),
+        ({KEY: json.dumps({"grid": [4, 4]})}, {"grid": [4, 4]}),
+    ):
+        save_file(arrays, path, metadata=metadata)
+        assert read_metadata(path) == expected
+    save_file(arrays, path, metadata={KEY: "[4, 4"})
+    with pytest.raises(WeightsFileError, match="metadata is not readable"):
+        read_metadata(path)
