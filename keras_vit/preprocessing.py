@@ -34,8 +34,10 @@ class Preprocessing:
         crop_fraction: the share of each side that is left; 1: all of it.
         levels: `"float"`: pixels stay as they are computed. `"truncate"`:
             they become uint8 by cutting fractions off. `"round"`: to the
-            nearest, with `antialias` after the columns and again after the
-            rows, as Pillow does (all but `"area"`).
+            nearest, with `antialias` after one axis and again after the other,
+            in the order of Pillow 13 (all but `"area"`): rows first where the
+            height shrinks by more than twice as many pixels as the width, else
+            columns. Before version 13, Pillow took columns first always.
         arithmetic: whose whole pixels. The long side is rounded by
             big_vision, cut by the others (timm, whose rules are torchvision's,
             rounds it where the model's sides differ). An odd margin is shared

@@ -40,8 +40,28 @@ export function preprocess(image, size, how) {
     return tapsOf(sides[axis], around[axis], margin, size[axis], how);
   });
   const asPillow = how.antialias && how.levels === "round" && how.method in KERNELS;
-  const narrow = alongRows(image, whole, columns, asPillow ? rounded : LEVELS.float);
-  return alongColumns(narrow, columns.length, rows, LEVELS[how.levels]);
+  const [shorter, narrower] = [0, 1].map((axis) => sides[axis] - around[axis]);
+  const between = asPillow ? rounded : LEVELS.float;
+  if (!(asPillow && shorter > 0 && shorter > 2 * narrower)) {
+    const narrow = alongRows(image, whole, columns, between);
+    return alongColumns(narrow, columns.length, rows, LEVELS[how.levels]);
+  }
+  // Rows first, as in Pillow 13: the same of the picture on its side.
+  const { data, width } = image;
+  const side = { data: transposed(data, width, 4), width: image.height };
+  const low = alongRows(side, [whole[1], whole[0], whole[3]], rows, between);
+  const turned = alongColumns(low, rows.length, columns, LEVELS[how.levels]);
+  return transposed(turned, rows.length, 3);
+}
+
+/** Pixels of so many channels, whose rows have become columns. */
+function transposed(pixels, width, channels) {
+  const height = pixels.length / (width * channels);
+  return pixels.map((_, at) => {
+    const [pixel, channel] = [Math.floor(at / channels), at % channels];
+    const [x, y] = [Math.floor(pixel / height), pixel % height];
+    return pixels[(y * width + x) * channels + channel];
+  });
 }
 
 /** Top, left, height, width of what is left without the far ends of a long strip. */

@@ -154,26 +154,45 @@ def _margin(whole, side, arithmetic):
 
 
 def _as_pillow(image, around, offsets, size, method):
-    """Resizes as Pillow does: columns, uint8, rows, uint8; only what is left.
+    """Resizes as Pillow 13 does: one axis, uint8, the other axis, uint8.
 
-    Each pass goes along one axis of length 1 in the other direction, on which
-    the filter has but one tap.
+    Columns come first, but where the height shrinks by more than twice as many
+    pixels as the width, rows do: so it is in Pillow from version 13 on, whatever
+    the filter. Only what is left is computed.
     """
     height, width = tf.unstack(tf.shape(image, tf.int64)[:2])
-    x = _along(image[:, tf.newaxis], 1, width, around[1], offsets[1], size[1], method)
-    x = tf.reshape(x, (1, height, 1, size[1] * 3))
-    x = _along(x, 0, height, around[0], offsets[0], size[0], method)
-    return tf.reshape(x, (*size, 3))
+
+    def columns(image):
+        return _along(image, 1, width, around[1], offsets[1], size[1], method)
+
+    def rows(image):
+        return _along(image, 0, height, around[0], offsets[0], size[0], method)
+
+    shorter, narrower = height - around[0], width - around[1]
+    return tf.cond(
+        (shorter > 0) & (shorter > 2 * narrower),
+        lambda: columns(rows(image)),
+        lambda: rows(columns(image)),
+    )
 
 
-def _along(images, axis, old, new, offset, count, method):
-    """`count` pixels from `offset` of an axis resized from `old` to `new`: uint8."""
+def _along(image, axis, old, new, offset, count, method):
+    """`count` pixels from `offset` of an axis resized from `old` to `new`: uint8.
+
+    The other axis becomes a batch's, or channels', and an axis of length 1
+    takes its place, on which the filter has but one tap.
+    """
+    height, width = tf.unstack(tf.shape(image)[:2])
+    if axis:
+        images = image[:, tf.newaxis]  # (H, 1, W, 3)
+    else:
+        images = tf.reshape(image, (1, height, 1, width * 3))
 
     def of_axis(value, other):
         value = tf.cast(value, tf.float32)
         return tf.stack([other, value] if axis else [value, other])
 
-    return _rounded(
+    resized = _rounded(
         tf.raw_ops.ScaleAndTranslate(
             images=images,
             size=[1, count] if axis else [count, 1],
@@ -183,6 +202,7 @@ def _along(images, axis, old, new, offset, count, method):
             antialias=True,
         )
     )
+    return tf.reshape(resized, (height, count, 3) if axis else (count, width, 3))
 
 
 def _truncated(image):
