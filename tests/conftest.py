@@ -13,6 +13,8 @@ from keras.src.utils.naming import reset_uids
 import keras_vit
 from keras_vit.exporting import rerun
 
+sys.modules.setdefault("triton", None)  # PyTorch's compiler: none beside TensorFlow's
+
 
 @pytest.fixture(autouse=True, scope="module")
 def fresh_session():
