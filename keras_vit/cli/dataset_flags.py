@@ -38,23 +38,44 @@ def define(values, help_text, default=None):
 
 
 def arguments(values):
-    """What `load` takes beside the name, as the flags say."""
-    return {
-        "data_dir": values.data_dir,
-        "download": values.download,
-        "exif_orientation": values.exif_orientation,
-    }
+    """What `load` takes beside the name, as far as the flags say it."""
+    from keras_vit.data.sources import OPTIONS
+
+    given = {name: getattr(values, name) for name in OPTIONS if values[name].present}
+    return {"data_dir": values.data_dir, "download": values.download} | given
 
 
-def of_run(model):
-    """The name of the data set that a run's model was trained on; `None` for others.
+def chosen(values, model, default=None):
+    """The data set that the flags name, or that a model's run was trained on.
+
+    The run's own is read as the run read it, so that its test split is the
+    same one; what the flags say of that comes first.
 
     Args:
-        model: the path of the run's folder, or of its model's file.
+        values: the flags.
+        model: the path of the run's folder, or of its model's file; `None`:
+            there is no run.
+        default: what is taken where neither names one.
+
+    Returns:
+        Its name or `default`, and what `load` takes beside that.
 
     Raises:
-        ValueError: if the run's data has no name.
+        ValueError: if none is named and the run's data has no name.
     """
+    try:
+        own, options = (model is not None and _of_run(model)) or (None, {})
+    except ValueError:
+        if values.dataset is None:
+            raise
+        own, options = None, {}
+    if values.dataset not in (None, own):
+        options = {}
+    return values.dataset or own or default, options | arguments(values)
+
+
+def _of_run(model):
+    """The data set of a run and how it was read; `None` for what is of no run."""
     from keras_vit.training.folder import CONFIG, dataset_of
 
     path = pathlib.Path(model)

@@ -112,8 +112,8 @@ def _context(values):
     if values.strategy != "one":  # before anything else of TensorFlow
         strategy = distribution.strategy(values.strategy)
     classifier = load_classifier(values.model)
-    name = values.dataset or _own_dataset(values.model) or "fashion_mnist_sample"
-    dataset = load(name, **dataset_flags.arguments(values))
+    name, arguments = _dataset(values)
+    dataset = load(name, **arguments)
     labels = values.labels and read_labels(
         values.labels,
         dataset,
@@ -138,9 +138,9 @@ def _context(values):
     return context
 
 
-def _own_dataset(model):
+def _dataset(values):
     try:
-        return dataset_flags.of_run(model)
+        return dataset_flags.chosen(values, values.model, "fashion_mnist_sample")
     except ValueError as error:
         raise ValueError(f"{error} Name one: --dataset.") from error
 

@@ -177,12 +177,11 @@ def _dataset(values):
     """The data set to compare on: the one named, or that of the model's own run."""
     from keras_vit.data import load
 
-    arguments = dataset_flags.arguments(values)
-    if values.dataset is not None:
-        return load(values.dataset, **arguments)
     try:
-        name = dataset_flags.of_run(values.model)
+        name, arguments = dataset_flags.chosen(values, values.model)
         return name and load(name, **arguments)
     except (ValueError, OSError) as error:  # given in Python, or gone
+        if values.dataset is not None:
+            raise
         print(f"The run's own data set cannot be had: {error}")
         return None

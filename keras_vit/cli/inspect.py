@@ -158,21 +158,20 @@ def _images(values, model):
             values.images, size, way, values.limit, values.exif_orientation
         )
         return *found, ", ".join(values.images), None
-    name = values.dataset or _own_dataset(values.model) or "fashion_mnist_sample"
-    dataset = load(name, **dataset_flags.arguments(values))
+    name, arguments = _dataset(values)
+    dataset = load(name, **arguments)
     found = images_of_split(dataset.test, dataset.class_names, size, way, values.limit)
     alike = model.output_shape[-1] == dataset.num_classes
     names = dataset.class_names if alike else None
     return *found, f"drawn from {dataset.name}, test", names
 
 
-def _own_dataset(model):
-    """The name of the data set of a model's run; `None` if it is of none."""
+def _dataset(values):
+    """The name of the data set to look at, and what `load` takes beside it."""
     from keras_vit.factories import find
 
-    if find(model) is not None:
-        return None
+    run = None if find(values.model) is not None else values.model
     try:
-        return dataset_flags.of_run(model)
+        return dataset_flags.chosen(values, run, "fashion_mnist_sample")
     except ValueError as error:
         raise ValueError(f"{error} Name images: --images or --dataset.") from error

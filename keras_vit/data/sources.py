@@ -80,6 +80,9 @@ def _of_file(path, data_dir, exif_orientation):
 
 
 FILES = (".zip", ".csv", ".jsonl", ".npz")
+# The arguments of `load` that settle which images there are and how they are read;
+# a run keeps them, so that its data set is read alike wherever it is read again.
+OPTIONS = ("exif_orientation",)
 
 
 FASHION_MNIST_CLASSES = (

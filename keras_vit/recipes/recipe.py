@@ -28,6 +28,8 @@ class Recipe:
     Attributes:
         dataset: a name in `keras_vit.data`, or a folder; empty where the
             recipe's own is not public and one has to be named.
+        dataset_options: how `keras_vit.data.load` reads it, by argument, such
+            as `{"group": "patient"}`.
         model: a factory's name, one of Keras's networks such as
             `"keras:EfficientNetV2B0"`, or the path of a saved model.
         model_arguments: of that factory, besides classes and image size.
@@ -121,6 +123,7 @@ class Recipe:
 
     dataset: str
     model: str
+    dataset_options: dict = field(default_factory=dict)
     model_arguments: dict = field(default_factory=dict)
     stem_blocks: tuple[int, ...] | None = None
     stem_width_factor: float = 1.0

@@ -8,6 +8,7 @@ import keras
 
 from keras_vit import recipes
 from keras_vit.data import Dataset
+from keras_vit.data.sources import OPTIONS
 from keras_vit.evaluation.forward import in_scope
 from keras_vit.factories import find
 from keras_vit.model_files import load_classifier
@@ -46,7 +47,7 @@ def resolved(recipe, given, settings):
     Args:
         recipe: a `Recipe` or the name of one.
         given: a `Given`.
-        settings: of the recipe, by name.
+        settings: of the recipe, or options of `keras_vit.data.load`, by name.
 
     Raises:
         ValueError, TypeError: for what is unknown, or clashes.
@@ -58,6 +59,8 @@ def resolved(recipe, given, settings):
             "model must be a Keras model, a factory's name or a path. "
             f"Received: {given.model!r}"
         )
+    options = {n: settings[n] for n in OPTIONS if settings.get(n) is not None}
+    settings = {n: value for n, value in settings.items() if n not in OPTIONS}
     known = {one.name for one in dataclasses.fields(recipes.Recipe)}
     unknown = sorted(settings.keys() - known)
     if unknown:
@@ -78,13 +81,24 @@ def resolved(recipe, given, settings):
         named = given.model if isinstance(given.model, str) else None
         recipe = recipes.with_model(recipe, named)
         recipe = dataclasses.replace(recipe, head_bias=0.0, precision="float32")
-    if isinstance(given.dataset, Dataset):
-        settings = settings | {"dataset": given.dataset.name}
-    elif given.dataset is not None:
-        settings = settings | {"dataset": given.dataset}
+    settings = _of_data(recipe, given.dataset, options) | settings
     if isinstance(given.teacher, str):
         settings = settings | {"teacher": given.teacher}
     return recipes.changed(recipe, settings)
+
+
+def _of_data(recipe, dataset, options):
+    """The settings of the data set: its name, and the options that go with it."""
+    if isinstance(dataset, Dataset):
+        if options:
+            raise ValueError(
+                f"{', '.join(options)} must go with a data set that is named, for "
+                "which it is read. Received: a Dataset, which is there already"
+            )
+        return {"dataset": dataset.name, "dataset_options": {}}
+    if dataset is None or dataset == recipe.dataset:
+        return {"dataset_options": recipe.dataset_options | options}
+    return {"dataset": dataset, "dataset_options": options}
 
 
 def model_in_scope(model, recipe, dataset, strategy):

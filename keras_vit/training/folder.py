@@ -67,11 +67,18 @@ class RunFolder:
         finally:
             os.close(folder)
 
-    def check_data(self, split):
-        """Refuses training images that are not those the run began with.
+    def check_data(self, split, eval_split):
+        """Refuses images that are not those the run began with.
+
+        A run of an earlier version did not note on which it was evaluated;
+        then these are taken for the same.
+
+        Args:
+            split: to train on.
+            eval_split: to evaluate on.
 
         Raises:
-            ValueError: saying so.
+            ValueError: saying which of the two have changed, and what to do.
         """
         try:
             began = json.loads((self.path / CONFIG).read_text())["dataset"]
@@ -83,8 +90,17 @@ class RunFolder:
                 f"that are there now ({began['training_images']:,} then, in all), or "
                 "with them turned otherwise. Put them back, or name another folder."
             )
+        evaluated = began.get("eval_fingerprint", eval_split.fingerprint())
+        if evaluated != eval_split.fingerprint():
+            raise ValueError(
+                f"The run in {self.path} was evaluated on other images than those that "
+                f"are there now ({began['eval_images']:,} then, {len(eval_split):,} "
+                "now), or on other labels, and its history must not mix two. Put them "
+                "back; or begin from its model in another folder: "
+                f"--model={self.path} --folder=NEW."
+            )
 
-    def write_config(self, recipe, seed, model, dataset, split, objects, counts):
+    def write_config(self, recipe, seed, model, dataset, splits, *, objects, counts):
         """Writes the resolved recipe, from which the run can be repeated.
 
         Args:
@@ -92,7 +108,7 @@ class RunFolder:
             seed: of the run.
             model: that is trained.
             dataset: that it learns from.
-            split: the part of it.
+            splits: the parts of it to train on and to evaluate on.
             objects: what was given in Python and cannot be named in a file.
             counts: of the model's numbers, by what they are.
         """
@@ -108,8 +124,10 @@ class RunFolder:
             "dataset": {
                 "name": dataset.name,
                 "training_images": len(dataset.train),
-                "fingerprint": split.fingerprint(),
+                "fingerprint": splits[0].fingerprint(),
                 "test_images": len(dataset.test),
+                "eval_images": len(splits[1]),
+                "eval_fingerprint": splits[1].fingerprint(),
                 "class_names": dataset.class_names,
             },
             "versions": {
@@ -147,7 +165,10 @@ def read_config(path):
 
 
 def dataset_of(path):
-    """Gives the name of the data set of a run, by its `config.json`.
+    """Gives the data set of a run, by its `config.json`.
+
+    Returns:
+        Its name, and how it is read: arguments of `keras_vit.data.load`.
 
     Raises:
         ValueError: if it is no such file, or the data were an object in
@@ -156,7 +177,7 @@ def dataset_of(path):
     recipe, _, objects = _read(path)
     if "dataset" in objects:
         raise ValueError(f"{path} names no data set, which was given in Python.")
-    return recipe.dataset
+    return recipe.dataset, recipe.dataset_options
 
 
 def _read(path):
@@ -189,16 +210,7 @@ def claim(folder, name, recipe, seed):
             told.
     """
     if folder is None:
-        runs = pathlib.Path("runs")
-        numbered = (f"{name}-{number}" for number in itertools.count(2))
-        for one in map(
-            RunFolder, map(runs.joinpath, itertools.chain([name], numbered))
-        ):
-            if _is_free(one.path):
-                return one
-            same = (one.path / CONFIG).is_file() and not _differences(one, recipe, seed)
-            if same and not one.finished():
-                return one
+        return _numbered(name, recipe, seed)
     folder = RunFolder(folder)
     if _is_free(folder.path):
         return folder
@@ -207,12 +219,42 @@ def claim(folder, name, recipe, seed):
             f"{folder.path} holds something already. Name another folder, or remove it."
         )
     differences = _differences(folder, recipe, seed)
+    if differences and folder.finished() and _of_length(differences):
+        raise ValueError(
+            f"The run in {folder.path} has finished. To train its model further, begin "
+            f"from it in another folder: --model={folder.path} --folder=NEW. There and "
+            f"here: {'; '.join(differences)}"
+        )
     if differences:
         raise ValueError(
             f"{folder.path} holds another run. Name another folder, or begin it with "
             f"the same settings. There and here: {'; '.join(differences)}"
         )
     return folder
+
+
+def _numbered(name, recipe, seed):
+    """The first folder of a name and a number that is free, or holds this very run."""
+    names = itertools.chain(
+        [name], (f"{name}-{number}" for number in itertools.count(2))
+    )
+    shorter = None
+    for one in map(RunFolder, map(pathlib.Path("runs").joinpath, names)):
+        if _is_free(one.path):
+            break
+        if not (one.path / CONFIG).is_file():
+            continue
+        differences, finished = _differences(one, recipe, seed), one.finished()
+        if not differences and not finished:
+            break
+        if differences and finished and _of_length(differences):
+            shorter = one
+    if shorter is not None:
+        print(
+            f"This run begins anew in {one.path}. To train the model of the finished "
+            f"run in {shorter.path} further, begin from it: --model={shorter.path}"
+        )
+    return one
 
 
 def _is_free(path):
@@ -225,13 +267,23 @@ def _is_free(path):
 def _differences(folder, recipe, seed):
     try:
         config = json.loads((folder.path / CONFIG).read_text())
-        there, its_seed = dict(config["recipe"]), config["seed"]
+        # What an earlier version had no setting for was as it is by default.
+        there = recipes.as_json(recipes.Recipe(**config["recipe"]))
+        its_seed = config["seed"]
     except (KeyError, TypeError, ValueError) as error:
         return [f"its {CONFIG} is not that of a run ({error!r})"]
-    lines = recipes.difference(there, recipes.as_json(recipe))
+    here = recipes.as_json(recipe)
+    if "dataset_options" not in config["recipe"]:  # its images are compared later
+        there["dataset_options"] = here["dataset_options"]
+    lines = recipes.difference(there, here)
     if its_seed != seed:
         lines.append(f"seed: {its_seed} and {seed}")
     return lines
+
+
+def _of_length(differences):
+    """Whether two runs differ in how long they are, and in nothing else."""
+    return all(line.startswith(("epochs: ", "steps: ")) for line in differences)
 
 
 def write_json(path, content):

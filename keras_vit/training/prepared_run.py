@@ -118,9 +118,9 @@ class PreparedRun:
                 self.seed,
                 self.model,
                 self.dataset,
-                self.train_split,
-                objects,
-                self._counted(),
+                (self.train_split, self.plan.eval_split),
+                objects=objects,
+                counts=self._counted(),
             )
             if self.pseudo_labels is not None:
                 unlabelled = self.dataset.part(self.recipe.unlabelled_split)
@@ -154,7 +154,7 @@ class PreparedRun:
         """Brings the state to the newest checkpoint, and gives its journal."""
         newest, journal = self.folder.checkpoints.newest(), Journal()
         if newest is not None:
-            self.folder.check_data(self.train_split)
+            self.folder.check_data(self.train_split, self.plan.eval_split)
             step, notes = newest
             self.folder.checkpoints.restore(step, self.state.variables())
             journal = Journal(**notes["journal"])

@@ -54,7 +54,6 @@ def train(
     dataset=None,
     data_dir=None,
     download=False,
-    exif_orientation=True,
     weights=None,
     teacher=None,
     strategy="one",
@@ -84,7 +83,6 @@ def train(
             own by default.
         data_dir: as `keras_vit.data.load` takes it.
         download: the same.
-        exif_orientation: the same.
         weights: what the model begins from, as a factory takes it. The
             recipe's own by default.
         teacher: for distillation or pseudo labels, a Keras model from pixels
@@ -104,7 +102,9 @@ def train(
         export: whether the model is exported too, and figures are left and
             images to try it on. Without them a short run is over in half the
             time.
-        **settings: of the recipe, in place of its own, such as `epochs=3`.
+        **settings: of the recipe, in place of its own, such as `epochs=3`; or
+            options of `keras_vit.data.load`, such as `exif_orientation=False`,
+            which the run keeps.
 
     Returns:
         A `Run`.
@@ -146,7 +146,7 @@ def train(
             recipe.dataset,
             data_dir=data_dir,
             download=download,
-            exif_orientation=exif_orientation,
+            **recipe.dataset_options,
         )
     with interruption.heard() as heard:
         alone = distribution.num_workers(strategy) == 1  # else all end in one step

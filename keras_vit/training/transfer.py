@@ -69,7 +69,6 @@ def transfer(
     strategy="one",
     data_dir=None,
     download=False,
-    exif_orientation=True,
     **settings,
 ):
     """Fine-tunes by the paper's protocol and says mean and deviation.
@@ -102,8 +101,8 @@ def transfer(
         strategy: as `train` takes it.
         data_dir: as `train` takes it.
         download: as `train` takes it.
-        exif_orientation: as `train` takes it.
-        **settings: of the recipe, in place of its own.
+        **settings: of the recipe, in place of its own, or options of
+            `keras_vit.data.load`, as `train` takes them.
 
     Returns:
         A `Transfer`.
@@ -135,7 +134,6 @@ def transfer(
         "strategy": strategy,
         "data_dir": data_dir,
         "download": download,
-        "exif_orientation": exif_orientation,
     }
     if isinstance(strategy, str):
         how["strategy"] = distribution.strategy(strategy)

@@ -72,7 +72,7 @@ def run_trials(
     strategy="one",
     data_dir=None,
     download=False,
-    exif_orientation=True,
+    **options,
 ):
     """Trains each trial that is not finished, without exporting it.
 
@@ -87,7 +87,7 @@ def run_trials(
         strategy: as `train` takes it.
         data_dir: as `train` takes it.
         download: likewise.
-        exif_orientation: likewise.
+        **options: of `keras_vit.data.load`, as `train` takes them.
 
     Returns:
         `{name: Outcome}`, in the order given.
@@ -114,9 +114,9 @@ def run_trials(
         "dataset": dataset,
         "data_dir": data_dir,
         "download": download,
-        "exif_orientation": exif_orientation,
+        **options,
     }
-    _check_folders(trials, folder, dataset)
+    _check_folders(trials, folder, dataset, options)
     if isinstance(strategy, str):
         strategy = distribution.strategy(strategy)
     outcomes, begun, trained = {}, time.perf_counter(), 0
@@ -161,11 +161,11 @@ def model_of(trial, folder):
     return str(folder / trial.begins_from) if trial.begins_from else None
 
 
-def _check_folders(trials, folder, dataset):
+def _check_folders(trials, folder, dataset, options):
     """Claims all folders, so that none is refused when others are trained."""
     for trial in trials:
         given = Given(model_of(trial, folder), as_text(dataset), None)
-        recipe = resolved(trial.recipe, given, {})
+        recipe = resolved(trial.recipe, given, options)
         claim(folder / trial.name, trial.name, recipe, trial.seed)
 
 

@@ -330,7 +330,7 @@ def test_a_run_tells_its_data_set_whoever_made_its_model(tmp_path):
     config = {"recipe": dataclasses.asdict(small_recipe(dataset="a.zip")), "seed": 0}
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config | {"given_in_python": ["model"]}))
-    assert dataset_of(path) == "a.zip"
+    assert dataset_of(path) == ("a.zip", {})
     with pytest.raises(ValueError, match="model was given in Python"):
         keras_vit.training.read_config(path)
 

@@ -1,0 +1,132 @@
+"""A run is resumed on the data it began with, and read again as it was read."""
+
+import dataclasses
+import json
+
+import pytest
+from PIL import Image
+
+import keras_vit
+from keras_vit import recipes
+from keras_vit.cli import main
+from keras_vit.training.folder import claim
+from training.test_run import small_dataset, small_recipe
+
+RECIPE = small_recipe(steps=2, evaluate_every=1, warmup_steps=0)
+
+
+@pytest.fixture
+def there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def trained(dataset, **settings):
+    return keras_vit.train(
+        RECIPE, dataset=dataset, folder="run", export=False, **settings
+    )
+
+
+def changed_test_split(dataset):
+    """Another image and its label more, and the same images to train on."""
+    labels = dataset.test.labels.copy()
+    labels[0] = 1 - labels[0]
+    split = keras_vit.data.Split(dataset.test.images, labels)
+    return dataclasses.replace(dataset, test=split)
+
+
+def test_a_run_is_not_resumed_on_another_test_split(there):
+    dataset = small_dataset()
+    trained(dataset)
+    history = (there / "run" / "history.csv").read_bytes()
+    with pytest.raises(ValueError, match="evaluated on other images") as error:
+        trained(changed_test_split(dataset))
+    assert "--model=run --folder=NEW" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert (there / "run" / "history.csv").read_bytes() == history
+    # As an earlier version left it: nothing says which images those were.
+    config = json.loads((there / "run" / "config.json").read_text())
+    for key in ("eval_fingerprint", "eval_images"):
+        del config["dataset"][key]
+    del config["recipe"]["dataset_options"]
+    (there / "run" / "config.json").write_text(json.dumps(config))
+    trained(dataset)
+    config = json.loads((there / "run" / "config.json").read_text())
+    assert config["dataset"]["eval_fingerprint"] == dataset.test.fingerprint()
+
+
+def left(folder, recipe, finished):
+    """The folder of a run as far as a second one looks at it."""
+    folder.mkdir(parents=True)
+    config = {"recipe": recipes.as_json(recipe), "seed": 0, "given_in_python": []}
+    (folder / "config.json").write_text(json.dumps(config))
+    if finished:
+        (folder / "finished.json").write_text('{"steps": 12}')
+
+
+@pytest.mark.parametrize("changes", [{"epochs": 13}, {"steps": 9}])
+def test_a_finished_run_says_how_it_is_trained_further(there, capsys, changes):
+    recipe = small_recipe()
+    longer = recipes.changed(recipe, changes)
+    left(there / "runs" / "name", recipe, finished=True)
+    further = "--model=runs/name"
+    with pytest.raises(ValueError, match=f"finished.*{further} --folder=NEW"):
+        claim("runs/name", "name", longer, 0)
+    assert claim(None, "name", longer, 0).path.name == "name-2"
+    assert further in capsys.readouterr().out
+    other = dataclasses.replace(longer, base_lr=0.5)
+    with pytest.raises(ValueError, match="holds another run"):
+        claim("runs/name", "name", other, 0)
+    assert claim(None, "name", other, 0).path.name == "name-2"
+    assert not capsys.readouterr().out
+
+
+def test_a_run_of_an_earlier_version_lacks_settings_and_is_resumed(there):
+    recipe = small_recipe()
+    left(there / "run", recipe, finished=False)
+    config = json.loads((there / "run" / "config.json").read_text())
+    for name in ("dataset_options", "pseudo_per_class", "ema"):
+        del config["recipe"][name]
+    (there / "run" / "config.json").write_text(json.dumps(config))
+    assert claim("run", "run", recipe, 0).path.name == "run"
+    with pytest.raises(ValueError, match="ema: 0.0 and 0.5"):
+        claim("run", "run", dataclasses.replace(recipe, ema=0.5), 0)
+
+
+def test_commands_read_the_data_set_of_a_run_as_the_run_did(there, monkeypatch):
+    seen = []
+
+    def load(name, **arguments):
+        seen.append((name, arguments["exif_orientation"]))
+        raise ValueError("seen")
+
+    options = {"exif_orientation": False}
+    recipe = small_recipe(dataset="pets.zip", dataset_options=options)
+    left(there / "run", recipe, finished=True)
+    monkeypatch.setattr("keras_vit.data.load", load)
+    monkeypatch.setattr("keras_vit.model_files.load_classifier", lambda _: _Model)
+    for flags in ([], ["--dataset=pets.zip"], ["--exif_orientation"]):
+        assert main(["evaluate", "--model=run", *flags]) == 2
+    assert seen == [("pets.zip", False), ("pets.zip", False), ("pets.zip", True)]
+
+
+class _Model:
+    model = None
+
+
+def test_how_data_are_read_is_a_part_of_the_run(there):
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            folder = there / "pets" / split / name
+            folder.mkdir(parents=True)
+            for number in range(5):
+                Image.new("RGB", (8, 8)).save(folder / f"{number}.png")
+    run = trained("pets", exif_orientation=False, batch_size=5)
+    recipe, _ = keras_vit.training.read_config(run.folder / "config.json")
+    assert recipe.dataset_options == {"exif_orientation": False}
+    with pytest.raises(ValueError, match="holds another run.*dataset_options"):
+        trained("pets", batch_size=5)
+    again = keras_vit.train(recipe, folder="run", export=False)  # as --config does
+    assert again.history == run.history
+    with pytest.raises(ValueError, match="exif_orientation must go with"):
+        trained(small_dataset(), exif_orientation=False)
