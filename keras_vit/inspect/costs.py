@@ -198,7 +198,6 @@ RULES = {
     layers.StochasticDepth: _view,
     layers.TokenMean: _token_mean,
     layers.AttentionPooling: _pooling,
-    layers.Logits: _copy,
     ResNetStem: _stem,
     Bottleneck: _bottleneck,
     keras.layers.Dense: _product,

@@ -21,6 +21,7 @@ class Architecture:
         num_first_tokens: class and distillation token, where there are any.
         num_registers: register tokens.
         root_alone: whether the stem is a ResNet's root without stages.
+        pooling: what stands for the image: `"token"`, `"gap"` or `"map"`.
         fc_norm: whether the final norm follows pooling.
         activation: a key of `layers.mlp.ACTIVATIONS`.
         layer_norm_epsilon: of every layer normalisation.
@@ -34,6 +35,7 @@ class Architecture:
     num_first_tokens: int
     num_registers: int
     root_alone: bool
+    pooling: str
     fc_norm: bool
     activation: str
     layer_norm_epsilon: float
@@ -62,11 +64,20 @@ def describe(model):
         num_first_tokens=len(encoder.first_tokens),
         num_registers=encoder.num_registers,
         root_alone=getattr(found.get("stem"), "blocks", None) == (),
+        pooling=_pooling(model),
         fc_norm=len(found["norm"].output.shape) == 2,
         activation=block.activation,
         layer_norm_epsilon=block.layer_norm_epsilon,
         position_embedding=encoder.position_embedding if inside == "none" else inside,
     )
+
+
+POOLINGS = {"Mean": "gap", "TokenMean": "gap", "AttentionPooling": "map"}
+
+
+def _pooling(model):
+    kinds = {type(operation).__name__ for operation in model.operations}
+    return next((POOLINGS[kind] for kind in POOLINGS if kind in kinds), "token")
 
 
 def check_patches_of_pixels(model):

@@ -1,5 +1,6 @@
 """A model -> a file that the publishers' own code loads."""
 
+import functools
 import json
 import pathlib
 
@@ -15,26 +16,37 @@ from keras_vit.weights.load import (
 )
 from keras_vit.weights.metadata import for_safetensors, metadata_of, write_npz
 from keras_vit.weights.sources import GOOGLE, HUGGINGFACE, TIMM, TORCHVISION
+from keras_vit.weights.sources.timm_positions import spread
+from keras_vit.weights.timm_config import chosen, timm_config
 from keras_vit.weights.translate import names_in, to_theirs
 
+CONFIG = "config.json"
 HIDDEN_ACT = {"gelu_erf": "gelu", "gelu_tanh": "gelu_pytorch_tanh"}
 
 
-def save_weights(model, path, format="npz"):
+def save_weights(model, path, format="npz", *, architecture=None):
     """Writes a model's weights in the names and layouts of a publisher.
 
     Args:
         model: a ViT that a factory of this package built.
         path: `"npz"`: of the file, ending in `.npz`. `"timm"` and
-            `"torchvision"`: of the file, ending in `.safetensors`.
+            `"torchvision"`: of the file, ending in `.safetensors`; beside
+            timm's there will be a `config.json`.
             `"huggingface"`: of the folder, which gets `model.safetensors`,
             `config.json` and `preprocessor_config.json`.
         format: a key of `FORMATS`.
+        architecture: for timm, the name of the architecture that is to load
+            the file, such as `"deit3_base_patch16_224"`. It settles whether
+            class token and registers have positions of their own or positions
+            are part of these tokens, which is the same model; `None`: what fits
+            the model, registers without positions.
 
     Raises:
-        ValueError: for an unknown format, and for what the format cannot
-            hold: a weight without a place in it, or a form of GELU or an
-            epsilon that its reader would not compute with.
+        ValueError: for an unknown format, for an architecture of another kind
+            than the model's, for a folder whose `config.json` is of other
+            weights, and for what the format cannot hold: a weight without a
+            place in it, or a form of GELU or an epsilon that its reader would
+            not compute with.
         OSError: if the file cannot be written; none is left half written.
 
     Example:
@@ -54,7 +66,14 @@ def save_weights(model, path, format="npz"):
             f"format={format!r} writes {f'a {suffix} file' if suffix else 'a folder'}. "
             f"Received: {str(path)!r}"
         )
+    if architecture is not None and source is not TIMM:
+        raise ValueError(
+            "architecture= names one of timm's, so it goes with format='timm'. "
+            f"Received: format={format!r}"
+        )
     arrays = _translated(model, source)
+    if source is TIMM:
+        write = functools.partial(_write_timm, architecture, path.parent)
     with written_whole(path) as scratch:
         write(model, arrays, scratch)
 
@@ -94,6 +113,20 @@ def _write_safetensors(model, arrays, path):
     _check(path, arrays)
 
 
+def _write_timm(architecture, folder, model, arrays, path):
+    name, patches_alone = chosen(model, architecture)
+    config = json.dumps(timm_config(model, name, patches_alone), indent=2) + "\n"
+    beside, target = folder / CONFIG, folder / path.name
+    others = beside.exists() and not target.exists()
+    if others and beside.read_text(encoding="utf-8") != config:
+        raise ValueError(
+            f"{beside} belongs to other weights, and timm reads it. Expected a folder "
+            f"without one. Received: {str(target)!r}"
+        )
+    _write_safetensors(model, spread(arrays, patches_alone), path)
+    (path.parent / CONFIG).write_text(config, encoding="utf-8")
+
+
 def _write_huggingface(model, arrays, folder):
     folder.mkdir()
     heads = ("classifier.", "cls_classifier.", "distillation_classifier.")
@@ -105,7 +138,7 @@ def _write_huggingface(model, arrays, folder):
     }
     _write_safetensors(model, arrays, folder / "model.safetensors")
     for name, content in (
-        ("config.json", config),
+        (CONFIG, config),
         ("preprocessor_config.json", huggingface_preprocessing(model)),
     ):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
@@ -213,7 +246,7 @@ def _huggingface_resizing(preprocessing, height, width):
 
 FORMATS = {  # the source, the writer, the path's suffix
     "npz": (GOOGLE, _write_npz, ".npz"),
-    "timm": (TIMM, _write_safetensors, ".safetensors"),
+    "timm": (TIMM, _write_timm, ".safetensors"),
     "huggingface": (HUGGINGFACE, _write_huggingface, ""),
     "torchvision": (TORCHVISION, _write_safetensors, ".safetensors"),
 }

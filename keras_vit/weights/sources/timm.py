@@ -3,10 +3,8 @@
 import dataclasses
 import math
 
-import numpy as np
-
 from keras_vit.preprocessing import PRESETS
-from keras_vit.weights.files import Stored
+from keras_vit.weights.sources import timm_positions
 from keras_vit.weights.sources.source import HALF, Source
 from keras_vit.weights.sources.torch_layout import dense, fused, norm
 from keras_vit.weights.translate import AS_IS, CONVOLUTION, PATCHES_TORCH
@@ -66,29 +64,14 @@ def rules(architecture):
 
 def normalise(stored):
     """Positions for the class and distillation token and the patches alone."""
-    stored = dict(stored)
-    first = sum(name in stored for name in ("cls_token", "dist_token"))
-    registers = stored["reg_token"].shape[1] if "reg_token" in stored else 0
-    positions = stored.get("pos_embed")
-    if positions is None or len(positions.shape) != 3:
+    if "pos_embed" not in stored or len(stored["pos_embed"].shape) != 3:
         return stored
-    if first and math.isqrt(positions.shape[1]) ** 2 == positions.shape[1]:
-        # `no_embed_class`: none for them, which is the same as one of 0.
-        stored["pos_embed"] = positions.changed(
-            lambda table: np.pad(table, [(0, 0), (first, 0), (0, 0)])
-        )
-    elif registers and _is_square(positions.shape[1] - first - registers):
-        # A register's position is added to the same register for every image.
-        of_registers = slice(first, first + registers)
-        tokens = stored["reg_token"]
-        stored["reg_token"] = Stored(
-            tokens.shape,
-            tokens.dtype,
-            lambda: tokens.read() + positions.read()[:, of_registers],
-        )
-        stored["pos_embed"] = positions.changed(
-            lambda table: np.delete(table, np.r_[of_registers], axis=1)
-        )
+    first, registers = timm_positions.first_tokens(stored)
+    rows = stored["pos_embed"].shape[1]
+    if first and _is_square(rows):
+        return timm_positions.aligned(stored, 0)
+    if registers and _is_square(rows - first - registers):
+        return timm_positions.aligned(stored, first + registers)
     return stored
 
 

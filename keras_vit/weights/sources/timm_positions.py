@@ -1,0 +1,106 @@
+"""timm's position tables: who has a position there, and who has one here.
+
+There, with `no_embed_class`, the patches alone have positions; without it, class
+token, distillation token and registers have them too. Here class and distillation
+token have positions, registers have none. A position is added to the same token for
+every image, so that it can be part of the token: each is the same model.
+"""
+
+import numpy as np
+
+from keras_vit.weights.files import Stored
+from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
+
+
+def embeds_patches_alone(architecture):
+    """Return whether timm's architecture of a name sets `no_embed_class`.
+
+    `None` for a name that is not known.
+    """
+    told = ARCHITECTURES.get(architecture.partition(".")[0])
+    return None if told is None else told.get("no_embed_class", False)
+
+
+def no_embed_class(config):
+    """Return whether a `config.json` says that patches alone have positions.
+
+    `None` if it does not say, as where there is none.
+    """
+    told = config.get("model_args", {}).get("no_embed_class")
+    if told is None:
+        return embeds_patches_alone(config.get("architecture") or "")
+    return told
+
+
+def first_tokens(stored):
+    """Return how many class and distillation tokens, and how many registers."""
+    registers = stored["reg_token"].shape[1] if "reg_token" in stored else 0
+    return sum(name in stored for name in ("cls_token", "dist_token")), registers
+
+
+def first_rows(stored, config):
+    """Return how many rows of the table may stand before the patches'.
+
+    Returns:
+        What `config.json` says, a tuple that may be empty; and every number
+        that there may be, the likelier first.
+    """
+    first, registers = first_tokens(stored)
+    every = (0, first + registers, first) if registers else (first, 0)
+    told = no_embed_class(config)
+    if told is None:
+        return (), every
+    return (0 if told else first + registers,), every
+
+
+def aligned(stored, rows):
+    """Give positions to class and distillation token and to the patches alone.
+
+    Args:
+        stored: timm's arrays by name.
+        rows: of the table, before those of the patches.
+    """
+    stored = dict(stored)
+    first, registers = first_tokens(stored)
+    positions = stored["pos_embed"]
+    if rows == 0 and first:  # none for them, which is the same as one of 0
+        stored["pos_embed"] = positions.changed(
+            lambda table: np.pad(table, [(0, 0), (first, 0), (0, 0)])
+        )
+    elif registers and rows == first + registers:
+        of_registers = slice(first, rows)
+        tokens = stored["reg_token"]
+        stored["reg_token"] = Stored(
+            tokens.shape,
+            tokens.dtype,
+            lambda: tokens.read() + positions.read()[:, of_registers],
+        )
+        stored["pos_embed"] = positions.changed(
+            lambda table: np.delete(table, np.r_[of_registers], axis=1)
+        )
+    return stored
+
+
+def spread(arrays, patches_alone):
+    """Turn the positions of `aligned` into those that timm's code expects.
+
+    Args:
+        arrays: timm's arrays by name, positions for class and distillation
+            token and the patches.
+        patches_alone: whether `no_embed_class` is set there.
+    """
+    if "pos_embed" not in arrays:
+        return arrays
+    arrays = dict(arrays)
+    first, registers = first_tokens(arrays)
+    table = arrays["pos_embed"]
+    if patches_alone:
+        for place, name in enumerate(("cls_token", "dist_token")[:first]):
+            arrays[name] = arrays[name] + table[:, place : place + 1]
+        arrays["pos_embed"] = np.ascontiguousarray(table[:, first:])
+    elif registers:
+        zeros = np.zeros((1, registers, table.shape[2]), table.dtype)
+        arrays["pos_embed"] = np.concatenate(
+            [table[:, :first], zeros, table[:, first:]], axis=1
+        )
+    return arrays

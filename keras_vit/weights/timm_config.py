@@ -1,0 +1,144 @@
+"""The `config.json` with which timm builds the model of the weights beside it."""
+
+import re
+
+from keras_vit.weights.architecture import describe
+from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
+from keras_vit.weights.sources.timm_positions import embeds_patches_alone
+
+DISTILLED = "deit_base_distilled_patch16_224"
+HYBRIDS = {  # units in each stage of a stem of the usual width
+    (): "vit_tiny_r_s16_p8_224",
+    (2, 2, 2, 2): "vit_small_r26_s32_224",
+    (3, 4, 9): "vit_base_r50_s16_224",
+    (3, 4, 6, 3): "vit_large_r50_s32_224",
+}
+PLAIN = "vit_base_patch16_224"
+HYBRID = re.compile(r"_r(?:\d*_s\d+|esnet)")  # in a name: the stem
+WRITTEN = {"num_heads", "global_pool", "class_token", "no_embed_class", "fc_norm"}
+
+
+def architecture_of(model):
+    """Return timm's name of what builds such a model, given the other sizes.
+
+    `None` for a hybrid whose stem timm has no name for.
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    if "head_distillation" in layers or "features_distillation" in layers:
+        return DISTILLED
+    stem = layers.get("stem")
+    if stem is None:
+        return PLAIN
+    if getattr(stem, "width_factor", None) != 1:
+        return None
+    return HYBRIDS.get(tuple(stem.blocks))
+
+
+def chosen(model, architecture):
+    """Return timm's architecture for a model, and whether patches alone have positions.
+
+    Args:
+        model: a ViT that a factory of this package built.
+        architecture: what the user asks for; `None`: what fits the model.
+
+    Raises:
+        ValueError: for an architecture of another kind than the model's.
+    """
+    told = describe(model)
+    fits = architecture_of(model)
+    encoder = model.get_layer("patch_encoder")
+    distilled = fits == DISTILLED
+    if distilled and told.num_registers:
+        raise ValueError(
+            "timm's code has no registers beside a distillation token. "
+            f"Received: {model.name!r}, with {told.num_registers}"
+        )
+    if architecture is not None:
+        return _checked(architecture, model, fits)
+    if distilled or encoder.positions is None:
+        return fits, False
+    first = encoder.positions.numpy()[:, : told.num_first_tokens]
+    return fits, bool(told.num_registers or (first.size and not first.any()))
+
+
+def _checked(architecture, model, fits):
+    """The name of an architecture that builds this model, and who has positions."""
+    name = architecture.partition(".")[0]
+    if name not in ARCHITECTURES:
+        raise ValueError(
+            "Unknown architecture. Expected a name that timm has for a Vision "
+            f"Transformer, such as {fits!r}. Received: {architecture!r}"
+        )
+    others = sorted(ARCHITECTURES[name].keys() - WRITTEN)
+    if others or _kind(name) != _kind(fits):
+        raise ValueError(
+            f"timm's {name} computes otherwise than {model.name!r}"
+            f"{' in ' + ', '.join(others) if others else ''}. Expected an architecture "
+            f"of the model's kind, such as {fits!r}. Received: {architecture!r}"
+        )
+    return name, bool(embeds_patches_alone(name))
+
+
+def _kind(name):
+    """What no argument of timm's changes: the stem, and a second head."""
+    hybrid = HYBRID.search(name or "")
+    return hybrid and hybrid.group(), "_distilled_" in (name or "")
+
+
+def timm_config(model, architecture, patches_alone):
+    """Return the `config.json` of a model, for JSON.
+
+    `timm.create_model("local-dir:FOLDER", pretrained=True)` reads it, and so does
+    `timm.create_model(config["architecture"], **config["model_args"])`.
+
+    Args:
+        model: a ViT that a factory of this package built.
+        architecture: timm's name, as `chosen` returns it.
+        patches_alone: likewise.
+    """
+    told = describe(model)
+    layers = {layer.name: layer for layer in model.layers}
+    encoder, block = layers["patch_encoder"], layers["block_00"]
+    height, width = model.input_shape[1:3]
+    num_classes = layers["head"].units if "head" in layers else 0
+    pooling = "avg" if told.pooling == "gap" else told.pooling
+    arguments = {
+        "img_size": _one_or_two(height, width),
+        "patch_size": _one_or_two(*told.patch_size),
+        "embed_dim": encoder.hidden_dim,
+        "depth": sum(name.startswith("block_") for name in layers),
+        "num_heads": told.num_heads,
+        "mlp_ratio": _ratio(block.mlp_dim, encoder.hidden_dim),
+        "global_pool": pooling,
+        "fc_norm": told.fc_norm,
+        "class_token": encoder.class_token,
+        "reg_tokens": told.num_registers,
+        "no_embed_class": patches_alone,
+        "pos_embed": "none" if encoder.positions is None else "learn",
+        "init_values": block.layer_scale or 0.0,  # create_model drops what is None
+        "qk_norm": block.qk_norm,
+    }
+    config = {
+        "num_classes": num_classes,
+        "num_features": encoder.hidden_dim,
+        "global_pool": pooling,
+        "model_args": arguments,
+        "pretrained_cfg": {
+            "num_classes": num_classes,
+            "input_size": [3, height, width],
+            "fixed_input_size": True,
+            "first_conv": "patch_embed.proj",
+            "classifier": "head",
+        },
+    }
+    return config if architecture is None else {"architecture": architecture} | config
+
+
+def _one_or_two(height, width):
+    return height if height == width else [height, width]
+
+
+def _ratio(inner, width):
+    """The ratio whose product with the width, rounded down, is `inner`."""
+    ratio = inner / width
+    return ratio if int(width * ratio) == inner else (inner + 0.5) / width
