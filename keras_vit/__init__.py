@@ -14,6 +14,7 @@ globals().update(FACTORIES)  # ViT, ViT_B16, R50_ViT_B16, ...
 _FUNCTIONS = {
     "train": "keras_vit.training",
     "evaluate": "keras_vit.evaluation",
+    "logits_model": "keras_vit.logits",
     "predict": "keras_vit.prediction",
     "export": "keras_vit.exporting",
     "load_weights": "keras_vit.weights",

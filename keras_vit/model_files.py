@@ -9,6 +9,7 @@ import keras
 
 from keras_vit import layers as layers  # Keras finds a file's layers once they exist
 from keras_vit.files import written_whole
+from keras_vit.logits import class_names_for, logits_model
 from keras_vit.preprocessing import resolve
 
 PREPROCESSING = "preprocessing.json"  # a SavedModel's, in its assets
@@ -20,7 +21,7 @@ class Classifier:
     """A model and what its logits mean.
 
     Attributes:
-        model: a Keras model, or a `ServedModel`.
+        model: a Keras model of logits, or a `ServedModel`.
         class_names: in the order of the logits; `None` where none are known.
     """
 
@@ -59,6 +60,10 @@ def write_preprocessing(path, preprocessing):
 def load_classifier(path):
     """Loads what `train` and `export` left.
 
+    A `.keras` file may be of any classifier: one of probabilities, or of a
+    single output, is given as the model of logits that
+    `keras_vit.logits.logits_model` makes of it.
+
     Args:
         path: of a run's folder, a `.keras` file, or a SavedModel: the folder
             of one version or that of all, of which the newest counts.
@@ -81,7 +86,8 @@ def load_classifier(path):
     if (path / "model.keras").is_file():
         path = path / "model.keras"
     if path.suffix == ".keras" and path.is_file():
-        return Classifier(_load_keras(path), _labels(path.parent))
+        model = logits_model(_load_keras(path))
+        return Classifier(model, class_names_for(model, _labels(path.parent)))
     versions = [int(p.name) for p in path.glob("[0-9]*") if p.name.isdigit()]
     if versions:
         path = path / str(max(versions))
@@ -110,7 +116,7 @@ def _load_keras(path):
     if len(given) != 4 or None in given[1:] or given[3] != 3 or len(told) != 2:
         raise ValueError(
             "Expected a model from images (None, height, width, 3) of a known size to "
-            f"logits (None, classes). Received: {path}, from {given} to {told}"
+            f"outputs (None, classes). Received: {path}, from {given} to {told}"
         )
     return model
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_vit.data.images import UnreadableImageError, find_images, read_image
 from keras_vit.layers.head import PROBABILITIES, probabilities_of
+from keras_vit.logits import class_names_for, logits_model
 from keras_vit.model_files import ServedModel
 from keras_vit.preprocessing import carried_by, resolve
 
@@ -45,11 +46,12 @@ def predict(
     nothing from the others: its `Prediction` says what is wrong with it.
 
     Args:
-        model: a Keras model that gives logits, or the path of a saved one
-            (see `keras_vit.model_files.load_classifier`).
+        model: a Keras model of logits or of probabilities (see
+            `keras_vit.logits.logits_model`), or the path of a saved one (see
+            `keras_vit.model_files.load_classifier`).
         images: paths of files and folders; one alone will do.
         class_names: in the order of the logits; those saved with the model by
-            default.
+            default. Of a model of one output, two, or that of its class alone.
         top: how many classes to name.
         batch_size: images at a time.
         preprocessing: how images become the model's size, as `evaluate` takes
@@ -80,6 +82,8 @@ def predict(
     if isinstance(model, (str, pathlib.Path)):
         classifier = load_classifier(model)
         model, class_names = classifier.model, class_names or classifier.class_names
+    model = logits_model(model)
+    class_names = class_names_for(model, class_names)
     count = model.output_shape[-1]
     class_names = class_names or [f"class {number}" for number in range(count)]
     if len(class_names) != count:

@@ -14,7 +14,7 @@ ROOT = pathlib.Path(keras_vit.__file__).parent
 FLOORS = [
     {"variants", "preprocessing", "recipes", "files", "figures"},
     {"layers", "data", "distribution"},
-    {"model_arguments", "model", "baselines", "model_files"},
+    {"model_arguments", "model", "baselines", "logits", "model_files"},
     {"weights", "evaluation", "prediction", "inspect"},
     {"factories", "exporting"},
     {"training", "serving"},
@@ -26,6 +26,7 @@ WITHIN_FLOOR = {
     ("evaluation", "weights"),
     ("figures", "files"),
     ("model", "model_arguments"),
+    ("model_files", "logits"),
     ("baselines", "model"),
     ("recipes", "variants"),
     ("recipes", "preprocessing"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_vit.evaluation.outputs import outputs_of
+from keras_vit.logits import ends_in_softmax, logits_model
 
 AT_ONCE = 1_000_000  # logits, where more is computed of them
 
@@ -114,7 +115,8 @@ def answers_of(model, split, batch_size=200, preprocessing=None, strategy=None):
     """Computes a classifier's logits for a whole split, each image once.
 
     Args:
-        model: a Keras model that gives logits of K classes, or a
+        model: a Keras model of logits or probabilities of K classes, or of one
+            output (see `keras_vit.logits.logits_model`); or a
             `keras_vit.model_files.ServedModel`.
         split: a split of a `keras_vit.data.Dataset`, or `(images, labels)`,
             with labels below K.
@@ -138,9 +140,20 @@ def answers_of(model, split, batch_size=200, preprocessing=None, strategy=None):
     from keras_vit.data.splits import Split
     from keras_vit.layers.head import probabilities_of
 
+    model = logits_model(model)
     if isinstance(split, tuple):
         split = Split(*split)
     split.check_classes(model.output_shape[-1])
     logits = outputs_of(model, split, batch_size, preprocessing, strategy)
-    loss = "sigmoid" if split.several else probabilities_of(model)
-    return Answers(logits, split.labels, loss)
+    loss = probabilities_of(model)
+    if split.several and loss == "softmax" and ends_in_softmax(model):
+        logits = _of_each_class(logits)
+    return Answers(logits, split.labels, "sigmoid" if split.several else loss)
+
+
+def _of_each_class(logits):
+    """The logits whose sigmoids are the softmax of these, `(N, K)`."""
+    p = _softmax(logits.astype(np.float64))
+    least = np.finfo(np.float32).tiny
+    odds = np.maximum(p, least) / np.maximum(1 - p, least)
+    return np.log(odds).astype(np.float32)

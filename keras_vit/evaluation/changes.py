@@ -45,7 +45,9 @@ def right_under(
     from keras_vit.evaluation.answers import Answers
     from keras_vit.evaluation.outputs import forward_of, progress_bar
     from keras_vit.layers.head import probabilities_of
+    from keras_vit.logits import logits_model
 
+    model = logits_model(model)
     preprocessing = resolve(preprocessing) if preprocessing else carried_by(model)
     split.check_classes(model.output_shape[-1])
     forward, batch_size = forward_of(model, min(batch_size, len(split)), strategy)

@@ -6,6 +6,7 @@ from keras_vit.evaluation.answers import answers_of
 from keras_vit.evaluation.features import features_of
 from keras_vit.evaluation.labels import Subset
 from keras_vit.evaluation.metrics import evaluation_of
+from keras_vit.logits import logits_model
 
 
 @dataclass(eq=False)
@@ -13,7 +14,8 @@ class Context:
     """A classifier, a data set, and how the one answers the other.
 
     Attributes:
-        model: a Keras model from images to logits, or a `ServedModel`.
+        model: a Keras model from images to logits or probabilities, or a
+            `ServedModel`; kept as what `logits_model` makes of it.
         dataset: a `keras_vit.data.Dataset`.
         other: a second model, to compare with; `None`: no comparison.
         labels: what a file of labels says, a `RealLabels` or a `Subset`
@@ -38,6 +40,7 @@ class Context:
     _kept: dict = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
+        self.model, self.other = logits_model(self.model), logits_model(self.other)
         for _, num_classes in self._numbers_of_classes():
             if self.subset is not None and num_classes != self.subset.num_classes:
                 raise ValueError(

@@ -55,15 +55,16 @@ def scaled(model, temperature):
     """A copy of a model whose logits are divided by a temperature.
 
     The head's kernel and bias are: there is no further layer, and the model
-    can be saved, exported and trained as the first.
+    can be saved, exported and trained as the first. A model without a head of
+    this package gets the layer `keras_vit.layers.Logits`, which divides.
 
     Args:
-        model: a Keras model with a `keras_vit.layers.Head`, or two.
+        model: a Keras model, as `keras_vit.logits.logits_model` takes it.
         temperature: T > 0, such as `fit_temperature` gives.
 
     Raises:
-        ValueError: if the model has no such head, or for a temperature that
-            is not positive.
+        ValueError: for a temperature that is not positive, or a model that
+            returns features.
 
     Example:
 
@@ -73,15 +74,18 @@ def scaled(model, temperature):
     """
     from keras_vit.evaluation.forward import copied
     from keras_vit.layers.head import heads_of
+    from keras_vit.logits import divided, logits_model
 
     if not 0 < temperature < np.inf:
         raise ValueError(f"Expected a temperature above 0. Received: {temperature}")
-    if not heads_of(model):
+    if "features" in getattr(model, "output_names", ()):
         raise ValueError(
-            "Expected a model with a head of this package, whose weights can be "
-            "divided by a temperature. Received: one without"
+            "Expected a classifier, whose logits can be divided by a temperature. "
+            "Received: a model without a head, which returns features"
         )
-    copy = copied(model)
+    copy = copied(logits_model(model))
+    if not heads_of(copy):
+        return divided(copy, temperature)
     for head in heads_of(copy):
         for weight in head.weights:
             weight.assign(weight / temperature)

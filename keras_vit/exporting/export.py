@@ -11,6 +11,7 @@ from keras_vit.exporting.evidence import evidence_of
 from keras_vit.exporting.graph import in_float32, precision_of
 from keras_vit.exporting.metadata import check_class_names
 from keras_vit.files import written_whole
+from keras_vit.logits import class_names_for, logits_model
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def export(
     SavedModel's folder; beside a file, by its name with `.json` and `.md`.
 
     Args:
-        model: a Keras model that takes images and gives logits.
+        model: a Keras model from images to logits or probabilities, or to one
+            output (see `keras_vit.logits.logits_model`).
         path: for a SavedModel the folder of all its versions; the next free
             number is written, free at the end. Else the file; one that is there
             is replaced.
@@ -123,7 +125,8 @@ def export(
         "pixels": pixels,
         "batch_size": batch_size,
     }
-    path = pathlib.Path(path)
+    path, model = pathlib.Path(path), logits_model(model)
+    class_names = class_names_for(model, class_names)
     options = _checked(format, path, given)
     check_class_names(model, class_names)
     if FORMATS[format].check:

@@ -198,6 +198,7 @@ RULES = {
     layers.StochasticDepth: _view,
     layers.TokenMean: _token_mean,
     layers.AttentionPooling: _pooling,
+    layers.Logits: _copy,
     ResNetStem: _stem,
     Bottleneck: _bottleneck,
     keras.layers.Dense: _product,

@@ -14,6 +14,7 @@ from keras_vit.inspect.attention import (
 from keras_vit.inspect.inspector import inspector
 from keras_vit.layers import TransformerBlock
 from keras_vit.layers.head import heads_of
+from keras_vit.logits import logits_model
 
 PREDICTED = -1  # in place of a class's number: the model's own answer
 
@@ -109,7 +110,7 @@ def _class_numbers(model, count, classes):
         )
     if classes is None:
         return np.full(count, PREDICTED, np.int32)
-    numbers, most = np.asarray(classes), model.output.shape[-1]
+    numbers, most = np.asarray(classes), logits_model(model).output.shape[-1]
     whole = numbers.dtype.kind in "iu" and numbers.shape in ((), (count,))
     if not whole or numbers.min() < 0 or numbers.max() >= most:
         raise ValueError(
@@ -120,6 +121,7 @@ def _class_numbers(model, count, classes):
 
 
 def _relevance_model(model, method):
+    model = logits_model(model)
     numbers = keras.Input((), dtype="int32", name="classes")
     maps = method(model, name=method.__name__.strip("_").lower())
     z = maps.entrance(model)

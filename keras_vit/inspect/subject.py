@@ -8,6 +8,7 @@ import numpy as np
 from keras_vit.inspect.attention import pooling_of
 from keras_vit.inspect.cell import cell_size
 from keras_vit.layers import TransformerBlock
+from keras_vit.logits import logits_model
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Subject:
     @functools.cached_property
     def answers(self):
         """The likeliest class of each picture that is shown: `(pictures,)`."""
-        return np.argmax(self.model.predict_on_batch(self.shown), axis=-1)
+        model = logits_model(self.model)
+        return np.argmax(model.predict_on_batch(self.shown), axis=-1)
 
     def class_name(self, number):
         """What a class is called."""

@@ -52,4 +52,17 @@ def probabilities_of(model):
 
     Of a model that does not say, softmax.
     """
-    return next((head.probabilities for head in heads_of(model)), "softmax")
+    found = [layer.probabilities for layer in _layers_that_say(model)]
+    return found[-1] if found else "softmax"
+
+
+def set_probabilities(model, probabilities):
+    """Has a model keep what becomes of its logits, where it has a layer for it."""
+    for layer in _layers_that_say(model):
+        layer.probabilities = probabilities
+
+
+def _layers_that_say(model):
+    """A model's heads, and behind them the layer that makes logits of outputs."""
+    layers = getattr(model, "layers", ())
+    return [one for one in layers if isinstance(getattr(one, "probabilities", 0), str)]

@@ -11,6 +11,7 @@ from keras_vit.data import Dataset
 from keras_vit.data.sources import OPTIONS
 from keras_vit.evaluation.forward import in_scope
 from keras_vit.factories import find
+from keras_vit.logits import logits_model
 from keras_vit.model_files import load_classifier
 from keras_vit.training import building
 
@@ -105,6 +106,8 @@ def model_in_scope(model, recipe, dataset, strategy):
     """The model to be trained, with a copy of its weights on every replica."""
     labels = recipe.masked_patches == "none"
     if isinstance(model, keras.Model):
+        if labels:
+            _check_logits(model)
         building.note(model, recipe)
         model = in_scope(model, strategy)
     else:
@@ -125,6 +128,16 @@ def model_in_scope(model, recipe, dataset, strategy):
     return model
 
 
+def _check_logits(model):
+    """Refuses a model of which a loss of logits would make something else."""
+    if logits_model(model) is not model:
+        raise ValueError(
+            f"The model must return logits, one for each class. Received: "
+            f"{model.name!r}, which ends in a softmax or sigmoid, or has one output. "
+            "Pass keras_vit.logits_model(model), which returns logits"
+        )
+
+
 def teacher_in_scope(teacher, strategy, dataset):
     """The teacher, loaded if it is a path; `None` without one.
 
@@ -134,7 +147,7 @@ def teacher_in_scope(teacher, strategy, dataset):
     if not teacher:
         return None
     if not isinstance(teacher, str):
-        return in_scope(teacher, strategy)
+        return in_scope(logits_model(teacher), strategy)
     loaded, names = load_classifier(teacher), dataset.class_names
     if loaded.class_names not in (None, tuple(names)):
         raise ValueError(

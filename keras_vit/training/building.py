@@ -11,7 +11,7 @@ import keras
 from keras_vit import layers
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.factories import FACTORIES, find
-from keras_vit.layers.head import heads_of
+from keras_vit.layers.head import set_probabilities
 from keras_vit.model_files import ServedModel, load_classifier
 from keras_vit.preprocessing import carry, resolve
 from keras_vit.training.examination import OfLabels, OfMaskedPatches
@@ -77,8 +77,7 @@ def note(model, recipe):
     Raises:
         ValueError: if the model has no layer for it.
     """
-    for head in heads_of(model):
-        head.probabilities = recipe.loss
+    set_probabilities(model, recipe.loss)
     if recipe.evaluation_preprocessing:
         carry(model, resolve(recipe.evaluation_preprocessing))
 

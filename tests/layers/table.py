@@ -151,6 +151,13 @@ LAYERS = {
         (2, 7, 8),
         (2, 8),
     ),
+    "Logits": (
+        layers.Logits,
+        {"activation": "sigmoid", "probabilities": "sigmoid", "temperature": 2.0},
+        (2, 3),
+        (2, 3),
+    ),
+    "Logits of one output": (layers.Logits, {}, (2, 1), (2, 2)),
     "StandardizedConv2D": (
         layers.StandardizedConv2D,
         {"filters": 8, "kernel_size": 3, "strides": 2, "padding": "same"},

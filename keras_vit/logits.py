@@ -1,0 +1,227 @@
+"""Any classifier as a model of logits, whatever activation it ends in.
+
+All that turns outputs into answers or probabilities takes its model from here,
+and so need not ask what its outputs are.
+"""
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from keras_vit.layers import Head, Logits
+from keras_vit.layers.head import PROBABILITIES, probabilities_of
+
+# Layers whose activation is the last thing that they do.
+ACTIVATED = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Conv2D)
+# What leaves a softmax or sigmoid over the classes as it is.
+UNCHANGED = ("Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze")
+# What is a mean of the same, of which nothing is known but that.
+MEANS = ("Average", "GlobalAveragePooling2D")
+PROBED = 4  # images of noise that an unknown model is asked about
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a model ends.
+
+    Attributes:
+        activation: `"linear"`, `"softmax"`, `"sigmoid"`; `None`: unknown.
+        before: the Keras tensor that the activation is of; `None` where there
+            is none, or no layer that gives it.
+    """
+
+    activation: str | None
+    before: object = None
+
+
+def logits_model(model):
+    """Build a model that returns one float32 logit for each of two classes or more.
+
+    Of a model that ends in softmax, logits are the logarithms of the
+    probabilities; of one that ends in sigmoid, what that is of (see
+    `keras_vit.layers.Logits`). A model of one output, a logit or a
+    probability by sigmoid, is binary: it returns two logits, that its class
+    does not apply and that it does.
+
+    Args:
+        model: a Keras model from images to `(B, K)`, or a `ServedModel`.
+
+    Returns:
+        The model itself where it returns such logits already. Else a new
+        `keras.Model` on the same layers; of a last layer with an activation
+        it holds a copy.
+
+    Raises:
+        ValueError: for a softmax of one output, which is always 1.
+
+    Example:
+
+    >>> model = keras.Sequential([
+    ...     keras.Input((8, 8, 3)), keras.layers.Flatten(),
+    ...     keras.layers.Dense(1, activation="sigmoid")])
+    >>> logits_model(model).output_shape
+    (None, 2)
+    """
+    outputs = getattr(model, "outputs", None)
+    if not outputs or len(outputs) != 1 or len(outputs[0].shape) != 2:
+        return model
+    (output,) = outputs
+    if isinstance(_node(output)[0], Logits):
+        return model
+    ending = _ending(output)
+    activation = ending.activation or _probed(model)
+    if activation == "linear" and output.shape[-1] != 1:
+        return model
+    probabilities = probabilities_of(model) if activation == "linear" else activation
+    if ending.before is not None:
+        activation = "before_softmax" if activation == "softmax" else "linear"
+        output = ending.before
+    logits = Logits(activation, probabilities, name="logits_of_outputs")
+    return keras.Model(model.inputs, logits(output), name=model.name)
+
+
+def divided(model, temperature):
+    """A model, as `logits_model` returns it, of logits divided by a temperature.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> divided(model, 2.0).layers[-1].temperature
+    2.0
+    """
+    logits = Logits(
+        probabilities=probabilities_of(model), temperature=temperature, name="divided"
+    )
+    return keras.Model(model.inputs, logits(model.output), name=model.name)
+
+
+def ends_in_softmax(model):
+    """Whether a model, as `logits_model` returns it, ended in a softmax."""
+    layers = [one for one in getattr(model, "layers", ()) if isinstance(one, Logits)]
+    return any(one.of_softmax for one in layers)
+
+
+def class_names_for(model, class_names):
+    """The names of a model's classes: of a binary one, one name can stand for two.
+
+    Args:
+        model: as `logits_model` returns it.
+        class_names: names, or `None`.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> class_names_for(logits_model(model), ["cat"])
+    ('not cat', 'cat')
+    """
+    if class_names is None:
+        return None
+    names, layers = tuple(class_names), getattr(model, "layers", ())
+    binary = any(isinstance(one, Logits) and one.binary for one in layers)
+    return (f"not {names[0]}", names[0]) if binary and len(names) == 1 else names
+
+
+def _ending(tensor):
+    """The `Ending` of what computes a Keras tensor."""
+    operation, inputs = _node(tensor)
+    kind = type(operation).__name__
+    if isinstance(operation, keras.Model):
+        return _ending_of_model(operation, inputs)
+    if kind in MEANS:
+        found = {_ending(one).activation for one in inputs}
+        return Ending(found.pop() if len(found) == 1 else None)
+    if kind in UNCHANGED:
+        return _in_shape(_ending(inputs[0]), tensor)
+    if kind.lower() in PROBABILITIES:  # a layer or one of `keras.ops`
+        return _over_classes(kind.lower(), operation, inputs[0])
+    activation = _name(getattr(operation, "activation", None))
+    if kind == "Activation" and activation == "linear":
+        return _ending(inputs[0])
+    if kind == "Activation" and activation in PROBABILITIES:
+        return Ending(activation, inputs[0])
+    if isinstance(operation, ACTIVATED):
+        if activation in PROBABILITIES:
+            return Ending(activation, _without_activation(operation, inputs[0]))
+        return Ending("linear" if activation == "linear" else None)
+    return Ending("linear" if operation.name == "features" else None)
+
+
+def _node(tensor):
+    """The layer or operation that computes a Keras tensor, and what it takes."""
+    operation, node_index, _ = tensor._keras_history
+    nodes = operation._inbound_nodes
+    return operation, nodes[node_index].input_tensors if nodes else []
+
+
+def _ending_of_model(model, inputs):
+    """The `Ending` of a model inside a model."""
+    outputs = getattr(model, "outputs", None)
+    if not outputs or len(outputs) != 1:
+        return Ending(None)
+    found = _ending(outputs[0])
+    if found.before is None:
+        return found
+    inner = keras.Model(model.inputs, found.before)
+    return Ending(found.activation, inner(inputs if len(inputs) > 1 else inputs[0]))
+
+
+def _in_shape(ending, tensor):
+    if ending.before is None or ending.before.shape == tensor.shape:
+        return ending
+    reshape = keras.layers.Reshape(tensor.shape[1:])
+    return Ending(ending.activation, reshape(ending.before))
+
+
+def _over_classes(kind, operation, before):
+    """A softmax over another axis than the classes' is none of theirs."""
+    axis = getattr(operation, "axis", -1)
+    last = axis in (-1, len(before.shape) - 1)
+    return Ending(kind, before) if last else Ending(None)
+
+
+def _without_activation(layer, tensor):
+    """What a layer returns before its activation; `None` if a copy cannot tell."""
+    plain = (Head, *ACTIVATED)
+    if type(layer) not in plain or getattr(layer, "quantization_mode", None):
+        return None
+    copy = type(layer).from_config(layer.get_config() | {"activation": "linear"})
+    copy.build(tensor.shape)
+    if len(copy.weights) != len(layer.weights):  # of low rank, say
+        return None
+    copy.set_weights(layer.get_weights())
+    return copy(tensor)
+
+
+def _name(activation):
+    """What an activation is called, of Keras, TensorFlow or JAX, function or layer."""
+    if activation is None:
+        return "linear"
+    name = getattr(activation, "__name__", type(activation).__name__)
+    return name.lower().removesuffix("_v2")
+
+
+def _probed(model):
+    """The activation of a model whose end is unknown, by what it says of noise."""
+    shape = model.input_shape
+    if not isinstance(shape, tuple) or None in shape[1:]:
+        return "linear"
+    noise = np.random.default_rng(0).integers(0, 256, (PROBED, *shape[1:]))
+    told = np.asarray(model(noise.astype(np.float32), training=False), np.float64)
+    if not (told >= 0).all():
+        return "linear"
+    if told.shape[-1] > 1 and all(
+        math.isclose(total, 1, abs_tol=1e-3) for total in told.sum(-1)
+    ):
+        return "softmax"
+    if (told <= 1).all() and told.any():
+        warnings.warn(
+            f"{model.name!r} returns numbers from 0 to 1 that do not sum to 1, by a "
+            "layer that does not say what they are, and are taken for logits. If they "
+            "are probabilities, end the model in keras.layers.Activation('sigmoid'), "
+            "in place of that layer",
+            stacklevel=3,
+        )
+    return "linear"
