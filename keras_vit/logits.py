@@ -80,7 +80,7 @@ def logits_model(model):
         activation = "before_softmax" if activation == "softmax" else "linear"
         output = ending.before
     logits = Logits(activation, probabilities, name="logits_of_outputs")
-    return keras.Model(model.inputs, logits(output), name=model.name)
+    return keras.Model(_inputs(model), logits(output), name=model.name)
 
 
 def divided(model, temperature):
@@ -95,7 +95,7 @@ def divided(model, temperature):
     logits = Logits(
         probabilities=probabilities_of(model), temperature=temperature, name="divided"
     )
-    return keras.Model(model.inputs, logits(model.output), name=model.name)
+    return keras.Model(_inputs(model), logits(model.outputs[0]), name=model.name)
 
 
 def ends_in_softmax(model):
@@ -122,6 +122,11 @@ def class_names_for(model, class_names):
     names, layers = tuple(class_names), getattr(model, "layers", ())
     binary = any(isinstance(one, Logits) and one.binary for one in layers)
     return (f"not {names[0]}", names[0]) if binary and len(names) == 1 else names
+
+
+def _inputs(model):
+    """One Keras tensor, not in a list, so that images may come so; or several."""
+    return model.inputs[0] if len(model.inputs) == 1 else model.inputs
 
 
 def _ending(tensor):
@@ -164,7 +169,7 @@ def _ending_of_model(model, inputs):
     found = _ending(outputs[0])
     if found.before is None:
         return found
-    inner = keras.Model(model.inputs, found.before)
+    inner = keras.Model(_inputs(model), found.before)
     return Ending(found.activation, inner(inputs if len(inputs) > 1 else inputs[0]))
 
 

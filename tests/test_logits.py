@@ -16,10 +16,12 @@ from keras_vit.evaluation import Context, answers_of, evaluate, scaled
 from keras_vit.evaluation.measurements import MEASUREMENTS
 from keras_vit.exporting import export
 from keras_vit.exporting.graph import answers_of as graph_of
+from keras_vit.exporting.signatures import signatures
 from keras_vit.layers.head import PROBABILITIES, probabilities_of
 from keras_vit.logits import logits_model
 from keras_vit.model_files import load_classifier, save_model
 from keras_vit.training.arguments import teacher_in_scope
+from keras_vit.training.objectives import distilled
 
 SIZE = (4, 6, 3)
 
@@ -290,3 +292,16 @@ def test_maps_of_one_output_are_of_either_class(rng):
     against, for_it = (keras_vit.inspect.grad_cam(model, images, c) for c in (0, 1))
     assert against.max() > 0 or for_it.max() > 0
     assert not (against * for_it).any()  # what speaks for one speaks against the other
+
+
+def test_a_sequential_model_that_was_never_called_is_exported_and_taught(rng):
+    stack = [keras.Input(SIZE), layers.Flatten(), layers.Dense(3)]
+    model = keras.Sequential(stack)
+    images = rng.integers(0, 256, (2, *SIZE)).astype(np.float32)
+    pixels, _ = signatures(model, list("abc"))["pixels"]
+    told = pixels(images)["logits"]
+    objective = distilled(model, model)
+    losses, _ = objective(images, tf.one_hot([0, 1], 3))
+    expected = model(images)
+    np.testing.assert_allclose(told, expected, rtol=1e-5, atol=1e-4)
+    assert losses.shape == (2,)

@@ -64,10 +64,10 @@ def signatures(model, class_names, *, top=5, xla=False):
 
 def _answers(model, xla):
     """Images `(B, H, W, 3)` to logits, probabilities and, if there are, features."""
-    told = {"logits": model.output}
+    told = {"logits": model.outputs[0]}
     if any(layer.name == FEATURES for layer in model.layers):
         told[FEATURES] = model.get_layer(FEATURES).output
-    inside = keras.Model(model.input, told)
+    inside = keras.Model(model.inputs[0], told)
     probabilities = PROBABILITIES[probabilities_of(model)]
     images = tf.TensorSpec(model.input_shape, tf.float32)
 

@@ -122,7 +122,7 @@ def _two_heads(model):
     names = {layer.name for layer in model.layers}
     heads = ("head", "head_distillation")
     if not names.issuperset(heads):
-        return keras.Model(model.inputs, [model.output, model.output])
+        return keras.Model(model.inputs, 2 * model.outputs)
     outputs = [model.get_layer(name).output for name in heads]
     return keras.Model(model.inputs, outputs)
 
