@@ -14,6 +14,8 @@ OF_WEIGHTS = """
         else it, and a pre-logits layer with it, gives way to a zero head.
     image_size: by default that of the weights, or 224. Positions are resized
         by the rule of the weights' source.
+    source_grid: (rows, columns) of patches that the positions of the weights
+        are for, where a bare file could be read otherwise.
 """
 OF_PATCHES = """    patch_size: another than the name says. Its weights then go to that
         size as `resize` takes them there.
@@ -23,12 +25,19 @@ OF_PATCHES = """    patch_size: another than the name says. Its weights then go 
 def _with_weights(build, name):
     """Gives `build` the argument `weights`."""
 
-    def factory(num_classes=1000, image_size=None, weights=None, **arguments):
+    def factory(
+        num_classes=1000,
+        image_size=None,
+        weights=None,
+        *,
+        source_grid=None,
+        **arguments,
+    ):
         if weights is None:
             return build(image_size or 224, num_classes=num_classes, **arguments)
         from keras_vit.weights import find_checkpoint, load_weights
 
-        checkpoint = find_checkpoint(name, weights)
+        checkpoint = find_checkpoint(name, weights, source_grid)
         told = dict(checkpoint.arguments)
         keeps_head = num_classes == checkpoint.num_classes
         if not keeps_head:
@@ -44,6 +53,8 @@ def _with_weights(build, name):
             head="keep" if keeps_head else "reset",
             # ViT has no size of its own that another one could stand beside.
             patches="resize" if "patch_size" in arguments and name != "ViT" else "keep",
+            source_grid=source_grid,
+            position_interpolation=arguments.get("position_interpolation"),
         )
         return network
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_vit import layers
 from keras_vit.layers.patches import pair
-from keras_vit.layers.position_embedding import ADDED, place_of
+from keras_vit.layers.position_embedding import ADDED, POSITION_INTERPOLATIONS, place_of
 from keras_vit.model_arguments import (
     check_choice,
     check_counts,
@@ -37,6 +37,7 @@ def ViT(
     representation_size=None,
     position_embedding="learned",
     position_embedding_at=None,
+    position_interpolation="bilinear",
     num_registers=0,
     class_token=None,
     distillation=False,
@@ -90,6 +91,10 @@ def ViT(
             `"every_layer"`: before each block, which has positions of its
             own. `"every_layer_shared"`: before each, the same. `None`: at
             the input; what is inside attention is in every layer.
+        position_interpolation: by which rule `resize` takes learned positions
+            to another grid: `"bilinear"` (Google's, of aligned corners),
+            `"bicubic_antialias"` (timm's) or another of
+            `weights.positions.METHODS`. Weights settle it.
         num_registers: extra tokens that stand for no patch (arXiv:2309.16588).
         class_token: whether there is a class token; `None`: where `pooling`
             reads it. timm's average pooling keeps one that is not read.
@@ -142,6 +147,9 @@ def ViT(
     height, width = pair(image_size, "image_size")
     check_choice("pooling", pooling, POOLINGS)
     place = place_of(position_embedding, position_embedding_at)
+    check_choice(
+        "position_interpolation", position_interpolation, POSITION_INTERPOLATIONS
+    )
     check_choice("activation", activation, layers.mlp.ACTIVATIONS)
     check_counts(
         num_layers=num_layers,
@@ -182,6 +190,7 @@ def ViT(
         num_registers=num_registers,
         distillation_token=distillation,
         dropout_rate=dropout_rate,
+        position_interpolation=position_interpolation,
         name="patch_encoder",
     )(x)
     grid = tuple(x.shape[1:3])

@@ -3,7 +3,13 @@
 import keras
 from keras import ops
 
-from keras_vit.layers.position_embedding import ADDED, add_tables, on_grid, vectors
+from keras_vit.layers.position_embedding import (
+    ADDED,
+    POSITION_INTERPOLATIONS,
+    add_tables,
+    on_grid,
+    vectors,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -29,12 +35,15 @@ class PatchEncoder(keras.layers.Layer):
         num_registers: how many register tokens to add.
         distillation_token: whether a second such token follows the first.
         dropout_rate: of the whole sequence, after the positions are added.
+        position_interpolation: by which rule the model's positions go to
+            another grid, one of `POSITION_INTERPOLATIONS`: that of whose
+            weights they are. The layer only keeps it, for `resize`.
 
     Input shape: `(B, h, w, F)`, what `Patches` gives, or any feature map.
     Output shape: `(B, T, D)`, the patches in row-major order.
 
     Raises:
-        ValueError: for a kind of positions that there is not.
+        ValueError: for a kind of positions, or a rule, that there is not.
 
     Example:
 
@@ -50,6 +59,7 @@ class PatchEncoder(keras.layers.Layer):
         num_registers=0,
         distillation_token=False,
         dropout_rate=0.0,
+        position_interpolation="bilinear",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -58,12 +68,19 @@ class PatchEncoder(keras.layers.Layer):
                 f"position_embedding must be one of {', '.join(ADDED)}. "
                 f"Received: position_embedding={position_embedding!r}"
             )
+        if position_interpolation not in POSITION_INTERPOLATIONS:
+            raise ValueError(
+                "position_interpolation must be one of "
+                f"{', '.join(POSITION_INTERPOLATIONS)}. "
+                f"Received: position_interpolation={position_interpolation!r}"
+            )
         self.hidden_dim = hidden_dim
         self.class_token = class_token
         self.position_embedding = position_embedding
         self.num_registers = num_registers
         self.distillation_token = distillation_token
         self.dropout_rate = dropout_rate
+        self.position_interpolation = position_interpolation
         self.projection = keras.layers.Dense(
             hidden_dim,
             kernel_initializer="lecun_normal",
@@ -151,4 +168,5 @@ class PatchEncoder(keras.layers.Layer):
             "num_registers": self.num_registers,
             "distillation_token": self.distillation_token,
             "dropout_rate": self.dropout_rate,
+            "position_interpolation": self.position_interpolation,
         }

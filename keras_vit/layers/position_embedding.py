@@ -16,6 +16,15 @@ POSITION_EMBEDDINGS = {
     "relative": ("every_layer",),
     "rope_2d": ("every_layer",),
 }
+# By which rules publishers' code resizes tables: `weights.positions.METHODS`.
+POSITION_INTERPOLATIONS = (
+    "bilinear",
+    "bilinear_antialias",
+    "bilinear_half_pixels",
+    "bicubic",
+    "bicubic_corners",
+    "bicubic_antialias",
+)
 ADDED = ("learned", "none", "sincos_2d", "learned_2d")  # not inside attention
 
 

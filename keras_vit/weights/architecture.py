@@ -27,6 +27,8 @@ class Architecture:
         layer_norm_epsilon: of every layer normalisation.
         position_embedding: at the input or inside attention, a key of
             `layers.position_embedding.POSITION_EMBEDDINGS`.
+        position_interpolation: how its tables are resized, one of
+            `layers.position_embedding.POSITION_INTERPOLATIONS`.
     """
 
     num_heads: int
@@ -40,6 +42,7 @@ class Architecture:
     activation: str
     layer_norm_epsilon: float
     position_embedding: str
+    position_interpolation: str
 
 
 def describe(model):
@@ -69,6 +72,7 @@ def describe(model):
         activation=block.activation,
         layer_norm_epsilon=block.layer_norm_epsilon,
         position_embedding=encoder.position_embedding if inside == "none" else inside,
+        position_interpolation=encoder.position_interpolation,
     )
 
 

@@ -1,15 +1,17 @@
 """What a file of weights tells of the model that it belongs to."""
 
 import json
-import math
 import pathlib
 import warnings
 from dataclasses import dataclass
 
+from keras_vit.layers.patches import pair
 from keras_vit.preprocessing import Preprocessing, resolve
 from keras_vit.variants import VARIANTS
 from keras_vit.weights.download import cached, from_hub
+from keras_vit.weights.grids import known_of, likeliest
 from keras_vit.weights.load import activation_of, epsilon_of, open_weights
+from keras_vit.weights.metadata import KEY
 from keras_vit.weights.releases import RELEASES, list_weights
 from keras_vit.weights.sources import recognise
 
@@ -23,23 +25,26 @@ class Checkpoint:
     Attributes:
         path: of the file or folder.
         num_classes: of its head; `None` if it has none.
-        image_size: that it was trained with last; `None` if it does not say.
+        image_size: that it was trained with last, an integer or (height,
+            width); `None` if it does not say.
         arguments: of `ViT`, besides the sizes of the variant.
     """
 
     path: pathlib.Path
     num_classes: int | None
-    image_size: int | None
+    image_size: int | tuple[int, int] | None
     arguments: dict
 
 
-def find_checkpoint(variant, weights):
+def find_checkpoint(variant, weights, source_grid=None):
     """Finds what `weights=` means and reads what it tells.
 
     Args:
         variant: the factory's name.
         weights: a release's name, `hf:<owner>/<name>`, or the path of a
             `.npz` or `.safetensors` file or of a folder with one.
+        source_grid: (rows, columns) of patches that its positions are for,
+            where the file does not say.
 
     Raises:
         ValueError: for a release that the variant does not have, with those
@@ -49,11 +54,11 @@ def find_checkpoint(variant, weights):
     weights = str(weights)
     if (variant, weights) in RELEASES:
         release = RELEASES[variant, weights]
-        return _read(cached(release.url), variant, release)
+        return _read(cached(release.url), variant, source_grid, release)
     if weights.startswith(HUB):
-        return _read(from_hub(weights.removeprefix(HUB)), variant)
+        return _read(from_hub(weights.removeprefix(HUB)), variant, source_grid)
     if pathlib.Path(weights).exists():
-        return _read(pathlib.Path(weights), variant)
+        return _read(pathlib.Path(weights), variant, source_grid)
     names = ", ".join(release.name for release in list_weights(variant))
     raise ValueError(
         f"Unknown weights of {variant}. Expected {names + ', ' if names else ''}"
@@ -61,7 +66,7 @@ def find_checkpoint(variant, weights):
     )
 
 
-def _read(path, variant, release=None):
+def _read(path, variant, source_grid, release=None):
     file, stored, config = open_weights(path)
     source = recognise(stored)
     names, stored = list(stored), source.normalise(stored)
@@ -71,10 +76,14 @@ def _read(path, variant, release=None):
     arguments = source.arguments(stored)
     num_classes = arguments.pop("num_classes", None)
     mean, deviation = source.pixels(config)
-    image_size = config.get("image_size") or _image_size(stored, source, variant)
-    preprocessing = _preprocessing(source, names, config, image_size)
+    image_size = _image_size(stored, source, config, variant, source_grid)
+    side = image_size and max(image_size)
+    preprocessing = _preprocessing(source, names, config, side)
     if release is not None:
-        image_size, preprocessing = release.image_size, resolve(release.preprocessing)
+        image_size = (release.image_size,) * 2
+        preprocessing = resolve(release.preprocessing)
+    if image_size is not None and image_size[0] == image_size[1]:
+        image_size = image_size[0]
     return Checkpoint(
         path,
         num_classes,
@@ -104,13 +113,22 @@ def _preprocessing(source, names, config, image_size):
         return Preprocessing()
 
 
-def _image_size(stored, source, variant):
-    """The side of the square image that the position table covers, if any."""
+def _image_size(stored, source, config, variant, source_grid):
+    """(height, width) of the images that the position table is for, if it is known."""
+    said = config[KEY].get("image_size") or source.image_size(config)
+    if said is not None and source_grid is None:
+        return tuple(said)
     if source.positions not in stored or variant not in VARIANTS:
         return None
-    told = source.arguments(stored)
-    pooled = told.get("pooling", "token") == "token"
-    first = told.get("class_token", pooled) + told.get("distillation", False)
-    cells = stored[source.positions].shape[1] - first
-    side = math.isqrt(max(cells, 0))
-    return side * VARIANTS[variant].stride if side**2 == cells else None
+    stride = VARIANTS[variant].stride
+    if source_grid is None:
+        told = source.arguments(stored)
+        pooled = told.get("pooling", "token") == "token"
+        first = told.get("class_token", pooled) + told.get("distillation", False)
+        known = known_of(source, stored, config, own=None, first=first, grid_of=None)
+        reading = likeliest(stored[source.positions].shape[1], known)
+        if reading is None:
+            return None
+        source_grid = reading.grid
+    rows, columns = pair(source_grid, "source_grid")
+    return rows * stride, columns * stride

@@ -16,24 +16,34 @@ from keras_vit.weights.architecture import (
     weights,
 )
 from keras_vit.weights.files import open_arrays
+from keras_vit.weights.grids import POSITIONS, doubt_flexivit, table_of
 from keras_vit.weights.patches import resize_kernel
-from keras_vit.weights.positions import resize_table
+from keras_vit.weights.positions import check_method, resize_table
 from keras_vit.weights.sources import SOURCES, recognise
 from keras_vit.weights.translate import PATCH_AXES, names_in, their_shape, to_ours
 
 HEADS = ("head/", "head_distillation/")
-POSITIONS = "patch_encoder/position_embedding"
 HUGGINGFACE_EPSILON = 1e-12  # of a config.json that does not say
 
 
-def load_weights(model, path, head="keep", source=None, patches="keep"):
+def load_weights(
+    model,
+    path,
+    head="keep",
+    source=None,
+    patches="keep",
+    *,
+    source_grid=None,
+    position_interpolation=None,
+):
     """Loads published weights into a model.
 
     Everything is checked before anything is assigned: after an error the
     model is as it was. Positions go to the model's grid by the rule of the
-    source's own code. Google's files in `.npz`, old and new names, and those
-    of timm, Hugging Face (ViT, DeiT, DINOv2) and torchvision in
-    `.safetensors` are recognised by the names in them.
+    source's own code, which the model keeps for `resize`. Google's
+    files in `.npz`, old and new names, and those of timm, Hugging Face (ViT,
+    DeiT, DINOv2) and torchvision in `.safetensors` are recognised by the
+    names in them.
 
     Args:
         model: a ViT that a factory of this package built.
@@ -46,6 +56,11 @@ def load_weights(model, path, head="keep", source=None, patches="keep"):
         patches: `"keep"`: the file's; they must be of the model's size.
             `"resize"`: the patch embedding goes to the model's patch size as
             `resize` takes it there.
+        source_grid: (rows, columns) of patches that the file's positions are
+            for; `None`: as the file or a `config.json` beside it says, or else
+            the grid that its length fits: the model's own, or a square.
+        position_interpolation: the rule, a key of `positions.METHODS`, where it
+            is not to be the source's.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -67,13 +82,26 @@ def load_weights(model, path, head="keep", source=None, patches="keep"):
         )
     if patches == "resize":
         check_patches_of_pixels(model)
+    if position_interpolation is not None:
+        check_method(position_interpolation, "position_interpolation")
     architecture = describe(model)
     path, stored, config = open_weights(path)
     source = named(source) if source else recognise(stored)
     _check_numerics(architecture, source, config)
+    method = position_interpolation or method_of(source, stored, config)
     stored = source.normalise(stored)
     told = _of_files_patches(architecture, source, stored, patches)
-    names = _match(model, told, source, stored, head, path)
+    reading, problem = table_of(
+        model, source, stored, config, told=told, name=path.name, grid=source_grid
+    )
+    if reading is not None:
+        stored = source.aligned(stored, reading.rows)
+        is_resized = reading.grid != architecture.grid
+        if is_resized and position_interpolation is None:
+            doubt_flexivit(method, path.name)
+    names = _match(
+        model, told, source, stored, head=head, path=path, table_problem=problem
+    )
 
     theirs = {}
     for name in {name for name, _ in names.values()}:
@@ -83,8 +111,8 @@ def load_weights(model, path, head="keep", source=None, patches="keep"):
         if weight.path in names:
             name, change = names[weight.path]
             array = theirs[name]
-            if weight.path == POSITIONS:
-                array = _on_grid(array, architecture, source.position_method)
+            if weight.path == POSITIONS and is_resized:
+                array = resize_table(array, reading.grid, architecture.grid, method)
             shape = tuple(weight.shape)
             if weight.path == KERNEL:
                 array = to_ours(array, change, (-1, shape[1]))
@@ -96,6 +124,21 @@ def load_weights(model, path, head="keep", source=None, patches="keep"):
             arrays[weight.path] = np.zeros(weight.shape, np.float32)
     for weight in weights(model):
         weight.assign(arrays.pop(weight.path))
+    model.get_layer("patch_encoder").position_interpolation = method
+
+
+def method_of(source, stored, config):
+    """Return the rule by which positions are resized: our own note's, or the source's.
+
+    Args:
+        source: whose file it is.
+        stored: its arrays, by the names in the file.
+        config: as `open_weights` returns it.
+    """
+    method = config[metadata.KEY].get("position_interpolation")
+    if method is None:
+        return source.position_method(stored, config)
+    return check_method(method, "the file's own position_interpolation")
 
 
 def named(source):
@@ -184,7 +227,7 @@ def _of_files_patches(architecture, source, stored, patches):
     return dataclasses.replace(architecture, patch_size=size)
 
 
-def _match(model, architecture, source, stored, head, path):
+def _match(model, architecture, source, stored, *, head, path, table_problem):
     """Finds each weight's array, or tells everything that does not fit."""
     wanted = shapes(model)
     cells = math.prod(architecture.patch_size)  # of the file's patches
@@ -201,7 +244,7 @@ def _match(model, architecture, source, stored, head, path):
             continue
         shape = tuple(stored[theirs].shape)
         if ours == POSITIONS:
-            problem = _position_problem(shape, wanted[ours], architecture)
+            problem = table_problem
         else:
             expected = their_shape(wanted[ours], change, architecture)
             problem = shape != expected and f"expected {expected}"
@@ -231,18 +274,6 @@ def _match(model, architecture, source, stored, head, path):
     return names
 
 
-def _position_problem(shape, ours, architecture):
-    if len(shape) != 3 or shape[0] != 1 or shape[2] != ours[2]:
-        return f"expected (1, N, {ours[2]})"
-    cells = shape[1] - architecture.num_first_tokens
-    if shape == ours or (cells > 0 and math.isqrt(cells) ** 2 == cells):
-        return None
-    return (
-        f"expected {architecture.num_first_tokens} and the cells of the model's own or "
-        "of a square grid"
-    )
-
-
 def _read(stored, name, path):
     array = stored.read()
     if array.dtype != np.float32:
@@ -250,13 +281,3 @@ def _read(stored, name, path):
     if not np.isfinite(array.ravel()).all():
         raise ValueError(f"{path.name}: {name!r} holds numbers that are not finite")
     return array
-
-
-def _on_grid(table, architecture, method):
-    """The position table (1, T, D) on the model's grid."""
-    rows, columns = architecture.grid
-    cells = table.shape[1] - architecture.num_first_tokens
-    if cells == rows * columns:
-        return table
-    side = math.isqrt(cells)
-    return resize_table(table, (side, side), (rows, columns), method)

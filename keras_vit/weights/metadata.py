@@ -25,6 +25,7 @@ def metadata_of(model):
     return {
         "image_size": list(model.input_shape[1:3]),
         "grid": list(architecture.grid),
+        "position_interpolation": architecture.position_interpolation,
     }
 
 

@@ -10,6 +10,19 @@ cosines, rotations) has no table, and is computed for those of the new grid.
 import numpy as np
 
 
+def check_method(method, argument):
+    """Return a key of `METHODS`.
+
+    Raises:
+        ValueError: for any other value, with the choices.
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f"{argument} must be one of {', '.join(METHODS)}. Received: {method!r}"
+        )
+    return method
+
+
 def resize_grid(table, grid, method):
     """Interpolates a table of position vectors.
 
@@ -113,6 +126,11 @@ def _half_pixels(old, new):
     return (np.arange(new) + 0.5) * old / new - 0.5
 
 
+def _linear(distance):
+    """The triangle of linear interpolation."""
+    return np.maximum(0, 1 - np.abs(distance))
+
+
 def _cubic(distance, a):
     """Keys's cubic kernel; a is its slope at 1."""
     x = np.abs(distance)
@@ -134,7 +152,11 @@ def _clamped(places, old, kernel, reach):
 
 def _bilinear(old, new):
     places = _corners(old, new)
-    return _clamped(places, old, lambda x: np.maximum(0, 1 - np.abs(x)), reach=1)
+    return _clamped(places, old, _linear, reach=1)
+
+
+def _bilinear_half_pixels(old, new):
+    return _clamped(_half_pixels(old, new), old, _linear, reach=1)
 
 
 def _bicubic(old, new):
@@ -145,18 +167,29 @@ def _bicubic_corners(old, new):
     return _clamped(_corners(old, new), old, lambda x: _cubic(x, -0.75), reach=2)
 
 
-def _bicubic_antialias(old, new):
+def _antialiased(old, new, kernel):
     scale = max(old / new, 1.0)  # the kernel grows with the step when shrinking
     distance = np.arange(old) - _half_pixels(old, new)[:, np.newaxis]
-    matrix = _cubic(distance / scale, -0.5)
+    matrix = kernel(distance / scale)
     return matrix / matrix.sum(1, keepdims=True)
+
+
+def _bilinear_antialias(old, new):
+    return _antialiased(old, new, _linear)
+
+
+def _bicubic_antialias(old, new):
+    return _antialiased(old, new, lambda x: _cubic(x, -0.5))
 
 
 METHODS = {
     "bilinear": _bilinear,  # Google: scipy.ndimage.zoom of order 1
+    "bilinear_antialias": _bilinear_antialias,  # FlexiViT: jax.image.resize
+    "bilinear_half_pixels": _bilinear_half_pixels,  # timm's FlexiViT: torch
     "bicubic": _bicubic,  # Hugging Face: torch, align_corners=False
     "bicubic_corners": _bicubic_corners,  # torchvision: torch, align_corners=True
-    "bicubic_antialias": _bicubic_antialias,  # timm: torch, antialias=True
+    # timm, and Hugging Face's DINOv2 with registers: torch, antialias=True
+    "bicubic_antialias": _bicubic_antialias,
 }
 TABLES = {  # a weight's name: how it goes from a grid to another
     "position_embedding": resize_table,

@@ -8,10 +8,10 @@ from keras_vit.layers.patches import Patches, pair
 from keras_vit.model import head
 from keras_vit.weights.architecture import KERNEL, check_patches_of_pixels, weights
 from keras_vit.weights.patches import resize_kernel
-from keras_vit.weights.positions import METHODS, resize_weight
+from keras_vit.weights.positions import check_method, resize_weight
 
 
-def resize(model, image_size=None, patch_size=None, method="bilinear"):
+def resize(model, image_size=None, patch_size=None, method=None):
     """Gives a model for other images or patches, with the weights of this one.
 
     Learned positions are interpolated in two dimensions, as section 3.2 of
@@ -29,8 +29,9 @@ def resize(model, image_size=None, patch_size=None, method="bilinear"):
         model: a model of this package, also one that was trained and saved.
         image_size: pixels, an integer or (height, width); `None`: as it is.
         patch_size: pixels, likewise.
-        method: for positions, a key of `weights.positions.METHODS`; the
-            paper's by default.
+        method: for positions, a key of `weights.positions.METHODS`; `None`:
+            that of the weights' source, which the model keeps, and the paper's
+            for one that says none.
 
     Returns:
         A new `keras.Model`.
@@ -54,10 +55,8 @@ def resize(model, image_size=None, patch_size=None, method="bilinear"):
     if patch_size is not None:
         check_patches_of_pixels(model)
         patch_size = pair(patch_size, "patch_size")
-    if method not in METHODS:
-        raise ValueError(
-            f"method must be one of {', '.join(METHODS)}. Received: {method!r}"
-        )
+    if method is not None:
+        check_method(method, "method")
     new = rebuilt(model, (None, height, width, 3), patch_size=patch_size)
     encoders = [
         one.get_layer("patch_encoder")
@@ -68,7 +67,8 @@ def resize(model, image_size=None, patch_size=None, method="bilinear"):
         array = old.numpy()
         if encoders:
             grids = [encoder.grid for encoder in encoders]
-            array = resize_weight(old.path, array, *grids, method)
+            rule = method or encoders[0].position_interpolation
+            array = resize_weight(old.path, array, *grids, rule)
         if patch_size is not None and old.path == KERNEL:
             before = model.get_layer("patches").patch_size
             array = resize_kernel(array, before, patch_size)
@@ -166,6 +166,18 @@ def pairs(model, new, without=()):
     for layer in new.layers:
         if weights(layer) and layer.name not in without:
             yield from zip(old[layer.name], weights(layer), strict=True)
+
+
+def grid_of(model, image_size, patch_size):
+    """Return the grid that images of a size are for a model with such patches.
+
+    Args:
+        model: a ViT that a factory of this package built.
+        image_size: (height, width), pixels.
+        patch_size: (height, width), pixels or cells of the stem's feature map.
+    """
+    configs = model.get_config()["layers"]
+    return _grid(model, configs, (None, *image_size, 3), patch_size)
 
 
 def _take_any_size(config):

@@ -166,7 +166,7 @@ def test_a_mixed_precision_model_keeps_its_policy(rng):
 def test_what_cannot_be_done_is_told(rng):
     with pytest.raises(ValueError, match="height >= 8"):
         resize(tiny_vit(), 4)
-    with pytest.raises(ValueError, match="one of bilinear, bicubic"):
+    with pytest.raises(ValueError, match="one of bilinear, .*bicubic"):
         resize(tiny_vit(), 32, method="nearest")
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="without the layer 'features'"):

@@ -151,6 +151,23 @@ def arguments(stored):
     return told
 
 
+FLEXIVIT = {"pos_embedding": (1, 49), "embedding/kernel": (32, 32)}
+
+
+def position_method(stored, config):
+    """By aligned corners when loading; FlexiViT by half-pixel centres, in its forward.
+
+    Its files are those of patches of 32 x 32 pixels and 7 x 7 positions, none of
+    which is the class token's, whatever sizes the model is then used with.
+    """
+    stored = _without_prefix(stored)
+    is_flexible = all(
+        name in stored and stored[name].shape[:2] == shape
+        for name, shape in FLEXIVIT.items()
+    )
+    return "bilinear_antialias" if is_flexible else "bilinear"
+
+
 def preprocessing(names, config, image_size):
     """big_vision crops, and keeps its positions elsewhere than vit_jax."""
     if any(name.endswith(POSITIONS) for name in names):
@@ -165,7 +182,7 @@ GOOGLE = Source(
     rules=lambda architecture: RULES,
     activation="gelu_tanh",
     layer_norm_epsilon=1e-6,
-    position_method="bilinear",
+    position_method=position_method,
     positions=POSITIONS,
     arguments=arguments,
     pixels=lambda config: HALF,

@@ -93,6 +93,18 @@ def _has(*fragments):
     return lambda names: any(one in name for name in names for one in fragments)
 
 
+def dinov2_position_method(stored, config):
+    """With registers its code antialiases, without them it does not."""
+    has_registers = any(name.endswith("register_tokens") for name in stored)
+    return "bicubic_antialias" if has_registers else "bicubic"
+
+
+def image_size(config):
+    """As `config.json` says, an integer or (height, width)."""
+    told = config.get("image_size")
+    return (told, told) if isinstance(told, int) else told and tuple(told)
+
+
 def arguments(stored):
     """What the arrays tell of the model."""
     told = {"distillation": "embeddings.distillation_token" in stored}
@@ -162,7 +174,8 @@ HUGGINGFACE = Source(
     rules=vit_rules,
     activation="gelu_erf",
     layer_norm_epsilon=None,  # in config.json, 1e-12 by default
-    position_method="bicubic",
+    position_method=lambda stored, config: "bicubic",
+    image_size=image_size,
     positions="embeddings.position_embeddings",
     arguments=arguments,
     pixels=_pixels(HALF),
@@ -181,7 +194,8 @@ DINOV2 = Source(
     rules=lambda architecture: DINOV2_RULES,
     activation="gelu_erf",
     layer_norm_epsilon=1e-6,
-    position_method="bicubic",
+    position_method=dinov2_position_method,
+    image_size=image_size,
     positions="embeddings.position_embeddings",
     arguments=arguments,
     pixels=_pixels(IMAGENET),

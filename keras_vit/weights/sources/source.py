@@ -22,8 +22,8 @@ class Source:
         rules: an `Architecture` -> `{ours: (theirs, Change)}`.
         activation: the form of GELU, where the source settles it.
         layer_norm_epsilon: likewise.
-        position_method: by which its own code resizes positions; a key of
-            `positions.METHODS`.
+        position_method: the arrays as found, the repository's settings -> by
+            which its own code resizes positions; a key of `positions.METHODS`.
         positions: the canonical name of the position table.
         arguments: canonical `{name: Stored}` -> the arguments of `ViT` that
             they tell, and `num_classes` if there is a head.
@@ -34,6 +34,14 @@ class Source:
             a ValueError where this package has none like it.
         dropped_with_head: beginnings of canonical names that belong to the
             head, and are left out when a new one is wanted.
+        image_size: the repository's settings -> (height, width) of the images
+            that the position table is for; `None` if they do not say.
+        first_rows: canonical `{name: Stored}`, the repository's settings ->
+            how many rows of the position table may stand before those of the
+            patches: a tuple of what the settings say, and one of all; `None`:
+            as many as there are class and distillation tokens.
+        aligned: canonical `{name: Stored}`, the number of such rows -> the
+            same with positions for these tokens and the patches alone.
     """
 
     name: str
@@ -42,9 +50,12 @@ class Source:
     rules: Callable
     activation: str
     layer_norm_epsilon: float | None
-    position_method: str
+    position_method: Callable
     positions: str
     arguments: Callable
     pixels: Callable
     preprocessing: Callable
     dropped_with_head: tuple[str, ...] = field(default=())
+    image_size: Callable = lambda config: None
+    first_rows: Callable | None = None
+    aligned: Callable = lambda stored, rows: stored

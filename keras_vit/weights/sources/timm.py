@@ -1,7 +1,6 @@
 """timm (pytorch-image-models), and the hybrids there."""
 
 import dataclasses
-import math
 
 from keras_vit.preprocessing import PRESETS
 from keras_vit.weights.sources import timm_positions
@@ -62,21 +61,19 @@ def rules(architecture):
     return RULES | final | (ROOT_ALONE if architecture.root_alone else {})
 
 
-def normalise(stored):
-    """Positions for the class and distillation token and the patches alone."""
-    if "pos_embed" not in stored or len(stored["pos_embed"].shape) != 3:
-        return stored
-    first, registers = timm_positions.first_tokens(stored)
-    rows = stored["pos_embed"].shape[1]
-    if first and _is_square(rows):
-        return timm_positions.aligned(stored, 0)
-    if registers and _is_square(rows - first - registers):
-        return timm_positions.aligned(stored, first + registers)
-    return stored
+def position_method(stored, config):
+    """Bicubic and antialiased, but for FlexiViT, by the architecture's name."""
+    is_flexible = "flexi" in (config.get("architecture") or "")
+    return "bilinear_half_pixels" if is_flexible else "bicubic_antialias"
 
 
-def _is_square(number):
-    return number > 0 and math.isqrt(number) ** 2 == number
+def image_size(config):
+    """Of the model's own arguments, or as `pretrained_cfg` says."""
+    told = config.get("model_args", {}).get("img_size")
+    if told is None:
+        told = config.get("pretrained_cfg", config).get("input_size")
+        return told and tuple(told[1:])
+    return (told, told) if isinstance(told, int) else tuple(told)
 
 
 def arguments(stored):
@@ -130,11 +127,14 @@ def preprocessing(names, config, image_size):
 TIMM = Source(
     name="timm",
     recognises=lambda names: any(name.startswith("blocks.0.attn.") for name in names),
-    normalise=normalise,
+    normalise=dict,
     rules=rules,
     activation="gelu_erf",
     layer_norm_epsilon=1e-6,
-    position_method="bicubic_antialias",
+    position_method=position_method,
+    image_size=image_size,
+    first_rows=timm_positions.first_rows,
+    aligned=timm_positions.aligned,
     positions="pos_embed",
     arguments=arguments,
     pixels=pixels,
