@@ -147,20 +147,25 @@ def test_transformers_loads_what_we_wrote(architecture, changes, tmp_path, rng):
     np.testing.assert_array_equal(again(images), model(images))
 
 
-@pytest.mark.parametrize("method", ["bicubic", "bicubic_corners", "bicubic_antialias"])
+TORCHS = {  # our rules: its own
+    "bicubic": {"mode": "bicubic"},
+    "bicubic_corners": {"mode": "bicubic", "align_corners": True},
+    "bicubic_antialias": {"mode": "bicubic", "antialias": True},
+    "bilinear": {"mode": "bilinear", "align_corners": True},
+    "bilinear_antialias": {"mode": "bilinear", "antialias": True},
+    "bilinear_half_pixels": {"mode": "bilinear"},
+}
+
+
+@pytest.mark.parametrize("method", TORCHS)
 @pytest.mark.parametrize("new", [(4, 4), (8, 3), (1, 2), (24, 24), (5, 9)])
 @pytest.mark.parametrize("old", [(4, 4), (7, 5), (14, 14), (2, 6)])
 def test_positions_are_resized_as_torch_does(old, new, method, rng):
     from keras_vit.weights.positions import resize_grid
 
     table = rng.normal(size=(*old, 6)).astype("float32")
-    options = {
-        "bicubic": {},
-        "bicubic_corners": {"align_corners": True},
-        "bicubic_antialias": {"antialias": True},
-    }[method]
     expected = torch.nn.functional.interpolate(
-        torch.tensor(table).permute(2, 0, 1)[None], new, mode="bicubic", **options
+        torch.tensor(table).permute(2, 0, 1)[None], new, **TORCHS[method]
     )
     np.testing.assert_allclose(
         resize_grid(table, new, method), expected[0].permute(1, 2, 0), atol=1e-5
