@@ -18,6 +18,7 @@ from keras_vit.model_arguments import (
     check_sizes,
     check_tokens,
     check_widths,
+    warn_of_merging,
 )
 
 POOLINGS = ("token", "gap", "map")
@@ -113,7 +114,8 @@ def ViT(
         token_merging: r, how many tokens fewer leave each block than enter
             it, as long as twice as many patches are left (arXiv:2210.09461):
             faster, for a little accuracy. Weights know nothing of it; see
-            also `merge_tokens`.
+            also `merge_tokens`. Where r in every block is more than the
+            patches, a warning says how many are left.
         patch_dropout_rate: the share of the patches that training leaves out
             of each image, drawn anew each time (arXiv:2208.07220), which
             saves time and memory. Needs positions at the input, or none.
@@ -197,6 +199,7 @@ def ViT(
     others = z.shape[1] - grid[0] * grid[1]  # tokens that are no patches
     merging = {}
     if token_merging:
+        warn_of_merging(token_merging, grid[0] * grid[1], num_layers)
         merging = {"token_merging": token_merging, "num_protected": others}
     sizes = []  # of tokens, where some are merged
     if patch_dropout_rate:

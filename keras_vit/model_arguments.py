@@ -1,8 +1,10 @@
 """What `ViT` is given is looked at before anything is built."""
 
 import numbers
+import warnings
 
 from keras_vit.layers.patches import pair
+from keras_vit.layers.token_merging import patches_left
 
 
 def check_choice(argument, value, choices):
@@ -111,3 +113,22 @@ def check_merging(token_merging, position_embedding, place):
             "merged token has no place of its own. "
             f"Received: position_embedding={position_embedding!r} at {place!r}"
         )
+
+
+def warn_of_merging(token_merging, num_patches, num_blocks):
+    """Warn where hardly a patch is left: of more in all than there are to merge.
+
+    The paper (arXiv:2210.09461) stays below that: r = 16 in the 12 blocks of
+    ViT-B and 8 in the 24 of ViT-L, of 196 patches, and 7 in the 32 of ViT-H, of
+    256. Then only the last block has fewer than 2r patches left to merge.
+    """
+    if num_blocks < 2 or token_merging * num_blocks <= num_patches:
+        return
+    left = patches_left(num_patches, num_blocks, token_merging)[-1]
+    warnings.warn(
+        f"token_merging={token_merging} leaves {left} of {num_patches} patches after "
+        f"{num_blocks} blocks, so that answers may be far from those of the model "
+        f"that merges none. Expected at most {num_patches // num_blocks}, for which "
+        "the paper's blocks have patches enough. Compare both on your own data",
+        stacklevel=3,
+    )

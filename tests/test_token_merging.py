@@ -9,6 +9,8 @@ from oracle import Oracle
 
 import keras_vit
 from keras_vit import layers
+from keras_vit.layers.token_merging import patches_left
+from keras_vit.model_arguments import warn_of_merging
 from keras_vit.training.masked_patches import MaskedPatchPrediction
 from keras_vit.weights import merge_tokens, replace_head, resize
 
@@ -274,3 +276,31 @@ def test_another_model_is_refused():
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="that a ViT factory of keras_vit built"):
         merge_tokens(other, 3)
+
+
+@pytest.mark.parametrize(
+    ("patches", "blocks", "r", "left"),
+    [(64, 12, 8, 1), (196, 12, 17, 7), (196, 24, 9, 1), (16, 12, 2, 1)],
+)
+def test_the_number_of_patches_that_are_left_is_warned_of(patches, blocks, r, left):
+    count = patches
+    for _ in range(blocks):  # as the class's docstring says: r, at most half
+        count -= min(r, count // 2)
+    assert count == left == patches_left(patches, blocks, r)[-1]
+    with pytest.warns(UserWarning, match=f"leaves {left} of {patches} patches"):
+        warn_of_merging(r, patches, blocks)
+
+
+@pytest.mark.parametrize(
+    ("patches", "blocks", "r"), [(196, 12, 16), (196, 24, 8), (256, 32, 7), (12, 1, 6)]
+)
+def test_the_papers_own_numbers_are_not_warned_of(patches, blocks, r, recwarn):
+    warn_of_merging(r, patches, blocks)
+    assert not recwarn.list
+
+
+def test_a_model_that_is_built_or_made_to_merge_too_many_warns():
+    with pytest.warns(UserWarning, match="leaves 2 of 6 patches after 2 blocks"):
+        tiny_vit(token_merging=4)
+    with pytest.warns(UserWarning, match="leaves 2 of 6 patches after 2 blocks"):
+        merge_tokens(tiny_vit(), 4)

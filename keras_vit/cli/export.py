@@ -31,7 +31,8 @@ def define(values):
         "quantize",
         "none",
         list(SCHEMES),
-        "How a .tflite file is quantised; int8 is calibrated on training images.",
+        "How a .tflite file is quantised; int8 is calibrated on training images, and "
+        "judged on test images.",
         **options,
     )
     flags.DEFINE_enum(
@@ -57,7 +58,8 @@ def define(values):
     flags.DEFINE_integer(
         "token_merging",
         0,
-        "Tokens fewer after each block of a ViT: faster, for a little accuracy.",
+        "Tokens fewer after each block of a ViT: faster, for a little accuracy, as the "
+        "table says beside the model that merges none.",
         lower_bound=0,
         **options,
     )
@@ -101,11 +103,11 @@ def run(values):
             "A SavedModel is exported already. Name a run's folder or a .keras file. "
             f"Received: {values.model!r}"
         )
-    model = classifier.model
-    if values.token_merging:
-        model = merge_tokens(model, values.token_merging)
+    model, made_of = classifier.model, None
     if values.temperature != 1:
         model = scaled(model, values.temperature)
+    if values.token_merging:
+        model, made_of = merge_tokens(model, values.token_merging), model
     classifier = dataclasses.replace(classifier, model=model)
     name = name_of(values.model)
     folder = pathlib.Path(values.folder or pathlib.Path("savedmodels") / name)
@@ -118,6 +120,7 @@ def run(values):
         stem = name if scheme == "none" else f"{name}-{scheme}"
         path = folder / f"{stem}{suffix}" if suffix else folder
         try:
+            options = options | {"made_of": made_of}
             path = _export(classifier, path, format, dataset, options)
         except (ValueError, ImportError, RuntimeError) as error:
             if values.format != "all":
@@ -127,10 +130,11 @@ def run(values):
             continue
         written.append(path)
         print(f"Written and checked: {path}{'/' if path.is_dir() else ''}")
+        _print_gate(read_report(path))
     if written:
         reports = [read_report(path) for path in written]
         print()
-        print(table(reports, origin_row(classifier.model, reports[0])))
+        print(table(reports, origin_row(made_of or classifier.model, reports[0])))
     return 1 if refused else 0
 
 
@@ -140,6 +144,18 @@ def _export(classifier, path, format, dataset, options):
     if dataset is not None:
         options = options | {"split": dataset.test, "source": f"{dataset.name}, test"}
     return export(classifier.model, path, format, classifier.class_names, **options)
+
+
+def _print_gate(report):
+    """Print on which images int8 was made, and on which it was judged."""
+    if report is not None and report.gate:
+        gate = report.gate
+        print(
+            f"  int8: ranges of {gate['calibration_images']:,} training images; judged "
+            f"on {gate['images']:,} images ({gate['source']}): "
+            f"{100 * gate['agreement']:.2f} % agree, "
+            f"{100 * gate['least_agreement']:g} % asked for"
+        )
 
 
 def _wanted(values, dataset):

@@ -26,6 +26,8 @@ class Evidence:
         logits: the origin's, `(N, K)`.
         source: where the images are from, for people.
         loss: `"softmax"` or `"sigmoid"`.
+        before: logits of the model that the origin was made of, such as the
+            one that merges no tokens, `(N, K)`; `None`: there is none.
     """
 
     images: np.ndarray
@@ -33,6 +35,11 @@ class Evidence:
     logits: np.ndarray
     source: str
     loss: str = "softmax"
+    before: np.ndarray | None = None
+
+    def compared(self):
+        """The logits that a report compares with, `(N, K)`."""
+        return self.logits if self.before is None else self.before
 
     def accuracy(self, logits):
         """The top-1 accuracy of logits `(N, K)`; `None` without labels."""
@@ -45,7 +52,7 @@ class Evidence:
 
 
 @contextlib.contextmanager
-def evidence_of(model, split=None, source="a split", whole_pixels=False):
+def evidence_of(model, split=None, source="a split", whole_pixels=False, before=None):
     """Yields the `Evidence` of a model on a split, its images in a file meanwhile.
 
     Args:
@@ -55,6 +62,7 @@ def evidence_of(model, split=None, source="a split", whole_pixels=False):
             gradients, 16 images.
         source: what to call the split.
         whole_pixels: whether pixels are rounded, for a file that takes uint8.
+        before: the model that this one was made of; `None`: there is none.
     """
     with tempfile.TemporaryDirectory() as folder:
         if split is None:
@@ -66,13 +74,17 @@ def evidence_of(model, split=None, source="a split", whole_pixels=False):
         if whole_pixels:
             images[:] = np.rint(images)
         with _in_full_precision():
-            logits = np.concatenate(
-                [
-                    model.predict_on_batch(images[start : start + BATCH])
-                    for start in range(0, len(images), BATCH)
-                ]
+            logits, others = (
+                None if one is None else _logits(one, images) for one in (model, before)
             )
-        yield Evidence(images, labels, logits, source, probabilities_of(model))
+        loss = probabilities_of(model)
+        yield Evidence(images, labels, logits, source, loss, others)
+
+
+def _logits(model, images):
+    starts = range(0, len(images), BATCH)
+    parts = [model.predict_on_batch(images[start : start + BATCH]) for start in starts]
+    return np.concatenate(parts)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import pathlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from keras_vit.exporting import litert, onnx, openvino, report, saved_model
+from keras_vit.exporting import int8, litert, onnx, openvino, report, saved_model
 from keras_vit.exporting.checking import check
 from keras_vit.exporting.evidence import evidence_of
 from keras_vit.exporting.graph import in_float32, precision_of
@@ -71,6 +71,7 @@ def export(
     calibration=None,
     pixels="float32",
     batch_size=1,
+    made_of=None,
 ):
     """Writes a model in a format that runs without this package.
 
@@ -95,11 +96,16 @@ def export(
         xla: of a SavedModel, whether XLA compiles the model in it.
         quantize: of a .tflite file, a key of `litert.SCHEMES`.
         calibration: a split of images like those the model will meet, for
-            `quantize="int8"`: one half gives the ranges of activations, the
-            other shows whether the accuracy is kept.
+            `quantize="int8"`, such as training images: they give the ranges of
+            activations. Whether the accuracy is kept is judged on `split`.
+            Where one of the two is not given, one half of the other
+            calibrates, and the other half judges and is reported on.
         pixels: of a .tflite file, the dtype of its images: `"float32"` or
             `"uint8"`.
         batch_size: of a .tflite file, which takes no other.
+        made_of: the Keras model that `model` was made of at some loss, such as
+            the one that `merge_tokens` was given; the report compares with it.
+            By default with `model` itself.
 
     Returns:
         The path that was written.
@@ -109,7 +115,7 @@ def export(
             that the format does not take, or names that are not the classes'.
         ImportError: likewise, if the format's packages are not installed.
         RuntimeError: if what was written gives other logits, or
-            `quantize="int8"` loses more accuracy than `int8.write` allows.
+            `quantize="int8"` changes more answers than `accuracy` allows.
 
     Example:
 
@@ -126,9 +132,14 @@ def export(
         "batch_size": batch_size,
     }
     path, model = pathlib.Path(path), logits_model(model)
+    made_of = logits_model(made_of)
     class_names = class_names_for(model, class_names)
     options = _checked(format, path, given)
     check_class_names(model, class_names)
+    if quantize == "int8":
+        options["calibration"] = int8.images_of(split, source, calibration)
+        split = options["calibration"].reported
+        source = options["calibration"].source
     if FORMATS[format].check:
         FORMATS[format].check(model, **options)
     target, instead = path, None
@@ -148,11 +159,16 @@ def export(
     with (
         # First, as it fails where nobody may write.
         written_whole(target, instead) as scratch,
-        evidence_of(model, split, source, pixels == "uint8") as evidence,
+        evidence_of(model, split, source, pixels == "uint8", made_of) as evidence,
     ):
         gate = FORMATS[format].write(model, scratch, class_names, **options)
         told = check(format, scratch, evidence, quantize, mixed)
-        told = dataclasses.replace(told, gate=gate, copied_from=copied_from)
+        told = dataclasses.replace(
+            told,
+            gate=gate,
+            copied_from=copied_from,
+            made_of_another=made_of is not None,
+        )
         report.write(told, model, class_names, *report_paths(scratch))
     return target
 

@@ -1,34 +1,96 @@
 """int8 that keeps the accuracy, or is refused."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from keras_vit.data.evaluation import evaluation_batches
-from keras_vit.exporting import checking, quantization
-from keras_vit.exporting.evidence import evidence_of
+from keras_vit.exporting import accuracy, checking, quantization
+from keras_vit.exporting.accuracy import LEAST_JUDGING
+from keras_vit.exporting.evidence import evidence_of, spread
 from keras_vit.preprocessing import carried_by
 
 MOST_CALIBRATING = 200  # images, whose ranges more would hardly widen
 MOST_JUDGING = 1000
-LEAST_IMAGES = 100  # of calibration, or a single image would decide
-LEAST_AGREEMENT = 0.98
-MOST_LOST = 0.01  # of the top-1 accuracy
+LEAST_IMAGES = 100  # of a split that is cut in two
 
 
-class AccuracyLostError(RuntimeError):
-    """Quantisation would cost more accuracy than is allowed."""
+@dataclass(frozen=True)
+class Images:
+    """The images that int8 is made with.
+
+    Attributes:
+        calibrating: a split, which gives the ranges of activations.
+        judging: another one, on which the file must give the model's answers.
+        source: what those are, for people.
+        reported: the split that the report is of: `judging`, or more images of
+            where it is from.
+    """
+
+    calibrating: object
+    judging: object
+    source: str
+    reported: object
 
 
-def write(model, converted, calibration, path, put, batch_size=1, pixels="float32"):
+def images_of(split, source, calibration):
+    """The `Images` that int8 is made with.
+
+    Those that it is judged by are of the evaluation split, to which the model
+    was not fitted. Without other images for the ranges of activations, one
+    half of the split gives these, and the other alone judges and is reported
+    on.
+
+    Args:
+        split: to evaluate on; `None`: the images for calibration serve.
+        source: what people call it.
+        calibration: a split of images like those the model will meet; `None`:
+            half of `split`.
+
+    Raises:
+        ValueError: if there are no images, or too few.
+    """
+    if split is None and calibration is None:
+        raise ValueError(
+            "quantize='int8' needs images like those the model will meet: "
+            "calibration=split, and split=split to judge by (in the command, "
+            "--dataset=NAME, whose training and test images are used)"
+        )
+    if split is not None and calibration is not None and calibration is not split:
+        _check_count(calibration, LEAST_JUDGING, "calibration", "for the ranges")
+        _check_count(split, LEAST_JUDGING, "split", "to judge by")
+        calibrating, _ = halves(calibration)
+        return Images(calibrating, spread(split, MOST_JUDGING), source, split)
+    name = "calibration" if split is None else "split"
+    both = calibration if split is None else split
+    why = "one half gives the ranges of activations, the other judges"
+    _check_count(both, LEAST_IMAGES, name, why)
+    calibrating, judging = halves(both)
+    if split is None:
+        source = "the other half of those for calibration"
+    else:
+        source = f"{source}, the half that calibration did not see"
+    return Images(calibrating, judging, source, judging)
+
+
+def _check_count(split, least, name, why):
+    if len(split) < least:
+        raise ValueError(
+            f"{name} must have at least {least} images for quantize='int8': {why}. "
+            f"Received: {len(split)} images"
+        )
+
+
+def write(model, converted, images, path, put, batch_size=1, pixels="float32"):
     """Writes the first of `quantization.INT8` that keeps a model's accuracy.
 
-    One half of the images gives the ranges of activations; on the other, which
-    quantisation does not see, the file is compared with the model, in a
-    process of its own.
+    Images of the one kind give the ranges of activations; on those of the
+    other, the file is compared with the model, in a process of its own.
 
     Args:
         model: the Keras model.
         converted: the bytes of its .tflite file in float32.
-        calibration: a split of at least `LEAST_IMAGES`.
+        images: `Images`.
         path: of the file to write.
         put: the function that writes bytes there.
         batch_size: that the file takes.
@@ -36,16 +98,15 @@ def write(model, converted, calibration, path, put, batch_size=1, pixels="float3
 
     Returns:
         A dict of what was measured: `scheme`, a key of `quantization.INT8`,
-        `calibration_images`, `images`, `accuracy`, `accuracy_of_origin`,
-        `agreement`, and what was asked for: `least_agreement`, `most_lost`.
+        `calibration_images`, and what `accuracy.measured` tells.
 
     Raises:
         AccuracyLostError: if none does, with what was measured.
     """
-    calibrating, judging = halves(calibration)
-    batches = _batches(model, calibrating, batch_size, pixels)
+    batches = _batches(model, images.calibrating, batch_size, pixels)
     ranges = quantization.calibrated(converted, batches)
-    with evidence_of(model, judging, whole_pixels=pixels == "uint8") as evidence:
+    whole, source = pixels == "uint8", images.source
+    with evidence_of(model, images.judging, source, whole_pixels=whole) as evidence:
         tried, file = [], None
         for scheme, operations in quantization.INT8.items():
             last, file = file, quantization.int8(converted, operations, ranges)
@@ -53,33 +114,24 @@ def write(model, converted, calibration, path, put, batch_size=1, pixels="float3
                 continue
             put(file)
             logits, _ = checking.run_elsewhere("tflite", path, evidence.images)
-            gate = {"scheme": scheme, "calibration_images": len(calibrating)}
-            gate |= _measured(evidence, logits)
-            if _holds(gate):
+            gate = {"scheme": scheme, "calibration_images": len(images.calibrating)}
+            gate |= accuracy.measured(evidence, logits)
+            if accuracy.holds(gate):
                 return gate
             tried.append(gate)
-    raise AccuracyLostError(_refusal(tried))
+    raise accuracy.AccuracyLostError(accuracy.refusal(tried))
 
 
-def check(model, calibration):
-    """Refuses a calibration that `write` could not use.
+def check(model, images):
+    """Refuses images that `write` could not use.
 
     Raises:
-        ValueError: if there is none, it is too small or of other classes.
+        ValueError: if there are none, or they are of other classes.
     """
-    if calibration is None:
-        raise ValueError(
-            "quantize='int8' needs images like those the model will meet: "
-            "calibration=split (in the command, --dataset=NAME, whose training images "
-            "are used)"
-        )
-    if len(calibration) < LEAST_IMAGES:
-        raise ValueError(
-            f"calibration must have at least {LEAST_IMAGES} images: one half gives "
-            "the ranges of activations, the other judges. "
-            f"Received: {len(calibration)} images"
-        )
-    calibration.check_classes(model.output_shape[-1])
+    if images is None:
+        images_of(None, None, None)
+    for split in (images.calibrating, images.judging):
+        split.check_classes(model.output_shape[-1])
 
 
 def halves(split):
@@ -116,36 +168,3 @@ def _batches(model, split, batch_size, pixels):
             images = np.rint(images)
         batches.append(images.astype(pixels))
     return batches
-
-
-def _measured(evidence, logits):
-    agreement = (logits.argmax(1) == evidence.logits.argmax(1)).mean()
-    return {
-        "images": len(logits),
-        "accuracy": evidence.accuracy(logits),
-        "accuracy_of_origin": evidence.accuracy(evidence.logits),
-        "agreement": float(agreement),
-        "least_agreement": LEAST_AGREEMENT,
-        "most_lost": MOST_LOST,
-    }
-
-
-def _holds(gate):
-    lost = gate["accuracy_of_origin"] - gate["accuracy"]
-    # 0.87 - 0.86 is a little above 0.01.
-    return gate["agreement"] >= LEAST_AGREEMENT and lost <= MOST_LOST + 1e-9
-
-
-def _refusal(tried):
-    measured = "; ".join(
-        f"{gate['scheme']}: agreement {100 * gate['agreement']:.2f} %, top-1 "
-        f"{100 * gate['accuracy']:.2f} % after {100 * gate['accuracy_of_origin']:.2f} %"
-        for gate in tried
-    )
-    return (
-        f"int8 changes too many answers, so nothing was written. Expected agreement of "
-        f"at least {100 * LEAST_AGREEMENT:g} % with the Keras model, and at most "
-        f"{100 * MOST_LOST:g} point of top-1 accuracy lost, on {tried[0]['images']:,} "
-        f"images that calibration did not see. Received, with int8 in {measured}. "
-        "quantize='dynamic' is nearer, and as small"
-    )

@@ -38,7 +38,7 @@ def write(
             size and about three times as fast on a CPU; `"int8"`: also the
             activations of dense layers and convolutions, with ranges from
             `calibration`, for hardware that wants them so.
-        calibration: a split of a `keras_vit.data.Dataset`, for `"int8"`.
+        calibration: `int8.Images`, for `"int8"`.
         pixels: the dtype of the images, of `PIXELS`.
         batch_size: the only number of images at a time.
 

@@ -40,6 +40,8 @@ class Report:
             gives it; `None` for the others.
         copied_from: the dtype policy of the origin, where a copy of it in float32
             was exported and compared with; `None`: the origin itself.
+        made_of_another: whether what is called the origin here is the model that
+            the exported one was made of, such as the one that merges no tokens.
     """
 
     format: str
@@ -60,6 +62,7 @@ class Report:
     versions: dict
     gate: dict | None = None
     copied_from: str | None = None
+    made_of_another: bool = False
     written_by: dict = field(default_factory=lambda: _writers())
 
     def name(self):
@@ -204,6 +207,8 @@ def _card(report, model, class_names):
 
 
 def _origin(report):
+    if report.made_of_another:
+        return "the Keras model that this one was made of (of all its tokens, say)"
     if report.copied_from is None:
         return "the Keras model"
     return f"a copy in float32 of the Keras model, which is in {report.copied_from},"
@@ -220,8 +225,9 @@ def _gate(gate):
         "",
         f"In int8, of its operations: {', '.join(parts)}. The ranges of their values "
         f"are those of {gate['calibration_images']:,} images. On "
-        f"{gate['images']:,} others: top-1 {percent(gate['accuracy'])}, of the Keras "
-        f"model {percent(gate['accuracy_of_origin'])}; agreement "
+        f"{gate['images']:,} others ({gate['source']}): top-1 "
+        f"{percent(gate['accuracy'])}, of the Keras model "
+        f"{percent(gate['accuracy_of_origin'])}; agreement "
         f"{percent(gate['agreement'])}, where {percent(gate['least_agreement'])} was "
         "asked for.",
     ]

@@ -19,6 +19,21 @@ def num_merged(num_tokens, num_protected, r):
     return min(r, (num_tokens - num_protected) // 2)
 
 
+def patches_left(num_patches, num_blocks, r):
+    """How many patches each block leaves of those that enter the first one.
+
+    Example:
+
+    >>> patches_left(64, 12, 8)
+    [56, 48, 40, 32, 24, 16, 8, 4, 2, 1, 1, 1]
+    """
+    left = []
+    for _ in range(num_blocks):
+        num_patches -= num_merged(num_patches, 0, r)
+        left.append(num_patches)
+    return left
+
+
 def merge(z, sizes, k, r, num_protected=0):
     """Merges the r patches that are most like another one into it: section 3.
 

@@ -4,7 +4,7 @@ import keras
 
 from keras_vit.layers import PositionEmbedding, TokenMean
 from keras_vit.layers.position_embedding import ADDED
-from keras_vit.model_arguments import check_merging
+from keras_vit.model_arguments import check_merging, warn_of_merging
 from keras_vit.weights.architecture import describe
 from keras_vit.weights.rebuild import pairs, rebuilt
 
@@ -34,6 +34,10 @@ def merge_tokens(model, r):
     Returns:
         A new `keras.Model`, which can be trained, saved and exported.
 
+    Warns:
+        UserWarning: with the number of patches that are left, where r in every
+            block is more than there are.
+
     Raises:
         ValueError: for a model that is no ViT of this package, or whose
             positions are inside attention or added before every block, or for
@@ -53,6 +57,9 @@ def merge_tokens(model, r):
     check_merging(r, kind, place)
     merging = {"token_merging": r, "num_protected": 0}
     if r:
+        rows, columns = told.grid
+        blocks = [one for one in model.layers if type(one).__name__ == READ_SIZES[0]]
+        warn_of_merging(r, rows * columns, len(blocks))
         merging["num_protected"] = told.num_first_tokens + told.num_registers
     new = rebuilt(model, model.input_shape, lambda layers: _write(layers, merging))
     for old, weight in pairs(model, new):

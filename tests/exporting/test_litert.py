@@ -16,7 +16,15 @@ import keras_vit
 from exporting.models import KINDS, hybrid
 from keras_vit.baselines import ResNet
 from keras_vit.cli.main import main
-from keras_vit.exporting import checking, export, int8, litert, quantization
+from keras_vit.exporting import (
+    accuracy,
+    checking,
+    evidence,
+    export,
+    int8,
+    litert,
+    quantization,
+)
 from keras_vit.exporting.export import read_report
 from keras_vit.model_files import save_model
 
@@ -250,7 +258,9 @@ def test_int8_that_changes_answers_is_refused_and_nothing_written(tmp_path, rng)
     with_outliers(model)
     said = answers(model, split.images).argmax(1)
     assert (said == split.labels).mean() > 0.99  # the same function
-    with pytest.raises(int8.AccuracyLostError, match=r"on 96 images.*agreement \d\d"):
+    with pytest.raises(
+        accuracy.AccuracyLostError, match=r"on 96 images.*agreement \d\d"
+    ):
         export(
             model,
             tmp_path / "new" / "model.tflite",
@@ -270,7 +280,7 @@ def test_int8_may_change_two_answers_and_lose_one_point_of_a_hundred(
 ):
     gate = {"agreement": (1000 - changed) / 1000}
     gate |= {"accuracy": (870 - lost) / 1000, "accuracy_of_origin": 0.87}
-    assert int8._holds(gate) == kept
+    assert accuracy.holds(gate) == kept
 
 
 def test_convolutions_stay_in_float_where_that_keeps_the_answers(tmp_path, monkeypatch):
@@ -316,6 +326,90 @@ def test_int8_is_judged_on_images_that_calibration_did_not_see(tmp_path, monkeyp
     assert not once & judged
 
 
+def test_int8_is_judged_on_images_that_the_model_was_not_fitted_on(
+    tmp_path, monkeypatch
+):
+    """It keeps the answers on training images and loses them on the others."""
+    model, split = known("token")
+    training, others = (split.subset(np.arange(side, 192, 2)) for side in (0, 1))
+    unknown, judged = {image.tobytes() for image in others.images}, []
+    run = checking.run_elsewhere
+
+    def fits_training_images(runtime, path, images):
+        logits, measured = run(runtime, path, images)
+        judged.append([image.astype(np.uint8).tobytes() in unknown for image in images])
+        return np.where(np.array(judged[-1])[:, None], -logits, logits), measured
+
+    monkeypatch.setattr(checking, "run_elsewhere", fits_training_images)
+    options = {"quantize": "int8", "calibration": training, "split": others}
+    options |= {"source": "pictures, test"}
+    with pytest.raises(
+        accuracy.AccuracyLostError, match=r"on 96 images \(pictures, test"
+    ):
+        export(model, tmp_path / "model.tflite", "tflite", **options)
+    assert len(judged[0]) == 96 and all(judged[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_report_refuses_int8_by_the_limit_of_its_gate(tmp_path, monkeypatch):
+    """Few images chose the operations; more of them tell something else."""
+    model, split = known("token")
+    run = checking.run_elsewhere
+
+    def loses_three_of_a_hundred(runtime, path, images):
+        logits, measured = run(runtime, path, images)
+        if len(images) == 192:
+            logits[:6] = np.eye(5)[(split.labels[:6] + 1) % 5]
+        return logits, measured
+
+    monkeypatch.setattr(checking, "run_elsewhere", loses_three_of_a_hundred)
+    monkeypatch.setattr(int8, "MOST_JUDGING", 50)
+    other = keras_vit.data.Split(split.images.copy(), split.labels)
+    options = {"quantize": "int8", "calibration": other, "split": split}
+    with pytest.raises(accuracy.AccuracyLostError, match=r"as reported: agreement 9\d"):
+        export(model, tmp_path / "model.tflite", "tflite", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("scheme", litert.SCHEMES)
+def test_every_scheme_has_a_bound_that_can_fail(scheme, monkeypatch):
+    logits = np.eye(5, dtype=np.float32)[np.arange(100) % 5]
+    measured = dict.fromkeys(
+        ("load_seconds", "latency_ms", "peak_memory_bytes", "fixed_batch_size")
+    )
+    measured["versions"] = {}
+    compared = evidence.Evidence(logits, np.arange(100) % 5, logits, "pictures")
+    wrong = np.roll(logits, 1, axis=1)
+    monkeypatch.setattr(checking, "_size", lambda path: 0)
+    told = {"right": logits, "wrong": wrong * 1.5}
+    monkeypatch.setattr(
+        checking, "run_elsewhere", lambda _, path, images: (told[path], measured)
+    )
+    assert checking.check("tflite", "right", compared, scheme).accuracy == 1
+    with pytest.raises(RuntimeError, match="at most"):
+        checking.check("tflite", "wrong", compared, scheme)
+
+
+def test_without_other_images_half_of_a_split_calibrates():
+    split = keras_vit.data.Split(
+        np.arange(120 * 3, dtype=np.float32).reshape(120, 1, 1, 3), np.arange(120) % 4
+    )
+    for given in ((split, None), (None, split), (split, split)):
+        images = int8.images_of(given[0], "pictures", given[1])
+        assert images.reported is images.judging
+        assert len(images.calibrating) == len(images.judging) == 60
+        sets = [
+            set(one.images[:, 0, 0, 0]) for one in (images.calibrating, images.judging)
+        ]
+        assert not sets[0] & sets[1]
+        assert "half" in images.source
+    few = split.subset(np.arange(49))
+    with pytest.raises(ValueError, match="split must have at least 50 images.*judge"):
+        int8.images_of(few, "pictures", split)
+    with pytest.raises(ValueError, match="split must have at least 100 images.*half"):
+        int8.images_of(few, "pictures", None)
+
+
 def test_both_halves_have_every_class_and_are_the_same_each_time():
     labels = np.repeat(np.arange(50), np.arange(2, 52))
     images = np.zeros((len(labels), 1, 1, 3), np.float32)
@@ -334,7 +428,7 @@ def test_both_halves_have_every_class_and_are_the_same_each_time():
 
 def test_int8_without_images_is_refused_with_what_gives_them(tmp_path):
     path = tmp_path / "model.tflite"
-    with pytest.raises(ValueError, match="calibration=split .*--dataset=NAME"):
+    with pytest.raises(ValueError, match="calibration=split,.*--dataset=NAME"):
         export(tiny_vit(), path, "tflite", quantize="int8")
     few = keras_vit.data.Split(np.zeros((99, 16, 24, 3), np.uint8), np.zeros(99, int))
     with pytest.raises(ValueError, match="at least 100 images.*99"):
@@ -427,7 +521,7 @@ def command(tmp_path, monkeypatch):
     def write(model, path, format, class_names, **options):
         written[format, options.get("quantize")] = options
         if options.get("quantize") == "int8":
-            raise int8.AccuracyLostError("agreement 12 %")
+            raise accuracy.AccuracyLostError("agreement 12 %")
         return path
 
     module = sys.modules["keras_vit.exporting.export"]

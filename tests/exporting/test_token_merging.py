@@ -8,8 +8,11 @@ from conftest import randomize, tiny_vit
 
 from exporting.test_graph_formats import by_onnx, by_openvino
 from exporting.test_litert import by_interpreter
+from keras_vit.data import Split
 from keras_vit.exporting import export
+from keras_vit.exporting.export import read_report
 from keras_vit.exporting.signatures import signatures
+from keras_vit.weights import merge_tokens
 
 
 def by_litert(path):
@@ -48,3 +51,24 @@ def test_a_saved_model_answers_all_but_where_it_looks():
     model, names = model_that_merges(), list("abcde")
     found = list(signatures(model, names))
     assert found == ["serving_default", "pixels", "pixels_uint8", "features"]
+
+
+def test_a_report_tells_what_merging_lost(tmp_path, rng):
+    plain = randomize(tiny_vit(image_size=32), rng, scale=0.8)
+    images = rng.integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
+    pixels = images.astype(np.float32)
+    head = plain.get_layer("head")
+    head.bias.assign(head.bias - np.median(plain.predict_on_batch(pixels), 0))
+    merging = merge_tokens(plain, 7)
+    before, after = (one.predict_on_batch(pixels) for one in (plain, merging))
+    labels = before.argmax(1)
+    path = tmp_path / "model.tflite"
+    split = Split(images, labels)
+    export(merging, path, "tflite", split=split, made_of=plain)
+    report = read_report(path)
+    share = (labels == after.argmax(1)).mean()
+    assert share < 1
+    assert report.accuracy == report.top1_agreement == share
+    assert report.accuracy_of_origin == 1
+    assert abs(report.largest_difference - np.abs(before - after).max()) < 1e-3
+    assert "this one was made of" in path.with_name("model.tflite.md").read_text()
