@@ -6,7 +6,7 @@ from absl import flags
 
 
 def define(values, help_text, default=None):
-    """Defines `--dataset`, `--data_dir`, `--download` and `--exif_orientation`.
+    """Defines `--dataset` and the flags that say where it is and how it is read.
 
     Args:
         values: the `absl.flags.FlagValues` to define them in.
@@ -35,6 +35,22 @@ def define(values, help_text, default=None):
         "Whether image files are turned as their camera noted.",
         **options,
     )
+    for name, text in _OF_FILES.items():
+        kind = flags.DEFINE_integer if name == "fold" else flags.DEFINE_string
+        kind(name, None, text, **options)
+
+
+_OF_FILES = {
+    "group": "What tells which images belong together, such as those of a patient, "
+    "and are not divided: a table's column, or a regular expression for paths, whose "
+    "first parentheses match the group's name.",
+    "fold": "Of a table's column fold, the one that is tested on; the last if not "
+    "given.",
+    "image_column": "A table's column of paths, where it has an unusual name.",
+    "label_column": "A table's column of labels, or columns of 0 and 1, one for each "
+    "class, separated by commas.",
+    "suffix": "What is added to a table's paths, such as .jpg.",
+}
 
 
 def arguments(values):

@@ -14,6 +14,8 @@ from tqdm import tqdm
 
 from keras_vit.data.images import SUFFIXES
 from keras_vit.data.shares import SPLIT_WORDS
+from keras_vit.data.tables import IN_SPLITS
+from keras_vit.data.unread import Unread
 from keras_vit.files import cache_folder, written_whole
 
 # Images are compressed already: no honest archive of them grows a hundredfold.
@@ -29,6 +31,8 @@ _DAMAGE = (
 
 def extracted(path, data_dir=None):
     """Extracts the images of a zip archive, and gives the folder that holds them.
+
+    With them the tables that lie in the folders of splits.
 
     Whole or not at all, and once: the folder's name has a digest of the
     archive's size, time and table of contents. If all lies in one folder,
@@ -92,7 +96,7 @@ def _digest(path, infos):
 
 def _checked(path, infos):
     """The entries that are images, by the path that each is to have."""
-    entries = {}
+    entries, unread = {}, Unread()
     for info in infos:
         name = info.filename.replace("\\", "/")
         parts = name.split("/")
@@ -107,16 +111,20 @@ def _checked(path, infos):
             wrong = "is there twice"
         else:
             hidden = any(p.startswith(".") or p == "__MACOSX" for p in parts)
-            if name.lower().endswith(SUFFIXES) and not hidden:
+            wanted = name.lower().endswith(SUFFIXES) or parts[-1] in IN_SPLITS
+            if wanted and not hidden:
                 entries[name] = info
+            elif not hidden and not info.is_dir():
+                unread.add(name)
             continue
         raise RefusedArchiveError(
             f"{path} is not extracted: its entry {info.filename!r} {wrong}. If you "
             "trust it, extract it yourself and name the folder."
         )
-    if not entries:
+    if not any(name.lower().endswith(SUFFIXES) for name in entries):
         raise RefusedArchiveError(
-            f"{path} holds no images. Expected files ending in {', '.join(SUFFIXES)}"
+            f"{path} holds no images. Expected files ending in {', '.join(SUFFIXES)}."
+            f"{unread.appended()}"
         )
     return entries
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_vit.data.classes import check_class_names, check_trained, untrained
 from keras_vit.data.dataset import Dataset
-from keras_vit.data.shares import bytes_in_test_share, settled
+from keras_vit.data.shares import content_hash, divided, settled
 from keras_vit.data.splits import Split
 
 # The two arrays of each split, as they may be called.
@@ -122,8 +122,8 @@ def split_of(images, labels):
 
 def _divided(split, images, name):
     """A split as one to train and one to test on, by the hash of each image."""
-    pixels = (np.asarray(image).tobytes() for image in images)
-    tested = np.array([bytes_in_test_share(image) for image in pixels], bool)
+    hashes = [content_hash(np.asarray(image).tobytes()) for image in images]
+    tested = divided(np.array(hashes, np.uint64), split.labels)
     if not tested.any() or tested.all():
         raise ValueError(
             f"None of {name}'s {len(split)} images fell to "

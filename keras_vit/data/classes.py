@@ -100,6 +100,30 @@ def check_trained(untrained, where, advice):
         )
 
 
+def only_class(dataset):
+    """What all training images show alike, as text; `None` if they differ."""
+    labels = dataset.train.labels
+    if not (labels == labels[0]).all():
+        return None
+    shown = np.flatnonzero(labels[0]) if labels.ndim == 2 else [labels[0]]
+    return few(repr(dataset.class_names[number]) for number in shown) or "no class"
+
+
+def check_several(dataset):
+    """Refuses images that all show the same, from which nothing is learned.
+
+    Raises:
+        ValueError: naming it.
+    """
+    only = only_class(dataset)
+    if only is not None:
+        raise ValueError(
+            "Expected training images of at least two classes, to tell apart. "
+            f"Received: {dataset.name}, whose {len(dataset.train):,} training images "
+            f"all show {only}. Add images of what is not that"
+        )
+
+
 def few(words):
     """Names the first five of some, and tells how many more there are."""
     words = list(words)

@@ -19,6 +19,7 @@ class Dataset:
         test: another.
         class_names: in the order of the labels.
         validation: a third split; `None` where there is none.
+        notes: what there is to know of how it was read, a sentence each.
 
     Example:
 
@@ -33,6 +34,7 @@ class Dataset:
     test: Split
     class_names: tuple[str, ...]
     validation: Split | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         check_lines(self.class_names)
@@ -55,7 +57,9 @@ class Dataset:
 
         A share is cut from the split in an order that is shuffled once and
         for all, so that every class is in it; TensorFlow Datasets' own
-        records, which were shuffled when they were written, as they lie.
+        records, which were shuffled when they were written, as they lie. Images
+        of one group are in one share, which may be a little larger or smaller
+        for that.
 
         Args:
             name: `"train"`, `"validation"`, `"test"`, or such as
@@ -83,13 +87,25 @@ class Dataset:
             _place(found[side], len(split), default)
             for side, default in (("first", 0), ("last", len(split)))
         )
-        order = np.arange(len(split))
-        if not split.in_random_order:
-            order = np.random.default_rng(0).permutation(order)
-        indices = np.sort(order[first:last])
+        indices = _cut(split, first, last)
         if not len(indices):
             raise ValueError(f"{name} of {self.name!r} is empty.")
         return split.subset(indices)
+
+
+def _cut(split, first, last):
+    """The indices of a share, from its first place to its last."""
+    draw, count = np.random.default_rng(0), len(split)
+    if split.groups is None:
+        order = np.arange(count) if split.in_random_order else draw.permutation(count)
+        return np.sort(order[first:last])
+    names, group = np.unique(split.groups, return_inverse=True)
+    # Each group lies whole behind the others, and where its first image lies counts.
+    order = draw.permutation(len(names))
+    sizes = np.bincount(group.reshape(-1), minlength=len(names))[order]
+    begins = np.cumsum(sizes) - sizes
+    inside = order[(first <= begins) & (begins < last)]
+    return np.flatnonzero(np.isin(group.reshape(-1), inside))
 
 
 _PART = re.compile(

@@ -1,6 +1,5 @@
 """A folder of folders of images -> a data set."""
 
-import itertools
 import os
 
 import numpy as np
@@ -13,25 +12,37 @@ from keras_vit.data.classes import (
     in_natural_order,
 )
 from keras_vit.data.dataset import Dataset
+from keras_vit.data.groups import (
+    check_groups,
+    group_hashes,
+    group_pattern,
+    groups_of_paths,
+)
 from keras_vit.data.images import SUFFIXES
-from keras_vit.data.shares import SPLIT_WORDS, in_test_share, settled
+from keras_vit.data.shares import SPLIT_WORDS, divided, path_hash, settled
 from keras_vit.data.splits import Files
+from keras_vit.data.unread import Unread
 
 _SUFFIXES = tuple(suffix.encode() for suffix in SUFFIXES)
 
 
-def read_folder(path, *, name=None, exif_orientation=True):
+def read_folder(path, *, name=None, exif_orientation=True, group=None):
     """Reads a folder that holds a folder of images for each class.
 
-    The classes lie in `train`, `val` (or `validation`) and `test`, or at the
-    top: then a fifth is to be tested on, which the hash of an image's path
-    below the folder decides. Folders inside a class's count for it, links are
-    followed, and what is hidden or no image is passed over. No image is read.
+    The classes lie in `train`, `val` (or `validation`) and `test`, or these lie
+    in the folder of each class. Or there are none: then about a fifth of every
+    class is to be tested on, which the hash of an image's path below the folder
+    decides. Folders inside a class's count for it, links are followed, and what
+    is hidden or no image is passed over. No image is read.
 
     Args:
         path: of the folder.
         name: of the data set; the path by default.
         exif_orientation: whether images are turned as their camera noted.
+        group: a regular expression that finds in a path below the folder the
+            name of the group that an image belongs to, such as a patient: all
+            that it matches, or what its first parentheses do. Groups are
+            divided whole.
 
     Returns:
         A `Dataset` of `Files`, by class and then by name.
@@ -45,112 +56,169 @@ def read_folder(path, *, name=None, exif_orientation=True):
     >>> read_folder("photos").class_names  # doctest: +SKIP
     ('cat', 'dog')
     """
-    path = os.fspath(path)
-    splits = _split_folders(path)
-    names, blocks = _as_divided(splits, path) if splits else _divided(path)
-    parts = {
-        split: _files(of_classes, exif_orientation)
-        for split, of_classes in blocks.items()
+    path, unread = os.fspath(path), Unread()
+    pattern = None if group is None else group_pattern(group)
+    splits, notes = split_folders(path)
+    classes = splits["train"] if splits else _folders(path)
+    names = in_natural_order(classes)
+    check_class_names(names)
+    whole = splits or {None: classes}
+    _check_classes(whole, names, path)
+    root = os.path.join(os.fsencode(path), b"")
+    parts = {}
+    for split, folders in whole.items():
+        of_classes = [_sorted_images(folders.get(n), unread) for n in names]
+        parts[split] = _labelled(of_classes, root, pattern)
+    if not splits:
+        parts = _divided(parts[None], root)
+    advice = "Add some, or remove the folder of that name." if splits else _ADVICE
+    _check_parts(parts, names, path, advice + unread.appended())
+    files = {
+        split: Files(paths, labels, exif_orientation, groups)
+        for split, (paths, labels, groups) in parts.items()
     }
-    return Dataset(name or path, class_names=names, **parts)
+    notes = (*notes, *unread.sentences())
+    return Dataset(name or path, class_names=names, notes=notes, **files)
 
 
-def _split_folders(path):
-    """The folders that are splits, by what they are; none where classes are."""
+_ADVICE = (
+    "About a fifth of a folder without splits is tested on, which names decide. Add "
+    "images, or divide them yourself into train/ and test/."
+)
+
+
+def _check_classes(splits, names, path):
+    """Refuses a folder without splits and classes; classes that train lacks."""
+    if not names or (None in splits and len(names) < 2):
+        unread = Unread()
+        _sorted_images(os.fsencode(path), unread)
+        raise ValueError(
+            f"Expected a folder of images for each class in {path}, or train/ and "
+            f"test/ with such in them. Received: {few(map(repr, names)) or 'none'}"
+            f"{'.' if unread.sentences() else ''}{unread.appended()}"
+        )
+    if None in splits:
+        return
+    for split, folders in splits.items():
+        others = in_natural_order(folders.keys() - {*names})
+        if others:
+            raise ValueError(
+                f"{path} has in {split} classes that train lacks: {few(others)}"
+            )
+
+
+def _labelled(of_classes, root, pattern):
+    """Paths of one width, their labels, and their groups where a pattern finds them."""
+    labels = np.arange(len(of_classes), dtype=np.int32)
+    labels = np.repeat(labels, [len(paths) for paths in of_classes])
+    paths = np.concatenate(of_classes)
+    groups = None if pattern is None else groups_of_paths(paths, root, pattern)
+    return paths, labels, groups
+
+
+def _divided(whole, root):
+    """About a fifth of every class to be tested on, and the rest."""
+    paths, labels, groups = whole
+    if groups is None:
+        hashes = (path_hash(path.removeprefix(root)) for path in paths)
+        hashes = np.fromiter(hashes, np.uint64, len(paths))
+    else:
+        check_groups(groups, os.fsdecode(root))
+        hashes = group_hashes(groups)
+    tested = divided(hashes, labels)
+    return {
+        split: tuple(None if one is None else one[rows] for one in whole)
+        for split, rows in (("train", ~tested), ("test", tested))
+    }
+
+
+def _check_parts(parts, names, path, advice):
+    counts = np.bincount(parts["train"][1], minlength=len(names))
+    check_trained(
+        [n for n, c in zip(names, counts, strict=True) if not c], path, advice
+    )
+    empty = [split for split, (paths, *_) in parts.items() if not len(paths)]
+    if empty:
+        raise ValueError(f"{path} has no images in its {empty[0]} split. {advice}")
+
+
+def split_folders(path):
+    """Finds the splits of a folder: at the top, or inside the folder of each class.
+
+    Args:
+        path: of the folder.
+
+    Returns:
+        For each split the folders of classes, by name; empty where there are
+        no splits. And a sentence on each thing that is passed over.
+
+    Raises:
+        ValueError: if images lie loose in splits, or only some classes have
+            splits inside.
+    """
+    folders = _folders(path)
     found, classes = {}, []
-    for name, folder in _folders(path).items():
+    for name, folder in folders.items():
         split = SPLIT_WORDS.get(name.lower())
         if split is None or (_holds_images(folder) and not _folders(folder)):
             classes.append(name)
         elif split in found:
             raise ValueError(f"{path} has two folders for the {split} split.")
         else:
-            found[split] = folder
+            found[split] = _folders(folder)
     if classes and not found and all(n.lower() in SPLIT_WORDS for n in classes):
         raise ValueError(
             f"{path}: the images in {few(classes)} belong into a folder for each "
             "class. Name the classes of loose images in a .csv table."
         )
-    return settled(found, path) if found else {}
+    if found:
+        notes = [f"{few(classes)} beside the splits is not read."] if classes else []
+        return settled(found, path), notes
+    found = _splits_inside(path, folders)
+    return (settled(found, path) if found else {}), []
 
 
-def _as_divided(splits, path):
-    """Class names, and for each split an array of paths for each class."""
-    found = {split: _folders(folder) for split, folder in splits.items()}
-    names = in_natural_order(found["train"])
-    check_class_names(names)
-    for split, folders in found.items():
-        others = in_natural_order(folders.keys() - {*names})
-        if others:
-            raise ValueError(
-                f"{os.fsdecode(splits[split])} has classes that train lacks: "
-                f"{few(others)}"
-            )
-    blocks = {
-        split: [
-            _array(_sorted_images(folders[n]) if n in folders else []) for n in names
-        ]
-        for split, folders in found.items()
+def _splits_inside(path, folders):
+    """The same of a folder in which each class has its splits; else nothing."""
+    inside = {name: _folders(folder) for name, folder in folders.items()}
+    words = {
+        name: {SPLIT_WORDS.get(one.lower()) for one in within} - {None}
+        for name, within in inside.items()
     }
-    _check(names, blocks, path, "Add some, or remove the folder of that name.")
-    return names, blocks
+    divided = [n for n in folders if "train" in words[n] and len(words[n]) > 1]
+    if not divided:
+        return {}
+    found = {}
+    for name, within in inside.items():
+        others = [one for one in within if one.lower() not in SPLIT_WORDS]
+        wrong = None
+        if _holds_images(folders[name]):
+            wrong = "images beside them"
+        elif len(words[name]) < len(within) - len(others):
+            wrong = "two folders for one split"
+        elif any(len(_sorted_images(within[one], Unread())) for one in others):
+            wrong = f"images in {few(others)}"
+        if wrong:
+            raise ValueError(
+                f"{path}: expected train/ and test/ in the folder of each class, as in "
+                f"{few(divided)}, and all its images in these. Received: {name} with "
+                f"{wrong}"
+            )
+        for one in within.keys() - {*others}:
+            found.setdefault(SPLIT_WORDS[one.lower()], {})[name] = within[one]
+    return found
 
 
-def _divided(path):
-    """The same of a folder without splits, a fifth of it to be tested on."""
-    folders = _folders(path)
-    names = in_natural_order(folders)
-    check_class_names(names)
-    if len(names) < 2:
-        raise ValueError(
-            f"Expected a folder of images for each class in {path}, or train/ and "
-            f"test/ with such in them. Received: {few(map(repr, names)) or 'none'}"
-        )
-    blocks = {"train": [], "test": []}
-    root = len(os.path.join(os.fsencode(path), b""))
-    for name in names:
-        paths = _sorted_images(folders[name])
-        tested = [in_test_share(one[root:]) for one in paths]
-        trained = [not one for one in tested]
-        blocks["train"].append(_array(itertools.compress(paths, trained)))
-        blocks["test"].append(_array(itertools.compress(paths, tested)))
-    _check(
-        names,
-        blocks,
-        path,
-        "About a fifth of a folder without splits is tested on, which names decide. "
-        "Add images, or divide them yourself into train/ and test/.",
-    )
-    return names, blocks
+def _sorted_images(folder, unread):
+    """The paths of the images in and below a folder, if there is one.
+
+    As bytes of one width, which takes no object for each.
+    """
+    found = _images(os.path.join(folder, b""), (), unread) if folder else ()
+    return np.array(sorted(found), np.bytes_)
 
 
-def _check(names, blocks, path, advice):
-    untrained = [
-        n for n, found in zip(names, blocks["train"], strict=True) if not len(found)
-    ]
-    check_trained(untrained, path, advice)
-    empty = [split for split, found in blocks.items() if not sum(map(len, found))]
-    if empty:
-        raise ValueError(f"{path} has no images in its {empty[0]} split. {advice}")
-
-
-def _files(of_classes, exif_orientation):
-    labels = np.arange(len(of_classes), dtype=np.int32)
-    labels = np.repeat(labels, [len(paths) for paths in of_classes])
-    return Files(np.concatenate(of_classes), labels, exif_orientation)
-
-
-def _sorted_images(folder):
-    """The paths of the images in and below a folder, if there is one."""
-    return sorted(_images(os.path.join(folder, b""), ())) if folder else []
-
-
-def _array(paths):
-    """Paths as bytes of one width: no object for each."""
-    return np.array([*paths], dtype=np.bytes_)
-
-
-def _images(folder, above):
+def _images(folder, above, unread):
     """Gives the path of each image, going down but never round in circles."""
     place = os.stat(folder)
     here = place.st_dev, place.st_ino
@@ -162,9 +230,12 @@ def _images(folder, above):
             if _hidden(name):
                 continue
             if entry.is_dir():
-                yield from _images(os.path.join(folder, name, b""), (*above, here))
+                inside = os.path.join(folder, name, b"")
+                yield from _images(inside, (*above, here), unread)
             elif name.lower().endswith(_SUFFIXES):
                 yield folder + name
+            else:
+                unread.add(name)
 
 
 def _folders(path):

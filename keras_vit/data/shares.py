@@ -5,8 +5,12 @@ import hashlib
 import os
 import unicodedata
 
+import numpy as np
+
 TEST_SHARE = 0.2
-_BELOW = int(TEST_SHARE * 2**64).to_bytes(8, "big")
+_BELOW = int(TEST_SHARE * 2**64)
+# Of each class at least and at most so many twentieths are tested on.
+_LEAST, _MOST, _OF = 3, 5, 20
 
 SPLIT_WORDS = {
     "train": "train",
@@ -14,6 +18,7 @@ SPLIT_WORDS = {
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "dev": "validation",
     "test": "test",
     "testing": "test",
 }
@@ -45,29 +50,78 @@ def settled(parts, where, advice="Expected train, and test or validation."):
     return parts
 
 
-def in_test_share(path):
-    """Whether an image is among the fifth to be tested on.
+def divided(hashes, labels):
+    """Chooses the images to be tested on: about a fifth of every class.
 
-    Follows from its path alone, by BLAKE2b, so it is the same on every
-    machine, and adding or removing other images changes nothing for it.
+    An image is tested on if its hash lies in the lowest fifth, so adding and
+    removing others changes nothing for it. That alone would leave some small
+    class without a test image, or with hardly another one. So where less than
+    3 or more than 5 twentieths of a class were chosen, the images whose hashes
+    are nearest to the bound change sides. That happens in classes of fewer
+    than about 500 images, where one image in some that come or go may move
+    another, and hardly ever in larger ones. Of two images of a class one is
+    tested on; one alone is trained on.
+
+    Images of equal hash, such as those of one group, are on one side: then all
+    of this counts groups.
+
+    Args:
+        hashes: of `path_hash` or `content_hash`, `(N,)` uint64.
+        labels: the class of each, `(N,)`, or which classes each shows,
+            `(N, K)`. Where images show several, the rarest classes have the
+            last word.
+
+    Returns:
+        Which images are tested on, `(N,)` bool.
+
+    Example:
+
+    >>> hashes = np.array([9, 5, 7, 3, 1, 8], np.uint64) << np.uint64(60)
+    >>> divided(hashes, np.array([0, 0, 0, 0, 0, 1]))
+    array([False, False, False, False,  True, False])
+    """
+    units, unit = np.unique(hashes, return_inverse=True)  # in the order of hashes
+    unit = unit.reshape(-1)
+    tested = units < np.uint64(_BELOW)
+    rows, classes = np.nonzero(labels) if labels.ndim == 2 else (slice(None), labels)
+    pairs = np.unique(np.asarray(classes, np.int64) * len(units) + unit[rows])
+    classes, members = np.divmod(pairs, max(len(units), 1))
+    of_classes = np.split(members, np.flatnonzero(np.diff(classes)) + 1)
+    for members in sorted(of_classes, key=len, reverse=True):
+        _balance(tested, members)
+    return tested[unit]
+
+
+def _balance(tested, members):
+    """Moves as few units of a class, in the order of hashes, as its share needs."""
+    count = len(members)
+    least = min(max(count * _LEAST // _OF, 1), count - 1)
+    most = min(max(-(-count * _MOST // _OF), least), max(count - 1, 0))
+    chosen = tested[members]
+    now = int(chosen.sum())
+    if now < least:
+        tested[members[~chosen][: least - now]] = True
+    elif now > most:
+        tested[members[chosen][most:]] = False
+
+
+def path_hash(path):
+    """The hash that decides on an image: BLAKE2b of its path, below 2^64.
+
+    Follows from the path alone, so it is the same on every machine.
 
     Args:
         path: relative to the data set's folder, text or bytes, with either
             kind of slash. Accents count as composed (NFC).
-
-    Example:
-
-    >>> [name for name in "abcdefgh" if in_test_share(f"cats/{name}.jpg")]
-    ['h']
     """
     key = os.fsencode(path).replace(b"\\", b"/")
     if not key.isascii():
         # Bytes that are not UTF-8 count as they are.
         with contextlib.suppress(UnicodeDecodeError):
             key = unicodedata.normalize("NFC", key.decode()).encode()
-    return bytes_in_test_share(key)
+    return content_hash(key)
 
 
-def bytes_in_test_share(content):
-    """Whether the hash of some bytes lies in the lowest fifth."""
-    return hashlib.blake2b(content, digest_size=8).digest() < _BELOW
+def content_hash(content):
+    """BLAKE2b of some bytes, as a number below 2^64."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")

@@ -1,5 +1,6 @@
 """Data sets by name: embedded, of Keras, or files that people have."""
 
+import dataclasses
 import importlib.resources
 import os
 import pathlib
@@ -9,29 +10,45 @@ import numpy as np
 from keras_vit.data import tfds, vtab
 from keras_vit.data.archives import extracted
 from keras_vit.data.arrays import read_arrays, split_of
+from keras_vit.data.columns import TableOptions
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.folders import read_folder
-from keras_vit.data.tables import read_table
+from keras_vit.data.tables import SUFFIXES as TABLES
+from keras_vit.data.tables import read_split_tables, read_table, tables_in_splits
 
 
-def load(name, *, data_dir=None, download=False, exif_orientation=True):
+def load(
+    name,
+    *,
+    data_dir=None,
+    download=False,
+    exif_orientation=True,
+    group=None,
+    fold=None,
+    image_column=None,
+    label_column=None,
+    suffix=None,
+):
     """Loads a data set.
 
     Args:
         name: a key of `SOURCES`; or the path of
 
-            - a folder that holds a folder of images for each class, inside
-              train, val and test or at the top (`folders.read_folder`);
+            - a folder that holds a folder of images for each class, at the top,
+              or inside train, val and test, or with these inside
+              (`folders.read_folder`); or a table in train, val and test;
             - a `.zip` archive of such a folder, extracted once;
-            - a `.csv` or `.jsonl` table of files and labels
-              (`tables.read_table`);
+            - a `.csv`, `.tsv`, `.jsonl` or `.json` table of files and labels,
+              also COCO's and Label Studio's (`tables.read_table`);
             - an `.npz` file of pixels and labels (`arrays.read_arrays`);
 
             or a data set of TensorFlow Datasets, such as `"imagenet2012"` or
             `"tfds:cifar10"`; or a task of VTAB-1k, such as `"vtab/dtd"`.
 
-            Where nothing says what is for testing, about a fifth is: an image's
-            path or pixels decide, so it stays when others come or go.
+            Where nothing says what is for testing, about a fifth of each class
+            is: an image's path or pixels decide, so it stays when others come
+            or go, but for some in classes of fewer than about 500 images
+            (`shares.divided`).
         data_dir: where archives are extracted, `datasets` in
             `$KERAS_HOME/keras_vit` by default, and where TensorFlow Datasets
             has its own, `$TFDS_DATA_DIR` or `~/tensorflow_datasets`.
@@ -39,6 +56,18 @@ def load(name, *, data_dir=None, download=False, exif_orientation=True):
             not there. What comes from Keras is always downloaded.
         exif_orientation: whether image files are turned as their camera noted.
             The records of TensorFlow Datasets are taken as they are.
+        group: what tells which images belong together, such as those of a
+            patient, which are then divided whole: a column of a table, or a
+            regular expression for the path below the folder, of which the
+            first parentheses, or else all of it, match a group's name.
+        fold: of a table's column fold, the one that is tested on; the last by
+            default.
+        image_column: of a table, the column of the path, where that has an
+            unusual name.
+        label_column: likewise of the label; or several columns of 0 and 1, one
+            for each class, separated by commas.
+        suffix: what is added to a table's paths, such as `".jpg"`; by default
+            what is found there, for paths without an image's suffix.
 
     Returns:
         A `Dataset`.
@@ -53,14 +82,15 @@ def load(name, *, data_dir=None, download=False, exif_orientation=True):
     (12000, 28, 28, 3)
     """
     name = os.fspath(name)
+    options = TableOptions(group, fold, image_column, label_column, suffix)
+    path = pathlib.Path(name).expanduser()
+    if name not in SOURCES and name and path.is_dir():
+        return _of_folder(path, None, exif_orientation, options)
+    if name not in SOURCES and path.suffix.lower() in FILES:
+        return _of_file(path, data_dir, exif_orientation, options)
+    _check_options(options, (), name)
     if name in SOURCES:
         return SOURCES[name]()
-    path = pathlib.Path(name).expanduser()
-    suffix = path.suffix.lower()
-    if name and path.is_dir():
-        return read_folder(path, exif_orientation=exif_orientation)
-    if suffix in FILES:
-        return _of_file(path, data_dir, exif_orientation)
     if name.startswith(vtab.PREFIX):
         return vtab.load(name, data_dir=data_dir, download=download)
     if name.startswith(tfds.PREFIX) or tfds.is_known(name, data_dir):
@@ -68,21 +98,50 @@ def load(name, *, data_dir=None, download=False, exif_orientation=True):
     raise ValueError(f"Unknown data set. Expected {EXPECTED}. Received: {name!r}")
 
 
-def _of_file(path, data_dir, exif_orientation):
+def _of_folder(path, name, exif_orientation, options):
+    tables = tables_in_splits(path)
+    how = {"name": name, "exif_orientation": exif_orientation}
+    if tables:
+        return read_split_tables(tables, path, **how, options=options)
+    _check_options(options, ("group",), path)
+    return read_folder(path, **how, group=options.group)
+
+
+def _check_options(options, taken, name):
+    """Refuses options that say nothing of a data set."""
+    others = [
+        option
+        for option, value in dataclasses.asdict(options).items()
+        if value is not None and option not in taken
+    ]
+    if others:
+        what = "a table, or group a folder" if "group" in others else "a table"
+        raise ValueError(f"{', '.join(others)} must go with {what}. Received: {name}")
+
+
+def _of_file(path, data_dir, exif_orientation, options):
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. Expected {EXPECTED}.")
     if path.suffix.lower() == ".npz":
+        _check_options(options, (), path)
         return read_arrays(path)
     if path.suffix.lower() == ".zip":
         folder = extracted(path, data_dir)
-        return read_folder(folder, name=path.stem, exif_orientation=exif_orientation)
-    return read_table(path, exif_orientation=exif_orientation)
+        return _of_folder(folder, path.stem, exif_orientation, options)
+    return read_table(path, exif_orientation=exif_orientation, options=options)
 
 
-FILES = (".zip", ".csv", ".jsonl", ".npz")
+FILES = (".zip", *TABLES, ".npz")
 # The arguments of `load` that settle which images there are and how they are read;
 # a run keeps them, so that its data set is read alike wherever it is read again.
-OPTIONS = ("exif_orientation",)
+OPTIONS = (
+    "exif_orientation",
+    "group",
+    "fold",
+    "image_column",
+    "label_column",
+    "suffix",
+)
 
 
 FASHION_MNIST_CLASSES = (

@@ -1,5 +1,6 @@
 """Splits: images, and what they show."""
 
+import dataclasses
 import functools
 import hashlib
 import itertools
@@ -21,11 +22,14 @@ class Labelled:
     Attributes:
         in_random_order: whether a share of it, cut from one end, has all
             classes; where not, `Dataset.part` shuffles before it cuts.
+        groups: which of them belong together, such as all of a patient: the name
+            of each one's group, bytes `(N,)`; `None` where nothing tells.
         at_once: a method that gives the graph's way to many images of one
             size, `read(indices)`; `None` where they are read one by one.
     """
 
     in_random_order = False
+    groups = None
     at_once = None
 
     def __len__(self):
@@ -166,6 +170,7 @@ class Files(Labelled):
         labels: the class of each, integers of shape `(N,)`; or which of K
             classes each shows, zeros and ones of shape `(N, K)`.
         exif_orientation: whether the cameras' notes on the orientation count.
+        groups: the name of each one's group, bytes `(N,)`, or `None`.
 
     Example:
 
@@ -176,6 +181,7 @@ class Files(Labelled):
     paths: np.ndarray
     labels: np.ndarray
     exif_orientation: bool = True
+    groups: np.ndarray | None = None
 
     def __post_init__(self):
         paths = self.paths
@@ -209,7 +215,10 @@ class Files(Labelled):
 
     def subset(self, indices):
         """The split of those files alone."""
-        return Files(self.paths[indices], self.labels[indices], self.exif_orientation)
+        groups = None if self.groups is None else self.groups[indices]
+        return dataclasses.replace(
+            self, paths=self.paths[indices], labels=self.labels[indices], groups=groups
+        )
 
     def reader(self):
         """Gives the graph's way to an image, as `Split.reader` does.

@@ -9,6 +9,8 @@ import keras
 
 from keras_vit import distribution
 from keras_vit.data import Dataset, load
+from keras_vit.data.classes import check_several
+from keras_vit.data.groups import on_both_sides
 from keras_vit.evaluation import Evaluation
 from keras_vit.training import interruption
 from keras_vit.training.arguments import (
@@ -21,6 +23,7 @@ from keras_vit.training.arguments import (
 from keras_vit.training.examination import MaskedPatchEvaluation
 from keras_vit.training.folder import claim
 from keras_vit.training.leaving import leave, model_of_one_device
+from keras_vit.training.loop import tell
 from keras_vit.training.prepared_run import PreparedRun
 from keras_vit.training.replicas import wait_for_all
 
@@ -148,6 +151,11 @@ def train(
             download=download,
             **recipe.dataset_options,
         )
+    if recipe.masked_patches == "none":
+        check_several(dataset)
+    if distribution.is_chief(strategy):
+        for sentence in (*dataset.notes, *on_both_sides(dataset)):
+            tell(sentence)
     with interruption.heard() as heard:
         alone = distribution.num_workers(strategy) == 1  # else all end in one step
         nothing_yet = heard.at_once() if alone else contextlib.nullcontext()

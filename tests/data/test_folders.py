@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from data.share_oracle import hash_of, chosen_of_class
 from keras_vit.data import load
-from keras_vit.data.shares import in_test_share
 
 
 def empty_files(root, *names):
@@ -98,7 +98,7 @@ def test_without_splits_the_hash_of_a_path_tells_who_is_tested_on(tmp_path):
     files = many("cat", 30) + many("dog", 30)
     empty_files(tmp_path, *files)
     dataset = load(tmp_path)
-    tested = {name for name in files if in_test_share(name)}
+    tested = chosen_of_class(many("cat", 30)) | chosen_of_class(many("dog", 30))
     assert {*names(dataset.test, tmp_path)} == tested
     assert {*names(dataset.train, tmp_path)} == {*files} - tested
     for split in (dataset.train, dataset.test):
@@ -106,8 +106,8 @@ def test_without_splits_the_hash_of_a_path_tells_who_is_tested_on(tmp_path):
             assert name.split("/")[0] == dataset.class_names[label]
 
 
-def test_adding_and_removing_files_moves_no_other(tmp_path):
-    empty_files(tmp_path, *many("cat", 30), *many("dog", 30))
+def test_adding_and_removing_files_moves_no_other_in_large_classes(tmp_path):
+    empty_files(tmp_path, *many("cat", 600), *many("dog", 30))
     before = load(tmp_path)
     gone = "cat/7.jpg"
     (tmp_path / gone).unlink()
@@ -203,15 +203,18 @@ def test_a_folder_that_is_not_so_is_refused(tmp_path, files, message):
     refused(tmp_path, message)
 
 
-def test_a_class_of_which_all_fall_to_testing_is_refused(tmp_path):
-    tested = next(name for name in many("few", 100) if in_test_share(name))
-    empty_files(tmp_path, *many("lots", 50), tested)
-    refused(tmp_path, "no training image of 'few'.*About a fifth")
+def test_small_classes_are_trained_and_tested_on_whatever_their_hashes_are(tmp_path):
+    low = sorted(many("low", 100), key=hash_of)[:2]
+    high = sorted(many("high", 100), key=hash_of)[-2:]
+    one = min(many("one", 100), key=hash_of)
+    empty_files(tmp_path, *low, *high, one)
+    dataset = load(tmp_path)
+    assert {*names(dataset.test, tmp_path)} == {low[0], high[0]}
+    assert {*names(dataset.train, tmp_path)} == {low[1], high[1], one}
 
 
 def test_so_few_images_that_none_is_tested_on_are_refused(tmp_path):
-    trained = [n for n in [*many("a", 9), *many("b", 9)] if not in_test_share(n)]
-    empty_files(tmp_path, *trained)
+    empty_files(tmp_path, "a/1.jpg", "b/1.jpg")
     refused(tmp_path, "no images in its test split.*divide them yourself")
 
 

@@ -131,13 +131,14 @@ def test_an_image_that_cannot_be_read_is_named_with_the_reason(found, folder):
 
 
 def test_the_findings_say_what_it_means_for_training(found):
-    leak, unreadable, conflict, repeats, few, slender = found.findings
+    leak, unreadable, conflict, repeats, few, few_tested, slender = found.findings
     assert leak.startswith("1 image of test is in train too")
     assert unreadable.startswith("3 images of train (27.3 %) cannot be read, 1 of them")
     assert "Training would end: it bears 1 %" in unreadable
     assert conflict.startswith("1 image is there more than once, with different")
     assert repeats.startswith("2 images of train repeat another")
     assert few == "train has fewer than 10 images of cat, dog."
+    assert few_tested.startswith("test has fewer than 10 images of cat")
     assert slender.startswith("1 image is more than 4 times as long as wide")
 
 
@@ -146,7 +147,8 @@ def test_classes_without_images_and_unequal_ones_are_findings():
     pixels = np.random.default_rng(0).integers(0, 256, (110, 4, 4, 3), np.uint8)
     test = Split(255 - pixels[:1], np.array([0]))
     found = inspect(Dataset("d", Split(pixels, labels), test, ("a", "b", "c")))
-    lacking, not_tested, unequal = found.findings
+    lacking, not_tested, few_tested, unequal = found.findings
+    assert few_tested.startswith("test has fewer than 10 images of a: ")
     assert lacking.startswith("train has no image of c")
     assert not_tested.startswith("test has no image of b, c")
     assert "10 times as many images as the smallest (100 and 10)" in unequal

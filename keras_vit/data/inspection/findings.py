@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from keras_vit.data.classes import only_class
+from keras_vit.data.groups import on_both_sides
 from keras_vit.recipes import Recipe
 
 MOST_UNREADABLE = Recipe.most_unreadable
-FEW_IMAGES = 10  # of a class, to learn it from
+FEW_IMAGES = 10  # of a class, to learn it from, and to measure it
 IMBALANCE = 10  # how many times as large the largest class is as the smallest
 SLENDER = 4  # how many times as long as wide
 NAMED = 5  # classes
@@ -24,10 +26,12 @@ def find(dataset, scans, copies):
     """
     return (
         *_of_leaks(copies),
+        *on_both_sides(dataset),
         *_of_unreadable_images(scans),
         *_of_copies(copies),
         *_of_classes(dataset),
         *_of_shapes(scans),
+        *dataset.notes,
     )
 
 
@@ -82,6 +86,16 @@ def _of_classes(dataset):
     few = np.flatnonzero((of_train > 0) & (of_train < FEW_IMAGES))
     if len(few):
         yield f"train has fewer than {FEW_IMAGES} images of {_named(dataset, few)}."
+    of_test = counts(dataset, dataset.test)
+    few = np.flatnonzero((of_test > 0) & (of_test < FEW_IMAGES))
+    if len(few):
+        yield (
+            f"test has fewer than {FEW_IMAGES} images of {_named(dataset, few)}: what "
+            "is measured of these is left to chance."
+        )
+    only = only_class(dataset)
+    if only is not None:
+        yield f"All images of train show {only}: there is nothing to tell apart."
     largest = of_train.max()
     smallest = of_train[of_train > 0].min(initial=largest)
     if largest >= IMBALANCE * smallest > 0:

@@ -1,0 +1,107 @@
+"""JSON documents of COCO and of Label Studio -> rows."""
+
+import itertools
+
+from keras_vit.data.classes import few
+
+_EXPECTED = (
+    "Expected a list of objects, each with a path and a label; or COCO's images, "
+    "annotations and categories; or an export of Label Studio (JSON or JSON_MIN). "
+    "pandas writes the first by to_json(orient='records')."
+)
+
+
+def rows_of(content, path):
+    """Reads a document that is of COCO or Label Studio.
+
+    Args:
+        content: of a JSON file.
+        path: of that file, for messages.
+
+    Returns:
+        For each image its number in the document, path and classes, a tuple;
+        and sentences on what is not used. `None` for a list of plain objects.
+
+    Raises:
+        ValueError: if it is neither of these, or an entry lacks something.
+    """
+    if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
+        return _coco(content, path)
+    if not isinstance(content, list) or not content:
+        keys = f"an object of {few(content)}" if isinstance(content, dict) else content
+        raise ValueError(f"{path}: {_EXPECTED} Received: {str(keys)[:80]}")
+    tasks = all(isinstance(one, dict) and "data" in one for one in content)
+    return _tasks(content, path) if tasks else None
+
+
+def _coco(content, path):
+    """Images with the categories of their annotations, each once."""
+    try:
+        names = {one["id"]: str(one["name"]) for one in content["categories"]}
+        files = {one["id"]: str(one["file_name"]) for one in content["images"]}
+        shown = {image: {} for image in files}
+        for one in content["annotations"]:
+            shown[one["image_id"]][names[one["category_id"]]] = True
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path}: expected COCO's images with id and file_name, annotations with "
+            "image_id and category_id, and categories with id and name. Received: one "
+            f"without, or of an unknown id ({error!r})"
+        ) from None
+    notes = []
+    if any("bbox" in one or "segmentation" in one for one in content["annotations"]):
+        notes.append(
+            "An image has the classes of its annotations, whose boxes and segments are "
+            "not used."
+        )
+    used = {name for of_image in shown.values() for name in of_image}
+    unused = [name for name in names.values() if name not in used]
+    if unused:
+        notes.append(f"Categories without an annotation are no classes: {few(unused)}.")
+    single = all(len(of_image) <= 1 for of_image in shown.values())
+    without = sum(not of_image for of_image in shown.values())
+    if single and without:
+        notes.append(f"Images without an annotation are left out: {without:,}.")
+    rows = (
+        (number, files[image], tuple(of_image))
+        for number, (image, of_image) in enumerate(shown.items(), 1)
+        if of_image or not single
+    )
+    return rows, notes
+
+
+def _tasks(content, path):
+    """Label Studio's tasks with the choices of their annotations."""
+    rows, without = [], 0
+    for number, task in enumerate(content, 1):
+        image = _image_of(task["data"])
+        given = task.get("annotations", task.get("completions", []))
+        if image is None or not isinstance(given, list):
+            raise ValueError(
+                f"{path}: expected tasks of Label Studio with an image in data and a "
+                f"list of annotations. Received: task {number} with {few(task['data'])}"
+            )
+        kept = [one for one in given if not one.get("was_cancelled")]
+        chosen = [_choices_of(one) for one in kept]
+        if not any(chosen):
+            without += 1
+        rows += [(number, image, choices) for choices in chosen if choices]
+    notes = [f"Tasks without a choice are left out: {without:,}."] if without else []
+    if not rows:
+        raise ValueError(
+            f"{path}: expected annotations with choices, as Label Studio's image "
+            "classification gives them. Received: none"
+        )
+    return rows, notes
+
+
+def _image_of(data):
+    """The one value of a task that is an image's path."""
+    texts = [value for value in data.values() if isinstance(value, str)]
+    return data.get("image") or (texts[0] if len(texts) == 1 else None)
+
+
+def _choices_of(annotation):
+    results = (one.get("value", {}) for one in annotation.get("result", []))
+    found = itertools.chain(*(value.get("choices", []) for value in results))
+    return tuple(dict.fromkeys(map(str, found)))
