@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data.share_oracle import hash_of, chosen_of_class
+from data.share_oracle import chosen_of_class, hash_of
 from keras_vit.data import load
 
 
