@@ -20,6 +20,9 @@ OF_WEIGHTS = """
 OF_PATCHES = """    patch_size: another than the name says. Its weights then go to that
         size as `resize` takes them there.
 """
+OF_STEM = """    standardization: of the stem's kernels, as `layers.ResNetStem` has it.
+        Weights settle it; without them it is Google's.
+"""
 
 
 def _with_weights(build, name):
@@ -69,9 +72,12 @@ def _variant(name):
 
     settled = {*dataclasses.asdict(variant), "stem"}
     defaults = {}
+    more = {}
     if blocks is None:  # a hybrid's patches are cells of its own stem's map
         settled -= {"patch_size"}
         defaults["patch_size"] = sizes["patch_size"]
+    else:
+        more["standardization"] = "deviation"
 
     def build(image_size, **arguments):
         clash = sorted(settled & arguments.keys())
@@ -80,19 +86,23 @@ def _variant(name):
                 f"{name} settles {', '.join(clash)}. Use ViT, which takes them all."
             )
         if blocks is not None:
-            arguments["stem"] = layers.ResNetStem(blocks, name="stem")
+            arguments["stem"] = layers.ResNetStem(
+                blocks,
+                standardization=arguments.pop("standardization", "deviation"),
+                name="stem",
+            )
         arguments.setdefault("name", name.lower())
         return model.ViT(image_size, **(sizes | arguments))
 
     factory = _with_weights(build, name)
-    _describe(factory, name, settled, defaults)
+    _describe(factory, name, settled, defaults, more)
     stem = "" if blocks is None else f" on ResNetStem({blocks})"
     factory.__doc__ = f"""Builds {name}: {variant.num_layers} blocks{stem}.
 
 Width {variant.hidden_dim}, {variant.num_heads} heads, MLPs of {variant.mlp_dim},
 patches of {variant.patch_size}. Takes the arguments of `ViT` that this leaves open.
 
-Args:{OF_WEIGHTS}{OF_PATCHES * (blocks is None)}
+Args:{OF_WEIGHTS}{OF_STEM if blocks is not None else OF_PATCHES}
 Example:
 
 >>> model = keras_vit.{name}(num_classes=10)  # doctest: +SKIP
@@ -110,8 +120,8 @@ def _general():
     return factory
 
 
-def _describe(factory, name, settled=(), defaults=None):
-    """A name, and a signature that holds ViT's open arguments."""
+def _describe(factory, name, settled=(), defaults=None, more=None):
+    """A name, and a signature that holds ViT's open arguments and some more."""
     own = list(inspect.signature(factory).parameters.values())[:-1]
     others = [
         parameter.replace(
@@ -120,6 +130,10 @@ def _describe(factory, name, settled=(), defaults=None):
         )
         for parameter in inspect.signature(model.ViT).parameters.values()
         if parameter.name not in {*settled, *(one.name for one in own)}
+    ]
+    others += [
+        inspect.Parameter(added, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for added, default in (more or {}).items()
     ]
     factory.__name__ = factory.__qualname__ = name
     factory.__signature__ = inspect.Signature(own + others)

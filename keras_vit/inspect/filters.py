@@ -96,7 +96,7 @@ def root_filters(model):
         raise _none_found(model)
     kernel = np.asarray(convolution.kernel, np.float64)
     if isinstance(convolution, StandardizedConv2D):
-        kernel = np.asarray(standardized(kernel))
+        kernel = np.asarray(standardized(kernel, convolution.standardization))
     return kernel.transpose(3, 0, 1, 2)
 
 

@@ -11,9 +11,17 @@ EXPANSION = 4  # a bottleneck's output over its inner width
 class StandardizedConv2D(keras.layers.Conv2D):
     """A convolution whose kernel has mean 0 and deviation 1 for each filter.
 
-    Weight Standardization (arXiv:1903.10520), in the form of the published
-    hybrids: 1e-5 is added to the deviation, not to the variance. Arguments
-    and shapes are those of `keras.layers.Conv2D`.
+    Weight Standardization (arXiv:1903.10520). Other arguments and shapes are
+    those of `keras.layers.Conv2D`.
+
+    Args:
+        standardization: what keeps the division from one by 0, a key of
+            `STANDARDIZATIONS`. `"deviation"`: 1e-5 is added to the deviation,
+            as in Google's hybrids. `"variance"`: 1e-8 to the variance, as in
+            timm's.
+
+    Raises:
+        ValueError: for another standardization.
 
     Example:
 
@@ -23,17 +31,39 @@ class StandardizedConv2D(keras.layers.Conv2D):
     (1, 112, 112, 64)
     """
 
+    def __init__(self, *args, standardization="deviation", **kwargs):
+        super().__init__(*args, **kwargs)
+        _check_standardization(standardization)
+        self.standardization = standardization
+
     def convolution_op(self, inputs, kernel):
         precise = keras.backend.result_type(self.compute_dtype, "float32")
-        kernel = standardized(ops.cast(kernel, precise))
+        kernel = standardized(ops.cast(kernel, precise), self.standardization)
         return super().convolution_op(inputs, ops.cast(kernel, inputs.dtype))
 
+    def get_config(self):
+        return super().get_config() | {"standardization": self.standardization}
 
-def standardized(kernel):
+
+STANDARDIZATIONS = {  # of a variance: what a centred kernel is divided by
+    "deviation": lambda variance: ops.sqrt(variance) + 1e-5,
+    "variance": lambda variance: ops.sqrt(variance + 1e-8),
+}
+
+
+def standardized(kernel, standardization="deviation"):
     """A kernel `(h, w, C, F)`, each of its F filters with mean 0 and deviation 1."""
     mean = ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
-    deviation = ops.std(kernel, axis=(0, 1, 2), keepdims=True)
-    return (kernel - mean) / (deviation + 1e-5)
+    variance = ops.var(kernel, axis=(0, 1, 2), keepdims=True)
+    return (kernel - mean) / STANDARDIZATIONS[standardization](variance)
+
+
+def _check_standardization(standardization):
+    if standardization not in STANDARDIZATIONS:
+        raise ValueError(
+            f"standardization must be one of {', '.join(STANDARDIZATIONS)}. "
+            f"Received: standardization={standardization!r}"
+        )
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -48,6 +78,7 @@ class Bottleneck(keras.layers.Layer):
         filters: F, the channels inside.
         strides: of the 3x3 convolution and of the projection.
         project: whether the shortcut is projected.
+        standardization: of the kernels, as `StandardizedConv2D` has it.
 
     Input shape: `(B, H, W, C)`; C is 4 F without a projection.
     Output shape: `(B, H / strides, W / strides, 4 F)`, rounded up.
@@ -60,21 +91,30 @@ class Bottleneck(keras.layers.Layer):
     (1, 7, 7, 256)
     """
 
-    def __init__(self, filters, strides=1, project=False, **kwargs):
+    def __init__(
+        self,
+        filters,
+        strides=1,
+        project=False,
+        standardization="deviation",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.filters = filters
         self.strides = strides
         self.project = project
+        self.standardization = standardization
         policy = {"dtype": self.dtype_policy}
-        self.conv1 = _conv(filters, 1, name="conv1", **policy)
+        form = policy | {"standardization": standardization}
+        self.conv1 = _conv(filters, 1, name="conv1", **form)
         self.norm1 = _group_norm(name="norm1", **policy)
-        self.conv2 = _conv(filters, 3, strides=strides, name="conv2", **policy)
+        self.conv2 = _conv(filters, 3, strides=strides, name="conv2", **form)
         self.norm2 = _group_norm(name="norm2", **policy)
-        self.conv3 = _conv(EXPANSION * filters, 1, name="conv3", **policy)
+        self.conv3 = _conv(EXPANSION * filters, 1, name="conv3", **form)
         self.norm3 = _group_norm(name="norm3", gamma_initializer="zeros", **policy)
         if project:
             self.conv_shortcut = _conv(
-                EXPANSION * filters, 1, strides=strides, name="conv_shortcut", **policy
+                EXPANSION * filters, 1, strides=strides, name="conv_shortcut", **form
             )
             self.norm_shortcut = _group_norm(name="norm_shortcut", **policy)
 
@@ -108,6 +148,7 @@ class Bottleneck(keras.layers.Layer):
             "filters": self.filters,
             "strides": self.strides,
             "project": self.project,
+            "standardization": self.standardization,
         }
 
 
@@ -125,6 +166,7 @@ class ResNetStem(keras.layers.Layer):
         blocks: the number of units in each stage; `()` is the root alone.
         width_factor: over the usual 64 channels of the root. 32 must divide
             the channels, so it is a multiple of 0.5.
+        standardization: of the kernels, as `StandardizedConv2D` has it.
 
     Input shape: `(B, H, W, 3)`.
     Output shape: `(B, H / s, W / s, C)`, rounded up, with
@@ -140,7 +182,13 @@ class ResNetStem(keras.layers.Layer):
     (1, 14, 14, 1024)
     """
 
-    def __init__(self, blocks=(3, 4, 9), width_factor=1.0, **kwargs):
+    def __init__(
+        self,
+        blocks=(3, 4, 9),
+        width_factor=1.0,
+        standardization="deviation",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         filters = int(64 * width_factor)
         if filters < GROUPS or filters % GROUPS:
@@ -150,8 +198,10 @@ class ResNetStem(keras.layers.Layer):
             )
         self.blocks = tuple(blocks)
         self.width_factor = width_factor
+        self.standardization = standardization
         policy = {"dtype": self.dtype_policy}
-        self.conv = _conv(filters, 7, strides=2, name="conv_root", **policy)
+        form = policy | {"standardization": standardization}
+        self.conv = _conv(filters, 7, strides=2, name="conv_root", **form)
         self.norm = _group_norm(name="norm_root", **policy)
         self.pool = keras.layers.MaxPooling2D(
             3, strides=2, padding="same", name="pool_root", **policy
@@ -162,7 +212,7 @@ class ResNetStem(keras.layers.Layer):
                 strides=2 if stage and not unit else 1,
                 project=not unit,
                 name=f"block{stage + 1}_unit{unit + 1}",
-                **policy,
+                **form,
             )
             for stage, units in enumerate(self.blocks)
             for unit in range(units)
@@ -193,6 +243,7 @@ class ResNetStem(keras.layers.Layer):
         return super().get_config() | {
             "blocks": self.blocks,
             "width_factor": self.width_factor,
+            "standardization": self.standardization,
         }
 
 

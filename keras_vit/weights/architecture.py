@@ -21,6 +21,8 @@ class Architecture:
         num_first_tokens: class and distillation token, where there are any.
         num_registers: register tokens.
         root_alone: whether the stem is a ResNet's root without stages.
+        standardization: of the stem's kernels, a key of
+            `layers.resnet.STANDARDIZATIONS`; `None`: there is no such stem.
         pooling: what stands for the image: `"token"`, `"gap"` or `"map"`.
         fc_norm: whether the final norm follows pooling.
         activation: a key of `layers.mlp.ACTIVATIONS`.
@@ -37,6 +39,7 @@ class Architecture:
     num_first_tokens: int
     num_registers: int
     root_alone: bool
+    standardization: str | None
     pooling: str
     fc_norm: bool
     activation: str
@@ -67,6 +70,7 @@ def describe(model):
         num_first_tokens=len(encoder.first_tokens),
         num_registers=encoder.num_registers,
         root_alone=getattr(found.get("stem"), "blocks", None) == (),
+        standardization=getattr(found.get("stem"), "standardization", None),
         pooling=_pooling(model),
         fc_norm=len(found["norm"].output.shape) == 2,
         activation=block.activation,

@@ -82,6 +82,8 @@ def _read(path, variant, source_grid, release=None):
     if release is not None:
         image_size = (release.image_size,) * 2
         preprocessing = resolve(release.preprocessing)
+    if variant in VARIANTS and VARIANTS[variant].stem_blocks is not None:
+        arguments["standardization"] = source.standardization
     if image_size is not None and image_size[0] == image_size[1]:
         image_size = image_size[0]
     return Checkpoint(

@@ -204,6 +204,8 @@ def _check_numerics(architecture, source, config):
         "activation": activation_of(source, config),
         "layer_norm_epsilon": epsilon_of(source, config),
     }
+    if architecture.standardization and source.standardization:
+        expected["standardization"] = source.standardization  # of the stem
     wrong = {
         argument: (value, getattr(architecture, argument))
         for argument, value in expected.items()

@@ -3,6 +3,7 @@
 import functools
 import json
 import pathlib
+import re
 
 import numpy as np
 
@@ -17,10 +18,12 @@ from keras_vit.weights.load import (
 from keras_vit.weights.metadata import for_safetensors, metadata_of, write_npz
 from keras_vit.weights.sources import GOOGLE, HUGGINGFACE, TIMM, TORCHVISION
 from keras_vit.weights.sources.timm_positions import spread
+from keras_vit.weights.standardization import restandardized
 from keras_vit.weights.timm_config import chosen, timm_config
 from keras_vit.weights.translate import names_in, to_theirs
 
 CONFIG = "config.json"
+STEM_KERNEL = re.compile(r"stem/.*conv\w*/kernel")  # they are standardised
 HIDDEN_ACT = {"gelu_erf": "gelu", "gelu_tanh": "gelu_pytorch_tanh"}
 
 
@@ -40,6 +43,9 @@ def save_weights(model, path, format="npz", *, architecture=None):
             class token and registers have positions of their own or positions
             are part of these tokens, which is the same model; `None`: what fits
             the model, registers without positions.
+
+    A hybrid's kernels are written so that they give the same after the weight
+    standardization of the format's own code.
 
     Raises:
         ValueError: for an unknown format, for an architecture of another kind
@@ -97,6 +103,11 @@ def _translated(model, source):
     cannot += unknown
     if cannot:
         raise ValueError(f"{source.name}'s files cannot hold: {', '.join(cannot)}")
+    if architecture.standardization is not None:
+        for path in filter(STEM_KERNEL.fullmatch, ours):
+            ours[path] = restandardized(
+                ours[path], architecture.standardization, source.standardization
+            )
     return to_theirs(ours, names, architecture)
 
 

@@ -182,6 +182,7 @@ GOOGLE = Source(
     rules=lambda architecture: RULES,
     activation="gelu_tanh",
     layer_norm_epsilon=1e-6,
+    standardization="deviation",
     position_method=position_method,
     positions=POSITIONS,
     arguments=arguments,

@@ -34,6 +34,8 @@ class Source:
             a ValueError where this package has none like it.
         dropped_with_head: beginnings of canonical names that belong to the
             head, and are left out when a new one is wanted.
+        standardization: of its hybrids' kernels, a key of
+            `layers.resnet.STANDARDIZATIONS`; `None`: it has no hybrids.
         image_size: the repository's settings -> (height, width) of the images
             that the position table is for; `None` if they do not say.
         first_rows: canonical `{name: Stored}`, the repository's settings ->
@@ -56,6 +58,7 @@ class Source:
     pixels: Callable
     preprocessing: Callable
     dropped_with_head: tuple[str, ...] = field(default=())
+    standardization: str | None = None
     image_size: Callable = lambda config: None
     first_rows: Callable | None = None
     aligned: Callable = lambda stored, rows: stored

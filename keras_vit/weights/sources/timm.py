@@ -131,6 +131,7 @@ TIMM = Source(
     rules=rules,
     activation="gelu_erf",
     layer_norm_epsilon=1e-6,
+    standardization="variance",
     position_method=position_method,
     image_size=image_size,
     first_rows=timm_positions.first_rows,
