@@ -94,7 +94,7 @@ def _measured(names, context):
 
     for name in names:
         part = MEASUREMENTS[name].measure(context)
-        print(_lines(name, part), flush=True)
+        print(_lines(name, part, context), flush=True)
         yield part
 
 
@@ -145,17 +145,21 @@ def _dataset(values):
         raise ValueError(f"{error} Name one: --dataset.") from error
 
 
-def _lines(name, part):
+def _lines(name, part, context):
     """What the terminal says of a part: its title, or its most important numbers."""
+    from keras_vit.evaluation.headline import headline, without_area
+
     if name != "metrics":
         return f"  {name}: {part.title}"
-    found = {row["metric"]: row for row in part.rows}
-    lines = [
-        f"  {label}  {100 * row['value']:.2f} % "
-        f"({100 * row['low']:.2f} to {100 * row['high']:.2f})"
-        for label, row in (("top-1", found["top1"]), ("top-5", found["top5"]))
-    ]
-    if "mean_average_precision" in found:
-        value = found["mean_average_precision"]["value"]
-        lines.append(f"  mAP    {100 * value:.2f} %")
-    return "\n".join([*lines, f"  loss   {found['loss']['value']:.4f}"])
+    evaluation = context.evaluation()
+    rows = {row["metric"]: row for row in part.rows}
+    numbers = headline(evaluation, context.class_names)
+    width, lines = max(len(one.label) for one in numbers), []
+    for one in numbers:
+        row, within = rows[one.metric], ""
+        if row["low"] is not None:
+            within = f" ({100 * row['low']:.2f} to {100 * row['high']:.2f})"
+        lines.append(f"  {one.label:<{width}}  {100 * one.value:.2f} %{within}")
+    lines.append(f"  {'loss':<{width}}  {evaluation.loss:.4f}")
+    left_out = without_area(evaluation)
+    return "\n".join([*lines, *([f"  {left_out}"] if left_out else [])])

@@ -101,6 +101,8 @@ def _recipe(values, recipes, read_config):
 
 
 def _tell(run):
+    from keras_vit.evaluation.headline import headline, without_area
+    from keras_vit.model_files import LABELS
     from keras_vit.training.examination import MaskedPatchEvaluation
 
     result = run.evaluation
@@ -119,9 +121,15 @@ def _tell(run):
         return
     examples = sorted((run.folder / "images").iterdir())[:1] or ["photo.jpg"]
     following = ["keras-vit", "predict", f"--model={run.folder}", str(examples[0])]
+    names = (run.folder / LABELS).read_text(encoding="utf-8").splitlines()
+    (first, *others), left_out = headline(result, names), without_area(result)
+    left_out = f"  {left_out}\n" if left_out else ""
+    told = "".join(f"{one.label} {100 * one.value:.2f} %, " for one in others)
+    name = "accuracy" if first.metric == "top1" else first.label
     print(
-        f"\nTest accuracy {100 * result.top1:.2f} % (top-5 {100 * result.top5:.2f} %, "
+        f"\nTest {name} {100 * first.value:.2f} % ({told}"
         f"loss {result.loss:.3f}) on {result.count:,} images\n"
+        f"{left_out}"
         f"  everything  {run.folder}/ (config.json, history.csv, learning_curves.png, "
         "confusion_matrix.png, images/)\n"
         f"  model       {run.folder / 'model.keras'}\n"

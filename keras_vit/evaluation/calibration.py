@@ -9,9 +9,10 @@ from keras_vit import figures
 from keras_vit.evaluation.intervals import share_interval
 from keras_vit.evaluation.metrics import loss_of
 from keras_vit.evaluation.parts import Part
-from keras_vit.evaluation.temperature import fit_temperature
+from keras_vit.evaluation.temperature import bound_reached, fit_temperature
 
 BINS = 15  # as in Guo et al. 2017
+NO_LOSS = 1e-9  # in nats, below which no temperature is better than another
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,11 @@ def calibration(context):
         f"expected calibration error {before:.2f} %, and {after:.2f} % at temperature "
         f"{temperature:.4g}, fitted on {source}"
     )
+    limit = bound_reached(temperature)
+    if limit is None and loss_of(to_fit_on.divided(temperature)) < NO_LOSS:
+        limit = "one of many: it leaves no loss on those images, as smaller ones do"
+    if limit is not None:
+        title += f". That temperature is {limit}"
     drawn = {"reliability": lambda: figures.reliability_diagram(whole, bins)}
     return Part("calibration", title, (*whole, *bins), drawn)
 

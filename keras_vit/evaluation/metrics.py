@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_vit.evaluation.answers import Answers, answers_of, one_hot
+from keras_vit.evaluation.ranking import Ranking, mean_of_defined, ranking
 
 MOST_CONFUSED = 4096  # classes, beyond which no confusion matrix is kept
 
@@ -26,9 +27,8 @@ class Evaluation:
         confusion: `(K, K)` counts; a row is a true class, a column an answer.
             `None` for images of several classes, or more than
             `MOST_CONFUSED` of them.
-        mean_average_precision: over the classes, of images ordered by the
-            class's logit, where an image can have several. `None` else, and
-            for an evaluation that kept no logits.
+        ranking: how well each class's scores order the images, a `Ranking`;
+            `None` for an evaluation that kept no logits.
     """
 
     count: int
@@ -37,7 +37,60 @@ class Evaluation:
     top5: float
     classes: np.ndarray
     confusion: np.ndarray | None = None
-    mean_average_precision: float | None = None
+    ranking: Ranking | None = None
+
+    @property
+    def several(self):
+        """Whether an image can have several classes, or none."""
+        return self.ranking is not None and self.ranking.average_precision is not None
+
+    @property
+    def binary(self):
+        """Whether an image has one class of two, of which the second is asked for."""
+        return self.confusion is not None and len(self.confusion) == 2
+
+    @property
+    def auroc(self):
+        """The mean area under the ROC curve, over the classes that have one.
+
+        Each class against all others; of two, both are alike. `None` if no
+        class has one, or no logits were kept.
+        """
+        return None if self.ranking is None else mean_of_defined(self.ranking.auroc)
+
+    @property
+    def without_auroc(self):
+        """How many classes have no such area: no image shows them, or all do."""
+        return 0 if self.ranking is None else int(np.isnan(self.ranking.auroc).sum())
+
+    @property
+    def mean_average_precision(self):
+        """The mean over the classes that have images, where images can have several.
+
+        `None` else, or if no class has images, or no logits were kept.
+        """
+        return mean_of_defined(self.ranking.average_precision) if self.several else None
+
+    @property
+    def sensitivity(self):
+        """The share of a binary set's second class that is found; else `None`."""
+        return _number(self.class_accuracy[1]) if self.binary else None
+
+    @property
+    def specificity(self):
+        """The share of a binary set's first class that is found; else `None`."""
+        return _number(self.class_specificity[1]) if self.binary else None
+
+    @property
+    def class_specificity(self):
+        """The share of the images without a class that are not answered so, `(K,)`.
+
+        NaN for a class that all images show.
+        """
+        shown, answered, both = self.classes
+        others = self.count - shown
+        right = others - (answered - both)
+        return np.where(others > 0, right / np.maximum(others, 1), np.nan)
 
     @property
     def accuracy(self):
@@ -77,13 +130,15 @@ class Tally:
         loss: `"softmax"` or `"sigmoid"`, as the model was trained.
         several: whether an image can have several classes, its labels being
             zeros and ones.
+        keeps: whether logits are kept, for the `Ranking` of `whole`.
 
     Attributes:
         numbers: all sums as one vector, so that those of several tallies can
             be added; the last is that of the losses.
     """
 
-    def __init__(self, num_classes, loss="softmax", several=False):
+    def __init__(self, num_classes, loss="softmax", several=False, *, keeps=False):
+        self._kept = [] if keeps else None
         self.num_classes, self.loss, self.several = num_classes, loss, several
         kept = num_classes <= MOST_CONFUSED and not several
         lengths = (3, 3 * num_classes, num_classes**2 if kept else 0, 1)
@@ -103,6 +158,8 @@ class Tally:
         if not np.isfinite(logits).all():
             raise FloatingPointError("The model gives logits that are not finite.")
         answers = Answers(logits, labels, self.loss)
+        if self._kept is not None:
+            self._kept.append((logits.astype(np.float32), labels))
         best, targets = answers.best(), answers.targets()
         if self._confusion is not None:
             np.add.at(self._confusion, (labels, best), 1)
@@ -124,12 +181,24 @@ class Tally:
             confusion=None if confusion is None else confusion.astype(np.int64),
         )
 
+    def whole(self):
+        """The `Evaluation` of what has been seen, with a `Ranking` if logits are kept.
+
+        Without one where other workers have seen a part of the images.
+        """
+        found = self.result()
+        if not self._kept or sum(len(one) for one, _ in self._kept) != found.count:
+            return found
+        logits, labels = map(np.concatenate, zip(*self._kept, strict=True))
+        return replace(found, ranking=ranking(Answers(logits, labels, self.loss)))
+
 
 def evaluate(model, split, batch_size=200, preprocessing=None, strategy=None):
     """Evaluates a classifier on a whole split, its last partial batch included.
 
     Args:
-        model: a Keras model that gives logits of K classes.
+        model: a Keras model of logits or probabilities of K classes, or of one
+            output (see `keras_vit.logits.logits_model`).
         split: a split of a `keras_vit.data.Dataset`, or `(images, labels)`,
             with labels below K.
         batch_size: images at a time. It does not change the result.
@@ -161,8 +230,7 @@ def evaluation_of(answers):
     tally = Tally(answers.num_classes, answers.loss, answers.several)
     for part in answers.parts():
         tally.add(part.logits, part.labels)
-    precision = mean_average_precision(answers) if answers.several else None
-    return replace(tally.result(), mean_average_precision=precision)
+    return replace(tally.result(), ranking=ranking(answers))
 
 
 def loss_of(answers):
@@ -174,36 +242,9 @@ def loss_of(answers):
     return float(np.concatenate(parts).mean())
 
 
-def mean_average_precision(answers):
-    """The mean over the classes that have images, as VOC 2010 and COCO have it.
-
-    Of a class, images are put in the order of its logit; the precision at each
-    image of the class, the last of equal ones, is averaged over those images.
-    """
-    classes = np.flatnonzero(answers.labels.any(0))
-    if not len(classes):
-        return 0.0
-    of_class = [
-        average_precision(answers.logits[:, one], answers.labels[:, one])
-        for one in classes
-    ]
-    return float(np.mean(of_class))
-
-
-def average_precision(scores, labels):
-    """The average precision of one class: `(N,)` scores, zeros and ones.
-
-    Example:
-
-    >>> average_precision(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
-    0.8333333333333333
-    """
-    order = np.argsort(-scores, kind="stable")
-    scores, labels = scores[order], labels[order]
-    last = np.append(np.diff(scores) != 0, True)  # of equal ones
-    found = labels.cumsum()[last]
-    precision = found / (np.flatnonzero(last) + 1)
-    return float((np.diff(found, prepend=0) * precision).sum() / labels.sum())
+def _number(value):
+    """A float; `None` for NaN."""
+    return None if np.isnan(value) else float(value)
 
 
 def _softmax(logits, targets):

@@ -5,6 +5,8 @@ import dataclasses
 import json
 import pathlib
 
+import numpy as np
+
 from keras_vit import figures
 from keras_vit.files import written_whole
 
@@ -14,13 +16,29 @@ MOST_ROWS = 20  # of a table in report.md; all of them are in its CSV file
 
 def numbers_of(evaluation, class_names):
     """An `Evaluation` as JSON can hold it."""
-    confusion = evaluation.confusion
-    return dataclasses.asdict(evaluation) | {
-        "macro_f1": evaluation.macro_f1,
+    confusion, ranking = evaluation.confusion, evaluation.ranking
+    numbers = dataclasses.asdict(evaluation)
+    numbers["ranking"] = None
+    if ranking is not None:
+        numbers["ranking"] = {
+            name: None if values is None else _defined(values)
+            for name, values in vars(ranking).items()
+        }
+    derived = (
+        *("macro_f1", "mean_average_precision", "auroc", "without_auroc"),
+        *("sensitivity", "specificity"),
+    )
+    return numbers | {
+        **{name: getattr(evaluation, name) for name in derived},
         "class_names": list(class_names),
         "classes": evaluation.classes.tolist(),
         "confusion": None if confusion is None else confusion.tolist(),
     }
+
+
+def _defined(values):
+    """Numbers as JSON has them, `None` for NaN."""
+    return [None if np.isnan(one) else one for one in values.tolist()]
 
 
 def write_report(evaluation, class_names, folder):

@@ -2,28 +2,30 @@
 
 import dataclasses
 
+from keras_vit.evaluation.headline import headline, without_area
 from keras_vit.evaluation.intervals import compare, interval, share_interval
 from keras_vit.evaluation.labels import RealLabels
 from keras_vit.evaluation.parts import Part
 
 
 def metrics(context):
-    """A `Part` of the whole split: loss, accuracies with their intervals, F1."""
+    """A `Part` of the whole split: headline, accuracies with intervals, loss, F1."""
     answers, found = context.answers(), context.evaluation()
-    rows = [{"metric": "loss", "value": found.loss, "low": None, "high": None}]
-    for top, value in ((1, found.top1), (5, found.top5)):
-        low, high = interval(answers.right(top), context.seed)
-        rows.append({"metric": f"top{top}", "value": value, "low": low, "high": high})
-    others = {
-        "macro_f1": found.macro_f1,
-        "mean_average_precision": found.mean_average_precision,
+    first = [(one.metric, one.value) for one in headline(found)]
+    values = dict(first) | {"top1": found.top1, "top5": found.top5}
+    values |= {"loss": found.loss, "macro_f1": found.macro_f1}
+    intervals = {
+        f"top{top}": interval(answers.right(top), context.seed) for top in (1, 5)
     }
-    rows += [
-        {"metric": name, "value": value, "low": None, "high": None}
-        for name, value in others.items()
-        if value is not None
-    ]
+    rows = []
+    for name, value in values.items():
+        low, high = intervals.get(name, (None, None))
+        rows.append({"metric": name, "value": value, "low": low, "high": high})
     title = f"{found.count:,} images of {context.dataset.name}"
+    if found.binary:
+        title += f"; {context.class_names[1]!r} is what sensitivity is of"
+    if without_area(found):
+        title += f"; {without_area(found)}"
     return Part("metrics", title, tuple(rows))
 
 
@@ -31,7 +33,7 @@ def classes(context):
     """A `Part` with a row for each class."""
     found = context.evaluation()
     shown, answered, both = found.classes
-    rows = []
+    ranking, rows = found.ranking, []
     for number, name in enumerate(context.class_names):
         low = high = None
         if shown[number]:
@@ -46,6 +48,11 @@ def classes(context):
                 "low": low,
                 "high": high,
                 "f1": _number(found.f1[number]),
+                "specificity": _number(found.class_specificity[number]),
+                "auroc": _number(ranking.auroc[number]),
+                "average_precision": _number(ranking.average_precision[number])
+                if found.several
+                else None,
             }
         )
     return Part("classes", _extremes(rows), tuple(rows))

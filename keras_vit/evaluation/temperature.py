@@ -40,6 +40,21 @@ def fit_temperature(answers):
     return float(1 / inverse)
 
 
+def bound_reached(temperature):
+    """Which bound of the search a temperature is at, in words; `None`: none.
+
+    Example:
+
+    >>> bound_reached(100.0)
+    'the largest that is tried: an even larger one may be better'
+    """
+    if temperature >= 0.99 * HOTTEST:
+        return "the largest that is tried: an even larger one may be better"
+    if temperature <= 1.01 * COLDEST:
+        return "the smallest that is tried: an even smaller one may be better"
+    return None
+
+
 def _derivatives(answers, inverse):
     """The first and second derivative of the loss by the inverse temperature."""
     logits = answers.logits.astype(np.float64)

@@ -14,6 +14,9 @@ from keras_vit.data.evaluation import evaluation_batches
 from keras_vit.evaluation import Tally
 from keras_vit.preprocessing import carried_by
 
+MOST_KEPT = 50_000_000  # logits of an evaluation, 200 MB
+SOON_RANKED = 2_000_000  # logits, which are ranked in a second
+
 
 class OfLabels:
     """Whether a classifier gives the labels of a split.
@@ -27,8 +30,13 @@ class OfLabels:
         self.answer, self._loss = model, loss
 
     def tally(self, split):
-        """An empty `Tally`."""
-        return Tally(self.answer.output_shape[-1], self._loss, split.several)
+        """An empty `Tally`; it keeps logits where they tell more than accuracy."""
+        classes = self.answer.output_shape[-1]
+        logits = len(split) * classes
+        keeps = logits <= MOST_KEPT and (
+            split.several or classes == 2 or logits <= SOON_RANKED
+        )
+        return Tally(classes, self._loss, split.several, keeps=keeps)
 
     def batches(self, split, batch_size):
         """Yields `((images,), labels, weights)`."""
@@ -105,6 +113,8 @@ class MaskedPatchTally:
         """The `MaskedPatchEvaluation` of what has been seen."""
         count, right, losses = self.numbers.tolist()
         return MaskedPatchEvaluation(int(count), losses / count, right / count)
+
+    whole = result
 
 
 def _batches(model, split, batch_size):

@@ -143,7 +143,8 @@ class RunFolder:
             written_whole(self.path / "history.csv") as scratch,
             open(scratch, "w", newline="") as file,
         ):
-            writer = csv.DictWriter(file, fieldnames=history[0])
+            columns = dict.fromkeys(name for row in history for name in row)
+            writer = csv.DictWriter(file, fieldnames=columns)
             writer.writeheader()
             writer.writerows(history)
 

@@ -53,6 +53,9 @@ class Journal:
             "images_per_second": images_per_second,
             "seconds": self.seconds,
         }
+        precision = getattr(evaluation, "mean_average_precision", None)
+        if precision is not None:  # of images that can have several classes
+            row["test_mean_average_precision"] = precision
         self.history.append(row)
         self.lap_steps, self.lap_sums = 0, [0.0, 0.0]
         if self.best is None or evaluation.accuracy > self.best["accuracy"]:

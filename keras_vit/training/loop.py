@@ -191,8 +191,9 @@ class Loop:
         finally:
             self.state.swap_average()
         summed_over_workers(tally, self.strategy)
-        callbacks.on_test_end(_logs_of(tally.result()))
-        return tally.result()
+        evaluation = tally.whole()
+        callbacks.on_test_end(_logs_of(evaluation))
+        return evaluation
 
     def _record(self, done, evaluation, rate):
         """Ends the lap in the journal, and tells it."""
@@ -204,9 +205,11 @@ class Loop:
             learning_rate=float(self.state.optimizer.schedule(done)),
             images_per_second=rate,
         )
+        precision = row.get("test_mean_average_precision")
+        told = "" if precision is None else f"mAP {precision:.3f}, "
         tell(
             f"epoch {row['epoch']}: loss {row['loss']:.3f}, accuracy "
-            f"{row['accuracy']:.3f}, {self.plan.eval_name} accuracy "
+            f"{row['accuracy']:.3f}, {self.plan.eval_name} {told}accuracy "
             f"{row['test_accuracy']:.3f}"
         )
 

@@ -255,7 +255,9 @@ def test_of_images_with_several_classes_the_mean_average_precision_is_told(capsy
     assert main(run) == 0
     value = json.loads(pathlib.Path("out/evaluation.json").read_text())
     expected = f"mAP    {100 * value['mean_average_precision']:.2f} %"
-    assert expected in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert expected in said and said.index("mAP") < said.index("top-1")
+    assert value["auroc"] is None and "AUROC over 0 of 2 classes" in said
 
 
 def test_a_preprocessing_of_its_own_changes_the_answers(trained, capsys):

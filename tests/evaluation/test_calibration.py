@@ -230,3 +230,27 @@ def test_several_classes_an_image_can_be_calibrated(rng):
     assert part.rows[0]["forecasts"] == 300 * 4
     assert part.rows[1]["temperature"] == pytest.approx(2.5, rel=0.2)
     assert part.rows[1]["error"] < 0.5 * part.rows[0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("wrong", "the largest that is tried: an even larger one may be better"),
+        ("far too low", "the smallest that is tried"),
+        ("right", "it leaves no loss"),
+        ("usual", None),
+    ],
+)
+def test_a_temperature_at_the_bound_of_its_search_is_said_to_be(kind, said, rng):
+    labels = np.arange(200) % 3
+    ones = np.eye(3, dtype=np.float32)[labels]
+    noise = rng.normal(size=(200, 3)).astype(np.float32)
+    logits = {
+        "wrong": -ones,
+        "far too low": 1e-4 * (3 * ones + noise),
+        "right": ones,
+        "usual": 3 * ones + noise,
+    }[kind]
+    title = calibration(told(Answers(logits, labels))).title
+    assert ("That temperature is" in title) == (said is not None)
+    assert (said or "") in title

@@ -190,10 +190,11 @@ def test_images_of_several_classes_have_scikit_learns_precision_and_f1(rng):
     np.testing.assert_allclose(result.class_accuracy, recall)
 
 
-def test_images_without_any_class_have_a_precision_of_nothing():
+def test_images_without_any_class_have_no_precision():
     logits = np.ones((4, 3), np.float32)
     result = evaluation_of(Answers(logits, np.zeros((4, 3), int), "sigmoid"))
-    assert result.mean_average_precision == 0
+    assert result.mean_average_precision is None and result.auroc is None
+    assert result.without_auroc == 3
     assert result.macro_f1 == 0  # all are answered, none is right
 
 

@@ -1,0 +1,121 @@
+"""What the command says of a model, the most telling first."""
+
+import types
+
+import numpy as np
+import pytest
+
+from keras_vit.cli import evaluate, train
+from keras_vit.data import Split
+from keras_vit.evaluation import Answers, evaluation_of
+from keras_vit.evaluation.measurements import MEASUREMENTS
+from keras_vit.evaluation.metrics import Tally
+from keras_vit.training import examination
+from keras_vit.training.examination import OfLabels
+from keras_vit.training.journal import Journal
+
+
+def binary(rng):
+    labels = np.arange(40) % 2
+    logits = rng.normal(size=(40, 2)).astype(np.float32)
+    return Answers(logits, labels), ("benign", "malignant")
+
+
+def several(rng):
+    labels = (rng.random((40, 6)) < 0.3).astype(int)
+    labels[:, 5] = 0
+    logits = rng.normal(size=(40, 6)).astype(np.float32)
+    return Answers(logits, labels, "sigmoid"), tuple("abcdef")
+
+
+def one_of_six(rng):
+    labels = np.arange(40) % 6
+    return Answers(rng.normal(size=(40, 6)).astype(np.float32), labels), tuple("abcdef")
+
+
+FIRST = {
+    binary: ("top-1", "AUROC", "sensitivity (malignant)", "specificity (malignant)"),
+    several: ("mAP", "macro AUROC", "top-1", "top-5"),
+    one_of_six: ("top-1", "top-5", "macro AUROC"),
+}
+
+
+@pytest.mark.parametrize("make", FIRST)
+def test_evaluate_names_each_number_in_this_order(make, rng):
+    answers, names = make(rng)
+    evaluation = evaluation_of(answers)
+    context = types.SimpleNamespace(
+        answers=lambda: answers,
+        evaluation=lambda: evaluation,
+        class_names=names,
+        dataset=types.SimpleNamespace(name="pictures"),
+        seed=0,
+    )
+    part = MEASUREMENTS["metrics"].measure(context)
+    lines = evaluate._lines("metrics", part, context).splitlines()
+    labels = [line[2:].split("  ")[0] for line in lines]
+    assert labels[: len(FIRST[make])] == list(FIRST[make])
+    assert labels[len(FIRST[make])] == "loss"
+    assert (make is several) == ("AUROC over 5 of 6 classes" in lines[-1])
+    rows = [row["metric"] for row in part.rows]
+    assert (rows[0] == "mean_average_precision") == (make is several)
+
+
+@pytest.mark.parametrize("make", FIRST)
+def test_a_run_ends_with_the_same_numbers_first(make, rng, tmp_path, capsys):
+    answers, names = make(rng)
+    (tmp_path / "labels.txt").write_text("\n".join(names) + "\n")
+    (tmp_path / "images").mkdir()
+    evaluation = evaluation_of(answers)
+    train._tell(
+        types.SimpleNamespace(evaluation=evaluation, folder=tmp_path, saved_model="s")
+    )
+    said, places = capsys.readouterr().out, []
+    for label in FIRST[make]:
+        label = "Test accuracy" if label == "top-1" == FIRST[make][0] else label
+        places.append(said.index(label))
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("classes", "several", "count", "kept"),
+    [
+        (2, False, 30, True),
+        (3, True, 30, True),
+        (3, False, 30, True),
+        (7, False, 99, False),
+    ],
+)
+def test_a_run_keeps_logits_where_they_say_more_than_accuracy(
+    classes, several, count, kept, rng, monkeypatch
+):
+    monkeypatch.setattr(examination, "SOON_RANKED", 100)
+    labels = np.arange(count) % classes
+    labels = np.eye(classes, dtype=int)[labels] if several else labels
+    split = Split(np.zeros((count, 1, 1, 3), np.uint8), labels)
+    model = types.SimpleNamespace(output_shape=(None, classes))
+    loss = "sigmoid" if several else "softmax"
+    tally = OfLabels(model, loss).tally(split)
+    logits = rng.normal(size=(count, classes)).astype(np.float32)
+    tally.add(logits, labels)
+    found, expected = tally.whole(), evaluation_of(Answers(logits, labels, loss))
+    assert (found.ranking is not None) == kept
+    assert not kept or found.auroc == expected.auroc
+
+
+def test_the_history_of_several_labels_has_their_precision(rng):
+    answers, _ = several(rng)
+    tally = Tally(6, "sigmoid", True, keeps=True)
+    tally.add(answers.logits, answers.labels)
+    numbers = {"steps": 1, "epoch": 1.0, "learning_rate": 0.1, "images_per_second": 1.0}
+    journal = Journal()
+    journal.add(1.0, 0.5)
+    row = journal.end_lap(tally.whole(), **numbers)
+    precision = evaluation_of(answers).mean_average_precision
+    assert row["test_mean_average_precision"] == precision
+    plain = Journal()
+    plain.add(1.0, 0.5)
+    answers, _ = one_of_six(rng)
+    assert "test_mean_average_precision" not in plain.end_lap(
+        evaluation_of(answers), **numbers
+    )
