@@ -56,7 +56,7 @@ def _with_weights(build, name):
             head="keep" if keeps_head else "reset",
             # ViT has no size of its own that another one could stand beside.
             patches="resize" if "patch_size" in arguments and name != "ViT" else "keep",
-            source_grid=source_grid,
+            source_grid=checkpoint.grid,
             position_interpolation=arguments.get("position_interpolation"),
         )
         return network

@@ -28,6 +28,20 @@ def define(values):
     )
     flags.DEFINE_enum("format", "npz", list(FORMATS), "Whose layout.", **options)
     flags.DEFINE_string("model", None, "A factory's name, such as ViT_B16.", **options)
+    flags.DEFINE_list(
+        "source_grid",
+        None,
+        "rows,columns of patches that the positions of --from are for, where a bare "
+        "file could be read otherwise.",
+        **options,
+    )
+    flags.DEFINE_string(
+        "architecture",
+        None,
+        "For --format=timm: the name there that is to load the file, such as "
+        "deit3_base_patch16_224.",
+        **options,
+    )
 
 
 def run(values):
@@ -37,7 +51,9 @@ def run(values):
     target = pathlib.Path(values.to)
     if target.exists():
         raise FileExistsError(f"{target} exists already. Name another, or remove it.")
-    save_weights(_model(values), target, values.format)
+    save_weights(
+        _model(values), target, values.format, architecture=values.architecture
+    )
     print(f"Written and read back: {target}")
     return 0
 
@@ -47,15 +63,34 @@ def _model(values):
     from keras_vit.model_files import load_classifier
     from keras_vit.weights import find_checkpoint
 
-    source = values["from"].value
+    source, grid = values["from"].value, _grid(values.source_grid)
     if values.model is None:
+        if grid is not None:
+            raise ValueError(
+                "--source_grid goes with --model and a file of weights; a run's model "
+                "knows its grid."
+            )
         return load_classifier(source).model
     if values.model not in FACTORIES:
         raise ValueError(
             f"Unknown model. Expected one of {', '.join(FACTORIES)}. "
             f"Received: {values.model!r}"
         )
-    checkpoint = find_checkpoint(values.model, source)
+    checkpoint = find_checkpoint(values.model, source, grid)
     return FACTORIES[values.model](
-        checkpoint.num_classes, weights=source, name=values.model.lower()
+        checkpoint.num_classes,
+        weights=source,
+        source_grid=grid,
+        name=values.model.lower(),
     )
+
+
+def _grid(given):
+    """(rows, columns) of `--source_grid`."""
+    if given is None:
+        return None
+    if len(given) != 2 or not all(str(side).strip().isdecimal() for side in given):
+        raise ValueError(
+            f"--source_grid must be rows,columns. Received: {','.join(given)!r}"
+        )
+    return tuple(map(int, given))

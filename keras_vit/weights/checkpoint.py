@@ -28,12 +28,15 @@ class Checkpoint:
         image_size: that it was trained with last, an integer or (height,
             width); `None` if it does not say.
         arguments: of `ViT`, besides the sizes of the variant.
+        grid: (rows, columns) of patches that its positions are for, as the
+            caller or a release says; `None`: as the file tells.
     """
 
     path: pathlib.Path
     num_classes: int | None
     image_size: int | tuple[int, int] | None
     arguments: dict
+    grid: tuple[int, int] | None = None
 
 
 def find_checkpoint(variant, weights, source_grid=None):
@@ -81,6 +84,7 @@ def _read(path, variant, source_grid, release=None):
     preprocessing = _preprocessing(source, names, config, side)
     if release is not None:
         image_size = (release.image_size,) * 2
+        source_grid = (release.image_size // VARIANTS[variant].stride,) * 2
         preprocessing = resolve(release.preprocessing)
     if variant in VARIANTS and VARIANTS[variant].stem_blocks is not None:
         arguments["standardization"] = source.standardization
@@ -98,6 +102,7 @@ def _read(path, variant, source_grid, release=None):
             "evaluation_preprocessing": preprocessing,
             **arguments,
         },
+        source_grid,
     )
 
 

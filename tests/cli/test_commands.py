@@ -139,6 +139,18 @@ def test_help_is_short_and_names_every_flag(name, capsys):
             ["convert", "--from=x", "--to=a.npz", "--model=ViT_B16"],
             "Unknown weights of",
         ),
+        (
+            ["convert", "--from={models}/run", "--to=a.npz", "--source_grid=3,5"],
+            "--source_grid goes with --model",
+        ),
+        (
+            ["convert", "--from=x", "--to=a.npz", "--source_grid=15"],
+            "--source_grid must be rows,columns",
+        ),
+        (
+            ["convert", "--from={models}/run", "--to=a.npz", "--architecture=deit3"],
+            "architecture= names one of timm's",
+        ),
         (["convert", "--from={models}/run", "--to=a.txt"], "writes a .npz file"),
         (["convert", "--from=x", "--to={models}/run"], "exists already"),
         (["export", "--model={models}/served"], "exported already"),

@@ -280,3 +280,23 @@ def test_a_factory_takes_the_grid_too(tmp_path):
         warnings.filterwarnings("error", message=".*source_grid.*")
         model = keras_vit.ViT(7, (24, 40), path, source_grid=(4, 4), **sizes)
     assert not positions(model)[:, 0].any()  # read as without a class position
+
+
+def test_a_release_says_its_grid(monkeypatch, tmp_path):
+    """ViT_B16 for 384 pixels: 24 x 24 patches, as many as 18 x 32."""
+    table = np.random.default_rng(0).normal(size=(1, 577, 8)).astype("float32")
+    model = ours((24, 24), activation="gelu_tanh", patch_size=16, image_size=384)
+    model.get_layer("patch_encoder").positions.assign(table)
+    save_weights(model, tmp_path / "whole.npz")
+    np.savez(tmp_path / "a.npz", **np.load(tmp_path / "whole.npz"))  # without a note
+    monkeypatch.setattr(
+        "keras_vit.weights.checkpoint.cached", lambda _: tmp_path / "a.npz"
+    )
+    found = find_checkpoint("ViT_B16", "augreg_in21k_in1k")
+    assert (found.grid, found.image_size) == ((24, 24), 384)
+    wide = ours((18, 32), activation="gelu_tanh", patch_size=16, image_size=(288, 512))
+    assert loaded(wide, tmp_path / "a.npz")
+    bare_reading = positions(wide)
+    assert not loaded(wide, tmp_path / "a.npz", source_grid=found.grid)
+    np.testing.assert_array_equal(positions(wide), bare_reading)
+    assert np.abs(positions(wide) - table).max() > 0.1
