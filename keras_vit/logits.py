@@ -20,6 +20,7 @@ ACTIVATED = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Conv2D)
 UNCHANGED = ("Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze")
 # What is a mean of the same, of which nothing is known but that.
 MEANS = ("Average", "GlobalAveragePooling2D")
+UNUSUAL = ("hard_sigmoid", "sparsemax", "sparse_sigmoid")  # that are probabilities
 PROBED = 4  # images of noise that an unknown model is asked about
 
 
@@ -147,11 +148,11 @@ def _ending(tensor):
         return _ending(inputs[0])
     if kind == "Activation" and activation in PROBABILITIES:
         return Ending(activation, inputs[0])
-    if isinstance(operation, ACTIVATED):
-        if activation in PROBABILITIES:
-            return Ending(activation, _without_activation(operation, inputs[0]))
-        return Ending("linear" if activation == "linear" else None)
-    return Ending("linear" if operation.name == "features" else None)
+    if isinstance(operation, ACTIVATED) and activation in PROBABILITIES:
+        return Ending(activation, _without_activation(operation, inputs[0]))
+    says = isinstance(operation, (*ACTIVATED, keras.layers.Activation))
+    known = hasattr(keras.activations, activation) and activation not in UNUSUAL
+    return Ending("linear" if operation.name == "features" or says and known else None)
 
 
 def _node(tensor):
@@ -214,7 +215,8 @@ def _probed(model):
     if not isinstance(shape, tuple) or None in shape[1:]:
         return "linear"
     noise = np.random.default_rng(0).integers(0, 256, (PROBED, *shape[1:]))
-    told = np.asarray(model(noise.astype(np.float32), training=False), np.float64)
+    told = keras.ops.convert_to_numpy(model(noise.astype(np.float32), training=False))
+    told = told.astype(np.float64)
     if not (told >= 0).all():
         return "linear"
     if told.shape[-1] > 1 and all(

@@ -22,6 +22,7 @@ from keras_vit.logits import logits_model
 from keras_vit.model_files import load_classifier, save_model
 from keras_vit.training.arguments import teacher_in_scope
 from keras_vit.training.objectives import distilled
+from keras_vit.weights import merge_tokens, replace_head, resize, save_weights
 
 SIZE = (4, 6, 3)
 
@@ -151,12 +152,19 @@ def test_probabilities_that_a_model_gives_are_told_as_they_are(kind, name, rng):
 
 @pytest.mark.parametrize(
     "make",
-    [tiny_vit, lambda: tiny_vit(distillation=True), lambda: ends_in(3)],
-    ids=["a vit", "distillation", "a dense layer"],
+    [
+        tiny_vit,
+        lambda: tiny_vit(distillation=True),
+        lambda: tiny_vit(num_classes=None),
+        lambda: ends_in(3),
+        lambda: ends_in(layers.Dense(3, activation="relu")),
+        lambda: ends_in(3, layers.Activation("tanh")),
+    ],
+    ids=["a vit", "distillation", "no head", "a dense layer", "relu", "tanh"],
 )
-def test_a_model_of_logits_stays_itself(make):
+def test_a_model_of_logits_stays_itself(make, recwarn):
     model = make()
-    assert logits_model(model) is model
+    assert logits_model(model) is model and not recwarn.list
 
 
 def test_evaluation_of_a_softmax_model_is_that_of_keras(rng):
@@ -305,3 +313,14 @@ def test_a_sequential_model_that_was_never_called_is_exported_and_taught(rng):
     expected = model(images)
     np.testing.assert_allclose(told, expected, rtol=1e-5, atol=1e-4)
     assert losses.shape == (2,)
+
+
+def test_a_vit_of_one_output_is_rebuilt_as_any_other(rng, tmp_path):
+    model = logits_model(tiny_vit(num_classes=1))
+    assert merge_tokens(model, 1).output_shape == (None, 2)
+    assert resize(model, (24, 32)).output_shape == (None, 2)
+    assert replace_head(model, 3).output_shape == (None, 3)
+    save_weights(model, tmp_path / "weights.npz")
+    other = tiny_vit(num_classes=1, weights=tmp_path / "weights.npz")
+    images = rng.integers(0, 256, (2, 16, 24, 3)).astype(np.float32)
+    np.testing.assert_array_equal(logits_model(other)(images), model(images))

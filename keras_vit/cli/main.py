@@ -1,8 +1,10 @@
 """`keras-vit`: finds the command, reads its flags, reports what went wrong."""
 
+import contextlib
 import os
 import sys
 import textwrap
+import warnings
 
 from absl import flags
 
@@ -77,7 +79,8 @@ def _run(name, command, arguments):
                 raise ValueError(f"--{flag} is missing. Expected: {values[flag].help}")
         if paths and not command.TAKES_PATHS:
             raise ValueError(f"unexpected argument {paths[0]!r}; flags begin with --")
-        status = command.run(values, *([paths] if command.TAKES_PATHS else []))
+        with warnings_in_a_line(title):
+            status = command.run(values, *([paths] if command.TAKES_PATHS else []))
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # of `keras-vit list | head`, whose reader has enough
@@ -90,6 +93,17 @@ def _run(name, command, arguments):
     except KeyboardInterrupt:
         print(f"\n{title}: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+@contextlib.contextmanager
+def warnings_in_a_line(title):
+    """Print warnings without the place in the code that they are from."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"{title}: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def _complain(title, error, status=USAGE_ERROR):

@@ -254,6 +254,8 @@ def _with_head(classifier, num_classes, class_names):
     """
     model, known = classifier.model, classifier.class_names
     names, told = {layer.name for layer in model.layers}, model.output_shape[-1]
+    if any(isinstance(layer, layers.Logits) for layer in model.layers):
+        print("The model's outputs are trained and saved as logits, one a class.")
     has_head = "head" in names
     same = told == num_classes and (
         known is None or class_names is None or known == tuple(class_names)

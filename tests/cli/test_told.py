@@ -1,11 +1,13 @@
 """What the command says of a model, the most telling first."""
 
 import types
+import warnings
 
 import numpy as np
 import pytest
 
 from keras_vit.cli import evaluate, train
+from keras_vit.cli.main import warnings_in_a_line
 from keras_vit.data import Split
 from keras_vit.evaluation import Answers, evaluation_of
 from keras_vit.evaluation.measurements import MEASUREMENTS
@@ -119,3 +121,10 @@ def test_the_history_of_several_labels_has_their_precision(rng):
     assert "test_mean_average_precision" not in plain.end_lap(
         evaluation_of(answers), **numbers
     )
+
+
+def test_a_warning_is_a_line_of_the_command():
+    with warnings_in_a_line("keras-vit export"):
+        line = warnings.formatwarning("few are left", UserWarning, "main.py", 7)
+    assert line == "keras-vit export: few are left\n"
+    assert "main.py:7" in warnings.formatwarning("few", UserWarning, "main.py", 7)

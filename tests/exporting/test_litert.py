@@ -556,6 +556,15 @@ def test_the_command_says_that_int8_needs_a_data_set(command, capsys):
     assert written["tflite", "int8"]["calibration"] is None
 
 
+def test_the_command_compares_with_the_model_that_merges_no_tokens(command):
+    _, written = command("--token_merging=1", "--temperature=2")
+    made_of = written["saved_model", "none"]["made_of"]
+    blocks = [one for one in made_of.layers if one.name.startswith("block_")]
+    assert [one.token_merging for one in blocks] == [0, 0]
+    _, written = command()
+    assert written["saved_model", "none"]["made_of"] is None
+
+
 def test_the_command_takes_no_quantisation_beside_all(command, capsys):
     assert command("--format=all", "--quantize=none") == (2, {})
     assert "leave --quantize out" in capsys.readouterr().err
