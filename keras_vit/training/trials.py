@@ -11,7 +11,7 @@ from keras_vit import distribution
 from keras_vit.inspect import summary
 from keras_vit.recipes import Recipe
 from keras_vit.training.arguments import Given, as_text, resolved
-from keras_vit.training.folder import claim, write_json
+from keras_vit.training.folder import CONFIG, claim, write_json
 from keras_vit.training.loop import tell
 from keras_vit.training.run import train
 
@@ -96,7 +96,8 @@ def run_trials(
         ValueError: before any training, for names that are not unlike or no
             names of folders, for a beginning from what is no trial before, and
             for a folder that holds a run of another recipe or seed, which are
-            told.
+            told. Also where the images that trials are evaluated on have changed
+            between two of them.
         FileExistsError: if a folder holds something else.
 
     Example:
@@ -119,12 +120,13 @@ def run_trials(
     _check_folders(trials, folder, dataset, options)
     if isinstance(strategy, str):
         strategy = distribution.strategy(strategy)
-    outcomes, begun, trained = {}, time.perf_counter(), 0
+    outcomes, begun, trained, evaluated = {}, time.perf_counter(), 0, {}
     for number, trial in enumerate(trials, start=1):
         outcome = _read(folder / trial.name)
         if outcome is None:
             outcome = _train(trial, folder, strategy, settings)
             trained += 1
+        _check_same_images(folder / trial.name, evaluated)
         outcomes[trial.name] = outcome
         left = sum(_read(folder / one.name) is None for one in trials[number:])
         line = _line(number, len(trials), trial, outcome)
@@ -206,6 +208,31 @@ def _read(folder):
     if not path.is_file():
         return None
     return Outcome(**json.loads(path.read_text()), folder=folder)
+
+
+def _check_same_images(folder, evaluated):
+    """Refuses a trial that was evaluated on other images than one before it.
+
+    Args:
+        folder: of the trial.
+        evaluated: notes on those before, to which this one's are added.
+
+    Raises:
+        ValueError: naming both.
+    """
+    config = json.loads((folder / CONFIG).read_text())
+    recipe, fingerprint = config["recipe"], config["dataset"].get("eval_fingerprint")
+    if fingerprint is None:  # of an earlier version
+        return
+    options = json.dumps(recipe["dataset_options"], sort_keys=True)
+    same = recipe["dataset"], options, recipe["eval_split"]
+    first, expected = evaluated.setdefault(same, (folder, fingerprint))
+    if fingerprint != expected:
+        raise ValueError(
+            f"Trials must be evaluated on the same images. Received: {folder}, whose "
+            f"{recipe['eval_split']} images of {recipe['dataset']} are others than "
+            f"those of {first}. Put them back, or remove the folder that is of others"
+        )
 
 
 def _line(number, count, trial, outcome):

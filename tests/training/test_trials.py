@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 from unittest import mock
 
 import pytest
@@ -122,3 +123,15 @@ def test_names_that_mean_nothing_are_refused(wrong, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         run_trials(wrong, tmp_path)
     assert not any(tmp_path.iterdir())
+
+
+def test_trials_on_other_test_images_are_not_compared(compared, tmp_path):
+    folder = tmp_path / "trials"
+    shutil.copytree(compared[0], folder)
+    run_trials(TRIALS[:2], folder, dataset=DATA)
+    path = folder / "first" / "config.json"
+    config = json.loads(path.read_text())
+    config["dataset"]["eval_fingerprint"] = "of others"
+    path.write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="second, whose test images of sides are oth"):
+        run_trials(TRIALS[:2], folder, dataset=DATA)
