@@ -81,6 +81,7 @@ def load(
     >>> load("fashion_mnist_sample").train.images.shape
     (12000, 28, 28, 3)
     """
+    check_name(name)
     name = os.fspath(name)
     options = TableOptions(group, fold, image_column, label_column, suffix)
     path = pathlib.Path(name).expanduser()
@@ -96,6 +97,22 @@ def load(
     if name.startswith(tfds.PREFIX) or tfds.is_known(name, data_dir):
         return tfds.load(name, data_dir=data_dir, download=download)
     raise ValueError(f"Unknown data set. Expected {EXPECTED}. Received: {name!r}")
+
+
+def check_name(dataset):
+    """Refuse what names no data set.
+
+    Raises:
+        TypeError: for anything but text or a path, such as a tf.data.Dataset.
+    """
+    if not isinstance(dataset, str | os.PathLike):
+        raise TypeError(
+            "dataset must be a name, a path, or a keras_vit.data.Dataset, which reads "
+            "any image by its number, and a stream of batches cannot: put arrays into "
+            "keras_vit.data.Dataset(name, Split(images, labels), Split(test_images, "
+            "test_labels), class_names), or image files into a folder for each class. "
+            f"Received: {type(dataset).__module__}.{type(dataset).__qualname__}"
+        )
 
 
 def _of_folder(path, name, exif_orientation, options):

@@ -8,7 +8,7 @@ import keras
 
 from keras_vit import recipes
 from keras_vit.data import Dataset
-from keras_vit.data.sources import OPTIONS
+from keras_vit.data.sources import OPTIONS, check_name
 from keras_vit.evaluation.forward import in_scope
 from keras_vit.factories import find
 from keras_vit.layers.quantized import check_not_quantized
@@ -61,6 +61,8 @@ def resolved(recipe, given, settings):
             "model must be a Keras model, a factory's name or a path. "
             f"Received: {given.model!r}"
         )
+    if not isinstance(given.dataset, Dataset | None):
+        check_name(given.dataset)
     options = {n: settings[n] for n in OPTIONS if settings.get(n) is not None}
     settings = {n: value for n, value in settings.items() if n not in OPTIONS}
     known = {one.name for one in dataclasses.fields(recipes.Recipe)}

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from keras_vit.data.images import UnreadableImageError
 from keras_vit.distribution import local_replicas, num_workers
 from keras_vit.evaluation.forward import ForwardPass
+from keras_vit.training.callbacks import without_optimizer
 from keras_vit.training.replicas import summed_over_workers
 
 MOST_FAILED_CHECKPOINTS = 3
@@ -75,11 +76,10 @@ class Loop:
         """
         model = self.state.model
         model.stop_training = False
-        model.optimizer = getattr(model, "optimizer", None)  # TensorBoard asks for it
         self._begun = time.perf_counter() - self.journal.seconds
         done = self.state.steps_taken()
         try:
-            with _progress_bar(self.plan, done) as self._bar:
+            with without_optimizer(model), _progress_bar(self.plan, done) as self._bar:
                 if self._ended(done):  # before, and was then ended while finishing
                     return self.evaluate()
                 self.callbacks.on_train_begin()

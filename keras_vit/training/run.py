@@ -20,6 +20,7 @@ from keras_vit.training.arguments import (
     resolved,
     teacher_in_scope,
 )
+from keras_vit.training.callbacks import checked
 from keras_vit.training.examination import MaskedPatchEvaluation
 from keras_vit.training.folder import claim
 from keras_vit.training.leaving import leave, model_of_one_device
@@ -92,9 +93,11 @@ def train(
             to logits, or the path of one.
         strategy: a name that `keras_vit.distribution.strategy` knows, or a
             `tf.distribute.Strategy`.
-        callbacks: Keras callbacks. An epoch of theirs is what lies between
-            two evaluations. What they themselves remember is in no
-            checkpoint: when a run goes on, `on_train_begin` is called anew.
+        callbacks: a list of Keras callbacks. An epoch of theirs is what lies
+            between two evaluations. What they themselves remember is in no
+            checkpoint: when a run resumes, `on_train_begin` is called anew.
+            Those that set the learning rate, average weights or resume are
+            refused, as settings do that here.
         folder: what the run writes; `runs/<name>` by default, numbered if
             that holds another run. The SavedModel goes to `savedmodels/` and
             the folder's own name.
@@ -132,6 +135,7 @@ def train(
             "train runs on Keras's TensorFlow backend. "
             f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
         )
+    callbacks = checked(callbacks)
     given = Given(*map(as_text, (model, dataset, teacher)))
     if weights is not None:
         settings["weights"] = os.fspath(weights)
@@ -172,7 +176,7 @@ def train(
             )
         with folder.held() if training.chief else contextlib.nullcontext():
             with strategy.scope():
-                results = training.run(list(callbacks), heard, given.objects())
+                results = training.run(callbacks, heard, given.objects())
             trained = model_of_one_device(training, given.model)
             saved_model = leave(training, trained, *results, heard, export)
         wait_for_all(strategy)  # a worker that is gone would look lost

@@ -4,6 +4,7 @@ import csv
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import keras_vit
@@ -72,6 +73,8 @@ def test_keras_own_callbacks_do_their_work(tmp_path, monkeypatch):
             keras.callbacks.CSVLogger(tmp_path / "log.csv"),
             keras.callbacks.TensorBoard(tmp_path / "board", update_freq=2),
             keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras"),
+            keras.callbacks.ModelCheckpoint(tmp_path / "last.h5"),
+            keras.callbacks.TerminateOnNaN(),
             keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda epoch, logs: seen.append(logs)
             ),
@@ -114,3 +117,85 @@ def test_a_callback_can_stop_within_a_lap(tmp_path, monkeypatch):
 
     run = keras_vit.train(small_recipe(), dataset=small_dataset(), callbacks=[Stop()])
     assert [row["steps"] for row in run.history] == [3]
+
+
+LEARNING_RATE = "the learning rate of a step follows from the settings base_lr, "
+REFUSED = {
+    "ReduceLROnPlateau": ({}, LEARNING_RATE),
+    "LearningRateScheduler": ({"schedule": lambda epoch, rate: rate}, LEARNING_RATE),
+    "BackupAndRestore": ({"backup_dir": "backup"}, "a run resumes by itself"),
+    "SwapEMAWeights": ({}, "the setting ema averages weights"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_callback_that_cannot_work_is_refused_before_the_run(
+    name, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    arguments, why = REFUSED[name]
+    callback = getattr(keras.callbacks, name)(**arguments)
+    with pytest.raises(ValueError, match=f"^{name} does not work with train: {why}"):
+        keras_vit.train(
+            small_recipe(), dataset=small_dataset(), callbacks=[callback], folder="run"
+        )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("callbacks", [print, [print], ["CSVLogger"]])
+def test_what_is_no_callback_is_refused(callbacks):
+    with pytest.raises(TypeError, match="must be a list of keras.callbacks.Callback"):
+        keras_vit.train(small_recipe(), dataset=small_dataset(), callbacks=callbacks)
+
+
+class SetRate(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = 0.5
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_callback_finds_no_optimizer_that_it_could_set_in_vain(compiled, tmp_path):
+    model = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
+    if compiled:
+        model.compile("sgd", "mse")
+    before = getattr(model, "optimizer", None)
+    with pytest.raises(AttributeError, match=r"base_lr.*model.optimizer.learning_rate"):
+        keras_vit.train(
+            "finetune",
+            model=model,
+            dataset=small_dataset(),
+            batch_size=10,
+            steps=2,
+            warmup_steps=0,
+            callbacks=[SetRate()],
+            folder=tmp_path / "run",
+        )
+    assert getattr(model, "optimizer", None) is before
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return np.zeros((2, 16, 16, 3)), np.zeros(2)
+
+
+DATA = {
+    "a tf.data.Dataset": lambda: tf.data.Dataset.range(3),
+    "a generator": lambda: (number for number in range(3)),
+    "a PyDataset": Batches,
+    "arrays": lambda: (np.zeros((2, 16, 16, 3)), np.zeros(2)),
+}
+
+
+@pytest.mark.parametrize("kind", DATA)
+def test_data_that_train_cannot_read_by_number_is_refused(kind, tmp_path):
+    words = (
+        r"^dataset must be a name, .*keras_vit.data.Dataset\(name, .* Received: \S+$"
+    )
+    with pytest.raises(TypeError, match=words):
+        keras_vit.train(small_recipe(), dataset=DATA[kind](), folder=tmp_path / "run")
+    with pytest.raises(TypeError, match=words):
+        keras_vit.data.load(DATA[kind]())
+    assert not (tmp_path / "run").exists()
