@@ -38,7 +38,7 @@ def ViT(
     representation_size=None,
     position_embedding="learned",
     position_embedding_at=None,
-    position_interpolation="bilinear",
+    position_interpolation=None,
     num_registers=0,
     class_token=None,
     distillation=False,
@@ -95,7 +95,8 @@ def ViT(
         position_interpolation: by which rule `resize` takes learned positions
             to another grid: `"bilinear"` (Google's, of aligned corners),
             `"bicubic_antialias"` (timm's) or another of
-            `weights.positions.METHODS`. Weights settle it.
+            `weights.positions.METHODS`. Weights settle it; `None`: the first,
+            the paper's, as long as there are none.
         num_registers: extra tokens that stand for no patch (arXiv:2309.16588).
         class_token: whether there is a class token; `None`: where `pooling`
             reads it. timm's average pooling keeps one that is not read.
@@ -149,9 +150,10 @@ def ViT(
     height, width = pair(image_size, "image_size")
     check_choice("pooling", pooling, POOLINGS)
     place = place_of(position_embedding, position_embedding_at)
-    check_choice(
-        "position_interpolation", position_interpolation, POSITION_INTERPOLATIONS
-    )
+    if position_interpolation is not None:
+        check_choice(
+            "position_interpolation", position_interpolation, POSITION_INTERPOLATIONS
+        )
     check_choice("activation", activation, layers.mlp.ACTIVATIONS)
     check_counts(
         num_layers=num_layers,

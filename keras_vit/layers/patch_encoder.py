@@ -38,7 +38,8 @@ class PatchEncoder(Composite):
         dropout_rate: of the whole sequence, after the positions are added.
         position_interpolation: by which rule the model's positions go to
             another grid, one of `POSITION_INTERPOLATIONS`: that of whose
-            weights they are. The layer only keeps it, for `resize`.
+            weights they are; `None`: the paper's. The layer only keeps it, for
+            `resize`.
 
     Input shape: `(B, h, w, F)`, what `Patches` gives, or any feature map.
     Output shape: `(B, T, D)`, the patches in row-major order.
@@ -60,7 +61,7 @@ class PatchEncoder(Composite):
         num_registers=0,
         distillation_token=False,
         dropout_rate=0.0,
-        position_interpolation="bilinear",
+        position_interpolation=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -69,7 +70,7 @@ class PatchEncoder(Composite):
                 f"position_embedding must be one of {', '.join(ADDED)}. "
                 f"Received: position_embedding={position_embedding!r}"
             )
-        if position_interpolation not in POSITION_INTERPOLATIONS:
+        if position_interpolation not in (None, *POSITION_INTERPOLATIONS):
             raise ValueError(
                 "position_interpolation must be one of "
                 f"{', '.join(POSITION_INTERPOLATIONS)}. "

@@ -30,7 +30,8 @@ class Architecture:
         position_embedding: at the input or inside attention, a key of
             `layers.position_embedding.POSITION_EMBEDDINGS`.
         position_interpolation: how its tables are resized, one of
-            `layers.position_embedding.POSITION_INTERPOLATIONS`.
+            `layers.position_embedding.POSITION_INTERPOLATIONS`; `None`: no
+            weights have settled it.
     """
 
     num_heads: int
@@ -45,7 +46,7 @@ class Architecture:
     activation: str
     layer_norm_epsilon: float
     position_embedding: str
-    position_interpolation: str
+    position_interpolation: str | None
 
 
 def describe(model):

@@ -22,10 +22,11 @@ COMMENT_LENGTH = struct.Struct("<H")  # the last field of a zip archive before i
 def metadata_of(model):
     """Return what a file of a model's weights says besides arrays, for JSON."""
     architecture = describe(model)
+    rule = architecture.position_interpolation
     return {
         "image_size": list(model.input_shape[1:3]),
         "grid": list(architecture.grid),
-        "position_interpolation": architecture.position_interpolation,
+        **({} if rule is None else {"position_interpolation": rule}),
     }
 
 

@@ -69,7 +69,7 @@ def resize(model, image_size=None, patch_size=None, method=None):
         array = old.numpy()
         if encoders:
             grids = [encoder.grid for encoder in encoders]
-            rule = method or encoders[0].position_interpolation
+            rule = method or encoders[0].position_interpolation or "bilinear"
             array = resize_weight(old.path, array, *grids, rule)
         if patch_size is not None and old.path == KERNEL:
             before = model.get_layer("patches").patch_size

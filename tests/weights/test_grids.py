@@ -243,7 +243,8 @@ def test_what_we_write_says_its_grid(grid, format, tmp_path, rng):
     )
     square = ours((4, 4), **arguments)
     assert not loaded(square, tmp_path / path)
-    expected = keras_vit.resize(model, 4 * SIDE)
+    method = square.get_layer("patch_encoder").position_interpolation
+    expected = keras_vit.resize(model, 4 * SIDE, method=method)
     np.testing.assert_allclose(positions(square), positions(expected), atol=1e-6)
 
 

@@ -170,13 +170,19 @@ def test_every_copy_of_a_model_keeps_the_rule(tmp_path, rng):
     again = keras_vit.ViT(**(TINY | TORCH))
     load_weights(again, tmp_path / "a.safetensors")
     assert rule(again) == "bicubic"
+    model = keras_vit.ViT(**(TINY | TORCH))  # that no weights have told a rule
+    save_weights(model, tmp_path / "a.safetensors", "timm")
+    load_weights(again, tmp_path / "a.safetensors")
+    assert rule(again) == "bicubic_antialias"
 
 
-def test_a_layer_that_says_no_rule_has_the_papers():
+def test_a_model_that_says_no_rule_is_resized_by_the_papers(rng):
     config = keras_vit.layers.PatchEncoder(8).get_config()
     del config["position_interpolation"]  # as older files have it
-    layer = keras_vit.layers.PatchEncoder.from_config(config)
-    assert layer.position_interpolation == "bilinear"
+    assert keras_vit.layers.PatchEncoder.from_config(config).built is False
+    model = randomize(keras_vit.ViT(**TINY), rng)
+    first, second = (resize(model, 48, method=rule) for rule in (None, "bilinear"))
+    np.testing.assert_array_equal(positions(first), positions(second))
 
 
 DINOV2 = {
@@ -203,7 +209,7 @@ def test_dinov2_resizes_with_registers_otherwise_than_without(
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     network.save_pretrained(tmp_path)
-    for new in ((12, 12), (20, 20), (36, 36), (8, 24), (28, 12)):
+    for new in ((side, side), (20, 20), (36, 36), (8, 24), (28, 12)):
         model = keras_vit.ViT(
             None,
             new,
@@ -220,6 +226,10 @@ def test_dinov2_resizes_with_registers_otherwise_than_without(
             output = network(torch.tensor(images.transpose(0, 3, 1, 2)))
         tokens = keras.Model(model.input, model.get_layer("norm").output)(images)
         np.testing.assert_allclose(tokens, output.last_hidden_state, atol=3e-5)
+        if new == (side, side):
+            native = model
+    resized = resize(native, new)  # the last one
+    np.testing.assert_array_equal(positions(resized), positions(model))
 
 
 @pytest.mark.parametrize("new", [(4, 4), (12, 12), (5, 9), (2, 16)])

@@ -46,6 +46,7 @@ CASES = {  # arguments beside TINY, the architecture asked for, rows before the 
     "a rectangle": ({"image_size": (24, 40)}, None, 1),
     "pixels left over": ({"image_size": (37, 35)}, None, 1),
     "patches that are no squares": ({"patch_size": (4, 8), "mlp_dim": 67}, None, 1),
+    "no positions": ({"position_embedding": "none"}, None, 0),
     "no head": ({"num_classes": None}, None, 1),
 }
 
@@ -61,7 +62,8 @@ def test_timm_builds_and_strictly_loads_every_kind(case, tmp_path, rng):
     config = json.loads((tmp_path / "config.json").read_text())
     arrays = load_file(path)
     grid = model.get_layer("patch_encoder").grid
-    assert arrays["pos_embed"].shape[1] == rows + grid[0] * grid[1]
+    if "none" not in arguments.values():
+        assert arrays["pos_embed"].shape[1] == rows + grid[0] * grid[1]
     images = rng.normal(size=(2, *model.input_shape[1:])).astype("float32")
     expected = model(images)
     for network in (
@@ -76,6 +78,9 @@ def test_timm_builds_and_strictly_loads_every_kind(case, tmp_path, rng):
         with torch.no_grad():
             logits = network.eval()(torch.tensor(images.transpose(0, 3, 1, 2)))
         np.testing.assert_allclose(expected, logits, atol=1e-5, rtol=1e-4)
+    again = keras_vit.ViT(**(TINY | TORCH | arguments))
+    load_weights(again, path)
+    np.testing.assert_allclose(again(images), expected, atol=1e-6)
 
 
 def test_a_file_without_class_positions_comes_out_so(tmp_path, rng):

@@ -94,6 +94,7 @@ def test_timm_loads_what_we_wrote_and_we_what_it_wrote(case, timm, tmp_path, rng
     ("architecture", "changes"),
     [
         ("ViTForImageClassification", {}),
+        ("ViTForImageClassification", {"image_size": (24, 56)}),
         ("ViTModel", {"num_classes": None, "representation_size": 32}),
         ("DeiTForImageClassificationWithTeacher", {"distillation": True}),
     ],
@@ -108,7 +109,7 @@ def test_transformers_loads_what_we_wrote(architecture, changes, tmp_path, rng):
     )
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
-    images = images_for(rng)
+    images = rng.normal(size=(2, *model.input_shape[1:])).astype("float32")
     output = logits_of(network, images)
     answer = output.pooler_output if architecture == "ViTModel" else output.logits
     np.testing.assert_allclose(model(images), answer, atol=2e-4, rtol=1e-4)
