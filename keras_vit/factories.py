@@ -2,6 +2,8 @@
 
 import dataclasses
 import inspect
+import logging
+import warnings
 
 from keras_vit import baselines, layers, model
 from keras_vit.variants import VARIANTS
@@ -10,8 +12,9 @@ OF_WEIGHTS = """
     weights: a release's name (see `list_weights`), `hf:<owner>/<name>`, or
         the path of a `.npz` or `.safetensors` file. They settle the form of
         GELU, epsilon, pooling, preprocessing and the rest of what they were
-        trained with. Their head is kept if it has `num_classes` classes;
-        else it, and a pre-logits layer with it, gives way to a zero head.
+        trained with. Without `num_classes` the model has as many classes as
+        they have, or no head if they have none. A head of another number of
+        classes, and a pre-logits layer with it, gives way to a zero head.
     image_size: by default that of the weights, or 224. Positions are resized
         by the rule of the weights' source.
     source_grid: (rows, columns) of patches that the positions of the weights
@@ -25,11 +28,16 @@ OF_STEM = """    standardization: of the stem's kernels, as `layers.ResNetStem` 
 """
 
 
+LOG = logging.getLogger(__name__)
+NUM_CLASSES = 1000  # of random weights
+UNSAID = object()  # `num_classes` of a call that does not name it
+
+
 def _with_weights(build, name):
     """Gives `build` the argument `weights`."""
 
     def factory(
-        num_classes=1000,
+        num_classes=UNSAID,
         image_size=None,
         weights=None,
         *,
@@ -37,12 +45,19 @@ def _with_weights(build, name):
         **arguments,
     ):
         if weights is None:
+            num_classes = NUM_CLASSES if num_classes is UNSAID else num_classes
             return build(image_size or 224, num_classes=num_classes, **arguments)
         from keras_vit.weights import find_checkpoint, load_weights
 
         checkpoint = find_checkpoint(name, weights, source_grid)
         told = dict(checkpoint.arguments)
-        keeps_head = num_classes == checkpoint.num_classes
+        num_classes, keeps_head = _head_of(checkpoint, num_classes)
+        if checkpoint.assumed and _asks_for_pixels(arguments):
+            warnings.warn(
+                f"{checkpoint.path.name}: assumed are {checkpoint.assumed}. pixel_mean "
+                "and pixel_deviation say otherwise.",
+                stacklevel=2,
+            )
         if not keeps_head:
             told.pop("representation_size", None)
         network = build(
@@ -59,9 +74,42 @@ def _with_weights(build, name):
             source_grid=checkpoint.grid,
             position_interpolation=arguments.get("position_interpolation"),
         )
+        if not keeps_head and None not in (num_classes, checkpoint.num_classes):
+            LOG.warning(
+                "%s: its head of %d classes is replaced by one of %d, which is zero.",
+                checkpoint.path.name,
+                checkpoint.num_classes,
+                num_classes,
+            )
         return network
 
     return factory
+
+
+def _head_of(checkpoint, num_classes):
+    """The number of classes of a model, and whether its head is the checkpoint's.
+
+    Raises:
+        ValueError: if the checkpoint's head is wanted and is not one dense layer.
+    """
+    foreign = checkpoint.foreign_head
+    wanted = any(num_classes in shape for shape in foreign.values())
+    if foreign and (num_classes is UNSAID or wanted):
+        names = ", ".join(f"{name} {shape}" for name, shape in foreign.items())
+        raise ValueError(
+            f"{checkpoint.path.name}: its head is not one dense layer on the features, "
+            "so it has no place in a model of keras_vit. Expected num_classes=None, or "
+            f"another number for a new head. Received: {names}"
+        )
+    if num_classes is UNSAID:
+        return checkpoint.num_classes, True
+    return num_classes, num_classes == checkpoint.num_classes and not foreign
+
+
+def _asks_for_pixels(arguments):
+    """Whether a model's first layer is to be the weights' own."""
+    said = {"pixel_mean", "pixel_deviation"} <= arguments.keys()
+    return arguments.get("include_preprocessing", True) and not said
 
 
 def _variant(name):
@@ -123,6 +171,7 @@ def _general():
 def _describe(factory, name, settled=(), defaults=None, more=None):
     """A name, and a signature that holds ViT's open arguments and some more."""
     own = list(inspect.signature(factory).parameters.values())[:-1]
+    own[0] = own[0].replace(default=NUM_CLASSES)  # where there are no weights
     others = [
         parameter.replace(
             kind=parameter.KEYWORD_ONLY,

@@ -232,13 +232,12 @@ def ViT(
     if not fc_norm:
         z = norm(z)
 
-    patches = z
-    if pooling != "token" and others:
-        patches = layers.TakePatches(others, name="patch_tokens")(z)
     if pooling == "token":
-        y = layers.TakeToken(0, name="pooling")(z)  # Eq. 4
+        y = z[:, 0]  # Eq. 4
+    elif pooling == "gap" and merging:
+        y = layers.TokenMean(name="pooling")(z[:, others:], *sizes)
     elif pooling == "gap":
-        y = layers.TokenMean(name="pooling")(patches, *sizes)
+        y = keras.ops.mean(z[:, others:], axis=1)
     else:
         y = layers.AttentionPooling(
             num_heads,
@@ -246,7 +245,7 @@ def ViT(
             activation=activation,
             layer_norm_epsilon=layer_norm_epsilon,
             name="pooling",
-        )(patches, *sizes)
+        )(z[:, others:], *sizes)
     if fc_norm:
         y = norm(y)
     if representation_size is not None:
@@ -258,8 +257,7 @@ def ViT(
         )(y)
     y = features("features")(y)
     if distillation:
-        distilled = layers.TakeToken(1, name="pooling_distillation")(z)
-        distilled = features("features_distillation")(distilled)
+        distilled = features("features_distillation")(z[:, 1])
     if num_classes is not None:
         y = head(num_classes)(y)
         if distillation:

@@ -13,7 +13,8 @@ from keras_vit.data.classes import (
 )
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.groups import (
-    divided_groups,
+    check_groups,
+    group_hashes,
     group_pattern,
     groups_of_paths,
 )
@@ -118,11 +119,13 @@ def _labelled(of_classes, root, pattern):
 def _divided(whole, root):
     """About a fifth of every class to be tested on, and the rest."""
     paths, labels, groups = whole
-    if groups is not None:
-        tested = divided_groups(groups, labels, os.fsdecode(root))
-    else:
+    if groups is None:
         hashes = (path_hash(path.removeprefix(root)) for path in paths)
-        tested = divided(np.fromiter(hashes, np.uint64, len(paths)), labels)
+        hashes = np.fromiter(hashes, np.uint64, len(paths))
+    else:
+        check_groups(groups, os.fsdecode(root))
+        hashes = group_hashes(groups)
+    tested = divided(hashes, labels)
     return {
         split: tuple(None if one is None else one[rows] for one in whole)
         for split, rows in (("train", ~tested), ("test", tested))

@@ -1,6 +1,6 @@
 """What a file of weights tells of the model that it belongs to."""
 
-import json
+import dataclasses
 import pathlib
 import warnings
 from dataclasses import dataclass
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from keras_vit.layers.patches import pair
 from keras_vit.preprocessing import Preprocessing, resolve
 from keras_vit.variants import VARIANTS
+from keras_vit.weights.agreement import activation_of, epsilon_of
 from keras_vit.weights.download import cached, from_hub
 from keras_vit.weights.grids import known_of, likeliest
-from keras_vit.weights.load import activation_of, epsilon_of, open_weights
 from keras_vit.weights.metadata import KEY
+from keras_vit.weights.opening import open_weights
 from keras_vit.weights.releases import RELEASES, list_weights
-from keras_vit.weights.sources import recognise
+from keras_vit.weights.sources import identify
 
 HUB = "hf:"
 
@@ -30,6 +31,11 @@ class Checkpoint:
         arguments: of `ViT`, besides the sizes of the variant.
         grid: (rows, columns) of patches that its positions are for, as the
             caller or a release says; `None`: as the file tells.
+        foreign_head: the shapes, by name, of the arrays of a classifier that
+            is not one dense layer, which no model here can take.
+        class_names: in the order of the logits; `None` where none are known.
+        assumed: in words, what neither the file nor its folder says; `None`
+            where nothing is missing.
     """
 
     path: pathlib.Path
@@ -37,6 +43,9 @@ class Checkpoint:
     image_size: int | tuple[int, int] | None
     arguments: dict
     grid: tuple[int, int] | None = None
+    foreign_head: dict = dataclasses.field(default_factory=dict)
+    class_names: tuple[str, ...] | None = None
+    assumed: str | None = None
 
 
 def find_checkpoint(variant, weights, source_grid=None):
@@ -71,12 +80,11 @@ def find_checkpoint(variant, weights, source_grid=None):
 
 def _read(path, variant, source_grid, release=None):
     file, stored, config = open_weights(path)
-    source = recognise(stored)
-    names, stored = list(stored), source.normalise(stored)
-    processor = file.parent / "preprocessor_config.json"
-    if file.suffix == ".safetensors" and processor.is_file():
-        config["preprocessing"] = json.loads(processor.read_text())
-    arguments = source.arguments(stored)
+    names = list(stored)
+    found = identify(stored, config)
+    source, stored = found.source, found.stored
+    arguments = source.arguments(stored) | source.settings(config)
+    arguments.pop("num_heads", None)  # which is a size of the variant
     num_classes = arguments.pop("num_classes", None)
     mean, deviation = source.pixels(config)
     image_size = _image_size(stored, source, config, variant, source_grid)
@@ -103,7 +111,16 @@ def _read(path, variant, source_grid, release=None):
             **arguments,
         },
         source_grid,
+        found.foreign_head,
+        _class_names(source, config, num_classes),
+        source.assumed(config),
     )
+
+
+def _class_names(source, config, num_classes):
+    """The names of as many classes as there are; else none are known."""
+    names = source.class_names(config)
+    return names if names and len(names) == num_classes else None
 
 
 def _preprocessing(source, names, config, image_size):

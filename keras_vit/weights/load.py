@@ -1,14 +1,13 @@
 """A file of published weights -> a model: all of it, or nothing."""
 
 import dataclasses
-import json
+import logging
 import math
-import pathlib
 
 import numpy as np
 
-from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.weights import metadata
+from keras_vit.weights.agreement import check_agreement
 from keras_vit.weights.architecture import (
     KERNEL,
     check_patches_of_pixels,
@@ -16,15 +15,16 @@ from keras_vit.weights.architecture import (
     shapes,
     weights,
 )
-from keras_vit.weights.files import open_arrays
 from keras_vit.weights.grids import POSITIONS, doubt_flexivit, table_of
+from keras_vit.weights.opening import open_weights
 from keras_vit.weights.patches import resize_kernel
 from keras_vit.weights.positions import check_method, resize_table
-from keras_vit.weights.sources import SOURCES, recognise
+from keras_vit.weights.sources import identify
+from keras_vit.weights.sources.unsupported import unsupported
 from keras_vit.weights.translate import PATCH_AXES, names_in, their_shape, to_ours
 
 HEADS = ("head/", "head_distillation/")
-HUGGINGFACE_EPSILON = 1e-12  # of a config.json that does not say
+LOG = logging.getLogger(__name__)
 
 
 def load_weights(
@@ -75,9 +75,6 @@ def load_weights(
     >>> model = keras_vit.ViT_B16(num_classes=10, image_size=384)
     >>> load_weights(model, "B_16.npz", head="reset")  # doctest: +SKIP
     """
-    check_not_quantized(
-        model, "load_weights", "load weights into a float model, then quantize it."
-    )
     if head not in ("keep", "reset"):
         raise ValueError(f"head must be 'keep' or 'reset'. Received: head={head!r}")
     if patches not in ("keep", "resize"):
@@ -90,10 +87,10 @@ def load_weights(
         check_method(position_interpolation, "position_interpolation")
     architecture = describe(model)
     path, stored, config = open_weights(path)
-    source = named(source) if source else recognise(stored)
-    _check_numerics(architecture, source, config)
-    method = position_interpolation or method_of(source, stored, config)
-    stored = source.normalise(stored)
+    found = identify(stored, config, source)
+    source, stored = found.source, found.stored
+    check_agreement(architecture, source, config, head)
+    method = position_interpolation or method_of(source, found.named, config)
     told = _of_files_patches(architecture, source, stored, patches)
     reading, problem = table_of(
         model, source, stored, config, told=told, name=path.name, grid=source_grid
@@ -106,6 +103,8 @@ def load_weights(
     names = _match(
         model, told, source, stored, head=head, path=path, table_problem=problem
     )
+    if any(name.startswith("pre_logits/") for name in names):
+        source.check_pre_logits(config)
 
     theirs = {}
     for name in {name for name, _ in names.values()}:
@@ -129,6 +128,8 @@ def load_weights(
     for weight in weights(model):
         weight.assign(arrays.pop(weight.path))
     model.get_layer("patch_encoder").position_interpolation = method
+    for note in found.notes:
+        LOG.warning("%s: %s.", path.name, note)
 
 
 def method_of(source, stored, config):
@@ -136,92 +137,13 @@ def method_of(source, stored, config):
 
     Args:
         source: whose file it is.
-        stored: its arrays, by the names in the file.
+        stored: its arrays, by the names in the file, without a common prefix.
         config: as `open_weights` returns it.
     """
     method = config[metadata.KEY].get("position_interpolation")
     if method is None:
         return source.position_method(stored, config)
     return check_method(method, "the file's own position_interpolation")
-
-
-def named(source):
-    """The source of that name."""
-    if source not in SOURCES:
-        raise ValueError(
-            f"Unknown source. Expected one of {', '.join(SOURCES)}. "
-            f"Received: {source!r}"
-        )
-    return SOURCES[source]
-
-
-def find(path):
-    """Return the file of weights at a path, and the `config.json` beside it."""
-    path = pathlib.Path(path)
-    if path.is_dir():
-        path = path / "model.safetensors"
-    config = path.parent / "config.json"
-    if path.suffix == ".safetensors" and config.is_file():
-        return path, json.loads(config.read_text(encoding="utf-8"))
-    return path, {}
-
-
-def open_weights(path):
-    """Open the weights at a path.
-
-    Returns:
-        The file's path, its arrays as `open_arrays` returns them, and the
-        `config.json` beside it, with the file's own metadata under
-        `metadata.KEY`.
-    """
-    path, config = find(path)
-    stored = open_arrays(path)
-    return path, stored, config | {metadata.KEY: metadata.read_metadata(path)}
-
-
-def epsilon_of(source, config):
-    """The epsilon that a source's models normalise with."""
-    if source.layer_norm_epsilon is not None:
-        return source.layer_norm_epsilon
-    return config.get("layer_norm_eps", HUGGINGFACE_EPSILON)
-
-
-ACTIVATIONS = {  # Hugging Face's `hidden_act`
-    "gelu": "gelu_erf",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-}
-
-
-def activation_of(source, config):
-    """The activation of a source's models."""
-    return ACTIVATIONS.get(config.get("hidden_act"), source.activation)
-
-
-def _check_numerics(architecture, source, config):
-    if architecture.position_embedding == "rope_2d":
-        raise ValueError(
-            f"The weights are {source.name}'s, whose models turn no queries and keys. "
-            "Build the model with another position_embedding than 'rope_2d'."
-        )
-    expected = {
-        "activation": activation_of(source, config),
-        "layer_norm_epsilon": epsilon_of(source, config),
-    }
-    if architecture.standardization and source.standardization:
-        expected["standardization"] = source.standardization  # of the stem
-    wrong = {
-        argument: (value, getattr(architecture, argument))
-        for argument, value in expected.items()
-        if getattr(architecture, argument) != value
-    }
-    if wrong:
-        arguments = ", ".join(f"{key}={value!r}" for key, (value, _) in wrong.items())
-        received = ", ".join(f"{key}={value!r}" for key, (_, value) in wrong.items())
-        raise ValueError(
-            f"The weights are {source.name}'s, and this model computes otherwise. "
-            f"Build it with {arguments}. Received: {received}"
-        )
 
 
 def _of_files_patches(architecture, source, stored, patches):
@@ -255,7 +177,7 @@ def _match(model, architecture, source, stored, *, head, path, table_problem):
             expected = their_shape(wanted[ours], change, architecture)
             problem = shape != expected and f"expected {expected}"
             if problem and ours == KERNEL:
-                problem += " (patches='resize' takes patches of another size)"
+                problem += _patches_of(shape, change, expected)
         if problem:
             misshapen.append(f"{theirs} (for {ours}): {problem}, received {shape}")
     used = {theirs for theirs, _ in names.values()}
@@ -263,6 +185,7 @@ def _match(model, architecture, source, stored, *, head, path, table_problem):
     if head == "reset":
         over = [name for name in over if not name.startswith(source.dropped_with_head)]
     problems = {
+        "not among what keras_vit's models have": unsupported(stored),
         "missing": missing,
         "left over": over,
         "misshapen": misshapen,
@@ -278,6 +201,22 @@ def _match(model, architecture, source, stored, *, head, path, table_problem):
             )
         )
     return names
+
+
+def _patches_of(shape, change, expected):
+    """What to do about a patch embedding of another size."""
+    if len(shape) != 4 or len(expected) != 4:
+        return ""
+    theirs, ours = (
+        [size[axis] for axis in PATCH_AXES[change]] for size in (shape, expected)
+    )
+    if theirs == ours:
+        return ""
+    size = theirs[0] if theirs[0] == theirs[1] else tuple(theirs)
+    return (
+        f": build the model with patch_size={size}, as the file's are, or take them to "
+        "the model's size with patches='resize'"
+    )
 
 
 def _read(stored, name, path):

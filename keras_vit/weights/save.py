@@ -8,14 +8,10 @@ import re
 import numpy as np
 
 from keras_vit.files import written_whole
-from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.preprocessing import carried_by
+from keras_vit.weights.agreement import activation_of, epsilon_of
 from keras_vit.weights.architecture import describe, weights
 from keras_vit.weights.files import open_arrays
-from keras_vit.weights.load import (
-    activation_of,
-    epsilon_of,
-)
 from keras_vit.weights.metadata import for_safetensors, metadata_of, write_npz
 from keras_vit.weights.sources import GOOGLE, HUGGINGFACE, TIMM, TORCHVISION
 from keras_vit.weights.sources.timm_positions import spread
@@ -66,11 +62,6 @@ def save_weights(model, path, format="npz", *, architecture=None):
             f"Unknown format. Expected one of {', '.join(FORMATS)}. "
             f"Received: {format!r}"
         )
-    check_not_quantized(
-        model,
-        "save_weights",
-        "save the weights of the float model, or the quantized one as a .keras file.",
-    )
     source, write, suffix = FORMATS[format]
     path = pathlib.Path(path)
     if path.suffix != suffix:

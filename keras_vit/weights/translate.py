@@ -45,13 +45,17 @@ def _their_patches(array, architecture):
     return array.reshape(*architecture.patch_size, -1, array.shape[-1])
 
 
-def _third(index):
-    return Change(
-        theirs=lambda array, _: array.T,
-        ours=lambda array, _: array.T,
-        part=index,
-        parts=3,
-    )
+def _parts(*names):
+    """Theirs holds several dense layers' kernels or biases one after the other."""
+    return {
+        name: Change(
+            theirs=lambda array, _: array.T,
+            ours=lambda array, _: array.T,
+            part=index,
+            parts=len(names),
+        )
+        for index, name in enumerate(names)
+    }
 
 
 AS_IS = Change()
@@ -69,7 +73,8 @@ PATCHES_TORCH = Change(
     lambda array, shape: array.transpose(2, 3, 1, 0).reshape(shape),
 )
 PATCH_AXES = {PATCHES: (0, 1), PATCHES_TORCH: (2, 3)}  # where theirs has their size
-THIRDS = {name: _third(index) for index, name in enumerate(("query", "key", "value"))}
+THIRDS = _parts("query", "key", "value")
+HALVES = _parts("key", "value")
 
 
 def names_in(rules, paths):

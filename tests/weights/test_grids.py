@@ -30,6 +30,8 @@ TOKENS = {  # timm's arguments, ours
 }
 GRIDS = [(3, 5), (2, 4), (5, 7), (13, 15), (2, 7), (4, 4), (1, 3), (7, 2)]
 
+HEADS = {"num_heads": 2}  # otherwise those of the architecture
+
 
 def ours(grid, **arguments):
     size = tuple(SIDE * side for side in grid)
@@ -166,7 +168,11 @@ def test_a_square_table_is_resized_to_another_grid_of_as_many_cells(new, tmp_pat
             "model_args": {"img_size": [16, 64]},
             "pretrained_cfg": {"input_size": [3, 9]},
         },
-        {"architecture": "vit_base_patch16_224", "input_size": [3, 16, 64]},
+        {
+            "architecture": "vit_base_patch16_224",
+            "input_size": [3, 16, 64],
+            "model_args": HEADS,
+        },
     ],
 )
 def test_the_settings_beside_a_file_say_its_grid(config, tmp_path):
@@ -186,8 +192,16 @@ def test_the_settings_beside_a_file_say_its_grid(config, tmp_path):
 @pytest.mark.parametrize(
     ("config", "kind", "grid"),
     [
-        ({"architecture": "vit_base_patch16_224"}, "class token", (3, 5)),
-        ({"architecture": "deit3_base_patch16_224"}, "patches alone", (2, 8)),
+        (
+            {"architecture": "vit_base_patch16_224", "model_args": HEADS},
+            "class token",
+            (3, 5),
+        ),
+        (
+            {"architecture": "deit3_base_patch16_224", "model_args": HEADS},
+            "patches alone",
+            (2, 8),
+        ),
         ({"model_args": {"no_embed_class": False}}, "class token", (3, 5)),
     ],
 )

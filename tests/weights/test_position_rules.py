@@ -243,7 +243,10 @@ def test_timms_flexivit_is_resized_as_timm_loads_it(new, tmp_path):
     network = timm.create_model("flexivit_small", img_size=64, **sizes)
     torch.nn.init.normal_(network.pos_embed)
     save_file(network.state_dict(), tmp_path / "model.safetensors")
-    config = {"architecture": "flexivit_small", "model_args": {"img_size": 64}}
+    config = {
+        "architecture": "flexivit_small",
+        "model_args": {"img_size": 64, "num_heads": 4},
+    }
     (tmp_path / "config.json").write_text(json.dumps(config))
     size = tuple(8 * side for side in new)
     other = timm.create_model("flexivit_small", img_size=size, **sizes)

@@ -4,15 +4,17 @@ Canonical are the names on disk, without the prefix of the backbone. Newer
 versions of the library use other names in memory; both are read.
 """
 
-import dataclasses
 import re
 
 from keras_vit.preprocessing import PRESETS
+from keras_vit.weights.sources import huggingface_config as config_file
+from keras_vit.weights.sources import huggingface_processor as processor_file
 from keras_vit.weights.sources.source import HALF, IMAGENET, Source
 from keras_vit.weights.sources.torch_layout import dense, norm
 from keras_vit.weights.translate import AS_IS, PATCHES_TORCH
 
 PREFIX = re.compile(r"^(vit|deit|dinov2|dinov2_with_registers)\.")
+BLOCK_0 = rf"(?:{PREFIX.pattern.removeprefix('^')})?(?:encoder\.layer|layers)\.0\."
 LAYER = "encoder.layer.*"
 IN_MEMORY = {  # the newer name, the one on disk
     "attention.q_proj": "attention.attention.query",
@@ -57,6 +59,7 @@ DINOV2_RULES = SHARED | {
     **dense("block_*/mlp/fc1", f"{LAYER}.mlp.fc1"),
     **dense("block_*/mlp/fc2", f"{LAYER}.mlp.fc2"),
     "block_*/scale2/gamma": (f"{LAYER}.layer_scale2.lambda1", AS_IS),
+    **dense("head", "classifier"),
 }
 
 
@@ -84,13 +87,16 @@ def _normaliser(in_memory):
                 part = in_memory.get(part, part)
                 name = f"encoder.layer.{number}.{part}.{kind}"
             names[name] = array
+        if "classifier.weight" in names:  # which reads the class token itself
+            names = {k: v for k, v in names.items() if not k.startswith("pooler.")}
         return names
 
     return normalise
 
 
-def _has(*fragments):
-    return lambda names: any(one in name for name in names for one in fragments)
+def _has(part):
+    pattern = re.compile(BLOCK_0 + re.escape(part))
+    return lambda names: any(pattern.match(name) for name in names)
 
 
 def dinov2_position_method(stored, config):
@@ -115,61 +121,32 @@ def arguments(stored):
     if "pooler.dense.weight" in stored:
         told["representation_size"] = stored["pooler.dense.weight"].shape[0]
     for name in ("classifier.weight", "cls_classifier.weight"):
-        if name in stored:
+        if name in stored and not _reads_two_vectors(stored):
             told["num_classes"] = stored[name].shape[0]
     return told
 
 
-def _pixels(default):
-    def pixels(config):
-        """As `preprocessor_config.json` says."""
-        told = config.get("preprocessing", {})
-        if "image_mean" not in told or "image_std" not in told:
-            return default
-        scale = 1 / told.get("rescale_factor", 1 / 255)
-        keys = ("image_mean", "image_std")
-        return tuple(tuple(scale * x for x in told[key]) for key in keys)
-
-    return pixels
+def _reads_two_vectors(stored):
+    """Whether the classifier reads the class token and the patches' mean."""
+    head, token = stored.get("classifier.weight"), stored.get("embeddings.cls_token")
+    return None not in (head, token) and head.shape[1] == 2 * token.shape[-1]
 
 
-RESAMPLE = {2: "bilinear", 3: "bicubic", 4: "area"}  # Pillow's; 4 is nearly so
-
-
-def _preprocessing(default):
-    def preprocessing(names, config, image_size):
-        """As `preprocessor_config.json` says."""
-        told = config.get("preprocessing")
-        if told is None or not told.get("do_resize", True):
-            return default
-        kind = told.get("image_processor_type") or told.get("feature_extractor_type")
-        kind = kind or "ViT"
-        # What is not said is the processor's own, of which ViT's does not crop.
-        is_vit = kind.startswith("ViT")
-        resample = told.get("resample", 2 if is_vit else 3)
-        size = told.get("size", 224)
-        if isinstance(size, int):  # of the short side for some, of both for most
-            size = {"shortest_edge" if kind.startswith("Bit") else "height": size}
-        side = size.get("shortest_edge") or size.get("height")
-        if resample not in RESAMPLE or not side:
-            raise ValueError(f"resample={resample}, size={size}")
-        crop = side
-        if told.get("do_center_crop", not is_vit):
-            crop = told.get("crop_size", 224)
-            crop = crop if isinstance(crop, int) else crop["height"]
-        return dataclasses.replace(
-            default,
-            aspect="short_side" if "shortest_edge" in size else "squash",
-            method=RESAMPLE[resample],
-            crop_fraction=crop / side,
-        )
-
-    return preprocessing
+def _assumed(config):
+    """Say what is assumed of a file whose repository does not tell."""
+    missing = []
+    if "model_type" not in config:
+        missing.append("GELU in its erf form and epsilon, of config.json")
+    if "preprocessing" not in config:
+        missing.append("mean and std and resizing, of preprocessor_config.json")
+    if not missing:
+        return None
+    return f"{', and '.join(missing)}, which is not beside it"
 
 
 HUGGINGFACE = Source(
     name="huggingface",
-    recognises=_has(".0.layernorm_before."),
+    recognises=_has("layernorm_before."),
     normalise=_normaliser(IN_MEMORY_VIT),
     rules=vit_rules,
     activation="gelu_erf",
@@ -178,18 +155,23 @@ HUGGINGFACE = Source(
     image_size=image_size,
     positions="embeddings.position_embeddings",
     arguments=arguments,
-    pixels=_pixels(HALF),
-    preprocessing=_preprocessing(PRESETS["huggingface"]),
+    pixels=processor_file.pixels(HALF, "ViT"),
+    preprocessing=processor_file.preprocessing(PRESETS["huggingface"], "ViT"),
     dropped_with_head=(
         "classifier.",
         "cls_classifier.",
         "distillation_classifier.",
         "pooler.",
     ),
+    classifiers=("classifier", "cls_classifier", "distillation_classifier"),
+    settings=config_file.settings,
+    class_names=config_file.class_names,
+    assumed=_assumed,
+    check_pre_logits=config_file.check_pooler,
 )
 DINOV2 = Source(
     name="dinov2",
-    recognises=_has(".0.layer_scale1.lambda1"),
+    recognises=_has("layer_scale1.lambda1"),
     normalise=_normaliser(IN_MEMORY),
     rules=lambda architecture: DINOV2_RULES,
     activation="gelu_erf",
@@ -198,7 +180,12 @@ DINOV2 = Source(
     image_size=image_size,
     positions="embeddings.position_embeddings",
     arguments=arguments,
-    pixels=_pixels(IMAGENET),
-    preprocessing=_preprocessing(PRESETS["dinov2"]),
+    pixels=processor_file.pixels(IMAGENET, "Bit"),
+    preprocessing=processor_file.preprocessing(PRESETS["dinov2"], "Bit"),
     dropped_with_head=("classifier.",),
+    classifiers=("classifier",),
+    settings=config_file.settings,
+    class_names=config_file.class_names,
+    assumed=_assumed,
+    check_pre_logits=config_file.check_pooler,
 )

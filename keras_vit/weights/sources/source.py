@@ -27,6 +27,9 @@ class Source:
         positions: the canonical name of the position table.
         arguments: canonical `{name: Stored}` -> the arguments of `ViT` that
             they tell, and `num_classes` if there is a head.
+        settings: the repository's settings -> the arguments of `ViT` that
+            they tell beyond the arrays; a ValueError where they name what this
+            package's models do not have.
         pixels: the repository's settings -> (mean, deviation) of pixels in
             [0, 255].
         preprocessing: the names as found, the repository's settings, the side
@@ -44,6 +47,14 @@ class Source:
             as many as there are class and distillation tokens.
         aligned: canonical `{name: Stored}`, the number of such rows -> the
             same with positions for these tokens and the patches alone.
+        classifiers: the canonical names of dense layers that give logits, by
+            which other spellings go.
+        class_names: the repository's settings -> the names of the classes, or
+            `None`.
+        check_pre_logits: the repository's settings -> nothing; a ValueError
+            where the layer before the classifier computes otherwise.
+        assumed: the repository's settings -> in words, what is taken for
+            granted since they do not say it, or `None`.
     """
 
     name: str
@@ -62,3 +73,8 @@ class Source:
     image_size: Callable = lambda config: None
     first_rows: Callable | None = None
     aligned: Callable = lambda stored, rows: stored
+    classifiers: tuple[str, ...] = ()
+    settings: Callable = lambda config: {}
+    class_names: Callable = lambda config: None
+    assumed: Callable = lambda config: None
+    check_pre_logits: Callable = lambda config: None

@@ -1,11 +1,8 @@
 """timm (pytorch-image-models), and the hybrids there."""
 
-import dataclasses
-
-from keras_vit.preprocessing import PRESETS
-from keras_vit.weights.sources import timm_positions
-from keras_vit.weights.sources.source import HALF, Source
-from keras_vit.weights.sources.torch_layout import dense, fused, norm
+from keras_vit.weights.sources import timm_positions, timm_settings
+from keras_vit.weights.sources.source import Source
+from keras_vit.weights.sources.torch_layout import dense, fused, key_and_value, norm
 from keras_vit.weights.translate import AS_IS, CONVOLUTION, PATCHES_TORCH
 
 BLOCK = "blocks.*"
@@ -28,6 +25,13 @@ RULES = {
     **dense("block_*/mlp/fc1", f"{BLOCK}.mlp.fc1"),
     **dense("block_*/mlp/fc2", f"{BLOCK}.mlp.fc2"),
     "block_*/scale2/gamma": (f"{BLOCK}.ls2.gamma", AS_IS),
+    "pooling/probe": ("attn_pool.latent", AS_IS),
+    **dense("pooling/attention/query", "attn_pool.q"),
+    **key_and_value("pooling/attention", "attn_pool.kv.weight", "attn_pool.kv.bias"),
+    **dense("pooling/attention/out", "attn_pool.proj"),
+    **norm("pooling/norm", "attn_pool.norm"),
+    **dense("pooling/mlp/fc1", "attn_pool.mlp.fc1"),
+    **dense("pooling/mlp/fc2", "attn_pool.mlp.fc2"),
     **dense("head", "head"),
     **dense("head_distillation", "head_dist"),
     "stem/conv_root/kernel": (f"{BACKBONE}.stem.conv.weight", CONVOLUTION),
@@ -87,6 +91,8 @@ def arguments(stored):
     }
     if told["fc_norm"] or not told["class_token"]:
         told["pooling"] = "gap"
+    if "attn_pool.latent" in stored:
+        told["pooling"] = "map"
     if "reg_token" in stored:
         told["num_registers"] = stored["reg_token"].shape[1]
     if "blocks.0.ls1.gamma" in stored:
@@ -94,34 +100,6 @@ def arguments(stored):
     if "head.weight" in stored:
         told["num_classes"] = stored["head.weight"].shape[0]
     return told
-
-
-def pixels(config):
-    """timm's repositories say so under `pretrained_cfg`; half and half if not."""
-    told = config.get("pretrained_cfg", {})
-    if "mean" not in told or "std" not in told:
-        return HALF
-    return tuple(tuple(255 * x for x in told[key]) for key in ("mean", "std"))
-
-
-ASPECTS = {"center": "short_side", "squash": "squash"}  # of `crop_mode`
-CROP = 0.875  # of a configuration that does not say
-
-
-def preprocessing(names, config, image_size):
-    """As `pretrained_cfg` says; 0.9 at 224 pixels, all of it above, if not."""
-    told = config.get("pretrained_cfg")
-    if told is None:
-        told = {"crop_pct": 0.9 if (image_size or 224) <= 224 else 1.0}
-    mode = told.get("crop_mode") or "center"
-    if mode not in ASPECTS:
-        raise ValueError(f"crop_mode={mode!r}")
-    return dataclasses.replace(
-        PRESETS["timm"],
-        aspect=ASPECTS[mode],
-        method=told.get("interpolation") or "bicubic",
-        crop_fraction=told.get("crop_pct") or CROP,
-    )
 
 
 TIMM = Source(
@@ -138,7 +116,11 @@ TIMM = Source(
     aligned=timm_positions.aligned,
     positions="pos_embed",
     arguments=arguments,
-    pixels=pixels,
-    preprocessing=preprocessing,
+    pixels=timm_settings.pixels,
+    preprocessing=timm_settings.preprocessing,
     dropped_with_head=("head.", "head_dist."),
+    classifiers=("head", "head_dist"),
+    settings=timm_settings.settings,
+    class_names=timm_settings.class_names,
+    assumed=timm_settings.assumed,
 )

@@ -1,6 +1,6 @@
 """How PyTorch names the two arrays of a layer."""
 
-from keras_vit.weights.translate import AS_IS, THIRDS, TRANSPOSED
+from keras_vit.weights.translate import AS_IS, HALVES, THIRDS, TRANSPOSED
 
 
 def dense(ours, theirs):
@@ -24,5 +24,14 @@ def fused(ours, weight, bias):
     return {
         f"{ours}/{name}/{part}": (theirs, third)
         for name, third in THIRDS.items()
+        for part, theirs in (("kernel", weight), ("bias", bias))
+    }
+
+
+def key_and_value(ours, weight, bias):
+    """Rules of key and value that lie in one array."""
+    return {
+        f"{ours}/{name}/{part}": (theirs, half)
+        for name, half in HALVES.items()
         for part, theirs in (("kernel", weight), ("bias", bias))
     }

@@ -70,4 +70,5 @@ TORCHVISION = Source(
     pixels=lambda config: IMAGENET,
     preprocessing=preprocessing,
     dropped_with_head=("heads.",),
+    classifiers=("heads.head",),
 )

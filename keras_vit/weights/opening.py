@@ -1,0 +1,72 @@
+"""A file of weights, and what is written beside it and in it of its model."""
+
+import json
+import pathlib
+
+from keras_vit.weights import metadata
+from keras_vit.weights.files import WeightsFileError, open_arrays
+
+CONFIG = "config.json"
+PROCESSOR = "preprocessor_config.json"
+PUBLISHED = "model.safetensors"  # as a repository calls its weights
+FILE = "weights_file"  # in a `config.json` of ours: which file it is of
+
+
+def find(path):
+    """Return the file of weights at a path, and the settings beside it.
+
+    Args:
+        path: of the file, or of a folder as a repository lays it out.
+
+    Returns:
+        The file's path and a dict: `config.json`, and under `"preprocessing"`
+        what `preprocessor_config.json` says. It is empty where they belong to
+        another file of the folder.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        path = path / PUBLISHED
+    if path.suffix != ".safetensors":
+        return path, {}
+    config = _read(path.parent / CONFIG) or {}
+    if not _is_of(config, path):
+        return path, {}
+    processor = _read(path.parent / PROCESSOR)
+    if processor is not None:  # whose nulls say nothing
+        said = {key: value for key, value in processor.items() if value is not None}
+        config["preprocessing"] = said
+    return path, config
+
+
+def open_weights(path):
+    """Open the weights at a path.
+
+    Returns:
+        The file's path, its arrays as `open_arrays` returns them, and the
+        settings beside it, with the file's own metadata under `metadata.KEY`.
+    """
+    path, config = find(path)
+    stored = open_arrays(path)
+    return path, stored, config | {metadata.KEY: metadata.read_metadata(path)}
+
+
+def _read(path):
+    """Return what a JSON file says; `None` where there is none."""
+    if not path.is_file():
+        return None
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WeightsFileError(f"{path}: not readable ({error})") from error
+    if not isinstance(told, dict):
+        raise WeightsFileError(f"{path}: expected a JSON object")
+    return told
+
+
+def _is_of(config, path):
+    """Whether the settings in a file's folder are the file's own."""
+    alone = all(other == path for other in path.parent.glob("*.safetensors"))
+    named = config.get(FILE)
+    if named is None:
+        return alone or path.name == PUBLISHED
+    return named == path.name or (alone and not (path.parent / named).exists())

@@ -1,0 +1,49 @@
+"""What arrays show of a network that this package's models do not have."""
+
+import re
+
+NAMES = {  # in names: what they belong to
+    r"\bmlp\.(fc1_g|fc1_x|w12|w1|w3|weights_in|weights_out|gate)\b": "SwiGLU MLPs",
+    r"\bnorm_pre\.": "a norm before the first block (pre_norm)",
+    r"\brel_pos|relative_position": "their kind of relative positions",
+    r"\b(rope|freqs|periods)\b": "their kind of rotary positions",
+    r"\b(decoder|decoder_embed)\b": "a decoder, of masked pre-training",
+    r"\battn\.norm\.|\bmlp\.norm\.": "a norm inside attention or the MLP",
+    r"running_mean$": "batch normalisation",
+}
+FIRST, SECOND = re.compile(r"(.*)\bfc1\.weight$"), "fc2.weight"
+# What has a bias here, where there is a weight.
+BIASED = re.compile(
+    r"(blocks|encoder\.layer|encoder\.layers)\..*(qkv|query|key|value|in_proj|proj|fc\d"
+    r"|dense|norm\d?|ln_\d|layernorm_\w+)[._]weight$"
+)
+
+
+def unsupported(stored):
+    """Return, in words, what is known to be of other networks.
+
+    Args:
+        stored: `Stored` arrays by the source's canonical names.
+    """
+    found = [
+        words
+        for pattern, words in NAMES.items()
+        if any(re.search(pattern, name) for name in stored)
+    ]
+    if "SwiGLU MLPs" not in found and any(_is_gated(name, stored) for name in stored):
+        found.insert(0, "SwiGLU MLPs")
+    bare = [
+        name
+        for name in stored
+        if BIASED.search(name) and f"{name.removesuffix('weight')}bias" not in stored
+    ]
+    if bare:
+        found.append(f"layers without biases, such as {bare[0]}")
+    return found
+
+
+def _is_gated(name, stored):
+    """Whether a first layer gives twice what the second one takes."""
+    match = FIRST.fullmatch(name)
+    second = stored.get(f"{match[1]}{SECOND}") if match else None
+    return second is not None and stored[name].shape[0] == 2 * second.shape[1]
