@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 
-from keras_vit.preprocessing import PRESETS, resolve
+from keras_vit.preprocessing import PRESETS, Preprocessing, resolve
 from keras_vit.weights.sources.source import HALF, Source
 from keras_vit.weights.translate import AS_IS, PATCHES, reshaped
 
@@ -169,10 +169,26 @@ def position_method(stored, config):
 
 
 def preprocessing(names, config, image_size):
-    """big_vision crops, and keeps its positions elsewhere than vit_jax."""
+    """big_vision keeps its positions elsewhere than vit_jax, and crops.
+
+    Its towers of image and text squash: SigLIP's and LiT's evaluators have
+    `resize(res)|value_range(-1, 1)` (configs/proj/image_text). A tower is the part
+    `img` of its file, and pools by attention without a classifier.
+    """
     if any(name.endswith(POSITIONS) for name in names):
         return PRESETS["vit_jax"]
+    if _is_tower(names):
+        return Preprocessing("squash", "bilinear", False, 1.0, "truncate")
     return resolve("big_vision:384/448" if image_size == 384 else "big_vision")
+
+
+def _is_tower(names):
+    names = set(names)
+    pooled = any("MAPHead_0/probe" in name for name in names)
+    has_head = any(name.endswith("head/kernel") for name in names)
+    return any(name.startswith("params/img/") for name in names) or (
+        pooled and not has_head
+    )
 
 
 GOOGLE = Source(

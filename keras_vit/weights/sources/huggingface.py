@@ -121,15 +121,22 @@ def arguments(stored):
     if "pooler.dense.weight" in stored:
         told["representation_size"] = stored["pooler.dense.weight"].shape[0]
     for name in ("classifier.weight", "cls_classifier.weight"):
-        if name in stored and not _reads_two_vectors(stored):
+        if name in stored and not _is_foreign(stored):
             told["num_classes"] = stored[name].shape[0]
     return told
 
 
-def _reads_two_vectors(stored):
-    """Whether the classifier reads the class token and the patches' mean."""
+def _is_foreign(stored):
+    """Whether the classifier is one that no model here has.
+
+    DINOv2's reads the class token and the patches' mean, DeiT's without a teacher
+    the class token alone, where there is a distillation token.
+    """
     head, token = stored.get("classifier.weight"), stored.get("embeddings.cls_token")
-    return None not in (head, token) and head.shape[1] == 2 * token.shape[-1]
+    if None in (head, token):
+        return False
+    is_alone = "embeddings.distillation_token" in stored
+    return is_alone or head.shape[1] == 2 * token.shape[-1]
 
 
 def _assumed(config):
