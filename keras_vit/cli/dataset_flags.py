@@ -41,14 +41,10 @@ def define(values, help_text, default=None):
 
 
 _OF_FILES = {
-    "group": "What tells which images belong together, such as those of a patient, "
-    "and are not divided: a table's column, or a regular expression for paths, whose "
-    "first parentheses match the group's name.",
-    "fold": "Of a table's column fold, the one that is tested on; the last if not "
-    "given.",
+    "group": "A column, or a pattern of paths, that tells which images stay together.",
+    "fold": "The fold of a table that is tested on; the last if not given.",
     "image_column": "A table's column of paths, where it has an unusual name.",
-    "label_column": "A table's column of labels, or columns of 0 and 1, one for each "
-    "class, separated by commas.",
+    "label_column": "A table's column of labels; or of 0 and 1, as in MEL,NV,BCC.",
     "suffix": "What is added to a table's paths, such as .jpg.",
 }
 
