@@ -146,9 +146,8 @@ def find_columns(names, first, options, where):
     sides = _sides(names)
     if options.fold is not None and "fold" not in sides:
         raise ValueError(
-            f"{where}: fold goes with a column {' or '.join(FOLD)}"
-            f"{', and a column split comes before that' if sides else ''}. "
-            f"Received the columns {', '.join(names)}"
+            f"{where}: fold must go with a column {' or '.join(FOLD)}, and without one "
+            f"of {', '.join((*SPLIT, *FLAGS))}. Received the columns {', '.join(names)}"
         )
     rest = [
         place

@@ -13,8 +13,7 @@ from keras_vit.data.classes import (
 )
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.groups import (
-    check_groups,
-    group_hashes,
+    divided_groups,
     group_pattern,
     groups_of_paths,
 )
@@ -119,13 +118,11 @@ def _labelled(of_classes, root, pattern):
 def _divided(whole, root):
     """About a fifth of every class to be tested on, and the rest."""
     paths, labels, groups = whole
-    if groups is None:
-        hashes = (path_hash(path.removeprefix(root)) for path in paths)
-        hashes = np.fromiter(hashes, np.uint64, len(paths))
+    if groups is not None:
+        tested = divided_groups(groups, labels, os.fsdecode(root))
     else:
-        check_groups(groups, os.fsdecode(root))
-        hashes = group_hashes(groups)
-    tested = divided(hashes, labels)
+        hashes = (path_hash(path.removeprefix(root)) for path in paths)
+        tested = divided(np.fromiter(hashes, np.uint64, len(paths)), labels)
     return {
         split: tuple(None if one is None else one[rows] for one in whole)
         for split, rows in (("train", ~tested), ("test", tested))

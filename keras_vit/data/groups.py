@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from keras_vit.data.classes import few
-from keras_vit.data.shares import path_hash
+from keras_vit.data.shares import divided, path_hash
 
 
 def group_pattern(text):
@@ -59,25 +59,31 @@ def groups_of_paths(paths, root, pattern):
     return np.array(names, np.bytes_)
 
 
-def group_hashes(groups):
-    """Gives the hash of each image's group, `(N,)` uint64."""
-    names, of_images = np.unique(groups, return_inverse=True)
-    hashes = np.array([path_hash(name) for name in names.tolist()], np.uint64)
-    return hashes[of_images.reshape(-1)]
+def divided_groups(groups, labels, where):
+    """Chooses the images to be tested on, as `shares.divided` does, whole groups.
 
+    Args:
+        groups: the name of each image's group, bytes `(N,)`.
+        labels: as `shares.divided` takes them.
+        where: what is read, for the message.
 
-def check_groups(groups, where):
-    """Refuses what cannot be divided: fewer than two groups.
+    Returns:
+        Which images are tested on, `(N,)` bool.
 
     Raises:
-        ValueError: naming the one.
+        ValueError: if no class has two groups, so that none can be tested on.
     """
-    names = np.unique(groups)
-    if len(names) < 2:
+    names, of_images = np.unique(groups, return_inverse=True)
+    hashes = np.array([path_hash(name) for name in names.tolist()], np.uint64)
+    tested = divided(hashes[of_images.reshape(-1)], labels)
+    if not tested.any():
         raise ValueError(
-            f"{where}: group must tell at least two groups of images apart, to train "
-            f"on some and test on others. Received: {_texts(names)} alone"
+            f"{where}: expected classes of at least two groups, to train on some and "
+            f"test on others. Received: {len(names):,} groups ({_texts(names)}), each "
+            "alone in its classes. Choose another group, or say in a column split, or "
+            "by folders, what is for testing"
         )
+    return tested
 
 
 def on_both_sides(dataset):

@@ -9,7 +9,7 @@ from keras_vit.data.classes import check_class_names, composed, few, in_natural_
 SEPARATORS = ";|"  # of the labels of one image, in CSV
 MOST_NUMBERS = 10  # for each class that occurs: with more, they are ids
 MANY_NUMBERS = 10  # different ones, which may be measured rather than counted
-FEW_IMAGES = 3  # for each number: with fewer, they are measured
+FEW_IMAGES = 5  # for each number: with fewer, they are measured
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"-?(0|[1-9]\d*)(\.0+)?", re.ASCII)
 _ONLY_CLASSES = (
@@ -129,7 +129,8 @@ def _class_names(where, occurring, images):
 def _of_numbers(where, numbers, images):
     """The classes of whole numbers, and what there is to say of these."""
     least, largest, count = min(numbers), max(numbers), len(numbers)
-    gaps = largest - least + 1 - count
+    # Classes are counted from 0 or from 1, and most of them occur.
+    gaps = largest + 1 - count - (least == 1)
     measured = count > MANY_NUMBERS and gaps and images < FEW_IMAGES * count
     if least < 0 or largest + 1 > MOST_NUMBERS * count or measured:
         raise ValueError(

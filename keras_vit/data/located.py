@@ -34,12 +34,12 @@ class Finder:
         A name without folders is also sought below the folder, by itself or
         by what stands before its suffix, if it is there once.
         """
-        given = _plain(given)
         if self._added and not given.endswith(self._added):
             given += self._added
         path = os.path.normpath(os.path.join(self.folder, given))
         if os.path.isfile(path):
             return path
+        given = _plain(given)
         if "\\" in given:  # slashes may be Windows's
             given = given.replace("\\", "/")
             path = os.path.normpath(os.path.join(self.folder, given))

@@ -10,8 +10,7 @@ from keras_vit.data.classes import check_trained, few, untrained
 from keras_vit.data.columns import TableOptions
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.groups import (
-    check_groups,
-    group_hashes,
+    divided_groups,
     group_pattern,
     groups_of_paths,
 )
@@ -262,14 +261,16 @@ def _splits(parts, paths, labels, groups, where, fold):
         return _of_folds(words, where, fold)
     if None not in words:
         return np.array(words, np.str_), ()
-    if groups is None:
-        root = os.fsencode(parts[0].folder)
-        below = (os.path.relpath(path, root) for path in paths)
-        hashes = np.fromiter(map(path_hash, below), np.uint64, len(paths))
+    if groups is not None:
+        tested = divided_groups(groups, labels, where)
     else:
-        check_groups(groups, where)
-        hashes = group_hashes(groups)
-    return np.where(divided(hashes, labels), "test", "train"), ()
+        root = os.path.join(os.fsencode(parts[0].folder), b"")
+        below = (
+            path[len(root) :] if path.startswith(root) else os.path.relpath(path, root)
+            for path in paths
+        )
+        tested = divided(np.fromiter(map(path_hash, below), np.uint64), labels)
+    return np.where(tested, "test", "train"), ()
 
 
 def _of_folds(words, where, fold):

@@ -59,7 +59,7 @@ class Unread:
 
 def is_no_image(name):
     """Whether a file's name says that it is of a kind that is not read."""
-    return _suffix(name) in _NEVER
+    return name.lower().endswith(_NEVER)
 
 
 def _suffix(name):

@@ -239,3 +239,85 @@ def test_an_index_of_files_takes_few_bytes_for_each(tmp_path):
     longest = len(os.fsencode(tmp_path)) + len("/class 10/100.jpg")
     assert kept < count * (longest + 4 + 16)  # the path, an int32
     assert peak < count * 3 * (longest + 16)
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [("train", "test"), ("Training", "VAL"), ("train", "valid")]
+)
+def test_splits_may_lie_inside_the_folder_of_each_class(tmp_path, train, test):
+    empty_files(tmp_path, f"a/{train}/1.jpg", f"a/{test}/x/2.jpg", "docs/notes.txt")
+    empty_files(tmp_path, f"b/{train}/1.jpg", f"b/{train}/2.jpg", f"b/{test}/3.jpg")
+    dataset = load(tmp_path)
+    assert dataset.class_names == ("a", "b")
+    assert names(dataset.train, tmp_path) == [
+        f"a/{train}/1.jpg",
+        f"b/{train}/1.jpg",
+        f"b/{train}/2.jpg",
+    ]
+    assert names(dataset.test, tmp_path) == [f"a/{test}/x/2.jpg", f"b/{test}/3.jpg"]
+    assert list(dataset.test.labels) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("b/1.jpg", "b with images beside them"),
+        ("b/more/1.jpg", "b with images in more"),
+        ("b/Train/1.jpg", "b with two folders for one split"),
+        ("c/1.jpg", "c with images beside them"),
+        ("c/test/1.jpg", "has in test classes that train lacks: c"),
+    ],
+)
+def test_splits_inside_some_classes_alone_are_refused(tmp_path, extra, message):
+    for name in "ab":
+        empty_files(tmp_path, f"{name}/train/1.jpg", f"{name}/test/2.jpg")
+    load(tmp_path)
+    empty_files(tmp_path, extra)
+    refused(tmp_path, f"{message}")
+
+
+def test_a_folder_beside_the_splits_is_told(tmp_path):
+    for split in ("train", "test"):
+        empty_files(tmp_path, f"{split}/a/1.jpg", f"{split}/b/1.jpg")
+    empty_files(tmp_path, "cat/1.jpg")
+    assert load(tmp_path).notes == ("cat beside the splits is not read.",)
+
+
+def test_files_that_are_not_read_are_counted(tmp_path):
+    empty_files(tmp_path, *many("a", 12, "dcm"), *many("b", 12, "DCM"))
+    refused(tmp_path, "24 files end in .dcm, which are not read")
+    empty_files(tmp_path, *many("a", 9), *many("b", 9), "a/1.npy", "b/notes.txt")
+    assert load(tmp_path).notes == (
+        "24 files end in .dcm, which are not read.",
+        "1 file ends in .npy, which is not read.",
+    )
+
+
+def test_one_class_of_files_that_are_not_read_is_refused_with_their_number(tmp_path):
+    empty_files(tmp_path, *many(".", 3, "npy"))
+    refused(tmp_path, "Received: none. 3 files end in .npy, which are not read")
+    empty_files(tmp_path, *many("train", 3, "npy"), *many("test", 3, "npy"))
+    refused(tmp_path, "9 files end in .npy, which are not read")
+
+
+def test_a_pattern_of_paths_keeps_groups_on_one_side(tmp_path):
+    files = [f"{c}/p{n % 9}_{n}.jpg" for c in ("a", "b") for n in range(45)]
+    empty_files(tmp_path, *files)
+    dataset = load(tmp_path, group=r"/(p\d)_")
+    sides = [
+        {pathlib.Path(name).name[:2] for name in names(part, tmp_path)}
+        for part in (
+            dataset.test,
+            dataset.part("train[:70%]"),
+            dataset.part("train[70%:]"),
+        )
+    ]
+    assert all(sides) and sum(map(len, sides)) == 9
+    assert {*dataset.train.groups.tolist()} == {n.encode() for n in sides[1] | sides[2]}
+    refused_with_group(tmp_path, "finds none in .*a/p0_0.jpg", "patient")
+    refused_with_group(tmp_path, "a regular expression", "[")
+
+
+def refused_with_group(folder, message, group):
+    with pytest.raises(ValueError, match=message):
+        load(folder, group=group)

@@ -371,3 +371,29 @@ def test_what_training_refuses_is_unreadable_here_too(tmp_path, monkeypatch, kin
     with pytest.raises(UnreadableImageError):
         Files([path], np.array([0])).image(0)
     assert reading.facts_of_file(str(path)).error
+
+
+def test_a_group_on_both_sides_is_a_finding(tmp_path):
+    rng = np.random.default_rng(0)
+    for split, patients in (("train", "123"), ("test", "345")):
+        for name in ("a", "b"):
+            (tmp_path / split / name).mkdir(parents=True)
+            for patient in patients:
+                pixels = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+                path = tmp_path / split / name / f"p{patient}.png"
+                Image.fromarray(pixels).save(path)
+    found = inspect(load(tmp_path, group=r"p\d"))
+    assert found.findings[0].startswith(
+        "1 group has images both in train and in test (p3): what is measured on test"
+    )
+    assert not any("group" in one for one in inspect(tmp_path).findings)
+
+
+def test_one_class_and_what_reading_told_are_findings():
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 4, 4, 3), np.uint8)
+    splits = [Split(pixels[a:b], np.zeros(12, int)) for a, b in ((0, 12), (12, 24))]
+    found = inspect(Dataset("d", *splits, ("cat",), notes=("Read so.",)))
+    assert found.findings == (
+        "All images of train show 'cat': there is nothing to tell apart.",
+        "Read so.",
+    )

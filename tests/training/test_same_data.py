@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -130,3 +131,43 @@ def test_how_data_are_read_is_a_part_of_the_run(there):
     assert again.history == run.history
     with pytest.raises(ValueError, match="exif_orientation must go with"):
         trained(small_dataset(), exif_orientation=False)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_one_class_is_refused_before_training(there, several):
+    dataset = small_dataset()
+    labels = {s: np.zeros(len(one), int) for s, one in dataset.splits().items()}
+    if several:
+        labels = {split: np.eye(2, dtype=int)[one] for split, one in labels.items()}
+    splits = {
+        split: keras_vit.data.Split(one.images, labels[split])
+        for split, one in dataset.splits().items()
+    }
+    with pytest.raises(ValueError, match="50 training images all show 'left half'"):
+        trained(dataclasses.replace(dataset, **splits))
+    assert not (there / "run").exists()
+
+
+def test_commands_hand_on_how_tables_and_groups_are_read(there, monkeypatch):
+    seen = []
+
+    def load(name, **arguments):
+        seen.append(arguments)
+        raise ValueError("seen")
+
+    monkeypatch.setattr("keras_vit.data.load", load)
+    given = {
+        "group": "Patient ID",
+        "fold": 0,
+        "image_column": "id",
+        "label_column": "a,b",
+        "suffix": ".png",
+    }
+    flags = [f"--{name}={value}" for name, value in given.items()]
+    assert main(["inspect-data", "--dataset=t.csv", *flags]) == 2
+    assert given.items() <= seen[0].items()
+    recipe = small_recipe(dataset="t.csv", dataset_options=given)
+    left(there / "run", recipe, finished=True)
+    monkeypatch.setattr("keras_vit.model_files.load_classifier", lambda _: _Model)
+    assert main(["evaluate", "--model=run"]) == 2
+    assert given.items() <= seen[1].items()
