@@ -153,13 +153,12 @@ def _lines(name, part, context):
         return f"  {name}: {part.title}"
     evaluation = context.evaluation()
     rows = {row["metric"]: row for row in part.rows}
-    numbers = headline(evaluation, context.class_names)
-    width, lines = max(len(one.label) for one in numbers), []
-    for one in numbers:
+    lines = []
+    for one in headline(evaluation, context.class_names):
         row, within = rows[one.metric], ""
         if row["low"] is not None:
             within = f" ({100 * row['low']:.2f} to {100 * row['high']:.2f})"
-        lines.append(f"  {one.label:<{width}}  {100 * one.value:.2f} %{within}")
-    lines.append(f"  {'loss':<{width}}  {evaluation.loss:.4f}")
+        lines.append(f"  {one.label:<5}  {100 * one.value:.2f} %{within}")
+    lines.append(f"  loss   {evaluation.loss:.4f}")
     left_out = without_area(evaluation)
     return "\n".join([*lines, *([f"  {left_out}"] if left_out else [])])
