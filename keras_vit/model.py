@@ -232,12 +232,13 @@ def ViT(
     if not fc_norm:
         z = norm(z)
 
+    patches = z
+    if pooling != "token" and others:
+        patches = layers.TakePatches(others, name="patch_tokens")(z)
     if pooling == "token":
-        y = z[:, 0]  # Eq. 4
-    elif pooling == "gap" and merging:
-        y = layers.TokenMean(name="pooling")(z[:, others:], *sizes)
+        y = layers.TakeToken(0, name="pooling")(z)  # Eq. 4
     elif pooling == "gap":
-        y = keras.ops.mean(z[:, others:], axis=1)
+        y = layers.TokenMean(name="pooling")(patches, *sizes)
     else:
         y = layers.AttentionPooling(
             num_heads,
@@ -245,7 +246,7 @@ def ViT(
             activation=activation,
             layer_norm_epsilon=layer_norm_epsilon,
             name="pooling",
-        )(z[:, others:], *sizes)
+        )(patches, *sizes)
     if fc_norm:
         y = norm(y)
     if representation_size is not None:
@@ -257,7 +258,8 @@ def ViT(
         )(y)
     y = features("features")(y)
     if distillation:
-        distilled = features("features_distillation")(z[:, 1])
+        distilled = layers.TakeToken(1, name="pooling_distillation")(z)
+        distilled = features("features_distillation")(distilled)
     if num_classes is not None:
         y = head(num_classes)(y)
         if distillation:

@@ -78,8 +78,8 @@ def scaled(model, temperature):
         temperature: T > 0, such as `fit_temperature` gives.
 
     Raises:
-        ValueError: for a temperature that is not positive, or a model that
-            returns features.
+        ValueError: for a temperature that is not positive, a model that
+            returns features, or a head that Keras has quantized.
 
     Example:
 
@@ -89,6 +89,7 @@ def scaled(model, temperature):
     """
     from keras_vit.evaluation.forward import copied
     from keras_vit.layers.head import heads_of
+    from keras_vit.layers.quantized import check_not_quantized
     from keras_vit.logits import divided, logits_model
 
     if not 0 < temperature < np.inf:
@@ -98,6 +99,8 @@ def scaled(model, temperature):
             "Expected a classifier, whose logits can be divided by a temperature. "
             "Received: a model without a head, which returns features"
         )
+    for head in heads_of(model):
+        check_not_quantized(head, "scaled", "scale the float model, then quantize it.")
     copy = copied(logits_model(model))
     if not heads_of(copy):
         return divided(copy, temperature)

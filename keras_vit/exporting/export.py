@@ -11,6 +11,7 @@ from keras_vit.exporting.evidence import evidence_of
 from keras_vit.exporting.graph import in_float32, precision_of
 from keras_vit.exporting.metadata import check_class_names
 from keras_vit.files import written_whole
+from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.logits import class_names_for, logits_model
 
 
@@ -112,7 +113,8 @@ def export(
 
     Raises:
         ValueError: before anything is written: for an unknown format, an option
-            that the format does not take, or names that are not the classes'.
+            that the format does not take, names that are not the classes', or a
+            model that Keras has quantized.
         ImportError: likewise, if the format's packages are not installed.
         RuntimeError: if what was written gives other logits, or
             `quantize="int8"` changes more answers than `accuracy` allows.
@@ -131,6 +133,12 @@ def export(
         "pixels": pixels,
         "batch_size": batch_size,
     }
+    check_not_quantized(
+        model,
+        "export",
+        "export the float model, which format='tflite' with quantize='int8' makes "
+        "small.",
+    )
     path, model = pathlib.Path(path), logits_model(model)
     made_of = logits_model(made_of)
     class_names = class_names_for(model, class_names)

@@ -196,6 +196,8 @@ RULES = {
     layers.MLP: _mlp,
     layers.LayerScale: _norm,
     layers.StochasticDepth: _view,
+    layers.TakeToken: _copy,
+    layers.TakePatches: _copy,
     layers.TokenMean: _token_mean,
     layers.AttentionPooling: _pooling,
     layers.Logits: _copy,

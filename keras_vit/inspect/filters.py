@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_vit.layers import ResNetStem, StandardizedConv2D
+from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.layers.resnet import standardized
 
 
@@ -66,7 +67,9 @@ def first_filters(model):
     if _stem_of(model) is not None:
         return root_filters(model)
     patches = _named(model, "patches")
-    kernel = np.asarray(_named(model, "patch_encoder").projection.kernel, np.float64)
+    projection = _named(model, "patch_encoder").projection
+    check_not_quantized(projection, "patch_filters", "look at the float model's.")
+    kernel = np.asarray(projection.kernel, np.float64)
     if kernel.shape[0] != 3 * np.prod(patches.patch_size):
         raise _none_found(model)
     return kernel.T.reshape(-1, *patches.patch_size, 3)

@@ -4,6 +4,8 @@ import contextlib
 import logging
 import weakref
 
+from keras_vit.layers.quantized import quantized_layers
+
 _INSPECTORS = weakref.WeakKeyDictionary()
 
 
@@ -22,9 +24,11 @@ def inspector(model, make, *arguments):
         An `Inspector`.
     """
     kept = _INSPECTORS.setdefault(model, {})
-    if (make, *arguments) not in kept:
-        kept[make, *arguments] = Inspector(make(model, *arguments))
-    return kept[make, *arguments]
+    # What was traced before Keras quantized the model goes on with the old weights.
+    key = make, *arguments, len(quantized_layers(model))
+    if key not in kept:
+        kept[key] = Inspector(make(model, *arguments))
+    return kept[key]
 
 
 class Inspector:

@@ -9,6 +9,7 @@ import keras
 
 from keras_vit.inspect.costs import RULES
 from keras_vit.inspect.tape import Tape
+from keras_vit.layers.quantized import check_not_quantized
 
 FLOAT32 = 4  # bytes
 
@@ -103,7 +104,8 @@ def summary(model):
         A `Summary`; `print` shows it as a table.
 
     Raises:
-        ValueError: if the model is not functional, or its input has no size.
+        ValueError: if the model is not functional, its input has no size, or
+            Keras has quantized it: packed numbers are no parameters.
 
     Example:
 
@@ -117,6 +119,7 @@ def summary(model):
             "Expected a functional Keras model, whose layers are known. "
             f"Received: {getattr(model, 'name', model)!r}, a {type(model).__name__}"
         )
+    check_not_quantized(model, "summary", "count the float model's parameters.")
     size = model.input_shape[1:]
     if None in size:
         raise ValueError(f"Expected an input of a known size. Received: {size}")

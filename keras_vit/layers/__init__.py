@@ -19,6 +19,8 @@ from keras_vit.layers.layer_scale import LayerScale as LayerScale
 from keras_vit.layers.stochastic_depth import StochasticDepth as StochasticDepth
 from keras_vit.layers.token_merging import TokenMean as TokenMean
 from keras_vit.layers.transformer_block import TransformerBlock as TransformerBlock
+from keras_vit.layers.tokens import TakePatches as TakePatches
+from keras_vit.layers.tokens import TakeToken as TakeToken
 from keras_vit.layers.attention_pooling import AttentionPooling as AttentionPooling
 from keras_vit.layers.resnet import Bottleneck as Bottleneck
 from keras_vit.layers.resnet import ResNetStem as ResNetStem

@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from keras_vit.layers.quantized import Composite
 from keras_vit.layers.relative_positions import RelativePositions
 from keras_vit.layers.rotary_positions import RotaryPositions
 
@@ -16,7 +17,7 @@ POSITIONS = {  # a kind: its name in attention, and its layer
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class MultiHeadSelfAttention(keras.layers.Layer):
+class MultiHeadSelfAttention(Composite):
     """Multi-head self-attention: Eqs. 5 to 8, appendix A of the ViT paper.
 
     The four projections are dense layers of D x D, which makes the published
@@ -103,7 +104,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
                 name=name,
                 dtype=self.dtype_policy,
             )
-            projection.build(z_shape)
+            self._build_part(projection, z_shape)
             setattr(self, name, projection)
         self.query_norm = self.key_norm = None
         if self.qk_norm:

@@ -5,10 +5,11 @@ from keras import ops
 
 from keras_vit.layers.attention import MultiHeadSelfAttention
 from keras_vit.layers.mlp import MLP
+from keras_vit.layers.quantized import Composite
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class AttentionPooling(keras.layers.Layer):
+class AttentionPooling(Composite):
     """Pools tokens by one learned query that attends to them, then an MLP.
 
     The "MAP" head of "Scaling Vision Transformers" (arXiv:2106.04560), in
@@ -61,7 +62,7 @@ class AttentionPooling(keras.layers.Layer):
             name="probe", shape=(1, 1, z_shape[-1]), initializer="glorot_uniform"
         )
         for part in (self.attention, self.norm, self.mlp):
-            part.build(z_shape)
+            self._build_part(part, z_shape)
 
     def call(self, z, sizes=None):
         if sizes is not None:

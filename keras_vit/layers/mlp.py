@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from keras_vit.layers.quantized import Composite
+
 
 def _gelu_tanh(x):
     """`x Phi(x)` by the tanh formula of arXiv:1606.08415, as Google's models."""
@@ -24,7 +26,7 @@ ACTIVATIONS = {"gelu_tanh": _gelu_tanh, "gelu_erf": _gelu_erf}
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class MLP(keras.layers.Layer):
+class MLP(Composite):
     """Two dense layers with a GELU between them, applied to each token.
 
     Dropout follows each of the two, as in the ViT paper. Initialised as its
@@ -63,9 +65,9 @@ class MLP(keras.layers.Layer):
     def build(self, z_shape):
         width = z_shape[-1]
         self.fc1 = self._dense(self.mlp_dim, "fc1")
-        self.fc1.build(z_shape)
+        self._build_part(self.fc1, z_shape)
         self.fc2 = self._dense(width, "fc2")
-        self.fc2.build((*z_shape[:-1], self.mlp_dim))
+        self._build_part(self.fc2, (*z_shape[:-1], self.mlp_dim))
 
     def _dense(self, units, name):
         return keras.layers.Dense(

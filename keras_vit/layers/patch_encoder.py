@@ -10,10 +10,11 @@ from keras_vit.layers.position_embedding import (
     on_grid,
     vectors,
 )
+from keras_vit.layers.quantized import Composite
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class PatchEncoder(keras.layers.Layer):
+class PatchEncoder(Composite):
     """Projects patches to tokens and tells each its place: Eq. 1.
 
     `z_0 = [x_class; x_p^1 E; ...; x_p^N E] + E_pos`, followed by dropout.
@@ -94,7 +95,7 @@ class PatchEncoder(keras.layers.Layer):
 
     def build(self, patches_shape):
         _, height, width, _ = patches_shape
-        self.projection.build(patches_shape)
+        self._build_part(self.projection, patches_shape)
         self.grid = height, width
         self.first_tokens = [
             self.add_weight(

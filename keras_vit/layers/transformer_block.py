@@ -6,12 +6,13 @@ from keras import ops
 from keras_vit.layers.attention import MultiHeadSelfAttention
 from keras_vit.layers.layer_scale import LayerScale
 from keras_vit.layers.mlp import MLP
+from keras_vit.layers.quantized import Composite
 from keras_vit.layers.stochastic_depth import StochasticDepth
 from keras_vit.layers.token_merging import merge, num_merged
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(Composite):
     """Attention, then MLP, each on a residual branch behind a norm.
 
     Eqs. 2 and 3 of the ViT paper (arXiv:2010.11929).
@@ -110,10 +111,10 @@ class TransformerBlock(keras.layers.Layer):
         self.drop_path = StochasticDepth(drop_path_rate, name="drop_path", **policy)
 
     def build(self, z_shape, sizes_shape=None):
-        parts = [self.norm1, self.attention, self.norm2, self.mlp]
+        parts = [self.norm1, self.attention, self.norm2, self.mlp, self.drop_path]
         parts += [scale for scale in (self.scale1, self.scale2) if scale]
         for part in parts:
-            part.build(z_shape)
+            self._build_part(part, z_shape)
 
     def call(self, z, sizes=None, training=None):
         given = (z,) if sizes is None else (z, sizes)

@@ -11,6 +11,7 @@ from keras_vit.data import Dataset
 from keras_vit.data.sources import OPTIONS, check_name
 from keras_vit.evaluation.forward import in_scope
 from keras_vit.factories import find
+from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.logits import logits_model
 from keras_vit.model_files import load_classifier
 from keras_vit.training import building
@@ -110,6 +111,7 @@ def model_in_scope(model, recipe, dataset, strategy):
     if isinstance(model, keras.Model):
         if labels:
             _check_logits(model)
+        check_not_quantized(model, "train", "train the float model, then quantize it.")
         building.note(model, recipe)
         model = in_scope(model, strategy)
     else:

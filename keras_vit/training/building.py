@@ -12,6 +12,7 @@ from keras_vit import layers
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.factories import FACTORIES, find
 from keras_vit.layers.head import set_probabilities
+from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.model_files import ServedModel, load_classifier
 from keras_vit.preprocessing import carry, resolve
 from keras_vit.training.examination import OfLabels, OfMaskedPatches
@@ -239,6 +240,9 @@ def _load_model(path):
             "A SavedModel cannot be trained. Name a run's folder or a .keras file. "
             f"Received: {path!r}"
         )
+    check_not_quantized(
+        classifier.model, "train", "train the float model, then quantize it."
+    )
     return classifier
 
 

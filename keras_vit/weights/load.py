@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.weights import metadata
 from keras_vit.weights.agreement import check_agreement
 from keras_vit.weights.architecture import (
@@ -75,6 +76,9 @@ def load_weights(
     >>> model = keras_vit.ViT_B16(num_classes=10, image_size=384)
     >>> load_weights(model, "B_16.npz", head="reset")  # doctest: +SKIP
     """
+    check_not_quantized(
+        model, "load_weights", "load weights into a float model, then quantize it."
+    )
     if head not in ("keep", "reset"):
         raise ValueError(f"head must be 'keep' or 'reset'. Received: head={head!r}")
     if patches not in ("keep", "resize"):

@@ -5,6 +5,7 @@ import copy
 import keras
 
 from keras_vit.layers.patches import Patches, pair
+from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.model import head
 from keras_vit.weights.architecture import KERNEL, check_patches_of_pixels, weights
 from keras_vit.weights.patches import resize_kernel
@@ -38,8 +39,8 @@ def resize(model, image_size=None, patch_size=None, method=None):
 
     Raises:
         ValueError: for a size that is smaller than a patch, an unknown
-            method, or another patch size of a hybrid, whose patches hold no
-            pixels.
+            method, another patch size of a hybrid, whose patches hold no
+            pixels, or a model that Keras has quantized.
 
     Example:
 
@@ -49,6 +50,7 @@ def resize(model, image_size=None, patch_size=None, method=None):
     >>> resize(model, patch_size=8).get_layer("patch_encoder").grid
     (4, 4)
     """
+    check_not_quantized(model, "resize", "resize the float model, then quantize it.")
     height, width = pair(
         model.input_shape[1:3] if image_size is None else image_size, "image_size"
     )
@@ -88,7 +90,8 @@ def replace_head(model, num_classes):
         A new `keras.Model`.
 
     Raises:
-        ValueError: if the model has no layer named `"features"`.
+        ValueError: if the model has no layer named `"features"`, or if Keras
+            has quantized it.
 
     Example:
 
@@ -96,6 +99,9 @@ def replace_head(model, num_classes):
     >>> replace_head(model, 3).output_shape
     (None, 3)
     """
+    check_not_quantized(
+        model, "replace_head", "replace the float model's head, train, then quantize."
+    )
     names = {layer.name for layer in model.layers}
     if "features" not in names:
         raise ValueError(

@@ -8,6 +8,7 @@ import re
 import numpy as np
 
 from keras_vit.files import written_whole
+from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.preprocessing import carried_by
 from keras_vit.weights.agreement import activation_of, epsilon_of
 from keras_vit.weights.architecture import describe, weights
@@ -62,6 +63,11 @@ def save_weights(model, path, format="npz", *, architecture=None):
             f"Unknown format. Expected one of {', '.join(FORMATS)}. "
             f"Received: {format!r}"
         )
+    check_not_quantized(
+        model,
+        "save_weights",
+        "save the weights of the float model, or the quantized one as a .keras file.",
+    )
     source, write, suffix = FORMATS[format]
     path = pathlib.Path(path)
     if path.suffix != suffix:

@@ -4,6 +4,7 @@ import keras
 
 from keras_vit.layers import PositionEmbedding, TokenMean
 from keras_vit.layers.position_embedding import ADDED
+from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.model_arguments import check_merging, warn_of_merging
 from keras_vit.weights.architecture import describe
 from keras_vit.weights.rebuild import pairs, rebuilt
@@ -40,8 +41,8 @@ def merge_tokens(model, r):
 
     Raises:
         ValueError: for a model that is no ViT of this package, or whose
-            positions are inside attention or added before every block, or for
-            an r below 0.
+            positions are inside attention or added before every block, for an
+            r below 0, or for a model that Keras has quantized.
 
     Example:
 
@@ -50,6 +51,9 @@ def merge_tokens(model, r):
     >>> model.get_layer("block_00").output.shape, tokens.shape
     ((None, 17, 192), (None, 16, 192))
     """
+    check_not_quantized(
+        model, "merge_tokens", "merge tokens of the float model, then quantize it."
+    )
     told = describe(model)
     added = [one.kind for one in model.layers if isinstance(one, PositionEmbedding)]
     kind = added[0] if added else told.position_embedding

@@ -160,6 +160,7 @@ def test_training_keeps_what_gradients_read(arguments, tokens, extra):
         "block_00": block,
         "block_01": block,
         "norm": 4 * tokens * 16,
+        "pooling": 0,
         "features": 0,
         "head": 4 * 16,
     }
@@ -213,8 +214,8 @@ def test_a_summary_is_a_table_and_json():
     width = math.ceil(max(map(len, lines[:-1])))
     assert all(len(line) <= width for line in lines[:-1])
     assert lines[4].split()[:5] == ["block_00", "TransformerBlock", "7", "x", "16"]
-    assert lines[9].split()[0] == "total"
-    assert f"{told.multiply_adds:,}" in lines[9]
+    assert lines[10].split()[0] == "total"
+    assert f"{told.multiply_adds:,}" in lines[10]
     read = json.loads(told.to_json())
     assert read["multiply_adds"] == told.multiply_adds
     assert read["rows"][2]["output_shape"] == [7, 16]

@@ -144,6 +144,8 @@ LAYERS = {
         (2, 7, 8),
         (2, 7, 8),
     ),
+    "TakeToken": (layers.TakeToken, {"index": 1}, (2, 7, 8), (2, 8)),
+    "TakePatches": (layers.TakePatches, {"num_other_tokens": 2}, (2, 7, 8), (2, 5, 8)),
     "TokenMean": (layers.TokenMean, {}, (2, 7, 8), (2, 8)),
     "AttentionPooling": (
         layers.AttentionPooling,

@@ -1,0 +1,102 @@
+"""What `quantize` of Keras does to models, and where that is refused."""
+
+import keras
+
+KEY = "quantized_parts"
+
+
+class Composite(keras.layers.Layer):
+    """A layer whose config tells how Keras has quantized its parts.
+
+    `quantize` of a Keras model changes dense layers wherever they are, and
+    the layers around them do not notice. A saved one would be rebuilt with
+    dense layers in float, which the file's weights do not fit. The config of
+    this one holds the dtype policy of each part that was quantized.
+
+    A layer that inherits from this one builds all of its parts in `build`, as
+    `quantize` expects, each by `self._build_part`.
+    """
+
+    def get_config(self):
+        parts = self._quantized_parts()
+        return super().get_config() | ({KEY: parts} if parts else {})
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        parts = config.pop(KEY, {})
+        layer = super().from_config(config)
+        layer._parts_to_quantize = parts
+        return layer
+
+    def _quantized_parts(self):
+        """What is serialized of each quantized part, by its path in here."""
+        if not self.built:
+            return dict(getattr(self, "_parts_to_quantize", {}))
+        serialize = keras.saving.serialize_keras_object
+        return {
+            part.path.removeprefix(f"{self.path}/"): {
+                "dtype": serialize(part.dtype_policy),
+                "quantization_config": serialize(part.quantization_config),
+            }
+            for part in quantized_layers(self)
+        }
+
+    def _build_part(self, part, shape):
+        """Build a part, quantized if the config says so, or parts of it."""
+        parts, prefix = getattr(self, "_parts_to_quantize", {}), f"{part.name}/"
+        if part.name in parts:
+            deserialize = keras.saving.deserialize_keras_object
+            told = parts[part.name]
+            part.dtype_policy = deserialize(told["dtype"])
+            part.quantization_config = deserialize(told["quantization_config"])
+        if isinstance(part, Composite):
+            part._parts_to_quantize = {
+                path.removeprefix(prefix): told
+                for path, told in parts.items()
+                if path.startswith(prefix)
+            }
+        part.build(shape)
+
+
+def quantized_layers(model):
+    """Return all layers inside a model or layer that Keras has quantized.
+
+    Args:
+        model: a Keras model or layer. Anything else, such as an exported
+            model, has none.
+
+    Example:
+
+    >>> layer = keras.layers.Dense(2)
+    >>> layer.build((None, 3))
+    >>> quantized_layers(layer)
+    []
+    >>> layer.quantize("int8")
+    >>> quantized_layers(layer) == [layer]
+    True
+    """
+    if not isinstance(model, keras.layers.Layer):
+        return []
+    return [layer for layer in model._flatten_layers() if layer.quantization_mode]
+
+
+def check_not_quantized(model, action, instead):
+    """Refuse a model that Keras has quantized.
+
+    Args:
+        model: a Keras model or layer, or anything else, which passes.
+        action: what was asked for, such as `"export"`.
+        instead: what to do with the model as it was before.
+
+    Raises:
+        ValueError: if Keras has quantized any layer of it.
+    """
+    layers = quantized_layers(model)
+    if layers:
+        modes = sorted({layer.quantization_mode for layer in layers})
+        raise ValueError(
+            f"{action} needs a model that Keras has not quantized: {instead} "
+            f"Received: {model.name!r}, with {len(layers)} layers in "
+            f"{' and '.join(modes)}, such as {layers[0].path}"
+        )

@@ -1,0 +1,68 @@
+"""Some of the tokens of a sequence, as layers, which every file format knows."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class TakeToken(keras.layers.Layer):
+    """Takes one token of a sequence, such as the class token.
+
+    B images, N tokens, D features of a token.
+
+    Args:
+        index: the token's place, from 0.
+
+    Input shape: `(B, N, D)`.
+    Output shape: `(B, D)`.
+
+    Example:
+
+    >>> TakeToken(0)(keras.KerasTensor((2, 197, 192))).shape
+    (2, 192)
+    """
+
+    def __init__(self, index, **kwargs):
+        super().__init__(**kwargs)
+        self.index = index
+
+    def call(self, z):
+        return z[:, self.index]
+
+    def compute_output_shape(self, z_shape):
+        return z_shape[0], z_shape[-1]
+
+    def get_config(self):
+        return super().get_config() | {"index": self.index}
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class TakePatches(keras.layers.Layer):
+    """Takes the patches of a sequence, without the tokens before them.
+
+    B images, T tokens, D features of a token, the last N of which are patches.
+
+    Args:
+        num_other_tokens: T - N: class and distillation token, registers.
+
+    Input shape: `(B, T, D)`.
+    Output shape: `(B, N, D)`.
+
+    Example:
+
+    >>> TakePatches(num_other_tokens=1)(keras.KerasTensor((2, 197, 192))).shape
+    (2, 196, 192)
+    """
+
+    def __init__(self, num_other_tokens, **kwargs):
+        super().__init__(**kwargs)
+        self.num_other_tokens = num_other_tokens
+
+    def call(self, z):
+        return z[:, self.num_other_tokens :]
+
+    def compute_output_shape(self, z_shape):
+        batch, count, width = z_shape
+        return batch, count - self.num_other_tokens, width
+
+    def get_config(self):
+        return super().get_config() | {"num_other_tokens": self.num_other_tokens}
