@@ -220,3 +220,22 @@ def test_a_damaged_archive_is_refused_and_leaves_nothing(tmp_path, zipped, room,
 def test_an_archive_without_images_is_refused(tmp_path, room):
     path = archive(tmp_path / "a.zip", ["train/a/1.txt"])
     refused(path, room, "holds no images. Expected files ending in .jpg")
+
+
+def test_the_tables_of_splits_come_out_with_their_images(tmp_path):
+    path = tmp_path / "robo.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for split in ("train", "test"):
+            for name in ("1.jpg", "2.jpg"):
+                archive.writestr(f"{split}/{name}", b"")
+            archive.writestr(
+                f"{split}/_classes.csv", "filename,a,b\n1.jpg,1,0\n2.jpg,0,1"
+            )
+        archive.writestr("train/1.dcm", b"")
+    dataset = load(path, data_dir=tmp_path / "data")
+    assert dataset.class_names == ("a", "b")
+    assert [len(split) for split in dataset.splits().values()] == [2, 2]
+    with zipfile.ZipFile(tmp_path / "scans.zip", "w") as archive:
+        archive.writestr("a/1.dcm", b"")
+    with pytest.raises(ValueError, match="1 file ends in .dcm, which is not read"):
+        load(tmp_path / "scans.zip", data_dir=tmp_path / "data")
