@@ -13,6 +13,8 @@ import keras
 
 import keras_vit
 
+EPSILON = 1e-6  # of both packages, where a model does not say
+
 # What their names become, one after the other. Each package has some of these.
 RULES = {
     # vit-keras 0.2
@@ -47,10 +49,28 @@ def main(theirs, ours):
     """Reads one file and writes the other."""
     loaded = keras.models.load_model(theirs)
     arrays = {weight.path: weight.numpy() for weight in loaded.weights}
-    taken_over(arrays, loaded.input_shape[1:3]).save(ours)
+    taken_over(arrays, loaded.input_shape[1:3], **settings_of(loaded)).save(ours)
 
 
-def taken_over(arrays, image_size, num_heads=None):
+def settings_of(loaded):
+    """What their model says of itself beside its weights, for `taken_over`."""
+    backbone = getattr(loaded, "backbone", loaded)  # of a task of KerasHub's
+    norms = [
+        layer.epsilon
+        for layer in getattr(loaded, "layers", ())
+        if isinstance(layer, keras.layers.LayerNormalization)
+    ]
+    epsilon = getattr(backbone, "layer_norm_epsilon", norms[0] if norms else EPSILON)
+    return {
+        "num_heads": getattr(backbone, "num_heads", None),
+        "layer_norm_epsilon": epsilon,
+        "pooling": getattr(loaded, "pooling", "token"),
+    }
+
+
+def taken_over(
+    arrays, image_size, num_heads=None, *, layer_norm_epsilon=EPSILON, pooling="token"
+):
     """Gives our model with their weights.
 
     Args:
@@ -58,7 +78,15 @@ def taken_over(arrays, image_size, num_heads=None):
         image_size: (height, width) of their input, in pixels.
         num_heads: where their weights do not tell; by default a head has 64
             features, as in every published size up to L.
+        layer_norm_epsilon: that of their layer normalisations.
+        pooling: theirs. KerasHub's "gap" averages the class token in, which no
+            pooling here does.
     """
+    if pooling != "token":
+        raise ValueError(
+            "Their model must read the class token: keras_vit averages the patches "
+            f"alone, KerasHub the class token too. Received: pooling={pooling!r}"
+        )
     named = {our_name(path): array for path, array in arrays.items()}
     kernel = told(named, "patch_encoder/projection/kernel")  # rows, columns, 3, D
     query = told(named, "block_00/attention/query/kernel")  # D, D or D, heads, d
@@ -73,6 +101,7 @@ def taken_over(arrays, image_size, num_heads=None):
         num_classes=widths.get("head/bias"),
         representation_size=widths.get("pre_logits/bias"),
         activation="gelu_erf",  # Keras's own, which both of them take
+        layer_norm_epsilon=layer_norm_epsilon,
     )
     for weight in model.weights:
         weight.assign(told(named, weight.path).reshape(weight.shape))

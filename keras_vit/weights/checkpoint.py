@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from keras_vit.layers.patches import pair
 from keras_vit.preprocessing import Preprocessing, resolve
 from keras_vit.variants import VARIANTS
+from keras_vit.weights import pixels
 from keras_vit.weights.agreement import activation_of, epsilon_of
 from keras_vit.weights.download import cached, from_hub
 from keras_vit.weights.grids import known_of, likeliest
@@ -80,13 +81,13 @@ def find_checkpoint(variant, weights, source_grid=None):
 
 def _read(path, variant, source_grid, release=None):
     file, stored, config = open_weights(path)
-    names = list(stored)
+    names, note = list(stored), config[KEY]
+    says = bool(config.keys() - {KEY})
     found = identify(stored, config)
     source, stored = found.source, found.stored
     arguments = source.arguments(stored) | source.settings(config)
     arguments.pop("num_heads", None)  # which is a size of the variant
     num_classes = arguments.pop("num_classes", None)
-    mean, deviation = source.pixels(config)
     image_size = _image_size(stored, source, config, variant, source_grid)
     side = image_size and max(image_size)
     preprocessing = _preprocessing(source, names, config, side)
@@ -105,15 +106,14 @@ def _read(path, variant, source_grid, release=None):
         {
             "activation": activation_of(source, config),
             "layer_norm_epsilon": epsilon_of(source, config),
-            "pixel_mean": mean,
-            "pixel_deviation": deviation,
             "evaluation_preprocessing": preprocessing,
             **arguments,
+            **pixels.arguments(note, source.pixels(config), says, file.name),
         },
         source_grid,
         found.foreign_head,
         _class_names(source, config, num_classes),
-        source.assumed(config),
+        None if pixels.is_told(note) else source.assumed(config),
     )
 
 

@@ -12,6 +12,7 @@ import struct
 import zipfile
 import zlib
 
+from keras_vit.weights import pixels
 from keras_vit.weights.architecture import describe
 from keras_vit.weights.files import WeightsFileError
 
@@ -27,6 +28,7 @@ def metadata_of(model):
         "image_size": list(model.input_shape[1:3]),
         "grid": list(architecture.grid),
         **({} if rule is None else {"position_interpolation": rule}),
+        **pixels.note_of(model),
     }
 
 

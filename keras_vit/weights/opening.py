@@ -9,7 +9,7 @@ from keras_vit.weights.files import WeightsFileError, open_arrays
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
 PUBLISHED = "model.safetensors"  # as a repository calls its weights
-FILE = "weights_file"  # in a `config.json` of ours: which file it is of
+FILES = "weights_files"  # in a `config.json` of ours: the files that it is of
 
 
 def find(path):
@@ -28,10 +28,10 @@ def find(path):
         path = path / PUBLISHED
     if path.suffix != ".safetensors":
         return path, {}
-    config = _read(path.parent / CONFIG) or {}
+    config = read_settings(path.parent / CONFIG) or {}
     if not _is_of(config, path):
         return path, {}
-    processor = _read(path.parent / PROCESSOR)
+    processor = read_settings(path.parent / PROCESSOR)
     if processor is not None:  # whose nulls say nothing
         said = {key: value for key, value in processor.items() if value is not None}
         config["preprocessing"] = said
@@ -50,7 +50,7 @@ def open_weights(path):
     return path, stored, config | {metadata.KEY: metadata.read_metadata(path)}
 
 
-def _read(path):
+def read_settings(path):
     """Return what a JSON file says; `None` where there is none."""
     if not path.is_file():
         return None
@@ -66,7 +66,8 @@ def _read(path):
 def _is_of(config, path):
     """Whether the settings in a file's folder are the file's own."""
     alone = all(other == path for other in path.parent.glob("*.safetensors"))
-    named = config.get(FILE)
+    named = config.get(FILES)
     if named is None:
         return alone or path.name == PUBLISHED
-    return named == path.name or (alone and not (path.parent / named).exists())
+    renamed = alone and not any((path.parent / name).exists() for name in named)
+    return path.name in named or renamed

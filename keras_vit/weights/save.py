@@ -10,17 +10,18 @@ import numpy as np
 from keras_vit.files import written_whole
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.preprocessing import carried_by
+from keras_vit.weights import pixels
 from keras_vit.weights.agreement import activation_of, epsilon_of
 from keras_vit.weights.architecture import describe, weights
 from keras_vit.weights.files import open_arrays
 from keras_vit.weights.metadata import for_safetensors, metadata_of, write_npz
+from keras_vit.weights.opening import CONFIG, FILES, PROCESSOR, read_settings
 from keras_vit.weights.sources import GOOGLE, HUGGINGFACE, TIMM, TORCHVISION
 from keras_vit.weights.sources.timm_positions import spread
 from keras_vit.weights.standardization import restandardized
 from keras_vit.weights.timm_config import chosen, timm_config
 from keras_vit.weights.translate import names_in, to_theirs
 
-CONFIG = "config.json"
 STEM_KERNEL = re.compile(r"stem/.*conv\w*/kernel")  # they are standardised
 HIDDEN_ACT = {"gelu_erf": "gelu", "gelu_tanh": "gelu_pytorch_tanh"}
 
@@ -49,8 +50,8 @@ def save_weights(model, path, format="npz", *, architecture=None):
         ValueError: for an unknown format, for an architecture of another kind
             than the model's, for a folder whose `config.json` is of other
             weights, and for what the format cannot hold: a weight without a
-            place in it, or a form of GELU or an epsilon that its reader would
-            not compute with.
+            place in it, or a form of GELU, an epsilon or (torchvision)
+            a normalisation of pixels that its reader would not compute with.
         OSError: if the file cannot be written; none is left half written.
 
     Example:
@@ -101,6 +102,10 @@ def _translated(model, source):
     positions = architecture.position_embedding
     if positions in ("sincos_2d", "rope_2d"):
         cannot.append(f"position_embedding={positions!r}, which is no array")
+    if source is TORCHVISION:  # whose files have no settings beside them
+        cannot += pixels.unlike(model, source)
+    if source is HUGGINGFACE and "pooler_act" in config and "id2label" in config:
+        cannot.append("pre_logits before a classifier")
     ours = {weight.path: np.asarray(weight) for weight in weights(model)}
     names, unknown = names_in(source.rules(architecture), ours)
     cannot += unknown
@@ -129,15 +134,19 @@ def _write_safetensors(model, arrays, path):
 
 def _write_timm(architecture, folder, model, arrays, path):
     name, patches_alone = chosen(model, architecture)
-    config = json.dumps(timm_config(model, name, patches_alone), indent=2) + "\n"
+    told = timm_config(model, name, patches_alone)
     beside, target = folder / CONFIG, folder / path.name
-    others = beside.exists() and not target.exists()
-    if others and beside.read_text(encoding="utf-8") != config:
+    before = read_settings(beside) or {FILES: []}
+    files = before.pop(FILES, None)  # `None`: it is not ours
+    alike = before == json.loads(json.dumps(told))
+    if files is None or ({path.name} != {*files, path.name} and not alike):
         raise ValueError(
             f"{beside} belongs to other weights, and timm reads it. Expected a folder "
             f"without one. Received: {str(target)!r}"
         )
     _write_safetensors(model, spread(arrays, patches_alone), path)
+    told = {FILES: sorted({*files, path.name})} | told
+    config = json.dumps(told, indent=2) + "\n"
     (path.parent / CONFIG).write_text(config, encoding="utf-8")
 
 
@@ -153,7 +162,7 @@ def _write_huggingface(model, arrays, folder):
     _write_safetensors(model, arrays, folder / "model.safetensors")
     for name, content in (
         (CONFIG, config),
-        ("preprocessor_config.json", huggingface_preprocessing(model)),
+        (PROCESSOR, huggingface_preprocessing(model)),
     ):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
 
@@ -212,19 +221,9 @@ def huggingface_config(model):
 def huggingface_preprocessing(model):
     """The `preprocessor_config.json` of a model."""
     height, width = model.input_shape[1:3]
-    mean, deviation = [127.5] * 3, [127.5] * 3
-    for layer in model.layers:
-        if layer.name == "preprocessing":
-            mean = list(layer.input_mean)
-            deviation = [variance**0.5 for variance in layer.input_variance]
-    return {
-        **_huggingface_resizing(carried_by(model), height, width),
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": [value / 255 for value in mean],
-        "image_std": [value / 255 for value in deviation],
-    }
+    return _huggingface_resizing(carried_by(model), height, width) | (
+        pixels.for_huggingface(model)
+    )
 
 
 RESAMPLE = {"bilinear": 2, "bicubic": 3, "area": 4}  # Pillow's; 4 is nearly so

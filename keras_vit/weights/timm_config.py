@@ -3,6 +3,7 @@
 import re
 
 from keras_vit.weights.architecture import describe
+from keras_vit.weights.pixels import for_timm
 from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
 from keras_vit.weights.sources.timm_positions import embeds_patches_alone
 
@@ -129,6 +130,7 @@ def timm_config(model, architecture, patches_alone):
             "fixed_input_size": True,
             "first_conv": "patch_embed.proj",
             "classifier": "head",
+            **for_timm(model),
         },
     }
     return config if architecture is None else {"architecture": architecture} | config

@@ -1,0 +1,131 @@
+"""The pixels of a model: what its first layer makes of them, and where that is said."""
+
+import dataclasses
+import warnings
+
+import numpy as np
+
+from keras_vit.preprocessing import carried_by, resolve
+from keras_vit.weights.sources.source import HALF
+
+WIDEST = 1e-3  # levels of 255 by which two texts of one number may differ
+
+
+def pixels_of(model):
+    """Return mean and deviation by colour, in levels of 255.
+
+    `None` for a model without preprocessing, which takes normalised pixels.
+    """
+    for layer in model.layers:
+        if layer.name == "preprocessing":
+            deviation = [variance**0.5 for variance in layer.input_variance]
+            return list(layer.input_mean), deviation
+    return None
+
+
+def note_of(model):
+    """Return what our own files say of a model's pixels, for JSON."""
+    pixels = pixels_of(model)
+    if pixels is None:
+        return {"include_preprocessing": False}
+    return {
+        "pixel_mean": pixels[0],
+        "pixel_deviation": pixels[1],
+        "evaluation_preprocessing": dataclasses.asdict(carried_by(model)),
+    }
+
+
+def pixels_to_write(model, format):
+    """Return mean and deviation for a publisher's settings, which always have some.
+
+    A model without preprocessing does not tell: that is said.
+    """
+    pixels = pixels_of(model)
+    if pixels is None:
+        warnings.warn(
+            f"{model.name!r} has no preprocessing, so it does not tell its mean and "
+            f"std: {format}'s code will take its own, and keras_vit will build the "
+            "model without preprocessing again.",
+            stacklevel=4,
+        )
+    return pixels
+
+
+def arguments(note, published, says, name):
+    """Return the arguments of `ViT` on pixels.
+
+    Args:
+        note: our own note in the file.
+        published: mean and deviation, as the source has them.
+        says: whether that stands in the settings beside the file.
+        name: of the file.
+
+    Raises:
+        ValueError: if the file and the settings beside it disagree.
+    """
+    if note.get("include_preprocessing") is False:
+        return {"include_preprocessing": False}
+    told = {"pixel_mean": published[0], "pixel_deviation": published[1]}
+    if "pixel_mean" not in note:
+        return told
+    own = {key: tuple(note[key]) for key in told}
+    if says and any(np.abs(np.subtract(own[k], told[k])).max() > WIDEST for k in told):
+        raise ValueError(
+            f"{name} and the settings beside it must tell the same pixels. Correct or "
+            f"remove those that are not its own. Received: {own} and {told}"
+        )
+    return own | {"evaluation_preprocessing": resolve(note["evaluation_preprocessing"])}
+
+
+def is_told(note):
+    """Whether our own note tells of a model's pixels."""
+    return "pixel_mean" in note or note.get("include_preprocessing") is False
+
+
+INTERPOLATIONS = {"bilinear": "bilinear", "bicubic": "bicubic", "area": "box"}
+CROP_MODES = {"short_side": "center", "squash": "squash"}
+
+
+def for_timm(model):
+    """Return the entries of timm's `pretrained_cfg` on pixels and evaluation.
+
+    timm antialiases and rounds always.
+    """
+    preprocessing = carried_by(model)
+    told = {
+        "interpolation": INTERPOLATIONS[preprocessing.method],
+        "crop_pct": preprocessing.crop_fraction,
+        "crop_mode": CROP_MODES[preprocessing.aspect],
+    }
+    pixels = pixels_to_write(model, "timm")
+    if pixels is None:
+        return told
+    mean, deviation = ([value / 255 for value in values] for values in pixels)
+    return {"mean": mean, "std": deviation} | told
+
+
+def for_huggingface(model):
+    """Return the entries of `preprocessor_config.json` on pixels."""
+    mean, deviation = pixels_to_write(model, "huggingface") or HALF
+    return {
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [value / 255 for value in mean],
+        "image_std": [value / 255 for value in deviation],
+    }
+
+
+def unlike(model, source):
+    """Return, in words, what a source without settings cannot say of pixels."""
+    pixels = pixels_to_write(model, source.name)
+    if pixels is None:
+        return []
+    return [
+        f"{key}={tuple(round(value, 3) for value in ours)} (its code has "
+        f"{tuple(round(value, 3) for value in theirs)})"
+        for key, ours, theirs in zip(
+            ("pixel_mean", "pixel_deviation"), pixels, source.pixels({}), strict=True
+        )
+        if np.abs(np.subtract(ours, theirs)).max() > WIDEST
+    ]
