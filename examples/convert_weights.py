@@ -22,7 +22,6 @@ import keras
 import numpy as np
 
 import keras_vit
-from keras_vit.weights import find_checkpoint
 
 
 def published(path):
@@ -36,8 +35,7 @@ def published(path):
 
 def load(build, weights):
     """The model that a file or folder of weights tells of, with its own head."""
-    classes = find_checkpoint(build.__name__, weights).num_classes
-    return build(num_classes=classes, weights=weights)
+    return build(weights=weights)
 
 
 def main(model="ViT_Ti16", weights=None, to="converted", format="huggingface"):

@@ -61,7 +61,6 @@ def run(values):
 def _model(values):
     from keras_vit.factories import FACTORIES
     from keras_vit.model_files import load_classifier
-    from keras_vit.weights import find_checkpoint
 
     source, grid = values["from"].value, _grid(values.source_grid)
     if values.model is None:
@@ -76,9 +75,7 @@ def _model(values):
             f"Unknown model. Expected one of {', '.join(FACTORIES)}. "
             f"Received: {values.model!r}"
         )
-    checkpoint = find_checkpoint(values.model, source, grid)
     return FACTORIES[values.model](
-        checkpoint.num_classes,
         weights=source,
         source_grid=grid,
         name=values.model.lower(),

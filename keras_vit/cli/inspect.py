@@ -121,13 +121,14 @@ def _load(model, weights=None):
 
     factory = find(model)
     if factory is not None:
-        arguments = {}
+        arguments, names = {}, None
         if weights is not None and model not in FACTORIES:
             arguments = {"weights": weights, "num_classes": None}
         elif weights is not None:
-            classes = find_checkpoint(model, weights).num_classes
-            arguments = {"weights": weights, "num_classes": classes}
-        return Classifier(factory(**arguments), None)
+            checkpoint = find_checkpoint(model, weights)
+            names = checkpoint.class_names
+            arguments = {"weights": weights, "num_classes": checkpoint.num_classes}
+        return Classifier(factory(**arguments), names)
     if weights is not None:
         raise ValueError(
             "--weights go with a factory's name. Expected one of "
