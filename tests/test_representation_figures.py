@@ -16,6 +16,8 @@ def test_few_shots_are_shown_at_one_l2_and_over_all():
         for s in (1, 5, 10)
     ]
     left, right = figures.few_shot(rows, 2.0).axes
+    assert left.get_title() == "By training images, at a regularisation of $2^{1}$"
+    assert right.get_title() == "By regularisation"
     np.testing.assert_array_equal(left.lines[0].get_xdata(), [1, 5, 10])
     expected = 100 * np.array([1, 5, 10]) * 2 / 99
     np.testing.assert_allclose(left.lines[0].get_ydata(), expected)
@@ -74,3 +76,11 @@ def test_classes_beyond_ten_are_grey_and_named_while_legible(count, rng):
 
 
 PLACES = ("t_sne_1", "t_sne_2", "component_1", "component_2")
+
+
+def test_places_of_t_sne_have_no_axes_and_components_say_their_variance(rng):
+    places = ("t_sne_1", "t_sne_2", "component_1", "component_2")
+    rows = [{"class": "a"} | dict(zip(places, rng.random(4), strict=True))]
+    left, right = figures.embedding(rows, ["a"], (0.3, 0.2)).axes
+    assert (left.get_xlabel(), left.get_ylabel()) == ("", "")
+    assert right.get_ylabel() == "Second component (20.0 %)"

@@ -56,7 +56,7 @@ def embed(features, seed=0):
             f"Expected two features or more of {FEWEST_IMAGES} images or more, (N, D). "
             f"Received: {features.shape}"
         )
-    if (features == features[0]).all():  # which no estimator takes
+    if (features == features[0]).all():  # they have one place
         nowhere = np.zeros((len(features), 2), np.float32)
         return Embedding(nowhere, (0.0, 0.0), nowhere)
     count = min(COMPONENTS, *features.shape)

@@ -8,19 +8,23 @@ from keras_vit.figures.mosaic import middles, mosaic, spread
 COLOURS = "viridis"  # from dark to light, in print too
 WIDTH = 10  # inches
 MOST_PICTURES, MOST_TICKS = 24, 32
-MARGIN, GAP, NAME, HEAD, FOOT = 0.2, 0.08, 0.26, 0.65, 0.75  # inches
-LETTERS = 11  # of a name, an inch
+MARGIN, GAP, HEAD, FOOT = 0.2, 0.08, 0.65, 0.75  # inches
+LINE = 0.15  # inches, of a name
+LETTERS = 13  # of a name, an inch
 
 
 def maps_over_pictures(images, maps, cell, names, title, label, limits=None):
     """Each picture beside its map, and the map over the picture in grey.
+
+    Over the picture the map is as opaque as its values are large, so that the
+    picture stays to be seen where it is small.
 
     Args:
         images: `(B, height, width, 3)`, pixels in [0, 255]; the first
             `MOST_PICTURES` are shown.
         maps: `(B, rows, columns)`.
         cell: pixels that a cell of a map is high and wide.
-        names: a line for each picture.
+        names: a text for each picture; each of its lines may take two.
         title: a line.
         label: what the maps measure, with its unit.
         limits: of the scale of colours, which all maps share; by default from
@@ -33,16 +37,18 @@ def maps_over_pictures(images, maps, cell, names, title, label, limits=None):
     rows = -(-count // across)
     wide = (WIDTH - 2 * MARGIN - 0.3 * (across - 1)) / across
     side = min((wide - 2 * GAP) / 3, 2.6, 2.6 / aspect)
-    step = side * aspect + NAME + GAP
+    names = [_wrapped(name, 3 * side) for name in names[:count]]
+    high = LINE * (1 + max(name.count("\n") for name in names)) + 0.11  # of a name
+    step = side * aspect + high + GAP
     figure = new_figure(WIDTH, HEAD + rows * step + FOOT)
-    low, high = limits or (0, max(float(maps.max()), 1e-9))
-    scale = {"cmap": COLOURS, "vmin": low, "vmax": high}
+    low, top = limits or (0, max(float(maps.max()), 1e-9))
+    scale = {"cmap": COLOURS, "vmin": low, "vmax": max(top, low + 1e-9)}
     left = MARGIN + (wide - 3 * side - 2 * GAP) / 2
     for number in range(count):
         row, column = divmod(number, across)
-        place = left + column * (wide + 0.3), HEAD + row * step
+        place = left + column * (wide + 0.3), HEAD + row * step + high
         shown = _triple(figure, place, side, images[number], maps[number], cell, scale)
-        _write(figure, place[0], place[1] + NAME / 2, names[number], 3 * side, size=8)
+        _put(figure, place[0], place[1] - high / 2, names[number], size=8)
         if not row:
             _headings(figure, place[0], side)
     _write(figure, left, 0.22, title, WIDTH - MARGIN - left, size=11)
@@ -56,15 +62,18 @@ def _triple(figure, place, side, image, values, cell, scale):
     rows, columns = values.shape
     extent = (0, columns * cell[1], rows * cell[0], 0)
     panels = [
-        _panel(figure, (place[0] + step * (side + GAP), place[1] + NAME), side, image)
+        _panel(figure, (place[0] + step * (side + GAP), place[1]), side, image)
         for step in range(3)
     ]
     panels[0].imshow(image.astype(np.uint8), extent=(0, width, height, 0))
     shown = panels[1].imshow(values, extent=extent, interpolation="nearest", **scale)
-    # Black is shown as grey, on which the map's colours are still told apart.
-    grey = {"cmap": "gray", "vmin": -128, "vmax": 255}
+    grey = {"cmap": "gray", "vmin": 0, "vmax": 255}
     panels[2].imshow(image.mean(-1), extent=(0, width, height, 0), **grey)
-    panels[2].imshow(values, extent=extent, interpolation="nearest", alpha=0.6, **scale)
+    low, high = scale["vmin"], scale["vmax"]
+    opacity = np.clip((values - low) / (high - low), 0, 1)
+    panels[2].imshow(
+        values, extent=extent, interpolation="nearest", alpha=opacity, **scale
+    )
     for panel in panels:
         panel.set(xlim=(0, width), ylim=(height, 0), xticks=(), yticks=())
     return shown
@@ -78,12 +87,23 @@ def _panel(figure, place, side, image):
     return figure.add_axes((place[0] / across, bottom, side / across, high / down))
 
 
+def _wrapped(name, room):
+    """A text, its lines broken into two where they are wider than so many inches."""
+    width = max(int(room * LETTERS), 4)
+    return "\n".join(shortened(line, width, lines=2) for line in name.split("\n"))
+
+
 def _write(figure, left, top, text, room, size, **options):
+    text = shortened(text, max(int(room * LETTERS * 8 / size), 4))
+    _put(figure, left, top, text, size, **options)
+
+
+def _put(figure, left, top, text, size, **options):
     across, down = figure.get_size_inches()
     figure.text(
         left / across,
         1 - top / down,
-        shortened(text, max(int(room * LETTERS * 8 / size), 4)),
+        text,
         fontsize=size,
         va="center",
         parse_math=False,

@@ -52,7 +52,9 @@ def few_shot(rows, l2):
         label=f"mean and deviation, {mine[0]['seeds']} choices of images",
     )
     left.set(xscale="log", xlabel="Training images of each class", ylabel=ACCURACY)
-    left.set_title(f"Regularisation of {l2:g}")
+    exponent = np.log2(l2) if l2 > 0 else 0.5
+    value = f"$2^{{{exponent:g}}}$" if exponent == round(exponent) else f"{l2:.3g}"
+    left.set_title(f"By training images, at a regularisation of {value}")
     left.set_xticks(shots, [str(count) for count in shots])
     left.minorticks_off()
     left.legend(frameon=False, loc="lower right", fontsize=8)
@@ -71,7 +73,7 @@ def few_shot(rows, l2):
         )
     right.axvline(l2, color="0.5", lw=1, zorder=0)
     right.set_xscale("log", base=2)
-    right.set(xlabel="Regularisation", title="What its choice is worth")
+    right.set(xlabel="Regularisation", title="By regularisation")
     right.legend(frameon=False, fontsize=8)
     for axes in (left, right):
         axes.grid(alpha=0.3)
@@ -166,8 +168,7 @@ def embedding(rows, class_names, shares):
         places = np.array([(row[f"{key}_1"], row[f"{key}_2"]) for row in rows])
         _points(axes, places, classes, there, coloured)
         axes.set_box_aspect(1)
-    left.set(title="t-SNE: near ones are alike", xlabel="no unit", ylabel="no unit")
-    left.set(xticks=[], yticks=[])
+    left.set(title="t-SNE: near ones are alike", xticks=[], yticks=[])
     first, second = (100 * share for share in shares)
     right.set(
         title="Principal components",

@@ -9,7 +9,7 @@ from keras_vit.figures.drawing import (
     new_figure,
     shortened,
 )
-from keras_vit.figures.sheets import contact_sheet
+from keras_vit.figures.sheets import contact_sheet, lines_beside
 
 
 def learning_curves(history):
@@ -89,8 +89,12 @@ def confused_pairs(pairs, cell, title):
         cell: the most pixels an image is high and wide.
         title: a line.
     """
+    letters = 17 if lines_beside(cell) < 4 else 27
     lines = [
-        (f"{count:,}: {shortened(true, 17)} as {shortened(answer, 17)}", images)
+        (
+            f"{count:,}: {shortened(true, letters)} as {shortened(answer, letters)}",
+            images,
+        )
         for true, answer, count, images in pairs
     ]
     return contact_sheet(lines, 1, cell, title)

@@ -1,11 +1,14 @@
 """A contact sheet: small pictures of each class."""
 
+import textwrap
+
 import numpy as np
 
 from keras_vit.figures.drawing import DPI, new_figure, shortened
 
 GAP, NAME, TITLE = 8, 260, 60  # pixels: between images, for a class's name, the title
-LETTER = 13  # pixels, of the title
+NAME_LINE = 22  # pixels
+LETTER, TITLE_LINE = 13, 26  # pixels, of the title; of each line after its first
 
 
 def contact_sheet(lines, columns, cell, title):
@@ -15,13 +18,15 @@ def contact_sheet(lines, columns, cell, title):
         lines: for each class its name and uint8 images `(h, w, 3)`.
         columns: of classes beside each other.
         cell: the most pixels an image is high and wide.
-        title: a line.
+        title: a text, broken into lines where the pictures are few.
     """
     step, down = cell + GAP, -(-len(lines) // columns)
     column = NAME + step * max(1, *(len(images) for _, images in lines))
     width, height = columns * column, down * step
-    figure = new_figure(width / DPI, (height + TITLE) / DPI)
-    axes = figure.add_axes((0, 0, 1, height / (height + TITLE)))
+    title = textwrap.wrap(title, width // LETTER)
+    above = TITLE + TITLE_LINE * (len(title) - 1)
+    figure = new_figure(width / DPI, (height + above) / DPI)
+    axes = figure.add_axes((0, 0, 1, height / (height + above)))
     axes.set_axis_off()
     canvas = np.full((height, width, 3), 255, np.uint8)
     for number, (name, images) in enumerate(lines):
@@ -34,7 +39,7 @@ def contact_sheet(lines, columns, cell, title):
         axes.text(
             start,
             top + step / 2,
-            shortened(name, 20, lines=3),
+            shortened(name, 20, lines=lines_beside(cell)),
             ha="right",
             va="center",
             fontsize=8,
@@ -43,13 +48,18 @@ def contact_sheet(lines, columns, cell, title):
     axes.imshow(canvas, interpolation="nearest", extent=(0, width, height, 0))
     figure.text(
         GAP / width,
-        1 - TITLE / 2 / (height + TITLE),
-        shortened(title, width // LETTER),
+        1 - above / 2 / (height + above),
+        "\n".join(title),
         va="center",
         fontsize=10,
         parse_math=False,
     )
     return figure
+
+
+def lines_beside(cell):
+    """How many lines of a name stand beside images of so many pixels."""
+    return max((cell + GAP) // NAME_LINE, 3)
 
 
 def _put(cell, image):

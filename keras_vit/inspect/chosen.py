@@ -47,7 +47,7 @@ def images_of_split(split, class_names, size, preprocessing, limit, seed=0):
 
     Returns:
         `(B, height, width, 3)` float32 pixels, and a line for each: the names
-        of its classes and its own.
+        of its true classes and its own.
 
     Raises:
         UnreadableImageError: naming an image that cannot be read.
@@ -57,14 +57,14 @@ def images_of_split(split, class_names, size, preprocessing, limit, seed=0):
     >>> from keras_vit.preprocessing import Preprocessing
     >>> split = data.Split(np.zeros((6, 4, 4, 3), np.uint8), np.arange(6) // 3)
     >>> _, names = images_of_split(split, ("cat", "dog"), (4, 4), Preprocessing(), 4)
-    >>> sorted(name.split(",")[0] for name in names)
-    ['cat', 'cat', 'dog', 'dog']
+    >>> sorted(name.split(" (")[0] for name in names)
+    ['true: cat', 'true: cat', 'true: dog', 'true: dog']
     """
     drawn = _in_turn(split.labels, np.random.default_rng(seed))[:limit]
     part = split.subset(drawn)
     images, labels, _ = next(evaluation_batches(part, len(part), size, preprocessing))
     names = (
-        f"{_classes(label, class_names)}, {_own_name(split, index)}"
+        f"true: {_classes(label, class_names)} ({_own_name(split, index)})"
         for label, index in zip(labels, drawn, strict=True)
     )
     return np.asarray(images, np.float32), tuple(names)

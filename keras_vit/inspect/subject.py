@@ -8,6 +8,7 @@ import numpy as np
 from keras_vit.inspect.attention import pooling_of
 from keras_vit.inspect.cell import cell_size
 from keras_vit.layers import TransformerBlock
+from keras_vit.layers.head import PROBABILITIES, probabilities_of
 from keras_vit.logits import logits_model
 
 
@@ -64,10 +65,16 @@ class Subject:
         return pooling_of(self.model)
 
     @functools.cached_property
+    def probabilities(self):
+        """Of each class, for each picture that is shown: `(pictures, K)`."""
+        model = logits_model(self.model)
+        logits = model.predict_on_batch(self.shown)
+        return np.asarray(PROBABILITIES[probabilities_of(model)](logits))
+
+    @functools.cached_property
     def answers(self):
         """The likeliest class of each picture that is shown: `(pictures,)`."""
-        model = logits_model(self.model)
-        return np.argmax(model.predict_on_batch(self.shown), axis=-1)
+        return np.argmax(self.probabilities, axis=-1)
 
     def class_name(self, number):
         """What a class is called."""

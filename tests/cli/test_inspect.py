@@ -74,7 +74,7 @@ def test_two_models_are_compared_on_images_of_all_classes(runs, capsys):
     told = json.loads(pathlib.Path("out/inspection.json").read_text())
     assert told["compared_with"] == "two"
     assert told["source"] == "drawn from fashion_mnist_sample, test"
-    classes = [name.split(",")[0] for name in told["images"]]
+    classes = [name.split(" (")[0] for name in told["images"]]
     assert len(set(classes[:10])) == len(set(classes)) == 10
     with np.load("out/cka.npz") as numbers:
         assert numbers["cka"].shape == (2, 2)

@@ -38,7 +38,14 @@ def test_too_few_images_are_refused():
         embed(np.zeros((3, 8)))
 
 
-def test_images_with_the_same_features_have_the_same_place():
+def test_images_with_the_same_features_have_the_same_place(monkeypatch):
+    calls = []
+    for estimator in ("principal_components", "t_sne"):
+        monkeypatch.setattr(
+            f"keras_vit.evaluation.embedding.{estimator}",
+            lambda *arguments: calls.append(arguments),
+        )
     found = embed(np.full((20, 8), 3.5))
+    assert not calls  # nothing is estimated of them
     assert found.shares == (0, 0)
     assert not found.components.any() and not found.neighbourhood.any()

@@ -15,6 +15,7 @@ from PIL import Image
 
 from keras_vit.data.preprocessing import preprocess
 from keras_vit.exporting.served_images import batch, prepared, read_images
+from keras_vit.exporting.served_images.webp import prepare_webp
 from keras_vit.preprocessing import PRESETS, Preprocessing
 
 # Pillow's advice to those who convert its palettes, as the oracle does.
@@ -251,6 +252,8 @@ def test_of_a_webp_the_first_frame_is_shown_on_its_canvas(picture):
     sides = (56 - 1).to_bytes(3, "little") + (40 - 1).to_bytes(3, "little")
     data = moving[:canvas] + sides + moving[canvas + 6 :]
     data = data[:frame] + b"\x05\0\0\x03\0\0" + data[frame + 6 :]  # halved
+    given = prepare_webp(tf.constant(data)).data.numpy()  # to the operation
+    assert [given.count(name) for name in (b"VP8L", b"VP8X", b"ANMF")] == [1, 0, 0]
     right = expected(data)
     assert right.shape == (40, 56, 3)
     assert right[6, 10].any()

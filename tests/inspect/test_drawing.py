@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from test_figures import LONG, inside
 
 from keras_vit import figures
 from keras_vit.figures.mosaic import mosaic
@@ -37,6 +38,44 @@ def test_a_map_stands_beside_its_picture_and_over_it(rng):
         assert {one.images[-1].norm.vmax for one in (alone, over)} == {maps.max()}
     assert bar.get_xlabel() == "Share"
     assert {"cat", "$dog", "猫", "Rollout"} <= set(texts(figure))
+
+
+def test_a_map_veils_its_picture_by_its_own_values_alone(rng):
+    maps = np.array([[[0.0, 2.0], [4.0, 8.0]]])
+    images = rng.uniform(0, 255, (1, 16, 16, 3))
+    for limits, expected in (
+        (None, [[0, 0.25], [0.5, 1]]),
+        ((2.0, 6.0), [[0, 0], [0.5, 1]]),
+    ):
+        figure = figures.maps_over_pictures(images, maps, (8, 8), "x", "", "", limits)
+        over = figure.axes[2]
+        np.testing.assert_allclose(over.images[1].get_alpha(), expected)
+        np.testing.assert_array_equal(over.images[0].get_array(), images[0].mean(-1))
+        assert over.images[0].get_clim() == (0, 255)
+    even = figures.maps_over_pictures(images, 0 * maps, (8, 8), "x", "", "", (0.0, 0.0))
+    assert not even.axes[2].images[1].get_alpha().any()
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("shape", [(24, 16), (16, 16), (16, 40)])
+def test_long_names_of_classes_stand_whole_above_their_maps(count, shape, rng):
+    lines = f"true: {LONG} (n02100583_1234.JPEG)", f"predicted, 93.1 %: {LONG}"
+    figure = figures.maps_over_pictures(
+        rng.uniform(0, 255, (count, *shape, 3)),
+        rng.random((count, 2, 2)),
+        (8, 8),
+        ["\n".join(lines)] * count,
+        "Grad-CAM",
+        "",
+    )
+    shown = [text.replace("\n", " ") for text in texts(figure)]
+    assert shown.count(" ".join(lines)) == count
+    assert inside(figure)
+    names = [text for text in figure.texts if text.get_text().startswith("true")]
+    for number, name in enumerate(names):
+        [below] = {figure.axes[3 * number].get_position().y1}
+        box = name.get_window_extent().transformed(figure.transFigure.inverted())
+        assert box.y0 > below  # it covers no picture
 
 
 def test_a_map_of_a_model_that_leaves_pixels_out_covers_the_others(rng):

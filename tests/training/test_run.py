@@ -1,6 +1,8 @@
 import csv
 import dataclasses
 import json
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -93,6 +95,17 @@ def test_a_run_leaves_everything_in_its_folder(trained):
     assert [float(row["loss"]) for row in rows] == [row["loss"] for row in run.history]
     assert (root / run.saved_model / "saved_model.pb").is_file()
     assert run.saved_model.parts == ("savedmodels", "run", "1")
+
+
+def test_the_first_page_of_the_documentation_lists_files_that_a_run_leaves(trained):
+    run, root = trained
+    page = pathlib.Path(keras_vit.__file__).parents[1] / "docs" / "getting-started.md"
+    _, table = page.read_text().split("| in `runs/fashion_mnist/` | |")
+    lines = table.split("\n\n")[0].splitlines()[2:]
+    cells = " ".join(line.split("|")[1] for line in lines)
+    listed = {name.rstrip("/") for name in re.findall("`(.+?)`", cells)}
+    assert len(listed) > 5
+    assert listed <= {path.name for path in (root / run.folder).iterdir()}
 
 
 def test_the_saved_model_file_gives_the_same_logits(trained, rng):

@@ -1,8 +1,8 @@
 """WebP files: the picture, or the first frame of an animation, by itself.
 
-Asked for an animation's own channels, TensorFlow's operation can write beyond
-its memory, and else it refuses one. It is given a file of one bitstream alone,
-without the chunks around it and without the transparency beside it.
+TensorFlow's operation reads single pictures. It is given nothing else: a file of
+one bitstream alone, without the chunks around it and without the transparency
+beside it.
 """
 
 import tensorflow as tf

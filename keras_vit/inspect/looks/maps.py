@@ -75,19 +75,20 @@ def _of_class(method):
         maps = np.asarray(method(subject.model, subject.shown, subject.answers))
         largest = maps.max((1, 2), keepdims=True)
         relative = maps / np.where(largest > 0, largest, 1)
-        return {"maps": maps, "relative": relative, "classes": subject.answers}
+        likeliest = subject.probabilities.max(-1)
+        numbers = {"maps": maps, "relative": relative, "classes": subject.answers}
+        return numbers | {"probabilities": likeliest}
 
     return measure
 
 
 def _draws_of_class(title):
     def draw(numbers, subject):
-        names = [
-            f"{name}: for {subject.class_name(number)!r}"
-            for name, number in zip(
-                subject.image_names, numbers["classes"], strict=False
-            )
-        ]
+        names = []
+        for place, number in enumerate(numbers["classes"]):
+            share = f"{100 * numbers['probabilities'][place]:.1f} %"
+            predicted = f"predicted, {share}: {subject.class_name(number)}"
+            names.append(f"{subject.image_names[place]}\n{predicted}")
         label = "Relevance, relative to the picture's largest"
         return _over_pictures(subject, numbers["relative"], title, label, names)
 
