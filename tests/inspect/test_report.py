@@ -12,6 +12,8 @@ from serving.test_page import FLAGS, executable
 import keras_vit
 from keras_vit.inspect import attention_distance, attention_rollout, report
 from keras_vit.inspect.looks import LOOKS
+from keras_vit.inspect.looks.maps import GRAD_CAM
+from keras_vit.inspect.subject import Subject
 
 NAMES = ("<b>coat</b>", "a & b", '"dress"', "$shirt", "猫")
 IMAGES = np.random.default_rng(1).uniform(0, 255, (5, 16, 24, 3)).astype("float32")
@@ -213,3 +215,23 @@ def test_what_does_not_fit_is_refused_before_any_work(
     with pytest.raises(ValueError, match=message):
         report(model, images, tmp_path / "new", **options)
     assert not (tmp_path / "new").exists()
+
+
+def test_maps_of_a_class_say_the_prediction_and_its_probability(rng, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "keras_vit.figures.maps_over_pictures", lambda *given: drawn.append(given)
+    )
+    model = randomize(tiny_vit(), rng)
+    images = rng.uniform(0, 255, (2, 16, 24, 3)).astype("float32")
+    lines = ("true: cat (a.jpg)", "b.jpg")
+    classes = ("ant", "bee", "cat", "dog", "eel")
+    subject = Subject(model, images, lines, classes, 2, "m", None, None, {})
+    GRAD_CAM.draw(GRAD_CAM.measure(subject), subject)
+    shares = np.exp(np.array(model(images), np.float64))
+    shares /= shares.sum(1, keepdims=True)
+    [(_, _, _, names, *_)] = drawn
+    assert list(names) == [
+        f"{line}\npredicted, {100 * share.max():.1f} %: {classes[share.argmax()]}"
+        for line, share in zip(lines, shares, strict=True)
+    ]
