@@ -198,4 +198,6 @@ def test_data_that_train_cannot_read_by_number_is_refused(kind, tmp_path):
         keras_vit.train(small_recipe(), dataset=DATA[kind](), folder=tmp_path / "run")
     with pytest.raises(TypeError, match=words):
         keras_vit.data.load(DATA[kind]())
+    with pytest.raises(TypeError, match=words):
+        keras_vit.data.inspect(DATA[kind]())
     assert not (tmp_path / "run").exists()

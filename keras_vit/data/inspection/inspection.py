@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_vit.data.dataset import Dataset
 from keras_vit.data.inspection import findings
 from keras_vit.data.inspection.copies import Copies, Place, find_copies, place_of
 from keras_vit.data.inspection.report import check_folder, write_report
 from keras_vit.data.inspection.scanning import scan
 from keras_vit.data.inspection.summaries import SplitFacts, summarized
-from keras_vit.data.sources import load
+from keras_vit.data.sources import check_name, load
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def inspect(dataset, folder=None, *, limit=None, seed=0):
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1. Received: {limit}")
-    if isinstance(dataset, str | os.PathLike):
+    if not isinstance(dataset, Dataset):
+        check_name(dataset)
         dataset = load(os.fspath(dataset))
     if folder is not None:
         check_folder(folder)
