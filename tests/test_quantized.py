@@ -13,7 +13,7 @@ from training.test_run import small_dataset, small_recipe
 import keras_vit
 from keras_vit import layers
 from keras_vit.evaluation.temperature import scaled
-from keras_vit.inspect import attention_maps, patch_filters, summary
+from keras_vit.inspect import attention_maps, patch_filters, report
 from keras_vit.inspect.attention import pooling_of
 from keras_vit.layers.quantized import quantized_layers
 from keras_vit.weights import merge_tokens, replace_head, resize
@@ -172,7 +172,9 @@ REFUSED = {
         small_recipe(), model=model, dataset=small_dataset(), folder=folder / "a"
     ),
     "patch_filters": lambda model, folder: patch_filters(model),
-    "summary": lambda model, folder: summary(model),
+    "summary": lambda model, folder: report(
+        model, np.zeros((1, 16, 16, 3)), folder / "a"
+    ),
 }
 
 

@@ -112,11 +112,12 @@ def report(
         {"fusion": fusion, "discard": discard, "residual": residual},
     )
     _check_other(model, other)
+    with without_advice():
+        costs = summary(model)  # first, as it refuses models
     folder = pathlib.Path(folder)
     check_folder(folder)
     with without_advice():
         shown, passed_over = _look_at_all(keys, subject, folder)
-        costs = summary(model)
     _write_page(subject, source, costs, shown, passed_over, folder)
     told = {one.name: one.told for one in shown}
     _write_numbers(subject, source, costs, told, passed_over, folder)
