@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import keras
 
 from keras_vit import layers as layers  # Keras finds a file's layers once they exist
+from keras_vit.decoding import OF_OLD_FILES, Decoding, decoding_of
 from keras_vit.files import written_whole
 from keras_vit.logits import class_names_for, logits_model
-from keras_vit.preprocessing import resolve
+from keras_vit.preprocessing import carried_by, resolve
 
 PREPROCESSING = "preprocessing.json"  # a SavedModel's, in its assets
 LABELS = "labels.txt"  # a name a line, in the order of the logits
@@ -52,9 +53,35 @@ def write_labels(path, class_names):
     path.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
 
 
-def write_preprocessing(path, preprocessing):
-    """Writes how a SavedModel's images are to be resized by who asks it."""
-    path.write_text(json.dumps(dataclasses.asdict(preprocessing)) + "\n")
+def write_preprocessing(path, model):
+    """Writes how a SavedModel's images are to be read and resized by who asks it."""
+    path.write_text(json.dumps(preprocessing_note(model)) + "\n")
+
+
+def preprocessing_note(model):
+    """Return how a model's images are resized and read, as JSON has it.
+
+    The fields of its `Preprocessing`, and of its `Decoding` under `"decoding"`.
+    """
+    decoding = decoding_of(model).as_json()
+    return dataclasses.asdict(carried_by(model)) | {"decoding": decoding}
+
+
+def read_notes(path):
+    """Return the `Preprocessing` and the `Decoding` that a SavedModel brings along.
+
+    Args:
+        path: of its folder.
+
+    Returns:
+        Both; `None` for the first if nothing is said of it.
+    """
+    note = pathlib.Path(path) / "assets" / PREPROCESSING
+    if not note.is_file():
+        return None, Decoding()
+    fields = json.loads(note.read_text())
+    decoding = fields.pop("decoding", None)
+    return resolve(fields), Decoding(**decoding) if decoding else OF_OLD_FILES
 
 
 def load_classifier(path):
@@ -147,9 +174,7 @@ class ServedModel:
                 f"{', '.join(self._loaded.signatures) or 'no signature'}"
             )
         self.input_shape, self.output_shape = tuple(given.shape), tuple(told.shape)
-        note, self.preprocessing = path / "assets" / PREPROCESSING, None
-        if note.is_file():
-            self.preprocessing = resolve(json.loads(note.read_text()))
+        self.preprocessing, self.decoding = read_notes(path)
 
     def predict_on_batch(self, images):
         """Logits `(B, K)` of images `(B, H, W, 3)`."""

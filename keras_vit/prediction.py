@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_vit.data.images import UnreadableImageError, find_images, read_image
+from keras_vit.decoding import changed_decoding
 from keras_vit.layers.head import PROBABILITIES, probabilities_of
 from keras_vit.logits import class_names_for, logits_model
 from keras_vit.model_files import ServedModel
@@ -39,6 +40,9 @@ def predict(
     batch_size=32,
     preprocessing=None,
     exif_orientation=True,
+    pixel_range=None,
+    background=None,
+    max_pixels=None,
 ):
     """Classifies image files.
 
@@ -57,6 +61,12 @@ def predict(
         preprocessing: how images become the model's size, as `evaluate` takes
             it. The model's own by default.
         exif_orientation: whether the cameras' notes on the orientation count.
+        pixel_range: which samples of more than 8 bits become black and white,
+            such as `"0:4095"`, or `"full"`. As the model was trained by
+            default.
+        background: what is seen behind transparent pixels, `"white"` or
+            `"black"`; `"ignore"`: transparency is dropped. Likewise.
+        max_pixels: files of more are refused. Likewise.
 
     Yields:
         A `Prediction` for each file, in order.
@@ -64,7 +74,7 @@ def predict(
     Raises:
         FileNotFoundError: at once, if a path does not exist.
         ValueError: at once, if a folder has no images, or if names and logits
-            differ in number, or for an unknown preprocessing.
+            differ in number, or for an unknown preprocessing or range.
 
     Example:
 
@@ -91,12 +101,20 @@ def predict(
             f"The model has {count} classes. Received: {len(class_names)} class names"
         )
     preprocessing = preprocessing or carried_by(model)
+    changes = {
+        "pixel_range": pixel_range,
+        "background": background,
+        "max_pixels": max_pixels,
+    }
+    changes = {name: one for name, one in changes.items() if one is not None}
+    decoding = changed_decoding(model, changes)
     size = model.input_shape[1:3]
 
     def read(path):
         from keras_vit.data.preprocessing import preprocess
 
-        image = preprocess(read_image(path, exif_orientation), size, preprocessing)
+        image = read_image(path, exif_orientation, decoding)
+        image = preprocess(image, size, preprocessing)
         return np.asarray(image, np.float32)
 
     return _predictions(model, files, read, class_names, min(top, count), batch_size)

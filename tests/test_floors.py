@@ -12,7 +12,7 @@ import keras_vit
 
 ROOT = pathlib.Path(keras_vit.__file__).parent
 FLOORS = [
-    {"variants", "preprocessing", "recipes", "files", "figures"},
+    {"variants", "preprocessing", "decoding", "recipes", "files", "figures"},
     {"layers", "data", "distribution"},
     {"model_arguments", "model", "baselines", "logits", "model_files"},
     {"weights", "evaluation", "prediction", "inspect"},
@@ -30,6 +30,7 @@ WITHIN_FLOOR = {
     ("baselines", "model"),
     ("recipes", "variants"),
     ("recipes", "preprocessing"),
+    ("recipes", "decoding"),
 }
 COMMANDS = (
     *("main", "dataset_flags", "inspect_data", "inspect"),
@@ -56,6 +57,7 @@ DOORS = {
     "safetensors": {"weights/save.py"},
     "PIL": {
         "data/images.py",
+        "data/samples.py",
         "data/inspection/reading.py",
         "evaluation/corruptions/digital.py",
         "serving/pixels.py",

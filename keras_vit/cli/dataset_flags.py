@@ -5,13 +5,14 @@ import pathlib
 from absl import flags
 
 
-def define(values, help_text, default=None):
+def define(values, help_text, default=None, *, unless="decided by a sample"):
     """Defines `--dataset` and the flags that say where it is and how it is read.
 
     Args:
         values: the `absl.flags.FlagValues` to define them in.
         help_text: what the data set is for, before what it may be.
         default: of `--dataset`.
+        unless: what counts where no `--pixel_range` is given.
     """
     from keras_vit.data.sources import EXPECTED
 
@@ -38,6 +39,7 @@ def define(values, help_text, default=None):
     for name, text in _OF_FILES.items():
         kind = flags.DEFINE_integer if name == "fold" else flags.DEFINE_string
         kind(name, None, text, **options)
+    define_decoding(values, unless)
 
 
 _OF_FILES = {
@@ -49,6 +51,48 @@ _OF_FILES = {
 }
 
 
+def define_decoding(values, unless):
+    """Defines `--pixel_range`, `--background` and `--max_pixels`.
+
+    Args:
+        values: the `absl.flags.FlagValues` to define them in.
+        unless: what counts where none is given.
+    """
+    from keras_vit.decoding import BACKGROUNDS
+
+    options = {"flag_values": values}
+    flags.DEFINE_string(
+        "pixel_range",
+        None,
+        "Which samples of more than 8 bits are black and white: two numbers such as "
+        "0:4095; full: all that their bits can hold; auto: what a sample of the "
+        f"training files uses. {unless.capitalize()} if not given.",
+        **options,
+    )
+    flags.DEFINE_enum(
+        "background",
+        None,
+        list(BACKGROUNDS),
+        "What is seen behind transparent pixels; ignore: the colours beneath them. "
+        "White, or the model's own, if not given.",
+        **options,
+    )
+    flags.DEFINE_integer(
+        "max_pixels",
+        None,
+        "Image files of more pixels are refused: 62,000,000, or the model's own, if "
+        "not given. A file takes 3 bytes a pixel, and up to 16 while it is decoded.",
+        lower_bound=1,
+        **options,
+    )
+
+
+def decoding(values):
+    """How files are read, by the flags that are given."""
+    names = ("pixel_range", "background", "max_pixels")
+    return {name: getattr(values, name) for name in names if values[name].present}
+
+
 def arguments(values):
     """What `load` takes beside the name, as far as the flags say it."""
     from keras_vit.data.sources import OPTIONS
@@ -57,7 +101,7 @@ def arguments(values):
     return {"data_dir": values.data_dir, "download": values.download} | given
 
 
-def chosen(values, model, default=None):
+def chosen(values, model, default=None, *, decoding=None):
     """The data set that the flags name, or that a model's run was trained on.
 
     The run's own is read as the run read it, so that its test split is the
@@ -68,6 +112,8 @@ def chosen(values, model, default=None):
         model: the path of the run's folder, or of its model's file; `None`:
             there is no run.
         default: what is taken where neither names one.
+        decoding: how the model reads files, which counts where no flag says
+            another; `None`: a sample decides.
 
     Returns:
         Its name or `default`, and what `load` takes beside that.
@@ -83,6 +129,8 @@ def chosen(values, model, default=None):
         own, options = None, {}
     if values.dataset not in (None, own):
         options = {}
+    if decoding is not None:
+        options = options | decoding.as_json()
     return values.dataset or own or default, options | arguments(values)
 
 

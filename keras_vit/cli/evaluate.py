@@ -22,7 +22,11 @@ def define(values):
     flags.DEFINE_string(
         "model", None, "A run's folder, a .keras file or a SavedModel.", **options
     )
-    dataset_flags.define(values, "Whose test split, by default the run's own")
+    dataset_flags.define(
+        values,
+        "Whose test split, by default the run's own",
+        unless="as the model was trained",
+    )
     flags.DEFINE_list(
         "what",
         [],
@@ -112,7 +116,7 @@ def _context(values):
     if values.strategy != "one":  # before anything else of TensorFlow
         strategy = distribution.strategy(values.strategy)
     classifier = load_classifier(values.model)
-    name, arguments = _dataset(values)
+    name, arguments = _dataset(values, classifier.model)
     dataset = load(name, **arguments)
     labels = values.labels and read_labels(
         values.labels,
@@ -138,9 +142,14 @@ def _context(values):
     return context
 
 
-def _dataset(values):
+def _dataset(values, model):
+    from keras_vit.decoding import decoding_of
+
+    options = {"decoding": decoding_of(model)}
     try:
-        return dataset_flags.chosen(values, values.model, "fashion_mnist_sample")
+        return dataset_flags.chosen(
+            values, values.model, "fashion_mnist_sample", **options
+        )
     except ValueError as error:
         raise ValueError(f"{error} Name one: --dataset.") from error
 

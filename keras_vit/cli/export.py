@@ -77,6 +77,7 @@ def define(values):
         values,
         "Whose test images to compare on, and whose training images int8 is calibrated "
         "on; the run's own if not given",
+        unless="as the model was trained",
     )
     flags.DEFINE_string(
         "folder",
@@ -111,7 +112,7 @@ def run(values):
     classifier = dataclasses.replace(classifier, model=model)
     name = name_of(values.model)
     folder = pathlib.Path(values.folder or pathlib.Path("savedmodels") / name)
-    dataset = _dataset(values)
+    dataset = _dataset(values, classifier.model)
     if dataset is None:
         print("Compared on noise and gradients: --dataset names a data set.")
     written, refused = [], 0
@@ -189,12 +190,15 @@ def _wanted(values, dataset):
     ]
 
 
-def _dataset(values):
+def _dataset(values, model):
     """The data set to compare on: the one named, or that of the model's own run."""
     from keras_vit.data import load
+    from keras_vit.decoding import decoding_of
 
     try:
-        name, arguments = dataset_flags.chosen(values, values.model)
+        name, arguments = dataset_flags.chosen(
+            values, values.model, decoding=decoding_of(model)
+        )
         return name and load(name, **arguments)
     except (ValueError, OSError) as error:  # given in Python, or gone
         if values.dataset is not None:

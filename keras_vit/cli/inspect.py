@@ -29,6 +29,7 @@ def define(values):
     dataset_flags.define(
         values,
         "Whose test images to look at without --images; the run's own if not given",
+        unless="as the model was trained",
     )
     flags.DEFINE_list(
         "what",
@@ -150,16 +151,18 @@ def _load(model, weights=None):
 def _images(values, model):
     """Images, their names, where they are from, and their classes' names."""
     from keras_vit.data import load
+    from keras_vit.decoding import changed_decoding
     from keras_vit.inspect.chosen import images_of_files, images_of_split
     from keras_vit.preprocessing import carried_by
 
     size, way = model.input_shape[1:3], carried_by(model)
     if values.images:
         found = images_of_files(
-            values.images, size, way, values.limit, values.exif_orientation
+            *(values.images, size, way, values.limit, values.exif_orientation),
+            decoding=changed_decoding(model, dataset_flags.decoding(values)),
         )
         return *found, ", ".join(values.images), None
-    name, arguments = _dataset(values)
+    name, arguments = _dataset(values, model)
     dataset = load(name, **arguments)
     found = images_of_split(dataset.test, dataset.class_names, size, way, values.limit)
     alike = model.output_shape[-1] == dataset.num_classes
@@ -167,12 +170,14 @@ def _images(values, model):
     return *found, f"drawn from {dataset.name}, test", names
 
 
-def _dataset(values):
+def _dataset(values, model):
     """The name of the data set to look at, and what `load` takes beside it."""
+    from keras_vit.decoding import decoding_of
     from keras_vit.factories import find
 
+    options = {"decoding": decoding_of(model)}
     run = None if find(values.model) is not None else values.model
     try:
-        return dataset_flags.chosen(values, run, "fashion_mnist_sample")
+        return dataset_flags.chosen(values, run, "fashion_mnist_sample", **options)
     except ValueError as error:
         raise ValueError(f"{error} Name images: --images or --dataset.") from error

@@ -91,6 +91,10 @@ def _overview(found):
             )
         if split.turned:
             yield f"    turned   {split.turned:,}, by a camera's Exif orientation"
+        if split.deep:
+            low, high = split.samples
+            used = f"{low:g} to {high:g} in {split.deep:,} images of more than 8 bits"
+            yield f"    samples  {used}"
 
 
 def _sizes(split):

@@ -4,6 +4,8 @@ import sys
 
 from absl import flags
 
+from keras_vit.cli import dataset_flags
+
 SUMMARY = "Says what image files show."
 USAGE = "--model=MODEL IMAGE_OR_FOLDER ..."
 UNREADABLE = 1
@@ -36,6 +38,7 @@ def define(values):
         "Whether images are turned as their camera noted.",
         **options,
     )
+    dataset_flags.define_decoding(values, "as the model was trained")
 
 
 def run(values, paths):
@@ -51,6 +54,7 @@ def run(values, paths):
         top=values.top,
         preprocessing=values.preprocessing,
         exif_orientation=values.exif_orientation,
+        **dataset_flags.decoding(values),
     )
     for one in predictions:
         if one.error:

@@ -1,12 +1,13 @@
 """What a data set is: splits of images and labels, and the classes' names."""
 
+import dataclasses
 import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from keras_vit.data.classes import check_lines
-from keras_vit.data.splits import Split
+from keras_vit.data.splits import Files, Split
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,26 @@ class Dataset:
     @property
     def num_classes(self):
         return len(self.class_names)
+
+    @property
+    def decoding(self):
+        """How image files such as those of the training split are read."""
+        return self.train.decoding
+
+    def decoded(self, decoding):
+        """Return the data set with its files read in another way.
+
+        Splits in memory, and records, stay as they are.
+
+        Args:
+            decoding: a `keras_vit.decoding.Decoding`.
+        """
+        splits = {
+            name: dataclasses.replace(split, decoding=decoding)
+            for name, split in self.splits().items()
+            if isinstance(split, Files)
+        }
+        return dataclasses.replace(self, **splits)
 
     def splits(self):
         """All splits, by name."""

@@ -2,8 +2,9 @@
 
 Two roads lead to the same pixels. TensorFlow's own operations take what most
 data sets consist of: JPEG files of one or three components and PNG files of 8
-bits, which lie as they should. Pillow, by `images.decode_image`, takes all the
-rest, each file at some 100 microseconds and more.
+bits, also with alpha, which lie as they should. Pillow, by
+`images.decode_image`, takes all the rest, each file at some 100 microseconds
+and more.
 """
 
 import math
@@ -15,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit.data import images
+from keras_vit.data.levels import flattened
 
 # Where a JPEG tells that it lies on its side: in the first 16 KiB, whatever
 # stands before. Cameras write it into the first 200 bytes; what comes later,
@@ -28,9 +30,9 @@ _TURNED = (
     r"|\x12\x01\C\x00\C\x00\x00\x00[\x02-\x08])"
     r"|tiff:Orientation(=\"|>)[2-8])\C*"
 )
-# Orientation, an animation, and compressed text, of which libpng would
-# unpack gigabytes: wherever they stand in a PNG.
-_ODD_CHUNKS = r"\C*(eXIf|acTL|zTXt|iTXt|Raw profile)\C*"
+# Orientation, an animation, a colour that is transparent, and compressed text, of
+# which libpng would unpack gigabytes: wherever they stand in a PNG.
+_ODD_CHUNKS = r"\C*(eXIf|acTL|tRNS|zTXt|iTXt|Raw profile)\C*"
 # The header of a JPEG of four components, which TensorFlow's road never takes.
 _FOUR_COMPONENTS = (
     b"\xff\xd8"
@@ -39,12 +41,13 @@ _FOUR_COMPONENTS = (
 )
 
 
-def reader(paths, exif_orientation=True):
+def reader(paths, exif_orientation=True, decoding=images.PLAIN):
     """Gives the graph's way to an image: `read(index, window=None)`.
 
     Args:
         paths: of image files, an array of bytes.
         exif_orientation: whether the camera's note on the orientation counts.
+        decoding: a `keras_vit.decoding.Decoding`.
 
     Returns:
         A function that gives uint8 pixels `(H, W, 3)`, or of what `window`
@@ -74,17 +77,18 @@ def reader(paths, exif_orientation=True):
             )
         else:
             data = tf.io.read_file(path)
-        return decode(data, path, window, exif_orientation)
+        return decode(data, path, window, exif_orientation, decoding=decoding)
 
     return read
 
 
-def decode_now(path, exif_orientation=True):
+def decode_now(path, exif_orientation=True, decoding=images.PLAIN):
     """Reads an image file outside a graph, to the pixels that the graph gives.
 
     Args:
         path: of the file, as bytes.
         exif_orientation: whether the camera's note on the orientation counts.
+        decoding: a `keras_vit.decoding.Decoding`.
 
     Returns:
         uint8 pixels `(H, W, 3)`, as an array.
@@ -99,7 +103,9 @@ def decode_now(path, exif_orientation=True):
     """
     data = images.read_bytes(path)
     try:
-        return decode(data, path, exif_orientation=exif_orientation).numpy()
+        return decode(
+            data, path, exif_orientation=exif_orientation, decoding=decoding
+        ).numpy()
     except tf.errors.InvalidArgumentError as error:
         name = os.fsdecode(path)
         raise images.UnreadableImageError(
@@ -137,7 +143,15 @@ def _checked(path):
 ACCURATE, REFERENCE = "INTEGER_ACCURATE", ""
 
 
-def decode(data, path, window=None, exif_orientation=True, transform=ACCURATE):
+def decode(
+    data,
+    path,
+    window=None,
+    exif_orientation=True,
+    *,
+    transform=ACCURATE,
+    decoding=images.PLAIN,
+):
     """Decodes what an image file contains, as `images.read_image` does.
 
     Args:
@@ -148,6 +162,7 @@ def decode(data, path, window=None, exif_orientation=True, transform=ACCURATE):
             decoded.
         exif_orientation: whether the camera's note on the orientation counts.
         transform: of JPEG files, `ACCURATE` or `REFERENCE`.
+        decoding: a `keras_vit.decoding.Decoding`.
 
     Returns:
         uint8 pixels, `(H, W, 3)`.
@@ -165,7 +180,7 @@ def decode(data, path, window=None, exif_orientation=True, transform=ACCURATE):
     # A shape is asked for in any case: a tf.cond more would cost more.
     header = tf.where(tf.io.is_jpeg(data), data, _FOUR_COMPONENTS)
     shape = tf.image.extract_jpeg_shape(header)
-    side = math.isqrt(images.MOST_PIXELS)
+    side = math.isqrt(decoding.max_pixels)
     plain = tf.reduce_all(shape <= [side, side, 3])
     # Of a cut file some windows could be decoded, and others not.
     plain &= tf.strings.substr(header, -2, 2) == b"\xff\xd9"
@@ -175,7 +190,7 @@ def decode(data, path, window=None, exif_orientation=True, transform=ACCURATE):
     return tf.cond(
         plain,
         lambda: _jpeg(data, shape, window, transform),
-        lambda: _cut(_other(data, path, side, exif_orientation), window),
+        lambda: _cut(_other(data, path, exif_orientation, decoding), window),
     )
 
 
@@ -194,30 +209,34 @@ def _cut(image, window):
     return image[top : top + height, left : left + width]
 
 
-def _other(data, path, side, exif_orientation):
-    # A branch of its own, as data sets of small PNG files are many.
-    plain = tf.strings.regex_full_match(tf.strings.substr(data, 0, 29), _png(side))
-    plain &= ~tf.strings.regex_full_match(data, _ODD_CHUNKS)
-    return tf.cond(
-        plain,
+def _other(data, path, exif_orientation, decoding):
+    # Branches of their own, as data sets of small PNG files are many.
+    side, head = math.isqrt(decoding.max_pixels), tf.strings.substr(data, 0, 29)
+    plain = ~tf.strings.regex_full_match(data, _ODD_CHUNKS)
+    opaque = plain & tf.strings.regex_full_match(head, _png(side, r"[\x00\x02]"))
+    alpha = plain & tf.strings.regex_full_match(head, _png(side, r"[\x04\x06]"))
+    ways = [
         lambda: tf.io.decode_png(data, channels=3),
-        lambda: _by_pillow(data, path, exif_orientation),
-    )
+        lambda: flattened(tf.io.decode_png(data, channels=4), decoding.backdrop),
+        lambda: _by_pillow(data, path, exif_orientation, decoding),
+    ]
+    return tf.switch_case(tf.where(opaque, 0, tf.where(alpha, 1, 2)), ways)
 
 
-def _png(side):
-    """The first 29 bytes of a PNG of 8 bits, no palette, and no longer sides."""
+def _png(side, colours):
+    """The first 29 bytes of a PNG of 8 bits, of such colours, and no longer sides."""
     highest = min(max(side // 256, 1), 128) - 1  # so a limit is 256 x 256 at least
     length = rf"\x00\x00[\x00-\x{highest:02x}]\C"
     start = r"\CPNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
-    return rf"{start}{length}{length}\x08[\x00\x02\x04\x06]\C*"
+    return rf"{start}{length}{length}\x08{colours}\C*"
 
 
-def _by_pillow(data, path, exif_orientation):
+def _by_pillow(data, path, exif_orientation, decoding):
     @tf.autograph.experimental.do_not_convert
     def pixels(*arguments):  # bytes, or arrays of one where no graph is built
         data, path = (np.asarray(one, object).item() for one in arguments)
-        return images.decode_image(data, os.fsdecode(path), exif_orientation)
+        name = os.fsdecode(path)
+        return images.decode_image(data, name, exif_orientation, decoding)
 
     image = tf.numpy_function(pixels, [data, path], tf.uint8, stateful=False)
     image.set_shape((None, None, 3))

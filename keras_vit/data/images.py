@@ -1,25 +1,27 @@
 """Image files -> RGB pixels."""
 
+import contextlib
+import functools
 import io
+import logging
 import os
 import pathlib
 import stat
+import warnings
 
 import numpy as np
+
+from keras_vit.data import samples
+from keras_vit.decoding import Decoding
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp"),
     *(".gif", ".tif", ".tiff"),
 )
-MOST_PIXELS = 62_000_000  # 186 MB once decoded, up to 1 GB on the way
 MOST_BYTES = 100_000_000
-_UNKNOWN_WHITE = "what is black and what white in pixels of 32 bits is not known"
-# Formats and modes of Pillow's that are refused, with the reason.
-NOT_READ = {
-    "EPS": "EPS is a program, which is not run",
-    "I": _UNKNOWN_WHITE,  # which convert() would clip
-    "F": _UNKNOWN_WHITE,
-}
+# Formats of Pillow's that are refused, with the reason.
+NOT_READ = {"EPS": "EPS is a program, which is not run"}
+PLAIN = Decoding()
 
 
 class UnreadableImageError(ValueError):
@@ -57,17 +59,19 @@ def find_images(paths):
     return found
 
 
-def read_image(path, exif_orientation=True):
+def read_image(path, exif_orientation=True, decoding=PLAIN):
     """Reads an image file as people see it.
 
     Any colour mode becomes RGB: grey and palette are expanded, CMYK is
-    converted, transparency is dropped as other ViT pipelines drop it, 16 bits
-    become 8. The orientation that a camera noted is applied. Of an animation
-    the first frame counts.
+    converted. More than 8 bits become 8, and a background is seen through what
+    is transparent, as `decoding` says; of a TIFF file's four bands the first
+    three are read. The orientation that a camera noted is applied. Of an
+    animation, or of several pages, the first counts.
 
     Args:
         path: of a JPEG, PNG, BMP or WebP file, or whatever else Pillow reads.
         exif_orientation: whether the camera's note on the orientation counts.
+        decoding: a `keras_vit.decoding.Decoding`.
 
     Returns:
         uint8 pixels of shape `(H, W, 3)`.
@@ -75,14 +79,15 @@ def read_image(path, exif_orientation=True):
     Raises:
         UnreadableImageError: if the file is missing, is no image, is damaged,
             has more than `MOST_BYTES`, or would decode to more than
-            `MOST_PIXELS`, which its header tells.
+            `decoding.max_pixels`, which its header tells; if what is black and
+            white in its samples is not known.
 
     Example:
 
     >>> read_image("shoe.png").shape  # doctest: +SKIP
     (28, 28, 3)
     """
-    return decode_image(read_bytes(path), os.fsdecode(path), exif_orientation)
+    return decode_image(read_bytes(path), os.fsdecode(path), exif_orientation, decoding)
 
 
 def read_bytes(path):
@@ -107,13 +112,14 @@ def read_bytes(path):
         raise UnreadableImageError(f"{name}: {error.strerror}") from error
 
 
-def decode_image(data, name, exif_orientation=True):
+def decode_image(data, name, exif_orientation=True, decoding=PLAIN):
     """Decodes what an image file contains, as `read_image` does.
 
     Args:
         data: bytes.
         name: what errors call the image.
         exif_orientation: whether the camera's note on the orientation counts.
+        decoding: a `keras_vit.decoding.Decoding`.
 
     Returns:
         uint8 pixels of shape `(H, W, 3)`.
@@ -129,41 +135,127 @@ def decode_image(data, name, exif_orientation=True):
     >>> decode_image(file.getvalue(), "print.jpg").shape
     (4, 6, 3)
     """
-    from PIL import Image, UnidentifiedImageError
-
+    pillow = quiet_pillow(decoding.max_pixels)
     try:
         # Not held here, so that `_pixels` can let go of it.
-        return _pixels(Image.open(io.BytesIO(data)), name, exif_orientation)
+        image = _pixels(pillow.open(io.BytesIO(data)), data, name, decoding)
+        return _upright(*image, exif_orientation)
     except UnreadableImageError:
         raise
-    except UnidentifiedImageError:  # whose text names a place in memory
-        message = f"{name}: not a readable image (of no known format)"
-        raise UnreadableImageError(message) from None
+    except pillow.UnidentifiedImageError:  # whose text names a place in memory
+        reason = (
+            samples.reason_of_tiff(data) or "not a readable image (of no known format)"
+        )
+        raise UnreadableImageError(f"{name}: {reason}") from None
     # Pillow's decoders raise whatever a damaged file leads them to: OSError,
     # SyntaxError, struct.error, DecompressionBombError and more.
     except Exception as error:
         raise UnreadableImageError(f"{name}: not a readable image ({error})") from error
 
 
-def _pixels(image, name, exif_orientation):
-    width, height = image.size
-    if width * height > MOST_PIXELS:
-        raise UnreadableImageError(
-            f"{name}: {width} x {height} pixels are more than the limit "
-            f"of {MOST_PIXELS:,}"
+def quiet_pillow(max_pixels):
+    """Return `PIL.Image`, which has the limit on pixels, and all messages, from here.
+
+    Args:
+        max_pixels: of an image that is going to be read.
+    """
+    pillow = _quiet_pillow()
+    if pillow.MAX_IMAGE_PIXELS is not None and max_pixels > pillow.MAX_IMAGE_PIXELS:
+        pillow.MAX_IMAGE_PIXELS = max_pixels  # what was asked for
+    return pillow
+
+
+@functools.cache
+def _quiet_pillow():
+    from PIL import Image
+
+    # What has no handler would be printed.
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    return Image
+
+
+def check_size(width, height, decoding):
+    """Refuse an image of too many pixels.
+
+    Raises:
+        ValueError: saying how many there may be, and what allows more.
+    """
+    if width * height > decoding.max_pixels:
+        raise ValueError(
+            f"{width} x {height} pixels are more than the limit "
+            f"of {decoding.max_pixels:,}: --max_pixels={width * height} reads it"
         )
-    if image.format in NOT_READ or image.mode in NOT_READ:
-        reason = NOT_READ.get(image.format) or NOT_READ[image.mode]
-        raise UnreadableImageError(f"{name}: {reason}")
-    image.load()
-    orientation = _orientation(image) if exif_orientation else 1
-    if image.mode.startswith("I;16"):  # which convert() would clip
-        grey = (np.asarray(image) // 257).astype(np.uint8)
-        pixels = np.repeat(grey[..., np.newaxis], 3, axis=-1)
+
+
+def check_kind(image):
+    """Refuse what Pillow opened and is not read.
+
+    Raises:
+        ValueError: saying why.
+    """
+    if image.format in NOT_READ:
+        raise ValueError(NOT_READ[image.format])
+    samples.check_bands(image)
+
+
+def _pixels(image, data, name, decoding):
+    """Pixels as they are stored, and the orientation that is noted."""
+    with _named(name):
+        check_size(*image.size, decoding)
+        check_kind(image)
+    orientation = _orientation(image)
+    with _named(name):
+        deep = samples.deep_samples(image, data)
+    if deep is None:
+        pixels, alpha = of_8_bits(image, decoding)
     else:
-        image.info.pop("transparency", None)
-        image = image if image.mode == "RGB" else image.convert("RGB")
-        pixels = np.asarray(image)
+        with _named(name):
+            pixels = samples.levels_of(deep, decoding.pixel_range)
+        if pixels.ndim == 2:
+            pixels = np.repeat(pixels[..., np.newaxis], 3, axis=-1)
+        alpha = deep.alpha
+        if alpha is not None:
+            alpha = samples.levels_of(samples.Samples(alpha, highest=65535))
+    if alpha is not None and decoding.backdrop is not None:
+        pixels = samples.laid_on(pixels, alpha, decoding.backdrop)
+    return pixels, orientation
+
+
+def of_8_bits(image, decoding):
+    """Return RGB `(H, W, 3)`, and alpha `(H, W)`, or `None` where none counts.
+
+    Args:
+        image: as Pillow opened it.
+        decoding: a `keras_vit.decoding.Decoding`.
+    """
+    image.load()
+    if seen_through(image) and decoding.backdrop is not None:
+        rgba = np.asarray(image if image.mode == "RGBA" else image.convert("RGBA"))
+        return rgba[..., :3], rgba[..., 3]
+    image.info.pop("transparency", None)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), None
+
+
+def seen_through(image):
+    """Whether an image, as Pillow has it, says what is transparent.
+
+    The fourth band of a TIFF file does not: it may be whatever was measured.
+    """
+    return image.format != "TIFF" and image.has_transparency_data
+
+
+@contextlib.contextmanager
+def _named(name):
+    """A refusal, as one of the file of that name."""
+    try:
+        yield
+    except ValueError as error:
+        raise UnreadableImageError(f"{name}: {error}") from error
+
+
+def _upright(pixels, orientation, exif_orientation):
+    orientation = orientation if exif_orientation else 1
     mirrored, turns = _UPRIGHT.get(orientation, (False, 0))
     pixels = np.rot90(np.fliplr(pixels) if mirrored else pixels, turns)
     return np.ascontiguousarray(pixels)
@@ -185,6 +277,8 @@ _UPRIGHT = {
 def _orientation(image):
     from PIL import ExifTags
 
+    if image.format == "TIFF":
+        return 1  # Pillow turns these itself as it loads them
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # the notes are damaged; the pixels are not

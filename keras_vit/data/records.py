@@ -14,6 +14,7 @@ from keras_vit.data.images import UnreadableImageError
 from keras_vit.data.splits import Labelled
 from keras_vit.data.tfrecord import RecordFiles
 from keras_vit.data.unreadable import READING_ERRORS
+from keras_vit.decoding import OF_OLD_FILES
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +154,9 @@ class Records(Labelled):
             data = example(index)[0]
             # As the authors' pipelines decoded what TensorFlow Datasets holds.
             image = decode(
-                data, "a record", window, exif_orientation=False, transform=REFERENCE
+                *(data, "a record", window, False),
+                transform=REFERENCE,
+                decoding=OF_OLD_FILES,
             )
             if self.white == 255:
                 return image

@@ -13,8 +13,10 @@ from keras_vit.data.arrays import read_arrays, split_of
 from keras_vit.data.columns import TableOptions
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.folders import read_folder
+from keras_vit.data.pixel_range import read_as
 from keras_vit.data.tables import SUFFIXES as TABLES
 from keras_vit.data.tables import read_split_tables, read_table, tables_in_splits
+from keras_vit.decoding import AUTO, check_range
 
 
 def load(
@@ -28,6 +30,9 @@ def load(
     image_column=None,
     label_column=None,
     suffix=None,
+    pixel_range=AUTO,
+    background="white",
+    max_pixels=None,
 ):
     """Loads a data set.
 
@@ -68,6 +73,15 @@ def load(
             for each class, separated by commas.
         suffix: what is added to a table's paths, such as `".jpg"`; by default
             what is found there, for paths without an image's suffix.
+        pixel_range: which samples of more than 8 bits become black and white,
+            such as `"0:4095"`; `"full"`: all that their bits can hold;
+            `"auto"`: what a sample of the training files uses
+            (`pixel_range.range_of_files`). Of arrays in an `.npz` file, those
+            numbers that do.
+        background: what is seen behind transparent pixels of files, `"white"`
+            or `"black"`; `"ignore"`: transparency is dropped.
+        max_pixels: files of more are refused, 62 million by default. A file
+            takes 3 bytes a pixel once decoded, and up to 16 on the way.
 
     Returns:
         A `Dataset`.
@@ -82,13 +96,26 @@ def load(
     (12000, 28, 28, 3)
     """
     check_name(name)
-    name = os.fspath(name)
+    check_range(pixel_range)
     options = TableOptions(group, fold, image_column, label_column, suffix)
+    found = _found(
+        os.fspath(name),
+        options,
+        *(data_dir, download),
+        exif_orientation=exif_orientation,
+        arrays_range=None if pixel_range == AUTO else pixel_range,
+    )
+    how = {"background": background, "max_pixels": max_pixels}
+    return read_as(found, pixel_range=pixel_range, **how)
+
+
+def _found(name, options, data_dir, download, *, exif_orientation, arrays_range):
+    """The data set of that name, its files read in the usual way."""
     path = pathlib.Path(name).expanduser()
     if name not in SOURCES and name and path.is_dir():
         return _of_folder(path, None, exif_orientation, options)
     if name not in SOURCES and path.suffix.lower() in FILES:
-        return _of_file(path, data_dir, exif_orientation, options)
+        return _of_file(path, data_dir, exif_orientation, options, arrays_range)
     _check_options(options, (), name)
     if name in SOURCES:
         return SOURCES[name]()
@@ -136,12 +163,12 @@ def _check_options(options, taken, name):
         raise ValueError(f"{', '.join(others)} must go with {what}. Received: {name}")
 
 
-def _of_file(path, data_dir, exif_orientation, options):
+def _of_file(path, data_dir, exif_orientation, options, arrays_range):
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. Expected {EXPECTED}.")
     if path.suffix.lower() == ".npz":
         _check_options(options, (), path)
-        return read_arrays(path)
+        return read_arrays(path, arrays_range)
     if path.suffix.lower() == ".zip":
         folder = extracted(path, data_dir)
         return _of_folder(folder, path.stem, exif_orientation, options)
@@ -158,6 +185,9 @@ OPTIONS = (
     "image_column",
     "label_column",
     "suffix",
+    "pixel_range",
+    "background",
+    "max_pixels",
 )
 
 

@@ -4,13 +4,15 @@ import dataclasses
 import functools
 import hashlib
 import itertools
+import json
 import os
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
-from keras_vit.data import decoding
+from keras_vit.data.decoding import decode_now, reader
+from keras_vit.decoding import MAX_PIXELS, OF_OLD_FILES, Decoding
 
 
 class Labelled:
@@ -20,6 +22,7 @@ class Labelled:
     `reader()`, `content()` and `versions()`, as `Split` and `Files` have them.
 
     Attributes:
+        decoding: how the files of such images are read.
         in_random_order: whether a share of it, cut from one end, has all
             classes; where not, `Dataset.part` shuffles before it cuts.
         groups: which of them belong together, such as all of a patient: the name
@@ -31,6 +34,7 @@ class Labelled:
     in_random_order = False
     groups = None
     at_once = None
+    decoding = Decoding()
 
     def __len__(self):
         return len(self.labels)
@@ -92,10 +96,12 @@ class Split(Labelled):
         images: RGB pixels in [0, 255], uint8 or float32, `(N, H, W, 3)`.
         labels: the class of each, integers of shape `(N,)`; or which of K
             classes each shows, zeros and ones of shape `(N, K)`.
+        decoding: how files of such images are to be read.
     """
 
     images: np.ndarray
     labels: np.ndarray
+    decoding: Decoding = Decoding()
 
     def __post_init__(self):
         images = self.images
@@ -133,7 +139,8 @@ class Split(Labelled):
 
     def subset(self, indices):
         """The split of those images alone."""
-        return Split(self.images[indices], self.labels[indices])
+        images, labels = self.images[indices], self.labels[indices]
+        return dataclasses.replace(self, images=images, labels=labels)
 
     def at_once(self):
         """Gives the graph's way to many images: `read(indices)`."""
@@ -171,6 +178,7 @@ class Files(Labelled):
             classes each shows, zeros and ones of shape `(N, K)`.
         exif_orientation: whether the cameras' notes on the orientation count.
         groups: the name of each one's group, bytes `(N,)`, or `None`.
+        decoding: how samples become pixels.
 
     Example:
 
@@ -182,6 +190,7 @@ class Files(Labelled):
     labels: np.ndarray
     exif_orientation: bool = True
     groups: np.ndarray | None = None
+    decoding: Decoding = Decoding()
 
     def __post_init__(self):
         paths = self.paths
@@ -196,7 +205,7 @@ class Files(Labelled):
         Raises:
             UnreadableImageError: naming the file and saying why.
         """
-        return decoding.decode_now(self.paths[index], self.exif_orientation)
+        return decode_now(self.paths[index], self.exif_orientation, self.decoding)
 
     def name(self, index):
         """What people find an image by: its path."""
@@ -206,6 +215,9 @@ class Files(Labelled):
         """Gives bytes that tell the split from others: paths and labels."""
         yield from (self.labels.tobytes(), bytes([self.exif_orientation]))
         yield self.paths.tobytes()
+        read_as = dataclasses.replace(self.decoding, max_pixels=MAX_PIXELS)
+        if read_as != OF_OLD_FILES:
+            yield json.dumps(read_as.as_json()).encode()
 
     def versions(self):
         """Gives bytes that tell the images from others: sizes and times of files."""
@@ -229,7 +241,7 @@ class Files(Labelled):
 
     @functools.cached_property
     def _reader(self):
-        return decoding.reader(self.paths, self.exif_orientation)
+        return reader(self.paths, self.exif_orientation, self.decoding)
 
 
 def _digest(parts):

@@ -1,12 +1,10 @@
 """What an exported file says of itself: its classes, and how to resize for it."""
 
-import dataclasses
 import json
 import zipfile
 
 from keras_vit.data.classes import check_lines
-from keras_vit.model_files import LABELS, PREPROCESSING
-from keras_vit.preprocessing import carried_by
+from keras_vit.model_files import LABELS, PREPROCESSING, preprocessing_note
 
 
 def check_class_names(model, class_names):
@@ -31,7 +29,7 @@ def check_class_names(model, class_names):
 
 def metadata_of(model, class_names):
     """The notes of a model by their files' names, as text."""
-    notes = {PREPROCESSING: json.dumps(dataclasses.asdict(carried_by(model)))}
+    notes = {PREPROCESSING: json.dumps(preprocessing_note(model))}
     if class_names is not None:
         notes[LABELS] = "".join(f"{name}\n" for name in class_names)
     return notes

@@ -66,7 +66,7 @@ def write(model, folder, class_names=None, *, top=5, xla=False):
     tf.saved_model.save(module, str(folder), graphs)
     assets = folder / "assets"
     assets.mkdir(exist_ok=True)
-    write_preprocessing(assets / PREPROCESSING, carried_by(model))
+    write_preprocessing(assets / PREPROCESSING, model)
     if class_names is not None:
         write_labels(assets / LABELS, class_names)
     write_warmup(folder, model.input_shape[1:])

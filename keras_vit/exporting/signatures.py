@@ -5,6 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
+from keras_vit.decoding import decoding_of
 from keras_vit.exporting.graph import OUTPUTS
 from keras_vit.exporting.served_images import read_images
 from keras_vit.inspect.attention import blocks_of
@@ -40,7 +41,7 @@ def signatures(model, class_names, *, top=5, xla=False):
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
     # Each of these is a graph of its own, which the signatures share.
     answers = _answers(model, xla)
-    read = _reader(tuple(shape[1:3]), carried_by(model))
+    read = _reader(tuple(shape[1:3]), carried_by(model), decoding_of(model))
 
     def pixels(images):
         told = answers(tf.cast(images, tf.float32))
@@ -81,12 +82,12 @@ def _answers(model, xla):
 
 
 @functools.lru_cache(maxsize=4)  # it takes seconds to trace, and models share it
-def _reader(size, preprocessing):
+def _reader(size, preprocessing, decoding):
     """Bytes of image files, strings `(B,)`, to pixels, windows and errors."""
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
     def read(image_bytes):
-        return read_images(image_bytes, size, preprocessing)
+        return read_images(image_bytes, size, preprocessing, decoding)
 
     return read.get_concrete_function()
 

@@ -5,11 +5,13 @@ import pathlib
 import numpy as np
 
 from keras_vit.data.evaluation import evaluation_batches
-from keras_vit.data.images import find_images, read_image
+from keras_vit.data.images import PLAIN, find_images, read_image
 from keras_vit.data.preprocessing import preprocess
 
 
-def images_of_files(paths, size, preprocessing, limit, exif_orientation=True):
+def images_of_files(
+    paths, size, preprocessing, limit, exif_orientation=True, *, decoding=PLAIN
+):
     """Reads image files.
 
     Args:
@@ -18,6 +20,7 @@ def images_of_files(paths, size, preprocessing, limit, exif_orientation=True):
         preprocessing: a `keras_vit.preprocessing.Preprocessing`.
         limit: the most to read, the first.
         exif_orientation: whether the cameras' notes on the orientation count.
+        decoding: a `keras_vit.decoding.Decoding`.
 
     Returns:
         `(B, height, width, 3)` float32 pixels, and their files' names.
@@ -28,7 +31,7 @@ def images_of_files(paths, size, preprocessing, limit, exif_orientation=True):
     """
     files = find_images(paths)[:limit]
     images = [
-        preprocess(read_image(path, exif_orientation), size, preprocessing)
+        preprocess(read_image(path, exif_orientation, decoding), size, preprocessing)
         for path in files
     ]
     return np.stack(images).astype(np.float32), tuple(path.name for path in files)

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from keras_vit.decoding import OF_OLD_FILES, Decoding
 from keras_vit.preprocessing import Preprocessing, resolve
 
 
@@ -12,14 +13,16 @@ class PixelNormalization(keras.layers.Normalization):
     """Subtracts a mean from pixels and divides by a deviation, by channel.
 
     It also keeps how images of other sizes are to be made the model's before
-    they come here, which it does not do itself: evaluation and prediction ask
-    it, and saved models remember it.
+    they come here, and how samples of image files become pixels, which it does
+    not do itself: evaluation and prediction ask it, and saved models remember it.
 
     Args:
         mean: a number a channel.
         variance: the square of the deviation, likewise.
         evaluation: a `keras_vit.preprocessing.Preprocessing`, or what
             `resolve` there takes for one; `None`: images are squashed.
+        decoding: a `keras_vit.decoding.Decoding`, or its fields by name;
+            `None`: the default.
 
     Input shape: `(B, H, W, C)`.
     Output shape: that of the input.
@@ -33,10 +36,18 @@ class PixelNormalization(keras.layers.Normalization):
     0.9
     """
 
-    def __init__(self, mean, variance, evaluation=None, **kwargs):
+    def __init__(self, mean, variance, evaluation=None, decoding=None, **kwargs):
         super().__init__(mean=mean, variance=variance, **kwargs)
         self.evaluation = Preprocessing() if evaluation is None else resolve(evaluation)
+        if not isinstance(decoding, Decoding):
+            decoding = Decoding(**decoding or {})
+        self.decoding = decoding
 
     def get_config(self):
         evaluation = dataclasses.asdict(self.evaluation)
-        return super().get_config() | {"evaluation": evaluation}
+        decoding = self.decoding.as_json()
+        return super().get_config() | {"evaluation": evaluation, "decoding": decoding}
+
+    @classmethod
+    def from_config(cls, config):
+        return super().from_config({"decoding": OF_OLD_FILES.as_json()} | config)

@@ -60,7 +60,7 @@ class Api:
         servable = self._servable(name, version)
         async with self._bodies.read(length, chunks) as body:
             question = await self._off_loop(
-                len(body) > LONG_BODY, self._question, body, servable.signatures
+                len(body) > LONG_BODY, self._question, body, servable
             )
             outputs = await self._outputs(servable, question)
             error = _why_none_is_read(outputs, question.count)
@@ -122,9 +122,9 @@ class Api:
         """The text for Prometheus."""
         return self._metrics.text(self._batcher.waiting)
 
-    def _question(self, body, signatures):
-        question = read_question(body, signatures, self._limits.images)
-        check_pixels(question, self._limits.pixels)
+    def _question(self, body, servable):
+        question = read_question(body, servable.signatures, self._limits.images)
+        check_pixels(question, self._limits.pixels, servable.max_pixels)
         return question
 
     async def _outputs(self, servable, question):

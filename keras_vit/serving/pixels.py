@@ -2,7 +2,7 @@
 
 import io
 
-from keras_vit.data.images import MOST_PIXELS
+from keras_vit.decoding import MAX_PIXELS
 from keras_vit.serving.limits import RefusedError
 
 # A PNG's header stands at one place. Pillow reads the others', and reads on in a PNG:
@@ -11,18 +11,19 @@ _PNG, _WIDTH, _HEIGHT = b"\x89PNG\r\n\x1a\n", slice(16, 20), slice(20, 24)
 _OTHERS = ("JPEG", "WEBP", "BMP", "GIF")
 
 
-def check_pixels(question, most):
+def check_pixels(question, most, largest=MAX_PIXELS):
     """Refuses image files that are too much together, each of which is not.
 
     Args:
         question: a `Question`.
         most: pixels that its files may have.
+        largest: pixels of one file, above which the model does not decode it.
 
     Raises:
         RefusedError: 413.
     """
     total = sum(
-        pixels_of(file)
+        pixels_of(file, largest)
         for column in question.inputs.values()
         if isinstance(column, list)
         for file in column
@@ -35,15 +36,15 @@ def check_pixels(question, most):
         )
 
 
-def pixels_of(file):
+def pixels_of(file, largest=MAX_PIXELS):
     """The pixels of an image file, by its header.
 
     Args:
         file: its bytes.
+        largest: pixels above which it is not decoded.
 
     Returns:
-        0 for what is not decoded: what is no image, or alone above
-        `MOST_PIXELS`.
+        0 for what is not decoded: what is no image, or is above `largest`.
 
     Example:
 
@@ -57,7 +58,7 @@ def pixels_of(file):
         width, height = (int.from_bytes(file[at]) for at in (_WIDTH, _HEIGHT))
     else:
         width, height = _sides_by_pillow(file)
-    return width * height if width * height <= MOST_PIXELS else 0
+    return width * height if width * height <= largest else 0
 
 
 def _sides_by_pillow(file):

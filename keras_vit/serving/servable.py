@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_vit.model_files import LABELS
+from keras_vit.model_files import LABELS, read_notes
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Servable:
         compiled: whether XLA compiles it, which it does anew for each size of a
             batch.
         batch_size: the most images that are worth asking about at once.
+        max_pixels: of an image file, above which the model does not decode it.
 
     Raises:
         ValueError: if the file cannot be served, or if it has another number of
@@ -72,6 +73,7 @@ class Servable:
         if not self.signatures:
             raise ValueError("no signature takes a batch of any size")
         self._check_labels()
+        self.max_pixels = read_notes(self.path)[1].max_pixels
         graph = _graph(path)
         self.definitions = _definitions(graph)
         self.compiled = any(

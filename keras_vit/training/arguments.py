@@ -9,6 +9,7 @@ import keras
 from keras_vit import recipes
 from keras_vit.data import Dataset
 from keras_vit.data.sources import OPTIONS, check_name
+from keras_vit.decoding import carry_decoding
 from keras_vit.evaluation.forward import in_scope
 from keras_vit.factories import find
 from keras_vit.layers.quantized import check_not_quantized
@@ -113,10 +114,12 @@ def model_in_scope(model, recipe, dataset, strategy):
             _check_logits(model)
         check_not_quantized(model, "train", "train the float model, then quantize it.")
         building.note(model, recipe)
+        carry_decoding(model, dataset.decoding)
         model = in_scope(model, strategy)
     else:
         classes = dataset.num_classes if labels else None
         model = building.build_model(recipe, classes, dataset.class_names)
+        carry_decoding(model, dataset.decoding)
     given, told = model.input_shape, model.output_shape
     if labels and told != (None, dataset.num_classes):
         raise ValueError(

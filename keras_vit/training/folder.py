@@ -100,6 +100,19 @@ class RunFolder:
                 f"--model={self.path} --folder=NEW."
             )
 
+    def pixel_range(self):
+        """Return the range of samples that the run began with, once it has begun.
+
+        Returns:
+            `{"pixel_range": range}`, an argument of `keras_vit.data.load`, or
+            nothing.
+        """
+        try:
+            dataset = json.loads((self.path / CONFIG).read_text())["dataset"]
+            return {"pixel_range": dataset["decoding"]["pixel_range"]}
+        except (OSError, KeyError, ValueError):
+            return {}
+
     def write_config(self, recipe, seed, model, dataset, splits, *, objects, counts):
         """Writes the resolved recipe, from which the run can be repeated.
 
@@ -129,6 +142,7 @@ class RunFolder:
                 "eval_images": len(splits[1]),
                 "eval_fingerprint": splits[1].fingerprint(),
                 "class_names": dataset.class_names,
+                "decoding": dataset.decoding.as_json(),
             },
             "versions": {
                 name: importlib.metadata.version(name)

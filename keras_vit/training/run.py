@@ -11,6 +11,7 @@ from keras_vit import distribution
 from keras_vit.data import Dataset, load
 from keras_vit.data.classes import check_several
 from keras_vit.data.groups import on_both_sides
+from keras_vit.decoding import range_as_text
 from keras_vit.evaluation import Evaluation
 from keras_vit.training import interruption
 from keras_vit.training.arguments import (
@@ -153,8 +154,14 @@ def train(
             recipe.dataset,
             data_dir=data_dir,
             download=download,
-            **recipe.dataset_options,
+            **recipe.dataset_options | folder.pixel_range(),
         )
+        if dataset.decoding.pixel_range:
+            range_ = range_as_text(dataset.decoding.pixel_range)
+            tell(
+                f"Samples of more than 8 bits: {range_} is black to white "
+                "(--pixel_range=LOW:HIGH sets it)."
+            )
     if recipe.masked_patches == "none":
         check_several(dataset)
     if distribution.is_chief(strategy):

@@ -11,7 +11,11 @@ from keras_vit.recipes import RECIPES
 
 GIVEN = ["--dataset=a.zip", "--data_dir=room", "--download", "--noexif_orientation"]
 NAMED = {"data_dir": "room", "download": True, "exif_orientation": False}
+READ = {"pixel_range": "0:4095", "background": "black", "max_pixels": 9}
+GIVEN += [f"--{name}={value}" for name, value in READ.items()]
+NAMED |= READ
 USUAL = {"data_dir": None, "download": False}
+OF_MODELS = {"pixel_range": "full", "background": "white", "max_pixels": 62_000_000}
 
 
 @pytest.mark.parametrize(
@@ -32,7 +36,7 @@ def test_train_hands_on_what_the_flags_say(monkeypatch, flags, expected):
 
 @pytest.mark.parametrize(
     ("flags", "expected"),
-    [(GIVEN, ("a.zip", NAMED)), ([], ("fashion_mnist_sample", USUAL))],
+    [(GIVEN, ("a.zip", NAMED)), ([], ("fashion_mnist_sample", USUAL | OF_MODELS))],
 )
 def test_evaluate_hands_on_what_the_flags_say(monkeypatch, flags, expected):
     seen = []

@@ -8,6 +8,7 @@ from PIL import Image
 from data.damaged import encoded, expected, smooth, turned
 from keras_vit.data import Files, images
 from keras_vit.data.images import UnreadableImageError
+from keras_vit.decoding import Decoding
 
 # Pillow's advice to those who convert its palettes, as the oracle does.
 pytestmark = pytest.mark.filterwarnings("ignore:Palette images with Transparency")
@@ -151,11 +152,11 @@ def test_what_most_data_sets_consist_of_needs_no_python(picture, tmp_path, monke
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "cmyk", "png", "bmp"])
-def test_too_many_pixels_are_refused(kind, rng, tmp_path, monkeypatch):
-    files = files_of(tmp_path, [kinds(smooth(rng, 300, 400))[kind]])
-    monkeypatch.setattr(images, "MOST_PIXELS", 120_000)
+def test_too_many_pixels_are_refused(kind, rng, tmp_path):
+    data = kinds(smooth(rng, 300, 400))[kind]
+    files = files_of(tmp_path, [data], decoding=Decoding(max_pixels=120_000))
     assert files.image(0).shape == read_all(files)[0].shape == (300, 400, 3)
-    monkeypatch.setattr(images, "MOST_PIXELS", 119_999)
+    files = files_of(tmp_path, [data], decoding=Decoding(max_pixels=119_999))
     message = "400 x 300 pixels are more than"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         read_all(files)

@@ -4,6 +4,7 @@ from PIL import Image
 
 from keras_vit.data import images as module
 from keras_vit.data.images import UnreadableImageError, find_images, read_image
+from keras_vit.decoding import Decoding
 
 RED = (204, 51, 0)  # one of the palette's own colours
 
@@ -48,7 +49,8 @@ def test_grey_fills_the_three_channels(mode, tmp_path):
 def test_16_bits_become_8(tmp_path):
     values = np.array([[0, 257, 65535], [1000, 32896, 60000]], np.uint16)
     Image.fromarray(values).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png")[..., 0], values // 257)
+    levels = np.floor(values * (255 / 65535) + 0.5)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png")[..., 0], levels)
 
 
 def test_the_cameras_orientation_is_applied(tmp_path):
@@ -80,11 +82,13 @@ def test_a_cut_image_is_named(name, tmp_path):
         read_image(path)
 
 
-def test_an_image_that_is_too_large_is_refused_by_its_header(tmp_path, monkeypatch):
+def test_an_image_that_is_too_large_is_refused_by_its_header(tmp_path):
     Image.new("1", (2000, 1000)).save(tmp_path / "bomb.png")
-    monkeypatch.setattr(module, "MOST_PIXELS", 1_999_999)
-    with pytest.raises(UnreadableImageError, match="2000 x 1000 pixels are more than"):
-        read_image(tmp_path / "bomb.png")
+    limit = Decoding(max_pixels=1_999_999)
+    with pytest.raises(UnreadableImageError, match="1000 pixels are more .* --max_pix"):
+        read_image(tmp_path / "bomb.png", decoding=limit)
+    raised = Decoding(max_pixels=2_000_000)
+    assert read_image(tmp_path / "bomb.png", decoding=raised).shape == (1000, 2000, 3)
 
 
 def test_a_file_that_is_too_long_is_refused_by_its_size(tmp_path, monkeypatch):

@@ -2,13 +2,15 @@
 
 import json
 import os
+import pathlib
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vit.data import Dataset, Files, Split, images, inspect, load
+from keras_vit.data import Dataset, Files, Split, images, load
+from keras_vit.data import inspection as module
 from keras_vit.data.images import UnreadableImageError
 from keras_vit.data.inspection import (
     copies,
@@ -60,9 +62,11 @@ def folder(tmp_path_factory):
     return make_folder(tmp_path_factory.mktemp("made") / "pets")
 
 
-@pytest.fixture(autouse=True)
-def low_limit(monkeypatch):
-    monkeypatch.setattr(reading, "MOST_PIXELS", LIMIT)
+def inspect(dataset, *arguments, **options):
+    """Inspects a data set; of a folder's files, with a low limit."""
+    if isinstance(dataset, pathlib.Path):
+        dataset = load(dataset, max_pixels=LIMIT)
+    return module.inspect(dataset, *arguments, **options)
 
 
 @pytest.fixture
@@ -337,7 +341,7 @@ def test_an_image_that_is_gone_when_it_is_to_be_shown_stops_no_report(
 
 
 def test_pictures_are_chosen_by_the_seed_among_readable_images(folder):
-    dataset = load(str(folder))
+    dataset = load(folder, max_pixels=LIMIT)
     scan = scanning.scan(dataset.train, np.arange(11), lambda count: None)
     labels = dataset.train.labels
     first = report.chosen(labels, scan, 0, 3, 0)

@@ -13,8 +13,10 @@ from data import damaged
 from data.damaged import encoded, expected, smooth, turned
 from PIL import Image
 
+from keras_vit.data.images import PLAIN
 from keras_vit.data.preprocessing import preprocess
-from keras_vit.exporting.served_images import batch, prepared, read_images
+from keras_vit.decoding import Decoding
+from keras_vit.exporting.served_images import batch, read_images
 from keras_vit.exporting.served_images.webp import prepare_webp
 from keras_vit.preprocessing import PRESETS, Preprocessing
 
@@ -25,8 +27,8 @@ SIZE = (40, 56)  # of the pictures: read for a model of it, they stay as they ar
 SPEC = [tf.TensorSpec((None,), tf.string)]
 
 
-def graph(size=SIZE, way=PRESETS["vit_jax"]):
-    return tf.function(lambda data: read_images(data, size, way), SPEC)
+def graph(size=SIZE, way=PRESETS["vit_jax"], decoding=PLAIN):
+    return tf.function(lambda data: read_images(data, size, way, decoding), SPEC)
 
 
 read = graph()
@@ -337,14 +339,14 @@ def test_the_window_is_of_the_upright_picture(rng):
     np.testing.assert_allclose(window, [1 / 3, 0, 1 / 3, 1], atol=1e-6)
 
 
-def test_the_limit_is_read_off_the_header(rng, monkeypatch):
+def test_the_limit_is_read_off_the_header(rng):
     names = {"jpeg", "png", "gif", "webp", "lossless webp", "webp that moves", "bmp"}
     at_most, above = (
         [data for name, data in kinds(smooth(rng, *sides)).items() if name in names]
         for sides in ((40, 56), (41, 56))
     )
-    monkeypatch.setattr(prepared, "MOST_PIXELS", 40 * 56)
-    told = graph()(at_most + above)[2].numpy().tolist()
+    limited = graph(decoding=Decoding(max_pixels=40 * 56))
+    told = limited(at_most + above)[2].numpy().tolist()
     error = b"56 x 41 pixels are more than the limit of 2,240"
     assert told == [b""] * len(names) + [error] * len(names)
 

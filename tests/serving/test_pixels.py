@@ -9,7 +9,7 @@ from data import damaged
 from data.damaged import encoded, smooth
 from PIL import Image
 
-from keras_vit.data.images import MOST_PIXELS
+from keras_vit.decoding import MAX_PIXELS
 from keras_vit.serving.pixels import pixels_of
 
 
@@ -34,7 +34,7 @@ def test_what_is_no_image_has_none(file):
 
 
 def test_what_the_model_refuses_by_itself_is_not_counted():
-    side = int(MOST_PIXELS**0.5)
+    side = int(MAX_PIXELS**0.5)
     for more, counted in ((0, side * side), (1, 0)):
         file = io.BytesIO()
         Image.new("1", (side + more, side)).save(file, "PNG")
@@ -49,4 +49,4 @@ def test_what_the_model_refuses_by_itself_is_not_counted():
 def test_no_damage_raises():
     for number in range(200):
         data, _ = damaged.one(np.random.default_rng([2, number]))
-        assert 0 <= pixels_of(data) <= MOST_PIXELS
+        assert 0 <= pixels_of(data) <= MAX_PIXELS

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_vit.data.classes import only_class
 from keras_vit.data.groups import on_both_sides
+from keras_vit.decoding import range_as_text
 from keras_vit.recipes import Recipe
 
 MOST_UNREADABLE = Recipe.most_unreadable
@@ -32,6 +33,9 @@ def find(dataset, scans, copies):
         *_of_classes(dataset),
         *_of_shapes(scans),
         *dataset.notes,
+        *_of_samples(dataset, scans),
+        *_of_transparency(dataset, scans),
+        *_of_what_is_not_read(scans),
     )
 
 
@@ -115,6 +119,55 @@ def _of_shapes(scans):
         yield (
             f"{_images(slender)} {_are(slender)} more than {SLENDER} times as long as "
             "wide: resized to a square, they show little."
+        )
+
+
+def _of_samples(dataset, scans):
+    rows = [one.rows for one in scans.values()]
+    rows = np.concatenate([one[~np.isnan(one["low"])] for one in rows])
+    if not len(rows):
+        return
+    low, high = rows["low"].min(), rows["high"].max()
+    used = f"{low:,g} to {high:,g}"
+    if np.isclose(low, round(low)) and np.isclose(high, round(high)):
+        used = f"{low:,.0f} to {high:,.0f}"
+    range_ = dataset.train.decoding.pixel_range
+    read = "all that their bits can hold" if range_ is None else range_as_text(range_)
+    yield (
+        f"{_images(len(rows))} {'has' if len(rows) == 1 else 'have'} samples of more "
+        f"than 8 bits, which use {used}. Read as black to white: {read} "
+        "(--pixel_range=LOW:HIGH sets it)."
+    )
+
+
+def _of_transparency(dataset, scans):
+    clear = sum(int(one.rows["clear"].sum()) for one in scans.values())
+    if clear:
+        images = sum(int(one.rows["readable"].sum()) for one in scans.values())
+        background = dataset.train.decoding.background
+        how = "dropped" if background == "ignore" else f"laid on {background}"
+        yield (
+            f"{clear:,} of {_images(images)} {'looks' if clear == 1 else 'look'} "
+            "different with what is transparent dropped than on white. Transparency "
+            f"is {how} (--background=white, black or ignore)."
+        )
+
+
+def _of_what_is_not_read(scans):
+    rows = np.concatenate([one.readable() for one in scans.values()])
+    pages = rows["pages"][rows["pages"] > 1].astype(int)
+    if len(pages):
+        left = int(pages.sum()) - len(pages)
+        yield (
+            f"{_images(len(pages))} {'has' if len(pages) == 1 else 'have'} more than "
+            f"one page, up to {pages.max():,}: the first alone is read, and {left:,} "
+            f"{'page is' if left == 1 else 'pages are'} not."
+        )
+    fourth = int(rows["fourth"].sum())
+    if fourth:
+        yield (
+            f"{_images(fourth)} {'has' if fourth == 1 else 'have'} a fourth band, "
+            "which is not read: RGB is."
         )
 
 

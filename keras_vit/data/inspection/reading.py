@@ -2,16 +2,13 @@
 
 import hashlib
 import io
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from keras_vit.data.images import (
-    MOST_PIXELS,
-    NOT_READ,
-    UnreadableImageError,
-    read_bytes,
-)
+from keras_vit.data import images, samples
+from keras_vit.data.images import UnreadableImageError, read_bytes
 from keras_vit.data.splits import Files
 
 DIGEST_BYTES = 16
@@ -29,7 +26,13 @@ class Facts(NamedTuple):
         format: Pillow's name, such as `"JPEG"`; `""` where there is no file.
         mode: Pillow's name, such as `"RGB"`, `"L"` for grey, `"CMYK"`.
         turned: whether a camera noted that it has to be turned or mirrored.
-        too_large: whether it has more than `MOST_PIXELS`.
+        too_large: whether it has more than `max_pixels` of its decoding.
+        low: the least of its samples, if they have more than 8 bits; else NaN.
+        high: the largest, likewise.
+        clear: whether it looks different on white than with what is transparent
+            in it dropped.
+        pages: of a TIFF file, of which the first alone is read.
+        fourth: whether a fourth band of a TIFF file is not read.
         error: why it cannot be read; `""` for an image that can.
     """
 
@@ -40,21 +43,30 @@ class Facts(NamedTuple):
     mode: str = ""
     turned: bool = False
     too_large: bool = False
+    low: float = math.nan
+    high: float = math.nan
+    clear: bool = False
+    pages: int = 1
+    fourth: bool = False
     error: str = ""
 
 
 def facts_of(split, index):
     """The facts of an image of a split; what cannot be read has an error."""
     if isinstance(split, Files):
-        return facts_of_file(split.name(index))
+        return facts_of_file(split.name(index), split.decoding)
     try:
         return facts_of_pixels(split.image(index))
     except Exception as error:  # whatever is behind the split may raise
         return Facts(error=_reason(error))
 
 
-def facts_of_file(path):
+def facts_of_file(path, decoding=images.PLAIN):
     """The facts of an image file, which is read and decoded once.
+
+    Args:
+        path: of the file.
+        decoding: a `keras_vit.decoding.Decoding`.
 
     Example:
 
@@ -63,32 +75,58 @@ def facts_of_file(path):
     >>> facts_of_file("grey.png")[1:5]
     (20, 10, 'PNG', 'L')
     """
-    from PIL import Image
-
-    facts = Facts()
+    pillow, facts, data = images.quiet_pillow(decoding.max_pixels), Facts(), b""
     try:
         data = read_bytes(path)
         facts = Facts(_new_digest(data).digest())
-        with Image.open(io.BytesIO(data)) as image:
+        with pillow.open(io.BytesIO(data)) as image:
             facts = Facts(facts.digest, *image.size, image.format, image.mode)
-            if facts.width * facts.height > MOST_PIXELS:
+            if facts.width * facts.height > decoding.max_pixels:
                 size = f"{facts.width} x {facts.height} pixels"
-                return facts._replace(too_large=True, error=_beyond_limit(size))
-            if facts.mode in NOT_READ or facts.format in NOT_READ:
-                return facts._replace(error=NOT_READ.get(facts.mode) or NOT_READ["EPS"])
-            # A JPEG at an eighth of its size: all its bytes are decoded, and
-            # most of the arithmetic that follows is saved.
-            image.draft(None, (1, 1))
-            image.load()
-            return facts._replace(turned=_is_turned(image))
+                error = _beyond_limit(size, decoding)
+                return facts._replace(too_large=True, error=error)
+            images.check_kind(image)
+            return _of_content(facts, image, data, decoding)
     except UnreadableImageError as error:
         return facts._replace(error=_reason(error).removeprefix(f"{path}: "))
-    except Image.UnidentifiedImageError:
-        return facts._replace(error="no image that Pillow knows, or a damaged header")
-    except Image.DecompressionBombError as error:
-        return facts._replace(too_large=True, error=_beyond_limit(str(error)))
+    except pillow.UnidentifiedImageError:
+        reason = samples.reason_of_tiff(data)
+        reason = reason or "no image that Pillow knows, or a damaged header"
+        return facts._replace(error=reason)
+    except pillow.DecompressionBombError as error:
+        error = _beyond_limit(str(error), decoding)
+        return facts._replace(too_large=True, error=error)
     except Exception as error:  # damage leads Pillow's decoders to anything
         return facts._replace(error=_reason(error))
+
+
+def _of_content(facts, image, data, decoding):
+    """Those facts that take decoding it."""
+    bands = image.tag_v2.get(samples.BANDS, 1) if image.format == "TIFF" else 1
+    facts = facts._replace(
+        turned=_is_turned(image),
+        pages=getattr(image, "n_frames", 1) if image.format == "TIFF" else 1,
+        fourth=bands == 4 and image.mode != "CMYK",
+    )
+    deep = samples.deep_samples(image, data)
+    if deep is not None:
+        low, high = float(deep.values.min()), float(deep.values.max())
+        facts = facts._replace(low=low, high=high)
+        levels, alpha = samples.levels_of(deep, decoding.pixel_range), deep.alpha
+        if alpha is None:
+            return facts
+        levels = levels[..., np.newaxis] if levels.ndim == 2 else levels
+        alpha = (alpha // 257).astype(np.uint8)
+    elif images.seen_through(image):
+        levels, alpha = images.of_8_bits(image, images.PLAIN)
+    else:
+        # A JPEG at an eighth of its size: all its bytes are decoded, and
+        # most of the arithmetic that follows is saved.
+        image.draft(None, (1, 1))
+        image.load()
+        return facts
+    seen = samples.laid_on(levels, alpha, 255)
+    return facts._replace(clear=bool((seen != levels).any()))
 
 
 def facts_of_pixels(image):
@@ -124,8 +162,8 @@ def _new_digest(data=b""):
     return hashlib.blake2b(data, digest_size=DIGEST_BYTES)
 
 
-def _beyond_limit(size):
-    return f"{size}, more than the limit of {MOST_PIXELS:,}"
+def _beyond_limit(size, decoding):
+    return f"{size}, more than the limit of {decoding.max_pixels:,} (--max_pixels)"
 
 
 def _reason(error):

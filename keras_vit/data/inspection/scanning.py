@@ -17,6 +17,11 @@ ROW = np.dtype(
         ("kind", np.uint16),
         ("turned", np.bool_),
         ("too_large", np.bool_),
+        ("low", np.float64),
+        ("high", np.float64),
+        ("clear", np.bool_),
+        ("pages", np.uint32),
+        ("fourth", np.bool_),
         ("readable", np.bool_),
     ]
 )
@@ -59,7 +64,7 @@ def scan(split, indices, progress):
         progress: is called with how many images more have been read.
 
     Returns:
-        A `Scan`: 31 bytes an image, whatever the images weigh.
+        A `Scan`: 60 bytes an image, whatever the images weigh.
     """
     rows, kinds, errors = np.zeros(len(indices), ROW), {}, {}
     blocks = [indices[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
@@ -73,7 +78,8 @@ def scan(split, indices, progress):
                 kind = kinds.setdefault((facts.format, facts.mode), len(kinds))
                 rows[row] = (
                     *(facts.digest, facts.width, facts.height, kind),
-                    *(facts.turned, facts.too_large, not facts.error),
+                    *(facts.turned, facts.too_large, facts.low, facts.high),
+                    *(facts.clear, facts.pages, facts.fourth, not facts.error),
                 )
                 if facts.error:
                     errors[row] = facts.error

@@ -26,6 +26,13 @@ class SplitFacts:
         formats: images by format; empty where there are no files.
         modes: images by colour mode, in Pillow's words.
         turned: images that a camera noted to be turned or mirrored.
+        deep: images whose samples have more than 8 bits.
+        samples: the least and the largest sample of those; `None` without any.
+        clear: images that look different on white than with what is transparent
+            in them dropped.
+        paged: TIFF files of more than one page, of which the first is read.
+        pages: the pages of those, in all.
+        fourth: TIFF files with a fourth band, which is not read.
     """
 
     images: int
@@ -40,6 +47,12 @@ class SplitFacts:
     formats: dict[str, int]
     modes: dict[str, int]
     turned: int
+    deep: int
+    samples: tuple[float, float] | None
+    clear: int
+    paged: int
+    pages: int
+    fourth: int
 
 
 def summarized(scan, images, classes):
@@ -67,7 +80,21 @@ def summarized(scan, images, classes):
         formats=_tally((format for format, _ in scan.kinds), kinds),
         modes=_tally((mode for _, mode in scan.kinds), kinds),
         turned=int(rows["turned"].sum()),
+        **_of_content(rows),
     )
+
+
+def _of_content(rows):
+    deep, paged = rows[~np.isnan(rows["low"])], rows[rows["pages"] > 1]
+    used = (float(deep["low"].min()), float(deep["high"].max())) if len(deep) else None
+    return {
+        "deep": len(deep),
+        "samples": used,
+        "clear": int(rows["clear"].sum()),
+        "paged": len(paged),
+        "pages": int(paged["pages"].sum()),
+        "fourth": int(rows["fourth"].sum()),
+    }
 
 
 def _spread(values):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_vit.data.images import MOST_BYTES
+from keras_vit.data.images import MOST_BYTES, PLAIN
 from keras_vit.data.preprocessing import preprocess, window_of
 from keras_vit.exporting.served_images.decoding import decode, surrounded
 from keras_vit.exporting.served_images.formats import FORMATS, HEAD
@@ -25,7 +25,7 @@ _UNKNOWN = f"not a readable {', '.join(_NAMES[:-1])} or {_NAMES[-1]} image"
 _EMPTY = "empty: expected the bytes of an image file"
 
 
-def read_images(data, size, preprocessing):
+def read_images(data, size, preprocessing, decoding=PLAIN):
     """Reads image files as `predict` does, in TensorFlow's graph.
 
     An image that cannot be read takes nothing from the others.
@@ -34,6 +34,7 @@ def read_images(data, size, preprocessing):
         data: the bytes of image files, strings of shape `(B,)`, B of 0 or more.
         size: (height, width) in pixels, of the model.
         preprocessing: a `Preprocessing`.
+        decoding: a `keras_vit.decoding.Decoding`.
 
     Returns:
         pixels: float32 `(B, height, width, 3)`, in [0, 255]; 0 where an image
@@ -53,10 +54,18 @@ def read_images(data, size, preprocessing):
     data = tf.convert_to_tensor(data)
     kinds, unreadable = _kinds(data)
     spec = SPEC, tf.TensorSpec((), tf.int32)
-    files, orientations = tf.map_fn(_prepared, (data, kinds), fn_output_signature=spec)
-    rows, pixels, sides = _decoded_ones(files, orientations, size, preprocessing)
+    files, orientations = tf.map_fn(
+        lambda file: _prepared(file, decoding),
+        (data, kinds),
+        fn_output_signature=spec,
+    )
+    rows, pixels, sides = _decoded_ones(
+        files, orientations, size, preprocessing, decoding
+    )
     heights, widths = sides[:, 0], sides[:, 1]
-    errors = tf.where(rows == 0, unreadable, too_many(heights, widths))
+    errors = tf.where(
+        rows == 0, unreadable, too_many(heights, widths, decoding.max_pixels)
+    )
     errors = tf.where(files.error == "", errors, files.error)
     windows = window_of(heights, widths, size, preprocessing)
     return pixels, tf.where((errors == "")[:, tf.newaxis], windows, 0.0), errors
@@ -77,10 +86,10 @@ def _kinds(data):
     return tf.where(long, len(FORMATS), kinds), messages
 
 
-def _prepared(file):
+def _prepared(file, decoding):
     """One file, as `(data, kind)`: a `Prepared`, and its orientation."""
     data, kind = file
-    ways = [lambda one=one: _opened(data, one) for one in FORMATS]
+    ways = [lambda one=one: _opened(data, one, decoding) for one in FORMATS]
     ways.append(lambda: (prepared(NONE, b""), tf.constant(False)))
     file, noted = tf.switch_case(kind, ways)
 
@@ -92,12 +101,12 @@ def _prepared(file):
     return file, tf.cond(noted, orientation, lambda: 1)
 
 
-def _opened(data, form):
+def _opened(data, form, decoding):
     noted = may_be_noted(data, form.mark) if form.mark else tf.constant(False)
-    return form.prepare(data), noted
+    return form.prepare(data, decoding), noted
 
 
-def _decoded_ones(files, orientations, size, preprocessing):
+def _decoded_ones(files, orientations, size, preprocessing, decoding):
     """Decodes what can be decoded.
 
     An operation that raises takes its image out of the stream, and those that
@@ -113,7 +122,7 @@ def _decoded_ones(files, orientations, size, preprocessing):
     """
 
     def read(place, file, orientation):
-        image, refused = decode(file.way, file.data)
+        image, refused = decode(file.way, file.data, decoding)
         image = upright(surrounded(image, file.around, file.colour), orientation)
         pixels = tf.cast(preprocess(image, size, preprocessing), tf.float32)
         sides = tf.shape(image, tf.int64)[:2]

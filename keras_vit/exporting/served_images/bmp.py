@@ -6,23 +6,26 @@ TensorFlow's own operation takes the numbers of a palette's colours for grey.
 import numpy as np
 import tensorflow as tf
 
+from keras_vit.data.levels import flattened
 from keras_vit.exporting.served_images.octets import Octets
 from keras_vit.exporting.served_images.prepared import BMP, prepared, too_many
 
 BITS = (1, 4, 8, 24, 32)  # of a pixel; up to 8 count the colours of a palette
 _NO_MASKS, _MASKS = 0, 3  # that say where in a pixel its colours lie
 _USUAL_MASKS = (0xFF0000, 0xFF00, 0xFF)  # of red, green and blue: blue first
+_WITH_ALPHA_MASK, _ALPHA_MASK = 56, 0xFF000000  # the bytes of a header; the mask
 _REFUSAL = (
     "not a readable BMP image: expected uncompressed pixels of "
     f"{', '.join(map(str, BITS[:-1]))} or {BITS[-1]} bits"
 )
 
 
-def prepare_bmp(data):
+def prepare_bmp(data, decoding):
     """Prepares a BMP file.
 
     Args:
         data: its bytes, a scalar string.
+        decoding: a `keras_vit.decoding.Decoding`.
 
     Returns:
         A `Prepared`.
@@ -39,12 +42,16 @@ def prepare_bmp(data):
     palette = tf.where(bits <= 8, tf.constant(1, tf.int64), 0)
     known &= octets.number(10, 4) >= 14 + header + palette  # where pixels begin
     refusal = tf.where(known & (usual | masked), "", _REFUSAL)
-    many = too_many(height, width)
+    many = too_many(height, width, decoding.max_pixels)
     return prepared(BMP, data, error=tf.where(many == "", refusal, many))
 
 
-def decode_bmp(data):
+def decode_bmp(data, backdrop=None):
     """The pixels of a BMP file that was prepared, uint8, `(H, W, 3)`.
+
+    Args:
+        data: its bytes, a scalar string.
+        backdrop: the level behind transparent pixels; `None`: they are none.
 
     Raises:
         tf.errors.InvalidArgumentError: when the graph runs, if some are missing.
@@ -59,7 +66,7 @@ def decode_bmp(data):
     return tf.cond(
         bits <= 8,
         lambda: _coloured(octets, _split(rows, bits, width)),
-        lambda: _pixels(rows, width, bits // 8),
+        lambda: _pixels(octets, rows, width, bits // 8, backdrop),
     )
 
 
@@ -70,10 +77,18 @@ def _sides(octets):
     return tf.where(upwards, height, 2**32 - height), width, upwards
 
 
-def _pixels(rows, width, count):
-    """Pixels of 3 or 4 bytes: blue, green, red, and what is dropped."""
+def _pixels(octets, rows, width, count, backdrop):
+    """Pixels of 3 or 4 bytes: blue, green, red, and alpha if the header says so."""
     pixels = tf.reshape(rows[:, : width * count], (-1, width, count))
-    return pixels[..., 2::-1]
+    colours = pixels[..., 2::-1]
+    long = octets.number(14, 4) >= _WITH_ALPHA_MASK
+    clear = long & (octets.number(66, 4) == _ALPHA_MASK) & (count == 4)
+    clear &= octets.number(30, 4) == _MASKS
+    return tf.cond(
+        clear,
+        lambda: flattened(tf.concat([colours, pixels[..., -1:]], -1), backdrop),
+        lambda: colours,
+    )
 
 
 def _split(rows, bits, width):

@@ -4,9 +4,11 @@ import tensorflow as tf
 
 from keras_vit.data.decoding import ACCURATE
 from keras_vit.data.images import MOST_BYTES
+from keras_vit.data.levels import flattened, levels_of_deep
 from keras_vit.exporting.served_images.bmp import decode_bmp
 from keras_vit.exporting.served_images.prepared import (
     BMP,
+    CLEAR_PNG,
     DEEP_PNG,
     JPEG,
     NONE,
@@ -20,12 +22,13 @@ from keras_vit.exporting.served_images.prepared import (
 _ADOBE = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"
 
 
-def decode(way, data):
+def decode(way, data, decoding):
     """Decodes what `prepared` describes.
 
     Args:
         way: int32, a constant of `prepared`.
         data: the bytes, a scalar string.
+        decoding: a `keras_vit.decoding.Decoding`.
 
     Returns:
         image: uint8 `(H, W, 3)`.
@@ -35,21 +38,25 @@ def decode(way, data):
     Raises:
         tf.errors.InvalidArgumentError: when the graph runs, for damaged files.
     """
-    nothing = tf.zeros(2, tf.int64)
+    nothing, backdrop = tf.zeros(2, tf.int64), decoding.backdrop
     ways = {
-        JPEG: lambda: _jpeg(data),
+        JPEG: lambda: _jpeg(data, decoding.max_pixels),
         PNG: lambda: (tf.io.decode_png(data, channels=3), nothing),
-        DEEP_PNG: lambda: (_deep_png(data), nothing),
-        BMP: lambda: (decode_bmp(data), nothing),
-        OTHER: lambda: (_other(data), nothing),
+        CLEAR_PNG: lambda: (
+            flattened(tf.io.decode_png(data, channels=4), backdrop),
+            nothing,
+        ),
+        DEEP_PNG: lambda: (_deep_png(data, decoding), nothing),
+        BMP: lambda: (decode_bmp(data, backdrop), nothing),
+        OTHER: lambda: (_other(data, backdrop), nothing),
     }
     ways[NONE] = ways[OTHER]  # to decode nothing, which raises
     return tf.switch_case(way, [ways[one] for one in sorted(ways)])
 
 
-def _jpeg(data):
+def _jpeg(data, max_pixels):
     height, width, components = tf.unstack(tf.image.extract_jpeg_shape(data, tf.int64))
-    fits = too_many(height, width) == ""
+    fits = too_many(height, width, max_pixels) == ""
     marked = tf.cond(components == 4, lambda: _marked(data), lambda: data)
     image = tf.cond(
         fits,
@@ -63,14 +70,21 @@ def _marked(data):
     return tf.strings.join([_ADOBE, tf.strings.substr(data, 2, MOST_BYTES)])
 
 
-def _deep_png(data):
-    """Grey of 16 bits, to the nearest below of 8, as Pillow's is made."""
-    levels = tf.io.decode_png(data, channels=1, dtype=tf.uint16)
-    return tf.repeat(tf.cast(levels // 257, tf.uint8), 3, axis=-1)
+def _deep_png(data, decoding):
+    """Samples of 16 bits as levels, and what is seen through them."""
+    samples = tf.io.decode_png(data, channels=4, dtype=tf.uint16)
+    levels = levels_of_deep(samples[..., :3], decoding.pixel_range)
+    image = tf.concat([levels, levels_of_deep(samples[..., 3:])], -1)
+    return flattened(image, decoding.backdrop)
 
 
-def _other(data):
-    return tf.io.decode_image(data, expand_animations=False)[..., :3]
+def _other(data, backdrop):
+    image = tf.io.decode_image(data, expand_animations=False)
+    if backdrop is None:
+        return image[..., :3]
+    opaque = tf.fill(tf.shape(image[..., :1]), tf.constant(255, tf.uint8))
+    # What has an alpha keeps its own.
+    return flattened(tf.concat([image, opaque], -1)[..., :4], backdrop)
 
 
 def surrounded(image, around, colour):

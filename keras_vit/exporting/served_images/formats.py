@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from keras_vit.decoding import Decoding
 from keras_vit.exporting.served_images.bmp import prepare_bmp
 from keras_vit.exporting.served_images.gif import prepare_gif
-from keras_vit.exporting.served_images.octets import Octets
+from keras_vit.exporting.served_images.octets import Octets, contains
 from keras_vit.exporting.served_images.orientation import (
     in_jpeg,
     in_png,
@@ -15,6 +16,7 @@ from keras_vit.exporting.served_images.orientation import (
     nowhere,
 )
 from keras_vit.exporting.served_images.prepared import (
+    CLEAR_PNG,
     DEEP_PNG,
     JPEG,
     PNG,
@@ -27,7 +29,7 @@ from keras_vit.exporting.served_images.webp import prepare_webp
 # Compressed texts in a PNG, of which libpng would unpack 8 MB each. With another
 # name they are chunks that it does not know, and passes over.
 _TEXTS = r"[zi]TXt(\C{1,79}\x00\x00|\C{1,79}\x00\x01\x00)"
-_GREY, _MOST_BITS = 0, 16  # a type of colour in PNG, and the bits of a channel
+_WITH_ALPHA, _MOST_BITS = (4, 6), 16  # types of colour in PNG, bits of a channel
 HEAD = 16  # bytes that tell the format
 
 
@@ -38,7 +40,8 @@ class Format:
     Attributes:
         name: as people write it.
         starts: what its files begin with: places, and the texts there.
-        prepare: from the file's bytes, a scalar string, to a `Prepared`.
+        prepare: from the file's bytes, a scalar string, and a
+            `keras_vit.decoding.Decoding` to a `Prepared`.
         find_exif: which part of the file, `Octets`, is Exif.
         mark: what is somewhere in a file that has Exif, a regular expression;
             `None` where no file has.
@@ -47,7 +50,7 @@ class Format:
 
     name: str
     starts: tuple[tuple[int, bytes], ...]
-    prepare: Callable[[tf.Tensor], Prepared]
+    prepare: Callable[[tf.Tensor, Decoding], Prepared]
     find_exif: Callable[[Octets], tf.Tensor] = nowhere
     mark: str | None = None
     failure: str = "damaged or cut"
@@ -68,20 +71,22 @@ class Format:
         return tf.reduce_all(parts, 0)
 
 
-def prepare_jpeg(data):
+def prepare_jpeg(data, decoding):
     """Prepares a JPEG file, whose sides are read only as it is decoded."""
+    del decoding
     return prepared(JPEG, data)
 
 
-def prepare_png(data):
-    """Prepares a PNG file: grey of 16 bits in a way of its own."""
+def prepare_png(data, decoding):
+    """Prepares a PNG file: one of 16 bits, or with transparency, in its own way."""
     head = Octets(tf.strings.substr(data, 0, 26))
     width, height = (head.number(at, 4, big_endian=True) for at in (16, 20))
-    deep = (head.number(24) == _MOST_BITS) & (head.number(25) == _GREY)
+    clear = tf.reduce_any(head.number(25) == _WITH_ALPHA) | contains(data, "tRNS")
+    way = tf.where(head.number(24) == _MOST_BITS, DEEP_PNG, PNG)
     return prepared(
-        tf.where(deep, DEEP_PNG, PNG),
+        tf.where((way == PNG) & clear, CLEAR_PNG, way),
         tf.strings.regex_replace(data, _TEXTS, r"teXt\1"),
-        error=too_many(height, width),
+        error=too_many(height, width, decoding.max_pixels),
     )
 
 

@@ -2,7 +2,8 @@
 
 TensorFlow's operation decodes every frame before it gives the first, and takes
 colours that are to be seen through for black. It is given a file of that frame
-alone, without the notes on what is transparent.
+alone, without the notes on what is transparent; in the palette that colour is the
+background's.
 """
 
 import tensorflow as tf
@@ -17,11 +18,12 @@ _CONTROL = 0xF9  # of the extension that says which colour is transparent
 _HEAD = 13  # bytes before the palette
 
 
-def prepare_gif(data):
+def prepare_gif(data, decoding):
     """Prepares a GIF file.
 
     Args:
         data: its bytes, a scalar string.
+        decoding: a `keras_vit.decoding.Decoding`.
 
     Returns:
         A `Prepared`.
@@ -29,6 +31,11 @@ def prepare_gif(data):
     octets = Octets(data)
     colours = _HEAD + _palette_size(octets.number(10))
     frame, end, clear = _first_frame(octets, colours)
+    own = octets.number(frame + 9) >= 0x80  # a palette
+    colour = tf.where(own, frame + 10, _HEAD) + 3 * tf.maximum(clear, 0)
+    if decoding.backdrop is not None:
+        data = _with_colour(data, colour, bytes([decoding.backdrop]) * 3, clear >= 0)
+        octets = Octets(data)
     left, top, width, height = (octets.number(frame + n, 2) for n in (1, 3, 5, 7))
     below = tf.maximum(octets.number(8, 2) - top - height, 0)
     after = tf.maximum(octets.number(6, 2) - left - width, 0)
@@ -36,15 +43,19 @@ def prepare_gif(data):
     sides = piece(data, frame + 5, frame + 9)
     head = piece(data, 0, 6), sides, piece(data, 10, colours)
     alone = b",\0\0\0\0", piece(data, frame + 5, end), b";"
-    own = octets.number(frame + 9) >= 0x80  # a palette
-    colour = tf.where(own, frame + 10, _HEAD) + 3 * clear
     return prepared(
         OTHER,
         tf.strings.join([*head, *alone]),
         [top, below, left, after],
         [octets.number(colour + n) for n in range(3)],
-        error=too_many(top + height + below, left + width + after),
+        error=too_many(top + height + below, left + width + after, decoding.max_pixels),
     )
+
+
+def _with_colour(data, at, colour, noted):
+    """The file with another colour at a place of a palette, if one is noted."""
+    parts = piece(data, 0, at), colour, piece(data, at + 3, tf.strings.length(data))
+    return tf.where(noted, tf.strings.join(parts), data)
 
 
 def _palette_size(flags):
@@ -53,9 +64,9 @@ def _palette_size(flags):
 
 
 def _first_frame(octets, start):
-    """Where the first frame begins and ends, and the colour before it is there.
+    """Where the first frame begins and ends, and which colour is transparent in it.
 
-    Both are the file's end if there is none, or a part of one.
+    Both are the file's end if there is none, or a part of one; -1: no colour is.
     """
 
     def within(at, frame, clear):
@@ -83,7 +94,7 @@ def _first_frame(octets, start):
         lambda at, frame, clear, inside: tf.cond(
             inside, lambda: within(at, frame, clear), lambda: between(at, frame, clear)
         ),
-        (start, tf.constant(-1, tf.int64), tf.constant(0, tf.int64), False),
+        (start, tf.constant(-1, tf.int64), tf.constant(-1, tf.int64), False),
         maximum_iterations=_MOST_STEPS,
     )
     whole = ~inside & (frame >= 0) & (at <= octets.size)

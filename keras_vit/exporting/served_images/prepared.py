@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from keras_vit.data.images import MOST_PIXELS
+from keras_vit.decoding import MAX_PIXELS
 
-NONE, JPEG, PNG, DEEP_PNG, BMP, OTHER = range(6)  # ways to decode; NONE: it is not
+# Ways to decode; NONE: it is not.
+NONE, JPEG, PNG, CLEAR_PNG, DEEP_PNG, BMP, OTHER = range(7)
 
 
 class Prepared(NamedTuple):
@@ -49,7 +50,7 @@ def prepared(way, data, around=(0,) * 4, colour=(0,) * 3, error=""):
     )
 
 
-def too_many(height, width):
+def too_many(height, width, most=MAX_PIXELS):
     """What is said of sides, int64, with too many pixels; empty if they are not.
 
     Example:
@@ -57,7 +58,7 @@ def too_many(height, width):
     >>> too_many(tf.constant(10_000), tf.constant(20_000)).numpy().decode()
     '20000 x 10000 pixels are more than the limit of 62,000,000'
     """
-    limit = f" pixels are more than the limit of {MOST_PIXELS:,}"
+    limit = f" pixels are more than the limit of {most:,}"
     sides = [tf.strings.as_string(width), " x ", tf.strings.as_string(height), limit]
-    fits = height <= MOST_PIXELS // tf.maximum(width, 1)  # their product may overflow
+    fits = height <= most // tf.maximum(width, 1)  # their product may overflow
     return tf.where(fits, "", tf.strings.join(sides))

@@ -1,8 +1,7 @@
 """WebP files: the picture, or the first frame of an animation, by itself.
 
 TensorFlow's operation reads single pictures. It is given nothing else: a file of
-one bitstream alone, without the chunks around it and without the transparency
-beside it.
+one bitstream, and of the transparency beside it, without the other chunks around it.
 """
 
 import tensorflow as tf
@@ -11,14 +10,16 @@ from keras_vit.exporting.served_images.octets import Octets, code, piece
 from keras_vit.exporting.served_images.prepared import OTHER, prepared, too_many
 
 _LOSSY, _LOSSLESS, _FRAME, _EXTENDED = map(code, (b"VP8 ", b"VP8L", b"ANMF", b"VP8X"))
+_ALPHA, _HAS_ALPHA = code(b"ALPH"), 0x10  # a chunk, and a flag of an extended file
 _HEAD = 12  # bytes before the first chunk
 
 
-def prepare_webp(data):
+def prepare_webp(data, decoding):
     """Prepares a WebP file.
 
     Args:
         data: its bytes, a scalar string.
+        decoding: a `keras_vit.decoding.Decoding`.
 
     Returns:
         A `Prepared`.
@@ -32,25 +33,47 @@ def prepare_webp(data):
     below = octets.number(_HEAD + 15, 3) + 1 - top - height
     after = octets.number(_HEAD + 12, 3) + 1 - left - width
     around = tf.where(animated, tf.maximum([top, below, left, after], 0), 0)
-    length = octets.number(at + 4, 4)
-    chunk = piece(data, at, at + 8 + length + length % 2)
+    chunk = _chunk(data, octets, at)
+    if decoding.backdrop is not None:
+        chunk = _with_alpha(data, octets, at, height, width)
     size = _four_bytes(tf.strings.length(chunk) + 4)
+    clear = extended & (octets.number(_HEAD + 8) // _HAS_ALPHA % 2 == 1)
     return prepared(
         OTHER,
         tf.strings.join([b"RIFF", size, b"WEBP", chunk]),
         around,
-        error=too_many(height + around[0] + around[1], width + around[2] + around[3]),
+        tf.fill([3], tf.where(clear, decoding.backdrop or 0, 0)),
+        error=too_many(
+            height + around[0] + around[1],
+            width + around[2] + around[3],
+            decoding.max_pixels,
+        ),
     )
 
 
-def _bitstream(octets):
-    """The places of the first bitstream's chunk, and of the frame's that holds it."""
+def _chunk(data, octets, at):
+    length = octets.number(at + 4, 4)
+    return piece(data, at, at + 8 + length + length % 2)
+
+
+def _with_alpha(data, octets, at, height, width):
+    """A bitstream's chunk, after that of its transparency if that is another."""
+    alpha, _ = _bitstream(octets, (_LOSSY, _LOSSLESS, _ALPHA))
+    flags = tf.strings.join([b"VP8X", _four_bytes(10), bytes([_HAS_ALPHA, 0, 0, 0])])
+    sides = [tf.strings.substr(_four_bytes(one - 1), 0, 3) for one in (width, height)]
+    alone = _chunk(data, octets, at)
+    both = tf.strings.join([flags, *sides, _chunk(data, octets, alpha), alone])
+    return tf.where(octets.number(alpha, 4) == _ALPHA, both, alone)
+
+
+def _bitstream(octets, kinds=(_LOSSY, _LOSSLESS)):
+    """The places of the first chunk of a kind, and of the frame's that holds it."""
 
     def look(at):
         kind, length = octets.number(at, 4), octets.number(at + 4, 4)
         after = at + 8 + length + length % 2
         after = tf.where(kind == _FRAME, at + 8 + 16, after)  # goes into a frame
-        return (kind == _LOSSY) | (kind == _LOSSLESS), after
+        return tf.reduce_any(kind == kinds), after
 
     def frame(at):
         length = octets.number(at + 4, 4)
