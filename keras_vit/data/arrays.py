@@ -6,10 +6,13 @@ import zlib
 
 import numpy as np
 
+from keras_vit.data.array_range import pixels_in_range
 from keras_vit.data.classes import check_class_names, check_trained, untrained
 from keras_vit.data.dataset import Dataset
+from keras_vit.data.images import PLAIN
 from keras_vit.data.shares import content_hash, divided, settled
 from keras_vit.data.splits import Split
+from keras_vit.decoding import Decoding
 
 # The two arrays of each split, as they may be called.
 _NAMES = {
@@ -23,7 +26,15 @@ _NAMES = {
 _UNDIVIDED = ("images", "labels")
 
 
-def from_arrays(train, test=None, *, validation=None, class_names=None, name="arrays"):
+def from_arrays(
+    train,
+    test=None,
+    *,
+    validation=None,
+    class_names=None,
+    name="arrays",
+    pixel_range=None,
+):
     """Makes a data set of arrays, such as Keras's `load_data` gives.
 
     Args:
@@ -36,6 +47,9 @@ def from_arrays(train, test=None, *, validation=None, class_names=None, name="ar
         validation: the same, if there is such a split.
         class_names: in the order of the labels; their numbers by default.
         name: of the data set.
+        pixel_range: the numbers that become 0 and 255 where images are others,
+            `(low, high)` or such as `"0:4095"`. Files for the model are read
+            by it too. `None`: they are pixels in [0, 255] already.
 
     Returns:
         A `Dataset`.
@@ -50,7 +64,12 @@ def from_arrays(train, test=None, *, validation=None, class_names=None, name="ar
     2
     """
     given = {"train": train, "validation": validation, "test": test}
-    splits = {name: split_of(*pair) for name, pair in given.items() if pair is not None}
+    decoding = Decoding(pixel_range)
+    splits = {
+        name: split_of(*pair, decoding)
+        for name, pair in given.items()
+        if pair is not None
+    }
     if test is None:
         if validation is not None:
             raise ValueError("validation needs a test split beside it.")
@@ -65,13 +84,17 @@ def from_arrays(train, test=None, *, validation=None, class_names=None, name="ar
     return dataset
 
 
-def read_arrays(path):
+def read_arrays(path, pixel_range=None):
     """Reads an .npz file of pixels and labels.
 
     Its arrays are called train_images, train_labels, test_images, test_labels,
     or x_train, y_train, x_test, y_test, and are as `from_arrays` takes them.
     Validation may be there too, and class_names. The two arrays images and
     labels alone are divided as `from_arrays` does without `test`.
+
+    Args:
+        path: of the file.
+        pixel_range: as `from_arrays` takes it.
 
     Raises:
         ValueError: if the file is damaged, or its arrays are not so.
@@ -103,12 +126,15 @@ def read_arrays(path):
             "test_labels, or x_train, y_train, x_test and y_test, or images and "
             f"labels. Received: {', '.join(found) or 'none'}"
         )
-    return from_arrays(**parts, class_names=found.get("class_names"), name=path.stem)
+    options = {"class_names": found.get("class_names"), "pixel_range": pixel_range}
+    return from_arrays(**parts, name=path.stem, **options)
 
 
-def split_of(images, labels):
+def split_of(images, labels, decoding=PLAIN):
     """A `Split` of images as RGB, grey ones too, and labels that are as it wants."""
     images, labels = np.asarray(images), np.asarray(labels)
+    if decoding.pixel_range is not None:
+        images = pixels_in_range(images, decoding.pixel_range)
     if images.ndim == 3:
         images = images[..., np.newaxis]
     if images.ndim == 4 and images.shape[-1] == 1:
@@ -117,7 +143,7 @@ def split_of(images, labels):
         labels = labels[:, 0]
     if labels.ndim == 1 and labels.dtype.kind in "iu":
         labels = labels.astype(np.int64)  # TensorFlow takes no int16 for a class
-    return Split(images, labels)
+    return Split(images, labels, decoding)
 
 
 def _divided(split, images, name):

@@ -1,5 +1,6 @@
 """Splits: images, and what they show."""
 
+import copy
 import dataclasses
 import functools
 import hashlib
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from keras_vit.data.array_range import check_pixels
 from keras_vit.data.decoding import decode_now, reader
 from keras_vit.decoding import MAX_PIXELS, OF_OLD_FILES, Decoding
 
@@ -105,17 +107,12 @@ class Split(Labelled):
 
     def __post_init__(self):
         images = self.images
-        known = images.dtype in (np.uint8, np.float32)
-        if images.ndim != 4 or images.shape[-1] != 3 or not known:
+        if images.ndim != 4 or images.shape[-1] != 3:
             raise ValueError(
                 "Images must be uint8 or float32 RGB pixels of shape (N, H, W, 3). "
                 f"Received: {images.dtype} of shape {images.shape}"
             )
-        if images.dtype == np.float32 and len(images) and 0 < images.max() <= 1:
-            raise ValueError(
-                "Pixels must lie in [0, 255]. "
-                f"Received: none above {images.max()}; multiply them by 255"
-            )
+        check_pixels(images)
         _check_labels(self.labels, len(images))
 
     def image(self, index):
@@ -139,8 +136,10 @@ class Split(Labelled):
 
     def subset(self, indices):
         """The split of those images alone."""
-        images, labels = self.images[indices], self.labels[indices]
-        return dataclasses.replace(self, images=images, labels=labels)
+        part = copy.copy(self)  # its pixels were looked at, all together
+        object.__setattr__(part, "images", self.images[indices])
+        object.__setattr__(part, "labels", self.labels[indices])
+        return part
 
     def at_once(self):
         """Gives the graph's way to many images: `read(indices)`."""

@@ -82,7 +82,7 @@ def test_what_keras_gives_is_a_data_set():
         ({"pixels": PIXELS}, "expected arrays train_images.*Received: pixels"),
         ({}, "Received: none"),
         ({"x_train": PIXELS, "y_train": LABELS}, "has no test split"),
-        ({"images": PIXELS / 255, "labels": LABELS}, "must be uint8 or float32"),
+        ({"images": PIXELS / 255, "labels": LABELS}, r"uint8 or float32.*by 255"),
         ({"images": np.float32(PIXELS / 255), "labels": LABELS}, r"in \[0, 255\]"),
         ({"images": PIXELS[0, 0, 0, 0], "labels": LABELS}, r"shape \(N, H, W, 3\)"),
         ({"images": PIXELS, "labels": LABELS / 2}, "must be integers.*float64"),
