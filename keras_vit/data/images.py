@@ -204,9 +204,9 @@ def _pixels(image, data, name, decoding):
     with _named(name):
         check_size(*image.size, decoding)
         check_kind(image)
-    orientation = _orientation(image)
-    with _named(name):
+    with _named(name):  # before the notes, for which Pillow may load the pixels
         deep = samples.deep_samples(image, data)
+    orientation = _orientation(image)
     if deep is None:
         pixels, alpha = of_8_bits(image, decoding)
     else:

@@ -131,3 +131,76 @@ def test_a_damaged_file_is_refused(tmp_path, kind):
 def test_validation_needs_a_test_split():
     with pytest.raises(ValueError, match="needs a test split"):
         from_arrays((PIXELS, LABELS), validation=(PIXELS, LABELS))
+
+
+KINDS = {
+    # what: dtype, low, high, what is said, and what helps
+    "shares": ("float32", 0, 1, "multiply them by 255", (0, 1)),
+    "normalised": ("float32", -2.1, 2.6, "by the deviations and add the means", None),
+    "signed shares": ("float32", -1, 1, "add 1 and multiply by 127.5", (-1, 1)),
+    "half": ("float32", -0.5, 0.5, "add 0.5 and multiply by 255", (-0.5, 0.5)),
+    "differences": ("float32", -255, 255, "add 255 and divide by 2", (-255, 255)),
+    "12 bits": ("float32", 0, 4095, "by 255 / 4095, or give pixel_range", (0, 4095)),
+    "10 bits": ("uint16", 0, 1000, "by 255 / 1023, or give pixel_range", (0, 1023)),
+    "ct": ("int16", -1000, 3000, r"as of CT: .*\(-1000, 3000\)", (-1000, 3000)),
+    "ct floats": ("float32", -1024, 3071, r"of CT: .*\(-1024, 3071\)", (-1024, 3071)),
+    "doubles": ("float64", 0, 255, "cast them: .astype", (0, 255)),
+    "whole numbers": ("int64", 0, 255, "cast them: .astype", (0, 255)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_that_are_no_pixels_are_recognised(kind, rng):
+    dtype, low, high, advice, range_ = KINDS[kind]
+    values = rng.uniform(low, high, (8, 6, 5)).astype(dtype)
+    values[0, 0, :2] = low, high
+    pair = values, np.arange(8) % 2
+    with pytest.raises(ValueError, match=f"(?s)lie in .0, 255.*{advice}"):
+        from_arrays(pair, pair)
+    if range_ is None:
+        return
+    dataset = from_arrays(pair, pair, pixel_range=range_)
+    share = (values.astype(float) - range_[0]) / (range_[1] - range_[0])
+    found = dataset.train.images[..., 0]
+    assert found.dtype == np.uint8
+    assert np.abs(found - 255 * share).max() <= 0.501
+    assert dataset.decoding.pixel_range == range_
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "bool", "int64"])
+def test_masks_of_zeros_and_ones_are_recognised(dtype, rng):
+    masks = rng.integers(0, 2, (8, 6, 5)).astype(dtype)
+    pair = masks, np.arange(8) % 2
+    with pytest.raises(ValueError, match="a mask of zeros and ones: multiply"):
+        from_arrays(pair, pair)
+    found = from_arrays(pair, pair, pixel_range=(0, 1)).train.images[..., 0]
+    np.testing.assert_array_equal(found, 255 * masks.astype(int))
+
+
+def test_what_is_no_number_is_refused():
+    values = np.full((4, 3, 3), np.nan, np.float32)
+    with pytest.raises(ValueError, match="finite numbers"):
+        from_arrays((values, np.arange(4) % 2), (values, np.arange(4) % 2))
+
+
+def test_pixels_are_pixels_and_dark_ones_of_a_split_too(rng):
+    """A filter's overshoot, black images, and a share with nothing brighter."""
+    pixels = rng.uniform(-9, 262, (8, 6, 5)).astype(np.float32)
+    pixels[0] = 1
+    pair = pixels, np.arange(8) % 2
+    split = from_arrays(pair, pair).train
+    assert split.subset([0]).images.max() == 1
+    black = np.zeros((8, 6, 5), np.uint8), np.arange(8) % 2
+    assert from_arrays(black, black).train.images.max() == 0
+
+
+def test_an_npz_file_of_12_bits_is_read_by_its_range(tmp_path, rng):
+    values = rng.integers(0, 4096, (8, 6, 5)).astype(np.uint16)
+    values[0, 0, :2] = 0, 4095
+    arrays = {"x_train": values, "y_train": np.arange(8) % 2}
+    np.savez(tmp_path / "a.npz", **arrays, x_test=values, y_test=np.arange(8) % 2)
+    with pytest.raises(ValueError, match=r"pixel_range=\(0, 4095\)"):
+        load(tmp_path / "a.npz")
+    found = load(tmp_path / "a.npz", pixel_range="0:4095")
+    assert np.abs(found.train.images[..., 0] - values / 4095 * 255).max() <= 0.501
+    assert found.decoding.pixel_range == (0, 4095)

@@ -104,11 +104,11 @@ def _of_content(facts, image, data, decoding):
     """Those facts that take decoding it."""
     bands = image.tag_v2.get(samples.BANDS, 1) if image.format == "TIFF" else 1
     facts = facts._replace(
-        turned=_is_turned(image),
         pages=getattr(image, "n_frames", 1) if image.format == "TIFF" else 1,
         fourth=bands == 4 and image.mode != "CMYK",
     )
     deep = samples.deep_samples(image, data)
+    facts = facts._replace(turned=_is_turned(image))
     if deep is not None:
         low, high = float(deep.values.min()), float(deep.values.max())
         facts = facts._replace(low=low, high=high)
