@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_vit.data.classes import check_lines
 from keras_vit.data.splits import Files, Split
+from keras_vit.decoding import Decoding
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Dataset:
     @property
     def decoding(self):
         """How image files such as those of the training split are read."""
-        return self.train.decoding
+        return getattr(self.train, "decoding", Decoding())
 
     def decoded(self, decoding):
         """Return the data set with its files read in another way.

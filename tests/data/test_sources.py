@@ -86,7 +86,7 @@ GREY, PIXELS = np.zeros((2, 8, 8), np.uint8), np.zeros((2, 8, 8, 3), np.uint8)
     ("images", "labels", "message"),
     [
         (GREY, np.zeros(2, int), r"shape \(N, H, W, 3\). Received: uint8 of shape"),
-        (PIXELS / 255, np.zeros(2, int), "must be uint8 or float32.*Received: float64"),
+        (PIXELS / 255, np.zeros(2, int), "uint8 or float32. Received: float64"),
         (PIXELS + np.float32(0.5), np.zeros(2, int), r"\[0, 255\].*none above 0.5"),
         (PIXELS, np.zeros(3, int), r"shape \(2,\)"),
         (PIXELS, np.zeros(2), "must be integers.*float64"),

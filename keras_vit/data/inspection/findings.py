@@ -131,7 +131,7 @@ def _of_samples(dataset, scans):
     used = f"{low:,g} to {high:,g}"
     if np.isclose(low, round(low)) and np.isclose(high, round(high)):
         used = f"{low:,.0f} to {high:,.0f}"
-    range_ = dataset.train.decoding.pixel_range
+    range_ = dataset.decoding.pixel_range
     read = "all that their bits can hold" if range_ is None else range_as_text(range_)
     yield (
         f"{_images(len(rows))} {'has' if len(rows) == 1 else 'have'} samples of more "
@@ -144,7 +144,7 @@ def _of_transparency(dataset, scans):
     clear = sum(int(one.rows["clear"].sum()) for one in scans.values())
     if clear:
         images = sum(int(one.rows["readable"].sum()) for one in scans.values())
-        background = dataset.train.decoding.background
+        background = dataset.decoding.background
         how = "dropped" if background == "ignore" else f"laid on {background}"
         yield (
             f"{clear:,} of {_images(images)} {'looks' if clear == 1 else 'look'} "
