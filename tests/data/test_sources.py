@@ -87,7 +87,7 @@ GREY, PIXELS = np.zeros((2, 8, 8), np.uint8), np.zeros((2, 8, 8, 3), np.uint8)
     [
         (GREY, np.zeros(2, int), r"shape \(N, H, W, 3\). Received: uint8 of shape"),
         (PIXELS / 255, np.zeros(2, int), "uint8 or float32. Received: float64"),
-        (PIXELS + np.float32(0.5), np.zeros(2, int), r"\[0, 255\].*none above 0.5"),
+        (PIXELS + np.float32(0.5), np.zeros(2, int), "from 0.5 to 0.5; .*by 255"),
         (PIXELS, np.zeros(3, int), r"shape \(2,\)"),
         (PIXELS, np.zeros(2), "must be integers.*float64"),
     ],

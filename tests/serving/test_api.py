@@ -366,6 +366,7 @@ class Held:
 
     def __init__(self, servable, batch_size=64):
         self.version, self.batch_size = servable.version, batch_size
+        self.max_pixels = servable.max_pixels
         self.signatures, self.definitions = servable.signatures, servable.definitions
         self.running, self.let = threading.Event(), threading.Event()
         self._run = servable.run
