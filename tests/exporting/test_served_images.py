@@ -254,7 +254,7 @@ def test_of_a_webp_the_first_frame_is_shown_on_its_canvas(picture):
     sides = (56 - 1).to_bytes(3, "little") + (40 - 1).to_bytes(3, "little")
     data = moving[:canvas] + sides + moving[canvas + 6 :]
     data = data[:frame] + b"\x05\0\0\x03\0\0" + data[frame + 6 :]  # halved
-    given = prepare_webp(tf.constant(data)).data.numpy()  # to the operation
+    given = prepare_webp(tf.constant(data), PLAIN).data.numpy()  # to the operation
     assert [given.count(name) for name in (b"VP8L", b"VP8X", b"ANMF")] == [1, 0, 0]
     right = expected(data)
     assert right.shape == (40, 56, 3)
