@@ -142,9 +142,9 @@ def _image_size(stored, source, config, variant, source_grid):
     said = config[KEY].get("image_size") or source.image_size(config)
     if said is not None and source_grid is None:
         return tuple(said)
-    if source.positions not in stored or variant not in VARIANTS:
+    strides = _strides(stored, source, variant)
+    if source.positions not in stored or strides is None:
         return None
-    stride = VARIANTS[variant].stride
     if source_grid is None:
         told = source.arguments(stored)
         pooled = told.get("pooling", "token") == "token"
@@ -155,4 +155,19 @@ def _image_size(stored, source, config, variant, source_grid):
             return None
         source_grid = reading.grid
     rows, columns = pair(source_grid, "source_grid")
-    return rows * stride, columns * stride
+    return rows * strides[0], columns * strides[1]
+
+
+def _strides(stored, source, variant):
+    """Pixels from a patch to the next, in both directions; `None` if not known.
+
+    They are the sides of the file's own patches, which another size than the
+    variant's may be, but for a hybrid, whose patches are of a feature map.
+    """
+    shape = stored[source.patches].shape if source.patches in stored else ()
+    sides, channels = shape[2:], shape[1:2]  # PyTorch's order
+    if source.patches.endswith("kernel"):
+        sides, channels = shape[:2], shape[2:3]
+    if channels == (3,):
+        return sides
+    return (VARIANTS[variant].stride,) * 2 if variant in VARIANTS else None

@@ -218,8 +218,8 @@ def _patches_of(shape, change, expected):
         return ""
     size = theirs[0] if theirs[0] == theirs[1] else tuple(theirs)
     return (
-        f": build the model with patch_size={size}, as the file's are, or take them to "
-        "the model's size with patches='resize'"
+        f" (the file's patches are those of patch_size={size}: build the model with "
+        "it, or take them to the model's size by patches='resize')"
     )
 
 

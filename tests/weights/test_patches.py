@@ -126,7 +126,7 @@ def test_weights_go_to_another_patch_size_when_asked_to(layout, tmp_path, rng):
     path = tmp_path / {"npz": "a.npz", "timm": "a.safetensors"}[layout]
     save_weights(model, path, layout)
     other = keras_vit.ViT(**(arguments | {"patch_size": 4}))
-    with pytest.raises(ValueError, match=r"patch_size=8, .*patches='resize'"):
+    with pytest.raises(ValueError, match=r"patch_size=8: .*patches='resize'"):
         load_weights(other, path)
     load_weights(other, path, patches="resize")
     images = rng.normal(size=(2, 32, 32, 3)).astype("float32")

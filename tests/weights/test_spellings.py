@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import keras_vit
-from keras_vit.weights import load_weights
+from keras_vit.weights import find_checkpoint, load_weights
 from weights.models import TINY, build
 from weights.test_factories import SIZES
 
@@ -183,5 +183,19 @@ def test_what_arrays_show_of_other_networks_is_named(
 
 def test_patches_of_another_size_say_which_argument_to_give(fixtures):
     sizes = {**TINY, "activation": "gelu_erf", "patch_size": 16}
-    with pytest.raises(ValueError, match="build the model with patch_size=8"):
+    with pytest.raises(
+        ValueError, match="are those of patch_size=8: build the model with"
+    ):
         load_weights(keras_vit.ViT(**sizes), fixtures / "timm_token.safetensors")
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["timm_token.safetensors", "vit_tiny_token.npz", "torchvision_vit.safetensors"],
+)
+def test_the_images_of_a_bare_file_are_as_large_as_its_own_patches_make_them(
+    file, fixtures
+):
+    """4 x 4 patches of 8 pixels, whatever size the variant's are."""
+    for variant in ("ViT", "ViT_S16", "ViT_B32"):
+        assert find_checkpoint(variant, fixtures / file).image_size == 32

@@ -200,6 +200,7 @@ GOOGLE = Source(
     layer_norm_epsilon=1e-6,
     standardization="deviation",
     position_method=position_method,
+    patches="embedding/kernel",
     positions=POSITIONS,
     arguments=arguments,
     pixels=lambda config: HALF,

@@ -24,6 +24,7 @@ class Source:
         layer_norm_epsilon: likewise.
         position_method: the arrays as found, the repository's settings -> by
             which its own code resizes positions; a key of `positions.METHODS`.
+        patches: the canonical name of the kernel that patches are embedded by.
         positions: the canonical name of the position table.
         arguments: canonical `{name: Stored}` -> the arguments of `ViT` that
             they tell, and `num_classes` if there is a head.
@@ -64,6 +65,7 @@ class Source:
     activation: str
     layer_norm_epsilon: float | None
     position_method: Callable
+    patches: str
     positions: str
     arguments: Callable
     pixels: Callable

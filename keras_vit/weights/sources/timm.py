@@ -114,6 +114,7 @@ TIMM = Source(
     image_size=image_size,
     first_rows=timm_positions.first_rows,
     aligned=timm_positions.aligned,
+    patches="patch_embed.proj.weight",
     positions="pos_embed",
     arguments=arguments,
     pixels=timm_settings.pixels,

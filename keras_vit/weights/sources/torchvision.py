@@ -65,6 +65,7 @@ TORCHVISION = Source(
     activation="gelu_erf",
     layer_norm_epsilon=1e-6,
     position_method=lambda stored, config: "bicubic_corners",
+    patches="conv_proj.weight",
     positions="encoder.pos_embedding",
     arguments=arguments,
     pixels=lambda config: IMAGENET,
