@@ -57,6 +57,7 @@ DOORS = {
     "safetensors": {"weights/save.py"},
     "PIL": {
         "data/images.py",
+        "data/quiet_pillow.py",
         "data/samples.py",
         "data/inspection/reading.py",
         "evaluation/corruptions/digital.py",

@@ -1,17 +1,15 @@
 """Image files -> RGB pixels."""
 
 import contextlib
-import functools
 import io
-import logging
 import os
 import pathlib
 import stat
-import warnings
 
 import numpy as np
 
 from keras_vit.data import samples
+from keras_vit.data.quiet_pillow import quiet_pillow
 from keras_vit.decoding import Decoding
 
 SUFFIXES = (
@@ -147,32 +145,15 @@ def decode_image(data, name, exif_orientation=True, decoding=PLAIN):
             samples.reason_of_tiff(data) or "not a readable image (of no known format)"
         )
         raise UnreadableImageError(f"{name}: {reason}") from None
+    except pillow.DecompressionBombError as error:
+        raise UnreadableImageError(
+            f"{name}: more pixels than the limit of {decoding.max_pixels:,}, which "
+            f"--max_pixels sets ({error})"
+        ) from error
     # Pillow's decoders raise whatever a damaged file leads them to: OSError,
-    # SyntaxError, struct.error, DecompressionBombError and more.
+    # SyntaxError, struct.error and more.
     except Exception as error:
         raise UnreadableImageError(f"{name}: not a readable image ({error})") from error
-
-
-def quiet_pillow(max_pixels):
-    """Return `PIL.Image`, which has the limit on pixels, and all messages, from here.
-
-    Args:
-        max_pixels: of an image that is going to be read.
-    """
-    pillow = _quiet_pillow()
-    if pillow.MAX_IMAGE_PIXELS is not None and max_pixels > pillow.MAX_IMAGE_PIXELS:
-        pillow.MAX_IMAGE_PIXELS = max_pixels  # what was asked for
-    return pillow
-
-
-@functools.cache
-def _quiet_pillow():
-    from PIL import Image
-
-    # What has no handler would be printed.
-    logging.getLogger("PIL").addHandler(logging.NullHandler())
-    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-    return Image
 
 
 def check_size(width, height, decoding):

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from keras_vit.data import images, samples
+from keras_vit.data.quiet_pillow import quiet_pillow
 from keras_vit.data.splits import Files
 from keras_vit.decoding import AUTO, Decoding
 
@@ -102,7 +103,7 @@ def _may_be_deep(path):
 
 def _samples_of(path, decoding):
     """`Samples` of a file; `None` where it has 8 bits, or cannot be read."""
-    pillow = images.quiet_pillow(decoding.max_pixels)
+    pillow = quiet_pillow(decoding.max_pixels)
     try:
         data = images.read_bytes(path)
         with pillow.open(io.BytesIO(data)) as image:

@@ -144,3 +144,14 @@ def test_missing_paths_and_empty_folders_are_named(tmp_path):
         find_images([tmp_path / "x.png", tmp_path / "y.png"])
     with pytest.raises(ValueError, match="No images in"):
         find_images([tmp_path])
+
+
+def test_what_pillow_takes_for_a_bomb_is_read_if_it_was_asked_for(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 900)
+    Image.new("1", (50, 40)).save(tmp_path / "large.png")
+    small, large = Decoding(max_pixels=800), Decoding(max_pixels=2_000)
+    with pytest.raises(UnreadableImageError, match="limit of 800, which --max_pixels"):
+        read_image(tmp_path / "large.png", decoding=small)
+    assert read_image(tmp_path / "large.png", decoding=large).shape == (40, 50, 3)

@@ -10,7 +10,8 @@ from PIL import Image
 import keras_vit
 from keras_vit import recipes
 from keras_vit.cli import main
-from keras_vit.training.folder import claim
+from keras_vit.decoding import decoding_of
+from keras_vit.training.folder import RunFolder, claim
 from training.test_run import small_dataset, small_recipe
 
 RECIPE = small_recipe(steps=2, evaluate_every=1, warmup_steps=0)
@@ -171,3 +172,30 @@ def test_commands_hand_on_how_tables_and_groups_are_read(there, monkeypatch):
     monkeypatch.setattr("keras_vit.model_files.load_classifier", lambda _: _Model)
     assert main(["evaluate", "--model=run"]) == 2
     assert given.items() <= seen[1].items()
+
+
+def test_a_run_keeps_the_range_of_samples_that_it_began_with(there):
+    """Of 12 bits; on resuming as much as in the model, whatever has come since."""
+    rng = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for number in range(20):
+            path = there / "set" / part / f"class_{number % 2}" / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            samples = rng.integers(0, 4096, (16, 16)).astype(np.uint16)
+            Image.fromarray(samples).save(path)
+    run = trained("set", image_size=16)
+    assert decoding_of(run.model).pixel_range == (0, 4095)
+    config = json.loads((there / "run" / "config.json").read_text())
+    assert config["dataset"]["decoding"]["pixel_range"] == "0:4095"
+    assert RunFolder("run").pixel_range() == {"pixel_range": "0:4095"}
+    assert RunFolder("other").pixel_range() == {}
+    images = run_images(there / "set" / "test")
+    expected = [np.floor(one * (255 / 4095) + 0.5) for one in images]
+    dataset = keras_vit.data.load("set", **RunFolder("run").pixel_range())
+    for number, pixels in enumerate(expected):
+        np.testing.assert_allclose(dataset.test.image(number)[..., 0], pixels, atol=1)
+
+
+def run_images(folder):
+    """Samples as Pillow has them, by class and then by name."""
+    return [np.asarray(Image.open(path)) for path in sorted(folder.rglob("*.png"))]

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_vit.data import images, samples
 from keras_vit.data.images import UnreadableImageError, read_bytes
+from keras_vit.data.quiet_pillow import quiet_pillow
 from keras_vit.data.splits import Files
 
 DIGEST_BYTES = 16
@@ -75,7 +76,7 @@ def facts_of_file(path, decoding=images.PLAIN):
     >>> facts_of_file("grey.png")[1:5]
     (20, 10, 'PNG', 'L')
     """
-    pillow, facts, data = images.quiet_pillow(decoding.max_pixels), Facts(), b""
+    pillow, facts, data = quiet_pillow(decoding.max_pixels), Facts(), b""
     try:
         data = read_bytes(path)
         facts = Facts(_new_digest(data).digest())
