@@ -324,9 +324,9 @@ def test_a_model_of_any_size_is_refused(tmp_path):
 def test_a_model_that_reads_pictures_otherwise_is_refused(tmp_path, rng, monkeypatch):
     original = signatures._reader
 
-    def mirrored(size, preprocessing):
+    def mirrored(*how):
         def read(data):
-            pixels, windows, errors = original(size, preprocessing)(data)
+            pixels, windows, errors = original(*how)(data)
             return pixels[:, ::-1], windows, errors
 
         return read
