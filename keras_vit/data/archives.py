@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from keras_vit.data.images import SUFFIXES
 from keras_vit.data.shares import SPLIT_WORDS
-from keras_vit.data.tables import IN_SPLITS
+from keras_vit.data.split_tables import is_of_split
 from keras_vit.data.unread import Unread
 from keras_vit.files import cache_folder, written_whole
 
@@ -111,7 +111,7 @@ def _checked(path, infos):
             wrong = "is there twice"
         else:
             hidden = any(p.startswith(".") or p == "__MACOSX" for p in parts)
-            wanted = name.lower().endswith(SUFFIXES) or parts[-1] in IN_SPLITS
+            wanted = name.lower().endswith(SUFFIXES) or is_of_split(parts)
             if wanted and not hidden:
                 entries[name] = info
             elif not hidden and not info.is_dir():

@@ -20,6 +20,9 @@ SPLIT = ("split", "subset")
 FLAGS = {"is_valid": "validation", "is_test": "test"}  # true or false
 FOLD = ("fold", "kfold")
 _BELONG = ("patient", "subject", "lesion", "person", "participant", "study")
+# What Label Studio notes beside a label, whose column is called as its control.
+_NOTED = ("annotation_id", "annotator", "lead_time")
+_OF_LABEL_STUDIO = (*_NOTED, "id", "created_at", "updated_at", "agreement", "comments")
 _TRUTH = {"true": True, "1": True, "1.0": True, "yes": True} | {
     "false": False,
     "0": False,
@@ -149,10 +152,13 @@ def find_columns(names, first, options, where):
             f"{where}: fold must go with a column {' or '.join(FOLD)}, and without one "
             f"of {', '.join((*SPLIT, *FLAGS))}. Received the columns {', '.join(names)}"
         )
+    passed = (*SPLIT, *FLAGS, *FOLD)
+    if {*_NOTED} <= {*map(plain, names)}:
+        passed += _OF_LABEL_STUDIO
     rest = [
         place
         for place, name in enumerate(names)
-        if name.strip() and plain(name) not in (*SPLIT, *FLAGS, *FOLD)
+        if name.strip() and plain(name) not in passed
         if place != group
     ]
     image = _one(names, options.image_column, (PATH, ID), rest, where, "image_column")
@@ -230,8 +236,14 @@ def _untold(names, where):
         f"for the label ({', '.join(LABEL)}) and perhaps one for the split "
         f"({', '.join((*SPLIT, *FLAGS, *FOLD))}); or just two columns, path and label; "
         "or a path and columns of 0 and 1, one for each class. --image_column and "
-        f"--label_column name others. Received: {', '.join(names) or 'nothing'}"
+        f"--label_column name others. Received: {_some(names) or 'nothing'}"
     )
+
+
+def _some(names):
+    """The first twenty of some columns; a table of pixels has hundreds."""
+    more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
+    return ", ".join(names[:20]) + more
 
 
 def truth(text):

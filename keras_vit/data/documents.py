@@ -1,4 +1,4 @@
-"""JSON documents of COCO and of Label Studio -> rows."""
+"""JSON documents of COCO, Label Studio and FiftyOne -> rows."""
 
 import itertools
 
@@ -6,13 +6,14 @@ from keras_vit.data.classes import few
 
 _EXPECTED = (
     "Expected a list of objects, each with a path and a label; or COCO's images, "
-    "annotations and categories; or an export of Label Studio (JSON or JSON_MIN). "
+    "annotations and categories; or an export of Label Studio (JSON or JSON_MIN); or "
+    "FiftyOne's classes and labels. "
     "pandas writes the first by to_json(orient='records')."
 )
 
 
 def rows_of(content, path):
-    """Reads a document that is of COCO or Label Studio.
+    """Reads a document that is of COCO, Label Studio or FiftyOne.
 
     Args:
         content: of a JSON file.
@@ -27,6 +28,8 @@ def rows_of(content, path):
     """
     if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
         return _coco(content, path)
+    if isinstance(content, dict) and isinstance(content.get("labels"), dict):
+        return _fiftyone(content, path)
     if not isinstance(content, list) or not content:
         keys = f"an object of {few(content)}" if isinstance(content, dict) else content
         raise ValueError(f"{path}: {_EXPECTED} Received: {str(keys)[:80]}")
@@ -67,6 +70,33 @@ def _coco(content, path):
         for number, (image, of_image) in enumerate(shown.items(), 1)
         if of_image or not single
     )
+    return rows, notes
+
+
+def _fiftyone(content, path):
+    """Names without suffixes, with a class each, or several, or their numbers."""
+    names, rows, without = content.get("classes") or (), [], 0
+    for number, (image, label) in enumerate(content["labels"].items(), 1):
+        if isinstance(label, dict):  # with a confidence, or attributes
+            label = label.get("label", label.get("labels"))
+        shown = label if isinstance(label, list) else [label]
+        without += label is None
+        try:
+            # A number counts the classes, where there are any.
+            shown = [
+                names[one] if isinstance(one, int) and names else one for one in shown
+            ]
+        except IndexError:
+            shown = [{}]
+        if label is not None and not all(isinstance(one, str | int) for one in shown):
+            raise ValueError(
+                f"{path}: expected for each image of labels a class, its number among "
+                f"the {len(names)} classes, or a list of them. Received: {label!r} for "
+                f"{image!r}"
+            )
+        if label is not None:
+            rows.append((number, image, tuple(dict.fromkeys(map(str, shown)))))
+    notes = [f"Images without a label are left out: {without:,}."] if without else []
     return rows, notes
 
 

@@ -18,6 +18,7 @@ from keras_vit.data.groups import (
     groups_of_paths,
 )
 from keras_vit.data.images import SUFFIXES
+from keras_vit.data.misplaced import check_no_parts, check_tested, hints
 from keras_vit.data.shares import SPLIT_WORDS, divided, path_hash, settled
 from keras_vit.data.splits import Files
 from keras_vit.data.unread import Unread
@@ -72,6 +73,8 @@ def read_folder(path, *, name=None, exif_orientation=True, group=None):
         parts = _divided(parts[None], root)
     advice = "Add some, or remove the folder of that name." if splits else _ADVICE
     _check_parts(parts, names, path, advice + unread.appended())
+    if len(names) < 2:
+        raise _unlike(names, path)
     files = {
         split: Files(paths, labels, exif_orientation, groups)
         for split, (paths, labels, groups) in parts.items()
@@ -89,14 +92,9 @@ _ADVICE = (
 def _check_classes(splits, names, path):
     """Refuses a folder without splits and classes; classes that train lacks."""
     if not names or (None in splits and len(names) < 2):
-        unread = Unread()
-        _sorted_images(os.fsencode(path), unread)
-        raise ValueError(
-            f"Expected a folder of images for each class in {path}, or train/ and "
-            f"test/ with such in them. Received: {few(map(repr, names)) or 'none'}"
-            f"{'.' if unread.sentences() else ''}{unread.appended()}"
-        )
+        raise _unlike(names, path)
     if None in splits:
+        check_no_parts(names, path)
         return
     for split, folders in splits.items():
         others = in_natural_order(folders.keys() - {*names})
@@ -104,6 +102,18 @@ def _check_classes(splits, names, path):
             raise ValueError(
                 f"{path} has in {split} classes that train lacks: {few(others)}"
             )
+
+
+def _unlike(names, path):
+    unread = Unread()
+    _sorted_images(os.fsencode(path), unread)
+    told = (
+        f"Expected a folder of images for each class in {path}, or train/ and test/ "
+        "with such in them, and at least two classes. "
+        f"Received: {few(map(repr, names)) or 'none'}"
+    )
+    more = (one.removesuffix(".") for one in (*hints(path), *unread.sentences()))
+    return ValueError(". ".join([told, *more]))
 
 
 def _labelled(of_classes, root, pattern):
@@ -169,6 +179,7 @@ def split_folders(path):
             "class. Name the classes of loose images in a .csv table."
         )
     if found:
+        check_tested(found, path)
         notes = [f"{few(classes)} beside the splits is not read."] if classes else []
         return settled(found, path), notes
     found = _splits_inside(path, folders)

@@ -2,93 +2,143 @@
 
 import os
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from keras_vit.data.images import SUFFIXES
 
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before a name
 _OF_LABEL_STUDIO = "/data/upload/", "/data/local-files/"
+_ELSEWHERE = re.compile(r"/|[A-Za-z]:/|[a-z][a-z0-9]+://")  # how a path begins
+_BESIDE_IMAGES = ("annotations", "labels")  # folders of tables, not of images
 
 
 class Finder:
     """Finds the files that a table names.
 
     Args:
-        folder: that paths are relative to.
+        table: the path of the table. Paths are relative to its folder, or to
+            the one above where that is called annotations, as COCO has it.
         suffix: what is added to each, such as `".jpg"`; `None`: what is
             found there, for names without an image's suffix.
+        data_dir: another folder that they may be relative to.
 
     Attributes:
-        below: a name and the path below the folder at which it was found
+        folders: that are looked into, text.
+        below: a name and the path below a folder at which it was found
             without its folders being named; `None` while there is none.
     """
 
-    def __init__(self, folder, suffix=None):
-        self.folder, self.below = os.fspath(folder), None
+    def __init__(self, table, suffix=None, data_dir=None):
+        folder, name = os.path.split(os.path.abspath(table))
+        self.folders, self.below = [folder], None
+        if data_dir is not None:
+            self.folders.append(os.path.abspath(os.path.expanduser(data_dir)))
+        if os.path.basename(folder).lower() in _BESIDE_IMAGES:
+            self.folders.append(os.path.dirname(folder))
+        self._stem = os.path.splitext(name)[0].lower()
         self._added = suffix and (suffix if suffix.startswith(".") else f".{suffix}")
-        self._likely, self._index = None, None
+        self._likely, self._index, self._named = None, None, {}
 
     def find(self, given):
         """Gives a file's path; `None` where there is none.
 
-        A name without folders is also sought below the folder, by itself or
-        by what stands before its suffix, if it is there once.
+        A name without folders is also sought below the folders, by itself or
+        by what stands before its suffix, if it is there once. So is what is a
+        path on another machine: of files of that name that one, if it is one,
+        whose folders are called as the path's last ones are.
         """
         if self._added and not given.endswith(self._added):
             given += self._added
-        path = os.path.normpath(os.path.join(self.folder, given))
-        if os.path.isfile(path):
-            return path
-        given = _plain(given)
-        if "\\" in given:  # slashes may be Windows's
-            given = given.replace("\\", "/")
-            path = os.path.normpath(os.path.join(self.folder, given))
-            if os.path.isfile(path):
-                return path
-        if not given.lower().endswith(SUFFIXES) and (found := self._suffixed(path)):
+        if found := self._existing(given, ("",)):
             return found
-        if os.path.basename(given) != given:
+        given = plain_path(given.replace("\\", "/"))
+        bare = not given.lower().endswith(SUFFIXES)
+        endings = (*filter(None, [self._likely]), *SUFFIXES, *map(str.upper, SUFFIXES))
+        if found := self._existing(given, ("", *endings) if bare else ("",)):
+            if bare:
+                self._likely = os.path.splitext(found)[1]
+            return found
+        if "/" in given and not _ELSEWHERE.match(given):
             return None
-        names = given, _UPLOADED.sub("", given)
-        return next(filter(None, map(self._found_below, names)), None)
+        above, _, name = given.rpartition("/")
+        names = name, _UPLOADED.sub("", name)
+        return next(
+            filter(None, (self._below(above, one, given) for one in names)), None
+        )
 
-    def _suffixed(self, path):
-        """The file of that path and a suffix: first the one that fitted before."""
-        likely = [self._likely] if self._likely else []
-        for suffix in (*likely, *SUFFIXES, *map(str.upper, SUFFIXES)):
-            if os.path.isfile(path + suffix):
-                self._likely = suffix
-                return path + suffix
+    def _existing(self, given, endings):
+        for folder in self.folders:
+            path = os.path.normpath(os.path.join(folder, given))
+            for ending in endings:
+                if os.path.isfile(path + ending):
+                    return path + ending
         return None
 
-    def _found_below(self, name):
+    def _below(self, above, name, given):
+        """The file of a name that lies as its path says, or is the only one."""
         if self._index is None:
-            self._index = _files_below(self.folder)
-        found = self._index.get(name)
-        if found and self.below is None:
-            self.below = name, os.path.relpath(found, self.folder)
-        return found
+            self._index = _files_below(self.folders)
+        found = self._index.get(name, ())
+        if len(found) > 1:
+            found = _best(found, lambda path: _in_common(os.path.dirname(path), above))
+        if len(found) > 1:  # labels_train.json is of the images in train/
+            found = _best(found, self._is_of_the_table)
+        # One file is not what two different paths mean.
+        if len(found) != 1 or self._named.setdefault(found[0], given) != given:
+            return None
+        if self.below is None:
+            self.below = name, os.path.relpath(found[0], self.folders[0])
+        return found[0]
+
+    def _is_of_the_table(self, path):
+        return self._stem.endswith(
+            f"_{os.path.basename(os.path.dirname(path)).lower()}"
+        )
 
 
-def _plain(given):
-    """A path as it is on this machine, of Label Studio's addresses too."""
-    if given.startswith(_OF_LABEL_STUDIO[0]):
-        return given.rpartition("/")[2]
-    if given.startswith(_OF_LABEL_STUDIO[1]):
-        return parse_qs(urlsplit(given).query).get("d", [given])[0].rpartition("/")[2]
+def of_label_studio(given):
+    """Whether a path is one of Label Studio's server."""
+    return any(one in given for one in _OF_LABEL_STUDIO)
+
+
+def plain_path(given):
+    """A path with slashes, of Label Studio's and other addresses too."""
+    if _OF_LABEL_STUDIO[1] in given:
+        return "/" + parse_qs(urlsplit(given).query).get("d", [given])[0].lstrip("/")
     if re.match(r"[a-z][a-z0-9]+://", given):
-        return urlsplit(given).path.rpartition("/")[2] or given
+        return unquote(urlsplit(given).path) or given
     return given
 
 
-def _files_below(folder):
-    """Image files by their names, and by these without suffix, as far as unlike."""
-    found = {}
-    for above, inside, names in os.walk(folder):
-        inside[:] = [one for one in inside if not one.startswith(".")]
-        for name in names:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+def _best(paths, worth):
+    most = max(map(worth, paths))
+    return [path for path in paths if worth(path) == most]
+
+
+def _in_common(folder, other):
+    """How many of two folders' last names are alike."""
+    pairs = zip(
+        reversed(folder.split(os.sep)), reversed(other.split("/")), strict=False
+    )
+    count = 0
+    for one, another in pairs:
+        if one != another or not one:
+            break
+        count += 1
+    return count
+
+
+def _files_below(folders):
+    """Lists of the image files by their names, and by these without suffix."""
+    found, seen = {}, set()
+    for folder in folders:
+        for above, inside, names in os.walk(folder):
+            inside[:] = [one for one in inside if not one.startswith(".")]
+            for name in names:
                 path = os.path.join(above, name)
-                for key in (name, os.path.splitext(name)[0]):
-                    found[key] = path if key not in found else None
+                image = name.lower().endswith(SUFFIXES) and not name.startswith(".")
+                if image and path not in seen:
+                    seen.add(path)
+                    for key in (name, os.path.splitext(name)[0]):
+                        found.setdefault(key, []).append(path)
     return found

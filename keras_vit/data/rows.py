@@ -19,6 +19,7 @@ from keras_vit.data.columns import (
     zero_or_one,
 )
 from keras_vit.data.images import SUFFIXES
+from keras_vit.data.shares import SPLIT_WORDS
 
 DELIMITERS = ",;\t"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how such a file begins
@@ -57,17 +58,18 @@ class Problems:
 
     def advise(self, sentences):
         """Adds to what is said if there is anything wrong."""
-        self._advice = "".join(f". {one.removesuffix('.')}" for one in sentences)
+        self._advice = ". ".join(one.removesuffix(".") for one in sentences)
 
     def check(self):
         """Raises a ValueError if there was anything."""
         if self._count:
             told = "; ".join(f"line {line}: {text}" for line, text in self._first)
             more = "; ..." if self._count > len(self._first) else ""
+            end = f"{' ' if more else '. '}{self._advice}" if self._advice else ""
             raise ValueError(
                 f"{self._path} has {self._count:,} wrong "
                 f"{'line' if self._count == 1 else 'lines'}: {told}{more}"
-                f"{self._advice}"
+                f"{end}"
             )
 
 
@@ -122,7 +124,11 @@ def _csv(file, path, problems, options):
         if any(map(str.strip, fields))
     )
     line, names = next(rows, (0, []))
-    if len(names) == 2 and _is_an_image(names[0], path.parent):
+    if len(names) == 3 and _is_of_automl(names, path):
+        _check_unnamed(options, path)
+        columns = Columns(("split", "path", "label"), 1, (2,), split=0)
+        rows = itertools.chain([(line, names)], rows)
+    elif len(names) == 2 and _is_an_image(names[0], path.parent):
         _check_unnamed(options, path)
         columns = Columns(("path", "label"), 0, (1,))
         rows = itertools.chain([(line, names)], rows)
@@ -132,6 +138,12 @@ def _csv(file, path, problems, options):
         columns = find_columns(names, values, options, path)
         rows = itertools.chain(ahead, rows)
     return columns, _rows_of(rows, columns, problems), ()
+
+
+def _is_of_automl(names, path):
+    """Whether a first row is Google's: a split, an image's address, a label."""
+    split = names[0].strip().lower() in (*SPLIT_WORDS, "unassigned")
+    return split and _is_an_image(names[1], path.parent)
 
 
 def _check_unnamed(options, path):
@@ -178,7 +190,7 @@ def _rows_of(rows, columns, problems):
         label = (
             _of_one_hot(fields, columns)
             if columns.one_hot
-            else fields[columns.labels[0]].strip()
+            else _of_text(fields[columns.labels[0]].strip())
         )
         split, wrong = split_of_row(fields, columns)
         if label is None:
@@ -188,6 +200,14 @@ def _rows_of(rows, columns, problems):
             continue
         group = None if columns.group is None else fields[columns.group].strip()
         yield Row(line, fields[columns.image], label, split, group)
+
+
+def _of_text(text):
+    """A label; or several, as Label Studio writes these in a table."""
+    if text.startswith('{"choices"'):
+        with contextlib.suppress(ValueError, TypeError):
+            return tuple(map(str, json.loads(text)["choices"]))
+    return text
 
 
 def _of_one_hot(fields, columns):

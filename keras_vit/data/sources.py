@@ -14,8 +14,9 @@ from keras_vit.data.columns import TableOptions
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.folders import read_folder
 from keras_vit.data.pixel_range import read_as
+from keras_vit.data.split_tables import tables_in_splits
 from keras_vit.data.tables import SUFFIXES as TABLES
-from keras_vit.data.tables import read_split_tables, read_table, tables_in_splits
+from keras_vit.data.tables import read_split_tables, read_table
 from keras_vit.decoding import AUTO, check_range
 
 
@@ -44,7 +45,7 @@ def load(
               (`folders.read_folder`); or a table in train, val and test;
             - a `.zip` archive of such a folder, extracted once;
             - a `.csv`, `.tsv`, `.jsonl` or `.json` table of files and labels,
-              also COCO's and Label Studio's (`tables.read_table`);
+              also COCO's and others' (`tables.read_table`);
             - an `.npz` file of pixels and labels (`arrays.read_arrays`);
 
             or a data set of TensorFlow Datasets, such as `"imagenet2012"` or
@@ -55,8 +56,9 @@ def load(
             or go, but for some in classes of fewer than about 500 images
             (`shares.divided`).
         data_dir: where archives are extracted, `datasets` in
-            `$KERAS_HOME/keras_vit` by default, and where TensorFlow Datasets
-            has its own, `$TFDS_DATA_DIR` or `~/tensorflow_datasets`.
+            `$KERAS_HOME/keras_vit` by default; where the images of a table
+            lie, if not beside it; and where TensorFlow Datasets has its own,
+            `$TFDS_DATA_DIR` or `~/tensorflow_datasets`.
         download: whether TensorFlow Datasets may download and prepare what is
             not there. What comes from Keras is always downloaded.
         exif_orientation: whether image files are turned as their camera noted.
@@ -113,7 +115,7 @@ def _found(name, options, data_dir, download, *, exif_orientation, arrays_range)
     """The data set of that name, its files read in the usual way."""
     path = pathlib.Path(name).expanduser()
     if name not in SOURCES and name and path.is_dir():
-        return _of_folder(path, None, exif_orientation, options)
+        return _of_folder(path, None, exif_orientation, options, data_dir)
     if name not in SOURCES and path.suffix.lower() in FILES:
         return _of_file(path, data_dir, exif_orientation, options, arrays_range)
     _check_options(options, (), name)
@@ -142,11 +144,12 @@ def check_name(dataset):
         )
 
 
-def _of_folder(path, name, exif_orientation, options):
+def _of_folder(path, name, exif_orientation, options, data_dir=None):
     tables = tables_in_splits(path)
     how = {"name": name, "exif_orientation": exif_orientation}
     if tables:
-        return read_split_tables(tables, path, **how, options=options)
+        how |= {"options": options, "data_dir": data_dir}
+        return read_split_tables(tables, path, **how)
     _check_options(options, ("group",), path)
     return read_folder(path, **how, group=options.group)
 
@@ -172,7 +175,8 @@ def _of_file(path, data_dir, exif_orientation, options, arrays_range):
     if path.suffix.lower() == ".zip":
         folder = extracted(path, data_dir)
         return _of_folder(folder, path.stem, exif_orientation, options)
-    return read_table(path, exif_orientation=exif_orientation, options=options)
+    how = {"exif_orientation": exif_orientation, "options": options}
+    return read_table(path, **how, data_dir=data_dir)
 
 
 FILES = (".zip", *TABLES, ".npz")

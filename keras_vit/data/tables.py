@@ -1,5 +1,6 @@
 """A table of paths and labels -> a data set."""
 
+import itertools
 import os
 import pathlib
 from array import array
@@ -15,7 +16,7 @@ from keras_vit.data.groups import (
     groups_of_paths,
 )
 from keras_vit.data.labels import SEPARATORS, are_several, labelled
-from keras_vit.data.located import Finder
+from keras_vit.data.located import Finder, of_label_studio
 from keras_vit.data.rows import Problems, opened_rows
 from keras_vit.data.shares import SPLIT_WORDS, divided, path_hash, settled
 from keras_vit.data.splits import Files
@@ -23,22 +24,18 @@ from keras_vit.data.unread import Unread, is_no_image
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json")
 _OF_TEXT = (".csv", ".tsv")  # whose fields hold no lists
-# Tables of loose images, as they lie in the folder of each split.
-IN_SPLITS = (
-    *("_classes.csv", "_annotations.coco.json"),
-    *("metadata.csv", "metadata.jsonl"),
-)
 _ADVICE = (
     "Say in a column split which images are for train and which for test; without "
     "one, about a fifth of each class is tested on, which paths decide."
 )
 
 
-def read_table(path, *, exif_orientation=True, options=None):
+def read_table(path, *, exif_orientation=True, options=None, data_dir=None):
     """Reads a table of image files and their labels.
 
-    Paths are relative to the table's folder. Columns and keys are as
-    `opened_rows` finds them; `.json` may also be COCO's, or Label Studio's.
+    Paths are relative to the table's folder or to `data_dir`, and are found as
+    `located.Finder` does. Columns and keys are as `opened_rows` finds them;
+    `.json` may also be COCO's, Label Studio's or FiftyOne's.
     Where no column names the split, about a fifth of each class is to be tested
     on, which the hash of each path below the table's folder decides.
 
@@ -51,6 +48,7 @@ def read_table(path, *, exif_orientation=True, options=None):
         path: of the table.
         exif_orientation: whether images are turned as their camera noted.
         options: `TableOptions`.
+        data_dir: another folder of the images.
 
     Returns:
         A `Dataset` of `Files`, in the table's order.
@@ -66,44 +64,14 @@ def read_table(path, *, exif_orientation=True, options=None):
     2
     """
     path = pathlib.Path(path)
-    return _read([(path, None)], path, path.stem, exif_orientation, options)
+    how = {"exif_orientation": exif_orientation, "options": options}
+    return _read([(path, None)], path, path.stem, data_dir=data_dir, **how)
 
 
-def tables_in_splits(path):
-    """Finds the tables of a folder whose splits hold loose images and one each.
-
-    Args:
-        path: of the folder.
-
-    Returns:
-        Pairs of a table's path and the split that it is of; none for any
-        other folder.
-
-    Raises:
-        ValueError: if only some of the splits have one.
-    """
-    splits = {
-        one: SPLIT_WORDS[one.name.lower()]
-        for one in sorted(pathlib.Path(path).iterdir())
-        if one.name.lower() in SPLIT_WORDS and one.is_dir()
-    }
-    found = {
-        folder: [folder / one for one in IN_SPLITS if (folder / one).is_file()]
-        for folder in splits
-    }
-    if not any(found.values()):
-        return []
-    wrong = [folder for folder, tables in found.items() if len(tables) != 1]
-    if wrong:
-        raise ValueError(
-            f"{path}: expected one table in each split, one of {', '.join(IN_SPLITS)}. "
-            f"Received: {len(found[wrong[0]])} in {wrong[0]}"
-        )
-    return [(tables[0], splits[folder]) for folder, tables in found.items()]
-
-
-def read_split_tables(tables, path, *, name=None, exif_orientation=True, options=None):
-    """Reads a folder with a table in each split, as `tables_in_splits` finds them.
+def read_split_tables(
+    tables, path, *, name=None, exif_orientation=True, options=None, data_dir=None
+):
+    """Reads a table of each split, as `split_tables.tables_in_splits` finds them.
 
     Args:
         tables: from there.
@@ -111,14 +79,16 @@ def read_split_tables(tables, path, *, name=None, exif_orientation=True, options
         name: of the data set; the path by default.
         exif_orientation: as `read_table` takes it.
         options: likewise.
+        data_dir: likewise.
     """
     path = pathlib.Path(path)
-    return _read(tables, path, name or str(path), exif_orientation, options)
+    how = {"exif_orientation": exif_orientation, "options": options}
+    return _read(tables, path, name or str(path), data_dir=data_dir, **how)
 
 
-def _read(tables, where, name, exif_orientation, options):
+def _read(tables, where, name, *, exif_orientation, options, data_dir):
     options = options or TableOptions()
-    parts = [_Part(path, split, options) for path, split in tables]
+    parts = [_Part(path, split, options, data_dir) for path, split in tables]
     names, labels, notes = labelled(
         [label for part in parts for label in part.labels],
         where,
@@ -137,12 +107,23 @@ def _read(tables, where, name, exif_orientation, options):
             exif_orientation,
             None if groups is None else groups[rows],
         )
-        for split, rows in settled(rows_of, where, _ADVICE).items()
+        for split, rows in settled(rows_of, where, _advice(tables)).items()
     }
     notes = dict.fromkeys([*notes, *told, *(n for part in parts for n in part.notes)])
     dataset = Dataset(name, class_names=names, notes=tuple(notes), **files)
     check_trained(untrained(dataset), where, f"Add some. {_ADVICE}")
     return dataset
+
+
+def _advice(tables):
+    """What to do where a split is missing."""
+    path, split = tables[0]
+    if split is None:
+        return _ADVICE
+    return (
+        "Expected such a table in each of train and test, or validation. Of the table "
+        f"{path} alone about a fifth of each class would be tested on."
+    )
 
 
 def _separators(path):
@@ -168,7 +149,7 @@ class _Part:
         notes: sentences on what is not as usual.
     """
 
-    def __init__(self, path, split, options):
+    def __init__(self, path, split, options, data_dir):
         problems, same = Problems(path), {}
         with opened_rows(path, problems, options) as (columns, rows, notes):
             self.columns, lines, given = columns, array("q"), []
@@ -183,14 +164,17 @@ class _Part:
         self.folds = columns.fold is not None and not split
         if not self.folds:
             self._name_splits(lines, problems)
+        if any(isinstance(label, tuple) for label in self.labels):
+            self.labels = [_as_tuple(label) for label in self.labels]
         self._may_be_none = are_several(self.labels, _separators(path))
-        finder = Finder(self.folder, options.suffix)
+        finder = Finder(path, options.suffix, data_dir)
+        self.folders = finder.folders
         self.paths = self._located(lines, given, finder, problems)
         problems.check()
         self.notes = [*notes, *filter(None, [columns.note()])]
         if finder.below:
             self.notes.append(
-                "Files are sought below the table by their names, such as {!r} at "
+                "Files are sought by their names below the table, such as {!r} at "
                 "{!r}.".format(*finder.below)
             )
 
@@ -204,7 +188,7 @@ class _Part:
 
     def _located(self, lines, given, finder, problems):
         """The files' paths, an array of bytes."""
-        paths, seen, missing, unread = [], {}, False, Unread()
+        paths, seen, missing, unread = [], {}, None, Unread()
         for row, (line, name) in enumerate(zip(lines, given, strict=True)):
             path, wrong = finder.find(name) if name.strip() else None, None
             if not name.strip():
@@ -214,7 +198,7 @@ class _Part:
             elif self.groups[row] == "":
                 wrong = "no group"
             elif path is None:
-                wrong, missing = f"no file {name!r}", True
+                wrong, missing = f"no file {name!r}", missing or name
             elif is_no_image(path):
                 wrong = f"{name!r} is no image"
                 unread.add(path)
@@ -224,10 +208,12 @@ class _Part:
                 problems.add(line, wrong)
             paths.append(os.fsencode(path or ""))
         if missing:
-            for _, _, names in os.walk(self.folder):
+            for _, _, names in itertools.chain(*map(os.walk, finder.folders)):
                 for name in names:
                     unread.add(name)
-        problems.advise(unread.sentences())
+            problems.advise([_sought(missing, finder.folders), *unread.sentences()])
+        else:
+            problems.advise(unread.sentences())
         return np.array(paths, np.bytes_)
 
     def _clash(self, first, row, name, lines):
@@ -240,6 +226,23 @@ class _Part:
             if values[first] != values[row]:
                 return f"{name!r} {what} than in line {lines[first]}"
         return None
+
+
+def _as_tuple(label):
+    """Several labels, of a table in which some images have one."""
+    return label if isinstance(label, tuple) else (label,) if label else ()
+
+
+def _sought(name, folders):
+    """Where files were sought, and what to do."""
+    told = f"Files were sought in {' and '.join(folders)}"
+    if of_label_studio(name):
+        return (
+            f"{told}, and below by their names: the paths are those of Label Studio's "
+            "server. Give the folder of its media, or of the images as they were "
+            "uploaded, as data_dir"
+        )
+    return f"{told}. Another folder of the images can be given as data_dir"
 
 
 def _groups(parts, paths, options):
@@ -264,13 +267,16 @@ def _splits(parts, paths, labels, groups, where, fold):
     if groups is not None:
         tested = divided_groups(groups, labels, where)
     else:
-        root = os.path.join(os.fsencode(parts[0].folder), b"")
-        below = (
-            path[len(root) :] if path.startswith(root) else os.path.relpath(path, root)
-            for path in paths
-        )
+        roots = [os.path.join(os.fsencode(one), b"") for one in parts[0].folders]
+        below = (_below(path, roots) for path in paths)
         tested = divided(np.fromiter(map(path_hash, below), np.uint64), labels)
     return np.where(tested, "test", "train"), ()
+
+
+def _below(path, roots):
+    """A path below the first of some folders that it is in."""
+    root = next((root for root in roots if path.startswith(root)), None)
+    return os.path.relpath(path, roots[0]) if root is None else path[len(root) :]
 
 
 def _of_folds(words, where, fold):

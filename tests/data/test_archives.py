@@ -91,8 +91,9 @@ def test_an_archive_is_extracted_once(zipped, room, monkeypatch):
 
 def test_another_archive_of_that_name_is_extracted_anew(tmp_path, zipped, room):
     load(zipped, data_dir=room)
-    archive(zipped, ["cat/1.jpg", "train/new/2.jpg", "test/new/3.jpg"])
-    assert load(zipped, data_dir=room).class_names == ("new",)
+    new = ["train/new/2.jpg", "train/newer/2.jpg", "test/new/3.jpg"]
+    archive(zipped, ["cat/1.jpg", *new])
+    assert load(zipped, data_dir=room).class_names == ("new", "newer")
     assert len(list(room.iterdir())) == 2
 
 

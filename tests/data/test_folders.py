@@ -135,7 +135,8 @@ def test_every_suffix_of_an_image_counts_in_any_case(tmp_path):
     suffixes = ["jpg", "JPEG", "Jfif", "png", "bmp", "webp", "gif", "tif", "TIFF"]
     for split in ("train", "test"):
         empty_files(tmp_path, *(f"{split}/a/1.{suffix}" for suffix in suffixes))
-    assert len(load(tmp_path).train) == len(suffixes)
+        empty_files(tmp_path, f"{split}/b/1.jpg")
+    assert len(load(tmp_path).train) == len(suffixes) + 1
 
 
 def test_folders_inside_a_class_count_for_it(tmp_path):
@@ -186,14 +187,16 @@ def refused(folder, message):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (["train/a/1.jpg"], "has no test split. Expected train"),
+        (["train/a/1.jpg"], "has no test split. Expected test/.*folder train/, named"),
+        (["train/a/1.jpg", "test/a/2.jpg"], "at least two classes. Received: 'a'"),
+        (["x/train/1.jpg", "x/test/2.jpg"], "at least two classes. Received: 'x'"),
         (["test/a/1.jpg", "val/a/1.jpg"], "has no train split"),
         (["train/a/1.jpg", "test/a/x.txt"], "no images in its test split"),
         (["train/a/1.jpg", "train/b/x", "test/a/1.jpg"], "no training image of 'b'"),
         (["train/a/1.jpg", "test/c/1.jpg"], "classes that train lacks: c"),
         (["train/a/1.jpg", "val/a/1", "valid/a/1"], "two folders for the validation"),
         (["train/1.jpg", "test/2.jpg"], "belong into a folder for each"),
-        (["1.jpg", "2.jpg"], r"a folder of images for each class.*Received: none"),
+        (["1.jpg", "2.jpg"], "each class.*Received: none. 2 images lie in it"),
         (["all/cat/1.jpg", "all/dog/1.jpg"], "Received: 'all'"),
         (["a/notes.txt", "b/1.jpg"], "no training image of 'a'.*divide them yourself"),
     ],

@@ -205,7 +205,7 @@ def test_of_many_wrong_lines_the_first_five_are_named(folder):
     rows = [f"gone{number}.png,cat,train" for number in range(100)] + ["a", "b"]
     text = refused(csv_table(folder, "path,label,split", *rows), "102 wrong lines")
     assert re.findall(r"line (\d+)", text) == ["2", "3", "4", "5", "6"]
-    assert text.endswith("; ...")
+    assert "; ... Files were sought in" in text
 
 
 @pytest.mark.parametrize(
