@@ -15,7 +15,7 @@ from tqdm import tqdm
 from keras_vit.data.images import SUFFIXES
 from keras_vit.data.shares import SPLIT_WORDS
 from keras_vit.data.split_tables import is_of_split
-from keras_vit.data.unread import Unread
+from keras_vit.data.unread import Unread, is_hidden
 from keras_vit.files import cache_folder, written_whole
 
 # Images are compressed already: no honest archive of them grows a hundredfold.
@@ -110,7 +110,7 @@ def _checked(path, infos):
         elif name in entries:
             wrong = "is there twice"
         else:
-            hidden = any(p.startswith(".") or p == "__MACOSX" for p in parts)
+            hidden = any(is_hidden(part) for part in parts)
             wanted = name.lower().endswith(SUFFIXES) or is_of_split(parts)
             if wanted and not hidden:
                 entries[name] = info

@@ -9,7 +9,7 @@ from keras_vit.data.classes import few
 PATH = (
     *("path", "file", "filename", "file_name", "filepath", "file_path"),
     *("image", "image_path", "image_file", "image_name", "image_index"),
-    *("img", "img_path", "img_name"),
+    *("img", "img_path", "img_name", "image_url", "source_ref", "filepaths"),
 )
 ID = ("id", "image_id", "img_id")  # where no column is a path
 LABEL = (
@@ -173,9 +173,24 @@ def find_columns(names, first, options, where):
         one_hot = len(labels) > 1 and len(first) == len(names)
         one_hot = one_hot and all(first[p].strip() in _ZERO_OR_ONE for p in labels)
         labels = labels if one_hot else ()
+    if image is not None and not labels and _of_minus_ones(names, first, rest, image):
+        below = few(names[p] for p in rest if first[p].strip().startswith("-1"))
+        raise ValueError(
+            f"{where}: expected 0 or 1 in the columns of classes. Received: -1 in "
+            f"{below}, which "
+            "some mean as no (CelebA) and some as uncertain (CheXpert). Write 0 or 1"
+        )
     if image is None or not labels:
         raise _untold(names, where)
     return Columns(names, image, labels, one_hot, group=group, **sides)
+
+
+def _of_minus_ones(names, first, rest, image):
+    """Whether the first row has numbers -1, 0 or 1 in each column of a class."""
+    if len(first) != len(names) or len(rest) < 3:
+        return False
+    values = {first[place].strip() for place in rest if place != image}
+    return bool(values & {"-1", "-1.0"}) and values <= {"-1", "-1.0", *_ZERO_OR_ONE}
 
 
 def _place(names, wanted):

@@ -21,7 +21,7 @@ from keras_vit.data.images import SUFFIXES
 from keras_vit.data.misplaced import check_no_parts, check_tested, hints
 from keras_vit.data.shares import SPLIT_WORDS, divided, path_hash, settled
 from keras_vit.data.splits import Files
-from keras_vit.data.unread import Unread
+from keras_vit.data.unread import Unread, is_hidden
 
 _SUFFIXES = tuple(suffix.encode() for suffix in SUFFIXES)
 
@@ -93,8 +93,8 @@ def _check_classes(splits, names, path):
     """Refuses a folder without splits and classes; classes that train lacks."""
     if not names or (None in splits and len(names) < 2):
         raise _unlike(names, path)
+    check_no_parts(names, path, divided=None not in splits)
     if None in splits:
-        check_no_parts(names, path)
         return
     for split, folders in splits.items():
         others = in_natural_order(folders.keys() - {*names})
@@ -179,7 +179,7 @@ def split_folders(path):
             "class. Name the classes of loose images in a .csv table."
         )
     if found:
-        check_tested(found, path)
+        check_tested(found, path, classes)
         notes = [f"{few(classes)} beside the splits is not read."] if classes else []
         return settled(found, path), notes
     found = _splits_inside(path, folders)
@@ -235,7 +235,7 @@ def _images(folder, above, unread):
     with os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
-            if _hidden(name):
+            if is_hidden(name):
                 continue
             if entry.is_dir():
                 inside = os.path.join(folder, name, b"")
@@ -251,7 +251,7 @@ def _folders(path):
     found = {}
     with os.scandir(os.fsencode(path)) as entries:
         for entry in entries:
-            if _hidden(entry.name) or not entry.is_dir():
+            if is_hidden(entry.name) or not entry.is_dir():
                 continue
             name = composed(os.fsdecode(entry.name))
             if name in found:
@@ -265,9 +265,5 @@ def _holds_images(folder):
         return any(
             one.name.lower().endswith(_SUFFIXES)
             for one in entries
-            if not _hidden(one.name) and not one.is_dir()
+            if not is_hidden(one.name) and not one.is_dir()
         )
-
-
-def _hidden(name):
-    return name.startswith(b".") or name == b"__MACOSX"

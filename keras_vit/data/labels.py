@@ -149,7 +149,7 @@ def _of_numbers(where, numbers, images):
 
 
 def _of_commas(names):
-    """A sentence where names with commas seem to be several names each."""
+    """A sentence where names with commas, or of names, seem to be several each."""
     parts = {n: [part.strip() for part in n.split(",")] for n in names if "," in n}
     plain = {name for name in names if "," not in name}
     counts = {}
@@ -161,6 +161,8 @@ def _of_commas(names):
         for name, of_name in parts.items()
         if any(part in plain or counts[part] > 1 for part in of_name)
     ]
+    words = {name: name.split() for name in plain if " " in name}
+    found += [name for name, its in words.items() if plain.issuperset(its)]
     if found:
         yield (
             f"Classes such as {few(map(repr, found))} seem to be several labels each, "

@@ -5,6 +5,7 @@ import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from keras_vit.data.images import SUFFIXES
+from keras_vit.data.unread import is_hidden
 
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before a name
 _OF_LABEL_STUDIO = "/data/upload/", "/data/local-files/"
@@ -24,13 +25,15 @@ class Finder:
 
     Attributes:
         folders: that are looked into, text.
+        doubtful: of a name that was not found, two paths that it may mean;
+            `()` without.
         below: a name and the path below a folder at which it was found
             without its folders being named; `None` while there is none.
     """
 
     def __init__(self, table, suffix=None, data_dir=None):
         folder, name = os.path.split(os.path.abspath(table))
-        self.folders, self.below = [folder], None
+        self.folders, self.below, self.doubtful = [folder], None, ()
         if data_dir is not None:
             self.folders.append(os.path.abspath(os.path.expanduser(data_dir)))
         if os.path.basename(folder).lower() in _BESIDE_IMAGES:
@@ -47,6 +50,7 @@ class Finder:
         path on another machine: of files of that name that one, if it is one,
         whose folders are called as the path's last ones are.
         """
+        self.doubtful = ()
         if self._added and not given.endswith(self._added):
             given += self._added
         if found := self._existing(given, ("",)):
@@ -83,6 +87,7 @@ class Finder:
             found = _best(found, lambda path: _in_common(os.path.dirname(path), above))
         if len(found) > 1:  # labels_train.json is of the images in train/
             found = _best(found, self._is_of_the_table)
+        self.doubtful = tuple(sorted(found)[:2]) if len(found) > 1 else ()
         # One file is not what two different paths mean.
         if len(found) != 1 or self._named.setdefault(found[0], given) != given:
             return None
@@ -133,10 +138,10 @@ def _files_below(folders):
     found, seen = {}, set()
     for folder in folders:
         for above, inside, names in os.walk(folder):
-            inside[:] = [one for one in inside if not one.startswith(".")]
+            inside[:] = [one for one in inside if not is_hidden(one)]
             for name in names:
                 path = os.path.join(above, name)
-                image = name.lower().endswith(SUFFIXES) and not name.startswith(".")
+                image = name.lower().endswith(SUFFIXES) and not is_hidden(name)
                 if image and path not in seen:
                     seen.add(path)
                     for key in (name, os.path.splitext(name)[0]):

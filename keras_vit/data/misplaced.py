@@ -6,6 +6,7 @@ import re
 from keras_vit.data.classes import few
 from keras_vit.data.images import SUFFIXES
 from keras_vit.data.shares import SPLIT_WORDS
+from keras_vit.data.unread import is_hidden
 
 _SUFFIXES = tuple(suffix.encode() for suffix in SUFFIXES)
 _TABLES = (".csv", ".tsv", ".json", ".jsonl")
@@ -15,15 +16,36 @@ _PART = re.compile(
 )
 
 
-def check_no_parts(names, path):
+# How detection and segmentation call the folders of images, and of what is in them.
+_OF_TASKS = {
+    *("image", "images", "img", "imgs", "mask", "masks", "label", "labels"),
+    *("annotation", "annotations", "gt", "jpegimages", "imagesets"),
+    *("segmentationclass", "segmentationobject", "xmls", "trimaps"),
+}
+
+
+def check_no_parts(names, path, *, divided=False):
     """Refuses folders that divide images, but not by what they show.
 
-    Such as `train_images` and `test_images`, or `images_001` and `images_002`.
+    Such as `train_images` and `test_images`, or `images_001` and `images_002`,
+    or `images` and `masks`.
+
+    Args:
+        names: of the folders that are to be classes.
+        path: of the folder that holds them.
+        divided: whether they lie in splits.
+
+    Raises:
+        ValueError: if all seem to be so.
     """
     words = [re.split(r"[\W_\d]+", name.lower()) for name in names]
     splits = [{SPLIT_WORDS.get(word) for word in of_name} - {None} for of_name in words]
     what = None
-    if all(splits) and len(set().union(*splits)) > 1:
+    if len(names) > 1 and all(name.lower() in _OF_TASKS for name in names):
+        what = "images and masks, boxes or texts on them, which are not learned"
+    elif divided:
+        what = None
+    elif all(splits) and len(set().union(*splits)) > 1:
         what = "splits"
     elif all(_PART.fullmatch(name) for name in names):
         what = "parts of one set"
@@ -31,7 +53,7 @@ def check_no_parts(names, path):
         raise ValueError(
             f"Expected a folder of images for each class in {path}, or train/ and "
             f"test/ with such in them. Received: {few(map(repr, names))}, which seem "
-            f"to be {what}: {' '.join((*hints(path), _TABLE))}"
+            f"to be {what}. {' '.join((*hints(path), _TABLE))}"
         )
 
 
@@ -43,8 +65,21 @@ _TABLE = (
 
 def hints(path):
     """Yields sentences on what in a folder tells that it is to be read otherwise."""
-    names = sorted(one.name for one in os.scandir(path) if one.is_file())
-    names = [name for name in names if not name.startswith(".")]
+    entries = sorted(os.scandir(path), key=lambda one: one.name)
+    entries = [one for one in entries if not is_hidden(one.name)]
+    names = [one.name for one in entries if one.is_file()]
+    folders = [one.path for one in entries if one.is_dir()]
+    inside = [
+        one.name
+        for folder in folders
+        for one in os.scandir(folder)
+        if one.is_dir() and not is_hidden(one.name)
+    ]
+    if len(folders) == 1 and len(inside) > 1 and not {*inside} & {*SPLIT_WORDS}:
+        yield (
+            f"If the classes are {few(sorted(inside))}, name the folder that holds "
+            f"them, {folders[0]}."
+        )
     tables = [
         n for n in names if n.lower().endswith((".csv", ".tsv", ".json", ".jsonl"))
     ]
@@ -74,11 +109,24 @@ def _names_images(path, name):
     return bool(words) and words[0].lower().endswith(_SUFFIXES)
 
 
-def check_tested(found, path):
-    """Refuses `train` alone, and says how its images could be divided."""
+def check_tested(found, path, others):
+    """Refuses `train` alone, and says how its images could be divided.
+
+    Args:
+        found: the splits that hold folders of classes.
+        path: of the folder.
+        others: names of the folders beside them.
+
+    Raises:
+        ValueError: if there is but `train`.
+    """
     if [*found] == ["train"]:
+        loose = [name for name in others if name.lower() in SPLIT_WORDS]
+        because = (
+            f": the images in {few(loose)} lie in no folder of a class" if loose else ""
+        )
         raise ValueError(
-            f"{path} has no test split. Expected test/, or validation/, beside train/. "
-            "Of the folder train/, named by itself, about a fifth of each class is "
-            "tested on. Received: train alone"
+            f"{path} has no test split{because}. Expected test/, or validation/, with "
+            "a folder for each class beside train/. Of the folder train/, named by "
+            "itself, about a fifth of each class is tested on. Received: train alone"
         )

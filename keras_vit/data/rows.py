@@ -22,6 +22,7 @@ from keras_vit.data.images import SUFFIXES
 from keras_vit.data.shares import SPLIT_WORDS
 
 DELIMITERS = ",;\t"
+UNASSIGNED = "unassigned"  # Google's word for images of no split
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how such a file begins
 
 
@@ -142,7 +143,7 @@ def _csv(file, path, problems, options):
 
 def _is_of_automl(names, path):
     """Whether a first row is Google's: a split, an image's address, a label."""
-    split = names[0].strip().lower() in (*SPLIT_WORDS, "unassigned")
+    split = names[0].strip().lower() in (*SPLIT_WORDS, UNASSIGNED)
     return split and _is_an_image(names[1], path.parent)
 
 

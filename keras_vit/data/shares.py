@@ -76,7 +76,7 @@ def divided(hashes, labels):
 
     Example:
 
-    >>> hashes = np.array([9, 5, 7, 3, 1, 8], np.uint64) << np.uint64(60)
+    >>> hashes = np.array([9, 5, 7, 4, 1, 8], np.uint64) << np.uint64(60)
     >>> divided(hashes, np.array([0, 0, 0, 0, 0, 1]))
     array([False, False, False, False,  True, False])
     """

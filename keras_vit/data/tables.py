@@ -17,7 +17,7 @@ from keras_vit.data.groups import (
 )
 from keras_vit.data.labels import SEPARATORS, are_several, labelled
 from keras_vit.data.located import Finder, of_label_studio
-from keras_vit.data.rows import Problems, opened_rows
+from keras_vit.data.rows import UNASSIGNED, Problems, opened_rows
 from keras_vit.data.shares import SPLIT_WORDS, divided, path_hash, settled
 from keras_vit.data.splits import Files
 from keras_vit.data.unread import Unread, is_no_image
@@ -179,6 +179,8 @@ class _Part:
             )
 
     def _name_splits(self, lines, problems):
+        if {str(word).strip().lower() for word in self.splits} == {UNASSIGNED}:
+            self.splits = [None] * len(self.splits)
         for row, word in enumerate(self.splits):
             if word is not None:
                 self.splits[row] = SPLIT_WORDS.get(word.strip().lower())
@@ -199,6 +201,8 @@ class _Part:
                 wrong = "no group"
             elif path is None:
                 wrong, missing = f"no file {name!r}", missing or name
+                if finder.doubtful:
+                    wrong += f", but two below: {' and '.join(finder.doubtful)}"
             elif is_no_image(path):
                 wrong = f"{name!r} is no image"
                 unread.add(path)

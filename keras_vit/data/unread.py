@@ -19,6 +19,10 @@ _NEVER = (
 )
 
 
+# Folders of systems: thumbnails of Synology's, what was deleted on Windows.
+_OF_SYSTEMS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
+
+
 class Unread:
     """Counts files that are no images by how their names end."""
 
@@ -55,6 +59,12 @@ class Unread:
     def appended(self):
         """The sentences as they follow another in a message."""
         return "".join(f" {one}" for one in self.sentences())
+
+
+def is_hidden(name):
+    """Whether a file or a folder, by its own name, is none of the user's."""
+    name = os.fsdecode(name)
+    return name.startswith(".") or name in _OF_SYSTEMS
 
 
 def is_no_image(name):

@@ -196,6 +196,17 @@ def test_rows_of_automl_are_split_address_and_label(tmp_path):
             ["parts of one set", "name the table", "Data_Entry.csv"],
         ),
         (["HAM_images_part_1/1.jpg", "HAM_images_part_2/1.jpg"], ["parts of one set"]),
+        (["images/1.png", "masks/1.png"], ["seem to be images and masks"]),
+        (["train/images/1.jpg", "valid/images/1.jpg"], ["at least two classes"]),
+        (
+            ["train/images/1.jpg", "train/labels/1.txt", "val/images/1.jpg"],
+            ["'images', 'labels', which seem to be images and masks, boxes"],
+        ),
+        (["photos/a/1.jpg", "photos/b/1.jpg"], ["classes are a, b, name the folder"]),
+        (
+            ["train/a/1.jpg", "train/b/1.jpg", "test/1.jpg"],
+            ["no test split: the images in test lie in no folder of a class"],
+        ),
         (["images/1.jpg", "train.csv"], ["at least two classes", "train.csv"]),
         (["cat.0.jpg", "dog.0.jpg"], ["2 images lie in it without a class"]),
     ],
@@ -232,3 +243,34 @@ def test_one_split_with_a_table_says_that_the_table_can_be_named(tmp_path):
     )
     refused(tmp_path, "has no test split", f"Of the table {table} alone")
     assert {*load(table).splits()} == {"train", "test"}
+
+
+def test_thumbnails_of_systems_are_no_images(tmp_path):
+    for system in ("@eaDir", "__MACOSX", "$RECYCLE.BIN", ".ipynb_checkpoints"):
+        files(tmp_path, *(f"{name}/{system}/1.jpg" for name in "ab"))
+    files(tmp_path, *(f"{name}/{number}.jpg" for name in "ab" for number in "12"))
+    assert len(shown(load(tmp_path), tmp_path)) == 4
+    table = write(tmp_path / "t.csv", "id,label\n1,a\n2,b\n")
+    refused(table, "no file '1', but two below", "a/1.jpg and", "b/1.jpg")
+
+
+def test_images_without_a_split_of_google_are_divided_if_all_are(tmp_path):
+    files(tmp_path, *(f"{number}.jpg" for number in range(8)))
+    rows = [f"UNASSIGNED,{n}.jpg,{'cat' if n % 2 else 'dog'}" for n in range(8)]
+    table = write(tmp_path / "t.csv", "\n".join(rows))
+    assert {*load(table).splits()} == {"train", "test"}
+    write(table, "\n".join([*rows[1:], rows[0].replace("UNASSIGNED", "TRAIN")]))
+    refused(table, "7 wrong lines", "split 'UNASSIGNED'")
+
+
+def test_columns_of_minus_one_are_refused_for_what_that_may_mean(tmp_path):
+    rows = "image_id,a,b\n1.jpg,1,-1\n2.jpg,-1,1\n"
+    refused(write(tmp_path / "t.csv", rows), "-1 in b", "(CelebA)", "(CheXpert)")
+
+
+def test_labels_that_are_put_together_of_others_are_told(tmp_path):
+    files(tmp_path, *(f"{number}.jpg" for number in range(12)))
+    labels = ["scab", "rust", "scab rust", "black rot"] * 3
+    rows = [f"{number}.jpg,{label}" for number, label in enumerate(labels)]
+    notes = load(write(tmp_path / "t.csv", "\n".join(["image,labels", *rows]))).notes
+    assert "such as 'scab rust' seem to be several labels each" in notes[0]
