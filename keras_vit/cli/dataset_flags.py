@@ -21,7 +21,7 @@ def define(values, help_text, default=None, *, unless="decided by a sample"):
     flags.DEFINE_string(
         "data_dir",
         None,
-        "Where data sets are extracted or prepared; the usual places if not given.",
+        "Where data sets are extracted or prepared, or the images of a table lie.",
         **options,
     )
     flags.DEFINE_boolean(
