@@ -392,7 +392,8 @@ def test_every_scheme_has_a_bound_that_can_fail(scheme, monkeypatch):
 
 def test_without_other_images_half_of_a_split_calibrates():
     split = keras_vit.data.Split(
-        np.arange(120 * 3, dtype=np.float32).reshape(120, 1, 1, 3), np.arange(120) % 4
+        np.arange(120 * 3, dtype=np.float32).reshape(120, 1, 1, 3) / 2,
+        np.arange(120) % 4,
     )
     for given in ((split, None), (None, split), (split, split)):
         images = int8.images_of(given[0], "pictures", given[1])
@@ -413,7 +414,7 @@ def test_without_other_images_half_of_a_split_calibrates():
 def test_both_halves_have_every_class_and_are_the_same_each_time():
     labels = np.repeat(np.arange(50), np.arange(2, 52))
     images = np.zeros((len(labels), 1, 1, 3), np.float32)
-    images[:, 0, 0, 0] = np.arange(len(labels))
+    images[:, 0, 0, 0] = np.arange(len(labels)) / 8
     split = keras_vit.data.Split(images, labels)
     calibrating, judging = int8.halves(split)
     assert (len(calibrating), len(judging)) == (200, len(labels) // 2)
