@@ -78,7 +78,7 @@ def read_notes(path):
     """
     note = pathlib.Path(path) / "assets" / PREPROCESSING
     if not note.is_file():
-        return None, Decoding()
+        return None, OF_OLD_FILES
     fields = json.loads(note.read_text())
     decoding = fields.pop("decoding", None)
     return resolve(fields), Decoding(**decoding) if decoding else OF_OLD_FILES
