@@ -112,9 +112,7 @@ def run(values):
     classifier = dataclasses.replace(classifier, model=model)
     name = name_of(values.model)
     folder = pathlib.Path(values.folder or pathlib.Path("savedmodels") / name)
-    dataset = _dataset(values, classifier.model)
-    if dataset is None:
-        print("Compared on noise and gradients: --dataset names a data set.")
+    dataset, notes = _dataset(values, classifier.model)
     written, refused = [], 0
     for format, options in _wanted(values, dataset):
         suffix, scheme = FORMATS[format].suffix, options.get("quantize", "none")
@@ -129,6 +127,8 @@ def run(values):
             print(f"Not written: {path}. {' '.join(str(error).split())}")
             refused += 1
             continue
+        if not written:  # what is refused is told alone
+            print(*notes, sep="\n", end="\n" if notes else "")
         written.append(path)
         print(f"Written and checked: {path}{'/' if path.is_dir() else ''}")
         _print_gate(read_report(path))
@@ -191,17 +191,20 @@ def _wanted(values, dataset):
 
 
 def _dataset(values, model):
-    """The data set to compare on: the one named, or that of the model's own run."""
+    """Return the data set to compare on, and lines on why there is none.
+
+    It is the one named, or that of the model's own run.
+    """
     from keras_vit.data import load
     from keras_vit.decoding import decoding_of
 
+    notes = ["Compared on noise and gradients: --dataset names a data set."]
     try:
         name, arguments = dataset_flags.chosen(
             values, values.model, decoding=decoding_of(model)
         )
-        return name and load(name, **arguments)
+        return (load(name, **arguments), []) if name else (None, notes)
     except (ValueError, OSError) as error:  # given in Python, or gone
         if values.dataset is not None:
             raise
-        print(f"The run's own data set cannot be had: {error}")
-        return None
+        return None, [f"The run's own data set cannot be had: {error}", *notes]
