@@ -1,11 +1,39 @@
-"""A split -> the batches to evaluate on: each image once, in order."""
+"""What is given as a split -> the batches to evaluate on: each image once, in order."""
 
 import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.images import UnreadableImageError
 from keras_vit.data.preprocessing import SQUASH, preprocess
+from keras_vit.data.splits import Labelled, Split
 from keras_vit.data.unreadable import READING_ERRORS, unreadable_among
+
+
+def given_split(given):
+    """Return the split that is given, be it as `(images, labels)`.
+
+    Args:
+        given: a split of a `keras_vit.data.Dataset`, or images and labels.
+
+    Raises:
+        TypeError: for anything else, such as a tf.data.Dataset or a name.
+
+    Example:
+
+    >>> len(given_split((np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 1]))))
+    2
+    """
+    if isinstance(given, Labelled):
+        return given
+    if isinstance(given, tuple | list) and len(given) == 2:
+        images, labels = map(np.asarray, given)
+        return Split(images, labels)
+    raise TypeError(
+        "split must be a split of a keras_vit.data.Dataset, such as "
+        "keras_vit.data.load(name).test, or two arrays (images, labels); the batches "
+        "of a stream are put together to such arrays first. "
+        f"Received: {type(given).__module__}.{type(given).__qualname__}"
+    )
 
 
 def evaluation_batches(split, batch_size, image_size, preprocessing=SQUASH):

@@ -132,17 +132,17 @@ def answers_of(model, split, batch_size=200, preprocessing=None, strategy=None):
         `Answers`.
 
     Raises:
+        TypeError: if `split` is neither, such as a tf.data.Dataset.
         ValueError: if a label is not one of the model's classes, for an
             unknown preprocessing or strategy, one of several workers, or a
             served model under a strategy.
         FloatingPointError: if a logit is not finite.
     """
-    from keras_vit.data.splits import Split
+    from keras_vit.data.evaluation import given_split
     from keras_vit.layers.head import probabilities_of
 
+    split = given_split(split)
     model = logits_model(model)
-    if isinstance(split, tuple):
-        split = Split(*split)
     split.check_classes(model.output_shape[-1])
     logits = outputs_of(model, split, batch_size, preprocessing, strategy)
     loss = probabilities_of(model)

@@ -88,12 +88,12 @@ def drawn(split, limit, seed):
         seed: of the draw.
 
     Raises:
+        TypeError: if `split` is neither.
         ValueError: for a limit below 1.
     """
-    from keras_vit.data.splits import Split
+    from keras_vit.data.evaluation import given_split
 
-    if isinstance(split, tuple):
-        split = Split(*split)
+    split = given_split(split)
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1. Received: {limit}")
     if limit is None or limit >= len(split):

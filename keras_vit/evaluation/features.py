@@ -67,7 +67,7 @@ def features_of(
     Args:
         model: a functional Keras model with a layer of the name `"features"`,
             such as all of this package have.
-        split: a split of a `keras_vit.data.Dataset`.
+        split: a split of a `keras_vit.data.Dataset`, or `(images, labels)`.
         batch_size: images at a time. It does not change the result.
         preprocessing: as `evaluate` takes it.
         strategy: as `evaluate` takes it.
@@ -88,6 +88,9 @@ def features_of(
     >>> features_of(model, split, cache=False).shape
     (5, 192)
     """
+    from keras_vit.data.evaluation import given_split
+
+    split = given_split(split)
     frozen = features_model(model)
     own = preprocessing is None
     preprocessing = carried_by(model) if own else resolve(preprocessing)

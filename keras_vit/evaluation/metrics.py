@@ -212,6 +212,7 @@ def evaluate(model, split, batch_size=200, preprocessing=None, strategy=None):
         An `Evaluation`.
 
     Raises:
+        TypeError: if `split` is neither, such as a tf.data.Dataset.
         ValueError: if a label is not one of the model's classes, or for
             an unknown preprocessing or strategy.
         FloatingPointError: if a logit is not finite.

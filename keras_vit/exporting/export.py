@@ -5,6 +5,7 @@ import pathlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from keras_vit.data.evaluation import given_split
 from keras_vit.exporting import int8, litert, onnx, openvino, report, saved_model
 from keras_vit.exporting.checking import check
 from keras_vit.exporting.evidence import evidence_of
@@ -90,8 +91,8 @@ def export(
         format: a key of `FORMATS`.
         class_names: in the order of the logits, to be written along.
         split: images and labels to compare on, a split of a
-            `keras_vit.data.Dataset`; the report tells the accuracy on it. By
-            default noise and gradients.
+            `keras_vit.data.Dataset` or `(images, labels)`; the report tells the
+            accuracy on it. By default noise and gradients.
         source: what the report calls the split, if there is one.
         top: of a SavedModel, how many classes it names for an image.
         xla: of a SavedModel, whether XLA compiles the model in it.
@@ -112,7 +113,8 @@ def export(
         The path that was written.
 
     Raises:
-        ValueError: before anything is written: for an unknown format, an option
+        TypeError: before anything is written: if `split` is neither.
+        ValueError: likewise: for an unknown format, an option
             that the format does not take, names that are not the classes', or a
             model that Keras has quantized.
         ImportError: likewise, if the format's packages are not installed.
@@ -144,6 +146,7 @@ def export(
     class_names = class_names_for(model, class_names)
     options = _checked(format, path, given)
     check_class_names(model, class_names)
+    split = split if split is None else given_split(split)
     if quantize == "int8":
         options["calibration"] = int8.images_of(split, source, calibration)
         split = options["calibration"].reported

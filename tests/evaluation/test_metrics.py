@@ -3,12 +3,22 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from sklearn import metrics as sklearn_metrics
 
 from keras_vit.data import Split
 from keras_vit.data.preprocessing import preprocess
-from keras_vit.evaluation import Answers, Tally, evaluate, evaluation_of, write_report
+from keras_vit.evaluation import (
+    Answers,
+    Tally,
+    evaluate,
+    evaluation_of,
+    features_of,
+    robustness,
+    write_report,
+)
+from keras_vit.exporting import export
 from keras_vit.prediction import predict
 from keras_vit.preprocessing import resolve
 
@@ -118,6 +128,20 @@ def test_a_label_that_the_model_does_not_have_is_refused(rng):
     for label in (3, -1):
         with pytest.raises(ValueError, match=rf"\[0, 3\).*a label of {label}"):
             evaluate(Told(rng.normal(size=(4, 3))), split_of([0, 1, 2, label]))
+
+
+def test_batches_of_a_stream_and_names_are_refused_with_what_to_do(rng):
+    stream = tf.data.Dataset.from_tensor_slices(np.zeros((2, 4, 4, 3))).batch(2)
+    model = Told(rng.normal(size=(4, 3)))
+    for given in (stream, "cifar10"):
+        for measure in (evaluate, features_of, robustness, export_to_nowhere):
+            with pytest.raises(TypeError, match="split must be a split.*two arrays"):
+                measure(model, given)
+
+
+def export_to_nowhere(model, split):
+    model = keras.Sequential([keras.Input((1, 1, 3)), keras.layers.Flatten()])
+    export(model, "nowhere", split=split)
 
 
 def test_a_report_holds_the_numbers_and_the_picture(rng, tmp_path):
