@@ -19,6 +19,7 @@ from keras_vit.weights.architecture import (
 from keras_vit.weights.grids import POSITIONS, doubt_flexivit, table_of
 from keras_vit.weights.opening import open_weights
 from keras_vit.weights.patches import resize_kernel
+from keras_vit.weights.pixels import unlike_of_file
 from keras_vit.weights.positions import check_method, resize_table
 from keras_vit.weights.sources import identify
 from keras_vit.weights.sources.unsupported import unsupported
@@ -42,7 +43,8 @@ def load_weights(
 
     Everything is checked before anything is assigned: after an error the
     model is as it was. Positions go to the model's grid by the rule of the
-    source's own code, which the model keeps for `resize`. Google's
+    source's own code, which the model keeps for `resize`. A model that
+    normalises pixels otherwise than the file says is warned of. Google's
     files in `.npz`, old and new names, and those of timm, Hugging Face (ViT,
     DeiT, DINOv2) and torchvision in `.safetensors` are recognised by the
     names in them.
@@ -94,6 +96,7 @@ def load_weights(
     found = identify(stored, config, source)
     source, stored = found.source, found.stored
     check_agreement(architecture, source, config, head)
+    unlike = unlike_of_file(model, config, source, path.name)
     method = position_interpolation or method_of(source, found.named, config)
     told = _of_files_patches(architecture, source, stored, patches)
     reading, problem = table_of(
@@ -132,7 +135,7 @@ def load_weights(
     for weight in weights(model):
         weight.assign(arrays.pop(weight.path))
     model.get_layer("patch_encoder").position_interpolation = method
-    for note in found.notes:
+    for note in filter(None, (*found.notes, unlike)):
         LOG.warning("%s: %s.", path.name, note)
 
 

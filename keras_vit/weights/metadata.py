@@ -15,8 +15,8 @@ import zlib
 from keras_vit.weights import pixels
 from keras_vit.weights.architecture import describe
 from keras_vit.weights.files import WeightsFileError
+from keras_vit.weights.pixels import KEY
 
-KEY = "keras_vit"  # in `__metadata__`, and in what `load.open_weights` returns
 COMMENT_LENGTH = struct.Struct("<H")  # the last field of a zip archive before it
 
 

@@ -8,6 +8,8 @@ import numpy as np
 from keras_vit.preprocessing import carried_by, resolve
 from keras_vit.weights.sources.source import HALF
 
+KEY = "keras_vit"  # our own note, in settings and in `__metadata__`
+
 WIDEST = 1e-3  # levels of 255 by which two texts of one number may differ
 
 
@@ -80,6 +82,41 @@ def arguments(note, published, says, name):
 def is_told(note):
     """Whether our own note tells of a model's pixels."""
     return "pixel_mean" in note or note.get("include_preprocessing") is False
+
+
+def unlike_of_file(model, config, source, name):
+    """Return a sentence if a model normalises pixels otherwise than its file says.
+
+    Args:
+        model: that the file's weights go to.
+        config: as `opening.open_weights` returns it.
+        source: whose file it is.
+        name: of the file.
+
+    Returns:
+        A text; `None` where they agree, where the file says nothing of pixels, and
+        where the file or the model leaves normalisation to the caller.
+
+    Raises:
+        ValueError: if the file and the settings beside it disagree.
+    """
+    note, ours = config[KEY], pixels_of(model)
+    says = bool(config.keys() - {KEY}) and source.assumed(config) is None
+    theirs = arguments(note, source.pixels(config), says, name)
+    if ours is None or not (says or "pixel_mean" in note) or "pixel_mean" not in theirs:
+        return None
+    ours = dict(zip(("pixel_mean", "pixel_deviation"), ours, strict=True))
+    different = [k for k in ours if np.abs(np.subtract(ours[k], theirs[k])).max() > 0.5]
+    if not different:
+        return None
+    expected, received = (
+        ", ".join(f"{key}={tuple(round(x, 3) for x in some[key])}" for key in different)
+        for some in (theirs, ours)
+    )
+    return (
+        "the model normalises pixels otherwise than these weights were trained with. "
+        f"Expected {expected}: build the model with it. Received: {received}"
+    )
 
 
 INTERPOLATIONS = {"bilinear": "bilinear", "bicubic": "bicubic", "area": "box"}

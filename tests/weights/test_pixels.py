@@ -9,7 +9,7 @@ from conftest import randomize
 
 import keras_vit
 from keras_vit.preprocessing import carried_by, resolve
-from keras_vit.weights import find_checkpoint, save_weights
+from keras_vit.weights import find_checkpoint, load_weights, save_weights
 from weights.test_factories import SIZES
 
 FORMATS = {  # a format: its path, and what its code computes with
@@ -142,6 +142,25 @@ def test_a_file_that_has_lost_its_settings_still_knows_its_pixels(tmp_path, rng)
     model = timm_model(tmp_path, rng, "a", **PIXELS[2])
     (tmp_path / "config.json").unlink()
     same(model, keras_vit.ViT(3, weights=tmp_path / "a.safetensors", **SIZES), rng)
+
+
+@pytest.mark.parametrize("said_by", ["the file", "the settings beside it"])
+def test_loading_into_a_model_of_other_pixels_says_both(said_by, tmp_path, rng, caplog):
+    model = timm_model(tmp_path, rng, "a", **PIXELS[2])
+    if said_by == "the file":
+        (tmp_path / "config.json").unlink()
+    else:  # as a file by timm's own code, without our note
+        from safetensors.numpy import load_file, save_file
+
+        arrays = load_file(tmp_path / "a.safetensors")
+        save_file(arrays, tmp_path / "a.safetensors")
+    load_weights(model, tmp_path / "a.safetensors")
+    assert not caplog.records
+    other = keras_vit.ViT(3, activation="gelu_erf", image_size=32, **SIZES, **IMAGENET)
+    load_weights(other, tmp_path / "a.safetensors")
+    (record,) = caplog.records
+    assert "Expected pixel_mean=(10.0, 20.0, 200.5)" in record.getMessage()
+    assert "Received: pixel_mean=(123.675, 116.28, 103.53)" in record.getMessage()
 
 
 def test_a_layer_before_a_classifier_has_no_place_in_hugging_faces_models(tmp_path):

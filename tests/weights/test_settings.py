@@ -114,6 +114,7 @@ def test_pooling_is_read_where_it_stands_beside_the_arguments(timm, images, tmp_
         ({"model_args": {"act_layer": "quick_gelu"}}, "act_layer='quick_gelu'"),
         ({"model_args": {"norm_layer": "rmsnorm"}}, "norm_layer='rmsnorm'"),
         ({"model_args": {"in_chans": 1}}, "in_chans=1"),
+        ({"model_args": {"act_layer": ["gelu"]}}, r"act_layer=\['gelu'\]"),
         ({"model_args": {"of_tomorrow": 3}}, "of_tomorrow=3"),
         ({"architecture": "vit_base_patch16_224_miil"}, "qkv_bias=False of timm's vit"),
         ({"architecture": "vit_base_patch16_clip_224"}, "norm_layer=|pre_norm=True"),

@@ -94,7 +94,7 @@ def settings(config):
     for name, value in theirs.items():
         if name in TOLD_BY_ARRAYS | OF_TRAINING or name == "num_heads":
             continue
-        if name not in SUPPORTED or value not in SUPPORTED[name]:
+        if not _is_supported(name, value):
             architecture = config.get("architecture")
             raise ValueError(
                 "keras_vit's models have no such thing: "
@@ -103,6 +103,12 @@ def settings(config):
             )
         told |= SUPPORTED[name][value]
     return told
+
+
+def _is_supported(name, value):
+    """Return whether a model here has it; JSON's lists and tables never are."""
+    known = not isinstance(value, list | dict) and name in SUPPORTED
+    return known and value in SUPPORTED[name]
 
 
 def pretrained_cfg(config):
@@ -165,5 +171,5 @@ def assumed(config):
         return None
     return (
         "mean and std of 0.5, GELU in its erf form and the evaluation's crop, since "
-        "there is no config.json of timm's beside it"
+        "no config.json of timm's beside it is known to be its own"
     )
