@@ -28,7 +28,22 @@ TOKENS = {  # timm's arguments, ours
         {"pooling": "gap", "fc_norm": True},
     ),
 }
-GRIDS = [(3, 5), (2, 4), (5, 7), (13, 15), (2, 7), (4, 4), (1, 3), (7, 2)]
+GRIDS = [  # (n-1) x (n+1), of which one more or two more is a square; and others
+    ("class token", (3, 5)),
+    ("class token", (2, 4)),
+    ("class token", (13, 15)),
+    ("class token", (7, 2)),
+    ("patches alone have positions", (3, 5)),
+    ("patches alone have positions", (4, 4)),
+    ("registers", (5, 7)),
+    ("registers", (4, 4)),
+    ("registers with positions", (3, 5)),
+    ("registers with positions", (1, 12)),
+    ("distilled", (2, 7)),
+    ("distilled", (5, 7)),
+    ("no class token", (3, 5)),
+    ("no class token", (2, 4)),
+]
 
 HEADS = {"num_heads": 2}  # otherwise those of the architecture
 
@@ -79,10 +94,9 @@ def loaded(model, path, **arguments):
     return [str(one.message) for one in caught if "source_grid" in str(one.message)]
 
 
-@pytest.mark.parametrize("kind", TOKENS)
-@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize(("kind", "grid"), GRIDS)
 def test_a_bare_file_of_the_models_own_grid_gives_timms_logits(
-    grid, kind, tmp_path, rng
+    kind, grid, tmp_path, rng
 ):
     network = theirs(kind, grid)
     model = ours(grid, **TOKENS[kind][1])
@@ -146,7 +160,7 @@ def positions(model):
     return model.get_layer("patch_encoder").positions.numpy()
 
 
-@pytest.mark.parametrize("new", [(2, 8), (8, 2), (1, 16)])
+@pytest.mark.parametrize("new", [(2, 8), (16, 1)])
 def test_a_square_table_is_resized_to_another_grid_of_as_many_cells(new, tmp_path):
     network = theirs("class token", (4, 4))
     path = bare(network, tmp_path / "a.safetensors")
@@ -241,9 +255,18 @@ FORMATS = {
 }
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("grid", [(3, 5), (2, 8), (5, 7)])
-def test_what_we_write_says_its_grid(grid, format, tmp_path, rng):
+@pytest.mark.parametrize(
+    ("format", "grid"),
+    [
+        ("npz", (3, 5)),
+        ("npz", (2, 8)),
+        ("timm", (5, 7)),
+        ("timm", (2, 8)),
+        ("torchvision", (3, 5)),
+        ("huggingface", (2, 8)),
+    ],
+)
+def test_what_we_write_says_its_grid(format, grid, tmp_path, rng):
     path, arguments = FORMATS[format]
     arguments = arguments | {"layer_norm_epsilon": 1e-6}
     model = randomize(ours(grid, **arguments), rng)

@@ -142,9 +142,7 @@ def test_a_factory_takes_the_form_from_the_weights(tmp_path, rng):
 )
 def test_timm_builds_every_stem_that_it_has_a_name_for(name, theirs, tmp_path, rng):
     blocks = keras_vit.variants.VARIANTS[name].stem_blocks
-    model = keras_vit.ViT(
-        **(TINY | TORCH | SMALL | {"image_size": 64, "stem": stem("variance", blocks)})
-    )
+    model = ours("variance", image_size=64, stem=stem("variance", blocks))
     randomize(model, rng, scale=0.1)
     save_weights(model, tmp_path / "model.safetensors", "timm")
     config = json.loads((tmp_path / "config.json").read_text())

@@ -77,8 +77,9 @@ def big_vision(path, rng, *, kernel=32, side=7, prefix="", cls=True):
     return table[0].reshape(side, side, HIDDEN)
 
 
-@pytest.mark.parametrize("prefix", ["", "params/", "params/img/"])
-@pytest.mark.parametrize("cls", [True, False])
+@pytest.mark.parametrize(
+    ("prefix", "cls"), [("", True), ("params/", False), ("params/img/", False)]
+)
 def test_a_file_of_flexivit_is_resized_as_its_own_forward_does(
     cls, prefix, tmp_path, rng
 ):
@@ -194,7 +195,7 @@ DINOV2 = {
 }
 
 
-@pytest.mark.parametrize("side", [12, 20, 28])  # of the table: 3, 5, 7 patches
+@pytest.mark.parametrize("side", [12, 28])  # of the table: 3, 7 patches
 @pytest.mark.parametrize("registers", [0, 3])
 def test_dinov2_resizes_with_registers_otherwise_than_without(
     registers, side, tmp_path, rng
@@ -209,7 +210,7 @@ def test_dinov2_resizes_with_registers_otherwise_than_without(
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     network.save_pretrained(tmp_path)
-    for new in ((side, side), (20, 20), (36, 36), (8, 24), (28, 12)):
+    for new in ((side, side), (20, 20), (8, 36)):
         model = keras_vit.ViT(
             None,
             new,
@@ -232,7 +233,7 @@ def test_dinov2_resizes_with_registers_otherwise_than_without(
     np.testing.assert_array_equal(positions(resized), positions(model))
 
 
-@pytest.mark.parametrize("new", [(4, 4), (12, 12), (5, 9), (2, 16)])
+@pytest.mark.parametrize("new", [(4, 4), (5, 9)])
 def test_timms_flexivit_is_resized_as_timm_loads_it(new, tmp_path):
     timm = pytest.importorskip("timm")
     torch = pytest.importorskip("torch")
