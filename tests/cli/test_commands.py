@@ -294,6 +294,14 @@ def test_export_writes_the_next_version_and_bakes_a_temperature_in(trained, caps
     np.testing.assert_allclose(4 * logits[1], logits[0], rtol=1e-5)
 
 
+def test_what_export_refuses_is_told_alone(trained, capsys):
+    command = ["export", f"--model={trained / 'run'}", "--format=tflite"]
+    assert main([*command, "--quantize=int8"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "calibration" in told.err
+
+
 def test_export_merges_tokens(trained, rng):
     command = ["export", f"--model={trained / 'run'}", "--token_merging=4"]
     assert main([*command, "--folder=merging"]) == 0
