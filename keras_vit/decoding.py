@@ -98,7 +98,7 @@ def check_range(value):
 
 
 def _range_of(value):
-    """Two numbers, or `None`, of what a user or a file gives."""
+    """Two numbers, or `None`, that a user or a file states."""
     if value is None or value == FULL:
         return None
     try:

@@ -14,7 +14,7 @@ OF_WEIGHTS = """
         GELU, epsilon, pooling, preprocessing and the rest of what they were
         trained with. Without `num_classes` the model has as many classes as
         they have, or no head if they have none. A head of another number of
-        classes, and a pre-logits layer with it, gives way to a zero head.
+        classes, and a pre-logits layer with it, is replaced by a zero head.
     image_size: by default that of the weights, or 224. Positions are resized
         by the rule of the weights' source.
     source_grid: (rows, columns) of patches that the positions of the weights

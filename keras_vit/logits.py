@@ -31,7 +31,7 @@ class Ending:
     Attributes:
         activation: `"linear"`, `"softmax"`, `"sigmoid"`; `None`: unknown.
         before: the Keras tensor that the activation is of; `None` where there
-            is none, or no layer that gives it.
+            is none, or no layer with that output.
     """
 
     activation: str | None

@@ -43,7 +43,7 @@ def define(values, help_text, default=None, *, unless="decided by a sample"):
 
 
 _OF_FILES = {
-    "group": "A column, or a pattern of paths, that tells which images stay together.",
+    "group": "A column, or a pattern of paths, that says which images stay together.",
     "fold": "The fold of a table that is tested on; the last if not given.",
     "image_column": "A table's column of paths, where it has an unusual name.",
     "label_column": "A table's column of labels; or of 0 and 1, as in MEL,NV,BCC.",

@@ -127,7 +127,7 @@ def run(values):
             print(f"Not written: {path}. {' '.join(str(error).split())}")
             refused += 1
             continue
-        if not written:  # what is refused is told alone
+        if not written:  # a refusal stands alone
             print(*notes, sep="\n", end="\n" if notes else "")
         written.append(path)
         print(f"Written and checked: {path}{'/' if path.is_dir() else ''}")

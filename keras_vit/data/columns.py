@@ -37,8 +37,8 @@ class TableOptions:
     """How a table is to be read, as `keras_vit.data.load` takes it.
 
     Attributes:
-        group: a column whose value tells which images belong together, or a
-            regular expression that finds that in a path.
+        group: a column that names the group of images that belong together, or a
+            regular expression that finds it in a path.
         fold: of a column of folds the one to be tested on.
         image_column: the column of the path.
         label_column: of the label; or columns of 0 and 1, separated by commas.
@@ -62,8 +62,8 @@ class Columns:
         labels: the label; or several, with 0 or 1 for each of their classes.
         one_hot: whether a row's label is a tuple of which one name each makes
             labels of one class: of such columns, and of annotations.
-        split: the split's name; `None` where no column tells it.
-        flags: pairs of a column of true or false and the split that it tells.
+        split: the split's name; `None` where no column has it.
+        flags: pairs of a column of true or false and the split it marks.
         fold: the fold; `None`.
         group: the group; `None`.
     """
@@ -227,7 +227,7 @@ def _labels(names, wanted, rest, where):
 
 
 def _sides(names):
-    """What tells the split: a column split, else flags, else a column fold."""
+    """Return how a split is marked: by a column, else flags, else folds."""
     places = {plain(name): place for place, name in enumerate(names)}
     for kind, known_names in (("split", SPLIT), ("flags", FLAGS), ("fold", FOLD)):
         found = [name for name in known_names if name in places]

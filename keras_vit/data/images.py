@@ -77,7 +77,7 @@ def read_image(path, exif_orientation=True, decoding=PLAIN):
     Raises:
         UnreadableImageError: if the file is missing, is no image, is damaged,
             has more than `MOST_BYTES`, or would decode to more than
-            `decoding.max_pixels`, which its header tells; if what is black and
+            `decoding.max_pixels`, which its header says; if what is black and
             white in its samples is not known.
 
     Example:

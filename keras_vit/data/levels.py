@@ -33,7 +33,7 @@ def flattened(image, backdrop):
         backdrop: the level behind them, 0 to 255; `None`: alpha is dropped.
 
     Returns:
-        uint8 `(H, W, 3)`, as `samples.laid_on` gives them.
+        uint8 `(H, W, 3)`, as `samples.laid_on` returns them.
 
     Example:
 

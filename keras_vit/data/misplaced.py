@@ -64,7 +64,7 @@ _TABLE = (
 
 
 def hints(path):
-    """Yields sentences on what in a folder tells that it is to be read otherwise."""
+    """Yield sentences about signs that a folder is to be read in another way."""
     entries = sorted(os.scandir(path), key=lambda one: one.name)
     entries = [one for one in entries if not is_hidden(one.name)]
     names = [one.name for one in entries if one.is_file()]

@@ -1,4 +1,4 @@
-"""Which samples of a data set are black and white, told from a share of its files."""
+"""Which samples of a data set are black and white, found from a share of its files."""
 
 import io
 import math
@@ -26,7 +26,7 @@ def read_as(dataset, *, pixel_range=AUTO, background="white", max_pixels=None):
         pixel_range: as `Decoding` has it; `"auto"`: as `range_of_files` finds
             in the training split.
         background: as `Decoding` has it.
-        max_pixels: likewise; `None`: its default.
+        max_pixels: as `Decoding` has it; `None`: its default.
 
     Raises:
         ValueError: for a value that `Decoding` refuses.

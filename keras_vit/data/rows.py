@@ -36,7 +36,7 @@ class Row:
         label: text; or a tuple of texts, from a list in JSON or columns of 0
             and 1.
         split: as it is written; `None` where the table does not tell it.
-        group: the name of the group that it belongs to; `None` likewise.
+        group: the name of the group that it belongs to; `None` where there are none.
     """
 
     line: int

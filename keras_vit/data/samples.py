@@ -1,7 +1,7 @@
 """An opened image -> its samples as the file has them -> RGB pixels of 8 bits.
 
 Pillow keeps the high bytes alone of colours of 16 bits. Asked for the samples of
-the opposite order of bytes it gives the low ones, so that two looks tell all.
+the opposite order of bytes it returns the low ones, so that two readings give all.
 """
 
 import io

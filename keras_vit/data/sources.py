@@ -63,7 +63,7 @@ def load(
             not there. What comes from Keras is always downloaded.
         exif_orientation: whether image files are turned as their camera noted.
             The records of TensorFlow Datasets are taken as they are.
-        group: what tells which images belong together, such as those of a
+        group: says which images belong together, such as those of a
             patient, which are then divided whole: a column of a table, or a
             regular expression for the path below the folder, of which the
             first parentheses, or else all of it, match a group's name.

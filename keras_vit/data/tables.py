@@ -145,7 +145,7 @@ class _Part:
         paths: of files, `(N,)` bytes.
         labels: as they are written.
         splits: names of splits, or folds; `None` for each where none is told.
-        groups: names of groups; `None` likewise.
+        groups: names of groups; `None` where there are none.
         notes: sentences on what is not as usual.
     """
 

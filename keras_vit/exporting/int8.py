@@ -20,7 +20,7 @@ class Images:
     """The images that int8 is made with.
 
     Attributes:
-        calibrating: a split, which gives the ranges of activations.
+        calibrating: a split, from which the ranges of activations are taken.
         judging: another one, on which the file must give the model's answers.
         source: what those are, for people.
         reported: the split that the report is of: `judging`, or more images of
@@ -98,7 +98,7 @@ def write(model, converted, images, path, put, batch_size=1, pixels="float32"):
 
     Returns:
         A dict of what was measured: `scheme`, a key of `quantization.INT8`,
-        `calibration_images`, and what `accuracy.measured` tells.
+        `calibration_images`, and what `accuracy.measured` returns.
 
     Raises:
         AccuracyLostError: if none does, with what was measured.

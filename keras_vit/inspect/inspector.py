@@ -24,7 +24,7 @@ def inspector(model, make, *arguments):
         An `Inspector`.
     """
     kept = _INSPECTORS.setdefault(model, {})
-    # What was traced before Keras quantized the model goes on with the old weights.
+    # What was traced before Keras quantized the model would still use the old weights.
     key = make, *arguments, len(quantized_layers(model))
     if key not in kept:
         kept[key] = Inspector(make(model, *arguments))

@@ -1,4 +1,4 @@
-"""What a model from elsewhere gives -> logits of two classes or more."""
+"""Outputs of any classifier -> logits of two classes or more."""
 
 import keras
 from keras import ops

@@ -6,7 +6,7 @@ KEY = "quantized_parts"
 
 
 class Composite(keras.layers.Layer):
-    """A layer whose config tells how Keras has quantized its parts.
+    """A layer whose config holds how Keras has quantized its parts.
 
     `quantize` of a Keras model changes dense layers wherever they are, and
     the layers around them do not notice. A saved one would be rebuilt with

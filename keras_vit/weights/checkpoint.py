@@ -31,7 +31,7 @@ class Checkpoint:
             width); `None` if it does not say.
         arguments: of `ViT`, besides the sizes of the variant.
         grid: (rows, columns) of patches that its positions are for, as the
-            caller or a release says; `None`: as the file tells.
+            caller or a release says; `None`: as the file says.
         foreign_head: the shapes, by name, of the arrays of a classifier that
             is not one dense layer, which no model here can take.
         class_names: in the order of the logits; `None` where none are known.

@@ -80,7 +80,7 @@ def arguments(note, published, says, name):
 
 
 def is_told(note):
-    """Whether our own note tells of a model's pixels."""
+    """Return whether our own note holds a model's pixels."""
     return "pixel_mean" in note or note.get("include_preprocessing") is False
 
 

@@ -95,7 +95,7 @@ def timm_config(model, architecture, patches_alone):
     Args:
         model: a ViT that a factory of this package built.
         architecture: timm's name, as `chosen` returns it.
-        patches_alone: likewise.
+        patches_alone: whether `no_embed_class` is set there.
     """
     told = describe(model)
     layers = {layer.name: layer for layer in model.layers}

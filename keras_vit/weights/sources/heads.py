@@ -1,7 +1,7 @@
 """The spellings of a classifier's name.
 
 `model.head = nn.Linear(...)` or a `Sequential` with dropout in it, in place of
-what the publisher's network has, gives the same two arrays another name.
+what the publisher's network has, renames the same two arrays.
 """
 
 import re

@@ -27,7 +27,7 @@ SUPPORTED = {  # what else the model has
 
 
 def settings(config):
-    """Return the arguments of `ViT` that `config.json` tells.
+    """Return the arguments of `ViT` that `config.json` states.
 
     Raises:
         ValueError: naming what this package's models do not have.

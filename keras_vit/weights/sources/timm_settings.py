@@ -82,7 +82,7 @@ def arguments_of(config):
 
 
 def settings(config):
-    """Return the arguments of `ViT` that `config.json` tells.
+    """Return the arguments of `ViT` that `config.json` states.
 
     Raises:
         ValueError: naming what this package's models do not have.

@@ -43,7 +43,7 @@ def unsupported(stored):
 
 
 def _is_gated(name, stored):
-    """Whether a first layer gives twice what the second one takes."""
+    """Return whether a first layer has twice the outputs that the second one takes."""
     match = FIRST.fullmatch(name)
     second = stored.get(f"{match[1]}{SECOND}") if match else None
     return second is not None and stored[name].shape[0] == 2 * second.shape[1]
