@@ -161,7 +161,14 @@ def find_columns(names, first, options, where):
         if name.strip() and plain(name) not in passed
         if place != group
     ]
-    image = _one(names, options.image_column, (PATH, ID), rest, where, "image_column")
+    image = _one(
+        names,
+        options.image_column,
+        (PATH, ID),
+        rest,
+        where=where,
+        option="image_column",
+    )
     labels = _labels(names, options.label_column, rest, where)
     if len(rest) == 2 and (image is None or not labels):
         if image is None:
@@ -202,7 +209,7 @@ def _place(names, wanted):
     return None
 
 
-def _one(names, wanted, lists, rest, where, option):
+def _one(names, wanted, lists, rest, *, where, option):
     if wanted is not None:
         place = _place(names, wanted)
         if place is None:
@@ -221,8 +228,11 @@ def _labels(names, wanted, rest, where):
     """The places of the label; several for columns of 0 and 1."""
     if wanted is not None and "," in wanted and _place(names, wanted) is None:
         parts = wanted.split(",")
-        return tuple(_one(names, p, (), rest, where, "label_column") for p in parts)
-    place = _one(names, wanted, (LABEL,), rest, where, "label_column")
+        return tuple(
+            _one(names, part, (), rest, where=where, option="label_column")
+            for part in parts
+        )
+    place = _one(names, wanted, (LABEL,), rest, where=where, option="label_column")
     return () if place is None else (place,)
 
 

@@ -98,7 +98,9 @@ def _read(tables, where, name, *, exif_orientation, options, data_dir):
     )
     paths = np.concatenate([part.paths for part in parts])
     groups = _groups(parts, paths, options)
-    splits, told = _splits(parts, paths, labels, groups, where, options.fold)
+    splits, told = _splits(
+        parts, paths, labels, groups=groups, where=where, fold=options.fold
+    )
     rows_of = {split: np.flatnonzero(splits == split) for split in np.unique(splits)}
     files = {
         split: Files(
@@ -261,7 +263,7 @@ def _groups(parts, paths, options):
     return groups_of_paths(paths, root, group_pattern(options.group))
 
 
-def _splits(parts, paths, labels, groups, where, fold):
+def _splits(parts, paths, labels, *, groups, where, fold):
     """The split of each image, an array; and sentences on that."""
     words = [word for part in parts for word in part.splits]
     if parts[0].folds:

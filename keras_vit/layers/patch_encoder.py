@@ -61,6 +61,7 @@ class PatchEncoder(Composite):
         num_registers=0,
         distillation_token=False,
         dropout_rate=0.0,
+        *,
         position_interpolation=None,
         **kwargs,
     ):
