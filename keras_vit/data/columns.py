@@ -279,3 +279,17 @@ def truth(text):
 def zero_or_one(text):
     """The same of a number that is 0 or 1."""
     return _ZERO_OR_ONE.get(text.strip())
+
+
+def check_unnamed(options, path):
+    """Refuse options that name a column where columns have no names."""
+    given = [
+        name
+        for name in ("fold", "image_column", "label_column")
+        if getattr(options, name) is not None
+    ]
+    if given:
+        raise ValueError(
+            f"{', '.join(given)} must go with a table whose first line names its "
+            f"columns. Received: {path}"
+        )

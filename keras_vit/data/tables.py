@@ -17,7 +17,8 @@ from keras_vit.data.groups import (
 )
 from keras_vit.data.labels import SEPARATORS, are_several, labelled
 from keras_vit.data.located import Finder, of_label_studio
-from keras_vit.data.rows import UNASSIGNED, Problems, opened_rows
+from keras_vit.data.row import Problems
+from keras_vit.data.rows import UNASSIGNED, opened_rows
 from keras_vit.data.shares import SPLIT_WORDS, divided, path_hash, settled
 from keras_vit.data.splits import Files
 from keras_vit.data.unread import Unread, is_no_image

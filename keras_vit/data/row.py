@@ -1,0 +1,81 @@
+"""A row of a table of paths and labels, and what is wrong with the lines of one."""
+
+import itertools
+from dataclasses import dataclass
+
+from keras_vit.data.columns import truth, zero_or_one
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Attributes:
+        line: of the file, from 1; of a JSON document the number of its entry.
+        path: of an image, as it is written.
+        label: text; or a tuple of texts, from a list in JSON or columns of 0
+            and 1.
+        split: as it is written; `None` where the table does not tell it.
+        group: the name of the group that it belongs to; `None` where there are none.
+    """
+
+    line: int
+    path: str
+    label: str | tuple[str, ...]
+    split: str | None = None
+    group: str | None = None
+
+
+class Problems:
+    """What is wrong with a file: the first five lines, and how many there are."""
+
+    def __init__(self, path):
+        self._path, self._first, self._count, self._advice = path, [], 0, ""
+
+    def add(self, line, text):
+        """Notes what is wrong with a line."""
+        self._first = sorted([*self._first, (line, text)])[:5]
+        self._count += 1
+
+    def advise(self, sentences):
+        """Adds to what is said if there is anything wrong."""
+        self._advice = ". ".join(one.removesuffix(".") for one in sentences)
+
+    def check(self):
+        """Raises a ValueError if there was anything."""
+        if self._count:
+            told = "; ".join(f"line {line}: {text}" for line, text in self._first)
+            more = "; ..." if self._count > len(self._first) else ""
+            end = f"{' ' if more else '. '}{self._advice}" if self._advice else ""
+            raise ValueError(
+                f"{self._path} has {self._count:,} wrong "
+                f"{'line' if self._count == 1 else 'lines'}: {told}{more}"
+                f"{end}"
+            )
+
+
+def label_of_one_hot(fields, columns):
+    """Return the classes whose columns hold 1; `None` if one holds neither 0 nor 1."""
+    shown = [zero_or_one(fields[place]) for place in columns.labels]
+    if None in shown:
+        return None
+    return tuple(itertools.compress(columns.classes(), shown))
+
+
+def split_of_row(fields, columns):
+    """What a row says of its split, as it is written, and what is wrong with that."""
+    if columns.split is not None:
+        return fields[columns.split], None
+    if columns.fold is not None:
+        return fields[columns.fold], None
+    split = "train" if columns.flags else None
+    for place, name in columns.flags:
+        told = truth(fields[place])
+        if told is None:
+            return None, (
+                f"expected true or false for {columns.names[place]!r}, received "
+                f"{fields[place]!r}"
+            )
+        if told and split != "test":
+            split = name
+    return split, None
