@@ -47,20 +47,28 @@ def define(values):
 def run(values):
     """Carries the command out and gives its exit status."""
     from keras_vit.weights import save_weights
+    from keras_vit.weights.save import NAMED
 
     target = pathlib.Path(values.to)
     if target.exists():
         raise FileExistsError(f"{target} exists already. Name another, or remove it.")
+    model, class_names = _model(values)
     save_weights(
-        _model(values), target, values.format, architecture=values.architecture
+        model,
+        target,
+        values.format,
+        architecture=values.architecture,
+        class_names=class_names if values.format in NAMED else None,
     )
     print(f"Written and read back: {target}")
     return 0
 
 
 def _model(values):
+    """The model to be written, and its classes' names where they are known."""
     from keras_vit.factories import FACTORIES
     from keras_vit.model_files import load_classifier
+    from keras_vit.weights import find_checkpoint
 
     source, grid = values["from"].value, _grid(values.source_grid)
     if values.model is None:
@@ -69,17 +77,19 @@ def _model(values):
                 "--source_grid goes with --model and a file of weights; a run's model "
                 "knows its grid."
             )
-        return load_classifier(source).model
+        classifier = load_classifier(source)
+        return classifier.model, classifier.class_names
     if values.model not in FACTORIES:
         raise ValueError(
             f"Unknown model. Expected one of {', '.join(FACTORIES)}. "
             f"Received: {values.model!r}"
         )
-    return FACTORIES[values.model](
+    model = FACTORIES[values.model](
         weights=source,
         source_grid=grid,
         name=values.model.lower(),
     )
+    return model, find_checkpoint(values.model, source, grid).class_names
 
 
 def _grid(given):

@@ -9,11 +9,14 @@ import numpy as np
 
 from keras_vit.files import written_whole
 from keras_vit.layers.quantized import check_not_quantized
-from keras_vit.preprocessing import carried_by
 from keras_vit.weights import pixels
 from keras_vit.weights.agreement import activation_of, epsilon_of
 from keras_vit.weights.architecture import describe, weights
 from keras_vit.weights.files import open_arrays
+from keras_vit.weights.huggingface_config import (
+    huggingface_config,
+    huggingface_preprocessing,
+)
 from keras_vit.weights.metadata import for_safetensors, metadata_of, write_npz
 from keras_vit.weights.opening import CONFIG, FILES, PROCESSOR, read_settings
 from keras_vit.weights.sources import GOOGLE, HUGGINGFACE, TIMM, TORCHVISION
@@ -23,10 +26,9 @@ from keras_vit.weights.timm_config import chosen, timm_config
 from keras_vit.weights.translate import names_in, to_theirs
 
 STEM_KERNEL = re.compile(r"stem/.*conv\w*/kernel")  # they are standardised
-HIDDEN_ACT = {"gelu_erf": "gelu", "gelu_tanh": "gelu_pytorch_tanh"}
 
 
-def save_weights(model, path, format="npz", *, architecture=None):
+def save_weights(model, path, format="npz", *, architecture=None, class_names=None):
     """Writes a model's weights in the names and layouts of a publisher.
 
     Args:
@@ -42,6 +44,8 @@ def save_weights(model, path, format="npz", *, architecture=None):
             class token and registers have positions of their own or positions
             are part of these tokens, which is the same model; `None`: what fits
             the model, registers without positions.
+        class_names: in the order of the logits, for timm's and Hugging Face's
+            settings; the other formats have no place for them.
 
     A hybrid's kernels are written so that they give the same after the weight
     standardization of the format's own code.
@@ -81,11 +85,33 @@ def save_weights(model, path, format="npz", *, architecture=None):
             "architecture= names one of timm's, so it goes with format='timm'. "
             f"Received: format={format!r}"
         )
+    names = _checked_names(model, class_names, format)
     arrays = _translated(model, source)
     if source is TIMM:
-        write = functools.partial(_write_timm, architecture, path.parent)
+        write = functools.partial(_write_timm, architecture, path.parent, names)
+    elif source is HUGGINGFACE:
+        write = functools.partial(_write_huggingface, names)
     with written_whole(path) as scratch:
         write(model, arrays, scratch)
+
+
+def _checked_names(model, class_names, format):
+    """Class names as a list, if the format holds as many as the model has logits."""
+    if class_names is None:
+        return None
+    if format not in NAMED:
+        raise ValueError(
+            f"class_names go with format={' or '.join(map(repr, NAMED))}, whose "
+            f"settings hold them. Received: format={format!r}"
+        )
+    heads = [layer for layer in model.layers if layer.name == "head"]
+    count = heads[0].units if heads else 0
+    if len(class_names) != count:
+        raise ValueError(
+            f"class_names must be as many as the model's logits, {count}. "
+            f"Received: {len(class_names)} names"
+        )
+    return [str(name) for name in class_names]
 
 
 def _translated(model, source):
@@ -132,9 +158,9 @@ def _write_safetensors(model, arrays, path):
     _check(path, arrays)
 
 
-def _write_timm(architecture, folder, model, arrays, path):
+def _write_timm(architecture, folder, class_names, model, arrays, path):
     name, patches_alone = chosen(model, architecture)
-    told = timm_config(model, name, patches_alone)
+    told = timm_config(model, name, patches_alone, class_names)
     beside, target = folder / CONFIG, folder / path.name
     before = read_settings(beside) or {FILES: []}
     files = before.pop(FILES, None)  # `None`: it is not ours
@@ -150,10 +176,10 @@ def _write_timm(architecture, folder, model, arrays, path):
     (path.parent / CONFIG).write_text(config, encoding="utf-8")
 
 
-def _write_huggingface(model, arrays, folder):
+def _write_huggingface(class_names, model, arrays, folder):
     folder.mkdir()
     heads = ("classifier.", "cls_classifier.", "distillation_classifier.")
-    config = huggingface_config(model)
+    config = huggingface_config(model, class_names)
     prefix = f"{config['model_type']}." if "id2label" in config else ""
     arrays = {
         name if name.startswith(heads) else prefix + name: array
@@ -175,91 +201,10 @@ def _check(path, arrays):
             raise OSError(f"{path.name}: {name!r} was not written as it is")
 
 
-def huggingface_config(model):
-    """The `config.json` of a model."""
-    architecture = describe(model)
-    layers = {layer.name: layer for layer in model.layers}
-    height, width = model.input_shape[1:3]
-    rows, columns = architecture.patch_size
-    if rows != columns:
-        raise ValueError(
-            "huggingface's files cannot hold patches that are not square. "
-            f"Received: {rows} x {columns}"
-        )
-    distilled = "head_distillation" in layers
-    has_head = "head" in layers
-    kind = "DeiT" if distilled else "ViT"
-    task = "Model"
-    if has_head:
-        task = "ForImageClassification" + ("WithTeacher" if distilled else "")
-    config = {
-        "architectures": [kind + task],
-        "model_type": kind.lower(),
-        "hidden_size": layers["patch_encoder"].hidden_dim,
-        "num_hidden_layers": sum(name.startswith("block_") for name in layers),
-        "num_attention_heads": architecture.num_heads,
-        "intermediate_size": layers["block_00"].mlp_dim,
-        "hidden_act": HIDDEN_ACT[architecture.activation],
-        "layer_norm_eps": architecture.layer_norm_epsilon,
-        "image_size": height if height == width else [height, width],
-        "patch_size": rows,
-        "num_channels": 3,
-        "qkv_bias": True,
-        "hidden_dropout_prob": layers["block_00"].dropout_rate,
-        "attention_probs_dropout_prob": layers["block_00"].attention_dropout_rate,
-    }
-    if has_head:
-        labels = [f"LABEL_{number}" for number in range(layers["head"].units)]
-        config["id2label"] = dict(enumerate(labels))
-        config["label2id"] = {label: number for number, label in enumerate(labels)}
-    if "pre_logits" in layers:
-        config["pooler_output_size"] = layers["pre_logits"].units
-        config["pooler_act"] = "tanh"
-    return config
-
-
-def huggingface_preprocessing(model):
-    """The `preprocessor_config.json` of a model."""
-    height, width = model.input_shape[1:3]
-    return _huggingface_resizing(carried_by(model), height, width) | (
-        pixels.for_huggingface(model)
-    )
-
-
-RESAMPLE = {"bilinear": 2, "bicubic": 3, "area": 4}  # Pillow's; 4 is nearly so
-
-
-def _huggingface_resizing(preprocessing, height, width):
-    """What its processors know of how images become a model's size.
-
-    They antialias and round always; whole pixels are theirs.
-    """
-    rows, columns = preprocessing.before_crop((height, width))
-    told = {
-        "image_processor_type": "ViTImageProcessor",
-        "do_resize": True,
-        "size": {"height": rows, "width": columns},
-        "resample": RESAMPLE[preprocessing.method],
-    }
-    if preprocessing.aspect == "short_side":
-        if height != width:
-            raise ValueError(
-                "huggingface's files cannot hold an aspect that is kept for images "
-                f"that are not square. Received: {height} x {width}"
-            )
-        told |= {"image_processor_type": "BitImageProcessor"}
-        told |= {"size": {"shortest_edge": rows}}
-    elif preprocessing.crop_fraction < 1:
-        told |= {"image_processor_type": "DeiTImageProcessor"}
-    if told["image_processor_type"] != "ViTImageProcessor":
-        told |= {"do_center_crop": True}
-        told |= {"crop_size": {"height": height, "width": width}}
-    return told
-
-
 FORMATS = {  # the source, the writer, the path's suffix
     "npz": (GOOGLE, _write_npz, ".npz"),
     "timm": (TIMM, _write_timm, ".safetensors"),
     "huggingface": (HUGGINGFACE, _write_huggingface, ""),
     "torchvision": (TORCHVISION, _write_safetensors, ".safetensors"),
 }
+NAMED = ("timm", "huggingface")  # whose settings have a place for class names

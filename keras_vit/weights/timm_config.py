@@ -86,7 +86,7 @@ def _kind(name):
     return hybrid and hybrid.group(), "_distilled_" in (name or "")
 
 
-def timm_config(model, architecture, patches_alone):
+def timm_config(model, architecture, patches_alone, class_names=None):
     """Return the `config.json` of a model, for JSON.
 
     `timm.create_model("local-dir:FOLDER", pretrained=True)` reads it, and so does
@@ -96,6 +96,7 @@ def timm_config(model, architecture, patches_alone):
         model: a ViT that a factory of this package built.
         architecture: timm's name, as `chosen` returns it.
         patches_alone: whether `no_embed_class` is set there.
+        class_names: in the order of the logits; `None`: not known.
     """
     told = describe(model)
     layers = {layer.name: layer for layer in model.layers}
@@ -133,6 +134,8 @@ def timm_config(model, architecture, patches_alone):
             **for_timm(model),
         },
     }
+    if class_names is not None:
+        config["label_names"] = class_names
     return config if architecture is None else {"architecture": architecture} | config
 
 
