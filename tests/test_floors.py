@@ -12,9 +12,9 @@ import keras_vit
 
 ROOT = pathlib.Path(keras_vit.__file__).parent
 FLOORS = [
-    {"variants", "preprocessing", "decoding", "recipes", "files", "figures"},
+    {"variants", "preprocessing", "decoding", "recipes", "files", "figures", "renamed"},
     {"layers", "data", "distribution"},
-    {"model_arguments", "model", "baselines", "logits", "model_files"},
+    {"model_arguments", "model", "baselines", "logits", "model_files", "classifier"},
     {"weights", "evaluation", "prediction", "inspect"},
     {"factories", "exporting"},
     {"training", "serving"},
@@ -27,6 +27,8 @@ WITHIN_FLOOR = {
     ("figures", "files"),
     ("model", "model_arguments"),
     ("model_files", "logits"),
+    ("classifier", "logits"),
+    ("classifier", "model_files"),
     ("baselines", "model"),
     ("recipes", "variants"),
     ("recipes", "preprocessing"),

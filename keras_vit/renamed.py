@@ -1,0 +1,73 @@
+"""Old names of arguments, accepted for one version."""
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def renamed_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Accept the old names of a function's keyword arguments.
+
+    Args:
+        **names: the new name of each, by its old one.
+
+    Returns:
+        A decorator. What it returns has the signature of the function, which
+        knows the new names alone.
+
+    Example:
+
+    >>> @renamed_arguments(pixel_deviation="pixel_std")
+    ... def divided(pixels, *, pixel_std):
+    ...     return pixels / pixel_std
+    >>> divided(510.0, pixel_std=255.0)
+    2.0
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def accepting(*args: P.args, **kwargs: P.kwargs) -> R:
+            renamed = with_new_names(kwargs, names, function.__name__, stacklevel=3)
+            return function(*args, **renamed)  # type: ignore[arg-type]
+
+        return accepting
+
+    return decorate
+
+
+def with_new_names(
+    arguments: dict, names: dict[str, str], called: str, *, stacklevel: int = 2
+) -> dict:
+    """Return keyword arguments by their new names.
+
+    Args:
+        arguments: values by name, old or new.
+        names: the new name of each that was renamed, by its old one.
+        called: the function that was called, as the messages name it.
+        stacklevel: of the warning, as `warnings.warn` counts it from here.
+
+    Raises:
+        TypeError: if both names of one argument are given.
+
+    Warns:
+        DeprecationWarning: for each old name.
+    """
+    renamed = dict(arguments)
+    for old in names.keys() & arguments.keys():
+        new = names[old]
+        if new in renamed:
+            raise TypeError(
+                f"{called}() takes {new} once. Received: {new} and its old name {old}"
+            )
+        warnings.warn(
+            f"{called}(): {old} is called {new} now; the old name goes with the next "
+            "version",
+            DeprecationWarning,
+            stacklevel=stacklevel,
+        )
+        renamed[new] = renamed.pop(old)
+    return renamed
