@@ -2,6 +2,7 @@ import pytest
 from conftest import tiny_vit
 
 from keras_vit.weights import find_checkpoint, save_weights
+from keras_vit.weights.sources import huggingface_config
 
 NAMES = ("tench", "Haus, klein", "犬", "d", "e")
 
@@ -47,3 +48,9 @@ def test_convert_keeps_the_names_of_a_run(tmp_path):
         told = [f"--to={tmp_path / place}", f"--format={format}"]
         assert main(["convert", f"--from={tmp_path / 'model.keras'}", *told]) == 0
         assert find_checkpoint("ViT", tmp_path / place).class_names == NAMES
+
+
+def test_names_that_a_publisher_maps_the_other_way_alone_are_read():
+    config = {"label2id": {"dog": 1, "cat": 0, "cup": 2}}
+    assert huggingface_config.class_names(config) == ("cat", "dog", "cup")
+    assert huggingface_config.class_names({"label2id": {"LABEL_0": 0}}) is None

@@ -51,18 +51,19 @@ def settings(config):
 
 
 def class_names(config):
-    """Return the names of the classes, by `id2label`; `None` if there are none.
+    """Return the names of the classes; `None` if there are none.
 
-    `LABEL_0`, `LABEL_1` are what the library makes up.
+    By `id2label`, or by `label2id` alone, which the library itself ignores (5.24).
+    `LABEL_0`, `LABEL_1` are what it makes up.
     """
-    told = config.get("id2label")
-    if not told:
+    labels = config.get("id2label") or {
+        number: name for name, number in (config.get("label2id") or {}).items()
+    }
+    labels = {int(number): name for number, name in labels.items()}
+    if not labels or sorted(labels) != list(range(len(labels))):
         return None
-    told = {int(number): name for number, name in told.items()}
-    if sorted(told) != list(range(len(told))):
-        return None
-    names = tuple(str(told[number]) for number in range(len(told)))
-    made_up = tuple(f"LABEL_{number}" for number in range(len(told)))
+    names = tuple(str(labels[number]) for number in range(len(labels)))
+    made_up = tuple(f"LABEL_{number}" for number in range(len(labels)))
     return None if names == made_up else names
 
 
