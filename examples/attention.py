@@ -13,7 +13,7 @@ import sys
 
 import keras_vit
 from keras_vit import figures
-from keras_vit.inspect.chosen import images_of_files
+from keras_vit.inspect.images import images_of_files
 from keras_vit.model_files import load_classifier
 from keras_vit.preprocessing import carried_by
 

@@ -11,7 +11,7 @@ from markdown_pages import blocks, examples, printed_by
 from keras_vit.cli.main import COMMANDS
 from keras_vit.evaluation.measurements import MEASUREMENTS
 from keras_vit.factories import find
-from keras_vit.inspect.looks import LOOKS
+from keras_vit.inspect.figure_specs import FIGURE_SPECS
 from keras_vit.recipes import RECIPES, get, override
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -79,7 +79,7 @@ def test_a_command_line_names_what_there_is(line):
     assert all(values[flag].value is not None for flag in command.REQUIRED)
     if name == "train":
         override(get(values.recipe), values["set"].value)
-    words = {"evaluate": [*MEASUREMENTS, "all"], "inspect": [*LOOKS, "all"]}
+    words = {"evaluate": [*MEASUREMENTS, "all"], "inspect": [*FIGURE_SPECS, "all"]}
     assert {*(values["what"].value or [])} <= {*words[name]} if name in words else True
     model = values["model"].value if "model" in values else None
     assert model is None or "/" in model or find(model)

@@ -48,7 +48,7 @@ DOORS = {
         "data/inspection/inspection.py",
         "evaluation/outputs.py",
         "exporting/quantization.py",
-        "inspect/report.py",
+        "inspect/inspection_report.py",
         "inspect/similarity.py",
         "training/loop.py",
         "weights/download.py",

@@ -10,7 +10,7 @@ from study import Study, lines_by
 
 from keras_vit import recipes
 from keras_vit.figures.drawing import new_figure
-from keras_vit.inspect.summary import summary, unallocated
+from keras_vit.inspect.model_summary import summary, unallocated
 from keras_vit.training import Trial
 from keras_vit.training.building import build_model
 

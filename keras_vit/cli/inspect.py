@@ -15,8 +15,8 @@ PICTURES = 8
 
 def define(values):
     """Defines the flags."""
-    from keras_vit.inspect.looks import LOOKS
-    from keras_vit.inspect.rollout import FUSIONS
+    from keras_vit.inspect.figure_specs import FIGURE_SPECS
+    from keras_vit.inspect.rollouts import FUSIONS
 
     options = {"flag_values": values}
     flags.DEFINE_string(
@@ -34,7 +34,7 @@ def define(values):
     flags.DEFINE_list(
         "what",
         None,
-        f"What to look at: {', '.join(LOOKS)}; all if not given.",
+        f"What to look at: {', '.join(FIGURE_SPECS)}; all if not given.",
         **options,
     )
     flags.DEFINE_string(
@@ -65,7 +65,7 @@ def define(values):
 def run(values):
     """Carries the command out and gives its exit status."""
     from keras_vit.inspect.facts import counted
-    from keras_vit.inspect.report import chosen, report
+    from keras_vit.inspect.inspection_report import chosen, report
     from keras_vit.model_files import name_of
 
     what = chosen(values.what or "all")
@@ -152,7 +152,7 @@ def _images(values, model):
     """Images, their names, where they are from, and their classes' names."""
     from keras_vit.data import load
     from keras_vit.decoding import changed_decoding
-    from keras_vit.inspect.chosen import images_of_files, images_of_split
+    from keras_vit.inspect.images import images_of_files, images_of_split
     from keras_vit.preprocessing import carried_by
 
     size, way = model.input_shape[1:3], carried_by(model)

@@ -9,7 +9,7 @@ from keras_vit.decoding import decoding_of
 from keras_vit.exporting.graph import OUTPUTS
 from keras_vit.exporting.served_images import read_images
 from keras_vit.inspect.attention import blocks_of
-from keras_vit.inspect.rollout import rollout_model
+from keras_vit.inspect.rollouts import rollout_model
 from keras_vit.layers.head import PROBABILITIES, probabilities_of
 from keras_vit.preprocessing import carried_by
 

@@ -81,11 +81,11 @@ def attention_tensors(layers):
     """
     z, attentions = layers[0].input, []
     for layer, following in itertools.pairwise(layers):
-        z, a = _Look(layer, name=f"look_at_{layer.name}")(z)
+        z, a = _OutputAndAttention(layer, name=f"look_at_{layer.name}")(z)
         z = between(layer.output, following.input)(z)
         attentions.append(a)
     last = layers[-1]
-    return [*attentions, _Scores(last, name=f"scores_of_{last.name}")(z)]
+    return [*attentions, _Attention(last, name=f"scores_of_{last.name}")(z)]
 
 
 def between(before, after):
@@ -95,7 +95,7 @@ def between(before, after):
     return keras.Model(before, after)
 
 
-class _Look(keras.layers.Layer):
+class _OutputAndAttention(keras.layers.Layer):
     """What a block gives, and how it attends: `(B, N, D)` and `(B, H, N, N)`."""
 
     def __init__(self, layer, name):
@@ -108,7 +108,7 @@ class _Look(keras.layers.Layer):
         return self.layer.given(z, a), a
 
 
-class _Scores(_Look):
+class _Attention(_OutputAndAttention):
     """How a layer attends, alone."""
 
     def call(self, z):

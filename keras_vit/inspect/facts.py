@@ -6,29 +6,29 @@ def counted(count):
     return f"{count:,} images" if count > 1 else "1 image"
 
 
-def images_of(subject, source):
+def images_of(inspection, source):
     """How many images there are, and where they are from, in a line."""
-    count, shown = len(subject.images), len(subject.shown)
+    count, shown = len(inspection.images), len(inspection.shown)
     return f"{counted(count)}: {source}." + (
         f" {shown} are shown." if shown < count else ""
     )
 
 
-def facts_of(subject, costs):
+def facts_of(inspection, costs):
     """The numbers that a page begins with, as texts by what they are.
 
     Args:
-        subject: a `Subject`.
+        inspection: a `Inspection`.
         costs: its model's `Summary`.
     """
-    height, width = subject.model.input_shape[1:3]
+    height, width = inspection.model.input_shape[1:3]
     facts = {"Input": f"{height} x {width} pixels"}
-    if subject.blocks:
-        block = subject.blocks[0]
-        rows, columns = subject.grid
-        high, wide = subject.cell
+    if inspection.blocks:
+        block = inspection.blocks[0]
+        rows, columns = inspection.grid
+        high, wide = inspection.cell
         facts["Patches"] = f"{rows} x {columns}, of {high:g} x {wide:g} pixels"
-        facts["Blocks"] = f"{len(subject.blocks)}, of {block.num_heads} heads each"
+        facts["Blocks"] = f"{len(inspection.blocks)}, of {block.num_heads} heads each"
         if block.token_merging:
             facts["Tokens merged"] = f"{block.token_merging} in each block"
     return facts | {

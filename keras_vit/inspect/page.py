@@ -67,7 +67,7 @@ tfoot td { font-weight: 600; border: 0; }
 
 
 @dataclass(frozen=True)
-class Shown:
+class PageFigure:
     """A figure in the page.
 
     Attributes:
@@ -96,7 +96,7 @@ def page(title, images, facts, figures, passed_over, table):
         title: a line.
         images: a sentence about them, and the names of all.
         facts: texts by what they are.
-        figures: `Shown` each.
+        figures: `PageFigure` each.
         passed_over: reasons by the titles of the figures that there are not.
         table: of layers: a caption, the columns' names, rows of texts and
             numbers, and the row of totals.

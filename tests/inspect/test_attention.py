@@ -97,7 +97,7 @@ def test_looking_into_a_model_leaves_it_as_it_was(tmp_path):
     )
 
 
-LOOKS = (
+FIGURE_SPECS = (
     *(inspect.attention_maps, inspect.attention_rollout, inspect.head_maps),
     *(inspect.gradient_rollout, inspect.grad_cam, inspect.token_norms),
     *(inspect.attention_distance, inspect.relative_positions),
@@ -109,7 +109,7 @@ def test_images_of_another_shape_are_refused(shape):
     model = tiny_vit(position_embedding="relative")
     images = np.zeros(shape)
     for look in (
-        *LOOKS,
+        *FIGURE_SPECS,
         lambda model, images: inspect.cka_layers(model, model, images),
     ):
         with pytest.raises(ValueError, match=r"model's size, \(B, 16, 24, 3\)"):
@@ -118,7 +118,7 @@ def test_images_of_another_shape_are_refused(shape):
 
 def test_a_model_without_blocks_is_refused():
     model = keras.Sequential([keras.layers.Dense(3)])
-    for look in LOOKS:
+    for look in FIGURE_SPECS:
         with pytest.raises(ValueError, match="with the blocks of a ViT"):
             look(model, IMAGES)
 

@@ -11,9 +11,9 @@ from serving.test_page import FLAGS, executable
 
 import keras_vit
 from keras_vit.inspect import attention_distance, attention_rollout, report
-from keras_vit.inspect.looks import LOOKS
-from keras_vit.inspect.looks.maps import GRAD_CAM
-from keras_vit.inspect.subject import Subject
+from keras_vit.inspect.figure_specs import FIGURE_SPECS
+from keras_vit.inspect.figure_specs.maps import GRAD_CAM
+from keras_vit.inspect.inspection import Inspection
 
 NAMES = ("<b>coat</b>", "a & b", '"dress"', "$shirt", "猫")
 IMAGES = np.random.default_rng(1).uniform(0, 255, (5, 16, 24, 3)).astype("float32")
@@ -50,7 +50,7 @@ def html(written):
 
 def test_each_figure_is_there_as_picture_as_drawing_and_as_numbers(written):
     assert [*written.figures, *written.passed_over] == [
-        *(name for name in LOOKS if name != "offsets"),
+        *(name for name in FIGURE_SPECS if name != "offsets"),
         "offsets",
     ]
     for name in written.figures:
@@ -97,7 +97,7 @@ def test_the_page_shows_names_as_they_are_written(html):
 
 def test_every_figure_has_a_heading_a_reading_and_a_text_for_the_blind(written, html):
     for name in written.figures:
-        look = LOOKS[name]
+        look = FIGURE_SPECS[name]
         section = html.split(f'<section id="{name}">')[1].split("</section>")[0]
         assert f"<h2>{look.title}</h2>" in section
         assert look.meaning in unescape(section)
@@ -171,7 +171,11 @@ def test_the_same_inspection_gives_the_same_files(model, tmp_path):
         ),
         (
             resnet,
-            {name: "no blocks that attend" for name in LOOKS if name != "filters"},
+            {
+                name: "no blocks that attend"
+                for name in FIGURE_SPECS
+                if name != "filters"
+            },
         ),
     ],
     ids=["a ViT without head and positions", "a ResNet"],
@@ -187,7 +191,7 @@ def test_what_a_model_does_not_have_is_passed_over_with_a_reason(
     html = (tmp_path / "report.html").read_text()
     for name, why in absent.items():
         assert why in left.passed_over[name]
-        assert f"{LOOKS[name].title}: {left.passed_over[name]}." in html
+        assert f"{FIGURE_SPECS[name].title}: {left.passed_over[name]}." in html
     numbers = json.loads((tmp_path / "inspection.json").read_text())
     assert numbers["passed_over"] == left.passed_over
     assert numbers["summary"]["parameters"] == model.count_params()
@@ -226,8 +230,8 @@ def test_maps_of_a_class_say_the_prediction_and_its_probability(rng, monkeypatch
     images = rng.uniform(0, 255, (2, 16, 24, 3)).astype("float32")
     lines = ("true: cat (a.jpg)", "b.jpg")
     classes = ("ant", "bee", "cat", "dog", "eel")
-    subject = Subject(model, images, lines, classes, 2, "m", None, None, {})
-    GRAD_CAM.draw(GRAD_CAM.measure(subject), subject)
+    inspection = Inspection(model, images, lines, classes, 2, "m", None, None, {})
+    GRAD_CAM.draw(GRAD_CAM.measure(inspection), inspection)
     shares = np.exp(np.array(model(images), np.float64))
     shares /= shares.sum(1, keepdims=True)
     [(_, _, _, names, *_)] = drawn

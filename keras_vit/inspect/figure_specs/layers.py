@@ -4,52 +4,52 @@ import numpy as np
 
 from keras_vit.inspect.distance import attention_distance, mean_distance
 from keras_vit.inspect.facts import counted
-from keras_vit.inspect.looks.look import Look
+from keras_vit.inspect.figure_specs.spec import FigureSpec
 from keras_vit.inspect.similarity import cka_layers
 from keras_vit.inspect.tokens import token_norms
 
 
-def _measure_distance(subject):
-    rows, columns = subject.grid
+def _measure_distance(inspection):
+    rows, columns = inspection.grid
     cells = rows * columns
     alike = np.full((1, 1, cells, cells), 1 / cells, np.float32)
     return {
-        "pixels": np.asarray(attention_distance(subject.model, subject.images)),
-        "even": np.mean(mean_distance(alike, subject.grid, subject.cell)),
+        "pixels": np.asarray(attention_distance(inspection.model, inspection.images)),
+        "even": np.mean(mean_distance(alike, inspection.grid, inspection.cell)),
     }
 
 
-def _draw_distance(numbers, subject):
+def _draw_distance(numbers, inspection):
     from keras_vit import figures
 
     return figures.attention_distance(
         numbers["pixels"],
         float(numbers["even"]),
-        f"Mean attention distance: {subject.name}, {_images(subject)}",
+        f"Mean attention distance: {inspection.name}, {_images(inspection)}",
     )
 
 
-def _tell_distance(numbers, subject):
+def _tell_distance(numbers, inspection):
     means = numbers["pixels"].mean(1)
     return (
-        f"Over {_images(subject)}, the heads of the first layer look {means[0]:.3g} "
+        f"Over {_images(inspection)}, the heads of the first layer look {means[0]:.3g} "
         f"pixels far on average, those of the last {means[-1]:.3g}; looking at all "
         f"alike would be {numbers['even']:.3g}."
     )
 
 
-def _measure_norms(subject):
-    return {"norms": np.asarray(token_norms(subject.model, subject.images))}
+def _measure_norms(inspection):
+    return {"norms": np.asarray(token_norms(inspection.model, inspection.images))}
 
 
-def _draw_norms(numbers, subject):
+def _draw_norms(numbers, inspection):
     from keras_vit import figures
 
-    title = f"Norms of the patches' tokens: {subject.name}, {_images(subject)}"
+    title = f"Norms of the patches' tokens: {inspection.name}, {_images(inspection)}"
     return figures.token_norms(numbers["norms"], title)
 
 
-def _tell_norms(numbers, subject):
+def _tell_norms(numbers, inspection):
     last = numbers["norms"][-1]
     median = np.median(last)
     return (
@@ -58,36 +58,37 @@ def _tell_norms(numbers, subject):
     )
 
 
-def _measure_cka(subject):
-    other = subject.model if subject.other is None else subject.other
-    return {"cka": cka_layers(subject.model, other, subject.images)}
+def _measure_cka(inspection):
+    other = inspection.model if inspection.other is None else inspection.other
+    return {"cka": cka_layers(inspection.model, other, inspection.images)}
 
 
-def _draw_cka(numbers, subject):
+def _draw_cka(numbers, inspection):
     from keras_vit import figures
 
-    names = subject.name, subject.other_name or subject.name
-    title = f"How alike layers see {_images(subject)}"
+    names = inspection.name, inspection.other_name or inspection.name
+    title = f"How alike layers see {_images(inspection)}"
     return figures.similarity_of_layers(numbers["cka"], names, title)
 
 
-def _tell_cka(numbers, subject):
+def _tell_cka(numbers, inspection):
     values = numbers["cka"]
-    first, last = (f"{subject.name}'s {one} layer" for one in ("first", "last"))
-    if subject.other is None:
+    first, last = (f"{inspection.name}'s {one} layer" for one in ("first", "last"))
+    if inspection.other is None:
         return f"The first layer and the last are {values[0, -1]:.2f} alike."
     return (
-        f"Of {subject.other_name}, layer {values[0].argmax() + 1} is most like {first} "
+        f"Of {inspection.other_name}, layer {values[0].argmax() + 1} is most like "
+        f"{first} "
         f"({values[0].max():.2f}), layer {values[-1].argmax() + 1} most like {last} "
         f"({values[-1].max():.2f})."
     )
 
 
-def _images(subject):
-    return counted(len(subject.images))
+def _images(inspection):
+    return counted(len(inspection.images))
 
 
-DISTANCE = Look(
+DISTANCE = FigureSpec(
     "Mean attention distance",
     _measure_distance,
     _draw_distance,
@@ -99,7 +100,7 @@ DISTANCE = Look(
     "D.7, Fig. 11 of the ViT paper.",
     ("attention", "every token"),
 )
-NORMS = Look(
+NORMS = FigureSpec(
     "How long tokens are",
     _measure_norms,
     _draw_norms,
@@ -109,7 +110,7 @@ NORMS = Look(
     "Darcet et al. (arXiv:2309.16588).",
     ("attention", "every token"),
 )
-CKA = Look(
+CKA = FigureSpec(
     "Similarity of layers",
     _measure_cka,
     _draw_cka,

@@ -1,8 +1,8 @@
-"""What there is to see in a model: a row of `LOOKS` a figure."""
+"""What there is to see in a model: a row of `FIGURE_SPECS` a figure."""
 
-from keras_vit.inspect.looks import entrance, layers, maps
+from keras_vit.inspect.figure_specs import entrance, layers, maps
 
-LOOKS = {  # in the order of the report; the keys are the stems of files
+FIGURE_SPECS = {  # in the order of the report; the keys are the stems of files
     "rollout": maps.ROLLOUT,
     "gradients": maps.GRADIENTS,
     "grad_cam": maps.GRAD_CAM,

@@ -11,12 +11,12 @@ import numpy as np
 from keras_vit.files import written_whole
 from keras_vit.inspect.attention import blocks_of
 from keras_vit.inspect.facts import facts_of, images_of, table_of
+from keras_vit.inspect.figure_specs import FIGURE_SPECS
+from keras_vit.inspect.inspection import Inspection
 from keras_vit.inspect.inspector import without_advice
-from keras_vit.inspect.looks import LOOKS
-from keras_vit.inspect.page import Shown, page
-from keras_vit.inspect.rollout import check_choices
-from keras_vit.inspect.subject import Subject
-from keras_vit.inspect.summary import summary
+from keras_vit.inspect.model_summary import summary
+from keras_vit.inspect.page import PageFigure, page
+from keras_vit.inspect.rollouts import check_choices
 
 PAGE, NUMBERS = "report.html", "inspection.json"
 POINTS = 96  # CSS pixels an inch
@@ -56,7 +56,7 @@ def report(
 ):
     """Draws what there is to see in a model, and writes a page about it.
 
-    Each figure of `LOOKS` becomes `<name>.png`, `<name>.svg` and its numbers,
+    Each figure of `FIGURE_SPECS` becomes `<name>.png`, `<name>.svg` and its numbers,
     `<name>.npz`. `report.html` holds all of them, with how they are read and
     a table of the model's layers, in one file that asks nothing of a network;
     `inspection.json` holds the same in short.
@@ -66,7 +66,7 @@ def report(
         images: `(B, height, width, 3)`, pixels in [0, 255], of the model's
             size. Averages are over all of them.
         folder: where the files go, in place of earlier ones of the same names.
-        what: `"all"`, or names of `LOOKS`.
+        what: `"all"`, or names of `FIGURE_SPECS`.
         image_names: a line for each image; numbers by default.
         class_names: in the order of the logits; numbers by default.
         source: where the images are from, for the page.
@@ -100,7 +100,7 @@ def report(
 
     keys = chosen(what)
     check_choices(fusion, discard)
-    subject = Subject(
+    inspection = Inspection(
         model,
         _checked(model, images, pictures),
         _named(image_names, len(images)),
@@ -117,27 +117,27 @@ def report(
     folder = pathlib.Path(folder)
     check_folder(folder)
     with without_advice():
-        shown, passed_over = _look_at_all(keys, subject, folder)
-    _write_page(subject, source, costs, shown, passed_over, folder)
+        shown, passed_over = _measure_all(keys, inspection, folder)
+    _write_page(inspection, source, costs, shown, passed_over, folder)
     told = {one.name: one.told for one in shown}
-    _write_numbers(subject, source, costs, told, passed_over, folder)
+    _write_numbers(inspection, source, costs, told, passed_over, folder)
     return Report(folder, told, passed_over)
 
 
 def chosen(what):
-    """The keys of `LOOKS` that are meant, in its order.
+    """The keys of `FIGURE_SPECS` that are meant, in its order.
 
     Raises:
         ValueError: for names that are none, with the choices.
     """
     names = [what] if isinstance(what, str) else list(what)
-    unknown = [str(one) for one in names if one not in ("all", *LOOKS)]
+    unknown = [str(one) for one in names if one not in ("all", *FIGURE_SPECS)]
     if unknown or not names:
         raise ValueError(
-            f"Expected all, or some of {', '.join(LOOKS)}. "
+            f"Expected all, or some of {', '.join(FIGURE_SPECS)}. "
             f"Received: {', '.join(unknown) or 'nothing'}"
         )
-    return [name for name in LOOKS if name in names or "all" in names]
+    return [name for name in FIGURE_SPECS if name in names or "all" in names]
 
 
 def _checked(model, images, pictures):
@@ -174,12 +174,12 @@ def _check_other(model, other):
         )
 
 
-def _look_at_all(keys, subject, folder):
+def _measure_all(keys, inspection, folder):
     shown, passed_over = [], {}
     for key in _watched(keys):
-        why = LOOKS[key].lacking(subject)
+        why = FIGURE_SPECS[key].missing(inspection)
         if why is None:
-            shown.append(_look(key, subject, folder))
+            shown.append(_write_figure(key, inspection, folder))
         else:
             passed_over[key] = why
     return shown, passed_over
@@ -200,34 +200,34 @@ def _watched(names):
         yield name
 
 
-def _look(name, subject, folder):
+def _write_figure(name, inspection, folder):
     """Measures, draws and writes one figure."""
     from keras_vit import figures
 
-    look = LOOKS[name]
-    numbers = look.measure(subject)
+    look = FIGURE_SPECS[name]
+    numbers = look.measure(inspection)
     with written_whole(folder / f"{name}.npz") as scratch:
         np.savez(scratch, **numbers)
-    figure = look.draw(numbers, subject)
+    figure = look.draw(numbers, inspection)
     for suffix in ("svg", "png"):
         figures.write(figure, folder / f"{name}.{suffix}")
-    return Shown(
+    return PageFigure(
         name,
         look.title,
         look.meaning,
-        look.told(numbers, subject),
+        look.told(numbers, inspection),
         (folder / f"{name}.png").read_bytes(),
         tuple(round(POINTS * side) for side in figure.get_size_inches()),
         tuple(f"{name}.{suffix}" for suffix in ("png", "svg", "npz")),
     )
 
 
-def _write_page(subject, source, costs, shown, passed_over, folder):
-    reasons = {LOOKS[name].title: why for name, why in passed_over.items()}
+def _write_page(inspection, source, costs, shown, passed_over, folder):
+    reasons = {FIGURE_SPECS[name].title: why for name, why in passed_over.items()}
     text = page(
-        f"Inside {subject.name}",
-        (images_of(subject, source), subject.image_names),
-        facts_of(subject, costs),
+        f"Inside {inspection.name}",
+        (images_of(inspection, source), inspection.image_names),
+        facts_of(inspection, costs),
         shown,
         reasons,
         table_of(costs),
@@ -236,14 +236,14 @@ def _write_page(subject, source, costs, shown, passed_over, folder):
         scratch.write_text(text, encoding="utf-8")
 
 
-def _write_numbers(subject, source, costs, told, passed_over, folder):
+def _write_numbers(inspection, source, costs, told, passed_over, folder):
     numbers = {
-        "model": subject.name,
+        "model": inspection.name,
         "source": source,
-        "images": list(subject.image_names),
-        "pictures": min(subject.pictures, len(subject.images)),
-        "compared_with": subject.other_name,
-        "rollout": subject.rollout,
+        "images": list(inspection.image_names),
+        "pictures": min(inspection.pictures, len(inspection.images)),
+        "compared_with": inspection.other_name,
+        "rollout": inspection.rollout,
         "figures": told,
         "passed_over": passed_over,
         "summary": dataclasses.asdict(costs),

@@ -2,23 +2,23 @@
 
 import numpy as np
 
+from keras_vit.inspect.figure_specs.spec import FigureSpec
 from keras_vit.inspect.filters import filter_shares, patch_filters
-from keras_vit.inspect.looks.look import Look
 from keras_vit.inspect.positions import position_similarity, relative_positions
 
 
-def _measure_filters(subject):
-    model = subject.model
+def _measure_filters(inspection):
+    model = inspection.model
     return {"filters": patch_filters(model), "shares": filter_shares(model)}
 
 
-def _draw_filters(numbers, subject):
+def _draw_filters(numbers, inspection):
     from keras_vit import figures
 
-    return figures.patch_filters(numbers["filters"], f"Filters: {subject.name}")
+    return figures.patch_filters(numbers["filters"], f"Filters: {inspection.name}")
 
 
-def _tell_filters(numbers, subject):
+def _tell_filters(numbers, inspection):
     count, height, width, _ = numbers["filters"].shape
     share = 100 * numbers["shares"].sum()
     return (
@@ -27,18 +27,18 @@ def _tell_filters(numbers, subject):
     )
 
 
-def _measure_positions(subject):
-    return {"cosine": position_similarity(subject.model)}
+def _measure_positions(inspection):
+    return {"cosine": position_similarity(inspection.model)}
 
 
-def _draw_positions(numbers, subject):
+def _draw_positions(numbers, inspection):
     from keras_vit import figures
 
-    title = f"Similarity of positions: {subject.name}"
+    title = f"Similarity of positions: {inspection.name}"
     return figures.position_similarity(numbers["cosine"], title)
 
 
-def _tell_positions(numbers, subject):
+def _tell_positions(numbers, inspection):
     cosine = numbers["cosine"]
     rows, columns = cosine.shape[:2]
     beside = [
@@ -54,18 +54,18 @@ def _tell_positions(numbers, subject):
     return told
 
 
-def _measure_offsets(subject):
-    return {"bias": relative_positions(subject.model, subject.images)}
+def _measure_offsets(inspection):
+    return {"bias": relative_positions(inspection.model, inspection.images)}
 
 
-def _draw_offsets(numbers, subject):
+def _draw_offsets(numbers, inspection):
     from keras_vit import figures
 
-    title = f"Relative positions: {subject.name}"
+    title = f"Relative positions: {inspection.name}"
     return figures.relative_positions(numbers["bias"], title)
 
 
-def _tell_offsets(numbers, subject):
+def _tell_offsets(numbers, inspection):
     bias = numbers["bias"]
     layer, head, offset = np.unravel_index(np.abs(bias).argmax(), bias.shape)
     return (
@@ -81,7 +81,7 @@ def _apart(cosine):
     return table[~np.eye(places, dtype=bool)]
 
 
-FILTERS = Look(
+FILTERS = FigureSpec(
     "Filters of the entrance",
     _measure_filters,
     _draw_filters,
@@ -92,7 +92,7 @@ FILTERS = Look(
     "noise means little training. Section 4.5, Fig. 7 (left) of the ViT paper.",
     ("filters",),
 )
-POSITIONS = Look(
+POSITIONS = FigureSpec(
     "Similarity of positions",
     _measure_positions,
     _draw_positions,
@@ -103,7 +103,7 @@ POSITIONS = Look(
     "D.4, Fig. 10 of the ViT paper.",
     ("attention", "positions"),
 )
-OFFSETS = Look(
+OFFSETS = FigureSpec(
     "Relative positions",
     _measure_offsets,
     _draw_offsets,

@@ -13,7 +13,7 @@ from keras_vit.logits import logits_model
 
 
 @dataclass(frozen=True)
-class Subject:
+class Inspection:
     """A model and images for it.
 
     Attributes:
@@ -72,7 +72,7 @@ class Subject:
         return np.asarray(PROBABILITIES[probabilities_of(model)](logits))
 
     @functools.cached_property
-    def answers(self):
+    def predicted(self):
         """The likeliest class of each picture that is shown: `(pictures,)`."""
         return np.argmax(self.probabilities, axis=-1)
 

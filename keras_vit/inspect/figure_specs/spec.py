@@ -13,13 +13,13 @@ from keras_vit.layers.head import heads_of
 
 
 @dataclass(frozen=True)
-class Look:
+class FigureSpec:
     """A figure of a model: what is measured, drawn and said.
 
     Attributes:
         title: a few words.
-        measure: of a `Subject`, gives the figure's numbers, arrays by name.
-        draw: of those and the subject, gives a matplotlib figure.
+        measure: of a `Inspection`, gives the figure's numbers, arrays by name.
+        draw: of those and the inspection, gives a matplotlib figure.
         told: of both, says in a sentence what the numbers are.
         meaning: what is shown, how it is read, and where it comes from.
         needs: keys of `NEEDS`.
@@ -32,19 +32,20 @@ class Look:
     meaning: str
     needs: tuple[str, ...] = ()
 
-    def lacking(self, subject):
+    def missing(self, inspection):
         """Why a model cannot be looked at so; `None` if it can."""
         return next(
-            (why for has, why in map(NEEDS.get, self.needs) if not has(subject)), None
+            (why for has, why in map(NEEDS.get, self.needs) if not has(inspection)),
+            None,
         )
 
 
 def _gives(method):
     """Whether a model has what a function gives, which refuses those that do not."""
 
-    def test(subject):
+    def test(inspection):
         try:
-            method(subject.model)
+            method(inspection.model)
         except ValueError:
             return False
         return True
@@ -54,7 +55,7 @@ def _gives(method):
 
 NEEDS = {  # in the order in which they are asked: a test, and what is said if not
     "attention": (
-        lambda subject: bool(subject.blocks),
+        lambda inspection: bool(inspection.blocks),
         "the model has no blocks that attend",
     ),
     "every token": (
@@ -63,11 +64,11 @@ NEEDS = {  # in the order in which they are asked: a test, and what is said if n
         "same weights that merges none",
     ),
     "classes": (
-        lambda subject: bool(heads_of(subject.model)),
+        lambda inspection: bool(heads_of(inspection.model)),
         "the model has no head, so no class to speak for",
     ),
     "gradients": (
-        lambda subject: keras.backend.backend() == "tensorflow",
+        lambda inspection: keras.backend.backend() == "tensorflow",
         "gradients are taken on Keras's TensorFlow backend alone",
     ),
     "positions": (
@@ -75,7 +76,7 @@ NEEDS = {  # in the order in which they are asked: a test, and what is said if n
         "no place of a patch has a vector in this model",
     ),
     "offsets": (
-        lambda subject: subject.blocks[0].attention.relative is not None,
+        lambda inspection: inspection.blocks[0].attention.relative is not None,
         "the model's positions are not relative",
     ),
     "filters": (
@@ -83,7 +84,7 @@ NEEDS = {  # in the order in which they are asked: a test, and what is said if n
         "the model has no filters that read pixels as RGB",
     ),
     "several images": (
-        lambda subject: len(subject.images) >= LEAST,
+        lambda inspection: len(inspection.images) >= LEAST,
         f"it takes {LEAST} images at least to see how layers tell them apart",
     ),
 }
