@@ -12,7 +12,16 @@ import keras_vit
 
 ROOT = pathlib.Path(keras_vit.__file__).parent
 FLOORS = [
-    {"variants", "preprocessing", "decoding", "recipes", "files", "figures", "renamed"},
+    {
+        "variants",
+        "preprocessing",
+        "decoding",
+        "recipes",
+        "files",
+        "figures",
+        "renamed",
+        "suggestions",
+    },
     {"layers", "data", "distribution"},
     {"model_arguments", "model", "baselines", "logits", "model_files", "classifier"},
     {"weights", "evaluation", "prediction", "inspect"},

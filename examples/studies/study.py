@@ -180,7 +180,7 @@ def shots(outcome, dataset, count=5, seeds=range(5)):
     model = load_classifier(outcome.folder).model
     train, test = (
         (features_of(model, split), split.labels)
-        for split in (dataset.part("train[:10%]"), dataset.test)
+        for split in (dataset.split("train[:10%]"), dataset.test)
     )
     found = few_shot(train, test, dataset.num_classes, (count,), tuple(seeds))
     return round(found.mean[0, 0], 4), round(found.deviation[0, 0], 4)

@@ -5,6 +5,8 @@ Images are RGB pixels in [0, 255] everywhere.
 
 from keras_vit.data.arrays import from_arrays as from_arrays
 from keras_vit.data.dataset import Dataset as Dataset
+from keras_vit.data.inputs import NamedSplit as NamedSplit
+from keras_vit.data.inputs import split_of as split_of
 from keras_vit.data.inspection import Inspection as Inspection
 from keras_vit.data.inspection import inspect as inspect
 from keras_vit.data.records import Records as Records

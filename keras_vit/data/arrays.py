@@ -66,7 +66,7 @@ def from_arrays(
     given = {"train": train, "validation": validation, "test": test}
     decoding = Decoding(pixel_range)
     splits = {
-        name: split_of(*pair, decoding)
+        name: split_of_arrays(*pair, decoding)
         for name, pair in given.items()
         if pair is not None
     }
@@ -130,8 +130,18 @@ def read_arrays(path, pixel_range=None):
     return from_arrays(**parts, name=path.stem, **options)
 
 
-def split_of(images, labels, decoding=PLAIN):
-    """A `Split` of images as RGB, grey ones too, and labels that are as it wants."""
+def split_of_arrays(images, labels, decoding=PLAIN):
+    """Return a `Split` of images, RGB or grey, and labels.
+
+    Args:
+        images: as `from_arrays` takes them.
+        labels: as `from_arrays` takes them.
+        decoding: a `keras_vit.decoding.Decoding`; its `pixel_range` maps the
+            images.
+
+    Raises:
+        ValueError: if the arrays are not so.
+    """
     images, labels = np.asarray(images), np.asarray(labels)
     if decoding.pixel_range is not None:
         images = pixels_in_range(images, decoding.pixel_range)

@@ -2,12 +2,13 @@
 
 import dataclasses
 import re
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from keras_vit.data.classes import check_lines
-from keras_vit.data.splits import Files, Split
+from keras_vit.data.splits import Files, Labelled, Split
 from keras_vit.decoding import Decoding
 
 
@@ -74,32 +75,34 @@ class Dataset:
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: split for name, split in named.items() if split is not None}
 
-    def part(self, name):
-        """Gives a split, or a share of one, as TensorFlow Datasets writes it.
+    def split(self, name: str) -> Labelled:
+        """Return a split, or a part of one, as TensorFlow Datasets writes it.
 
-        A share is cut from the split in an order that is shuffled once and
-        for all, so that every class is in it; TensorFlow Datasets' own
-        records, which were shuffled when they were written, as they lie. Images
-        of one group are in one share, which may be a little larger or smaller
-        for that.
+        A part is cut from the split in an order that is shuffled once with a
+        fixed seed, so that every class is in it; TensorFlow Datasets' own
+        records, which were shuffled when they were written, keep their order.
+        Images of one group are in one part, which may be a little larger or
+        smaller for that.
 
         Args:
             name: `"train"`, `"validation"`, `"test"`, or such as
                 `"train[:98%]"`, `"train[98%:]"`, `"train[1000:2000]"`.
 
         Raises:
-            ValueError: for a name that is none of these, or an empty share.
+            ValueError: for a name that is none of these, a split that the data
+                set does not have, or an empty part.
 
         Example:
 
-        >>> len(data.load("fashion_mnist_sample").part("train[:98%]"))
+        >>> len(data.load("fashion_mnist_sample").split("train[:98%]"))
         11760
         """
-        found = _PART.fullmatch(name)
+        found = check_split_name(name)
         splits = self.splits()
-        if not found or found["split"] not in splits:
+        if found["split"] not in splits:
             raise ValueError(
-                f"Expected one of {', '.join(splits)}, or a share such as train[:98%]. "
+                f"Expected a split of the data set {self.name!r}: "
+                f"{', '.join(splits)}, or a part such as train[:98%]. "
                 f"Received: {name!r}"
             )
         split = splits[found["split"]]
@@ -111,8 +114,51 @@ class Dataset:
         )
         indices = _cut(split, first, last)
         if not len(indices):
-            raise ValueError(f"{name} of {self.name!r} is empty.")
+            raise ValueError(
+                f"Expected a part with at least one image. Received: {name} of "
+                f"{self.name!r}, which is empty: {found['split']} has "
+                f"{len(split):,} images. Choose wider bounds"
+            )
         return split.subset(indices)
+
+    def part(self, name: str) -> Labelled:
+        """Return `split(name)`, under its old name.
+
+        Deprecated: call `split`.
+        """
+        warnings.warn(
+            "Dataset.part is called Dataset.split; the old name will be removed in "
+            "the next version.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return self.split(name)
+
+
+def check_split_name(name: str) -> re.Match[str]:
+    """Return the pieces of a split's name.
+
+    Args:
+        name: as `Dataset.split` takes it.
+
+    Returns:
+        A match with the groups `split`, `slice`, `first` and `last`.
+
+    Raises:
+        TypeError: for anything but text.
+        ValueError: for text that names no split.
+
+    Example:
+
+    >>> check_split_name("train[:98%]")["last"]
+    '98%'
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"split must be {_SPLITS}. Received: {name!r}")
+    found = _PART.fullmatch(name)
+    if not found:
+        raise ValueError(f"split must be {_SPLITS}. Received: {name!r}")
+    return found
 
 
 def _cut(split, first, last):
@@ -130,6 +176,10 @@ def _cut(split, first, last):
     return np.flatnonzero(np.isin(group.reshape(-1), inside))
 
 
+_SPLITS = (
+    "train, validation or test, or a part of one such as train[:98%] or "
+    "train[1000:2000]"
+)
 _PART = re.compile(
     r"(?P<split>train|validation|test)"
     r"(?P<slice>\[(?P<first>\d+%?)?:(?P<last>\d+%?)?\])?"

@@ -4,36 +4,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.images import UnreadableImageError
+from keras_vit.data.inputs import split_of
 from keras_vit.data.preprocessing import SQUASH, preprocess
-from keras_vit.data.splits import Labelled, Split
 from keras_vit.data.unreadable import READING_ERRORS, unreadable_among
 
 
 def given_split(given):
-    """Return the split that is given, be it as `(images, labels)`.
-
-    Args:
-        given: a split of a `keras_vit.data.Dataset`, or images and labels.
-
-    Raises:
-        TypeError: for anything else, such as a tf.data.Dataset or a name.
-
-    Example:
-
-    >>> len(given_split((np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 1]))))
-    2
-    """
-    if isinstance(given, Labelled):
-        return given
-    if isinstance(given, tuple | list) and len(given) == 2:
-        images, labels = map(np.asarray, given)
-        return Split(images, labels)
-    raise TypeError(
-        "split must be a split of a keras_vit.data.Dataset, such as "
-        "keras_vit.data.load(name).test, or two arrays (images, labels); the batches "
-        "of a stream are put together to such arrays first. "
-        f"Received: {type(given).__module__}.{type(given).__qualname__}"
-    )
+    """Return the split of what `keras_vit.data.split_of` takes."""
+    return split_of(given).split
 
 
 def evaluation_batches(split, batch_size, image_size, preprocessing=SQUASH):

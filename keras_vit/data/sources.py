@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_vit.data import tfds, vtab
 from keras_vit.data.archives import extracted
-from keras_vit.data.arrays import read_arrays, split_of
+from keras_vit.data.arrays import read_arrays, split_of_arrays
 from keras_vit.data.columns import TableOptions
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.folders import read_folder
@@ -18,6 +18,7 @@ from keras_vit.data.split_tables import tables_in_splits
 from keras_vit.data.tables import SUFFIXES as TABLES
 from keras_vit.data.tables import read_split_tables, read_table
 from keras_vit.decoding import AUTO, check_range
+from keras_vit.suggestions import did_you_mean
 
 
 def load(
@@ -125,7 +126,29 @@ def _found(name, options, data_dir, download, *, exif_orientation, arrays_range)
         return vtab.load(name, data_dir=data_dir, download=download)
     if name.startswith(tfds.PREFIX) or tfds.is_known(name, data_dir):
         return tfds.load(name, data_dir=data_dir, download=download)
-    raise ValueError(f"Unknown data set. Expected {EXPECTED}. Received: {name!r}")
+    raise _unknown(name, path)
+
+
+def _unknown(name, path):
+    """The error for a name that is no data set."""
+    if path.is_file():
+        return ValueError(
+            f"Expected {EXPECTED}. Received: {name!r}, a file of another kind. Pass "
+            "the folder of its images, or a table of files and labels"
+        )
+    if any(sign in name for sign in ("/", "\\", "~")):
+        return FileNotFoundError(
+            f"No such file or folder: {name}. Expected {EXPECTED}."
+            f"{did_you_mean(name, _known_names())}"
+        )
+    return ValueError(
+        f"Unknown data set. Expected {EXPECTED}. Received: {name!r}."
+        f"{did_you_mean(name, _known_names())}"
+    )
+
+
+def _known_names():
+    return [*SOURCES, *(vtab.PREFIX + task for task in vtab.TASKS), *tfds.names()]
 
 
 def check_name(dataset):
@@ -168,7 +191,7 @@ def _check_options(options, taken, name):
 
 def _of_file(path, data_dir, exif_orientation, options, arrays_range):
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}. Expected {EXPECTED}.")
+        raise FileNotFoundError(f"No such file or folder: {path}. Expected {EXPECTED}")
     if path.suffix.lower() == ".npz":
         _check_options(options, (), path)
         return read_arrays(path, arrays_range)
@@ -212,7 +235,7 @@ def _fashion_mnist_sample():
     with (folder / "fashion_mnist_sample.npz").open("rb") as file:
         arrays = np.load(file, allow_pickle=False)
         train, test = (
-            split_of(arrays[f"{split}_images"], arrays[f"{split}_labels"])
+            split_of_arrays(arrays[f"{split}_images"], arrays[f"{split}_labels"])
             for split in ("train", "test")
         )
     return Dataset("fashion_mnist_sample", train, test, FASHION_MNIST_CLASSES)
@@ -233,7 +256,9 @@ def _of_keras(name, class_names, files):
                 f"{home}/datasets, or name a folder of images, or use "
                 f"fashion_mnist_sample, which needs no network. Received: {error}"
             ) from error
-        return Dataset(name, split_of(*train), split_of(*test), class_names)
+        return Dataset(
+            name, split_of_arrays(*train), split_of_arrays(*test), class_names
+        )
 
     return load_it
 

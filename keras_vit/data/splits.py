@@ -26,7 +26,7 @@ class Labelled:
     Attributes:
         decoding: how the files of such images are read.
         in_random_order: whether a share of it, cut from one end, has all
-            classes; where not, `Dataset.part` shuffles before it cuts.
+            classes; where not, `Dataset.split` shuffles before it cuts.
         groups: which of them belong together, such as all of a patient: the name
             of each one's group, bytes `(N,)`; `None` where nothing says so.
         at_once: a method that gives the graph's way to many images of one

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.records import Records
 from keras_vit.data.tfrecord import RecordFiles
+from keras_vit.suggestions import did_you_mean
 
 PREFIX = "tfds:"
 
@@ -31,9 +32,14 @@ def is_known(name, data_dir=None):
         return False
     if tf.io.gfile.isdir(os.path.join(_root(data_dir), found["name"])):
         return True
+    return found["name"] in names()
+
+
+def names() -> list[str]:
+    """Return the names of all data sets that TensorFlow Datasets can prepare."""
     import tensorflow_datasets as tfds
 
-    return found["name"] in tfds.list_builders(with_community_datasets=False)
+    return tfds.list_builders(with_community_datasets=False)
 
 
 def load(name, *, data_dir=None, download=False):
@@ -103,7 +109,8 @@ def prepared(name, *, data_dir=None, download=False):
     if not is_known(name, data_dir):
         raise ValueError(
             "Expected the name of a data set of TensorFlow Datasets, such as "
-            f"cifar100, eurosat/rgb or kitti:3.2.0. Received: {name!r}"
+            f"cifar100, eurosat/rgb or kitti:3.2.0. Received: {name!r}."
+            f"{did_you_mean(name, names())}"
         )
     root = _root(data_dir)
     folder = _folder(root, name)

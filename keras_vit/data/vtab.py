@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_vit.data import tfds
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.records import Records
+from keras_vit.suggestions import did_you_mean
 
 PREFIX = "vtab/"
 
@@ -68,18 +69,19 @@ def load(name, *, data_dir=None, download=False):
         download: as for `keras_vit.data.load`.
 
     Returns:
-        A `Dataset` whose `train` are the 1,000 images. `part("train[:800]")`
-        and `part("train[800:]")` are what to train on and to choose by.
+        A `Dataset` whose `train` are the 1,000 images. `split("train[:800]")`
+        and `split("train[800:]")` are what to train on and to choose by.
 
     Raises:
         ValueError: if there is no such task.
         OSError: if its data set is not prepared, or cannot be downloaded.
     """
-    task = TASKS.get(name.removeprefix(PREFIX))
+    task_name = name.removeprefix(PREFIX)
+    task = TASKS.get(task_name)
     if task is None:
         raise ValueError(
             f"Expected one of {', '.join(PREFIX + one for one in TASKS)}. "
-            f"Received: {name!r}"
+            f"Received: {name!r}.{did_you_mean(task_name, TASKS)}"
         )
     builder = tfds.prepared(task.data, data_dir=data_dir, download=download)
     return of_builder(name, task, builder)

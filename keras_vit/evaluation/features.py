@@ -84,7 +84,7 @@ def features_of(
     Example:
 
     >>> model = keras_vit.ViT_Ti16(image_size=32)
-    >>> split = data.load("fashion_mnist_sample").part("test[:5]")
+    >>> split = data.load("fashion_mnist_sample").split("test[:5]")
     >>> features_of(model, split, cache=False).shape
     (5, 192)
     """

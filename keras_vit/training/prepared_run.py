@@ -33,7 +33,7 @@ class PreparedRun:
     def _planned(self, teacher):
         """Settles what is learnt, and gives how long and how it is looked at."""
         recipe, model = self.recipe, self.model
-        eval_split = self.dataset.part(recipe.eval_split)  # refused before labelling
+        eval_split = self.dataset.split(recipe.eval_split)  # refused before labelling
         self.train_split, self.pseudo_labels = self._what_is_learnt(teacher)
         count, replicas = len(self.train_split), self.strategy.num_replicas_in_sync
         # As all of this, refuses what does not fit.
@@ -69,12 +69,12 @@ class PreparedRun:
 
     def _what_is_learnt(self, teacher):
         """The training split and, where a teacher labels a part of it, those labels."""
-        split, recipe = self.dataset.part(self.recipe.train_split), self.recipe
+        split, recipe = self.dataset.split(self.recipe.train_split), self.recipe
         if self.learns_labels():
             _check_loss(split, recipe.loss)
         if recipe.pseudo_labels == "none":
             return split, None
-        unlabelled = self.dataset.part(recipe.unlabelled_split)
+        unlabelled = self.dataset.split(recipe.unlabelled_split)
         told = labels_of_run(
             *(recipe, unlabelled, self.dataset.num_classes),
             *(teacher, self.strategy, self.folder, self.seed, tell),
@@ -123,7 +123,7 @@ class PreparedRun:
                 counts=self._counted(),
             )
             if self.pseudo_labels is not None:
-                unlabelled = self.dataset.part(self.recipe.unlabelled_split)
+                unlabelled = self.dataset.split(self.recipe.unlabelled_split)
                 write(self.pseudo_labels, unlabelled, self.folder)
         loop = Loop(
             self.plan,

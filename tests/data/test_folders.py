@@ -311,8 +311,8 @@ def test_a_pattern_of_paths_keeps_groups_on_one_side(tmp_path):
         {pathlib.Path(name).name[:2] for name in names(part, tmp_path)}
         for part in (
             dataset.test,
-            dataset.part("train[:70%]"),
-            dataset.part("train[70%:]"),
+            dataset.split("train[:70%]"),
+            dataset.split("train[70%:]"),
         )
     ]
     assert all(sides) and sum(map(len, sides)) == 9

@@ -147,13 +147,13 @@ def test_a_group_is_on_one_side_in_test_share_and_in_shares_of_training(folder):
         {of_id[one] for one in shown(part, dataset.class_names)}
         for part in (
             dataset.test,
-            dataset.part("train[:80%]"),
-            dataset.part("train[80%:]"),
+            dataset.split("train[:80%]"),
+            dataset.split("train[80%:]"),
         )
     ]
     assert all(sides)
     assert sum(map(len, sides)) == len({*patients.tolist()})
-    whole = len(dataset.part("train[:80%]")) + len(dataset.part("train[80%:]"))
+    whole = len(dataset.split("train[:80%]")) + len(dataset.split("train[80%:]"))
     assert whole == len(dataset.train)
     refused(path, "group must be one of its columns", group="patient_number")
     by_name = load(path, group=r"id\d(\d)\.")

@@ -82,7 +82,7 @@ def stored(folder, name, split):
 )
 @pytest.mark.parametrize("name", ["photographs", "grey"])
 def test_a_part_has_the_images_that_tensorflow_datasets_gives(folder, name, part):
-    split = load(name, data_dir=folder).part(part)
+    split = load(name, data_dir=folder).split(part)
     expected = stored(folder, name, part)
     assert len(split) == len(expected)
     np.testing.assert_array_equal(split.labels, [one["label"] for one in expected])

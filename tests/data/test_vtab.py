@@ -191,7 +191,7 @@ def test_a_task_has_800_images_to_train_on_and_200_to_choose_by(tmp_path, rng):
         ("train[:800]", range(800)),
         ("train[800:]", range(1890, 2090)),
     ):
-        assert [*dataset.part(part).indices] == [*records]
+        assert [*dataset.split(part).indices] == [*records]
 
 
 def test_an_unknown_task_is_refused_with_the_choices():

@@ -120,7 +120,7 @@ def test_a_run_learns_what_the_teacher_says_of_images_that_are_not_changed(
     unbroken, teacher
 ):
     stored = np.load(unbroken.folder / "pseudo_labels.npz")
-    split = small_dataset().part("train[40%:]")
+    split = small_dataset().split("train[40%:]")
     model = keras.models.load_model(f"{teacher}/model.keras")
     expected = keras.ops.softmax(model.predict(split.images, verbose=0)).numpy()
     chosen = stored["indices"]
@@ -165,7 +165,7 @@ def test_a_signal_while_the_teacher_labels_ends_the_run_at_once(
 
 
 def test_labels_of_other_images_are_made_anew(tmp_path, teacher, unbroken):
-    folder, split = RunFolder(tmp_path), small_dataset().part("train[40%:]")
+    folder, split = RunFolder(tmp_path), small_dataset().split("train[40%:]")
     stored = np.load(unbroken.folder / "pseudo_labels.npz")
     made = PseudoLabels(stored["indices"], stored["labels"])
     write(made, split, folder)
@@ -182,7 +182,7 @@ def test_labels_of_other_images_are_made_anew(tmp_path, teacher, unbroken):
 
 
 def test_rows_of_zeros_and_a_one_are_not_judged_class_by_class(tmp_path, teacher):
-    split = small_dataset().part("train[40%:]")
+    split = small_dataset().split("train[40%:]")
     several = Split(split.images, np.eye(2, dtype=np.int64)[split.labels])
     given = (2, load_classifier(teacher).model, "one", RunFolder(tmp_path), 0, print)
     np.testing.assert_array_equal(
@@ -229,7 +229,7 @@ def test_the_recipe_of_a_noisy_student_has_the_labels_of_its_teacher_alone():
     )
     assert student.train_split == teacher.train_split
     dataset = keras_vit.data.load(student.dataset)
-    parts = [dataset.part(p) for p in (student.train_split, student.unlabelled_split)]
+    parts = [dataset.split(p) for p in (student.train_split, student.unlabelled_split)]
     assert [len(part) for part in parts] == [3000, 9000]
     assert student.teacher == "runs/fashion_mnist_labelled_quarter"
     assert student.model_arguments["dropout_rate"] > 0
