@@ -18,7 +18,7 @@ import time
 import numpy as np
 
 import keras_vit
-from keras_vit.exporting import rerun
+from keras_vit.exporting import runtime_check
 from keras_vit.variants import VARIANTS
 
 BATCH = 8  # of the SavedModels
@@ -73,7 +73,7 @@ def exported(model, folder, images):
 
 def call(runtime, path, images):
     """One answer of a file that its own runtime has loaded."""
-    loaded = rerun.RUNTIMES[runtime](str(path))
+    loaded = runtime_check.RUNTIMES[runtime](str(path))
     return lambda: loaded.logits(images)
 
 

@@ -11,7 +11,7 @@ import pytest
 from keras.src.utils.naming import reset_uids
 
 import keras_vit
-from keras_vit.exporting import rerun
+from keras_vit.exporting import runtime_check
 
 sys.modules.setdefault("triton", None)  # PyTorch's compiler: none beside TensorFlow's
 
@@ -40,8 +40,10 @@ def exports_are_checked_here(request, monkeypatch):
     if request.node.get_closest_marker("fresh_process"):
         return
 
-    monkeypatch.setattr(rerun, "SECONDS", 0)
-    monkeypatch.setattr("keras_vit.exporting.checking.run_elsewhere", rerun.rerun)
+    monkeypatch.setattr(runtime_check, "SECONDS", 0)
+    monkeypatch.setattr(
+        "keras_vit.exporting.checking.run_in_fresh_process", runtime_check.run
+    )
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import tempfile
 
 import numpy as np
 
-from keras_vit.exporting import accuracy, rerun
+from keras_vit.exporting import accuracy_check, runtime_check
 from keras_vit.exporting.report import Report
 
 # The largest difference of a logit that is no fault, as a share of the largest
@@ -21,16 +21,16 @@ TOLERANCE = {"none": 1e-4, "float16": 1e-2, "dynamic": 0.25, "int8": 1.0}
 MIXED = 3e-2  # of bfloat16, which XLA rounds elsewhere: 0.003 measured
 
 
-def run_elsewhere(runtime, path, images):
+def run_in_fresh_process(runtime, path, images):
     """Runs images through an exported file in a fresh process, without this package.
 
     Args:
-        runtime: a key of `rerun.RUNTIMES`.
+        runtime: a key of `runtime_check.RUNTIMES`.
         path: of what was exported.
         images: `(N, H, W, 3)`, pixels in [0, 255].
 
     Returns:
-        Logits `(N, K)`, and what was measured, as `rerun.rerun`.
+        Logits `(N, K)`, and what was measured, as `runtime_check.run`.
 
     Raises:
         RuntimeError: with the last line of what it said, if it fails.
@@ -44,7 +44,15 @@ def run_elsewhere(runtime, path, images):
             images.flush()
         told = pathlib.Path(folder) / "logits.npy"
         # -P: the modules beside it must not hide packages of the same names.
-        command = [sys.executable, "-P", rerun.__file__, runtime, path, given, told]
+        command = [
+            sys.executable,
+            "-P",
+            runtime_check.__file__,
+            runtime,
+            path,
+            given,
+            told,
+        ]
         run = subprocess.run(
             [*map(str, command)],
             capture_output=True,
@@ -58,13 +66,13 @@ def run_elsewhere(runtime, path, images):
         return np.load(told), json.loads(run.stdout.splitlines()[-1])
 
 
-def check(runtime, path, evidence, quantize="none", mixed=False):
+def check(runtime, path, reference, quantize="none", mixed=False):
     """Compares an exported file with its origin.
 
     Args:
-        runtime: a key of `rerun.RUNTIMES`.
+        runtime: a key of `runtime_check.RUNTIMES`.
         path: of what was exported.
-        evidence: an `Evidence`.
+        reference: an `ReferenceOutputs`.
         quantize: a key of `TOLERANCE`.
         mixed: whether the model computes in less than float32.
 
@@ -73,10 +81,10 @@ def check(runtime, path, evidence, quantize="none", mixed=False):
 
     Raises:
         RuntimeError: if the answers differ by more than `TOLERANCE`, or those
-            of int8 by more than `accuracy.check` allows.
+            of int8 by more than `accuracy_check.check` allows.
     """
-    logits, measured = run_elsewhere(runtime, path, evidence.images)
-    expected = evidence.logits
+    logits, measured = run_in_fresh_process(runtime, path, reference.images)
+    expected = reference.logits
     difference = np.abs(expected - logits)
     largest = float(np.abs(expected).max())
     allowed = max(TOLERANCE[quantize], MIXED * mixed) * max(1.0, largest)
@@ -87,21 +95,21 @@ def check(runtime, path, evidence, quantize="none", mixed=False):
             f"Received: {difference.max():.1e}"
         )
     if quantize == "int8":
-        accuracy.check(evidence, logits, "the file as reported")
-    compared = evidence.compared()
+        accuracy_check.check(reference, logits, "the file as reported")
+    compared = reference.compared()
     difference = np.abs(compared - logits)
     return Report(
         format=runtime,
         quantize=quantize,
         size_bytes=_size(path),
         images=len(logits),
-        source=evidence.source,
+        source=reference.source,
         largest_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
         largest_logit=float(np.abs(compared).max()),
         top1_agreement=float((compared.argmax(1) == logits.argmax(1)).mean()),
-        accuracy=evidence.accuracy(logits),
-        accuracy_of_origin=evidence.accuracy(compared),
+        accuracy=reference.accuracy(logits),
+        accuracy_of_origin=reference.accuracy(compared),
         **measured,
     )
 

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from keras_vit.data.evaluation import given_split
 from keras_vit.exporting import int8, litert, onnx, openvino, report, saved_model
 from keras_vit.exporting.checking import check
-from keras_vit.exporting.evidence import evidence_of
 from keras_vit.exporting.graph import in_float32, precision_of
 from keras_vit.exporting.metadata import check_class_names
+from keras_vit.exporting.reference_outputs import reference_of
 from keras_vit.files import written_whole
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.logits import class_names_for, logits_model
@@ -170,10 +170,10 @@ def export(
     with (
         # First, as it fails where nobody may write.
         written_whole(target, instead) as scratch,
-        evidence_of(model, split, source, pixels == "uint8", made_of) as evidence,
+        reference_of(model, split, source, pixels == "uint8", made_of) as reference,
     ):
         gate = FORMATS[format].write(model, scratch, class_names, **options)
-        told = check(format, scratch, evidence, quantize, mixed)
+        told = check(format, scratch, reference, quantize, mixed)
         told = dataclasses.replace(
             told,
             gate=gate,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_vit.data.evaluation import evaluation_batches
-from keras_vit.exporting import accuracy, checking, quantization
-from keras_vit.exporting.accuracy import LEAST_JUDGING
-from keras_vit.exporting.evidence import evidence_of, spread
+from keras_vit.exporting import accuracy_check, checking, quantization
+from keras_vit.exporting.accuracy_check import LEAST_JUDGING
+from keras_vit.exporting.reference_outputs import reference_of, spread
 from keras_vit.preprocessing import carried_by
 
 MOST_CALIBRATING = 200  # images, whose ranges more would hardly widen
@@ -98,7 +98,7 @@ def write(model, converted, images, path, put, batch_size=1, pixels="float32"):
 
     Returns:
         A dict of what was measured: `scheme`, a key of `quantization.INT8`,
-        `calibration_images`, and what `accuracy.measured` returns.
+        `calibration_images`, and what `accuracy_check.measured` returns.
 
     Raises:
         AccuracyLostError: if none does, with what was measured.
@@ -106,20 +106,20 @@ def write(model, converted, images, path, put, batch_size=1, pixels="float32"):
     batches = _batches(model, images.calibrating, batch_size, pixels)
     ranges = quantization.calibrated(converted, batches)
     whole, source = pixels == "uint8", images.source
-    with evidence_of(model, images.judging, source, whole_pixels=whole) as evidence:
+    with reference_of(model, images.judging, source, whole_pixels=whole) as reference:
         tried, file = [], None
         for scheme, operations in quantization.INT8.items():
             last, file = file, quantization.int8(converted, operations, ranges)
             if file == last:  # where there are no convolutions
                 continue
             put(file)
-            logits, _ = checking.run_elsewhere("tflite", path, evidence.images)
+            logits, _ = checking.run_in_fresh_process("tflite", path, reference.images)
             gate = {"scheme": scheme, "calibration_images": len(images.calibrating)}
-            gate |= accuracy.measured(evidence, logits)
-            if accuracy.holds(gate):
+            gate |= accuracy_check.measured(reference, logits)
+            if accuracy_check.holds(gate):
                 return gate
             tried.append(gate)
-    raise accuracy.AccuracyLostError(accuracy.refusal(tried))
+    raise accuracy_check.AccuracyLostError(accuracy_check.refusal(tried))
 
 
 def check(model, images):

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_vit import __version__
-from keras_vit.exporting import rerun
+from keras_vit.exporting import runtime_check
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,11 @@ def origin_row(model, report):
         report: of one of them, which tells the accuracy.
     """
     images = np.full((1, *model.input_shape[1:]), 127.5, np.float32)
-    loaded = rerun.Loaded(model.predict_on_batch, None, {})
-    rerun.logits_of(loaded, images)
+    loaded = runtime_check.Loaded(model.predict_on_batch, None, {})
+    runtime_check.logits_of(loaded, images)
     one, many = (
-        rerun.median_milliseconds(loaded, images, batch) for batch in rerun.BATCHES
+        runtime_check.median_milliseconds(loaded, images, batch)
+        for batch in runtime_check.BATCHES
     )
     return {
         "format": "Keras, predict_on_batch",

@@ -7,7 +7,7 @@ import pytest
 from conftest import numbered, randomize, tiny_vit
 
 import keras_vit
-from keras_vit.exporting import checking, evidence, export, rerun
+from keras_vit.exporting import checking, export, reference_outputs, runtime_check
 from keras_vit.exporting.export import FORMATS, read_report, report_paths
 
 FILES = {"tflite": "tiny.tflite", "onnx": "tiny.onnx", "openvino": "tiny.xml"}
@@ -100,11 +100,11 @@ def test_a_model_under_mixed_precision_is_exported(format, tmp_path, rng):
 def test_what_gives_other_answers_is_not_kept(
     format, wrong, tmp_path, rng, monkeypatch
 ):
-    def run_elsewhere(runtime, path, images):
-        logits, measured = rerun.rerun(runtime, path, images)
+    def run_in_fresh_process(runtime, path, images):
+        logits, measured = runtime_check.run(runtime, path, images)
         return logits + wrong, measured
 
-    monkeypatch.setattr(checking, "run_elsewhere", run_elsewhere)
+    monkeypatch.setattr(checking, "run_in_fresh_process", run_in_fresh_process)
     with pytest.raises(RuntimeError, match="other answers"):
         export(randomize(tiny_vit(), rng), place(tmp_path / "new", format), format)
     assert [p for p in (tmp_path / "new").rglob("*") if p.is_file()] == []
@@ -114,7 +114,9 @@ def test_what_gives_other_answers_is_not_kept(
 def test_what_does_not_run_is_told_with_the_reason(tmp_path):
     (tmp_path / "a.onnx").write_bytes(b"nothing")
     with pytest.raises(RuntimeError, match="does not run: .*a.onnx"):
-        checking.run_elsewhere("onnx", tmp_path / "a.onnx", np.zeros((1, 4, 4, 3)))
+        checking.run_in_fresh_process(
+            "onnx", tmp_path / "a.onnx", np.zeros((1, 4, 4, 3))
+        )
 
 
 def test_an_unknown_format_is_refused_with_the_choices(tmp_path):
@@ -154,9 +156,9 @@ def test_a_report_says_which_images_were_compared_on(tmp_path):
 
 
 def test_the_images_compared_on_are_spread_over_the_split(monkeypatch):
-    monkeypatch.setattr(evidence, "MOST_IMAGES", 5)
+    monkeypatch.setattr(reference_outputs, "MOST_IMAGES", 5)
     model = tiny_vit(image_size=(4, 6), patch_size=2, num_classes=41)
-    with evidence.evidence_of(model, numbered(41)) as found:
+    with reference_outputs.reference_of(model, numbered(41)) as found:
         assert found.labels.tolist() == [0, 10, 20, 30, 40]
         assert found.images[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40]
 

@@ -17,13 +17,13 @@ from exporting.models import KINDS, hybrid
 from keras_vit.baselines import ResNet
 from keras_vit.cli.main import main
 from keras_vit.exporting import (
-    accuracy,
+    accuracy_check,
     checking,
-    evidence,
     export,
     int8,
     litert,
     quantization,
+    reference_outputs,
 )
 from keras_vit.exporting.export import read_report
 from keras_vit.model_files import save_model
@@ -259,7 +259,7 @@ def test_int8_that_changes_answers_is_refused_and_nothing_written(tmp_path, rng)
     said = answers(model, split.images).argmax(1)
     assert (said == split.labels).mean() > 0.99  # the same function
     with pytest.raises(
-        accuracy.AccuracyLostError, match=r"on 96 images.*agreement \d\d"
+        accuracy_check.AccuracyLostError, match=r"on 96 images.*agreement \d\d"
     ):
         export(
             model,
@@ -280,18 +280,18 @@ def test_int8_may_change_two_answers_and_lose_one_point_of_a_hundred(
 ):
     gate = {"agreement": (1000 - changed) / 1000}
     gate |= {"accuracy": (870 - lost) / 1000, "accuracy_of_origin": 0.87}
-    assert accuracy.holds(gate) == kept
+    assert accuracy_check.holds(gate) == kept
 
 
 def test_convolutions_stay_in_float_where_that_keeps_the_answers(tmp_path, monkeypatch):
-    run, files = checking.run_elsewhere, []
+    run, files = checking.run_in_fresh_process, []
 
     def first_is_bad(runtime, path, images):
         files.append(litert.operations(path.read_bytes())[1])
         logits, measured = run(runtime, path, images)
         return (logits[:, ::-1] if len(files) == 1 else logits), measured
 
-    monkeypatch.setattr(checking, "run_elsewhere", first_is_bad)
+    monkeypatch.setattr(checking, "run_in_fresh_process", first_is_bad)
     model, split = known("hybrid, sigmoid")
     options = {"quantize": "int8", "calibration": split}
     path = export(model, tmp_path / "model.tflite", "tflite", **options)
@@ -301,7 +301,7 @@ def test_convolutions_stay_in_float_where_that_keeps_the_answers(tmp_path, monke
 
 def test_int8_is_judged_on_images_that_calibration_did_not_see(tmp_path, monkeypatch):
     seen = {}
-    calibrated, run = quantization.calibrated, checking.run_elsewhere
+    calibrated, run = quantization.calibrated, checking.run_in_fresh_process
 
     def record(file, batches):
         seen["calibrating"] = np.concatenate(batches)
@@ -312,7 +312,7 @@ def test_int8_is_judged_on_images_that_calibration_did_not_see(tmp_path, monkeyp
         return run(runtime, path, images)
 
     monkeypatch.setattr(quantization, "calibrated", record)
-    monkeypatch.setattr(checking, "run_elsewhere", judge)
+    monkeypatch.setattr(checking, "run_in_fresh_process", judge)
     model, split = known("token")
     options = {"calibration": split.subset(np.arange(117)), "batch_size": 8}
     export(model, tmp_path / "model.tflite", "tflite", quantize="int8", **options)
@@ -333,18 +333,18 @@ def test_int8_is_judged_on_images_that_the_model_was_not_fitted_on(
     model, split = known("token")
     training, others = (split.subset(np.arange(side, 192, 2)) for side in (0, 1))
     unknown, judged = {image.tobytes() for image in others.images}, []
-    run = checking.run_elsewhere
+    run = checking.run_in_fresh_process
 
     def fits_training_images(runtime, path, images):
         logits, measured = run(runtime, path, images)
         judged.append([image.astype(np.uint8).tobytes() in unknown for image in images])
         return np.where(np.array(judged[-1])[:, None], -logits, logits), measured
 
-    monkeypatch.setattr(checking, "run_elsewhere", fits_training_images)
+    monkeypatch.setattr(checking, "run_in_fresh_process", fits_training_images)
     options = {"quantize": "int8", "calibration": training, "split": others}
     options |= {"source": "pictures, test"}
     with pytest.raises(
-        accuracy.AccuracyLostError, match=r"on 96 images \(pictures, test"
+        accuracy_check.AccuracyLostError, match=r"on 96 images \(pictures, test"
     ):
         export(model, tmp_path / "model.tflite", "tflite", **options)
     assert len(judged[0]) == 96 and all(judged[0])
@@ -354,7 +354,7 @@ def test_int8_is_judged_on_images_that_the_model_was_not_fitted_on(
 def test_the_report_refuses_int8_by_the_limit_of_its_gate(tmp_path, monkeypatch):
     """Few images chose the operations; more of them tell something else."""
     model, split = known("token")
-    run = checking.run_elsewhere
+    run = checking.run_in_fresh_process
 
     def loses_three_of_a_hundred(runtime, path, images):
         logits, measured = run(runtime, path, images)
@@ -362,11 +362,13 @@ def test_the_report_refuses_int8_by_the_limit_of_its_gate(tmp_path, monkeypatch)
             logits[:6] = np.eye(5)[(split.labels[:6] + 1) % 5]
         return logits, measured
 
-    monkeypatch.setattr(checking, "run_elsewhere", loses_three_of_a_hundred)
+    monkeypatch.setattr(checking, "run_in_fresh_process", loses_three_of_a_hundred)
     monkeypatch.setattr(int8, "MOST_JUDGING", 50)
     other = keras_vit.data.Split(split.images.copy(), split.labels)
     options = {"quantize": "int8", "calibration": other, "split": split}
-    with pytest.raises(accuracy.AccuracyLostError, match=r"as reported: agreement 9\d"):
+    with pytest.raises(
+        accuracy_check.AccuracyLostError, match=r"as reported: agreement 9\d"
+    ):
         export(model, tmp_path / "model.tflite", "tflite", **options)
     assert list(tmp_path.iterdir()) == []
 
@@ -378,12 +380,14 @@ def test_every_scheme_has_a_bound_that_can_fail(scheme, monkeypatch):
         ("load_seconds", "latency_ms", "peak_memory_bytes", "fixed_batch_size")
     )
     measured["versions"] = {}
-    compared = evidence.Evidence(logits, np.arange(100) % 5, logits, "pictures")
+    compared = reference_outputs.ReferenceOutputs(
+        logits, np.arange(100) % 5, logits, "pictures"
+    )
     wrong = np.roll(logits, 1, axis=1)
     monkeypatch.setattr(checking, "_size", lambda path: 0)
     told = {"right": logits, "wrong": wrong * 1.5}
     monkeypatch.setattr(
-        checking, "run_elsewhere", lambda _, path, images: (told[path], measured)
+        checking, "run_in_fresh_process", lambda _, path, images: (told[path], measured)
     )
     assert checking.check("tflite", "right", compared, scheme).accuracy == 1
     with pytest.raises(RuntimeError, match="at most"):
@@ -522,7 +526,7 @@ def command(tmp_path, monkeypatch):
     def write(model, path, format, class_names, **options):
         written[format, options.get("quantize")] = options
         if options.get("quantize") == "int8":
-            raise accuracy.AccuracyLostError("agreement 12 %")
+            raise accuracy_check.AccuracyLostError("agreement 12 %")
         return path
 
     module = sys.modules["keras_vit.exporting.export"]

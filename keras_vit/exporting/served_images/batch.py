@@ -4,9 +4,9 @@ import tensorflow as tf
 
 from keras_vit.data.images import MOST_BYTES, PLAIN
 from keras_vit.data.preprocessing import preprocess, window_of
+from keras_vit.exporting.served_images.byte_reader import ByteReader
 from keras_vit.exporting.served_images.decoding import decode, surrounded
 from keras_vit.exporting.served_images.formats import FORMATS, HEAD
-from keras_vit.exporting.served_images.octets import Octets
 from keras_vit.exporting.served_images.orientation import (
     may_be_noted,
     orientation_of,
@@ -94,8 +94,8 @@ def _prepared(file, decoding):
     file, noted = tf.switch_case(kind, ways)
 
     def orientation():
-        octets = Octets(data)
-        exif = [lambda one=one: one.find_exif(octets) for one in FORMATS]
+        reader = ByteReader(data)
+        exif = [lambda one=one: one.find_exif(reader) for one in FORMATS]
         return orientation_of(data, tf.switch_case(kind, exif))
 
     return file, tf.cond(noted, orientation, lambda: 1)

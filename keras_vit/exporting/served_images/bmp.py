@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.levels import flattened
-from keras_vit.exporting.served_images.octets import Octets
+from keras_vit.exporting.served_images.byte_reader import ByteReader
 from keras_vit.exporting.served_images.prepared import BMP, prepared, too_many
 
 BITS = (1, 4, 8, 24, 32)  # of a pixel; up to 8 count the colours of a palette
@@ -30,17 +30,17 @@ def prepare_bmp(data, decoding):
     Returns:
         A `Prepared`.
     """
-    octets = Octets(tf.strings.substr(data, 0, 70))
-    height, width, _ = _sides(octets)
-    bits, way = octets.number(28, 2), octets.number(30, 4)
+    reader = ByteReader(tf.strings.substr(data, 0, 70))
+    height, width, _ = _sides(reader)
+    bits, way = reader.number(28, 2), reader.number(30, 4)
     usual = way == _NO_MASKS
     masked = (way == _MASKS) & (bits >= 24)
     for place, mask in enumerate(_USUAL_MASKS):
-        masked &= octets.number(54 + 4 * place, 4) == mask
-    header = octets.number(14, 4)
+        masked &= reader.number(54 + 4 * place, 4) == mask
+    header = reader.number(14, 4)
     known = (header >= 40) & tf.reduce_any(bits == BITS)
     palette = tf.where(bits <= 8, tf.constant(1, tf.int64), 0)
-    known &= octets.number(10, 4) >= 14 + header + palette  # where pixels begin
+    known &= reader.number(10, 4) >= 14 + header + palette  # where pixels begin
     refusal = tf.where(known & (usual | masked), "", _REFUSAL)
     many = too_many(height, width, decoding.max_pixels)
     return prepared(BMP, data, error=tf.where(many == "", refusal, many))
@@ -56,34 +56,34 @@ def decode_bmp(data, backdrop=None):
     Raises:
         tf.errors.InvalidArgumentError: when the graph runs, if some are missing.
     """
-    octets = Octets(data)
-    height, width, upwards = _sides(octets)
-    bits = octets.number(28, 2)
-    start, stride = octets.number(10, 4), (width * bits + 31) // 32 * 4
-    rows = octets.part(start, start + stride * height)
+    reader = ByteReader(data)
+    height, width, upwards = _sides(reader)
+    bits = reader.number(28, 2)
+    start, stride = reader.number(10, 4), (width * bits + 31) // 32 * 4
+    rows = reader.part(start, start + stride * height)
     rows = tf.reshape(rows, (height, stride))  # raises where some are missing
     rows = tf.raw_ops.Reverse(tensor=rows, dims=tf.stack([upwards, False]))
     return tf.cond(
         bits <= 8,
-        lambda: _coloured(octets, _split(rows, bits, width)),
-        lambda: _pixels(octets, rows, width, bits // 8, backdrop),
+        lambda: _coloured(reader, _split(rows, bits, width)),
+        lambda: _pixels(reader, rows, width, bits // 8, backdrop),
     )
 
 
-def _sides(octets):
+def _sides(reader):
     """Height and width, and whether the last row lies first."""
-    width, height = octets.number(18, 4), octets.number(22, 4)
+    width, height = reader.number(18, 4), reader.number(22, 4)
     upwards = height < 2**31  # as a negative number says that it does not
     return tf.where(upwards, height, 2**32 - height), width, upwards
 
 
-def _pixels(octets, rows, width, count, backdrop):
+def _pixels(reader, rows, width, count, backdrop):
     """Pixels of 3 or 4 bytes: blue, green, red, and alpha if the header says so."""
     pixels = tf.reshape(rows[:, : width * count], (-1, width, count))
     colours = pixels[..., 2::-1]
-    long = octets.number(14, 4) >= _WITH_ALPHA_MASK
-    clear = long & (octets.number(66, 4) == _ALPHA_MASK) & (count == 4)
-    clear &= octets.number(30, 4) == _MASKS
+    long = reader.number(14, 4) >= _WITH_ALPHA_MASK
+    clear = long & (reader.number(66, 4) == _ALPHA_MASK) & (count == 4)
+    clear &= reader.number(30, 4) == _MASKS
     return tf.cond(
         clear,
         lambda: flattened(tf.concat([colours, pixels[..., -1:]], -1), backdrop),
@@ -100,15 +100,15 @@ def _split(rows, bits, width):
     return tf.reshape(parts, (tf.shape(rows)[0], -1))[:, :width]
 
 
-def _coloured(octets, numbers):
+def _coloured(reader, numbers):
     """Pixels of a palette's colours; of those it lacks, black, as Pillow has it.
 
     But where the palette is a part of all greys, those that follow are meant.
     """
-    start = 14 + octets.number(14, 4)
-    bits, count = octets.number(28, 2), octets.number(46, 4)
+    start = 14 + reader.number(14, 4)
+    bits, count = reader.number(28, 2), reader.number(46, 4)
     count = tf.where(count == 0, 2**bits, tf.minimum(count, 256))
-    palette = tf.reshape(octets.part(start, start + 4 * count), (-1, 4))[:, 2::-1]
+    palette = tf.reshape(reader.part(start, start + 4 * count), (-1, 4))[:, 2::-1]
     count = tf.shape(palette)[0]
     greys = tf.constant(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1))
     grey = tf.reduce_all(palette == greys[:count])

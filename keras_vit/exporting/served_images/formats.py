@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from keras_vit.decoding import Decoding
 from keras_vit.exporting.served_images.bmp import prepare_bmp
+from keras_vit.exporting.served_images.byte_reader import ByteReader, contains
 from keras_vit.exporting.served_images.gif import prepare_gif
-from keras_vit.exporting.served_images.octets import Octets, contains
 from keras_vit.exporting.served_images.orientation import (
     in_jpeg,
     in_png,
@@ -42,7 +42,7 @@ class Format:
         starts: what its files begin with: places, and the texts there.
         prepare: from the file's bytes, a scalar string, and a
             `keras_vit.decoding.Decoding` to a `Prepared`.
-        find_exif: which part of the file, `Octets`, is Exif.
+        find_exif: which part of the file, `ByteReader`, is Exif.
         mark: what is somewhere in a file that has Exif, a regular expression;
             `None` where no file has.
         failure: why a file of this kind is not decoded.
@@ -51,7 +51,7 @@ class Format:
     name: str
     starts: tuple[tuple[int, bytes], ...]
     prepare: Callable[[tf.Tensor, Decoding], Prepared]
-    find_exif: Callable[[Octets], tf.Tensor] = nowhere
+    find_exif: Callable[[ByteReader], tf.Tensor] = nowhere
     mark: str | None = None
     failure: str = "damaged or cut"
 
@@ -79,7 +79,7 @@ def prepare_jpeg(data, decoding):
 
 def prepare_png(data, decoding):
     """Prepares a PNG file: one of 16 bits, or with transparency, in its own way."""
-    head = Octets(tf.strings.substr(data, 0, 26))
+    head = ByteReader(tf.strings.substr(data, 0, 26))
     width, height = (head.number(at, 4, big_endian=True) for at in (16, 20))
     clear = tf.reduce_any(head.number(25) == _WITH_ALPHA) | contains(data, "tRNS")
     way = tf.where(head.number(24) == _MOST_BITS, DEEP_PNG, PNG)

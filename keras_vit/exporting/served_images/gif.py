@@ -8,7 +8,7 @@ background's.
 
 import tensorflow as tf
 
-from keras_vit.exporting.served_images.octets import Octets, piece
+from keras_vit.exporting.served_images.byte_reader import ByteReader, piece
 from keras_vit.exporting.served_images.prepared import OTHER, prepared, too_many
 
 _MOST_STEPS = 10_000  # of at most 1 MB each
@@ -28,17 +28,17 @@ def prepare_gif(data, decoding):
     Returns:
         A `Prepared`.
     """
-    octets = Octets(data)
-    colours = _HEAD + _palette_size(octets.number(10))
-    frame, end, clear = _first_frame(octets, colours)
-    own = octets.number(frame + 9) >= 0x80  # a palette
+    reader = ByteReader(data)
+    colours = _HEAD + _palette_size(reader.number(10))
+    frame, end, clear = _first_frame(reader, colours)
+    own = reader.number(frame + 9) >= 0x80  # a palette
     colour = tf.where(own, frame + 10, _HEAD) + 3 * tf.maximum(clear, 0)
     if decoding.backdrop is not None:
         data = _with_colour(data, colour, bytes([decoding.backdrop]) * 3, clear >= 0)
-        octets = Octets(data)
-    left, top, width, height = (octets.number(frame + n, 2) for n in (1, 3, 5, 7))
-    below = tf.maximum(octets.number(8, 2) - top - height, 0)
-    after = tf.maximum(octets.number(6, 2) - left - width, 0)
+        reader = ByteReader(data)
+    left, top, width, height = (reader.number(frame + n, 2) for n in (1, 3, 5, 7))
+    below = tf.maximum(reader.number(8, 2) - top - height, 0)
+    after = tf.maximum(reader.number(6, 2) - left - width, 0)
 
     sides = piece(data, frame + 5, frame + 9)
     head = piece(data, 0, 6), sides, piece(data, 10, colours)
@@ -47,7 +47,7 @@ def prepare_gif(data, decoding):
         OTHER,
         tf.strings.join([*head, *alone]),
         [top, below, left, after],
-        [octets.number(colour + n) for n in range(3)],
+        [reader.number(colour + n) for n in range(3)],
         error=too_many(top + height + below, left + width + after, decoding.max_pixels),
     )
 
@@ -63,7 +63,7 @@ def _palette_size(flags):
     return tf.where(flags >= 0x80, 3 * 2 ** (flags % 8 + 1), 0)
 
 
-def _first_frame(octets, start):
+def _first_frame(reader, start):
     """Where the first frame begins and ends, and which colour is transparent in it.
 
     Both are the file's end if there is none, or a part of one; -1: no colour is.
@@ -71,31 +71,31 @@ def _first_frame(octets, start):
 
     def within(at, frame, clear):
         """Passes blocks of one length byte and as many more; an empty one ends."""
-        full = octets.padded[at : at + 256 * _RUN : 256] == 255
+        full = reader.padded[at : at + 256 * _RUN : 256] == 255
         at += 256 * tf.reduce_sum(tf.math.cumprod(tf.cast(full, tf.int64)))
-        length = octets.number(at)
+        length = reader.number(at)
         return at + 1 + length, frame, clear, length != 0
 
     def between(at, frame, clear):
-        mark, flags = octets.number(at), octets.number(at + 9)
+        mark, flags = reader.number(at), reader.number(at + 9)
         of_frame = at + 11 + _palette_size(flags)
-        noted = (octets.number(at + 1) == _CONTROL) & (octets.number(at + 3) % 2 == 1)
+        noted = (reader.number(at + 1) == _CONTROL) & (reader.number(at + 3) % 2 == 1)
         noted &= mark == _EXTENSION
-        after = tf.where(mark == _EXTENSION, at + 2, octets.size)
+        after = tf.where(mark == _EXTENSION, at + 2, reader.size)
         return (
             tf.where(mark == _FRAME, of_frame, after),
             tf.where(mark == _FRAME, at, frame),
-            tf.where(noted, octets.number(at + 6), clear),
+            tf.where(noted, reader.number(at + 6), clear),
             tf.constant(True),
         )
 
     at, frame, clear, inside = tf.while_loop(
-        lambda at, frame, _, inside: (inside | (frame < 0)) & (at < octets.size),
+        lambda at, frame, _, inside: (inside | (frame < 0)) & (at < reader.size),
         lambda at, frame, clear, inside: tf.cond(
             inside, lambda: within(at, frame, clear), lambda: between(at, frame, clear)
         ),
         (start, tf.constant(-1, tf.int64), tf.constant(-1, tf.int64), False),
         maximum_iterations=_MOST_STEPS,
     )
-    whole = ~inside & (frame >= 0) & (at <= octets.size)
-    return tf.where(whole, frame, octets.size), tf.where(whole, at, octets.size), clear
+    whole = ~inside & (frame >= 0) & (at <= reader.size)
+    return tf.where(whole, frame, reader.size), tf.where(whole, at, reader.size), clear

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_vit.exporting.served_images.octets import Octets, code, contains
+from keras_vit.exporting.served_images.byte_reader import ByteReader, code, contains
 
 _ABSENT = -1
 _MARK = b"Exif\0\0"
@@ -54,46 +54,46 @@ def orientation_of(data, exif):
     return tf.cond(in_xmp, of_xmp, lambda: orientation)
 
 
-def in_jpeg(octets):
+def in_jpeg(reader):
     """Exif in a JPEG file: a segment before the picture itself."""
 
     def look(at):
-        marker = octets.number(at, 2, big_endian=True)
-        found = (marker == 0xFFE1) & (octets.number(at + 4, 6) == code(_MARK))
-        after = at + 2 + octets.number(at + 2, 2, big_endian=True)
+        marker = reader.number(at, 2, big_endian=True)
+        found = (marker == 0xFFE1) & (reader.number(at + 4, 6) == code(_MARK))
+        after = at + 2 + reader.number(at + 2, 2, big_endian=True)
         after = tf.where(marker == 0xFFFF, at + 1, after)  # may fill any gap
         ended = (marker < 0xFF00) | (marker == 0xFFDA) | (marker == 0xFFD9)
-        return found, tf.where(ended, octets.size, after)
+        return found, tf.where(ended, reader.size, after)
 
-    at = octets.walk(2, look)
-    return octets.part(at + 4, at + 2 + octets.number(at + 2, 2, big_endian=True))
+    at = reader.walk(2, look)
+    return reader.part(at + 4, at + 2 + reader.number(at + 2, 2, big_endian=True))
 
 
-def in_png(octets):
+def in_png(reader):
     """Exif in a PNG file: a chunk."""
 
     def look(at):
-        length = octets.number(at, 4, big_endian=True)
-        return octets.number(at + 4, 4) == code(b"eXIf"), at + 12 + length
+        length = reader.number(at, 4, big_endian=True)
+        return reader.number(at + 4, 4) == code(b"eXIf"), at + 12 + length
 
-    at = octets.walk(8, look)
-    return octets.part(at + 8, at + 8 + octets.number(at, 4, big_endian=True))
+    at = reader.walk(8, look)
+    return reader.part(at + 8, at + 8 + reader.number(at, 4, big_endian=True))
 
 
-def in_webp(octets):
+def in_webp(reader):
     """Exif in a WebP file: a chunk, of even length."""
 
     def look(at):
-        length = octets.number(at + 4, 4)
-        return octets.number(at, 4) == code(b"EXIF"), at + 8 + length + length % 2
+        length = reader.number(at + 4, 4)
+        return reader.number(at, 4) == code(b"EXIF"), at + 8 + length + length % 2
 
-    at = octets.walk(12, look)
-    return octets.part(at + 8, at + 8 + octets.number(at + 4, 4))
+    at = reader.walk(12, look)
+    return reader.part(at + 8, at + 8 + reader.number(at + 4, 4))
 
 
-def nowhere(octets):
+def nowhere(reader):
     """Exif in a file that has none."""
-    return octets.part(0, 0)
+    return reader.part(0, 0)
 
 
 def of_exif(values):
@@ -113,9 +113,9 @@ def of_exif(values):
     >>> int(of_exif(np.frombuffer(tiff, np.uint8)))
     6
     """
-    tiff = Octets(values)
+    tiff = ByteReader(values)
     marked = tiff.number(0, 6) == code(_MARK)
-    tiff = Octets(tiff.part(tf.where(marked, 6, 0), tiff.size))
+    tiff = ByteReader(tiff.part(tf.where(marked, 6, 0), tiff.size))
     big = tiff.number(0) == ord("M")
     known = tiff.number(0, 4)
     known = (known == code(b"II*\0")) | (known == code(b"MM\0*"))

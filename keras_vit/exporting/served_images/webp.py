@@ -6,7 +6,7 @@ one bitstream, and of the transparency beside it, without the other chunks aroun
 
 import tensorflow as tf
 
-from keras_vit.exporting.served_images.octets import Octets, code, piece
+from keras_vit.exporting.served_images.byte_reader import ByteReader, code, piece
 from keras_vit.exporting.served_images.prepared import OTHER, prepared, too_many
 
 _LOSSY, _LOSSLESS, _FRAME, _EXTENDED = map(code, (b"VP8 ", b"VP8L", b"ANMF", b"VP8X"))
@@ -24,20 +24,20 @@ def prepare_webp(data, decoding):
     Returns:
         A `Prepared`.
     """
-    octets = Octets(data)
-    at, frame = _bitstream(octets)
-    height, width = _sides(octets, at)
-    extended = octets.number(_HEAD, 4) == _EXTENDED
-    animated = extended & (frame < octets.size)
-    left, top = (2 * octets.number(frame + n, 3) for n in (8, 11))
-    below = octets.number(_HEAD + 15, 3) + 1 - top - height
-    after = octets.number(_HEAD + 12, 3) + 1 - left - width
+    reader = ByteReader(data)
+    at, frame = _bitstream(reader)
+    height, width = _sides(reader, at)
+    extended = reader.number(_HEAD, 4) == _EXTENDED
+    animated = extended & (frame < reader.size)
+    left, top = (2 * reader.number(frame + n, 3) for n in (8, 11))
+    below = reader.number(_HEAD + 15, 3) + 1 - top - height
+    after = reader.number(_HEAD + 12, 3) + 1 - left - width
     around = tf.where(animated, tf.maximum([top, below, left, after], 0), 0)
-    chunk = _chunk(data, octets, at)
+    chunk = _chunk(data, reader, at)
     if decoding.backdrop is not None:
-        chunk = _with_alpha(data, octets, at, height, width)
+        chunk = _with_alpha(data, reader, at, height, width)
     size = _four_bytes(tf.strings.length(chunk) + 4)
-    clear = extended & (octets.number(_HEAD + 8) // _HAS_ALPHA % 2 == 1)
+    clear = extended & (reader.number(_HEAD + 8) // _HAS_ALPHA % 2 == 1)
     return prepared(
         OTHER,
         tf.strings.join([b"RIFF", size, b"WEBP", chunk]),
@@ -51,43 +51,43 @@ def prepare_webp(data, decoding):
     )
 
 
-def _chunk(data, octets, at):
-    length = octets.number(at + 4, 4)
+def _chunk(data, reader, at):
+    length = reader.number(at + 4, 4)
     return piece(data, at, at + 8 + length + length % 2)
 
 
-def _with_alpha(data, octets, at, height, width):
+def _with_alpha(data, reader, at, height, width):
     """A bitstream's chunk, after that of its transparency if that is another."""
-    alpha, _ = _bitstream(octets, (_LOSSY, _LOSSLESS, _ALPHA))
+    alpha, _ = _bitstream(reader, (_LOSSY, _LOSSLESS, _ALPHA))
     flags = tf.strings.join([b"VP8X", _four_bytes(10), bytes([_HAS_ALPHA, 0, 0, 0])])
     sides = [tf.strings.substr(_four_bytes(one - 1), 0, 3) for one in (width, height)]
-    alone = _chunk(data, octets, at)
-    both = tf.strings.join([flags, *sides, _chunk(data, octets, alpha), alone])
-    return tf.where(octets.number(alpha, 4) == _ALPHA, both, alone)
+    alone = _chunk(data, reader, at)
+    both = tf.strings.join([flags, *sides, _chunk(data, reader, alpha), alone])
+    return tf.where(reader.number(alpha, 4) == _ALPHA, both, alone)
 
 
-def _bitstream(octets, kinds=(_LOSSY, _LOSSLESS)):
+def _bitstream(reader, kinds=(_LOSSY, _LOSSLESS)):
     """The places of the first chunk of a kind, and of the frame's that holds it."""
 
     def look(at):
-        kind, length = octets.number(at, 4), octets.number(at + 4, 4)
+        kind, length = reader.number(at, 4), reader.number(at + 4, 4)
         after = at + 8 + length + length % 2
         after = tf.where(kind == _FRAME, at + 8 + 16, after)  # goes into a frame
         return tf.reduce_any(kind == kinds), after
 
     def frame(at):
-        length = octets.number(at + 4, 4)
-        return octets.number(at, 4) == _FRAME, at + 8 + length + length % 2
+        length = reader.number(at + 4, 4)
+        return reader.number(at, 4) == _FRAME, at + 8 + length + length % 2
 
-    return octets.walk(_HEAD, look), octets.walk(_HEAD, frame)
+    return reader.walk(_HEAD, look), reader.walk(_HEAD, frame)
 
 
-def _sides(octets, at):
+def _sides(reader, at):
     """Height and width as a bitstream itself has them, 14 bits each."""
-    packed = octets.number(at + 9, 4)
+    packed = reader.number(at + 9, 4)
     lossless = [packed // 2**14 % 2**14 + 1, packed % 2**14 + 1]
-    lossy = [octets.number(place, 2) % 2**14 for place in (at + 16, at + 14)]
-    is_lossless = octets.number(at, 4) == _LOSSLESS
+    lossy = [reader.number(place, 2) % 2**14 for place in (at + 16, at + 14)]
+    is_lossless = reader.number(at, 4) == _LOSSLESS
     return tf.unstack(tf.where(is_lossless, lossless, lossy))
 
 

@@ -11,20 +11,20 @@ class AccuracyLostError(RuntimeError):
     """Quantisation would cost more accuracy than is allowed."""
 
 
-def measured(evidence, logits):
-    """What logits `(N, K)` keep of the model's answers on its `Evidence`.
+def measured(reference, logits):
+    """What logits `(N, K)` keep of the model's answers on its `ReferenceOutputs`.
 
     Returns:
         A dict: `images`, `source`, what they are; `accuracy`,
         `accuracy_of_origin`, `agreement`; and what is asked for:
         `least_agreement`, `most_lost`.
     """
-    agreement = (logits.argmax(1) == evidence.logits.argmax(1)).mean()
+    agreement = (logits.argmax(1) == reference.logits.argmax(1)).mean()
     return {
         "images": len(logits),
-        "source": evidence.source,
-        "accuracy": evidence.accuracy(logits),
-        "accuracy_of_origin": evidence.accuracy(evidence.logits),
+        "source": reference.source,
+        "accuracy": reference.accuracy(logits),
+        "accuracy_of_origin": reference.accuracy(reference.logits),
         "agreement": float(agreement),
         "least_agreement": LEAST_AGREEMENT,
         "most_lost": MOST_LOST,
@@ -59,12 +59,12 @@ def refusal(tried):
     )
 
 
-def check(evidence, logits, scheme):
+def check(reference, logits, scheme):
     """Refuses a file of int8 by the answers that its report is of.
 
     Raises:
         AccuracyLostError: with what was measured.
     """
-    gate = measured(evidence, np.asarray(logits)) | {"scheme": scheme}
+    gate = measured(reference, np.asarray(logits)) | {"scheme": scheme}
     if not holds(gate):
         raise AccuracyLostError(refusal([gate]))

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 
-class Octets:
+class ByteReader:
     """Bytes, of which those beyond the end read as 0.
 
     So nothing here raises for a file that is cut off: what it makes of one is
@@ -18,7 +18,7 @@ class Octets:
 
     Example:
 
-    >>> int(Octets(b"\\x01\\x02\\x03").number(1, 4))
+    >>> int(ByteReader(b"\\x01\\x02\\x03").number(1, 4))
     770
     """
 
@@ -66,7 +66,7 @@ class Octets:
 
         Example:
 
-        >>> pieces = Octets(b"\\x02.\\x03..\\x09")
+        >>> pieces = ByteReader(b"\\x02.\\x03..\\x09")
         >>> def look(at):
         ...     length = pieces.number(at)
         ...     return length == 9, at + length
@@ -103,11 +103,11 @@ def piece(data, start, stop):
 
 
 def code(text):
-    """The number that `Octets.number` reads where a text stands.
+    """The number that `ByteReader.number` reads where a text stands.
 
     Example:
 
-    >>> int(Octets(b"RIFF").number(0, 4)) == code(b"RIFF")
+    >>> int(ByteReader(b"RIFF").number(0, 4)) == code(b"RIFF")
     True
     """
     return int.from_bytes(text, "little")

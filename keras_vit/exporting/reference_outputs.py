@@ -17,7 +17,7 @@ BATCH = 32
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ReferenceOutputs:
     """Images, and what the origin says of them.
 
     Attributes:
@@ -52,8 +52,8 @@ class Evidence:
 
 
 @contextlib.contextmanager
-def evidence_of(model, split=None, source="a split", whole_pixels=False, before=None):
-    """Yields the `Evidence` of a model on a split, its images in a file meanwhile.
+def reference_of(model, split=None, source="a split", whole_pixels=False, before=None):
+    """Yield the `ReferenceOutputs` of a model on a split, its images in a file.
 
     Args:
         model: a Keras model of images to logits.
@@ -78,7 +78,7 @@ def evidence_of(model, split=None, source="a split", whole_pixels=False, before=
                 None if one is None else _logits(one, images) for one in (model, before)
             )
         loss = probabilities_of(model)
-        yield Evidence(images, labels, logits, source, loss, others)
+        yield ReferenceOutputs(images, labels, logits, source, loss, others)
 
 
 def _logits(model, images):

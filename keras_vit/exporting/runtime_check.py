@@ -1,6 +1,6 @@
 """Runs an exported file by its own runtime, in a process that has not this package.
 
-    python -P rerun.py RUNTIME FILE IMAGES.npy LOGITS.npy
+    python -P runtime_check.py RUNTIME FILE IMAGES.npy LOGITS.npy
 
 Writes the logits of all images and prints, as its last line, what it measured.
 Only NumPy and the runtime itself are imported.
@@ -98,7 +98,7 @@ RUNTIMES = {
 }
 
 
-def rerun(runtime, path, images):
+def run(runtime, path, images):
     """Loads a file, runs all images, and measures.
 
     Args:
@@ -173,7 +173,7 @@ def _as_dtype(images, dtype):
 def main(runtime, path, images, logits):
     """Runs a file of images, writes logits and prints what was measured."""
     sys.modules["keras_vit"] = None  # any import of it fails
-    answers, measured = rerun(runtime, path, np.load(images, mmap_mode="r"))
+    answers, measured = run(runtime, path, np.load(images, mmap_mode="r"))
     np.save(logits, answers)
     print(json.dumps(measured))
 
