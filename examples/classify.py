@@ -15,9 +15,9 @@ def main(epochs=2):
     recipe = recipes.override(recipes.get("fashion_mnist"), [f"epochs={epochs}"])
     run = keras_vit.train(recipe, name="fashion_mnist")
     print(f"test accuracy {run.evaluation.top1:.1%}")
-    for one in keras_vit.predict(run.folder, run.folder / "images", top=2):
-        answers = zip(one.classes, one.probabilities, strict=True)
-        print(one.path.name, ", ".join(f"{name} {p:.0%}" for name, p in answers))
+    for one in keras_vit.predict(run.folder, run.folder / "images"):
+        top = one.top(2)
+        print(one.path.name, ", ".join(f"{name} {p:.0%}" for name, p in top))
 
 
 if __name__ == "__main__":

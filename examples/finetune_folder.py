@@ -41,9 +41,9 @@ def main(folder, model=None, weights=None, picture=None, settings=()):
         **(batch | recipes.read_settings(settings)),
     )
     print(f"test accuracy {100 * run.evaluation.top1:.1f} %")
-    for one in keras_vit.predict(run.folder, picture or dataset.test.name(0), top=3):
-        answers = zip(one.classes, one.probabilities, strict=True)
-        print(f"{one.path}:", ", ".join(f"{name} {p:.0%}" for name, p in answers))
+    for one in keras_vit.predict(run.folder, picture or dataset.test.name(0)):
+        top = one.top(3)
+        print(f"{one.path}:", ", ".join(f"{name} {p:.0%}" for name, p in top))
 
 
 if __name__ == "__main__":

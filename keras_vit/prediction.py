@@ -1,153 +1,308 @@
-"""What a classifier says of image files."""
+"""What a classifier sees in images."""
 
+from __future__ import annotations
+
+import os
 import pathlib
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import keras
 import numpy as np
 
-from keras_vit.data.images import UnreadableImageError, find_images, read_image
-from keras_vit.decoding import changed_decoding
-from keras_vit.layers.head import PROBABILITIES, probabilities_of
-from keras_vit.logits import class_names_for, logits_model
-from keras_vit.model_files import ServedModel
-from keras_vit.preprocessing import carried_by, resolve
+from keras_vit.classifier import Classifier
+from keras_vit.decoding import AUTO, Decoding
+from keras_vit.preprocessing import Preprocessing, resolve
+
+if TYPE_CHECKING:
+    from keras_vit.data.image_inputs import ImageInputs, ImageReader
+    from keras_vit.model_files import ServedModel
+
+TOP = 5  # classes that a prediction names where no number is asked for
 
 
-@dataclass(frozen=True)
+class ClassProbability(NamedTuple):
+    """A class and its probability."""
+
+    label: str
+    probability: float
+
+
+def _nothing() -> np.ndarray:
+    return np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
 class Prediction:
-    """The likeliest classes of one image, or why there are none.
+    """What a classifier sees in one image, or why the image could not be read.
 
     Attributes:
-        path: of the image.
-        classes: names, the likeliest first.
-        probabilities: of those classes.
-        error: why the file could not be read; `None` if it could.
-    """
-
-    path: pathlib.Path
-    classes: tuple[str, ...] = ()
-    probabilities: tuple[float, ...] = ()
-    error: str | None = None
-
-
-def predict(
-    model,
-    images,
-    *,
-    class_names=None,
-    top=5,
-    batch_size=32,
-    preprocessing=None,
-    exif_orientation=True,
-    pixel_range=None,
-    background=None,
-    max_pixels=None,
-):
-    """Classifies image files.
-
-    Each image is resized as in evaluation. A file that is no image takes
-    nothing from the others: its `Prediction` says what is wrong with it.
-
-    Args:
-        model: a Keras model of logits or of probabilities (see
-            `keras_vit.logits.logits_model`), or the path of a saved one (see
-            `keras_vit.model_files.load_classifier`).
-        images: paths of files and folders; one alone will do.
-        class_names: in the order of the logits; those saved with the model by
-            default. Of a model of one output, two, or that of its class alone.
-        top: how many classes to name.
-        batch_size: images at a time.
-        preprocessing: how images become the model's size, as `evaluate` takes
-            it. The model's own by default.
-        exif_orientation: whether the cameras' notes on the orientation count.
-        pixel_range: which samples of more than 8 bits become black and white,
-            such as `"0:4095"`, or `"full"`. As the model was trained by
-            default.
-        background: what is seen behind transparent pixels, `"white"` or
-            `"black"`; `"ignore"`: transparency is dropped. Likewise.
-        max_pixels: files of more are refused. Likewise.
-
-    Yields:
-        A `Prediction` for each file, in order.
-
-    Raises:
-        FileNotFoundError: at once, if a path does not exist.
-        ValueError: at once, if a folder has no images, or if names and logits
-            differ in number, or for an unknown preprocessing or range.
+        path: of the file; `None` for an image from memory.
+        class_names: K names, in the order of the model's outputs. All predictions
+            of one call share them.
+        class_probabilities: `(K,)` float32, in the same order: 4 bytes a class.
+            Empty if the image could not be read.
+        error: why the image could not be read; `None` if it could.
 
     Example:
 
-    >>> for one in predict("runs/fashion_mnist", "shoe.png"):  # doctest: +SKIP
-    ...     print(one.classes[0], one.probabilities[0])
-    Ankle boot 0.93
+    >>> seen = Prediction(None, ("cat", "dog"), np.float32([0.25, 0.75]))
+    >>> seen.label, seen.probability
+    ('dog', 0.75)
     """
-    from keras_vit.model_files import load_classifier
 
-    if preprocessing is not None:
-        preprocessing = resolve(preprocessing)
-    if isinstance(images, (str, pathlib.Path)):
-        images = [images]
-    files = find_images(images)
-    if isinstance(model, (str, pathlib.Path)):
-        classifier = load_classifier(model)
-        model, class_names = classifier.model, class_names or classifier.class_names
-    model = logits_model(model)
-    class_names = class_names_for(model, class_names)
-    count = model.output_shape[-1]
-    class_names = class_names or [f"class {number}" for number in range(count)]
-    if len(class_names) != count:
-        raise ValueError(
-            f"The model has {count} classes. Received: {len(class_names)} class names"
-        )
-    preprocessing = preprocessing or carried_by(model)
+    path: pathlib.Path | None
+    class_names: tuple[str, ...] = ()
+    class_probabilities: np.ndarray = field(default_factory=_nothing)
+    error: str | None = None
+    _named: int = TOP  # that `classes` and `probabilities` name
+
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"Prediction(path={self.path!r}, error={self.error!r})"
+        top = ", ".join(f"{name} {100 * share:.1f} %" for name, share in self.top())
+        return f"Prediction(path={self.path!r}, {top})"
+
+    @property
+    def label(self) -> str | None:
+        """The likeliest class; `None` if the image could not be read."""
+        return self.class_names[self._likeliest] if self.error is None else None
+
+    @property
+    def probability(self) -> float:
+        """That of the likeliest class; NaN if the image could not be read."""
+        if self.error is not None:
+            return float("nan")
+        return float(self.class_probabilities[self._likeliest])
+
+    def top(self, k: int = TOP) -> list[ClassProbability]:
+        """Return the k likeliest classes, the likeliest first.
+
+        Args:
+            k: how many; all classes if there are fewer.
+
+        Returns:
+            Pairs `(label, probability)`; none if the image could not be read.
+
+        Raises:
+            ValueError: for k below 1.
+
+        Example:
+
+        >>> Prediction(None, ("cat", "dog"), np.float32([0.25, 0.75])).top(1)
+        [ClassProbability(label='dog', probability=0.75)]
+        """
+        if k < 1:
+            raise ValueError(
+                f"Expected a number of classes of at least 1. Received: {k}"
+            )
+        order = np.argsort(-self.class_probabilities, kind="stable")[:k]
+        return [
+            ClassProbability(self.class_names[i], float(self.class_probabilities[i]))
+            for i in order
+        ]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The likeliest classes' names. Deprecated: `top(k)` names any number."""
+        _deprecated("Prediction.classes", "Prediction.top(k)")
+        return tuple(one.label for one in self.top(self._named))
+
+    @property
+    def probabilities(self) -> tuple[float, ...]:
+        """The likeliest classes' probabilities. Deprecated: as `classes`."""
+        _deprecated("Prediction.probabilities", "Prediction.top(k)")
+        return tuple(one.probability for one in self.top(self._named))
+
+    @property
+    def _likeliest(self) -> int:
+        return int(np.argmax(self.class_probabilities))
+
+
+def predict(
+    model: keras.Model | ServedModel | Classifier | str | os.PathLike[str],
+    images: ImageInputs,
+    *,
+    class_names: Sequence[str] | None = None,
+    batch_size: int = 32,
+    preprocessing: Preprocessing | str | None = None,
+    exif_orientation: bool = True,
+    pixel_range: tuple[float, float] | str | None = None,
+    background: Literal["white", "black", "ignore"] | None = None,
+    max_pixels: int | None = None,
+    top: int | None = None,
+) -> list[Prediction]:
+    """Classify images: files, folders, arrays, PIL images or bytes.
+
+    Each image is resized as in evaluation. An image that cannot be read does not
+    stop the others: its `Prediction` says why. The list keeps all probabilities,
+    4 bytes for each class and image; `iter_predictions` keeps none.
+
+    Args:
+        model: a Keras model of logits or of probabilities (see
+            `keras_vit.logits.logits_model`), the path of a run's folder, a `.keras`
+            file or a SavedModel, or a `Classifier`.
+        images: one image or a list of several. Paths of files and folders, in which
+            `~` and `*` are expanded; arrays `(H, W, 3)` or `(B, H, W, 3)`, uint8 or
+            float32 pixels in [0, 255], or grey, `(H, W)` or `(B, H, W, 1)`; PIL
+            images of any mode; bytes of image files. They may have any size.
+        class_names: in the order of the outputs, instead of those saved with the
+            model. A model of one output takes two, or that of its class alone.
+        batch_size: images at a time.
+        preprocessing: how images become the model's size, as `evaluate` takes
+            it, instead of the model's own.
+        exif_orientation: whether the camera's note on the orientation counts.
+        pixel_range: which samples of more than 8 bits, or which numbers of arrays,
+            become black and white, such as `"0:4095"`, or `"full"`; instead of the
+            model's own.
+        background: what is seen behind transparent pixels, `"white"` or
+            `"black"`; `"ignore"`: transparency is dropped. The model's own by
+            default.
+        max_pixels: files of more pixels are refused. The model's own by default.
+        top: deprecated; `Prediction.top(k)` names any number of classes.
+
+    Returns:
+        A `Prediction` for each image, in order.
+
+    Raises:
+        FileNotFoundError: if a path does not exist.
+        TypeError: for what is neither a model nor an image.
+        ValueError: before any image is classified: if a folder has no images, an
+            array has another shape or other numbers than pixels, class names and
+            outputs differ in number, or for an unknown preprocessing or range.
+
+    Example:
+
+    >>> for seen in predict("runs/fashion_mnist", "shoes/"):  # doctest: +SKIP
+    ...     print(seen.path.name, seen.label, round(seen.probability, 2))
+    1.png Ankle boot 0.93
+    """
+    if top is not None:
+        _deprecated("predict(top=...)", "Prediction.top(k)")
+    found = iter_predictions(
+        model,
+        images,
+        class_names=class_names,
+        batch_size=batch_size,
+        preprocessing=preprocessing,
+        exif_orientation=exif_orientation,
+        pixel_range=pixel_range,
+        background=background,
+        max_pixels=max_pixels,
+    )
+    return [one if top is None else replace(one, _named=top) for one in found]
+
+
+def iter_predictions(
+    model: keras.Model | ServedModel | Classifier | str | os.PathLike[str],
+    images: ImageInputs,
+    *,
+    class_names: Sequence[str] | None = None,
+    batch_size: int = 32,
+    preprocessing: Preprocessing | str | None = None,
+    exif_orientation: bool = True,
+    pixel_range: tuple[float, float] | str | None = None,
+    background: Literal["white", "black", "ignore"] | None = None,
+    max_pixels: int | None = None,
+) -> Iterator[Prediction]:
+    """Classify images one batch after the other, as `predict` does.
+
+    Args:
+        model: as `predict` takes it; likewise all others.
+
+    Returns:
+        An iterator of a `Prediction` for each image, in order. Arguments are
+        checked before it is returned; images are read as it is asked for them.
+
+    Raises:
+        FileNotFoundError, TypeError, ValueError: as `predict`.
+
+    Example:
+
+    >>> for seen in iter_predictions("runs/x", "photos/"):  # doctest: +SKIP
+    ...     print(seen.path, seen.label)
+    """
+    from keras_vit.data.image_inputs import image_readers, listed_inputs
+
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1. Received: {batch_size}")
+    resizing = None if preprocessing is None else resolve(preprocessing)
+    images = listed_inputs(images)  # a wrong path is told before a model is loaded
+    classifier = Classifier.of(model, class_names=class_names)
     changes = {
         "pixel_range": pixel_range,
         "background": background,
         "max_pixels": max_pixels,
     }
-    changes = {name: one for name, one in changes.items() if one is not None}
-    decoding = changed_decoding(model, changes)
-    size = model.input_shape[1:3]
-
-    def read(path):
-        from keras_vit.data.preprocessing import preprocess
-
-        image = read_image(path, exif_orientation, decoding)
-        image = preprocess(image, size, preprocessing)
-        return np.asarray(image, np.float32)
-
-    return _predictions(model, files, read, class_names, min(top, count), batch_size)
+    decoding = _changed(classifier.decoding, changes)
+    readers = image_readers(
+        images,
+        exif_orientation=exif_orientation,
+        decoding=decoding,
+        array_range=None if pixel_range is None else decoding.pixel_range,
+    )
+    if resizing is not None:
+        classifier = replace(classifier, preprocessing=resizing)
+    return _predictions(classifier, readers, batch_size)
 
 
-def _predictions(model, files, read, class_names, top, batch_size):
-    for start in range(0, len(files), batch_size):
-        pixels, errors = {}, {}
-        for path in files[start : start + batch_size]:
+def _changed(decoding: Decoding, changes: dict) -> Decoding:
+    """A `Decoding` with the values that are not `None`."""
+    if changes["pixel_range"] == AUTO:
+        raise ValueError(
+            "pixel_range=auto is found in a data set. Expected full, or two numbers "
+            "such as 0:4095, or None for the model's own. Received: auto"
+        )
+    return replace(decoding, **{k: v for k, v in changes.items() if v is not None})
+
+
+def _predictions(
+    classifier: Classifier, readers: list[ImageReader], batch_size: int
+) -> Iterator[Prediction]:
+    names = classifier.class_names or tuple(
+        f"class {number}" for number in range(classifier.num_classes)
+    )
+    if len(names) != classifier.num_classes:
+        raise ValueError(
+            f"Expected {classifier.num_classes} class names, one for each of the "
+            f"model's outputs. Received: {len(names)}"
+        )
+    return _in_batches(classifier, names, readers, batch_size)
+
+
+def _in_batches(
+    classifier: Classifier,
+    names: tuple[str, ...],
+    readers: list[ImageReader],
+    batch_size: int,
+) -> Iterator[Prediction]:
+    from keras_vit.data.images import UnreadableImageError
+    from keras_vit.data.preprocessing import preprocess
+
+    size, resizing = classifier.image_size, classifier.preprocessing
+    for start in range(0, len(readers), batch_size):
+        batch = readers[start : start + batch_size]
+        pixels, errors = [], []
+        for reader in batch:
             try:
-                pixels[path] = read(path)
+                image = preprocess(reader.read(), size, resizing)
             except UnreadableImageError as error:
-                errors[path] = str(error)
-        answers = {}
-        if pixels:
-            told = _probabilities(model, np.stack(list(pixels.values())))
-            answers = dict(zip(pixels, told, strict=True))
-        for path in files[start : start + batch_size]:
-            if path in errors:
-                yield Prediction(path, error=errors[path])
-                continue
-            best = np.argsort(-answers[path], kind="stable")[:top]
-            yield Prediction(
-                path,
-                tuple(class_names[index] for index in best),
-                tuple(float(answers[path][index]) for index in best),
-            )
+                errors.append(str(error))
+            else:
+                errors.append(None)
+                pixels.append(np.asarray(image, np.float32))
+        rows = iter(classifier.probabilities(np.stack(pixels)) if pixels else ())
+        for reader, error in zip(batch, errors, strict=True):
+            if error is not None:
+                yield Prediction(reader.path, names, error=error)
+            else:
+                row = np.array(next(rows), np.float32)  # that no batch is kept by it
+                yield Prediction(reader.path, names, row)
 
 
-def _probabilities(model, images):
-    """Probabilities `(B, K)`, by softmax or sigmoid as the model was trained."""
-    if isinstance(model, ServedModel):
-        return model.probabilities(images)
-    of_logits = PROBABILITIES[probabilities_of(model)]
-    logits = model.predict_on_batch(images)
-    return keras.ops.convert_to_numpy(of_logits(np.asarray(logits, np.float32)))
+def _deprecated(old: str, new: str) -> None:
+    warnings.warn(
+        f"{old} goes with the next version; use {new}", DeprecationWarning, stacklevel=3
+    )

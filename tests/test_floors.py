@@ -67,6 +67,7 @@ DOORS = {
     "absl": {f"cli/{name}.py" for name in COMMANDS},
     "safetensors": {"weights/save.py"},
     "PIL": {
+        "data/image_inputs.py",
         "data/images.py",
         "data/quiet_pillow.py",
         "data/samples.py",

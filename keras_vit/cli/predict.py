@@ -43,15 +43,14 @@ def define(values):
 
 def run(values, paths):
     """Carries the command out and gives its exit status."""
-    from keras_vit.prediction import predict
+    from keras_vit.prediction import iter_predictions
 
     if not paths:
         raise ValueError("no images. Expected image files or folders after the flags")
     status = 0
-    predictions = predict(
+    predictions = iter_predictions(
         values.model,
         paths,
-        top=values.top,
         preprocessing=values.preprocessing,
         exif_orientation=values.exif_orientation,
         **dataset_flags.decoding(values),
@@ -61,9 +60,6 @@ def run(values, paths):
             print(f"keras-vit predict: {one.error}", file=sys.stderr)
             status = UNREADABLE
             continue
-        classes = zip(one.classes, one.probabilities, strict=True)
-        print(
-            f"{one.path}: "
-            + ", ".join(f"{name} {100 * p:.1f} %" for name, p in classes)
-        )
+        top = one.top(values.top)
+        print(f"{one.path}: " + ", ".join(f"{name} {100 * p:.1f} %" for name, p in top))
     return status

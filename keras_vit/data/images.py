@@ -133,11 +133,64 @@ def decode_image(data, name, exif_orientation=True, decoding=PLAIN):
     >>> decode_image(file.getvalue(), "print.jpg").shape
     (4, 6, 3)
     """
-    pillow = quiet_pillow(decoding.max_pixels)
-    try:
+    with _unreadable(name, decoding, data) as pillow:
         # Not held here, so that `_pixels` can let go of it.
         image = _pixels(pillow.open(io.BytesIO(data)), data, name, decoding)
         return _upright(*image, exif_orientation)
+
+
+def pixels_of_pillow(image, name, exif_orientation=True, decoding=PLAIN):
+    """Return the pixels of an image that Pillow has opened or made.
+
+    They are those of `read_image` where its file was opened and not changed. The
+    image stays as it is, but for its pixels, which may be loaded.
+
+    Args:
+        image: a `PIL.Image.Image` of any mode.
+        name: what errors call the image.
+        exif_orientation: whether the camera's note on the orientation counts.
+        decoding: a `keras_vit.decoding.Decoding`.
+
+    Returns:
+        uint8 pixels of shape `(H, W, 3)`.
+
+    Raises:
+        UnreadableImageError: as `read_image`.
+
+    Example:
+
+    >>> from PIL import Image
+    >>> pixels_of_pillow(Image.new("LA", (6, 4)), "logo")[0, 0].tolist()
+    [255, 255, 255]
+    """
+    data = _unread_file(image)
+    if data:
+        return decode_image(data, name, exif_orientation, decoding)
+    with _unreadable(name, decoding):
+        return _upright(*_pixels(image, b"", name, decoding), exif_orientation)
+
+
+def _unread_file(image):
+    """The bytes of the file that an image is of, whose pixels are not loaded yet."""
+    file = getattr(image, "fp", None)
+    if file is None or not getattr(image, "tile", None) or image.tell() != 0:
+        return b""
+    try:
+        place = file.tell()
+        file.seek(0)
+        data = file.read()
+        file.seek(place)
+    except (OSError, ValueError, AttributeError):  # closed, or no file that seeks
+        return b""
+    return data
+
+
+@contextlib.contextmanager
+def _unreadable(name, decoding, data=b""):
+    """Whatever Pillow raises, as an `UnreadableImageError` of that name."""
+    pillow = quiet_pillow(decoding.max_pixels)
+    try:
+        yield pillow
     except UnreadableImageError:
         raise
     except pillow.UnidentifiedImageError:  # whose text names a place in memory
@@ -214,7 +267,9 @@ def of_8_bits(image, decoding):
     if seen_through(image) and decoding.backdrop is not None:
         rgba = np.asarray(image if image.mode == "RGBA" else image.convert("RGBA"))
         return rgba[..., :3], rgba[..., 3]
-    image.info.pop("transparency", None)
+    if "transparency" in image.info:
+        image = image.copy()  # another's image stays as it is
+        image.info.pop("transparency")
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), None
 
 

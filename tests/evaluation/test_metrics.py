@@ -9,6 +9,7 @@ from sklearn import metrics as sklearn_metrics
 
 from keras_vit.data import Split
 from keras_vit.data.preprocessing import preprocess
+from keras_vit.decoding import Decoding
 from keras_vit.evaluation import (
     Answers,
     Tally,
@@ -19,6 +20,7 @@ from keras_vit.evaluation import (
     write_report,
 )
 from keras_vit.exporting import export
+from keras_vit.model_files import ServedModel
 from keras_vit.prediction import predict
 from keras_vit.preprocessing import resolve
 
@@ -69,17 +71,18 @@ def test_the_batch_size_changes_nothing(rng):
         np.testing.assert_array_equal(result.confusion, results[0].confusion)
 
 
-class Watched(Told):
+class Watched(ServedModel):
     """A model that remembers what it saw, and carries a preprocessing."""
 
     def __init__(self, preprocessing=None):
-        super().__init__(np.zeros((256, 2)))
-        self.input_shape = (None, 8, 8, 3)
+        self.input_shape, self.output_shape = (None, 8, 8, 3), (None, 2)
         self.preprocessing = preprocessing and resolve(preprocessing)
+        self.decoding = Decoding()
 
-    def predict_on_batch(self, images):
+    def _answers(self, images):
         self.seen = images
-        return np.zeros((len(images), 2), np.float32)
+        zeros = np.zeros((len(images), 2), np.float32)
+        return {"logits": zeros, "probabilities": zeros + np.float32(0.5)}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ def test_images_are_resized_as_the_model_was_evaluated_or_as_is_said(
     paths = [f"{number}.png" for number in range(3)]
     for path, image in zip(paths, images, strict=True):
         Image.fromarray(image).save(path)
-    list(predict(model, paths, preprocessing=given))
+    predict(model, paths, preprocessing=given)
     np.testing.assert_array_equal(model.seen, np.stack(expected))
 
 
