@@ -192,7 +192,7 @@ def test_statistics_move_by_those_of_each_micro_batch_in_turn(rng):
     images = rng.integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
     conv = keras.Sequential([model.get_layer("preprocessing"), model.get_layer("conv")])
     maps = np.asarray(conv(images))
-    state, step = made(model, global_batch=8, micro_batches=2)
+    state, step = made(model, global_batch=8, accumulation_steps=2)
     step(tf.constant(images), tf.one_hot([0, 1] * 4, 2))
     mean, variance = np.zeros(4), np.ones(4)
     for part in (maps[:4], maps[4:]):

@@ -9,8 +9,8 @@ HISTORY = [
         "epoch": epoch,
         "loss": 1 / epoch,
         "accuracy": 1 - 0.5 / epoch,
-        "test_loss": 1.2 / epoch,
-        "test_accuracy": 1 - 0.6 / epoch,
+        "eval_loss": 1.2 / epoch,
+        "eval_accuracy": 1 - 0.6 / epoch,
     }
     for epoch in range(1, 4)
 ]

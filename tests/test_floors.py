@@ -19,6 +19,7 @@ FLOORS = [
         "recipes",
         "files",
         "figures",
+        "history",
         "renamed",
         "suggestions",
     },
@@ -34,6 +35,7 @@ FLOORS = [
 WITHIN_FLOOR = {
     ("evaluation", "weights"),
     ("figures", "files"),
+    ("figures", "history"),
     ("model", "model_arguments"),
     ("model_files", "logits"),
     ("classifier", "logits"),
@@ -42,6 +44,7 @@ WITHIN_FLOOR = {
     ("recipes", "variants"),
     ("recipes", "preprocessing"),
     ("recipes", "decoding"),
+    ("recipes", "renamed"),
 }
 COMMANDS = (
     *("main", "dataset_flags", "inspect_data", "inspect"),

@@ -8,7 +8,7 @@ from oracle import Oracle
 
 from keras_vit import inspect
 from keras_vit.layers.position_embedding import POSITION_EMBEDDINGS
-from keras_vit.training.optimizers import NOT_DECAYED, rate_factors
+from keras_vit.training.optimizers import NOT_DECAYED, lr_multipliers
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (2, 16, 24, 3)).astype("float32")
 ALL = [
@@ -137,10 +137,10 @@ def test_positions_inside_attention_tell_patches_that_change_places_apart():
 
 
 def test_positions_of_a_block_learn_as_fast_as_the_block():
-    factors = rate_factors(built("learned", "every_layer"), layer_decay=0.5)
+    factors = lr_multipliers(built("learned", "every_layer"), layer_decay=0.5)
     for block in ("00", "01"):
         positions = factors[f"positions_{block}/position_embedding"]
         assert positions == factors[f"block_{block}/mlp/fc1/kernel"]
-    factors = rate_factors(built("learned", "every_layer_shared"), layer_decay=0.5)
+    factors = lr_multipliers(built("learned", "every_layer_shared"), layer_decay=0.5)
     first = factors["patch_encoder/projection/kernel"]
     assert factors["positions/position_embedding"] == first == 0.5**3

@@ -10,7 +10,7 @@ from keras_vit.data.augmentation import CROPS
 from keras_vit.training.building import build_model
 from keras_vit.training.losses import LOSSES
 from keras_vit.training.objectives import DISTILLATIONS
-from keras_vit.training.optimizers import DECAY_FOLLOWS
+from keras_vit.training.optimizers import WEIGHT_DECAY_SCALINGS
 from keras_vit.training.patch_targets import TARGETS
 from keras_vit.training.schedules import DECAYS
 
@@ -36,7 +36,7 @@ def test_every_recipe_begins_from_weights_that_are_published(name):
 
 def test_the_words_of_settings_are_those_of_the_tables_behind_them():
     assert recipes.recipe.CHOICES["decay"] == (*DECAYS,)
-    assert recipes.recipe.CHOICES["decay_follows"] == DECAY_FOLLOWS
+    assert recipes.recipe.CHOICES["weight_decay_scaling"] == WEIGHT_DECAY_SCALINGS
     assert recipes.recipe.CHOICES["loss"] == (*LOSSES,)
     assert recipes.recipe.CHOICES["distillation"] == ("none", *DISTILLATIONS)
     assert recipes.recipe.CHOICES["crop"] == CROPS
@@ -122,10 +122,10 @@ def test_settings_of_labels_are_refused_where_none_are_learnt():
 def test_settings_of_every_kind_are_read():
     changed = recipes.override(
         recipes.get("fashion_mnist"),
-        ["freeze=stem,block_0*", "rate_factors=head/*:10,norm/*:2", "optimizer=sgd"],
+        ["freeze=stem,block_0*", "lr_multipliers=head/*:10,norm/*:2", "optimizer=sgd"],
     )
     assert changed.freeze == ("stem", "block_0*")
-    assert changed.rate_factors == {"head/*": 10.0, "norm/*": 2.0}
+    assert changed.lr_multipliers == {"head/*": 10.0, "norm/*": 2.0}
     assert changed.optimizer == "sgd"
 
 
@@ -182,7 +182,7 @@ def test_a_setting_takes_the_place_of_the_recipes_own():
         ("label_smoothing=1", r"label_smoothing must lie in \[0, 1\)"),
         ("flip=maybe", "flip must be true or false"),
         ("optimizer=lion", "optimizer must be one of sgd, adam.*'lion'"),
-        ("rate_factors=head", "rate_factors must be pattern:factor"),
+        ("lr_multipliers=head", "lr_multipliers must be pattern:factor"),
         ("crop=none", "crop_padding goes with crop=pad. Received: crop=none"),
         ("ema=1", r"ema must lie in \[0, 1\)"),
         ("layer_decay=0", r"layer_decay must lie in \(0, 1\]"),

@@ -3,13 +3,13 @@
 python examples/studies/pooling.py --scale=tiny
 """
 
-import csv
 import dataclasses
 
 from study import COLOURS, MARKERS, Study
 
 from keras_vit import recipes
 from keras_vit.figures.drawing import new_figure
+from keras_vit.history import read_history
 from keras_vit.training import Trial
 
 POOLINGS = {
@@ -60,9 +60,8 @@ def _paper():
 
 
 def _measure(trial, outcome):
-    with open(outcome.folder / "history.csv", newline="") as file:
-        history = list(csv.DictReader(file))
-    curve = {f"top1_at_{row['steps']}": float(row["test_accuracy"]) for row in history}
+    history = read_history(outcome.folder / "history.csv")
+    curve = {f"top1_at_{row['steps']:.0f}": row["eval_accuracy"] for row in history}
     return curve | {"parameters": outcome.parameters}
 
 

@@ -10,14 +10,17 @@ from keras_vit.figures.drawing import (
     shortened,
 )
 from keras_vit.figures.sheets import contact_sheet, lines_beside
+from keras_vit.history import with_present_names
 
 
 def learning_curves(history):
-    """Loss and accuracy over the epochs, in training and on the test split.
+    """Draw loss and accuracy over the epochs, in training and on the evaluated split.
 
     Args:
-        history: a dict of numbers for each epoch, as `train` gives it.
+        history: a dict of numbers for each evaluation, as `train` returns it.
     """
+    history = [with_present_names(row) for row in history]
+    evaluated = history[-1].get("eval_split", "test")  # what earlier versions said
     figure = new_figure(9, 3.6, layout="constrained")
     epochs = [numbers["epoch"] for numbers in history]
     titles = {"loss": "Cross-entropy (nats)", "accuracy": "Accuracy (%)"}
@@ -25,7 +28,7 @@ def learning_curves(history):
         scale = 100 if name == "accuracy" else 1
         for key, label, colour, marker in (
             (name, "training (augmented, smoothed)", TRAINING, "o"),
-            (f"test_{name}", "test", TEST, "s"),
+            (f"eval_{name}", evaluated, TEST, "s"),
         ):
             values = [scale * numbers[key] for numbers in history]
             axes.plot(epochs, values, color=colour, marker=marker, ms=4, label=label)

@@ -1,9 +1,23 @@
 """What a recipe is."""
 
+import functools
 import math
+import warnings
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from keras_vit.preprocessing import resolve
+from keras_vit.renamed import with_new_names
+
+# Settings of earlier versions. Files hold them too, and are read in silence.
+RENAMED = {
+    "most_unreadable": "max_unreadable_fraction",
+    "least_confidence": "min_confidence",
+    "rate_factors": "lr_multipliers",
+    "micro_batches": "accumulation_steps",
+    "distillation_share": "distillation_alpha",
+    "decay_follows": "weight_decay_scaling",
+}
 
 # The values of settings that are words. The tables behind them lie where the
 # work is done.
@@ -11,7 +25,7 @@ CHOICES = {
     "optimizer": ("sgd", "adam"),
     "momentum_dtype": ("float32", "bfloat16"),
     "decay": ("cosine", "linear", "rsqrt", "constant"),
-    "decay_follows": ("rate", "schedule"),
+    "weight_decay_scaling": ("rate", "schedule"),
     "loss": ("softmax", "sigmoid"),
     "distillation": ("none", "soft", "hard"),
     "pseudo_labels": ("none", "soft", "hard"),
@@ -19,6 +33,27 @@ CHOICES = {
     "precision": ("float32", "mixed_bfloat16"),
     "crop": ("none", "inception", "pad"),
 }
+
+
+def new_name(setting, *, stacklevel):
+    """Return what a setting is called now.
+
+    Args:
+        setting: its name, or that of an earlier version.
+        stacklevel: of the warning, as `warnings.warn` counts it from here.
+
+    Warns:
+        DeprecationWarning: for the name of an earlier version.
+    """
+    if setting not in RENAMED:
+        return setting
+    warnings.warn(
+        f"The setting {setting} is called {RENAMED[setting]} now; the old name goes "
+        "with the next version",
+        DeprecationWarning,
+        stacklevel=stacklevel,
+    )
+    return RENAMED[setting]
 
 
 @dataclass(frozen=True)
@@ -55,7 +90,7 @@ class Recipe:
         epochs: passes over the training split.
         steps: in place of epochs, where above 0.
         batch_size: images in a step, on all devices together.
-        micro_batches: parts of it that a device takes one after the other.
+        accumulation_steps: parts of it that a device takes one after the other.
         evaluate_every: steps between evaluations; 0: an epoch.
         checkpoint_every: steps between checkpoints; 0: at each evaluation.
         optimizer: `"sgd"` with momentum, or `"adam"`; weight decay stands
@@ -69,10 +104,10 @@ class Recipe:
         cooldown_steps: in which it falls linearly to 0 at the end.
         weight_decay: on kernels; not on biases, norms, class token and
             positions.
-        decay_follows: `"rate"`, as in AdamW, or `"schedule"`, the rate
+        weight_decay_scaling: `"rate"`, as in AdamW, or `"schedule"`, the rate
             divided by base_lr, as in big_vision.
         layer_decay: the learning rate's factor from a block to the one below.
-        rate_factors: of certain weights, by pattern: `{"head/*": 10}`.
+        lr_multipliers: of certain weights, by pattern: `{"head/*": 10}`.
         freeze: patterns of the names of layers that stay as they are, in this
             run.
         lora_rank: the rank of what is learnt beside the frozen kernels of
@@ -89,13 +124,13 @@ class Recipe:
         distillation: from a teacher, by its probabilities (`"soft"`), or its
             answers (`"hard"`).
         temperature: of soft distillation.
-        distillation_share: of the loss; the rest is that of the labels.
+        distillation_alpha: of the loss; the rest is that of the labels.
         unlabelled_split: images whose labels are not looked at, such as
             `"train[25%:]"`; a teacher says what they show.
         pseudo_labels: of those images, the teacher's probabilities (`"soft"`)
             or its answers (`"hard"`), made once, of images that are not
             changed (Noisy Student training, arXiv:1911.04252).
-        least_confidence: what the likeliest class of such an image has to be
+        min_confidence: what the likeliest class of such an image has to be
             above.
         pseudo_per_class: such images of each class, the surest ones, or some
             more than once; 0: as many as there are images for a class.
@@ -117,7 +152,7 @@ class Recipe:
         cutmix: p of the Beta(p, p) of the area that an image has of another;
             with mixup, each batch has one of them.
         repeats: how often an image is in its batch, each time changed anew.
-        most_unreadable: the share of the training images that may turn out to
+        max_unreadable_fraction: the share of the training images that may turn out to
             be unreadable; others stand in for them. Above it the run ends.
     """
 
@@ -141,7 +176,7 @@ class Recipe:
     epochs: int = 10
     steps: int = 0
     batch_size: int = 100
-    micro_batches: int = 1
+    accumulation_steps: int = 1
     evaluate_every: int = 0
     checkpoint_every: int = 0
     optimizer: str = "adam"
@@ -153,9 +188,9 @@ class Recipe:
     warmup_steps: int = 60
     cooldown_steps: int = 0
     weight_decay: float = 0.05
-    decay_follows: str = "rate"
+    weight_decay_scaling: str = "rate"
     layer_decay: float = 1.0
-    rate_factors: dict[str, float] = field(default_factory=dict)
+    lr_multipliers: dict[str, float] = field(default_factory=dict)
     freeze: tuple[str, ...] = ()
     lora_rank: int = 0
     lora_alpha: float = 0.0
@@ -166,10 +201,10 @@ class Recipe:
     label_smoothing: float = 0.0
     distillation: str = "none"
     temperature: float = 1.0
-    distillation_share: float = 0.5
+    distillation_alpha: float = 0.5
     unlabelled_split: str = ""
     pseudo_labels: str = "none"
-    least_confidence: float = 0.3
+    min_confidence: float = 0.3
     pseudo_per_class: int = 0
     masked_patches: str = "none"
     precision: str = "float32"
@@ -184,7 +219,7 @@ class Recipe:
     mixup: float = 0.0
     cutmix: float = 0.0
     repeats: int = 1
-    most_unreadable: float = 0.01
+    max_unreadable_fraction: float = 0.01
 
     def __post_init__(self):
         for names, holds, expected in _BOUNDS:
@@ -219,15 +254,23 @@ class Recipe:
                 f"Received: lora_alpha={self.lora_alpha}, lora_rank=0"
             )
         self._check_pseudo_labels()
-        if not all(0 <= factor < math.inf for factor in self.rate_factors.values()):
+        if not all(0 <= factor < math.inf for factor in self.lr_multipliers.values()):
             raise ValueError(
-                "rate_factors must not be negative. "
-                f"Received: rate_factors={self.rate_factors}"
+                "lr_multipliers must not be negative. "
+                f"Received: lr_multipliers={self.lr_multipliers}"
             )
         # As JSON gives them.
         for name in ("stem_blocks", "freeze", "lora_targets"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else tuple(value))
+
+    if not TYPE_CHECKING:  # a checker knows the new names alone
+
+        def __getattr__(self, name):
+            """Return the setting that had this name in an earlier version."""
+            if name not in RENAMED:
+                raise AttributeError(f"Recipe has no setting {name!r}")
+            return getattr(self, new_name(name, stacklevel=3))
 
     def _check_pseudo_labels(self):
         """Refuses what does not go with learning from a teacher's labels."""
@@ -260,9 +303,19 @@ class Recipe:
         return min(steps, self.total_steps(training_images))
 
 
+def _accepting_old_names(init):
+    @functools.wraps(init)
+    def accepting(self, *args, **settings):
+        init(self, *args, **with_new_names(settings, RENAMED, "Recipe", stacklevel=3))
+
+    return accepting
+
+
+Recipe.__init__ = _accepting_old_names(Recipe.__init__)
+
 _BOUNDS = (
     (
-        ("image_size", "epochs", "batch_size", "micro_batches", "repeats"),
+        ("image_size", "epochs", "batch_size", "accumulation_steps", "repeats"),
         lambda value: value >= 1,
         "be at least 1",
     ),
@@ -282,7 +335,7 @@ _BOUNDS = (
         "be above 0",
     ),
     (
-        ("random_erasing", "most_unreadable", "least_confidence"),
+        ("random_erasing", "max_unreadable_fraction", "min_confidence"),
         lambda value: 0 <= value <= 1,
         "lie in [0, 1]",
     ),
@@ -292,7 +345,7 @@ _BOUNDS = (
         "lie in [0, 1)",
     ),
     (
-        ("layer_decay", "distillation_share", "crop_area"),
+        ("layer_decay", "distillation_alpha", "crop_area"),
         lambda value: 0 < value <= 1,
         "lie in (0, 1]",
     ),

@@ -3,7 +3,8 @@
 import dataclasses
 import json
 
-from keras_vit.recipes.recipe import Recipe
+from keras_vit.recipes.recipe import RENAMED, Recipe, new_name
+from keras_vit.renamed import with_new_names
 from keras_vit.variants import VARIANTS
 
 
@@ -26,6 +27,7 @@ def with_model(recipe, model):
 
 def changed(recipe, changes):
     """Gives the recipe with other values; `epochs` puts `steps` out of force."""
+    changes = with_new_names(changes, RENAMED, "Recipe", stacklevel=3)
     if "epochs" in changes:
         changes = {"steps": 0} | changes
     return dataclasses.replace(recipe, **changes)
@@ -59,12 +61,13 @@ def read_settings(settings):
 
     Example:
 
-    >>> read_settings(["epochs=2", "rate_factors=head/*:10"])
-    {'epochs': 2, 'rate_factors': {'head/*': 10.0}}
+    >>> read_settings(["epochs=2", "lr_multipliers=head/*:10"])
+    {'epochs': 2, 'lr_multipliers': {'head/*': 10.0}}
     """
     changes = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
+        key = new_name(key, stacklevel=3)
         if not equals or key not in _KINDS:
             raise ValueError(
                 "Expected key=value, where key is one of "
@@ -93,8 +96,22 @@ def difference(one, other):
 
 
 def as_json(recipe):
-    """A recipe as JSON gives it back."""
+    """Return a recipe as JSON gives it back."""
     return json.loads(json.dumps(dataclasses.asdict(recipe)))
+
+
+def from_json(settings):
+    """Return the recipe of a file, which an earlier version may have written.
+
+    Args:
+        settings: as `as_json` returns them; what is not among them has its
+            default.
+
+    Raises:
+        TypeError: for a setting that a recipe does not have.
+        ValueError: for a wrong value.
+    """
+    return Recipe(**{RENAMED.get(name, name): settings[name] for name in settings})
 
 
 def _read_bool(text):

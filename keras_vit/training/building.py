@@ -19,7 +19,7 @@ from keras_vit.training.examination import OfLabels, OfMaskedPatches
 from keras_vit.training.low_rank import LowRankAdaptation
 from keras_vit.training.masked_patches import MaskedPatchPrediction
 from keras_vit.training.objectives import distilled, masked, supervised
-from keras_vit.training.optimizers import SGD, Adam, Optimizer, rate_factors
+from keras_vit.training.optimizers import SGD, Adam, Optimizer, lr_multipliers
 from keras_vit.training.schedules import LearningRate
 from keras_vit.training.trainability import restorer
 from keras_vit.weights import replace_head
@@ -143,8 +143,8 @@ def build_optimizer(model, recipe, total_steps):
             recipe.cooldown_steps,
         ),
         weight_decay=recipe.weight_decay,
-        decay_follows=recipe.decay_follows,
-        rate_factors=rate_factors(model, recipe.layer_decay, recipe.rate_factors),
+        weight_decay_scaling=recipe.weight_decay_scaling,
+        lr_multipliers=lr_multipliers(model, recipe.layer_decay, recipe.lr_multipliers),
     )
 
 
@@ -178,7 +178,7 @@ def build_objective(model, recipe, teacher=None):
         teacher,
         recipe.distillation,
         recipe.temperature,
-        recipe.distillation_share,
+        recipe.distillation_alpha,
         recipe.loss,
         recipe.label_smoothing,
     )

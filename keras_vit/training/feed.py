@@ -22,17 +22,24 @@ class Feed:
         split: N training images.
         batch_size: of the global batch.
         journal: a `Journal`, which knows the unreadable images met before.
-        most_unreadable: the share of the split at which the run ends.
+        max_unreadable_fraction: the share of the split at which the run ends.
         tell: what takes a line for the user.
         **options: of `training_batches`, besides these.
     """
 
     def __init__(
-        self, strategy, split, batch_size, journal, most_unreadable, tell, **options
+        self,
+        strategy,
+        split,
+        batch_size,
+        journal,
+        max_unreadable_fraction,
+        tell,
+        **options,
     ):
         self._strategy, self._split, self._options = strategy, split, options
         self._batch_size, self._journal = batch_size, journal
-        self._most = most_unreadable * len(split)
+        self._most = max_unreadable_fraction * len(split)
         self._tell, self._stream = tell, None
 
     def batch(self, step):
@@ -95,7 +102,7 @@ class Feed:
             names = ", ".join(split.name(index) for index in known[-3:])
             raise OSError(
                 f"{len(known)} of {len(split):,} training images cannot be read, more "
-                f"than most_unreadable allows, among them {names} "
+                f"than max_unreadable_fraction allows, among them {names} "
                 f"({next(iter(found.values()))}). keras-vit inspect-data finds all of "
                 "them"
             )

@@ -198,7 +198,7 @@ def dataset_of(path):
 def _read(path):
     try:
         config = json.loads(pathlib.Path(path).read_text())
-        recipe = recipes.Recipe(**config["recipe"])
+        recipe = recipes.from_json(config["recipe"])
         return recipe, config["seed"], config["given_in_python"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
@@ -283,7 +283,7 @@ def _differences(folder, recipe, seed):
     try:
         config = json.loads((folder.path / CONFIG).read_text())
         # What an earlier version had no setting for was as it is by default.
-        there = recipes.as_json(recipes.Recipe(**config["recipe"]))
+        there = recipes.as_json(recipes.from_json(config["recipe"]))
         its_seed = config["seed"]
     except (KeyError, TypeError, ValueError) as error:
         return [f"its {CONFIG} is not that of a run ({error!r})"]

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from keras_vit.history import HistoryRow, with_present_names
+
 
 @dataclass
 class Journal:
@@ -10,7 +12,7 @@ class Journal:
     A lap is what lies between two evaluations, by default an epoch.
 
     Attributes:
-        history: a dict of numbers for each lap.
+        history: a `HistoryRow` for each lap.
         lap_steps: steps taken in the current lap.
         lap_sums: over them, of loss and accuracy.
         seconds: that the run has taken so far.
@@ -20,7 +22,7 @@ class Journal:
             as they were met.
     """
 
-    history: list = field(default_factory=list)
+    history: list[HistoryRow] = field(default_factory=list)
     lap_steps: int = 0
     lap_sums: list = field(default_factory=lambda: [0.0, 0.0])
     seconds: float = 0.0
@@ -39,23 +41,39 @@ class Journal:
         loss, accuracy = (total / self.lap_steps for total in self.lap_sums)
         return {"accuracy": accuracy, "loss": loss}
 
-    def end_lap(self, evaluation, *, steps, epoch, learning_rate, images_per_second):
-        """Ends the lap with its evaluation, and gives its row of the history."""
+    @classmethod
+    def of_checkpoint(cls, notes, eval_split):
+        """Return the journal of a checkpoint, which an earlier version may have saved.
+
+        Args:
+            notes: the journal's attributes, by name.
+            eval_split: the name of the split that the run evaluates on.
+        """
+        history = [
+            with_present_names(row, eval_split=eval_split) for row in notes["history"]
+        ]
+        return cls(**notes | {"history": history})
+
+    def end_lap(
+        self, evaluation, *, steps, epoch, eval_split, learning_rate, images_per_second
+    ):
+        """End the lap with its evaluation, and return its row of the history."""
         means = self.means()
-        row = {
-            "epoch": int(epoch) if epoch.is_integer() else round(epoch, 3),
-            "steps": steps,
-            "learning_rate": learning_rate,
-            "loss": means["loss"],
-            "accuracy": means["accuracy"],
-            "test_loss": evaluation.loss,
-            "test_accuracy": evaluation.accuracy,
-            "images_per_second": images_per_second,
-            "seconds": self.seconds,
-        }
+        row = HistoryRow(
+            epoch=int(epoch) if epoch.is_integer() else round(epoch, 3),
+            steps=steps,
+            learning_rate=learning_rate,
+            loss=means["loss"],
+            accuracy=means["accuracy"],
+            eval_split=eval_split,
+            eval_loss=evaluation.loss,
+            eval_accuracy=evaluation.accuracy,
+            images_per_second=images_per_second,
+            seconds=self.seconds,
+        )
         precision = getattr(evaluation, "mean_average_precision", None)
         if precision is not None:  # of images that can have several classes
-            row["test_mean_average_precision"] = precision
+            row["eval_mean_average_precision"] = precision
         self.history.append(row)
         self.lap_steps, self.lap_sums = 0, [0.0, 0.0]
         if self.best is None or evaluation.accuracy > self.best["accuracy"]:
@@ -70,8 +88,8 @@ class Journal:
         return {
             "accuracy": row["accuracy"],
             "loss": row["loss"],
-            "val_accuracy": row["test_accuracy"],
-            "val_loss": row["test_loss"],
+            "val_accuracy": row["eval_accuracy"],
+            "val_loss": row["eval_loss"],
         }
 
 

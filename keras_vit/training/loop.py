@@ -202,15 +202,16 @@ class Loop:
             evaluation,
             steps=done,
             epoch=done / self.plan.steps_per_epoch,
+            eval_split=self.plan.eval_name,
             learning_rate=float(self.state.optimizer.schedule(done)),
             images_per_second=rate,
         )
-        precision = row.get("test_mean_average_precision")
+        precision = row.get("eval_mean_average_precision")
         told = "" if precision is None else f"mAP {precision:.3f}, "
         tell(
             f"epoch {row['epoch']}: loss {row['loss']:.3f}, accuracy "
             f"{row['accuracy']:.3f}, {self.plan.eval_name} {told}accuracy "
-            f"{row['test_accuracy']:.3f}"
+            f"{row['eval_accuracy']:.3f}"
         )
 
     def _checkpoint(self):

@@ -17,7 +17,7 @@ NOT_DECAYED = (
     *("probe", "position_embedding", "position_embedding_x", "position_embedding_y"),
     *("offset_embedding", "mask_embedding"),
 )
-DECAY_FOLLOWS = ("rate", "schedule")
+WEIGHT_DECAY_SCALINGS = ("rate", "schedule")
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ class Optimizer:
         rule: `SGD` or `Adam`.
         schedule: a `LearningRate`.
         weight_decay: of every weight but those in `NOT_DECAYED`.
-        decay_follows: `"rate"` or `"schedule"`.
-        rate_factors: r_w by a weight's path; 1 for those not in it.
+        weight_decay_scaling: `"rate"` or `"schedule"`.
+        lr_multipliers: r_w by a weight's path; 1 for those not in it.
     """
 
     def __init__(
@@ -126,15 +126,15 @@ class Optimizer:
         rule,
         schedule,
         weight_decay=0.0,
-        decay_follows="rate",
-        rate_factors=None,
+        weight_decay_scaling="rate",
+        lr_multipliers=None,
     ):
         self.weights = list(weights)
         self.rule = rule
         self.schedule = schedule
         self.weight_decay = weight_decay
-        self.decay_follows = decay_follows
-        self.rate_factors = rate_factors or {}
+        self.weight_decay_scaling = weight_decay_scaling
+        self.lr_multipliers = lr_multipliers or {}
         self.slots = {
             slot: [
                 tf.Variable(tf.zeros(weight.shape, _storable(dtype)), trainable=False)
@@ -146,10 +146,12 @@ class Optimizer:
     def apply(self, gradients, step):
         """Updates every weight once, by float32 gradients in their order."""
         rate = self.schedule(step)
-        followed = rate if self.decay_follows == "rate" else self.schedule.factor(step)
+        followed = (
+            rate if self.weight_decay_scaling == "rate" else self.schedule.factor(step)
+        )
         for index, gradient in enumerate(gradients):
             path, weight = self.weights[index].path, self.weights[index].value
-            factor = self.rate_factors.get(path, 1.0)
+            factor = self.lr_multipliers.get(path, 1.0)
             if self.weight_decay and not path.endswith(NOT_DECAYED):
                 weight.assign((1 - factor * self.weight_decay * followed) * weight)
             slots = {name: kept[index] for name, kept in self.slots.items()}
@@ -164,7 +166,7 @@ class Optimizer:
         }
 
 
-def rate_factors(model, layer_decay=1.0, patterns=None):
+def lr_multipliers(model, layer_decay=1.0, patterns=None):
     """Gives every trainable weight its share of the learning rate.
 
     Args:
@@ -185,7 +187,7 @@ def rate_factors(model, layer_decay=1.0, patterns=None):
     Example:
 
     >>> model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
-    >>> rate_factors(model, layer_decay=0.5)["block_11/norm1/gamma"]
+    >>> lr_multipliers(model, layer_decay=0.5)["block_11/norm1/gamma"]
     0.5
     """
     paths = [weight.path for weight in model.trainable_variables]

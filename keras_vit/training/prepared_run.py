@@ -62,7 +62,7 @@ class PreparedRun:
             global_batch=recipe.batch_size,
             seed=self.seed,
             clip_norm=building.clip_of(recipe),
-            micro_batches=recipe.micro_batches,
+            accumulation_steps=recipe.accumulation_steps,
             ema=recipe.ema,
             jit_compile=jit_compile,
         )
@@ -92,7 +92,7 @@ class PreparedRun:
             self.train_split,
             self.recipe.batch_size,
             journal,
-            self.recipe.most_unreadable,
+            self.recipe.max_unreadable_fraction,
             tell,
             image_size=self.model.input_shape[1:3],
             num_classes=self.dataset.num_classes,
@@ -157,7 +157,7 @@ class PreparedRun:
             self.folder.check_data(self.train_split, self.plan.eval_split)
             step, notes = newest
             self.folder.checkpoints.restore(step, self.state.variables())
-            journal = Journal(**notes["journal"])
+            journal = Journal.of_checkpoint(notes["journal"], self.plan.eval_name)
             print(f"Going on from step {step:,} of {self.plan.total_steps:,}.")
         if not same_for_all(self.strategy, self.state.steps_taken()):
             raise ValueError(

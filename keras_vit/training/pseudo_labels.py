@@ -44,7 +44,7 @@ class PseudoLabels:
         )
 
 
-def pseudo_labels(probabilities, kind, least_confidence, per_class, seed):
+def pseudo_labels(probabilities, kind, min_confidence, per_class, seed):
     """Chooses images by what a teacher says of them, alike many of each class.
 
     Section 3.1 of the paper: what the teacher is not sure of is left out; of a
@@ -54,7 +54,7 @@ def pseudo_labels(probabilities, kind, least_confidence, per_class, seed):
     Args:
         probabilities: the teacher's of each image, `(N, K)`.
         kind: `"soft"`, they are the labels, or `"hard"`, the likeliest class is.
-        least_confidence: what the likeliest class has to be above.
+        min_confidence: what the likeliest class has to be above.
         per_class: images of each class; 0: N / K, rounded.
         seed: of what is taken again.
 
@@ -75,7 +75,7 @@ def pseudo_labels(probabilities, kind, least_confidence, per_class, seed):
     confidence, classes = probabilities.max(1), probabilities.argmax(1)
     rng, chosen = np.random.default_rng(seed), []
     for number in range(num_classes):
-        own = np.flatnonzero((classes == number) & (confidence > least_confidence))
+        own = np.flatnonzero((classes == number) & (confidence > min_confidence))
         if len(own):
             own = own[np.argsort(-confidence[own], kind="stable")][:per_class]
             again = rng.choice(own, per_class - len(own))
@@ -83,7 +83,7 @@ def pseudo_labels(probabilities, kind, least_confidence, per_class, seed):
     if not chosen:
         raise ValueError(
             "The teacher is sure of no image without a label. Expected some above "
-            f"least_confidence={least_confidence}. Received: {confidence.max():.3f} "
+            f"min_confidence={min_confidence}. Received: {confidence.max():.3f} "
             "at most"
         )
     indices = np.concatenate(chosen)
@@ -130,7 +130,7 @@ def labels_of_run(recipe, split, num_classes, teacher, strategy, folder, seed, t
         # Rows of zeros and a one would have it judge each class by itself.
         dataclasses.replace(answers, loss="softmax").probabilities(),
         recipe.pseudo_labels,
-        recipe.least_confidence,
+        recipe.min_confidence,
         recipe.pseudo_per_class,
         seed,
     )

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import keras
 
-from keras_vit import distribution
+from keras_vit import distribution, recipes
 from keras_vit.data import Dataset, load
 from keras_vit.data.classes import check_several
 from keras_vit.data.groups import on_both_sides
 from keras_vit.decoding import range_as_text
 from keras_vit.evaluation import Evaluation
+from keras_vit.renamed import with_new_names
 from keras_vit.training import interruption
 from keras_vit.training.arguments import (
     Given,
@@ -136,6 +137,7 @@ def train(
             "train runs on Keras's TensorFlow backend. "
             f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
         )
+    settings = with_new_names(settings, recipes.RENAMED, "train", stacklevel=3)
     callbacks = checked(callbacks)
     given = Given(*map(as_text, (model, dataset, teacher)))
     if weights is not None:

@@ -71,7 +71,7 @@ def training_step(
     global_batch,
     seed=0,
     clip_norm=None,
-    micro_batches=1,
+    accumulation_steps=1,
     ema=0.0,
     jit_compile=False,
 ):
@@ -92,7 +92,7 @@ def training_step(
         global_batch: images in a step, of all replicas together.
         seed: of the dropout masks.
         clip_norm: the largest norm of the whole gradient; `None`: any.
-        micro_batches: into how many parts a replica cuts its share, one after
+        accumulation_steps: into how many parts a replica cuts its share, one after
             the other, to save memory.
         ema: the share of the old average that stays at a step.
         jit_compile: whether XLA compiles what a replica computes.
@@ -109,11 +109,11 @@ def training_step(
         ValueError: if the batch cannot be cut into that many parts.
     """
     replicas = strategy.num_replicas_in_sync
-    if global_batch % (replicas * micro_batches):
+    if global_batch % (replicas * accumulation_steps):
         raise ValueError(
-            "batch_size must be a multiple of replicas times micro_batches. "
+            "batch_size must be a multiple of replicas times accumulation_steps. "
             f"Received: batch_size={global_batch}, {replicas} replicas, "
-            f"micro_batches={micro_batches}"
+            f"accumulation_steps={accumulation_steps}"
         )
     model, optimizer = state.model, state.optimizer
     if replicas > 1:
@@ -126,16 +126,17 @@ def training_step(
             losses, right = objective(images, targets)
             loss = tf.reduce_sum(losses) / global_batch
             if model.losses:  # such as weight regularisers
-                loss += tf.add_n(model.losses) / (replicas * micro_batches)
+                loss += tf.add_n(model.losses) / (replicas * accumulation_steps)
         gradients = tape.gradient(loss, optimizer.weights, unconnected_gradients="zero")
         accuracy = tf.reduce_sum(right) / global_batch
         return [tf.cast(g, "float32") for g in gradients], tf.stack([loss, accuracy])
 
     def accumulated(images, targets, key):
-        if micro_batches == 1:
+        if accumulation_steps == 1:
             return gradients_of(images, targets, key)
         images, targets = (
-            tf.reshape(x, (micro_batches, -1, *x.shape[1:])) for x in (images, targets)
+            tf.reshape(x, (accumulation_steps, -1, *x.shape[1:]))
+            for x in (images, targets)
         )
         sums = [tf.zeros(weight.shape) for weight in optimizer.weights], tf.zeros(2)
 
@@ -144,7 +145,7 @@ def training_step(
             part = gradients_of(images[i], targets[i], fold)
             return i + 1, tf.nest.map_structure(tf.add, sums, part)
 
-        _, sums = tf.while_loop(lambda i, _: i < micro_batches, add, (0, sums))
+        _, sums = tf.while_loop(lambda i, _: i < accumulation_steps, add, (0, sums))
         return sums
 
     def update(gradients, numbers):

@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_vit import distribution, recipes
 from keras_vit.data import Dataset
+from keras_vit.renamed import with_new_names
 from keras_vit.training.arguments import Given, as_text, resolved
 from keras_vit.training.sweep import best_of, checked_rates, dev_splits, keeping_labels
 from keras_vit.training.transfer_report import write_transfer
@@ -116,6 +117,7 @@ def transfer(
     >>> found = transfer("paper/finetune_cifar10")  # doctest: +SKIP
     >>> print(found.rate, found.mean, found.deviation)  # doctest: +SKIP
     """
+    settings = with_new_names(settings, recipes.RENAMED, "transfer", stacklevel=3)
     name = recipe if isinstance(recipe, str) else _name_of(recipe)
     if "base_lr" in settings:
         raise ValueError("rates are the learning rates, so base_lr cannot be set.")

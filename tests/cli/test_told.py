@@ -110,15 +110,16 @@ def test_the_history_of_several_labels_has_their_precision(rng):
     tally = Tally(6, "sigmoid", True, keeps=True)
     tally.add(answers.logits, answers.labels)
     numbers = {"steps": 1, "epoch": 1.0, "learning_rate": 0.1, "images_per_second": 1.0}
+    numbers["eval_split"] = "test"
     journal = Journal()
     journal.add(1.0, 0.5)
     row = journal.end_lap(tally.whole(), **numbers)
     precision = evaluation_of(answers).mean_average_precision
-    assert row["test_mean_average_precision"] == precision
+    assert row["eval_mean_average_precision"] == precision
     plain = Journal()
     plain.add(1.0, 0.5)
     answers, _ = one_of_six(rng)
-    assert "test_mean_average_precision" not in plain.end_lap(
+    assert "eval_mean_average_precision" not in plain.end_lap(
         evaluation_of(answers), **numbers
     )
 

@@ -67,7 +67,7 @@ def trained():
         LearningRate(0.05, 10, warmup_steps=2),
         global_batch=BATCH,
         clip_norm=1.0,
-        micro_batches=4 if kind == "micro" else 1,
+        accumulation_steps=4 if kind == "micro" else 1,
     )
     batches = distributed_batches(
         strategy,
@@ -185,7 +185,7 @@ def trained_with_adam():
         global_batch=8,
         clip_norm=1.0,
         ema=0.5,
-        micro_batches=4 if kind == "micro" else 1,
+        accumulation_steps=4 if kind == "micro" else 1,
     )
     split = Split(rng.integers(0, 256, (40, 16, 16, 3), np.uint8), np.arange(40) % 5)
     for _, batch in zip(
@@ -215,7 +215,7 @@ def trained_by_low_rank():
         global_batch=8,
         clip_norm=1.0,
         ema=0.5,
-        micro_batches=4 if kind == "micro" else 1,
+        accumulation_steps=4 if kind == "micro" else 1,
     )
     for weight in state.model.non_trainable_variables:
         if weight.dtype == "float32":
@@ -241,7 +241,7 @@ def trained_by_masked_patches():
         objective=masked,
         global_batch=8,
         clip_norm=1.0,
-        micro_batches=4 if kind == "micro" else 1,
+        accumulation_steps=4 if kind == "micro" else 1,
     )
     split = Split(rng.integers(0, 256, (40, 16, 16, 3), np.uint8), np.arange(40) % 5)
     batches = distributed_batches(

@@ -27,7 +27,7 @@ NOT_OF_THE_STEP = (
     *("train_split", "eval_split", "evaluation_preprocessing", "epochs", "steps"),
     *("base_lr", "warmup_steps"),
     *("crop", "crop_area", "crop_padding", "flip", "mixup", "head_bias"),
-    *("random_erasing", "cutmix", "repeats", "most_unreadable"),
+    *("random_erasing", "cutmix", "repeats", "max_unreadable_fraction"),
     *("randaugment_layers", "randaugment_magnitude", "stem_width_factor"),
 )
 
@@ -86,7 +86,7 @@ def step_of(recipe, model, **options):
         tf.distribute.get_strategy(),
         global_batch=recipe.batch_size,
         clip_norm=building.clip_of(recipe),
-        micro_batches=recipe.micro_batches,
+        accumulation_steps=recipe.accumulation_steps,
         ema=recipe.ema,
         **options,
     )
@@ -109,10 +109,10 @@ def test_the_whole_step_of_every_recipe_compiles_under_xla(names, rng):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"micro_batches": 2, "remat": True, "ema": 0.9},
+        {"accumulation_steps": 2, "remat": True, "ema": 0.9},
         {"precision": "mixed_bfloat16", "remat": True, "patch_dropout_rate": 0.5},
         {"layer_decay": 0.5, "freeze": ("patch_encoder",), "label_smoothing": 0.1},
-        {"lora_rank": 2, "micro_batches": 2, "remat": True, "ema": 0.9},
+        {"lora_rank": 2, "accumulation_steps": 2, "remat": True, "ema": 0.9},
     ],
 )
 def test_settings_compile_too(settings, rng):

@@ -83,7 +83,7 @@ def test_keras_own_callbacks_do_their_work(tmp_path, monkeypatch):
     with open(tmp_path / "log.csv") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["loss"]) for row in rows] == [one["loss"] for one in seen]
-    assert [row["test_loss"] for row in run.history] == [
+    assert [row["eval_loss"] for row in run.history] == [
         one["val_loss"] for one in seen
     ]
     assert list((tmp_path / "board").rglob("*tfevents*"))

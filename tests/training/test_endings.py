@@ -164,7 +164,7 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
     kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
     best = kept.newest()[1]["journal"]["best"]
     history = kept.newest()[1]["journal"]["history"]
-    accuracies = [row["test_accuracy"] for row in history]
+    accuracies = [row["eval_accuracy"] for row in history]
     assert best["accuracy"] == max(accuracies)
     assert best["step"] == history[int(np.argmax(accuracies))]["steps"]
     assert kept.steps() == sorted({20, 25, 30, best["step"]})

@@ -107,7 +107,8 @@ def test_a_run_tells_its_unreadable_images_and_ends_well(tmp_path, monkeypatch, 
         for name in ("a", "b"):
             image_files(tmp_path / "set" / part / name, count, bad)
     run = keras_vit.train(
-        small_recipe(batch_size=8, most_unreadable=0.1), dataset=tmp_path / "set"
+        small_recipe(batch_size=8, max_unreadable_fraction=0.1),
+        dataset=tmp_path / "set",
     )
     lines = capsys.readouterr().out.splitlines()
     named = [line for line in lines if line.startswith("Cannot be read")]
@@ -122,7 +123,9 @@ def test_too_many_end_the_run_with_the_setting_to_change(tmp_path, monkeypatch):
     for part, bad in (("train", (5,)), ("test", ())):
         for name in ("a", "b"):
             image_files(tmp_path / "set" / part / name, 12, bad)
-    with pytest.raises(OSError, match="2 of 24.*more than most_unreadable allows"):
+    with pytest.raises(
+        OSError, match="2 of 24.*more than max_unreadable_fraction allows"
+    ):
         keras_vit.train(small_recipe(batch_size=8), dataset=tmp_path / "set")
 
 

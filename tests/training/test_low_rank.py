@@ -78,7 +78,7 @@ def test_the_model_is_that_of_w_plus_ab_before_and_after_merging(targets, rng):
 
 def test_the_factors_of_queries_and_values_and_the_heads_are_trained(rng):
     model = tiny_vit(distillation=True, drop_path_rate=0.1)
-    recipe = small_recipe(lora_rank=4, rate_factors={"*lora_kernel_b": 16.0})
+    recipe = small_recipe(lora_rank=4, lr_multipliers={"*lora_kernel_b": 16.0})
     undo = building.prepare(model, recipe)
     of_blocks = {
         f"block_0{block}/attention/{name}/lora_kernel_{factor}"
@@ -94,7 +94,7 @@ def test_the_factors_of_queries_and_values_and_the_heads_are_trained(rng):
     assert num_trained(model) == expected
     sizes = [np.size(slot) for slots in optimizer.slots.values() for slot in slots]
     assert sum(sizes) == 2 * expected  # Adam's two moments
-    assert optimizer.rate_factors["block_00/attention/query/lora_kernel_b"] == 16
+    assert optimizer.lr_multipliers["block_00/attention/query/lora_kernel_b"] == 16
     undo.close()
     assert num_trained(model) == num_trained(tiny_vit(distillation=True))
 

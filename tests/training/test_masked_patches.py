@@ -239,7 +239,7 @@ def test_what_cannot_be_predicted_is_refused():
             MaskedPatchPrediction(vit, target)
 
 
-def step_of(micro_batches=1, **arguments):
+def step_of(accumulation_steps=1, **arguments):
     rng = np.random.default_rng(0)
     model = MaskedPatchPrediction(tiny_vit(**arguments))
     for weight in model.trainable_variables:
@@ -254,7 +254,7 @@ def step_of(micro_batches=1, **arguments):
         ONE,
         global_batch=8,
         clip_norm=1.0,
-        micro_batches=micro_batches,
+        accumulation_steps=accumulation_steps,
     )
 
 
@@ -313,9 +313,9 @@ def pretrained(tmp_path_factory):
 
 def test_a_run_learns_without_labels_and_leaves_a_model_without_a_head(pretrained):
     run = pretrained
-    losses = [row["test_loss"] for row in run.history]
+    losses = [row["eval_loss"] for row in run.history]
     assert losses[-1] < losses[0] / 2
-    assert run.history[-1]["test_loss"] == run.evaluation.loss
+    assert run.history[-1]["eval_loss"] == run.evaluation.loss
     assert (run.evaluation.count, run.saved_model) == (20, None)
     assert sorted(path.name for path in run.folder.iterdir()) == [
         "checkpoints",

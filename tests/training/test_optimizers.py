@@ -9,7 +9,7 @@ from keras_vit.training.optimizers import (
     Adam,
     Optimizer,
     clip_by_global_norm,
-    rate_factors,
+    lr_multipliers,
 )
 from keras_vit.training.schedules import LearningRate
 
@@ -94,7 +94,7 @@ def test_decay_shrinks_kernels_and_leaves_the_rest(rng, follows, factor):
         Adam(),
         LearningRate(0.1, 10),
         weight_decay=0.5,
-        decay_follows=follows,
+        weight_decay_scaling=follows,
     )
     gradients = [tf.zeros(weight.shape) for weight in model.trainable_variables]
     optimizer.apply(gradients, tf.constant(5, tf.int64))
@@ -107,7 +107,7 @@ def test_decay_shrinks_kernels_and_leaves_the_rest(rng, follows, factor):
 
 def test_layers_below_learn_more_slowly():
     model = tiny_vit(num_layers=3)
-    factors = rate_factors(model, 0.5, {"head/*": 10, "head/bias": 2})
+    factors = lr_multipliers(model, 0.5, {"head/*": 10, "head/bias": 2})
     assert factors["head/kernel"] == 10
     assert factors["head/bias"] == 20
     assert factors["norm/gamma"] == 1
@@ -124,7 +124,7 @@ def test_a_factor_scales_the_step():
         weights,
         SGD(0.0),
         LearningRate(0.1, 10, decay="constant"),
-        rate_factors={"two": 3.0},
+        lr_multipliers={"two": 3.0},
     )
     optimizer.apply([tf.constant(1.0)] * 2, tf.constant(0))
     np.testing.assert_allclose([float(one) for one in weights], [0.9, 0.7], rtol=1e-6)
@@ -132,4 +132,4 @@ def test_a_factor_scales_the_step():
 
 def test_a_pattern_that_matches_nothing_is_refused():
     with pytest.raises(ValueError, match="No weight matches 'haed"):
-        rate_factors(tiny_vit(), patterns={"haed/*": 10})
+        lr_multipliers(tiny_vit(), patterns={"haed/*": 10})

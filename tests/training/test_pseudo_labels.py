@@ -30,7 +30,7 @@ NOISY = small_recipe(
     train_split="train[:40%]",
     unlabelled_split="train[40%:]",
     pseudo_labels="soft",
-    least_confidence=0.0,
+    min_confidence=0.0,
     flip=True,
 )
 
@@ -200,7 +200,7 @@ def test_rows_of_zeros_and_a_one_are_not_judged_class_by_class(tmp_path, teacher
         ({"distillation": "soft"}, "pseudo_labels or for distillation"),
         ({"masked_patches": "pixels"}, "without pseudo_labels"),
         ({"loss": "sigmoid"}, "go with loss=softmax"),
-        ({"least_confidence": 1.5}, r"lie in \[0, 1\]"),
+        ({"min_confidence": 1.5}, r"lie in \[0, 1\]"),
     ],
 )
 def test_a_recipe_refuses_what_does_not_go_with_pseudo_labels(changes, expected):

@@ -69,7 +69,7 @@ def test_a_run_learns(trained):
     assert run.evaluation.count == 20
     assert run.evaluation.top1 > 0.9
     assert run.history[-1]["loss"] < run.history[0]["loss"]
-    assert run.history[-1]["test_accuracy"] == run.evaluation.top1
+    assert run.history[-1]["eval_accuracy"] == run.evaluation.top1
 
 
 def test_a_run_leaves_everything_in_its_folder(trained):
@@ -148,7 +148,7 @@ np.save("logits.npy", answers["logits"])
 def test_two_runs_give_equal_numbers(tmp_path, monkeypatch, trained):
     monkeypatch.chdir(tmp_path)
     again = keras_vit.train(small_recipe(), dataset=small_dataset())
-    for name in ("loss", "accuracy", "test_loss"):
+    for name in ("loss", "accuracy", "eval_loss"):
         first = [row[name] for row in trained[0].history]
         assert [row[name] for row in again.history] == first
     for one, other in zip(again.model.weights, trained[0].model.weights, strict=True):
@@ -301,7 +301,7 @@ def test_images_of_several_classes_are_learnt(tmp_path, monkeypatch):
     run = keras_vit.train(
         small_recipe(loss="sigmoid", head_bias=-2.0, epochs=40), dataset=dataset
     )
-    assert run.history[-1]["test_loss"] < run.history[0]["test_loss"] / 2
+    assert run.history[-1]["eval_loss"] < run.history[0]["eval_loss"] / 2
     assert run.evaluation.top1 > 0.9
     logits = run.model.predict_on_batch(dataset.test.images)
     assert ((logits > 0) == (dataset.test.labels > 0)).mean() > 0.9

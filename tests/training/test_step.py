@@ -112,7 +112,7 @@ def test_micro_batches_give_the_step_of_the_whole_batch(rng):
     weights = []
     for parts in (1, 4):
         model = randomize(tiny_vit(), np.random.default_rng(0))
-        _, step = made(model, global_batch=8, clip_norm=0.5, micro_batches=parts)
+        _, step = made(model, global_batch=8, clip_norm=0.5, accumulation_steps=parts)
         step(images, targets)
         weights.append([weight.numpy() for weight in model.weights])
     for one, other in zip(*weights, strict=True):
@@ -120,8 +120,10 @@ def test_micro_batches_give_the_step_of_the_whole_batch(rng):
 
 
 def test_a_batch_that_cannot_be_cut_is_refused():
-    with pytest.raises(ValueError, match="batch_size=8, 1 replicas, micro_batches=3"):
-        made(tiny_vit(), global_batch=8, micro_batches=3)
+    with pytest.raises(
+        ValueError, match="batch_size=8, 1 replicas, accumulation_steps=3"
+    ):
+        made(tiny_vit(), global_batch=8, accumulation_steps=3)
 
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])

@@ -7,7 +7,7 @@ from keras_vit.data.groups import on_both_sides
 from keras_vit.decoding import range_as_text
 from keras_vit.recipes import Recipe
 
-MOST_UNREADABLE = Recipe.most_unreadable
+MOST_UNREADABLE = Recipe.max_unreadable_fraction
 FEW_IMAGES = 10  # of a class, to learn it from, and to measure it
 IMBALANCE = 10  # how many times as large the largest class is as the smallest
 SLENDER = 4  # how many times as long as wide
