@@ -198,3 +198,51 @@ def test_a_wrong_setting_is_refused_by_name(setting, message):
 def test_an_unknown_recipe_is_refused_with_the_choices():
     with pytest.raises(ValueError, match="one of fashion_mnist.*'x'"):
         recipes.get("x")
+
+
+OLD_NAMES = [
+    ("most_unreadable", "max_unreadable_fraction", "0.2", 0.2),
+    ("least_confidence", "min_confidence", "0.5", 0.5),
+    ("rate_factors", "lr_multipliers", "head/*:10", {"head/*": 10.0}),
+    ("micro_batches", "accumulation_steps", "2", 2),
+    ("distillation_share", "distillation_alpha", "0.9", 0.9),
+    ("decay_follows", "weight_decay_scaling", "schedule", "schedule"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "text", "value"), OLD_NAMES)
+def test_the_old_name_of_a_setting_is_taken_with_a_warning(old, new, text, value):
+    recipe = recipes.get("fashion_mnist")
+    expected = dataclasses.replace(recipe, **{new: value})
+    assert expected != recipe
+    warned = pytest.warns(DeprecationWarning, match=f"{old} is called {new} now")
+    with warned as caught:
+        assert recipes.override(recipe, [f"{old}={text}"]) == expected
+        assert recipes.changed(recipe, {old: value}) == expected
+        assert recipes.Recipe("a", "b", **{old: value}) == recipes.Recipe(
+            "a", "b", **{new: value}
+        )
+        assert getattr(expected, old) == value
+    assert len(caught) == 4
+    assert {one.filename for one in caught[2:]} == {__file__}  # whose line is to change
+
+
+def test_a_recipe_of_an_earlier_version_is_read_in_silence(recwarn):
+    recipe = recipes.get("augreg/imagenet2012_light1")
+    stored = recipes.as_json(recipe)
+    for old, new, _, _ in OLD_NAMES:
+        stored[old] = stored.pop(new)
+    assert recipes.from_json(stored) == recipe
+    assert not recwarn.list
+
+
+def test_both_names_of_a_setting_are_refused():
+    with pytest.raises(TypeError, match="accumulation_steps and its old name micro_b"):
+        recipes.changed(
+            recipes.get("fashion_mnist"), {"micro_batches": 2, "accumulation_steps": 2}
+        )
+
+
+def test_a_recipe_has_no_attributes_but_its_settings():
+    with pytest.raises(AttributeError, match="no setting 'colour'"):
+        recipes.get("fashion_mnist").colour  # noqa: B018

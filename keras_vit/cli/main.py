@@ -101,7 +101,9 @@ def warnings_in_a_line(title):
     before = warnings.formatwarning
     warnings.formatwarning = lambda message, *_, **__: f"{title}: {message}\n"
     try:
-        yield
+        with warnings.catch_warnings():  # else Python keeps deprecations to itself
+            warnings.filterwarnings("default", ".*the old name", DeprecationWarning)
+            yield
     finally:
         warnings.formatwarning = before
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_vit.cli import evaluate, train
-from keras_vit.cli.main import warnings_in_a_line
+from keras_vit.cli.main import main, warnings_in_a_line
 from keras_vit.data import Split
 from keras_vit.evaluation import Answers, evaluation_of
 from keras_vit.evaluation.measurements import MEASUREMENTS
@@ -129,3 +129,14 @@ def test_a_warning_is_a_line_of_the_command():
         line = warnings.formatwarning("few are left", UserWarning, "main.py", 7)
     assert line == "keras-vit export: few are left\n"
     assert "main.py:7" in warnings.formatwarning("few", UserWarning, "main.py", 7)
+
+
+def test_the_command_shows_what_an_old_setting_is_called(capsys):
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("ignore")  # as Python does with deprecations
+        assert main(["train", "--set=micro_batches=0"]) == 2
+    [warning] = shown
+    assert str(warning.message).startswith(
+        "The setting micro_batches is called accumulation_steps now"
+    )
+    assert "accumulation_steps must be at least 1" in capsys.readouterr().err
