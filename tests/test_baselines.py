@@ -4,9 +4,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from training.test_endings import At, outcome, train
-from training.test_run import small_recipe
-from training.test_step import made
 
 import keras_vit
 from keras_vit import baselines, factories
@@ -14,6 +11,9 @@ from keras_vit.cli.main import main
 from keras_vit.inspect import summary, unallocated
 from keras_vit.model import features, head, preprocessing
 from keras_vit.model_files import load_classifier, save_model
+from support.training.interrupted import At, outcome, train
+from support.training.small import small_recipe
+from support.training.steps import made
 
 ONE_OF_EACH = {  # cheap ones, of each way to read pixels
     "MobileNetV2": {"alpha": 0.35},

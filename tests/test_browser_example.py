@@ -12,7 +12,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 from PIL import Image, PngImagePlugin
 
 import keras_vit
@@ -20,6 +19,7 @@ from keras_vit import layers
 from keras_vit.data.preprocessing import preprocess
 from keras_vit.exporting import litert
 from keras_vit.preprocessing import PRESETS, Preprocessing, carry
+from support.models import randomize, tiny_vit
 
 EXAMPLE = pathlib.Path(__file__).parent.parent / "examples" / "browser"
 FLAGS = [

@@ -6,13 +6,13 @@ import shlex
 
 import pytest
 from absl import flags
-from markdown_pages import blocks, examples, printed_by
 
 from keras_vit.cli.main import COMMANDS
 from keras_vit.evaluation.measurements import MEASUREMENTS
 from keras_vit.factories import find
 from keras_vit.inspect.figure_specs import FIGURE_SPECS
 from keras_vit.recipes import RECIPES, get, override
+from support.markdown_pages import blocks, examples, printed_by
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").rglob("*.md"))

@@ -1,28 +1,18 @@
 """The scripts of `examples/`, run on little input."""
 
-import importlib.util
 import os
-import pathlib
 import subprocess
 import sys
 
 import numpy as np
-from conftest import randomize, tiny_vit
 from PIL import Image
 
 import keras_vit
 from keras_vit import training
 from keras_vit.data import Dataset, Split
 from keras_vit.model_files import save_model
-
-EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from support.examples import EXAMPLES, load
+from support.models import randomize, tiny_vit
 
 
 def without_export(*arguments, **options):

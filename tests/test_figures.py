@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from keras_vit import figures
+from support.figures import LONG, inside
 
 HISTORY = [
     {
@@ -148,23 +149,6 @@ def test_one_size_of_all_images_stands_in_the_title():
     assert len(figure.axes) == 1
     assert figure.get_suptitle() == "pets: all images of 28 x 20 pixels"
     figures.data_histograms(counts, ("a", "b"), np.zeros((0, 2)), np.zeros(0), "none")
-
-
-LONG = "German short-haired pointer, hunting dog"
-
-
-def inside(figure):
-    """Whether every text that is shown lies within the figure, and none is cut."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    texts = figure.findobj(lambda one: hasattr(one, "get_text") and one.get_text())
-    boxes = [text.get_window_extent(canvas.get_renderer()) for text in texts]
-    width, height = figure.bbox.size
-    return all(
-        min(box.x0, box.y0) >= 0 and box.x1 <= width and box.y1 <= height
-        for box in boxes
-    )
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
-from conftest import tiny_vit
 from keras import layers, ops
 
 import keras_vit
@@ -23,6 +22,7 @@ from keras_vit.model_files import load_classifier, save_model
 from keras_vit.training.arguments import teacher_in_scope
 from keras_vit.training.objectives import distilled
 from keras_vit.weights import merge_tokens, replace_head, resize, save_weights
+from support.models import tiny_vit
 
 SIZE = (4, 6, 3)
 

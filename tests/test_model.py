@@ -1,26 +1,12 @@
 import keras
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
-from oracle import Oracle, gelu
-from weights.models import build
 
 import keras_vit
 from keras_vit import layers
-
-PURE = [
-    *("vit_tiny_token", "vit_tiny_token_rep24", "vit_tiny_gap", "vit_tiny_nohead"),
-    *("vit_tiny_token_nonsquare", "vit_tiny_token_notdivisible"),
-]
-HYBRID = ["hybrid_stem_p8", "hybrid_1stage_w1", "hybrid_3stage"]
-
-
-def from_fixture(name, fixtures):
-    """A model with the fixture's weights, and what the reference saw inside."""
-    model = build(f"{name}.npz")
-    keras_vit.load_weights(model, fixtures / f"{name}.npz")
-    images = np.load(fixtures / f"{name}_input.npy")
-    return model, images, np.load(fixtures / f"{name}_intermediates.npz")
+from support.fixture_models import HYBRID, PURE, from_fixture
+from support.models import randomize, tiny_vit
+from support.oracle import Oracle, gelu
 
 
 @pytest.mark.parametrize("name", PURE)

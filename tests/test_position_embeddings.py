@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
-from oracle import Oracle
 
 from keras_vit import inspect
 from keras_vit.layers.position_embedding import POSITION_EMBEDDINGS
 from keras_vit.training.optimizers import NOT_DECAYED, lr_multipliers
+from support.models import randomize, tiny_vit
+from support.oracle import Oracle
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (2, 16, 24, 3)).astype("float32")
 ALL = [

@@ -1,5 +1,4 @@
 import pytest
-from conftest import tiny_vit
 
 import keras_vit
 from keras_vit.preprocessing import (
@@ -9,6 +8,7 @@ from keras_vit.preprocessing import (
     carry,
     resolve,
 )
+from support.models import tiny_vit
 
 
 def test_text_names_a_preset_and_its_own_crop_fraction():

@@ -6,9 +6,6 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
-from layers.table import LAYERS
-from training.test_run import small_dataset, small_recipe
 
 import keras_vit
 from keras_vit import layers
@@ -17,6 +14,9 @@ from keras_vit.inspect import attention_maps, patch_filters, report
 from keras_vit.inspect.attention import pooling_of
 from keras_vit.layers.quantized import quantized_layers
 from keras_vit.weights import merge_tokens, replace_head, resize
+from support.layer_table import LAYERS
+from support.models import randomize, tiny_vit
+from support.training.small import small_dataset, small_recipe
 
 VARIANTS = {
     "token": {"representation_size": 8},

@@ -3,7 +3,8 @@
 import pathlib
 
 import pytest
-from markdown_pages import examples, printed_by
+
+from support.markdown_pages import examples, printed_by
 
 README = pathlib.Path(__file__).parent.parent / "README.md"
 

@@ -14,7 +14,6 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize, tiny_vit
 from google.protobuf import (
     descriptor_pb2,
     descriptor_pool,
@@ -26,10 +25,12 @@ from PIL import Image
 
 import keras_vit
 from keras_vit.exporting import saved_model
+from support.models import randomize, tiny_vit
 
 pytest.importorskip("tensorflow_serving")
-from serving_stand_in import StandIn, serving  # noqa: E402
 from tensorflow_serving.config import model_server_config_pb2  # noqa: E402
+
+from support.serving.tensorflow_serving import StandIn, serving  # noqa: E402
 
 EXAMPLE = pathlib.Path(__file__).parent.parent / "examples" / "serving"
 README = (EXAMPLE / "README.md").read_text()

@@ -9,8 +9,9 @@ import sys
 import threading
 
 import pytest
-from serving.process import PATIENCE
-from serving.test_page import FLAGS, executable
+
+from support.browser import FLAGS, executable
+from support.serving.process import PATIENCE
 
 ROOT = pathlib.Path(__file__).parent.parent
 PHONE = {"width": 390, "height": 844}

@@ -5,7 +5,8 @@ import types
 import keras
 import numpy as np
 import pytest
-from test_examples import load
+
+from support.examples import load
 
 take_over = load("take_over")
 

@@ -4,8 +4,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize, tiny_vit
-from oracle import Oracle
 
 import keras_vit
 from keras_vit import layers
@@ -13,6 +11,8 @@ from keras_vit.layers.token_merging import patches_left
 from keras_vit.model_arguments import warn_of_merging
 from keras_vit.training.masked_patches import MaskedPatchPrediction
 from keras_vit.weights import merge_tokens, replace_head, resize
+from support.models import randomize, tiny_vit
+from support.oracle import Oracle
 
 SIZE = 32, 40  # a grid of 4 x 5
 KINDS = {

@@ -9,7 +9,6 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 from PIL import Image
 
 import keras_vit
@@ -20,6 +19,7 @@ from keras_vit.exporting import export
 from keras_vit.model_files import load_classifier, save_model
 from keras_vit.variants import VARIANTS
 from keras_vit.weights import merge_tokens
+from support.models import randomize, tiny_vit
 
 NAMES = tuple("abcdefghij")
 

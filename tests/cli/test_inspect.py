@@ -6,7 +6,6 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 from PIL import Image
 
 from keras_vit.cli import main
@@ -14,6 +13,7 @@ from keras_vit.factories import FACTORIES
 from keras_vit.inspect import attention_rollout
 from keras_vit.model_files import save_model
 from keras_vit.preprocessing import resolve
+from support.models import randomize, tiny_vit
 
 NAMES = tuple("abcdefghij")
 

@@ -1,12 +1,9 @@
 import json
-import os
-import pathlib
 import subprocess
-import sys
 
 import pytest
 
-SCRIPT = pathlib.Path(__file__).with_name("damaged.py")
+from support.programs import environment, program
 
 
 @pytest.mark.parametrize(
@@ -14,11 +11,9 @@ SCRIPT = pathlib.Path(__file__).with_name("damaged.py")
 )
 def test_damaged_files_are_refused_by_name_or_read_right(count, tmp_path):
     """In a process of its own: a crash, a hang and its memory show there."""
-    root = SCRIPT.parents[2]
     run = subprocess.run(
-        [sys.executable, SCRIPT, tmp_path, str(count)],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        program("damaged", tmp_path, count),
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=600 + count / 10,

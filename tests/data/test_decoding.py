@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data.damaged import encoded, expected, smooth, turned
 from keras_vit.data import Files, images
 from keras_vit.data.images import UnreadableImageError
 from keras_vit.decoding import Decoding
+from support.damaged import encoded, expected, smooth, turned
 
 # Pillow's advice to those who convert its palettes, as the oracle does.
 pytestmark = pytest.mark.filterwarnings("ignore:Palette images with Transparency")

@@ -1,7 +1,7 @@
 import pytest
-from conftest import numbered
 
 from keras_vit.data.evaluation import evaluation_batches
+from support.splits import numbered
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 10, 16])

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data.share_oracle import chosen_of_class, hash_of
 from keras_vit.data import load
+from support.holdout_oracle import chosen_of_class, hash_of
 
 
 def empty_files(root, *names):

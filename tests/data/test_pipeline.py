@@ -2,7 +2,6 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import numbered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from keras_vit.data.pipeline import (
     examples_of_step,
     training_batches,
 )
+from support.splits import numbered
 
 EVERYTHING = Augmentation(
     crop="pad",

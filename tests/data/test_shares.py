@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.share_oracle import chosen_of_class
 from keras_vit.data.shares import divided, path_hash, settled
+from support.holdout_oracle import chosen_of_class
 
 
 def share_of(paths, labels):

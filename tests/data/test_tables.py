@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.share_oracle import chosen_of_class
 from keras_vit.data import load
+from support.holdout_oracle import chosen_of_class
 
 SPLITS = ("train", "train", "validation", "test", "test", "train")
 IMAGES = tuple(f"images/{number}.png" for number in range(6))

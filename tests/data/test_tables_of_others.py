@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pytest
 
-from data.share_oracle import chosen_of_class
 from keras_vit.data import load
+from support.holdout_oracle import chosen_of_class
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from conftest import tiny_vit
-from prepared import of_pictures, pictures, prepare
 
 from keras_vit.data import Split, load
 from keras_vit.data import tfds as tfds_door
@@ -19,6 +17,8 @@ from keras_vit.data.records import Records
 from keras_vit.data.tfrecord import RecordFiles
 from keras_vit.data.unreadable import stand_ins, unreadable_among
 from keras_vit.evaluation import evaluate
+from support.models import tiny_vit
+from support.prepared import of_pictures, pictures, prepare
 
 
 @pytest.fixture(autouse=True)

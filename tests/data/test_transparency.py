@@ -8,7 +8,6 @@ import tensorflow as tf
 from PIL import Image
 
 import keras_vit
-from data.damaged import encoded, smooth
 from keras_vit.data import Dataset, Files, Split, inspect
 from keras_vit.data.images import read_image
 from keras_vit.decoding import Decoding, carry_decoding
@@ -16,6 +15,7 @@ from keras_vit.exporting.served_images import read_images
 from keras_vit.exporting.signatures import signatures
 from keras_vit.model_files import read_notes
 from keras_vit.preprocessing import Preprocessing
+from support.damaged import encoded, smooth
 
 SIZE = 24, 36
 LEVELS = {"white": 255, "black": 0}

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from prepared import prepare
 
 from keras_vit.data import load, vtab
+from support.prepared import prepare
 
 # By the paper and its code: the number of classes, where the 200 images to choose
 # by are taken from, and the test split; of 100 images, so that a number is a per cent.

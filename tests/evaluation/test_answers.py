@@ -1,20 +1,17 @@
 """The whole split, whatever the batch and whoever computes it."""
 
 import json
-import pathlib
 import subprocess
-import sys
 
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 
 import keras_vit
 from keras_vit.data import Split
 from keras_vit.evaluation import Answers, answers_of, evaluate
 from keras_vit.model_files import save_model
-
-SCRIPT = pathlib.Path(__file__).with_name("replica_run.py")
+from support.models import randomize, tiny_vit
+from support.programs import environment, program
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +45,8 @@ def test_any_batch_gives_the_same_counts_on_2000_images(classifier, test_split):
 def test_two_replicas_give_the_counts_of_one(classifier, test_split, tmp_path):
     save_model(classifier, tmp_path / "model.keras", [str(k) for k in range(10)])
     run = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path / "model.keras")],
+        program("evaluate_on_replicas", tmp_path / "model.keras"),
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=300,

@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, log_softmax, softmax
 
@@ -17,6 +16,7 @@ from keras_vit.evaluation import (
 from keras_vit.evaluation.calibration import calibration, lacks
 from keras_vit.evaluation.temperature import COLDEST, HOTTEST
 from keras_vit.model_files import load_classifier, save_model
+from support.models import randomize, tiny_vit
 
 
 def drawn(rng, count, classes, temperature):

@@ -3,7 +3,6 @@ import os
 import keras
 import numpy as np
 import pytest
-from conftest import numbered, randomize, tiny_vit
 from PIL import Image
 
 import keras_vit
@@ -12,6 +11,8 @@ from keras_vit.data import Files, Split
 from keras_vit.evaluation import features as features_module
 from keras_vit.evaluation import features_of
 from keras_vit.files import cache_folder
+from support.models import randomize, tiny_vit
+from support.splits import numbered
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,13 @@ import xml.etree.ElementTree
 
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 
 from keras_vit.data import Dataset, Split
 from keras_vit.evaluation import Answers, Context, Part, confusion, interval
 from keras_vit.evaluation.labels import RealLabels, Subset
 from keras_vit.evaluation.measurements import MEASUREMENTS, chosen
 from keras_vit.evaluation.report import write_parts
+from support.models import randomize, tiny_vit
 
 NAMES = ("cat", "dog", "$owl", "a lizard: banded_gecko")
 

@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 
 import keras_vit
 from keras_vit import data, figures
@@ -21,6 +20,7 @@ from keras_vit.evaluation.corruptions import CORRUPTIONS, corrupt
 from keras_vit.evaluation.measurements import MEASUREMENTS, chosen
 from keras_vit.evaluation.report import write_parts
 from keras_vit.preprocessing import resolve
+from support.models import randomize, tiny_vit
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,12 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import numbered, randomize, tiny_vit
 
 import keras_vit
 from keras_vit.exporting import checking, export, reference_outputs, runtime_check
 from keras_vit.exporting.export import FORMATS, read_report, report_paths
+from support.models import randomize, tiny_vit
+from support.splits import numbered
 
 FILES = {"tflite": "tiny.tflite", "onnx": "tiny.onnx", "openvino": "tiny.xml"}
 

@@ -4,34 +4,18 @@ import json
 
 import numpy as np
 import onnx
-import onnxruntime
 import openvino
 import pytest
-from conftest import randomize, tiny_vit
 
-from exporting.models import KINDS, hybrid
 from keras_vit.exporting import export
+from support.kinds import KINDS, hybrid
+from support.models import randomize, tiny_vit
+from support.runtimes import by_onnx, by_openvino
 
 
 def images_for(model, rng, batch):
     shape = (batch, *model.input_shape[1:])
     return rng.integers(0, 256, shape).astype(np.float32)
-
-
-def by_onnx(path):
-    session = onnxruntime.InferenceSession(path)
-    return lambda images: session.run(["logits", "probabilities"], {"images": images})
-
-
-def by_openvino(path):
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    model = openvino.Core().compile_model(path, "CPU", exact)
-
-    def run(images):
-        told = model({"images": images})
-        return told["logits"], told["probabilities"]
-
-    return run
 
 
 FORMATS = {"onnx": (".onnx", by_onnx), "openvino": (".xml", by_openvino)}

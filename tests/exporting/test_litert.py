@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter
-from conftest import randomize, tiny_vit
 
 import keras_vit
-from exporting.models import KINDS, hybrid
 from keras_vit.baselines import ResNet
 from keras_vit.cli.main import main
 from keras_vit.exporting import (
@@ -27,6 +25,9 @@ from keras_vit.exporting import (
 )
 from keras_vit.exporting.export import read_report
 from keras_vit.model_files import save_model
+from support.kinds import KINDS, hybrid
+from support.models import randomize, tiny_vit
+from support.runtimes import by_interpreter, runner
 
 # The most that a logit may differ, as a share of the largest.
 NEAR = {"none": 1e-5, "float16": 0.01, "dynamic": 0.2, "int8": 0.3}
@@ -65,16 +66,6 @@ def answers(model, images):
     """Logits in batches of one size, of which Keras makes one graph."""
     parts = np.split(images, len(images) // 32)
     return np.concatenate([model.predict_on_batch(part) for part in parts])
-
-
-def runner(path):
-    return Interpreter(str(path)).get_signature_runner("serving_default")
-
-
-def by_interpreter(path, images):
-    run = runner(path)
-    (given,) = run.get_input_details().values()
-    return run(images=images.astype(given["dtype"]))
 
 
 def by_compiled_model(path, images):

@@ -9,8 +9,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize, tiny_vit
-from data.damaged import encoded, smooth, turned
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_vit.data.images import decode_image
@@ -20,6 +18,8 @@ from keras_vit.inspect import attention_rollout
 from keras_vit.layers import Head, ResNetStem
 from keras_vit.model_files import load_classifier
 from keras_vit.preprocessing import carried_by
+from support.damaged import encoded, smooth, turned
+from support.models import randomize, tiny_vit
 
 NAMES = ["a", "b", "ç", "d e", "f/g", "h", "i"]
 

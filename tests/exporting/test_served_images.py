@@ -9,8 +9,6 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from data import damaged
-from data.damaged import encoded, expected, smooth, turned
 from PIL import Image
 
 from keras_vit.data.images import PLAIN
@@ -19,6 +17,8 @@ from keras_vit.decoding import Decoding
 from keras_vit.exporting.served_images import batch, read_images
 from keras_vit.exporting.served_images.webp import prepare_webp
 from keras_vit.preprocessing import PRESETS, Preprocessing
+from support import damaged
+from support.damaged import encoded, expected, smooth, turned
 
 # Pillow's advice to those who convert its palettes, as the oracle does.
 pytestmark = pytest.mark.filterwarnings("ignore:Palette images with Transparency")

@@ -4,15 +4,14 @@ import functools
 
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 
-from exporting.test_graph_formats import by_onnx, by_openvino
-from exporting.test_litert import by_interpreter
 from keras_vit.data import Split
 from keras_vit.exporting import export
 from keras_vit.exporting.export import read_report
 from keras_vit.exporting.signatures import signatures
 from keras_vit.weights import merge_tokens
+from support.models import randomize, tiny_vit
+from support.runtimes import by_interpreter, by_onnx, by_openvino
 
 
 def by_litert(path):

@@ -4,11 +4,11 @@ import weakref
 import keras
 import numpy as np
 import pytest
-from conftest import tiny_vit
-from test_model import HYBRID, PURE, from_fixture
 
 import keras_vit
 from keras_vit import inspect
+from support.fixture_models import HYBRID, PURE, from_fixture
+from support.models import tiny_vit
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (3, 16, 24, 3)).astype("float32")
 

@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 
 from keras_vit import inspect
+from support.models import randomize, tiny_vit
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (5, 16, 24, 3)).astype("float32")
 

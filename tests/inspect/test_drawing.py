@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from test_figures import LONG, inside
 
 from keras_vit import figures
 from keras_vit.figures.mosaic import mosaic
+from support.figures import LONG, inside
 
 
 def texts(figure):

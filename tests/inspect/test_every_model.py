@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 
 import keras_vit
 from keras_vit import inspect, layers
+from support.models import randomize, tiny_vit
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (2, 16, 24, 3)).astype("float32")
 MODELS = {

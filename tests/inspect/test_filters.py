@@ -1,12 +1,12 @@
 import keras
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 from sklearn.decomposition import PCA
 
 from keras_vit import inspect
 from keras_vit.baselines import ResNet
 from keras_vit.layers import ResNetStem
+from support.models import randomize, tiny_vit
 
 
 def hybrid(**arguments):

@@ -1,9 +1,9 @@
 import keras
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 
 from keras_vit import inspect
+from support.models import randomize, tiny_vit
 
 GRID = 2, 3
 

@@ -1,10 +1,10 @@
 import keras
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 
 from keras_vit import inspect
 from keras_vit.inspect.attention import attending_layers
+from support.models import randomize, tiny_vit
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (2, 16, 24, 3)).astype("float32")
 STEP = 3e-3

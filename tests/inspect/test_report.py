@@ -6,14 +6,14 @@ from html import unescape
 
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
-from serving.test_page import FLAGS, executable
 
 import keras_vit
 from keras_vit.inspect import attention_distance, attention_rollout, report
 from keras_vit.inspect.figure_specs import FIGURE_SPECS
 from keras_vit.inspect.figure_specs.maps import GRAD_CAM
 from keras_vit.inspect.inspection import Inspection
+from support.browser import FLAGS, executable
+from support.models import randomize, tiny_vit
 
 NAMES = ("<b>coat</b>", "a & b", '"dress"', "$shirt", "猫")
 IMAGES = np.random.default_rng(1).uniform(0, 255, (5, 16, 24, 3)).astype("float32")

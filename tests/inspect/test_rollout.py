@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 
 import keras_vit
 from keras_vit import inspect
 from keras_vit.inspect.attention import pooling_of
+from support.models import randomize, tiny_vit
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (3, 16, 24, 3)).astype("float32")
 

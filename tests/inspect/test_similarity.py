@@ -3,12 +3,12 @@ from itertools import permutations
 import keras
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 
 import keras_vit
 from keras_vit import inspect
 from keras_vit.inspect.similarity import unbiased_hsic
 from keras_vit.layers import ResNetStem
+from support.models import randomize, tiny_vit
 
 
 def aligned(x, y):

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import tiny_vit
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
@@ -16,6 +15,7 @@ from keras_vit import inspect, layers
 from keras_vit.baselines import ResNet
 from keras_vit.inspect.costs import RULES
 from keras_vit.layers import ResNetStem
+from support.models import tiny_vit
 
 PUBLISHED = {  # GMACs, as timm measures them
     ("ViT_B16", 224): 17.58,

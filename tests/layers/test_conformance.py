@@ -2,21 +2,18 @@
 
 import importlib.util
 import inspect
-import os
-import pathlib
 import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize, tiny_vit
 
 from keras_vit import layers
-from layers.table import IN_TRAINING, LAYERS
+from support.layer_table import IN_TRAINING, LAYERS
+from support.models import randomize, tiny_vit
+from support.programs import environment, program
 
-SCRIPT = pathlib.Path(__file__).parent / "in_another_process.py"
 BACKENDS = [
     pytest.param(
         name,
@@ -61,8 +58,8 @@ def saved(tmp_path_factory):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_saved_layer_answers_the_same_in_a_new_process_on(backend, saved):
     subprocess.run(
-        [sys.executable, SCRIPT, saved],
-        env=os.environ | {"KERAS_BACKEND": backend},
+        program("run_saved_layers", saved),
+        env=environment(KERAS_BACKEND=backend),
         check=True,
     )
     answers = sorted(saved.glob(f"*.{backend}.npy"))

@@ -1,11 +1,11 @@
 import keras
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 
 from keras_vit.layers import PatchDropout
 from keras_vit.training.masked_patches import MaskedPatchPrediction
 from keras_vit.weights import replace_head, resize
+from support.models import randomize, tiny_vit
 
 
 def numbered(images, tokens, width=2):

@@ -2,8 +2,8 @@ import shutil
 
 import pytest
 
-from serving import stand_in
-from serving.local import Local
+from support.serving import stand_in
+from support.serving.local import Local
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ import pytest
 from google.protobuf import json_format
 
 from keras_vit.serving.versions import State
-from serving import stand_in
-from serving.local import PREDICT, Local, b64, error_in
+from support.serving import stand_in
+from support.serving.local import PREDICT, Local, b64, error_in
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "serving"
 MODEL = "/v1/models/pets"

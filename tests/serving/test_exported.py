@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
-from data.damaged import encoded, smooth, turned
 
 import keras_vit
 from keras_vit.exporting import saved_model
 from keras_vit.inspect import attention_rollout
-from serving.local import Local, b64
+from support.damaged import encoded, smooth, turned
+from support.models import randomize, tiny_vit
+from support.serving.local import Local, b64
 
 NAMES = ("ant", "bee", "cat", "dog", "eel")
 

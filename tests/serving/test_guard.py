@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from keras_vit.serving.guard import checked
-from serving.local import PREDICT, Local, error_in
+from support.serving.local import PREDICT, Local, error_in
 
 
 @pytest.fixture(scope="module")

@@ -2,33 +2,18 @@
 
 import base64
 import io
-import os
 import re
-import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from serving import stand_in
-from serving.process import PATIENCE, Process
+from support.browser import FLAGS, executable
+from support.serving import stand_in
+from support.serving.process import PATIENCE, Process
 
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update"),
-    "--disable-sync",
-)
 RED = (250, 10, 20)
 SIZE = (60, 40)  # of pictures, of which the model sees the square in the middle
-
-
-def executable():
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None and os.environ.get("CI") == "true":
-        pytest.fail("Chromium is not installed, so the page cannot be tested.")
-    if found is None:
-        pytest.skip("Chromium is not installed.")
-    return found
 
 
 @pytest.fixture(scope="module")

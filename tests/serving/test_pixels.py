@@ -5,12 +5,12 @@ import warnings
 
 import numpy as np
 import pytest
-from data import damaged
-from data.damaged import encoded, smooth
 from PIL import Image
 
 from keras_vit.decoding import MAX_PIXELS
 from keras_vit.serving.pixels import pixels_of
+from support import damaged
+from support.damaged import encoded, smooth
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])

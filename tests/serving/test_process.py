@@ -13,9 +13,9 @@ import time
 
 import pytest
 
-from serving import stand_in
-from serving.local import b64
-from serving.process import PATIENCE, Process, received, until
+from support.serving import stand_in
+from support.serving.local import b64
+from support.serving.process import PATIENCE, Process, received, until
 
 RED = stand_in.png((250, 10, 20))
 QUESTION = {"instances": [b64(RED)]}

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_vit.serving import warming
 from keras_vit.serving.servable import Servable
 from keras_vit.serving.warming import warm
-from serving import stand_in
+from support.serving import stand_in
 
 PICTURE = stand_in.png((200, 100, 50))
 

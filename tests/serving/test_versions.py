@@ -10,7 +10,7 @@ import pytest
 from keras_vit.serving.folder import ModelFolder, look
 from keras_vit.serving.metrics import Metrics
 from keras_vit.serving.versions import AVAILABLE, END, State, Versions
-from serving import stand_in
+from support.serving import stand_in
 
 PICTURE = stand_in.png((200, 100, 50))
 

@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize, tiny_vit
 
 from keras_vit import recipes
 from keras_vit.preprocessing import PRESETS, carried_by, resolve
 from keras_vit.training import building
 from keras_vit.training.step import TrainingState, training_step
-from training.test_run import small_recipe
+from support.models import randomize, tiny_vit
+from support.training.small import small_recipe
 
 SIZES = {
     "patch_size": 8,

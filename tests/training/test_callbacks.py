@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_vit
-from training.test_run import small_dataset, small_recipe
+from support.training.small import small_dataset, small_recipe
 
 HOOKS = [name for name in dir(keras.callbacks.Callback) if name.startswith("on_")]
 

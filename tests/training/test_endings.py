@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from unittest import mock
 
 import keras
 import numpy as np
@@ -18,43 +17,15 @@ import pytest
 import keras_vit
 from keras_vit.data import pipeline
 from keras_vit.training import checkpoints
-from training.test_run import small_dataset, small_recipe
-
-# Everything on that could tell one image from another: 5 steps an epoch, a
-# look every 7, a checkpoint every 3.
-RECIPE = small_recipe(
-    epochs=4,
-    evaluate_every=7,
-    checkpoint_every=3,
-    crop="pad",
-    crop_padding=1,
-    flip=True,
-    randaugment_layers=2,
-    mixup=0.3,
-    ema=0.9,
+from support.training.interrupted import (
+    At,
+    ask_to_end,
+    outcome,
+    train,
 )
+from support.training.small import small_dataset, small_recipe
+
 PATIENCE = 300  # seconds, after which a test has failed rather than waits
-EXPORT = "keras_vit.training.leaving.export"
-OF_TIME = {"images_per_second", "seconds"}
-
-
-def train(folder, callbacks=(), recipe=RECIPE, **options):
-    """A run that exports nothing, which takes most of the time of a short one."""
-    exported = pathlib.Path("savedmodels", "run", "1")
-    with contextlib.chdir(folder), mock.patch(EXPORT, return_value=exported):
-        return keras_vit.train(
-            recipe,
-            dataset=small_dataset(),
-            folder=folder / "run",
-            callbacks=list(callbacks),
-            **options,
-        )
-
-
-def outcome(run):
-    """What has to be equal bit for bit."""
-    rows = [{k: v for k, v in row.items() if k not in OF_TIME} for row in run.history]
-    return rows, [weight.numpy().tobytes() for weight in run.model.weights]
 
 
 @pytest.fixture(scope="module")
@@ -62,24 +33,6 @@ def unbroken(tmp_path_factory):
     run = train(tmp_path_factory.mktemp("unbroken"))
     assert [row["steps"] for row in run.history] == [7, 14, 20]
     return outcome(run)
-
-
-class At(keras.callbacks.Callback):
-    """Does something once, the n-th time that a hook is called."""
-
-    def __init__(self, hook, number, action):
-        super().__init__()
-        self.left, self.action = number, action
-        setattr(self, hook, self._hear)
-
-    def _hear(self, *arguments, **named):
-        self.left -= 1
-        if self.left == 0:
-            self.action()
-
-
-def ask_to_end(number=signal.SIGTERM):
-    os.kill(os.getpid(), number)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.unreadable import stand_ins
 from keras_vit.training.feed import Feed
 from keras_vit.training.journal import Journal
-from training.test_run import small_recipe
+from support.training.small import small_recipe
 
 BAD = (3, 4, 11)
 

@@ -1,18 +1,17 @@
 import json
-import pathlib
 import subprocess
-import sys
 
 import pytest
 
-SCRIPT = pathlib.Path(__file__).with_name("killed_run.py")
+from support.programs import environment, program
 
 
 @pytest.mark.slow
 def test_a_run_killed_twenty_times_ends_in_the_bits_of_one_that_was_not(tmp_path):
     """SIGKILL at random moments, within an epoch, and within a save."""
     run = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path), "20"],
+        program("training.killed_run", tmp_path, 20),
+        env=environment(),
         capture_output=True,
         text=True,
     )

@@ -7,15 +7,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize, tiny_vit
 
 import keras_vit
 from keras_vit.baselines import ResNet
 from keras_vit.model_files import load_classifier
 from keras_vit.training import building
 from keras_vit.training.low_rank import LowRankAdaptation, num_trained
-from training.test_endings import At, ask_to_end, outcome, train
-from training.test_run import small_recipe
+from support.models import randomize, tiny_vit
+from support.training.interrupted import At, ask_to_end, outcome, train
+from support.training.small import small_recipe
 
 RECIPE = small_recipe(
     epochs=2,

@@ -8,8 +8,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize, tiny_vit
-from oracle import Oracle
 
 import keras_vit
 from keras_vit import layers
@@ -26,8 +24,10 @@ from keras_vit.training.optimizers import SGD, Optimizer
 from keras_vit.training.patch_targets import TARGETS
 from keras_vit.training.schedules import LearningRate
 from keras_vit.training.step import TrainingState, training_step
-from training.test_endings import EXPORT, At, outcome
-from training.test_run import small_dataset, small_recipe
+from support.models import randomize, tiny_vit
+from support.oracle import Oracle
+from support.training.interrupted import EXPORT, At, outcome
+from support.training.small import small_dataset, small_recipe
 
 ONE = tf.distribute.get_strategy()
 

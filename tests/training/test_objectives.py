@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize, tiny_vit
 
 from keras_vit.training.losses import (
     hard_distillation,
@@ -11,6 +10,7 @@ from keras_vit.training.losses import (
     softmax_cross_entropy,
 )
 from keras_vit.training.objectives import distilled, supervised
+from support.models import randomize, tiny_vit
 
 
 @pytest.fixture

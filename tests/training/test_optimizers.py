@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize, tiny_vit
 
 from keras_vit.training.optimizers import (
     SGD,
@@ -12,6 +11,7 @@ from keras_vit.training.optimizers import (
     lr_multipliers,
 )
 from keras_vit.training.schedules import LearningRate
+from support.models import randomize, tiny_vit
 
 
 @pytest.mark.parametrize("case", ["above", "below", "exact"])

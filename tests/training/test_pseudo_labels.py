@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import numbered, tiny_vit
 
 import keras_vit
 from keras_vit import recipes
@@ -21,8 +20,10 @@ from keras_vit.training.pseudo_labels import (
     pseudo_labels,
     write,
 )
-from training.test_endings import At, ask_to_end, outcome, train
-from training.test_run import small_dataset, small_recipe
+from support.models import tiny_vit
+from support.splits import numbered
+from support.training.interrupted import At, ask_to_end, outcome, train
+from support.training.small import small_dataset, small_recipe
 
 NOISY = small_recipe(
     epochs=2,

@@ -1,40 +1,26 @@
 """The same steps on one device, on several, and in several processes."""
 
-import json
-import os
-import pathlib
-import socket
 import subprocess
-import sys
 
 import ml_dtypes
 import numpy as np
 import pytest
 
+from support.programs import environment, program
+from support.training.workers import cluster, free_port
+
 pytestmark = pytest.mark.slow  # five processes, one after the other
-SCRIPT = pathlib.Path(__file__).with_name("replica_run.py")
 WAYS = ["micro", "mirrored 2", "mirrored 4", "multiworker"]
 
 
-def started(out, way, **environment):
+def started(out, way, **variables):
     return subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(out), *way.split()],
-        env=os.environ | environment,
+        program("training.replica_run", out, *way.split()),
+        env=environment(**variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("localhost", 0))
-        return one.getsockname()[1]
-
-
-def cluster(index, addresses):
-    task = {"type": "worker", "index": index}
-    return json.dumps({"cluster": {"worker": addresses}, "task": task})
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from keras_vit import recipes
 from keras_vit.cli import main
 from keras_vit.decoding import decoding_of
 from keras_vit.training.folder import RunFolder, claim
-from training.test_run import small_dataset, small_recipe
+from support.training.small import small_dataset, small_recipe
 
 RECIPE = small_recipe(steps=2, evaluate_every=1, warmup_steps=0)
 

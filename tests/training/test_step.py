@@ -2,27 +2,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize, tiny_vit
 
 import keras_vit
-from keras_vit.training.objectives import supervised
-from keras_vit.training.optimizers import SGD, Adam, Optimizer
+from keras_vit.training.optimizers import SGD, Adam
 from keras_vit.training.schedules import LearningRate
-from keras_vit.training.step import TrainingState, training_step
-
-ONE = tf.distribute.get_strategy()
-
-
-def made(model, rule=None, rate=None, loss="softmax", label_smoothing=0.0, **options):
-    """A state and its step, by plain gradient descent unless told otherwise."""
-    optimizer = Optimizer(
-        model.trainable_variables,
-        rule or SGD(0.0),
-        rate or LearningRate(1.0, 100, decay="constant"),
-    )
-    state = TrainingState(model, optimizer, averaged="ema" in options)
-    objective = supervised(model, loss, label_smoothing)
-    return state, training_step(state, objective, ONE, **options)
+from support.models import randomize, tiny_vit
+from support.training.steps import made
 
 
 def batch(rng, count=8, shape=(16, 24), classes=5):

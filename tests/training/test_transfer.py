@@ -9,14 +9,14 @@ from unittest import mock
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from prepared import prepare
 
 from keras_vit import recipes, training
 from keras_vit.cli import main
 from keras_vit.data import Split, vtab
 from keras_vit.training import Outcome, Transfer, sweep, transfer, transfer_vtab, trials
 from keras_vit.training.vtab import VtabTransfer
-from training.test_run import small_dataset, small_recipe
+from support.prepared import prepare
+from support.training.small import small_dataset, small_recipe
 
 RATES = (1e-5, 0.02)
 RECIPE = small_recipe(epochs=3, warmup_steps=2)

@@ -12,8 +12,8 @@ import keras_vit
 from keras_vit.inspect import summary
 from keras_vit.model_files import load_classifier
 from keras_vit.training import Trial, run_trials, trials
-from training.test_endings import EXPORT
-from training.test_run import small_dataset, small_recipe
+from support.training.interrupted import EXPORT
+from support.training.small import small_dataset, small_recipe
 
 RECIPE = small_recipe(epochs=2)
 TRIALS = (

@@ -12,7 +12,7 @@ import pytest
 
 import keras_vit
 from keras_vit.training.checkpoints import Checkpoints
-from training.test_replicas import cluster, free_port
+from support.training.workers import cluster, free_port
 
 PACKAGE = pathlib.Path(keras_vit.__file__).parents[1]
 SETTINGS = [

@@ -9,8 +9,7 @@ import pytest
 import keras_vit
 from keras_vit.preprocessing import PRESETS, carried_by, resolve
 from keras_vit.weights import checkpoint, find_checkpoint, list_weights, save_weights
-from weights.models import TINY, TORCH
-from weights.test_factories import SIZES
+from support.fixture_models import SIZES, TINY, TORCH
 
 
 def told(path, variant="ViT"):

@@ -1,8 +1,8 @@
 import pytest
-from conftest import tiny_vit
 
 from keras_vit.weights import find_checkpoint, save_weights
 from keras_vit.weights.sources import huggingface_config
+from support.models import tiny_vit
 
 NAMES = ("tench", "Haus, klein", "犬", "d", "e")
 

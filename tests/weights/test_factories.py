@@ -4,19 +4,14 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import randomize
 
 import keras_vit
 from keras_vit.factories import FACTORIES
 from keras_vit.variants import VARIANTS
 from keras_vit.weights import checkpoint, download, list_weights, save_weights
 from keras_vit.weights.releases import RELEASES
-from weights.models import MODELS, TINY
-
-SIZES = {
-    key: TINY[key]
-    for key in ("patch_size", "num_layers", "num_heads", "hidden_dim", "mlp_dim")
-}
+from support.fixture_models import MODELS, SIZES, TINY
+from support.models import randomize
 
 
 @pytest.mark.parametrize("file", [file for file in MODELS if "hybrid" not in file])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from keras_vit.weights import load_weights
 from keras_vit.weights.files import WeightsFileError, open_arrays
-from weights.models import build
+from support.fixture_models import build
 
 KINDS = ["vit_tiny_token.npz", "timm_token.safetensors"]
 each_kind = pytest.mark.parametrize("file", KINDS)

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from conftest import randomize
 
 import keras_vit
 from keras_vit.weights import find_checkpoint, load_weights, save_weights
-from weights.models import TINY, TORCH
+from support.fixture_models import TINY, TORCH
+from support.models import randomize
 
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")

@@ -1,11 +1,11 @@
 import keras
 import numpy as np
 import pytest
-from conftest import randomize
 
 from keras_vit import ViT
 from keras_vit.weights import load_weights
-from weights.models import MODELS, TINY, TORCH, build
+from support.fixture_models import MODELS, TINY, TORCH, build
+from support.models import randomize
 
 
 def expected_of(file, fixtures):

@@ -5,14 +5,14 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import randomize
 
 from keras_vit import ViT
 from keras_vit.weights import load_weights, save_weights
 from keras_vit.weights.files import WeightsFileError, open_arrays
 from keras_vit.weights.load import open_weights
 from keras_vit.weights.metadata import KEY, read_metadata
-from weights.models import TINY, TORCH
+from support.fixture_models import TINY, TORCH
+from support.models import randomize
 
 CASES = {
     "npz": ("a.npz", {}),

@@ -4,14 +4,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize, tiny_vit
 from PIL import Image
 
 import keras_vit
 from keras_vit import layers
 from keras_vit.weights import load_weights, resize, save_weights
 from keras_vit.weights.patches import resize_kernel
-from weights.models import TINY
+from support.fixture_models import TINY
+from support.models import randomize, tiny_vit
 
 
 def interpolated(images, size):

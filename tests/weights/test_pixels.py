@@ -5,12 +5,12 @@ import warnings
 
 import numpy as np
 import pytest
-from conftest import randomize
 
 import keras_vit
 from keras_vit.preprocessing import carried_by, resolve
 from keras_vit.weights import find_checkpoint, load_weights, save_weights
-from weights.test_factories import SIZES
+from support.fixture_models import SIZES
+from support.models import randomize
 
 FORMATS = {  # a format: its path, and what its code computes with
     "npz": ("a.npz", {}),

@@ -5,7 +5,6 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import randomize
 
 import keras_vit
 from keras_vit.layers.position_embedding import POSITION_INTERPOLATIONS
@@ -17,8 +16,8 @@ from keras_vit.weights import (
     save_weights,
 )
 from keras_vit.weights.positions import METHODS, resize_grid
-from weights.models import TINY, TORCH
-from weights.test_factories import SIZES
+from support.fixture_models import SIZES, TINY, TORCH
+from support.models import randomize
 
 HIDDEN = 32  # of TINY
 

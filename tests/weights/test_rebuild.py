@@ -1,12 +1,12 @@
 import keras
 import numpy as np
 import pytest
-from conftest import randomize, tiny_vit
 
 import keras_vit
 from keras_vit import layers
 from keras_vit.weights import replace_head, resize
 from keras_vit.weights.positions import TABLES
+from support.models import randomize, tiny_vit
 
 KINDS = {
     "token": {},

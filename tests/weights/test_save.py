@@ -3,8 +3,6 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import randomize
-from test_variants import PUBLISHED
 
 import keras_vit
 from keras_vit.factories import FACTORIES
@@ -12,7 +10,9 @@ from keras_vit.weights import load_weights, save_weights
 from keras_vit.weights.architecture import describe, shapes
 from keras_vit.weights.sources import GOOGLE
 from keras_vit.weights.translate import names_in, their_shape
-from weights.models import MODELS, TINY, TORCH, build
+from support.fixture_models import MODELS, TINY, TORCH, build
+from support.models import randomize
+from support.published import PUBLISHED
 
 ROUND_TRIPS = [  # format, path, a file whose model goes through it
     *(

@@ -7,8 +7,7 @@ import pytest
 
 import keras_vit
 from keras_vit.weights import find_checkpoint, load_weights
-from weights.models import TINY, build
-from weights.test_factories import SIZES
+from support.fixture_models import SIZES, TINY, build
 
 PLAIN = SIZES | {"include_preprocessing": False}
 

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from conftest import randomize
 
 import keras_vit
 from keras_vit import layers
 from keras_vit.weights import load_weights, save_weights
 from keras_vit.weights.sources.timm_positions import embeds_patches_alone
-from weights.models import TINY, TORCH
+from support.fixture_models import TINY, TORCH
+from support.models import randomize
 
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from conftest import randomize
 
 import keras_vit
 from keras_vit.weights import load_weights, save_weights
-from weights.models import TINY, TORCH
+from support.fixture_models import TINY, TORCH
+from support.models import randomize
 
 torch = pytest.importorskip("torch")
 

@@ -1,7 +1,7 @@
 """Ten steps under one way of distributing them, in a process of their own.
 
-    python replica_run.py OUT.npz one|micro|mirrored [replicas]
-    TF_CONFIG=... python replica_run.py OUT.npz multiworker
+    python -m support.training.replica_run OUT.npz one|micro|mirrored [replicas]
+    TF_CONFIG=... python -m support.training.replica_run OUT.npz multiworker
 
 Writes the weights, the losses, the masks that dropout drew in three steps, and
 how many collectives a step has.

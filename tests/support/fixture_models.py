@@ -1,5 +1,8 @@
 """The models that the fixtures of `tests/fixtures` are weights of."""
 
+import numpy as np
+
+import keras_vit
 from keras_vit import ViT, layers
 
 TINY = {
@@ -53,3 +56,26 @@ def build(file, **changes):
     if "stem" in arguments:
         arguments["stem"] = arguments["stem"]()
     return ViT(**arguments)
+
+
+SIZES = {
+    key: TINY[key]
+    for key in ("patch_size", "num_layers", "num_heads", "hidden_dim", "mlp_dim")
+}
+
+
+PURE = [
+    *("vit_tiny_token", "vit_tiny_token_rep24", "vit_tiny_gap", "vit_tiny_nohead"),
+    *("vit_tiny_token_nonsquare", "vit_tiny_token_notdivisible"),
+]
+
+
+HYBRID = ["hybrid_stem_p8", "hybrid_1stage_w1", "hybrid_3stage"]
+
+
+def from_fixture(name, fixtures):
+    """A model with the fixture's weights, and what the reference saw inside."""
+    model = build(f"{name}.npz")
+    keras_vit.load_weights(model, fixtures / f"{name}.npz")
+    images = np.load(fixtures / f"{name}_input.npy")
+    return model, images, np.load(fixtures / f"{name}_intermediates.npz")

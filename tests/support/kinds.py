@@ -1,8 +1,7 @@
 """Every kind of model that exports meet, tiny."""
 
-from conftest import tiny_vit
-
 import keras_vit
+from support.models import tiny_vit
 
 KINDS = {
     "token": {},

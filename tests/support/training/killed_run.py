@@ -1,6 +1,6 @@
 """Kills a run again and again, in places of its own choosing, and compares.
 
-    python killed_run.py FOLDER KILLS
+    python -m support.training.killed_run FOLDER KILLS
 
 One run is left alone. The other is killed as often as told, at random moments
 of which many lie in the writing of a checkpoint, and then left alone too.
@@ -14,11 +14,9 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+import numpy as np
 
-import numpy as np  # noqa: E402
-
-from training.test_run import small_recipe  # noqa: E402
+from support.training.small import small_recipe
 
 OF_TIME = {"images_per_second", "seconds"}
 STEPS = 150
@@ -38,7 +36,9 @@ def started(folder):
     """Begins, or goes on with, the run in a folder, in a process of its own."""
     with open(folder / "log.txt", "a") as log:
         return subprocess.Popen(
-            [sys.executable, __file__, str(folder)], stdout=log, stderr=log
+            [sys.executable, "-m", "support.training.killed_run", str(folder)],
+            stdout=log,
+            stderr=log,
         )
 
 
@@ -46,7 +46,7 @@ def run(folder):
     """What such a process does."""
     import tensorflow as tf
 
-    from training.test_endings import train
+    from support.training.interrupted import train
 
     tf.config.experimental.enable_op_determinism()
     train(folder, recipe=RECIPE)

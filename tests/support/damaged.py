@@ -1,6 +1,6 @@
 """Image files of all kinds, whole and damaged, and what becomes of them.
 
-`python damaged.py FOLDER COUNT` writes them, reads each by both roads and
+`python -m support.damaged FOLDER COUNT` writes them, reads each by both roads and
 prints what it saw as JSON.
 """
 

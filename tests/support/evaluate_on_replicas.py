@@ -1,6 +1,6 @@
 """An evaluation on two devices, in a process of its own.
 
-    python replica_run.py MODEL.keras
+    python -m support.evaluate_on_replicas MODEL.keras
 
 Prints, as JSON, top-1, top-5, loss and confusion.
 """
