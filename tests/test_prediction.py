@@ -7,7 +7,6 @@ import pathlib
 import keras
 import numpy as np
 import pytest
-from conftest import tiny_vit
 from PIL import Image, ImageSequence
 
 import keras_vit
@@ -15,6 +14,7 @@ from keras_vit import predict
 from keras_vit.classifier import Classifier
 from keras_vit.decoding import Decoding, carry_decoding
 from keras_vit.prediction import Prediction, iter_predictions
+from support.models import tiny_vit
 
 NAMES = ("ant", "bee", "cat")
 

@@ -12,8 +12,8 @@ import keras_vit
 from keras_vit.history import HistoryRow, read_history
 from keras_vit.recipes import RENAMED
 from keras_vit.training.checkpoints import NOTES, Checkpoints
-from training.test_endings import At, ask_to_end, outcome, train
-from training.test_run import small_dataset, small_recipe
+from support.training.interrupted import At, ask_to_end, outcome, train
+from support.training.small import small_dataset, small_recipe
 
 COLUMNS = {"test_loss": "eval_loss", "test_accuracy": "eval_accuracy"}
 
