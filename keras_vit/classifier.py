@@ -6,19 +6,20 @@ import os
 import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, TypeAlias, cast
 
 import keras
 import numpy as np
 
-from keras_vit.decoding import Decoding, decoding_of
-from keras_vit.layers.head import PROBABILITIES, probabilities_of
-from keras_vit.logits import class_names_for, logits_model
-from keras_vit.model_files import ServedModel, load_classifier, name_of
-from keras_vit.preprocessing import Preprocessing, carried_by
+from keras_vit.decoding import Decoding
+from keras_vit.layers.outputs import PROBABILITIES, checked_names
+from keras_vit.logits import logits_model
+from keras_vit.meaning import Meaning, meaning_of, set_meaning, with_outputs
+from keras_vit.model_files import load_model, name_of, save_model
+from keras_vit.preprocessing import Preprocessing
+from keras_vit.served_model import ServedModel
 
-if TYPE_CHECKING:
-    Source = keras.Model | ServedModel | "Classifier" | str | os.PathLike[str]
+Source: TypeAlias = "keras.Model | ServedModel | Classifier | str | os.PathLike[str]"
 
 
 @dataclass(frozen=True)
@@ -66,31 +67,37 @@ class Classifier:
         """
         if isinstance(source, Classifier):
             return source if class_names is None else source.with_names(class_names)
-        name, own = None, None
+        name = None
         if isinstance(source, (str, os.PathLike)):
             path = pathlib.Path(source).expanduser()
-            loaded = load_classifier(path)
-            source, own, name = loaded.model, loaded.class_names, name_of(path)
-        if not isinstance(source, (keras.Model, ServedModel)):
+            name = name_of(path)
+            source, own = load_model(path)
+            class_names = own if class_names is None else class_names
+        if isinstance(source, ServedModel):
+            model, meaning = source, _meaning_of_served(source)
+        elif isinstance(source, keras.Model):
+            model = logits_model(source)
+            meaning = meaning_of(model)
+        else:
             raise TypeError(
                 "Expected a Keras model, or the path of a run's folder, a .keras file "
                 f"or a SavedModel. Received: {type(source).__name__}"
             )
-        model = logits_model(source)
         classifier = cls(
             model=model,
-            class_names=class_names_for(model, own),
-            activation=probabilities_of(model),
-            preprocessing=carried_by(model),
-            decoding=decoding_of(model),
-            name=name or getattr(model, "name", "model"),
+            class_names=meaning.class_names,
+            activation=cast('Literal["softmax", "sigmoid"]', meaning.activation),
+            preprocessing=meaning.preprocessing,
+            decoding=meaning.decoding,
+            name=name or source.name,
         )
         return classifier if class_names is None else classifier.with_names(class_names)
 
     @property
     def image_size(self) -> tuple[int, int]:
         """(height, width) of the model's images, pixels."""
-        return tuple(self.model.input_shape[1:3])
+        _, height, width, _ = self.model.input_shape
+        return height, width
 
     @property
     def num_classes(self) -> int:
@@ -100,16 +107,15 @@ class Classifier:
     def with_names(self, class_names: Sequence[str]) -> Classifier:
         """Return the same classifier with other names of classes.
 
+        Of a model that was made of one output, one name stands for both classes.
+
         Raises:
             ValueError: if they are not as many as the classes.
         """
-        names = class_names_for(self.model, class_names)
-        if len(names) != self.num_classes:
-            raise ValueError(
-                f"Expected {self.num_classes} class names, one for each of the model's "
-                f"outputs. Received: {len(names)}"
-            )
-        return replace(self, class_names=names)
+        units = self.num_classes
+        if units == 2 and len(class_names) == 1 and _is_of_one_output(self.model):
+            units = 1
+        return replace(self, class_names=checked_names(class_names, units))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return probabilities `(B, K)` of images `(B, H, W, 3)`, by the activation."""
@@ -117,3 +123,47 @@ class Classifier:
             return self.model.probabilities(images)
         logits = np.asarray(self.model.predict_on_batch(images), np.float32)
         return keras.ops.convert_to_numpy(PROBABILITIES[self.activation](logits))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a `.keras` file of the model and what it means.
+
+        What the model's own layers keep is replaced by this classifier's values.
+
+        Args:
+            path: of the `.keras` file.
+
+        Raises:
+            TypeError: for a SavedModel, which holds no Keras model.
+            ValueError: for a model without `layers.PixelNormalization` and a
+                preprocessing or decoding that is not the default.
+
+        Example:
+
+        >>> classifier = Classifier.of("a.keras", class_names=("cup", "pan"))
+        ... classifier.save("b.keras")  # doctest: +SKIP
+        """
+        if isinstance(self.model, ServedModel):
+            raise TypeError(
+                "Expected a classifier of a Keras model. Received: one of a SavedModel "
+                f"({self.name!r}), which cannot be written as a .keras file"
+            )
+        model = with_outputs(self.model)
+        set_meaning(model, class_names=self.class_names, activation=self.activation)
+        if self.preprocessing != meaning_of(model).preprocessing:
+            set_meaning(model, preprocessing=self.preprocessing)
+        set_meaning(model, decoding=self.decoding)
+        save_model(model, path)
+
+
+def _meaning_of_served(model: ServedModel) -> Meaning:
+    return Meaning(
+        class_names=model.class_names,
+        preprocessing=model.preprocessing or Preprocessing(),
+        decoding=model.decoding,
+    )
+
+
+def _is_of_one_output(model: keras.Model | ServedModel) -> bool:
+    """Whether a model of two logits was made of one of a single output."""
+    layers = getattr(model, "layers", ())
+    return any(getattr(layer, "binary", False) is True for layer in layers)

@@ -4,22 +4,23 @@ All that turns outputs into answers or probabilities takes its model from here,
 and so need not ask what its outputs are.
 """
 
+from __future__ import annotations
+
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 
-from keras_vit.layers import Head, Logits
-from keras_vit.layers.head import PROBABILITIES, probabilities_of
+from keras_vit.layers import Head, Logits, Outputs
+from keras_vit.layers.outputs import PROBABILITIES, checked_names
+from keras_vit.meaning import MEANS, UNCHANGED, meaning_of, node_of
 
 # Layers whose activation is the last thing that they do.
 ACTIVATED = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Conv2D)
-# What leaves a softmax or sigmoid over the classes as it is.
-UNCHANGED = ("Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze")
-# What is a mean of the same, of which nothing is known but that.
-MEANS = ("Average", "GlobalAveragePooling2D")
 UNUSUAL = ("hard_sigmoid", "sparsemax", "sparse_sigmoid")  # that are probabilities
 PROBED = 4  # images of noise that an unknown model is asked about
 
@@ -35,10 +36,10 @@ class Ending:
     """
 
     activation: str | None
-    before: object = None
+    before: Any = None
 
 
-def logits_model(model):
+def logits_model(model: Any) -> Any:
     """Build a model that returns one float32 logit for each of two classes or more.
 
     Of a model that ends in softmax, logits are the logarithms of the
@@ -70,22 +71,27 @@ def logits_model(model):
     if not outputs or len(outputs) != 1 or len(outputs[0].shape) != 2:
         return model
     (output,) = outputs
-    if isinstance(_node(output)[0], Logits):
+    if isinstance(node_of(output)[0], Logits):
         return model
-    ending = _ending(output)
+    ending, meaning = _ending(output), meaning_of(model)
     activation = ending.activation or _probed(model)
     if activation == "linear" and output.shape[-1] != 1:
         return model
-    probabilities = probabilities_of(model) if activation == "linear" else activation
+    probabilities = meaning.activation if activation == "linear" else activation
     if ending.before is not None:
         activation = "before_softmax" if activation == "softmax" else "linear"
         output = ending.before
-    logits = Logits(activation, probabilities, name="logits_of_outputs")
+    logits = Logits(
+        activation,
+        probabilities,
+        class_names=meaning.class_names,
+        name="logits_of_outputs",
+    )
     return keras.Model(_inputs(model), logits(output), name=model.name)
 
 
-def divided(model, temperature):
-    """A model, as `logits_model` returns it, of logits divided by a temperature.
+def divided(model: keras.Model, temperature: float) -> keras.Model:
+    """Build a model, as `logits_model` returns it, of logits over a temperature.
 
     Example:
 
@@ -93,20 +99,26 @@ def divided(model, temperature):
     >>> divided(model, 2.0).layers[-1].temperature
     2.0
     """
+    meaning = meaning_of(model)
     logits = Logits(
-        probabilities=probabilities_of(model), temperature=temperature, name="divided"
+        probabilities=meaning.activation,
+        temperature=temperature,
+        class_names=meaning.class_names,
+        name="divided",
     )
     return keras.Model(_inputs(model), logits(model.outputs[0]), name=model.name)
 
 
-def ends_in_softmax(model):
-    """Whether a model, as `logits_model` returns it, ended in a softmax."""
+def ends_in_softmax(model: Any) -> bool:
+    """Return whether a model, as `logits_model` returns it, ended in a softmax."""
     layers = [one for one in getattr(model, "layers", ()) if isinstance(one, Logits)]
     return any(one.of_softmax for one in layers)
 
 
-def class_names_for(model, class_names):
-    """The names of a model's classes: of a binary one, one name can stand for two.
+def class_names_for(
+    model: Any, class_names: Sequence[str] | None
+) -> tuple[str, ...] | None:
+    """Return the names of a model's classes: of a binary one, one stands for two.
 
     Args:
         model: as `logits_model` returns it.
@@ -118,11 +130,11 @@ def class_names_for(model, class_names):
     >>> class_names_for(logits_model(model), ["cat"])
     ('not cat', 'cat')
     """
-    if class_names is None:
-        return None
-    names, layers = tuple(class_names), getattr(model, "layers", ())
+    layers = getattr(model, "layers", ())
     binary = any(isinstance(one, Logits) and one.binary for one in layers)
-    return (f"not {names[0]}", names[0]) if binary and len(names) == 1 else names
+    if class_names is not None and binary and len(class_names) == 1:
+        return checked_names(class_names, 1)
+    return class_names and tuple(class_names)
 
 
 def _inputs(model):
@@ -132,14 +144,14 @@ def _inputs(model):
 
 def _ending(tensor):
     """The `Ending` of what computes a Keras tensor."""
-    operation, inputs = _node(tensor)
+    operation, inputs = node_of(tensor)
     kind = type(operation).__name__
     if isinstance(operation, keras.Model):
         return _ending_of_model(operation, inputs)
     if kind in MEANS:
         found = {_ending(one).activation for one in inputs}
         return Ending(found.pop() if len(found) == 1 else None)
-    if kind in UNCHANGED:
+    if kind in UNCHANGED or isinstance(operation, Outputs):
         return _in_shape(_ending(inputs[0]), tensor)
     if kind.lower() in PROBABILITIES:  # a layer or one of `keras.ops`
         return _over_classes(kind.lower(), operation, inputs[0])
@@ -153,13 +165,6 @@ def _ending(tensor):
     says = isinstance(operation, (*ACTIVATED, keras.layers.Activation))
     known = hasattr(keras.activations, activation) and activation not in UNUSUAL
     return Ending("linear" if operation.name == "features" or says and known else None)
-
-
-def _node(tensor):
-    """The layer or operation that computes a Keras tensor, and what it takes."""
-    operation, node_index, _ = tensor._keras_history
-    nodes = operation._inbound_nodes
-    return operation, nodes[node_index].input_tensors if nodes else []
 
 
 def _ending_of_model(model, inputs):

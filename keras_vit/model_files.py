@@ -1,189 +1,184 @@
-"""A classifier on disk: a model, and the names of its classes beside it."""
+"""A classifier on disk.
 
-import dataclasses
+A `.keras` file holds all that its model means (see `keras_vit.meaning`), so that
+it can be copied, renamed and kept beside others. Files of earlier versions have
+the names of their classes in `labels.txt` beside them, which is read for a model
+that holds none itself, and only if it can be no other model's.
+"""
+
+from __future__ import annotations
+
 import json
+import logging
+import os
 import pathlib
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import keras
 
 from keras_vit import layers as layers  # Keras finds a file's layers once they exist
-from keras_vit.decoding import OF_OLD_FILES, Decoding, decoding_of
+from keras_vit.decoding import decoding_of
 from keras_vit.files import written_whole
-from keras_vit.logits import class_names_for, logits_model
-from keras_vit.preprocessing import carried_by, resolve
+from keras_vit.layers.outputs import checked_names
+from keras_vit.meaning import meaning_of, set_meaning, with_outputs
+from keras_vit.preprocessing import carried_by
+from keras_vit.served_model import LABELS as LABELS
+from keras_vit.served_model import PREPROCESSING as PREPROCESSING
+from keras_vit.served_model import ServedModel, note_of, read_labels
+from keras_vit.served_model import read_notes as read_notes
 
-PREPROCESSING = "preprocessing.json"  # a SavedModel's, in its assets
-LABELS = "labels.txt"  # a name a line, in the order of the logits
-
-
-@dataclass(frozen=True)
-class Classifier:
-    """A model and what its logits mean.
-
-    Attributes:
-        model: a Keras model of logits, or a `ServedModel`.
-        class_names: in the order of the logits; `None` where none are known.
-    """
-
-    model: object
-    class_names: tuple[str, ...] | None
+LOG = logging.getLogger(__name__)
 
 
-def save_model(model, path, class_names):
-    """Writes a `.keras` file, and `labels.txt` beside it, each whole or not at all.
+def save_model(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    class_names: Sequence[str] | None = None,
+    *,
+    activation: str | None = None,
+) -> None:
+    """Write a `.keras` file that holds what the model means, whole or not at all.
+
+    The model keeps the names and the activation from then on. A model from
+    elsewhere, whose layers have no place for them, is written with one more
+    layer, `keras_vit.layers.Outputs`, and returns the same outputs.
 
     Args:
-        model: a Keras model that gives a logit for each class, or features.
+        model: a Keras model of a logit or probability for each class, or of
+            features.
         path: of the `.keras` file.
-        class_names: in the order of the logits; `None`, of features: no
-            `labels.txt`.
+        class_names: in the order of the outputs; `None`: those that the model
+            keeps, if any.
+        activation: what makes probabilities of logits, `"softmax"` or
+            `"sigmoid"`; `None`: what the model keeps.
+
+    Raises:
+        ValueError: for names that are not as many as the outputs.
+        OSError: if the file cannot be written.
+
+    Example:
+
+    >>> model = keras_vit.ViT_Ti16(num_classes=2, image_size=32)
+    >>> save_model(model, "pets.keras", ("cat", "dog"))  # doctest: +SKIP
     """
-    path = pathlib.Path(path)
-    with written_whole(path) as scratch:
+    meaning = {}
+    if class_names is not None:
+        meaning["class_names"] = checked_names(class_names, model.output_shape[-1])
+    if activation is not None:
+        meaning["activation"] = activation
+    if meaning:
+        model = with_outputs(model)
+        set_meaning(model, **meaning)
+    with written_whole(pathlib.Path(path)) as scratch:
         model.save(scratch)
         keras.models.load_model(scratch)
-    if class_names is not None:
-        with written_whole(path.parent / LABELS) as scratch:
-            write_labels(scratch, class_names)
 
 
-def write_labels(path, class_names):
-    """Writes the names of classes, one a line."""
+def write_labels(path: pathlib.Path, class_names: Sequence[str]) -> None:
+    """Write the names of classes, one a line."""
     path.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
 
 
-def write_preprocessing(path, model):
-    """Writes how a SavedModel's images are to be read and resized by who asks it."""
-    path.write_text(json.dumps(preprocessing_note(model)) + "\n")
-
-
-def preprocessing_note(model):
-    """Return how a model's images are resized and read, as JSON has it.
-
-    The fields of its `Preprocessing`, and of its `Decoding` under `"decoding"`.
-    """
-    decoding = decoding_of(model).as_json()
-    return dataclasses.asdict(carried_by(model)) | {"decoding": decoding}
-
-
-def read_notes(path):
-    """Return the `Preprocessing` and the `Decoding` that a SavedModel brings along.
-
-    Args:
-        path: of its folder.
-
-    Returns:
-        Both; `None` for the first if nothing is said of it.
-    """
-    note = pathlib.Path(path) / "assets" / PREPROCESSING
-    if not note.is_file():
-        return None, OF_OLD_FILES
-    fields = json.loads(note.read_text())
-    decoding = fields.pop("decoding", None)
-    return resolve(fields), Decoding(**decoding) if decoding else OF_OLD_FILES
-
-
-def load_classifier(path):
-    """Loads what `train` and `export` left.
-
-    A `.keras` file may be of any classifier: one of probabilities, or of a
-    single output, is given as the model of logits that
-    `keras_vit.logits.logits_model` makes of it.
+def load_model(
+    path: str | os.PathLike[str],
+) -> tuple[keras.Model | ServedModel, tuple[str, ...] | None]:
+    """Load what `train`, `save_model` and `export` write.
 
     Args:
         path: of a run's folder, a `.keras` file, or a SavedModel: the folder
             of one version or that of all, of which the newest counts.
 
     Returns:
-        A `Classifier`.
+        The model as it was saved, and the names of its classes: its own, or
+        those of a file of an earlier version; `None`: unknown.
 
     Raises:
         FileNotFoundError: if there is nothing at the path.
         ValueError: if what is there is none of these.
-
-    Example:
-
-    >>> load_classifier("runs/fashion_mnist").class_names[0]  # doctest: +SKIP
-    'T-shirt/top'
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"No model at {path}: there is no such file or folder.")
     if (path / "model.keras").is_file():
         path = path / "model.keras"
     if path.suffix == ".keras" and path.is_file():
-        model = logits_model(_load_keras(path))
-        return Classifier(model, class_names_for(model, _labels(path.parent)))
+        model = _load_keras(path)
+        own = meaning_of(model).class_names
+        return model, own if own is not None else _names_beside(path, model)
     versions = [int(p.name) for p in path.glob("[0-9]*") if p.name.isdigit()]
     if versions:
         path = path / str(max(versions))
     if (path / "saved_model.pb").is_file():
-        return Classifier(ServedModel(path), _labels(path / "assets"))
+        served = ServedModel(path)
+        return served, served.class_names
     raise ValueError(
         f"No model at {path}. Expected a run's folder with model.keras, a .keras file, "
         "or a SavedModel."
     )
 
 
-def name_of(path):
-    """What a saved model is called: by its run, or by the folder of its versions."""
+def name_of(path: str | os.PathLike[str]) -> str:
+    """Return what a saved model is called: its run, or the folder of its versions."""
     path = pathlib.Path(path).resolve()
     if path.name == "model.keras" or path.name.isdigit():
         return path.parent.name
     return path.name.removesuffix(".keras")
 
 
-def _load_keras(path):
+def _load_keras(path: pathlib.Path) -> keras.Model:
     try:
         model = keras.models.load_model(path)
     except Exception as error:  # of zip, JSON, HDF5 and Keras: all mean the same
         raise ValueError(f"{path} cannot be loaded: {error}") from error
-    given, told = model.input_shape, model.output_shape
-    if len(given) != 4 or None in given[1:] or given[3] != 3 or len(told) != 2:
+    inputs, outputs = model.input_shape, model.output_shape
+    if len(inputs) != 4 or None in inputs[1:] or inputs[3] != 3 or len(outputs) != 2:
         raise ValueError(
             "Expected a model from images (None, height, width, 3) of a known size to "
-            f"outputs (None, classes). Received: {path}, from {given} to {told}"
+            f"outputs (None, classes). Received: {path}, from {inputs} to {outputs}"
         )
     return model
 
 
-def _labels(folder):
-    path = folder / LABELS
-    if not path.is_file():
+def _names_beside(path: pathlib.Path, model: keras.Model) -> tuple[str, ...] | None:
+    """The names that an earlier version wrote beside a model's file, if they are its.
+
+    That version wrote one `labels.txt` for all models of a folder.
+    """
+    names = read_labels(path.parent / LABELS)
+    if names is None:
         return None
-    return tuple(path.read_text(encoding="utf-8").splitlines())
+    count = len(list(path.parent.glob("*.keras")))
+    problem = None
+    if count > 1:
+        problem = f"the folder holds {count} models, of which it may be any's"
+    else:
+        try:
+            return checked_names(names, model.output_shape[-1])
+        except ValueError as error:
+            problem = str(error)
+    LOG.warning(
+        "%s is not read for %s, which holds no names of classes: %s. To name them, "
+        "save the model again by keras_vit.Classifier.of(path, class_names=...).save("
+        "path)",
+        path.parent / LABELS,
+        path.name,
+        problem,
+    )
+    return None
 
 
-class ServedModel:
-    """A SavedModel, used as a Keras model is: by its signature `pixels`."""
+def write_preprocessing(path, model):
+    """Write how a SavedModel's images are to be read and resized by who asks it."""
+    path.write_text(json.dumps(preprocessing_note(model)) + "\n")
 
-    def __init__(self, path):
-        import tensorflow as tf
 
-        self._loaded = tf.saved_model.load(str(path))
-        self._as_tensor = tf.convert_to_tensor
-        self._serve = self._loaded.signatures.get("pixels")
-        given = self._serve and self._serve.structured_input_signature[1].get("images")
-        told = self._serve and self._serve.structured_outputs.get("logits")
-        if given is None or told is None:
-            raise ValueError(
-                "Expected a SavedModel whose signature 'pixels' takes 'images' and "
-                "gives 'logits', as export writes it; export once wrote others, whose "
-                f"models have to be exported again. Received: {path}, with "
-                f"{', '.join(self._loaded.signatures) or 'no signature'}"
-            )
-        self.input_shape, self.output_shape = tuple(given.shape), tuple(told.shape)
-        self.preprocessing, self.decoding = read_notes(path)
+def preprocessing_note(model):
+    """Return how a model's images are resized and read, as JSON has it."""
+    return note_of(carried_by(model), decoding_of(model))
 
-    def predict_on_batch(self, images):
-        """Logits `(B, K)` of images `(B, H, W, 3)`."""
-        return self._answers(images)["logits"]
 
-    def probabilities(self, images):
-        """Probabilities `(B, K)` of images `(B, H, W, 3)`."""
-        return self._answers(images)["probabilities"]
+def load_classifier(path):
+    """Load the classifier at a path: see `keras_vit.Classifier.of`."""
+    from keras_vit.classifier import Classifier
 
-    def _answers(self, images):
-        told = self._serve(images=self._as_tensor(images, "float32"))
-        return {name: value.numpy() for name, value in told.items()}
+    return Classifier.of(pathlib.Path(path))

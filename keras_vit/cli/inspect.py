@@ -116,8 +116,9 @@ def _called(model, weights=None):
 
 def _load(model, weights=None):
     """The model that a flag names, and its classes' names."""
+    from keras_vit.classifier import Classifier
     from keras_vit.factories import FACTORIES, find
-    from keras_vit.model_files import Classifier, ServedModel, load_classifier
+    from keras_vit.model_files import ServedModel, load_classifier
     from keras_vit.weights import find_checkpoint
 
     factory = find(model)
@@ -129,7 +130,7 @@ def _load(model, weights=None):
             checkpoint = find_checkpoint(model, weights)
             names = checkpoint.class_names
             arguments = {"weights": weights, "num_classes": checkpoint.num_classes}
-        return Classifier(factory(**arguments), names)
+        return Classifier.of(factory(**arguments), class_names=names)
     if weights is not None:
         raise ValueError(
             "--weights go with a factory's name. Expected one of "

@@ -27,3 +27,4 @@ from keras_vit.layers.resnet import ResNetStem as ResNetStem
 from keras_vit.layers.resnet import StandardizedConv2D as StandardizedConv2D
 from keras_vit.layers.head import Head as Head
 from keras_vit.layers.logits import Logits as Logits
+from keras_vit.layers.outputs import Outputs as Outputs

@@ -1,21 +1,29 @@
 """The last layer: from features to logits."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
-PROBABILITIES = {"softmax": keras.ops.softmax, "sigmoid": keras.ops.sigmoid}
+from keras_vit.layers.outputs import PROBABILITIES as PROBABILITIES
+from keras_vit.layers.outputs import checked_names, checked_probabilities
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
 class Head(keras.layers.Dense):
     """The classifier: one linear layer, zero until it is trained (section 3.2).
 
-    It also keeps what becomes of its logits, which it does not do itself:
-    prediction, evaluation and exports ask it, and saved models remember it.
+    It also keeps what its logits mean: what makes probabilities of them, and the
+    names of their classes. Prediction, evaluation and exports read both, and
+    saved models keep them.
 
     Args:
         units: K, the classes.
         probabilities: `"softmax"` for images of one class each, `"sigmoid"`
             where an image can have several, or none.
+        class_names: K names in the order of the logits; `None`: unknown.
 
     Input shape: `(B, D)`.
     Output shape: `(B, K)`.
@@ -26,20 +34,29 @@ class Head(keras.layers.Dense):
     'sigmoid'
 
     Raises:
-        ValueError: for other probabilities.
+        ValueError: for other probabilities, or another number of names.
     """
 
-    def __init__(self, units, probabilities="softmax", **kwargs):
-        super().__init__(units, **({"kernel_initializer": "zeros"} | kwargs))
-        if probabilities not in PROBABILITIES:
-            raise ValueError(
-                f"probabilities must be one of {', '.join(PROBABILITIES)}. "
-                f"Received: probabilities={probabilities!r}"
-            )
-        self.probabilities = probabilities
+    class_names: tuple[str, ...] | None
+    probabilities: str
 
-    def get_config(self):
-        return super().get_config() | {"probabilities": self.probabilities}
+    def __init__(
+        self,
+        units: int,
+        probabilities: str = "softmax",
+        *,
+        class_names: Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(units, **({"kernel_initializer": "zeros"} | kwargs))
+        self.probabilities = checked_probabilities(probabilities)
+        self.class_names = checked_names(class_names, units)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "probabilities": self.probabilities,
+            "class_names": self.class_names and list(self.class_names),
+        }
 
 
 def heads_of(model):

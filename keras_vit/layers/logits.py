@@ -1,9 +1,14 @@
 """Outputs of any classifier -> logits of two classes or more."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
-from keras_vit.layers.head import PROBABILITIES
+from keras_vit.layers.outputs import PROBABILITIES, checked_names
 
 ACTIVATIONS = ("linear", "before_softmax", *PROBABILITIES)
 # The smallest numbers that a precision can say: below them, a probability is zero.
@@ -29,6 +34,7 @@ class Logits(keras.layers.Layer):
         probabilities: what becomes of the logits, as in `Head`. Two logits
             that are made of one always go through softmax.
         temperature: what the logits are divided by.
+        class_names: in the order of the logits; `None`: unknown.
 
     Input shape: `(B, K)`.
     Output shape: `(B, K)`; of one output, `(B, 2)`.
@@ -40,16 +46,22 @@ class Logits(keras.layers.Layer):
     array([[0.25, 0.75]], dtype=float32)
 
     Raises:
-        ValueError: for an unknown activation, or a softmax of one output.
+        ValueError: for an unknown activation, a softmax of one output, or
+            another number of names than of logits.
     """
+
+    class_names: tuple[str, ...] | None
+    probabilities: str
 
     def __init__(
         self,
-        activation="linear",
-        probabilities="softmax",
-        temperature=1.0,
-        **kwargs,
-    ):
+        activation: str = "linear",
+        probabilities: str = "softmax",
+        temperature: float = 1.0,
+        *,
+        class_names: Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**({"dtype": "float32", "autocast": False} | kwargs))
         for name, value, choices in (
             ("activation", activation, ACTIVATIONS),
@@ -62,14 +74,15 @@ class Logits(keras.layers.Layer):
                 )
         self.activation, self.probabilities = activation, probabilities
         self.temperature = temperature
+        self.class_names = class_names and tuple(class_names)
         self.binary = False  # until it is built of one output
 
     @property
-    def of_softmax(self):
+    def of_softmax(self) -> bool:
         """Whether the logits are the logarithms of a softmax."""
         return self.activation in ("softmax", "before_softmax")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.binary = input_shape[-1] == 1
         if self.binary and self.of_softmax:
             raise ValueError(
@@ -79,9 +92,10 @@ class Logits(keras.layers.Layer):
             )
         if self.binary:
             self.probabilities = "softmax"
+        self.class_names = checked_names(self.class_names, input_shape[-1])
         self.built = True
 
-    def call(self, outputs):
+    def call(self, outputs: Any) -> Any:
         dtype = keras.backend.standardize_dtype(outputs.dtype)
         smallest = SMALLEST.get(dtype, SMALLEST_FLOAT32)
         z = ops.cast(outputs, keras.backend.result_type(self.compute_dtype, "float32"))
@@ -96,12 +110,15 @@ class Logits(keras.layers.Layer):
         z = z if self.temperature == 1 else z / self.temperature
         return ops.cast(z, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
         return (*input_shape[:-1], max(input_shape[-1], 2))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "activation": self.activation,
             "probabilities": self.probabilities,
             "temperature": self.temperature,
+            "class_names": self.class_names and list(self.class_names),
         }

@@ -10,7 +10,8 @@ from keras_vit.evaluation.forward import copied
 from keras_vit.evaluation.report import numbers_of, write_report
 from keras_vit.exporting import export
 from keras_vit.exporting.reference_outputs import spread
-from keras_vit.model_files import save_model
+from keras_vit.files import written_whole
+from keras_vit.model_files import LABELS, save_model, write_labels
 from keras_vit.training.folder import FINISHED, write_json
 from keras_vit.training.samples import write_samples
 
@@ -40,7 +41,11 @@ def leave(run, model, evaluation, history, heard, exports):
     lacking = finished is None or (to_export and finished["saved_model"] is None)
     if lacking and run.chief:
         names = run.dataset.class_names if run.learns_labels() else None
-        save_model(model, path / "model.keras", names)
+        loss = run.recipe.loss if run.learns_labels() else None
+        save_model(model, path / "model.keras", names, activation=loss)
+        if names is not None:  # for who reads the folder without Keras
+            with written_whole(path / LABELS) as scratch:
+                write_labels(scratch, names)
         saved_model = None
         if exports:
             figures.write(

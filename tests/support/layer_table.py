@@ -6,7 +6,18 @@ from keras_vit import layers
 from keras_vit.preprocessing import PRESETS
 
 LAYERS = {
-    "Head": (layers.Head, {"units": 3, "probabilities": "sigmoid"}, (2, 8), (2, 3)),
+    "Head": (
+        layers.Head,
+        {"units": 3, "probabilities": "sigmoid", "class_names": ["a", "b", "c"]},
+        (2, 8),
+        (2, 3),
+    ),
+    "Outputs": (
+        layers.Outputs,
+        {"class_names": ["cat", "dog"], "probabilities": "sigmoid"},
+        (2, 2),
+        (2, 2),
+    ),
     "PixelNormalization": (
         layers.PixelNormalization,
         {

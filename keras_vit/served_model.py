@@ -1,0 +1,109 @@
+"""A SavedModel as it was exported, used as a Keras model is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from keras_vit.decoding import OF_OLD_FILES, Decoding
+from keras_vit.preprocessing import Preprocessing, resolve
+
+PREPROCESSING = "preprocessing.json"  # in a SavedModel's assets
+LABELS = "labels.txt"  # a name a line, in the order of the logits
+
+
+class ServedModel:
+    """A SavedModel, used as a Keras model is: by its signature `pixels`.
+
+    Args:
+        path: of the folder of one version.
+
+    Attributes:
+        name: of the folder that holds its versions.
+        input_shape: of its images, `(None, H, W, 3)`.
+        output_shape: of its logits, `(None, K)`.
+        class_names: in the order of the logits; `None`: unknown.
+        preprocessing: how images become its size.
+        decoding: how samples of image files become pixels.
+
+    Raises:
+        ValueError: for a SavedModel that `export` did not write.
+    """
+
+    name: str
+    input_shape: tuple[int | None, ...]
+    output_shape: tuple[int | None, ...]
+    class_names: tuple[str, ...] | None
+    preprocessing: Preprocessing | None
+    decoding: Decoding
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        import tensorflow as tf
+
+        self._loaded: Any = tf.saved_model.load(str(path))
+        self._as_tensor = tf.convert_to_tensor
+        self._serve = self._loaded.signatures.get("pixels")
+        inputs = self._serve and self._serve.structured_input_signature[1].get("images")
+        outputs = self._serve and self._serve.structured_outputs.get("logits")
+        if inputs is None or outputs is None:
+            raise ValueError(
+                "Expected a SavedModel whose signature 'pixels' takes 'images' and "
+                "gives 'logits', as export writes it; export once wrote others, whose "
+                f"models have to be exported again. Received: {path}, with "
+                f"{', '.join(self._loaded.signatures) or 'no signature'}"
+            )
+        self.input_shape, self.output_shape = tuple(inputs.shape), tuple(outputs.shape)
+        self.preprocessing, self.decoding = read_notes(path)
+        self.class_names = read_labels(pathlib.Path(path) / "assets" / LABELS)
+        self.name = pathlib.Path(path).resolve().parent.name
+
+    def predict_on_batch(self, images: np.ndarray) -> np.ndarray:
+        """Return logits `(B, K)` of images `(B, H, W, 3)`."""
+        return self._outputs(images)["logits"]
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Return probabilities `(B, K)` of images `(B, H, W, 3)`."""
+        return self._outputs(images)["probabilities"]
+
+    def _outputs(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        outputs = self._serve(images=self._as_tensor(images, "float32"))
+        return {name: value.numpy() for name, value in outputs.items()}
+
+
+def read_notes(
+    path: str | os.PathLike[str],
+) -> tuple[Preprocessing | None, Decoding]:
+    """Return the `Preprocessing` and the `Decoding` that a SavedModel brings along.
+
+    Args:
+        path: of its folder.
+
+    Returns:
+        Both; `None` for the first if nothing is said of it.
+    """
+    note = pathlib.Path(path) / "assets" / PREPROCESSING
+    if not note.is_file():
+        return None, OF_OLD_FILES
+    fields = json.loads(note.read_text())
+    decoding = fields.pop("decoding", None)
+    return resolve(fields), Decoding(**decoding) if decoding else OF_OLD_FILES
+
+
+def note_of(preprocessing: Preprocessing, decoding: Decoding) -> dict[str, Any]:
+    """Return how a model's images are resized and read, as JSON has it.
+
+    The fields of `preprocessing`, and those of `decoding` under `"decoding"`.
+    """
+    return dataclasses.asdict(preprocessing) | {"decoding": decoding.as_json()}
+
+
+def read_labels(path: pathlib.Path) -> tuple[str, ...] | None:
+    """Return the names of classes in a file, one a line; `None` without the file."""
+    if not path.is_file():
+        return None
+    return tuple(path.read_text(encoding="utf-8").splitlines())

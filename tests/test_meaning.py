@@ -1,0 +1,101 @@
+"""A model keeps what it means, wherever it goes."""
+
+import logging
+
+import keras
+import numpy as np
+import pytest
+from conftest import tiny_vit
+
+from keras_vit.classifier import Classifier
+from keras_vit.meaning import meaning_of, set_meaning
+from keras_vit.model_files import save_model, write_labels
+
+PETS, KITCHEN = ("cat", "dog"), ("cup", "pan")
+
+
+def named_models(folder):
+    save_model(tiny_vit(num_classes=2), folder / "a.keras", PETS)
+    save_model(tiny_vit(num_classes=2), folder / "b.keras", KITCHEN)
+
+
+def names_at(path):
+    return Classifier.of(path).class_names
+
+
+def nameless(path):
+    """A file as earlier versions wrote it: the names are not in it."""
+    save_model(tiny_vit(num_classes=2), path)
+
+
+def test_two_models_in_one_folder_keep_their_names(tmp_path):
+    named_models(tmp_path)
+    write_labels(tmp_path / "labels.txt", ("of", "neither"))
+    assert names_at(tmp_path / "a.keras") == PETS
+    assert names_at(tmp_path / "b.keras") == KITCHEN
+
+
+def test_names_beside_several_models_are_nobodys(tmp_path, caplog):
+    save_model(tiny_vit(num_classes=2), tmp_path / "a.keras", PETS)
+    nameless(tmp_path / "b.keras")
+    assert names_at(tmp_path / "b.keras") is None
+    write_labels(tmp_path / "labels.txt", KITCHEN)
+    assert names_at(tmp_path / "a.keras") == PETS
+    with caplog.at_level(logging.WARNING, "keras_vit"):
+        assert names_at(tmp_path / "b.keras") is None
+    assert "holds 2 models, of which it may be any's" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["model.keras", "alone.keras"])
+def test_files_of_earlier_versions_have_the_names_beside_them(name, tmp_path, caplog):
+    nameless(tmp_path / name)
+    write_labels(tmp_path / "labels.txt", PETS)
+    assert names_at(tmp_path / name) == PETS
+    if name == "model.keras":
+        assert names_at(tmp_path) == PETS
+    write_labels(tmp_path / "labels.txt", ("one", "too", "many"))
+    assert names_at(tmp_path / name) is None
+    assert "Expected 2 class names" in caplog.text and "3 names" in caplog.text
+
+
+def test_names_that_are_not_as_many_as_the_outputs_are_refused(tmp_path):
+    model = tiny_vit(num_classes=2)
+    with pytest.raises(ValueError, match="Expected 2 class names.*Received: 3 names"):
+        save_model(model, tmp_path / "a.keras", list("abc"))
+    with pytest.raises(ValueError, match="the text 'ab'"):
+        save_model(model, tmp_path / "a.keras", "ab")
+    with pytest.raises(ValueError, match="Expected 2 class names"):
+        set_meaning(model, class_names=["a"], activation="sigmoid")
+    assert not list(tmp_path.iterdir())
+    assert meaning_of(model).class_names is None
+    assert meaning_of(model).activation == "softmax"
+
+
+def test_a_classifier_is_saved_with_other_names(tmp_path):
+    named_models(tmp_path)
+    given = Classifier.of(tmp_path / "a.keras", class_names=("ja", "nein"))
+    given.save(tmp_path / "c.keras")
+    assert names_at(tmp_path / "c.keras") == ("ja", "nein")
+    assert names_at(tmp_path / "a.keras") == PETS
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "names"),
+    [(1, "sigmoid", ("cat",)), (3, "softmax", ("a", "b", "c")), (3, None, "abc")],
+)
+def test_a_model_from_elsewhere_is_saved_with_names_and_the_same_outputs(
+    units, activation, names, tmp_path, rng
+):
+    last = keras.layers.Dense(units, activation=activation)
+    stem = [keras.Input((4, 6, 3)), keras.layers.Flatten()]
+    model = keras.Sequential([*stem, last])
+    save_model(model, tmp_path / "a.keras", tuple(names))
+    images = rng.uniform(size=(2, 4, 6, 3)).astype("float32")
+    again = keras.models.load_model(tmp_path / "a.keras")
+    np.testing.assert_array_equal(again(images), model(images))
+    expected = ("not cat", "cat") if units == 1 else tuple(names)
+    assert names_at(tmp_path / "a.keras") == expected
+    before, after = Classifier.of(model), Classifier.of(tmp_path / "a.keras")
+    np.testing.assert_array_equal(
+        before.probabilities(images), after.probabilities(images)
+    )
