@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(
-    r'__version__ = "(.+)"', (HERE / "keras_vit" / "__init__.py").read_text()
+    r'VERSION = "(.+)"', (HERE / "keras_vit" / "version.py").read_text()
 ).group(1)
 
 EXTRAS = {

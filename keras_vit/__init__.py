@@ -5,8 +5,9 @@ import importlib
 from keras_vit import layers as layers
 from keras_vit.factories import FACTORIES
 from keras_vit.variants import VARIANTS as VARIANTS
+from keras_vit.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 globals().update(FACTORIES)  # ViT, ViT_B16, R50_ViT_B16, ...
 

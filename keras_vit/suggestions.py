@@ -1,6 +1,7 @@
 """A misspelt name -> the names that were probably meant."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -22,8 +23,48 @@ def did_you_mean(name: str, choices: Iterable[str], count: int = 1) -> str:
     >>> did_you_mean("mine", ["cifar10", "fashion_mnist"])
     ''
     """
-    lowered = {choice.lower(): choice for choice in choices}
-    near = difflib.get_close_matches(name.lower(), lowered, count, 0.7)
-    if not near:
-        return ""
-    return f" Did you mean {' or '.join(repr(lowered[one]) for one in near)}?"
+    near = close_to(name, choices, count)
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def close_to(name: str, choices: Iterable[str], count: int = 1) -> list[str]:
+    """Return the choices that are similar; case and punctuation do not count.
+
+    Example:
+
+    >>> close_to("vit-b/16", ["ViT_B16", "ViT_L16", "finetune"])
+    ['ViT_B16']
+    """
+    plain: dict[str, str] = {}
+    for choice in choices:
+        plain.setdefault(_plain(choice), choice)
+    near = difflib.get_close_matches(_plain(name), plain, count, 0.7)
+    return [plain[one] for one in near]
+
+
+def unknown(
+    kind: str, name: str, choices: Iterable[str], *, expected: str | None = None
+) -> str:
+    """Return the message for a name that is not among the choices.
+
+    Args:
+        kind: what the name was to name, such as `"recipe"`.
+        name: what was received.
+        choices: what would have been accepted.
+        expected: how that is described; a list of all choices by default.
+
+    Example:
+
+    >>> unknown("format", "onx", ["onnx"])
+    "Unknown format. Expected one of onnx. Received: 'onx'. Did you mean 'onnx'?"
+    """
+    choices = list(choices)
+    expected = expected or f"one of {', '.join(choices)}"
+    return (
+        f"Unknown {kind}. Expected {expected}. Received: {name!r}."
+        f"{did_you_mean(name, choices)}"
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).lower()

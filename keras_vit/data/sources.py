@@ -15,10 +15,12 @@ from keras_vit.data.dataset import Dataset
 from keras_vit.data.folders import read_folder
 from keras_vit.data.pixel_range import read_as
 from keras_vit.data.split_tables import tables_in_splits
-from keras_vit.data.tables import SUFFIXES as TABLES
 from keras_vit.data.tables import read_split_tables, read_table
+from keras_vit.dataset_names import EXPECTED as EXPECTED
+from keras_vit.dataset_names import OPTIONS as OPTIONS
+from keras_vit.dataset_names import SUFFIXES as FILES
+from keras_vit.dataset_names import no_data_set
 from keras_vit.decoding import AUTO, check_range
-from keras_vit.suggestions import did_you_mean
 
 
 def load(
@@ -126,29 +128,7 @@ def _found(name, options, data_dir, download, *, exif_orientation, arrays_range)
         return vtab.load(name, data_dir=data_dir, download=download)
     if name.startswith(tfds.PREFIX) or tfds.is_known(name, data_dir):
         return tfds.load(name, data_dir=data_dir, download=download)
-    raise _unknown(name, path)
-
-
-def _unknown(name, path):
-    """The error for a name that is no data set."""
-    if path.is_file():
-        return ValueError(
-            f"Expected {EXPECTED}. Received: {name!r}, a file of another kind. Pass "
-            "the folder of its images, or a table of files and labels"
-        )
-    if any(sign in name for sign in ("/", "\\", "~")):
-        return FileNotFoundError(
-            f"No such file or folder: {name}. Expected {EXPECTED}."
-            f"{did_you_mean(name, _known_names())}"
-        )
-    return ValueError(
-        f"Unknown data set. Expected {EXPECTED}. Received: {name!r}."
-        f"{did_you_mean(name, _known_names())}"
-    )
-
-
-def _known_names():
-    return [*SOURCES, *(vtab.PREFIX + task for task in vtab.TASKS), *tfds.names()]
+    raise no_data_set(name)
 
 
 def check_name(dataset):
@@ -200,22 +180,6 @@ def _of_file(path, data_dir, exif_orientation, options, arrays_range):
         return _of_folder(folder, path.stem, exif_orientation, options)
     how = {"exif_orientation": exif_orientation, "options": options}
     return read_table(path, **how, data_dir=data_dir)
-
-
-FILES = (".zip", *TABLES, ".npz")
-# The arguments of `load` that settle which images there are and how they are read;
-# a run keeps them, so that its data set is read alike wherever it is read again.
-OPTIONS = (
-    "exif_orientation",
-    "group",
-    "fold",
-    "image_column",
-    "label_column",
-    "suffix",
-    "pixel_range",
-    "background",
-    "max_pixels",
-)
 
 
 FASHION_MNIST_CLASSES = (
@@ -272,9 +236,3 @@ SOURCES = {
     ),
     "cifar10": _of_keras("cifar10", CIFAR10_CLASSES, "its cifar-10-batches-py folder"),
 }
-
-EXPECTED = (
-    f"one of {', '.join(SOURCES)}, or the path of a folder with a folder of images for "
-    f"each class, in train/ and test/ or at the top, or of a file {', '.join(FILES)}, "
-    f"or a name of TensorFlow Datasets, or {vtab.PREFIX} and a task of VTAB-1k"
-)

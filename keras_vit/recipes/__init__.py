@@ -10,6 +10,7 @@ from keras_vit.recipes.settings import from_json as from_json
 from keras_vit.recipes.settings import override as override
 from keras_vit.recipes.settings import read_settings as read_settings
 from keras_vit.recipes.settings import with_model as with_model
+from keras_vit.suggestions import unknown
 
 RECIPES = {
     **small.RECIPES,
@@ -21,9 +22,7 @@ RECIPES = {
 
 
 def get(name):
-    """Gives the recipe of that name."""
+    """Return the recipe of that name."""
     if name not in RECIPES:
-        raise ValueError(
-            f"Unknown recipe. Expected one of {', '.join(RECIPES)}. Received: {name!r}"
-        )
+        raise ValueError(unknown("recipe", name, RECIPES))
     return RECIPES[name]

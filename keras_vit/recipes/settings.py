@@ -1,10 +1,13 @@
 """A recipe with other settings, by name or as text, and as JSON."""
 
 import dataclasses
+import inspect
 import json
+import re
 
 from keras_vit.recipes.recipe import RENAMED, Recipe, new_name
 from keras_vit.renamed import with_new_names
+from keras_vit.suggestions import unknown
 from keras_vit.variants import VARIANTS
 
 
@@ -68,11 +71,12 @@ def read_settings(settings):
     for setting in settings:
         key, equals, text = setting.partition("=")
         key = new_name(key, stacklevel=3)
-        if not equals or key not in _KINDS:
+        if not equals:
             raise ValueError(
-                "Expected key=value, where key is one of "
-                f"{', '.join(_KINDS)}. Received: {setting!r}"
+                f"Expected key=value, as in epochs=3. Received: {setting!r}"
             )
+        if key not in _KINDS:
+            raise ValueError(unknown("setting of a recipe", key, _KINDS))
         read, expected = _READERS[_KINDS[key]]
         try:
             changes[key] = read(text)
@@ -81,6 +85,24 @@ def read_settings(settings):
                 f"{key} must be {expected}. Received: {setting!r}"
             ) from None
     return changes
+
+
+def setting_names() -> list[str]:
+    """Return the settings that `read_settings` takes."""
+    return list(_KINDS)
+
+
+def documented() -> dict[str, str]:
+    """Return what `Recipe` says of each of its fields, by name.
+
+    Example:
+
+    >>> documented()["beta2"]
+    'of Adam.'
+    """
+    text = (inspect.getdoc(Recipe) or "").partition("Attributes:\n")[2]
+    entries = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", text, re.M)
+    return {name: " ".join(words.split()) for name, words in entries}
 
 
 def difference(one, other):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from keras_vit.layers.patches import pair
 from keras_vit.preprocessing import Preprocessing, resolve
+from keras_vit.releases import RELEASES, list_weights
 from keras_vit.variants import VARIANTS
 from keras_vit.weights import pixels
 from keras_vit.weights.agreement import activation_of, epsilon_of
@@ -14,7 +15,6 @@ from keras_vit.weights.download import cached, from_hub
 from keras_vit.weights.grids import known_of, likeliest
 from keras_vit.weights.metadata import KEY
 from keras_vit.weights.opening import open_weights
-from keras_vit.weights.releases import RELEASES, list_weights
 from keras_vit.weights.sources import identify
 
 HUB = "hf:"

@@ -7,9 +7,9 @@ import pytest
 
 import keras_vit
 from keras_vit.factories import FACTORIES
+from keras_vit.releases import RELEASES
 from keras_vit.variants import VARIANTS
 from keras_vit.weights import checkpoint, download, list_weights, save_weights
-from keras_vit.weights.releases import RELEASES
 from support.fixture_models import MODELS, SIZES, TINY
 from support.models import randomize
 

@@ -1,0 +1,66 @@
+"""The words that arguments and flags take, readable without Keras.
+
+The tables behind them lie where the work is done; a test compares each with its
+words here. Words of recipes are in `keras_vit.recipes.recipe.CHOICES`, ways to
+resize in `keras_vit.preprocessing.PRESETS`.
+"""
+
+import importlib.util
+import pathlib
+import re
+
+from keras_vit.variants import VARIANTS
+
+MODELS = ("ViT", *VARIANTS, "ResNet", "ResNet_R26", "ResNet_R50")  # FACTORIES
+KERAS_PREFIX = "keras:"  # before the name of a network of Keras's
+
+STRATEGIES = ("auto", "one", "mirrored", "multiworker", "tpu:<name>")
+TPU_PREFIX = "tpu:"
+
+MEASUREMENTS = (
+    "metrics",
+    "classes",
+    "confusion",
+    "real",
+    "comparison",
+    "calibration",
+    "few_shot",
+    "neighbours",
+    "linear",
+    "embedding",
+    "robustness",
+    "resolution",
+)
+
+FIGURES = (  # of `keras_vit.inspect`
+    "rollout",
+    "gradients",
+    "grad_cam",
+    "heads",
+    "distance",
+    "filters",
+    "positions",
+    "offsets",
+    "norms",
+    "norm_maps",
+    "cka",
+)
+HEAD_FUSIONS = ("mean", "max", "min")
+
+EXPORT_FORMATS = ("saved_model", "tflite", "onnx", "openvino")
+QUANTIZATION_SCHEMES = ("none", "float16", "dynamic", "int8")
+PIXEL_DTYPES = ("float32", "uint8")
+
+WEIGHT_FORMATS = ("npz", "timm", "huggingface", "torchvision")
+HUB_PREFIX = "hf:"  # before <owner>/<name>
+
+
+def keras_networks() -> list[str]:
+    """Return the networks in the installed `keras.applications`, by its files alone."""
+    found = importlib.util.find_spec("keras")
+    text = ""
+    for folder in (found and found.submodule_search_locations) or ():
+        path = pathlib.Path(folder, "applications", "__init__.py")
+        if path.is_file():
+            text += path.read_text(encoding="utf-8")
+    return sorted({*re.findall(r"\bas ([A-Z]\w+)", text)})
