@@ -42,34 +42,43 @@ def test_the_code_of_a_page_runs_in_turn_and_prints_what_it_says(
             assert output == printed
 
 
-def quotations():
+def test_quoted_code_stands_in_the_file_named_above_it():
+    missing = []
     for page in PAGES:
         for block in blocks(page):
-            if block.language == "python" and (block.title or "").endswith(".py"):
-                yield pytest.param(block, id=f"{named(page)}: {block.title}")
+            if block.language != "python" or not (block.title or "").endswith(".py"):
+                continue
+            lines = iter((ROOT / block.title).read_text().splitlines())
+            for line in block.code.splitlines():
+                if line.strip() != "…" and line not in lines:  # behind the one before
+                    missing.append(f"{named(page)}: {block.title} has no {line!r}")
+                    break
+    assert not missing, "\n".join(missing)
 
 
-@pytest.mark.parametrize("block", list(quotations()))
-def test_quoted_code_stands_in_the_file_named_above_it(block):
-    lines = iter((ROOT / block.title).read_text().splitlines())
-    for line in block.code.splitlines():
-        if line.strip() != "…":
-            assert line in lines, line  # and behind the one before
+def command_lines(page):
+    for block in blocks(page):
+        if block.language == "bash":
+            for line in block.code.replace("\\\n", " ").splitlines():
+                if line.startswith("keras-vit "):
+                    yield line
+    yield from IN_A_LINE.findall(page.read_text())
 
 
-def command_lines():
+def test_a_command_line_names_what_there_is():
+    wrong, lines = [], 0
     for page in PAGES:
-        for block in blocks(page):
-            if block.language == "bash":
-                for line in block.code.replace("\\\n", " ").splitlines():
-                    if line.startswith("keras-vit "):
-                        yield pytest.param(line, id=f"{named(page)}: {line}")
-        for line in IN_A_LINE.findall(page.read_text()):
-            yield pytest.param(line, id=f"{named(page)}: {line}")
+        for line in command_lines(page):
+            lines += 1
+            try:
+                check_command_line(line)
+            except Exception as error:  # of a flag, a recipe, a setting
+                wrong.append(f"{named(page)}: {line}: {error!r}")
+    assert lines > 50
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("line", list(command_lines()))
-def test_a_command_line_names_what_there_is(line):
+def check_command_line(line):
     name, *arguments = shlex.split(line, comments=True)[1:]
     command, values = COMMANDS[name], flags.FlagValues()
     command.define(values)
@@ -85,19 +94,18 @@ def test_a_command_line_names_what_there_is(line):
     assert model is None or "/" in model or find(model)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_files_of_the_repository_that_a_page_names_are_there(page):
-    missing = [path for path in FILE.findall(page.read_text()) if not exists(path)]
-    assert not missing
+def test_files_and_recipes_that_a_page_names_are_there():
+    missing = []
+    for page in PAGES:
+        text = page.read_text()
+        names = [path for path in FILE.findall(text) if not exists(path)]
+        names += [name for name in RECIPE.findall(text) if name not in RECIPES]
+        missing += [f"{named(page)}: {name}" for name in names]
+    assert not missing, "\n".join(missing)
 
 
 def exists(path):
     return (ROOT / path).exists() or path.startswith("savedmodels/")
-
-
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_a_recipe_that_a_page_names_is_one(page):
-    assert {*RECIPE.findall(page.read_text())} <= {*RECIPES}
 
 
 def test_every_page_has_its_place():

@@ -28,9 +28,12 @@ def test_the_examples_of_a_module_run(name, tmp_path, monkeypatch):
     assert not failed
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_what_is_public_in_a_module_has_a_docstring(name):
-    module = importlib.import_module(name)
-    for key, value in vars(module).items():
-        if getattr(value, "__module__", None) == name and key[0] != "_":
-            assert value.__doc__, key
+def test_what_is_public_in_a_module_has_a_docstring():
+    missing = [
+        f"{name}.{key}"
+        for name in MODULES
+        for key, value in vars(importlib.import_module(name)).items()
+        if getattr(value, "__module__", None) == name and key[0] != "_"
+        if not value.__doc__
+    ]
+    assert not missing, "\n".join(missing)
