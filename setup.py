@@ -51,12 +51,17 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    license_files=["LICENSE", "keras_vit/data/fashion_mnist_sample/LICENSE"],
+    license_files=[
+        "LICENSE",
+        "keras_vit/data/fashion_mnist_sample/LICENSE",
+        "keras_vit/weights/imagenet_1k/LICENSE",
+    ],
     packages=find_packages(include=["keras_vit", "keras_vit.*"]),
     py_modules=["keras_vit_command"],
     package_data={
         "keras_vit.data": ["fashion_mnist_sample/*"],
         "keras_vit.serving": ["page/*"],
+        "keras_vit.weights": ["imagenet_1k/*"],
     },
     python_requires=">=3.11",
     install_requires=[

@@ -17,6 +17,7 @@ _FUNCTIONS = {
     "evaluate": "keras_vit.evaluation",
     "logits_model": "keras_vit.logits",
     "predict": "keras_vit.prediction",
+    "decode_predictions": "keras_vit.weights",
     "export": "keras_vit.exporting",
     "load_weights": "keras_vit.weights",
     "list_weights": "keras_vit.weights",

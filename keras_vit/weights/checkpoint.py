@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 import warnings
 from dataclasses import dataclass
 
@@ -13,11 +14,15 @@ from keras_vit.weights import pixels
 from keras_vit.weights.agreement import activation_of, epsilon_of
 from keras_vit.weights.download import cached, from_hub
 from keras_vit.weights.grids import known_of, likeliest
+from keras_vit.weights.imagenet import NUM_CLASSES, imagenet_classes
 from keras_vit.weights.metadata import KEY
 from keras_vit.weights.opening import open_weights
 from keras_vit.weights.sources import identify
 
 HUB = "hf:"
+# timm's own releases for ImageNet, whose settings name no classes. What others
+# trained further keeps timm's tag, so that the tag alone tells nothing.
+_IN1K_BY_TIMM = re.compile(r"timm/[^/]+in1k$")
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,12 @@ def find_checkpoint(variant, weights, source_grid=None):
     weights = str(weights)
     if (variant, weights) in RELEASES:
         release = RELEASES[variant, weights]
-        return _read(cached(release.url), variant, source_grid, release)
+        found = _read(cached(release.url), variant, source_grid, release)
+        return _of_imagenet(found)
     if weights.startswith(HUB):
-        return _read(from_hub(weights.removeprefix(HUB)), variant, source_grid)
+        repository = weights.removeprefix(HUB)
+        found = _read(from_hub(repository), variant, source_grid)
+        return _of_imagenet(found) if _IN1K_BY_TIMM.match(repository) else found
     if pathlib.Path(weights).exists():
         return _read(pathlib.Path(weights), variant, source_grid)
     names = ", ".join(release.name for release in list_weights(variant))
@@ -77,6 +85,14 @@ def find_checkpoint(variant, weights, source_grid=None):
         f"Unknown weights of {variant}. Expected {names + ', ' if names else ''}"
         f"hf:<owner>/<name>, or the path of a file. Received: weights={weights!r}"
     )
+
+
+def _of_imagenet(checkpoint):
+    """A published checkpoint, whose 1,000 classes are ImageNet's, with their names."""
+    if checkpoint.class_names or checkpoint.num_classes != NUM_CLASSES:
+        return checkpoint
+    names = tuple(one.name for one in imagenet_classes())
+    return dataclasses.replace(checkpoint, class_names=names)
 
 
 def _read(path, variant, source_grid, release=None):
