@@ -6,6 +6,7 @@ import logging
 import warnings
 
 from keras_vit import baselines, layers, model
+from keras_vit.meaning import set_meaning
 from keras_vit.variants import VARIANTS
 
 OF_WEIGHTS = """
@@ -74,6 +75,8 @@ def _with_weights(build, name):
             source_grid=checkpoint.grid,
             position_interpolation=arguments.get("position_interpolation"),
         )
+        if keeps_head and checkpoint.class_names is not None:
+            set_meaning(network, class_names=checkpoint.class_names)
         if not keeps_head and None not in (num_classes, checkpoint.num_classes):
             LOG.warning(
                 "%s: its head of %d classes is replaced by one of %d, which is zero.",

@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 
 import keras_vit
+from keras_vit.classifier import Classifier
 from keras_vit.factories import FACTORIES
 from keras_vit.releases import RELEASES
 from keras_vit.variants import VARIANTS
-from keras_vit.weights import checkpoint, download, list_weights, save_weights
+from keras_vit.weights import (
+    checkpoint,
+    download,
+    imagenet_classes,
+    list_weights,
+    save_weights,
+)
 from support.fixture_models import MODELS, SIZES, TINY
 from support.models import randomize
 
@@ -97,6 +104,33 @@ def test_a_release_is_downloaded_once_and_used(fixtures, monkeypatch, tmp_path):
     ]
     for one, other in zip(model.weights, again.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
+    names = tuple(one.name for one in imagenet_classes())
+    assert Classifier.of(again).class_names == names
+    again.save(tmp_path / "a.keras")
+    assert Classifier.of(tmp_path / "a.keras").class_names == names
+    other = keras_vit.ViT_Ti16(10, weights="augreg_in21k_in1k")
+    assert Classifier.of(other).class_names is None
+
+
+@pytest.mark.parametrize(
+    ("repository", "num_classes", "named"),
+    [
+        ("timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k", 1000, True),
+        ("timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k", 7, False),
+        ("timm/vit_tiny_patch16_224.augreg_in21k", 1000, False),
+        ("someone/vit_tiny_patch16_224.augreg_in21k_ft_in1k", 1000, False),
+    ],
+)
+def test_timms_own_releases_for_imagenet_have_its_classes_names(
+    repository, num_classes, named, monkeypatch, tmp_path
+):
+    settings = TINY | {"num_classes": num_classes, "activation": "gelu_erf"}
+    save_weights(keras_vit.ViT(**settings), tmp_path / "a.safetensors", "timm")
+    monkeypatch.setattr(checkpoint, "from_hub", lambda _: tmp_path / "a.safetensors")
+    model = keras_vit.ViT(weights=f"hf:{repository}", **SIZES)
+    names = Classifier.of(model).class_names
+    expected = tuple(one.name for one in imagenet_classes())
+    assert names == (expected if named else None)
 
 
 def test_a_repository_of_the_hub_is_read(fixtures, monkeypatch, tmp_path):
