@@ -1,9 +1,18 @@
 """README's commands stand where users look, and its Python prints what it says."""
 
 import pathlib
+import re
 
+import numpy as np
 import pytest
+import requests
+import tensorflow as tf
+from PIL import Image
 
+import keras_vit
+from keras_vit.releases import RELEASES
+from keras_vit.weights import find_checkpoint, save_weights
+from keras_vit.weights.imagenet import TABLE
 from support.markdown_pages import examples, printed_by
 
 README = pathlib.Path(__file__).parent.parent / "README.md"
@@ -15,7 +24,43 @@ def test_the_two_commands_stand_before_line_30():
     assert "pip install -e '.[test]' && pytest" in head
 
 
-@pytest.mark.parametrize(("code", "printed"), list(examples(README)))
+def without_network(*args, **kwargs):
+    raise requests.ConnectionError("no network")
+
+
+def test_the_first_block_classifies_a_photograph_by_name(tmp_path, monkeypatch):
+    """The release's file lies in the cache, where it is put without a network."""
+    (code, _), *_ = examples(README)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    release = RELEASES[re.search(r'keras_vit\.(\w+)\(weights="(\w+)"\)', code).groups()]
+    rng = np.random.default_rng(0)
+    model = vars(keras_vit)[release.variant](1000, release.image_size)
+    kernel, bias = model.get_layer("head").weights
+    kernel.assign(rng.normal(size=kernel.shape))
+    bias.assign(rng.normal(size=bias.shape))
+    monkeypatch.setattr(requests, "get", without_network)
+    with pytest.raises(OSError, match="put the file at") as refused:
+        find_checkpoint(release.variant, release.name)
+    file = pathlib.Path(str(refused.value).rpartition("put the file at ")[2])
+    file.parent.mkdir(parents=True)
+    save_weights(model, file)
+    Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save("photo.jpg")
+
+    output = printed_by(code, "README.md", {})
+
+    pixels = np.asarray(Image.open("photo.jpg"), np.float32)[np.newaxis]
+    resized = tf.image.resize(pixels, (release.image_size,) * 2)
+    p = tf.nn.softmax(np.float64(model(resized)[0])).numpy()
+    names = [line.split("\t")[1] for line in TABLE.read_text().splitlines()]
+    top = np.argsort(-p)[:3]
+    assert output.splitlines() == [
+        f"photo.jpg: {names[top[0]]}, {p[top[0]]:.1%}",
+        *(f"{p[index]:6.1%}  {names[index]}" for index in top),
+    ]
+
+
+@pytest.mark.parametrize(("code", "printed"), list(examples(README))[1:])
 def test_the_code_runs_and_prints_what_it_says(code, printed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     output = printed_by(code, "README.md", {})
