@@ -26,7 +26,7 @@ SIZE = 32  # the least that keras.applications takes
 SMALL = {"num_layers": 2, "num_heads": 2, "hidden_dim": 64, "mlp_dim": 128}
 OF_IMAGENET = {  # what an EfficientNetV2 was trained on: the ViT's first layer makes it
     "pixel_mean": (123.675, 116.28, 103.53),
-    "pixel_deviation": (58.395, 57.12, 57.375),
+    "pixel_std": (58.395, 57.12, 57.375),
 }
 
 
@@ -61,7 +61,9 @@ def main(images=12_000, dataset=None):
         ("a ResNet", keras_vit.layers.ResNetStem((1,), 0.5, name="stem"), {}),
         ("an EfficientNetV2", efficient_net(), OF_IMAGENET),
     ):
-        model = keras_vit.ViT(10, SIZE, patch_size=1, stem=stem, **SMALL, **first)
+        model = keras_vit.ViT(
+            10, image_size=SIZE, patch_size=1, stem=stem, **SMALL, **first
+        )
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.Adam(1e-3), loss, jit_compile=False)
         model.fit(pixels, split.labels, batch_size=64, verbose=0)

@@ -3,10 +3,12 @@
 import contextlib
 import difflib
 import fnmatch
-import functools
 import inspect
+import os
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 from keras.src.backend.common import global_state  # no public name gives it
@@ -17,21 +19,22 @@ from keras_vit.model import features, head, preprocessing
 
 
 def ResNet(
-    blocks=(3, 4, 6, 3),
-    width_factor=1.0,
-    num_classes=1000,
-    image_size=224,
-    name="resnet",
-):
-    """Builds the paper's baseline: the hybrids' ResNet with a head (section 4.1).
+    num_classes: int | None = 1000,
+    *,
+    blocks: Sequence[int] = (3, 4, 6, 3),
+    width_factor: float = 1.0,
+    image_size: int | Sequence[int] = 224,
+    name: str = "resnet",
+) -> keras.Model:
+    """Build the paper's baseline: the hybrids' ResNet with a head (section 4.1).
 
     "BiT" in the paper's figures: group normalisation and standardised
     convolutions. Images and logits are those of `ViT`.
 
     Args:
+        num_classes: logits to return; `None`: the model returns the features.
         blocks: the units in each stage; those of R50 by default.
         width_factor: over the usual number of channels.
-        num_classes: logits to give; `None`: the model gives the features.
         image_size: pixels, an integer or (height, width).
         name: of the model.
 
@@ -40,7 +43,7 @@ def ResNet(
 
     Example:
 
-    >>> ResNet((2, 2, 2, 2), num_classes=10).output_shape
+    >>> ResNet(10, blocks=(2, 2, 2, 2)).output_shape
     (None, 10)
     """
     height, width = pair(image_size, "image_size")
@@ -53,14 +56,24 @@ def ResNet(
     return keras.Model(images, y, name=name)
 
 
-def ResNet_R26(num_classes=1000, image_size=224, name="resnet_r26"):
-    """Builds `ResNet` with two units in each of four stages."""
-    return ResNet((2, 2, 2, 2), 1.0, num_classes, image_size, name)
+def ResNet_R26(
+    num_classes: int | None = 1000,
+    *,
+    image_size: int | Sequence[int] = 224,
+    name: str = "resnet_r26",
+) -> keras.Model:
+    """Build `ResNet` with two units in each of four stages."""
+    return ResNet(num_classes, blocks=(2, 2, 2, 2), image_size=image_size, name=name)
 
 
-def ResNet_R50(num_classes=1000, image_size=224, name="resnet_r50"):
-    """Builds `ResNet` with 3, 4, 6 and 3 units in its stages."""
-    return ResNet((3, 4, 6, 3), 1.0, num_classes, image_size, name)
+def ResNet_R50(
+    num_classes: int | None = 1000,
+    *,
+    image_size: int | Sequence[int] = 224,
+    name: str = "resnet_r50",
+) -> keras.Model:
+    """Build `ResNet` with 3, 4, 6 and 3 units in its stages."""
+    return ResNet(num_classes, blocks=(3, 4, 6, 3), image_size=image_size, name=name)
 
 
 @dataclass(frozen=True)
@@ -99,8 +112,8 @@ FAMILIES = {
     "Xception": TO_ONE,
 }
 PREFIX = "keras:"
-_SETTLED = ("include_top", "input_shape", "input_tensor", "classes", "pooling")
-_SETTLED += ("classifier_activation", "include_preprocessing")
+_FIXED = ("include_top", "input_shape", "input_tensor", "classes", "pooling")
+_FIXED += ("classifier_activation", "include_preprocessing")
 
 
 def applications():
@@ -108,28 +121,14 @@ def applications():
     return [name for name in dir(keras.applications) if _pixels(name) is not None]
 
 
-@functools.cache
-def application(name):
-    """Gives the factory of one of Keras's own networks, for `"keras:<name>"`.
-
-    The network up to its feature map, pooled as Keras pools it, and a head
-    that is zero. Images and logits are those of `ViT`: the first layer makes
-    of pixels in [0, 255] what `preprocess_input` would.
-
-    Batch normalisation keeps statistics of training batches; they stay out of
-    a run's moving average of weights.
+def application(name: str) -> "Application":
+    """Return the factory of one of Keras's own networks, for `"keras:<name>"`.
 
     Args:
         name: of a function in `keras.applications`.
 
-    Returns:
-        A function of `num_classes=1000`, `image_size` (224 by default),
-        `weights` (Keras's own word `"imagenet"`, which it downloads, or the
-        path of a file that Keras wrote, both without the head), `name`, and
-        what else the function takes, such as `alpha`.
-
     Raises:
-        ValueError: for a name that is unknown, and, from what is given, for
+        ValueError: for a name that is unknown, and, from what is returned, for
             images that Keras finds too small.
 
     Example:
@@ -138,25 +137,63 @@ def application(name):
     (None, 10)
     """
     build, pixels = getattr(keras.applications, name, None), _pixels(name)
-    if pixels is None:
+    if build is None or pixels is None:
         near = difflib.get_close_matches(name, applications(), 5, 0.5)
         raise ValueError(
             f"keras.applications has no network {name!r} whose input is known. "
             f"Expected one such as {', '.join(near or applications())}"
         )
+    return Application(name, build, pixels)
 
-    own_name = name.lower()
 
-    def factory(
-        num_classes=1000, image_size=None, weights=None, name=own_name, **arguments
-    ):
+@dataclass(frozen=True)
+class Application:
+    """The factory of one of Keras's own networks.
+
+    The network up to its feature map, pooled as Keras pools it, and a head
+    that is zero. Images and logits are those of `ViT`: the first layer makes
+    of pixels in [0, 255] what `preprocess_input` would.
+
+    Batch normalisation keeps statistics of training batches; they stay out of
+    a run's moving average of weights.
+
+    Attributes:
+        name: in `keras.applications`.
+        build: that function.
+        pixels: how the network reads them.
+    """
+
+    name: str
+    build: Callable[..., keras.Model]
+    pixels: Pixels
+
+    def __call__(
+        self,
+        num_classes: int | None = 1000,
+        *,
+        image_size: int | Sequence[int] | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        name: str | None = None,
+        **arguments: Any,
+    ) -> keras.Model:
+        """Build the network.
+
+        Args:
+            num_classes: logits to return; `None`: the features.
+            image_size: pixels, an integer or (height, width); 224 by default.
+            weights: Keras's own word `"imagenet"`, which it downloads, or the
+                path of a file that Keras wrote, both without the head.
+            name: of the model.
+            **arguments: what else the function takes, such as `alpha`.
+        """
         height, width = pair(image_size or 224, "image_size")
+        name = name or self.name.lower()
         images = keras.Input((height, width, 3), name="images")
-        x = preprocessing(pixels.mean, pixels.deviation)(images)
-        if pixels.blue_first:
+        x = preprocessing(self.pixels.mean, self.pixels.deviation)(images)
+        if self.pixels.blue_first:
             x = keras.ops.flip(x, axis=-1)
         with _names_from_the_start(), _one_error(name):
-            network = build(
+            network = self.build(
                 include_top=False,
                 weights=weights,
                 input_tensor=x,
@@ -169,18 +206,11 @@ def application(name):
             y = head(num_classes)(y)
         return keras.Model(images, y, name=name)
 
-    own = list(inspect.signature(factory).parameters.values())[:-1]
-    known = {one.name for one in own} | {*_SETTLED}
-    factory.__signature__ = inspect.Signature(
-        own
-        + [
-            one.replace(kind=one.KEYWORD_ONLY)
-            for one in inspect.signature(build).parameters.values()
-            if one.name not in known
-        ]
-    )
-    factory.__name__ = factory.__qualname__ = name
-    return factory
+    def arguments(self) -> tuple[str, ...]:
+        """Return the names of what a call takes."""
+        own = ("num_classes", "image_size", "weights", "name")
+        theirs = inspect.signature(self.build).parameters
+        return own + tuple(one for one in theirs if one not in {*own, *_FIXED})
 
 
 def _pixels(name):

@@ -1,213 +1,302 @@
-"""What users call: every variant by its name, with weights if they like."""
+"""What users call: a function for every size of Vision Transformer.
 
-import dataclasses
+`keras_vit.model.ViT` explains every option, `ViT_B16` those of weights.
+"""
+
 import inspect
-import logging
-import warnings
+from collections.abc import Callable
+from typing import Unpack, get_args
 
-from keras_vit import baselines, layers, model
-from keras_vit.meaning import set_meaning
-from keras_vit.variants import VARIANTS
+import keras
 
-OF_WEIGHTS = """
-    weights: a release's name (see `list_weights`), `hf:<owner>/<name>`, or
-        the path of a `.npz` or `.safetensors` file. They settle the form of
-        GELU, epsilon, pooling, preprocessing and the rest of what they were
-        trained with. Without `num_classes` the model has as many classes as
-        they have, or no head if they have none. A head of another number of
-        classes, and a pre-logits layer with it, is replaced by a zero head.
-    image_size: by default that of the weights, or 224. Positions are resized
-        by the rule of the weights' source.
-    source_grid: (rows, columns) of patches that the positions of the weights
-        are for, where a bare file could be read otherwise.
-"""
-OF_PATCHES = """    patch_size: another than the name says. Its weights then go to that
-        size as `resize` takes them there.
-"""
-OF_STEM = """    standardization: of the stem's kernels, as `layers.ResNetStem` has it.
-        Weights settle it; without them it is Google's.
-"""
+from keras_vit import baselines
+from keras_vit.baselines import ResNet, ResNet_R26, ResNet_R50
+from keras_vit.model_options import (
+    HybridOptions,
+    NumClasses,
+    VariantOptions,
+    ViTOptions,
+)
+from keras_vit.with_weights import build_variant, build_vit
 
 
-LOG = logging.getLogger(__name__)
-NUM_CLASSES = 1000  # of random weights
-UNSAID = object()  # `num_classes` of a call that does not name it
+def ViT(num_classes: NumClasses = "auto", **options: Unpack[ViTOptions]) -> keras.Model:
+    """Build a Vision Transformer of any size, with weights if you like.
 
+    Args:
+        num_classes: logits to return; `None`: no head, the model returns the
+            features. `"auto"`: as many as `weights` have, or 1000 without.
+        **options: `image_size`, `weights`, `source_grid` (see the sizes such as
+            `ViT_B16`) and every argument of `keras_vit.model.ViT`, by keyword.
 
-def _with_weights(build, name):
-    """Gives `build` the argument `weights`."""
-
-    def factory(
-        num_classes=UNSAID,
-        image_size=None,
-        weights=None,
-        *,
-        source_grid=None,
-        **arguments,
-    ):
-        if weights is None:
-            num_classes = NUM_CLASSES if num_classes is UNSAID else num_classes
-            return build(image_size or 224, num_classes=num_classes, **arguments)
-        from keras_vit.weights import find_checkpoint, load_weights
-
-        checkpoint = find_checkpoint(name, weights, source_grid)
-        told = dict(checkpoint.arguments)
-        num_classes, keeps_head = _head_of(checkpoint, num_classes)
-        if checkpoint.assumed and _asks_for_pixels(arguments):
-            warnings.warn(
-                f"{checkpoint.path.name}: assumed are {checkpoint.assumed}. pixel_mean "
-                "and pixel_deviation say otherwise.",
-                stacklevel=2,
-            )
-        if not keeps_head:
-            told.pop("representation_size", None)
-        network = build(
-            image_size or checkpoint.image_size or 224,
-            num_classes=num_classes,
-            **(told | arguments),
-        )
-        load_weights(
-            network,
-            checkpoint.path,
-            head="keep" if keeps_head else "reset",
-            # ViT has no size of its own that another one could stand beside.
-            patches="resize" if "patch_size" in arguments and name != "ViT" else "keep",
-            source_grid=checkpoint.grid,
-            position_interpolation=arguments.get("position_interpolation"),
-        )
-        if keeps_head and checkpoint.class_names is not None:
-            set_meaning(network, class_names=checkpoint.class_names)
-        if not keeps_head and None not in (num_classes, checkpoint.num_classes):
-            LOG.warning(
-                "%s: its head of %d classes is replaced by one of %d, which is zero.",
-                checkpoint.path.name,
-                checkpoint.num_classes,
-                num_classes,
-            )
-        return network
-
-    return factory
-
-
-def _head_of(checkpoint, num_classes):
-    """The number of classes of a model, and whether its head is the checkpoint's.
+    Returns:
+        A functional `keras.Model`, RGB pixels in [0, 255] -> float32 logits.
 
     Raises:
-        ValueError: if the checkpoint's head is wanted and is not one dense layer.
+        TypeError: for a keyword that is none of `ViTOptions`.
+        ValueError: before anything is built, naming the argument, what was
+            expected and what was received.
+
+    Example:
+
+    >>> model = keras_vit.ViT(10, image_size=32, patch_size=8, num_layers=2,
+    ...                       num_heads=4, hidden_dim=32, mlp_dim=64)
     """
-    foreign = checkpoint.foreign_head
-    wanted = any(num_classes in shape for shape in foreign.values())
-    if foreign and (num_classes is UNSAID or wanted):
-        names = ", ".join(f"{name} {shape}" for name, shape in foreign.items())
-        raise ValueError(
-            f"{checkpoint.path.name}: its head is not one dense layer on the features, "
-            "so it has no place in a model of keras_vit. Expected num_classes=None, or "
-            f"another number for a new head. Received: {names}"
-        )
-    if num_classes is UNSAID:
-        return checkpoint.num_classes, True
-    return num_classes, num_classes == checkpoint.num_classes and not foreign
+    return build_vit(num_classes, options)
 
 
-def _asks_for_pixels(arguments):
-    """Whether a model's first layer is to be the weights' own."""
-    said = {"pixel_mean", "pixel_deviation"} <= arguments.keys()
-    return arguments.get("include_preprocessing", True) and not said
+def ViT_Ti16(
+    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
+) -> keras.Model:
+    """Build ViT-Ti/16: 12 blocks of width 192, 3 heads.
+
+    Takes what `ViT_B16` takes.
+    """
+    return build_variant("ViT_Ti16", num_classes, options)
 
 
-def _variant(name):
-    """Gives the function that builds one row of `VARIANTS`."""
-    variant = VARIANTS[name]
-    sizes = dataclasses.asdict(variant)
-    blocks = sizes.pop("stem_blocks")
+def ViT_S16(
+    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
+) -> keras.Model:
+    """Build ViT-S/16: 12 blocks of width 384, 6 heads.
 
-    settled = {*dataclasses.asdict(variant), "stem"}
-    defaults = {}
-    more = {}
-    if blocks is None:  # a hybrid's patches are cells of its own stem's map
-        settled -= {"patch_size"}
-        defaults["patch_size"] = sizes["patch_size"]
-    else:
-        more["standardization"] = "deviation"
-
-    def build(image_size, **arguments):
-        clash = sorted(settled & arguments.keys())
-        if clash:
-            raise TypeError(
-                f"{name} settles {', '.join(clash)}. Use ViT, which takes them all."
-            )
-        if blocks is not None:
-            arguments["stem"] = layers.ResNetStem(
-                blocks,
-                standardization=arguments.pop("standardization", "deviation"),
-                name="stem",
-            )
-        arguments.setdefault("name", name.lower())
-        return model.ViT(image_size, **(sizes | arguments))
-
-    factory = _with_weights(build, name)
-    _describe(factory, name, settled, defaults, more)
-    stem = "" if blocks is None else f" on ResNetStem({blocks})"
-    factory.__doc__ = f"""Builds {name}: {variant.num_layers} blocks{stem}.
-
-Width {variant.hidden_dim}, {variant.num_heads} heads, MLPs of {variant.mlp_dim},
-patches of {variant.patch_size}. Takes the arguments of `ViT` that this leaves open.
-
-Args:{OF_WEIGHTS}{OF_STEM if blocks is not None else OF_PATCHES}
-Example:
-
->>> model = keras_vit.{name}(num_classes=10)  # doctest: +SKIP
-"""
-    return factory
+    Takes what `ViT_B16` takes.
+    """
+    return build_variant("ViT_S16", num_classes, options)
 
 
-def _general():
-    """`ViT` itself, with weights."""
-    factory = _with_weights(model.ViT, "ViT")
-    _describe(factory, "ViT")
-    factory.__doc__ = model.ViT.__doc__.replace(
-        "\n    Returns:", OF_WEIGHTS.replace("\n", "\n    ") + "\n    Returns:", 1
+def ViT_S32(
+    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
+) -> keras.Model:
+    """Build ViT-S/32: 12 blocks of width 384, 6 heads.
+
+    Takes what `ViT_B16` takes.
+    """
+    return build_variant("ViT_S32", num_classes, options)
+
+
+def ViT_B8(
+    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
+) -> keras.Model:
+    """Build ViT-B/8: 12 blocks of width 768, 12 heads.
+
+    Takes what `ViT_B16` takes.
+    """
+    return build_variant("ViT_B8", num_classes, options)
+
+
+def ViT_B16(
+    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
+) -> keras.Model:
+    """Build ViT-B/16: 12 blocks of width 768, 12 heads.
+
+    Args:
+        num_classes: logits to return; `None`: no head, the model returns the
+            features. `"auto"`: as many as `weights` have (no head if they have
+            none), or 1000 without weights. Another number than theirs replaces
+            their head, and a pre-logits layer with it, by a zero head.
+        **options: by keyword, what `VariantOptions` lists: `image_size` (by
+            default that of the weights, or 224); `weights`: a release's name
+            (see `list_weights`), `hf:<owner>/<name>` or the path of a file,
+            which set the form of GELU, epsilon, pooling, preprocessing and the
+            rest of what they were trained with; `source_grid`: the (rows,
+            columns) of patches that their positions are for, where a bare file
+            could be read otherwise; `patch_size`: another than the name says, to
+            which weights are resized; and the arguments of `keras_vit.model.ViT`
+            that the name leaves open.
+
+    Returns:
+        A functional `keras.Model`, RGB pixels in [0, 255] -> float32 logits.
+
+    Example:
+
+    >>> model = keras_vit.ViT_B16(num_classes=10)  # doctest: +SKIP
+    """
+    return build_variant("ViT_B16", num_classes, options)
+
+
+def ViT_B32(
+    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
+) -> keras.Model:
+    """Build ViT-B/32: 12 blocks of width 768, 12 heads.
+
+    Takes what `ViT_B16` takes.
+    """
+    return build_variant("ViT_B32", num_classes, options)
+
+
+def ViT_L16(
+    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
+) -> keras.Model:
+    """Build ViT-L/16: 24 blocks of width 1024, 16 heads.
+
+    Takes what `ViT_B16` takes.
+    """
+    return build_variant("ViT_L16", num_classes, options)
+
+
+def ViT_L32(
+    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
+) -> keras.Model:
+    """Build ViT-L/32: 24 blocks of width 1024, 16 heads.
+
+    Takes what `ViT_B16` takes.
+    """
+    return build_variant("ViT_L32", num_classes, options)
+
+
+def ViT_H14(
+    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
+) -> keras.Model:
+    """Build ViT-H/14: 32 blocks of width 1280, 16 heads.
+
+    Takes what `ViT_B16` takes.
+    """
+    return build_variant("ViT_H14", num_classes, options)
+
+
+def ViT_g14(
+    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
+) -> keras.Model:
+    """Build ViT-g/14: 40 blocks of width 1408, 16 heads.
+
+    Takes what `ViT_B16` takes.
+    """
+    return build_variant("ViT_g14", num_classes, options)
+
+
+def ViT_G14(
+    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
+) -> keras.Model:
+    """Build ViT-G/14: 48 blocks of width 1664, 16 heads.
+
+    Takes what `ViT_B16` takes.
+    """
+    return build_variant("ViT_G14", num_classes, options)
+
+
+def R_ViT_Ti16(
+    num_classes: NumClasses = "auto", **options: Unpack[HybridOptions]
+) -> keras.Model:
+    """Build R+Ti/16: 12 blocks of width 192, 3 heads on a ResNet's root.
+
+    Takes what `ViT_B16` takes, but `standardization` for `patch_size`.
+    """
+    return build_variant("R_ViT_Ti16", num_classes, options)
+
+
+def R26_ViT_S32(
+    num_classes: NumClasses = "auto", **options: Unpack[HybridOptions]
+) -> keras.Model:
+    """Build R26+S/32: 12 blocks of width 384, 6 heads, ResNet 2, 2, 2, 2.
+
+    Takes what `ViT_B16` takes, but `standardization` for `patch_size`.
+    """
+    return build_variant("R26_ViT_S32", num_classes, options)
+
+
+def R26_ViT_B32(
+    num_classes: NumClasses = "auto", **options: Unpack[HybridOptions]
+) -> keras.Model:
+    """Build R26+B/32: 12 blocks of width 768, 12 heads, ResNet 2, 2, 2, 2.
+
+    Takes what `ViT_B16` takes, but `standardization` for `patch_size`.
+    """
+    return build_variant("R26_ViT_B32", num_classes, options)
+
+
+def R50_ViT_B16(
+    num_classes: NumClasses = "auto", **options: Unpack[HybridOptions]
+) -> keras.Model:
+    """Build R50+B/16: 12 blocks of width 768, 12 heads, ResNet 3, 4, 9.
+
+    Takes what `ViT_B16` takes, but `standardization` for `patch_size`.
+    """
+    return build_variant("R50_ViT_B16", num_classes, options)
+
+
+def R50_ViT_B32(
+    num_classes: NumClasses = "auto", **options: Unpack[HybridOptions]
+) -> keras.Model:
+    """Build R50+B/32: 12 blocks of width 768, 12 heads, ResNet 3, 4, 6, 3.
+
+    Takes what `ViT_B16` takes, but `standardization` for `patch_size`.
+    """
+    return build_variant("R50_ViT_B32", num_classes, options)
+
+
+def R50_ViT_L16(
+    num_classes: NumClasses = "auto", **options: Unpack[HybridOptions]
+) -> keras.Model:
+    """Build R50+L/16: 24 blocks of width 1024, 16 heads, ResNet 3, 4, 9.
+
+    Takes what `ViT_B16` takes, but `standardization` for `patch_size`.
+    """
+    return build_variant("R50_ViT_L16", num_classes, options)
+
+
+def R50_ViT_L32(
+    num_classes: NumClasses = "auto", **options: Unpack[HybridOptions]
+) -> keras.Model:
+    """Build R50+L/32: 24 blocks of width 1024, 16 heads, ResNet 3, 4, 6, 3.
+
+    Takes what `ViT_B16` takes, but `standardization` for `patch_size`.
+    """
+    return build_variant("R50_ViT_L32", num_classes, options)
+
+
+Factory = Callable[..., keras.Model]
+FACTORIES: dict[str, Factory] = {
+    one.__name__: one
+    for one in (
+        ViT,
+        ViT_Ti16,
+        ViT_S16,
+        ViT_S32,
+        ViT_B8,
+        ViT_B16,
+        ViT_B32,
+        ViT_L16,
+        ViT_L32,
+        ViT_H14,
+        ViT_g14,
+        ViT_G14,
+        R_ViT_Ti16,
+        R26_ViT_S32,
+        R26_ViT_B32,
+        R50_ViT_B16,
+        R50_ViT_B32,
+        R50_ViT_L16,
+        R50_ViT_L32,
+        ResNet,
+        ResNet_R26,
+        ResNet_R50,
     )
-    return factory
-
-
-def _describe(factory, name, settled=(), defaults=None, more=None):
-    """A name, and a signature that holds ViT's open arguments and some more."""
-    own = list(inspect.signature(factory).parameters.values())[:-1]
-    own[0] = own[0].replace(default=NUM_CLASSES)  # where there are no weights
-    others = [
-        parameter.replace(
-            kind=parameter.KEYWORD_ONLY,
-            default=(defaults or {}).get(parameter.name, parameter.default),
-        )
-        for parameter in inspect.signature(model.ViT).parameters.values()
-        if parameter.name not in {*settled, *(one.name for one in own)}
-    ]
-    others += [
-        inspect.Parameter(added, inspect.Parameter.KEYWORD_ONLY, default=default)
-        for added, default in (more or {}).items()
-    ]
-    factory.__name__ = factory.__qualname__ = name
-    factory.__signature__ = inspect.Signature(own + others)
-
-
-FACTORIES = {
-    "ViT": _general(),
-    **{name: _variant(name) for name in VARIANTS},
-    "ResNet": baselines.ResNet,
-    "ResNet_R26": baselines.ResNet_R26,
-    "ResNet_R50": baselines.ResNet_R50,
 }
 
 
-def find(name):
-    """Gives the factory of a name, also of `"keras:EfficientNetV2B0"`.
+def arguments_of(factory: Factory) -> tuple[str, ...]:
+    """Return the names of what a factory takes, `num_classes` first."""
+    if isinstance(factory, baselines.Application):
+        return factory.arguments()
+    names: list[str] = []
+    for name, one in inspect.signature(factory).parameters.items():
+        if one.kind is one.VAR_KEYWORD:  # Unpack[a table of options]
+            (table,) = get_args(one.annotation)
+            names += table.__annotations__
+        else:
+            names.append(name)
+    return tuple(names)
+
+
+def find(name: str) -> Factory | None:
+    """Return the factory of a name, also of `"keras:EfficientNetV2B0"`.
 
     Returns:
         A function, or `None` where there is none of that name, as of a path.
 
     Raises:
-        ValueError: for a network that Keras has not.
+        ValueError: for a network that Keras does not have.
     """
     if name.startswith(baselines.PREFIX):
         return baselines.application(name.removeprefix(baselines.PREFIX))

@@ -20,45 +20,57 @@ from keras_vit.model_arguments import (
     check_widths,
     warn_of_merging,
 )
+from keras_vit.model_options import (
+    Activation,
+    PerChannel,
+    Pooling,
+    PositionEmbedding,
+    PositionEmbeddingAt,
+    PositionInterpolation,
+    Size,
+)
+from keras_vit.preprocessing import Preprocessing
+from keras_vit.renamed import renamed_arguments
 
 POOLINGS = ("token", "gap", "map")
 
 
+@renamed_arguments(pixel_deviation="pixel_std")
 def ViT(
-    image_size=224,
-    patch_size=16,
-    num_layers=12,
-    num_heads=12,
-    hidden_dim=768,
-    mlp_dim=3072,
-    num_classes=1000,
+    num_classes: int | None = 1000,
     *,
-    stem=None,
-    pooling="token",
-    representation_size=None,
-    position_embedding="learned",
-    position_embedding_at=None,
-    position_interpolation=None,
-    num_registers=0,
-    class_token=None,
-    distillation=False,
-    fc_norm=False,
-    layer_scale=None,
-    qk_norm=False,
-    dropout_rate=0.0,
-    attention_dropout_rate=0.0,
-    drop_path_rate=0.0,
-    token_merging=0,
-    patch_dropout_rate=0.0,
-    activation="gelu_tanh",
-    layer_norm_epsilon=1e-6,
-    include_preprocessing=True,
-    pixel_mean=127.5,
-    pixel_deviation=127.5,
-    evaluation_preprocessing=None,
-    name="vit",
-):
-    """Builds a Vision Transformer of any size.
+    image_size: Size = 224,
+    patch_size: Size = 16,
+    num_layers: int = 12,
+    num_heads: int = 12,
+    hidden_dim: int = 768,
+    mlp_dim: int = 3072,
+    stem: keras.layers.Layer | None = None,
+    pooling: Pooling = "token",
+    representation_size: int | None = None,
+    position_embedding: PositionEmbedding = "learned",
+    position_embedding_at: PositionEmbeddingAt | None = None,
+    position_interpolation: PositionInterpolation | None = None,
+    num_registers: int = 0,
+    class_token: bool | None = None,
+    distillation: bool = False,
+    fc_norm: bool = False,
+    layer_scale: float | None = None,
+    qk_norm: bool = False,
+    dropout_rate: float = 0.0,
+    attention_dropout_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    token_merging: int = 0,
+    patch_dropout_rate: float = 0.0,
+    activation: Activation = "gelu_tanh",
+    layer_norm_epsilon: float = 1e-6,
+    include_preprocessing: bool = True,
+    pixel_mean: PerChannel = 127.5,
+    pixel_std: PerChannel = 127.5,
+    evaluation_preprocessing: str | Preprocessing | None = None,
+    name: str = "vit",
+) -> keras.Model:
+    """Build a Vision Transformer of any size.
 
     The model takes RGB images of shape `(B, H, W, 3)`, uint8 or float32, with
     pixels in [0, 255], and gives float32 logits of shape `(B, num_classes)`
@@ -66,6 +78,8 @@ def ViT(
     models. The layer `"features"` holds what the head reads.
 
     Args:
+        num_classes: logits to return; `None`: no head, the model returns the
+            features.
         image_size: pixels, an integer or (height, width).
         patch_size: the side of a patch, an integer or (height, width), in
             pixels, or in cells of the stem's feature map.
@@ -73,8 +87,6 @@ def ViT(
         num_heads: attention heads, which must divide `hidden_dim`.
         hidden_dim: D, the features of a token.
         mlp_dim: features inside a block's MLP.
-        num_classes: logits to give; `None`: no head, the model gives the
-            features.
         stem: for a hybrid, the layer or model that turns images into a
             feature map `(B, h, w, C)`, such as `layers.ResNetStem`.
         pooling: what stands for the image. `"token"`: the class token's final
@@ -126,7 +138,7 @@ def ViT(
             If not, it expects them normalised.
         pixel_mean: what is subtracted from pixels in [0, 255], a number or
             one for each of red, green and blue.
-        pixel_deviation: what that is divided by, likewise.
+        pixel_std: what that is divided by, a number or one a channel.
         evaluation_preprocessing: how `evaluate` and `predict` make images of
             other sizes the model's, such as `"timm:0.9"` (see
             `keras_vit.preprocessing`), which the first layer keeps; `None`:
@@ -142,8 +154,8 @@ def ViT(
 
     Example:
 
-    >>> model = ViT(image_size=(24, 40), patch_size=8, num_layers=2, num_heads=4,
-    ...             hidden_dim=32, mlp_dim=64, num_classes=7)
+    >>> model = ViT(7, image_size=(24, 40), patch_size=8, num_layers=2,
+    ...             num_heads=4, hidden_dim=32, mlp_dim=64)
     >>> model(keras.KerasTensor((2, 24, 40, 3))).shape
     (2, 7)
     """
@@ -181,7 +193,7 @@ def ViT(
     images = keras.Input((height, width, 3), name="images")
     x = images
     if include_preprocessing:
-        x = preprocessing(pixel_mean, pixel_deviation, evaluation_preprocessing)(x)
+        x = preprocessing(pixel_mean, pixel_std, evaluation_preprocessing)(x)
     if stem is not None:
         x = stem(x)
     x = layers.Patches(patch_size, name="patches")(x)

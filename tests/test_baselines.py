@@ -132,7 +132,7 @@ def test_a_file_of_keras_gives_weights_and_the_head_stays_zero(tmp_path, rng):
 
 
 def test_a_new_head_keeps_weights_whose_paths_no_config_tells(rng):
-    model = moved(baselines.application("ConvNeXtTiny")(3, 32), rng)
+    model = moved(baselines.application("ConvNeXtTiny")(3, image_size=32), rng)
     other = keras_vit.replace_head(model, 5)
     images = pixels(rng)
     expected, told = (
@@ -152,11 +152,9 @@ def test_a_download_that_fails_is_told_as_an_error_of_the_system(monkeypatch):
     def fails(**_):
         raise Exception("URL fetch failure")
 
-    baselines.application.cache_clear()
     monkeypatch.setattr(keras.applications, "VGG16", fails)
     with pytest.raises(OSError, match="weights of vgg16 cannot be had: URL fetch"):
         baselines.application("VGG16")(weights="imagenet")
-    baselines.application.cache_clear()
 
 
 @pytest.mark.parametrize(

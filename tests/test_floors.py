@@ -26,7 +26,7 @@ FLOORS = [
         "releases",
         "version",
     },
-    {"layers", "data", "distribution"},
+    {"layers", "data", "distribution", "model_options", "foreign_arguments"},
     {
         "model_arguments",
         "model",
@@ -37,7 +37,7 @@ FLOORS = [
         "classifier",
     },
     {"weights", "evaluation", "prediction", "inspect"},
-    {"factories", "exporting"},
+    {"factories", "with_weights", "exporting"},
     {"training", "serving"},
     {"cli"},
 ]
@@ -47,6 +47,8 @@ WITHIN_FLOOR = {
     ("evaluation", "weights"),
     ("figures", "files"),
     ("figures", "history"),
+    ("factories", "with_weights"),
+    ("foreign_arguments", "model_options"),
     ("model", "model_arguments"),
     ("logits", "meaning"),
     ("model_files", "meaning"),

@@ -223,7 +223,7 @@ def test_numpys_integers_are_integers():
 
 @pytest.mark.parametrize("argument", ["patch_size", "stem"])
 def test_what_a_variant_settles_cannot_be_given(argument):
-    with pytest.raises(TypeError, match=f"settles {argument}. Use ViT"):
+    with pytest.raises(TypeError, match=f"sets {argument}. Use keras_vit.ViT"):
         keras_vit.R_ViT_Ti16(**{argument: 8})
 
 

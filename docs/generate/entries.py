@@ -3,8 +3,6 @@
 import importlib
 import inspect
 
-import keras_vit
-
 MEMBERS = {  # a class: the methods that belong to its contract
     "AttentionPooling": ("scores", "given"),
     "MultiHeadSelfAttention": ("scores", "read"),
@@ -25,14 +23,11 @@ def entries(module_name):
 def entry(name, level=2):
     """The directive for one public name.
 
-    An object has its docstring in the file that defines it, and is read from there;
-    factories are made when the package is imported, and added to it (`docstrings`).
+    An object has its docstring in the file that defines it, and is read from there.
     """
     module_name, _, last = name.rpartition(".")
     one = getattr(importlib.import_module(module_name), last)
     path = f"{one.__module__}.{one.__qualname__}"
-    if keras_vit.FACTORIES.get(last) is one:
-        path = name
     return (
         f"::: {path}\n"
         "    options:\n"

@@ -32,7 +32,7 @@ def note_of(model):
         return {"include_preprocessing": False}
     return {
         "pixel_mean": pixels[0],
-        "pixel_deviation": pixels[1],
+        "pixel_std": pixels[1],
         "evaluation_preprocessing": dataclasses.asdict(carried_by(model)),
     }
 
@@ -67,7 +67,7 @@ def arguments(note, published, says, name):
     """
     if note.get("include_preprocessing") is False:
         return {"include_preprocessing": False}
-    told = {"pixel_mean": published[0], "pixel_deviation": published[1]}
+    told = {"pixel_mean": published[0], "pixel_std": published[1]}
     if "pixel_mean" not in note:
         return told
     own = {key: tuple(note[key]) for key in told}
@@ -105,7 +105,7 @@ def unlike_of_file(model, config, source, name):
     theirs = arguments(note, source.pixels(config), says, name)
     if ours is None or not (says or "pixel_mean" in note) or "pixel_mean" not in theirs:
         return None
-    ours = dict(zip(("pixel_mean", "pixel_deviation"), ours, strict=True))
+    ours = dict(zip(("pixel_mean", "pixel_std"), ours, strict=True))
     different = [k for k in ours if np.abs(np.subtract(ours[k], theirs[k])).max() > 0.5]
     if not different:
         return None
@@ -162,7 +162,7 @@ def unlike(model, source):
         f"{key}={tuple(round(value, 3) for value in ours)} (its code has "
         f"{tuple(round(value, 3) for value in theirs)})"
         for key, ours, theirs in zip(
-            ("pixel_mean", "pixel_deviation"), pixels, source.pixels({}), strict=True
+            ("pixel_mean", "pixel_std"), pixels, source.pixels({}), strict=True
         )
         if np.abs(np.subtract(ours, theirs)).max() > WIDEST
     ]

@@ -34,7 +34,7 @@ def counted(monkeypatch):
 
 
 def resnet():  # the baseline of hybrids
-    return ResNet((1,), 0.5, num_classes=3, image_size=32)
+    return ResNet(blocks=(1,), width_factor=0.5, num_classes=3, image_size=32)
 
 
 MODELS = {

@@ -41,7 +41,9 @@ def hybrid_of_several_labels():
 
 OTHERS = {
     "hybrid, sigmoid": hybrid_of_several_labels,
-    "resnet": lambda: ResNet((1, 1), 0.5, 5, (32, 48)),
+    "resnet": lambda: ResNet(
+        blocks=(1, 1), width_factor=0.5, num_classes=5, image_size=(32, 48)
+    ),
 }
 
 

@@ -103,7 +103,11 @@ def test_a_model_without_such_filters_is_refused():
 
 
 def test_filters_are_found_in_a_model_that_was_loaded(rng, tmp_path):
-    for model in (tiny_vit(pooling="map"), hybrid(), ResNet((1,), 0.5, 3, 32)):
+    for model in (
+        tiny_vit(pooling="map"),
+        hybrid(),
+        ResNet(blocks=(1,), width_factor=0.5, num_classes=3, image_size=32),
+    ):
         randomize(model, rng).save(tmp_path / "model.keras")
         loaded = keras.models.load_model(tmp_path / "model.keras")
         filters = inspect.patch_filters(model)

@@ -20,7 +20,9 @@ IMAGES = np.random.default_rng(1).uniform(0, 255, (5, 16, 24, 3)).astype("float3
 
 
 def resnet():
-    return keras_vit.baselines.ResNet((1,), 0.5, 3, (16, 24))
+    return keras_vit.baselines.ResNet(
+        blocks=(1,), width_factor=0.5, num_classes=3, image_size=(16, 24)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,9 @@ MODELS = {
     ),
     "hybrid": hybrid,
     "own stem": with_own_stem,
-    "resnet": lambda: ResNet((1, 1), 0.5, num_classes=3, image_size=32),
+    "resnet": lambda: ResNet(
+        blocks=(1, 1), width_factor=0.5, num_classes=3, image_size=32
+    ),
 }
 
 

@@ -39,7 +39,18 @@ def test_callbacks_are_called_in_keras_order_with_keras_logs(tmp_path, monkeypat
     dataset, recipe, ours = small_dataset(), small_recipe(epochs=2), Recorder()
     keras_vit.train(recipe, dataset=dataset, callbacks=[ours])
 
-    model, theirs = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2), Recorder()
+    model, theirs = (
+        keras_vit.model.ViT(
+            image_size=16,
+            patch_size=8,
+            num_layers=1,
+            num_heads=2,
+            hidden_dim=16,
+            mlp_dim=32,
+            num_classes=2,
+        ),
+        Recorder(),
+    )
     model.compile(
         "sgd",
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -155,7 +166,15 @@ class SetRate(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_a_callback_finds_no_optimizer_that_it_could_set_in_vain(compiled, tmp_path):
-    model = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
+    model = keras_vit.model.ViT(
+        image_size=16,
+        patch_size=8,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        mlp_dim=32,
+        num_classes=2,
+    )
     if compiled:
         model.compile("sgd", "mse")
     before = getattr(model, "optimizer", None)

@@ -148,7 +148,15 @@ def test_a_run_of_another_recipe_is_refused_with_the_difference(
 
 def test_a_checkpoint_of_another_model_is_refused_with_the_difference(tmp_path):
     def model(width):
-        return keras_vit.model.ViT(16, 8, 1, 2, width, 32, num_classes=2)
+        return keras_vit.model.ViT(
+            image_size=16,
+            patch_size=8,
+            num_layers=1,
+            num_heads=2,
+            hidden_dim=width,
+            mlp_dim=32,
+            num_classes=2,
+        )
 
     with pytest.raises(SystemExit):
         train(tmp_path, [At("on_train_batch_end", 1, ask_to_end)], model=model(16))
@@ -273,7 +281,15 @@ def test_a_stop_and_a_signal_in_one_step_are_both_heeded(tmp_path):
 
 def test_weights_that_a_callback_puts_back_are_those_that_are_kept(tmp_path):
     """With an average too, of which they take the place."""
-    model = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
+    model = keras_vit.model.ViT(
+        image_size=16,
+        patch_size=8,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        mlp_dim=32,
+        num_classes=2,
+    )
     zeros = [np.zeros(weight.shape) for weight in model.get_weights()]
     put = keras.callbacks.LambdaCallback(
         on_train_end=lambda logs: put.model.set_weights(zeros)
@@ -315,7 +331,15 @@ def test_a_second_process_is_kept_out_of_the_folder(tmp_path):
 
 def test_a_refused_model_leaves_the_folder_as_it_was(tmp_path):
     def model(width):
-        return keras_vit.model.ViT(16, 8, 1, 2, width, 32, num_classes=2)
+        return keras_vit.model.ViT(
+            image_size=16,
+            patch_size=8,
+            num_layers=1,
+            num_heads=2,
+            hidden_dim=width,
+            mlp_dim=32,
+            num_classes=2,
+        )
 
     with pytest.raises(SystemExit):
         train(tmp_path, [At("on_train_batch_end", 1, ask_to_end)], model=model(16))

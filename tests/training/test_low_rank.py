@@ -193,7 +193,15 @@ def test_what_a_begins_with_follows_from_the_seed_alone():
 
 
 def test_a_model_whose_run_was_refused_or_ended_is_plain_and_can_be_trained(tmp_path):
-    model = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
+    model = keras_vit.model.ViT(
+        image_size=16,
+        patch_size=8,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        mlp_dim=32,
+        num_classes=2,
+    )
     expected = paths(model.weights)
     settings = {"model": model, "lora_rank": 2, "recipe": small_recipe(epochs=1)}
     with pytest.raises(ValueError, match="batch_size must lie between"):
@@ -271,7 +279,9 @@ def test_what_cannot_be_adapted_is_refused():
     with pytest.raises(ValueError, match="each once.*Received: query, query"):
         LowRankAdaptation(tiny_vit(), 2, targets=("query", "query"))
     with pytest.raises(ValueError, match="needs a model with layers.TransformerBlock"):
-        LowRankAdaptation(ResNet((1,), 0.5, 2, 32), 2)
+        LowRankAdaptation(
+            ResNet(blocks=(1,), width_factor=0.5, num_classes=2, image_size=32), 2
+        )
     with pytest.raises(ValueError, match="lora_alpha goes with lora_rank"):
         small_recipe(lora_alpha=2.0)
     with pytest.raises(ValueError, match="without lora_rank"):

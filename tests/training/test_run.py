@@ -122,7 +122,15 @@ def test_two_runs_give_equal_numbers(tmp_path, monkeypatch, trained):
 
 def test_the_users_own_model_is_trained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    model = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
+    model = keras_vit.model.ViT(
+        image_size=16,
+        patch_size=8,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        mlp_dim=32,
+        num_classes=2,
+    )
     recipe = small_recipe(epochs=1)
     run = keras_vit.train(
         recipe, model=model, dataset=small_dataset(), folder=tmp_path / "mine"
@@ -137,7 +145,15 @@ def test_the_users_own_model_is_trained(tmp_path, monkeypatch):
 
 
 def three_logits():
-    return keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=3)
+    return keras_vit.model.ViT(
+        image_size=16,
+        patch_size=8,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        mlp_dim=32,
+        num_classes=3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -325,7 +341,15 @@ def test_what_train_does_not_know_is_refused(arguments, error, message):
 
 
 def test_a_model_that_exists_takes_no_setting_of_one_to_be_built(tmp_path):
-    model = keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=2)
+    model = keras_vit.model.ViT(
+        image_size=16,
+        patch_size=8,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        mlp_dim=32,
+        num_classes=2,
+    )
     with pytest.raises(
         ValueError, match="precision clashes with the model that is given"
     ):

@@ -169,8 +169,12 @@ def test_an_aspect_that_is_kept_has_no_place_there_for_rectangles(tmp_path):
 
 def test_a_model_built_with_weights_carries_it(fixtures):
     path = fixtures / "timm_token.safetensors"
-    assert carried_by(keras_vit.ViT(7, 32, path, **SIZES)) == resolve("timm:0.9")
-    other = keras_vit.ViT(7, 32, path, **SIZES, evaluation_preprocessing="vit_jax")
+    assert carried_by(
+        keras_vit.ViT(7, image_size=32, weights=path, **SIZES)
+    ) == resolve("timm:0.9")
+    other = keras_vit.ViT(
+        7, image_size=32, weights=path, **SIZES, evaluation_preprocessing="vit_jax"
+    )
     assert carried_by(other) == PRESETS["vit_jax"]
 
 

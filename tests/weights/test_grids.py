@@ -311,11 +311,13 @@ def test_a_factory_takes_the_grid_too(tmp_path):
     path = bare(network, tmp_path / "a.safetensors")
     sizes = {**SIZES, **SMALL}
     with pytest.warns(UserWarning, match="may be those of 3 x 5"):
-        model = keras_vit.ViT(7, (24, 40), path, **sizes)
+        model = keras_vit.ViT(7, image_size=(24, 40), weights=path, **sizes)
     np.testing.assert_array_equal(positions(model), network.pos_embed.detach())
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*source_grid.*")
-        model = keras_vit.ViT(7, (24, 40), path, source_grid=(4, 4), **sizes)
+        model = keras_vit.ViT(
+            7, image_size=(24, 40), weights=path, source_grid=(4, 4), **sizes
+        )
     assert not positions(model)[:, 0].any()  # read as without a class position
 
 

@@ -139,7 +139,7 @@ def test_weights_go_to_another_patch_size_when_asked_to(layout, tmp_path, rng):
 def test_a_variant_takes_its_weights_to_the_patches_it_is_asked_for(tmp_path):
     model = keras_vit.ViT_Ti16(num_classes=3, image_size=32)
     save_weights(model, tmp_path / "a.npz")
-    new = keras_vit.ViT_Ti16(3, 32, tmp_path / "a.npz", patch_size=8)
+    new = keras_vit.ViT_Ti16(3, image_size=32, weights=tmp_path / "a.npz", patch_size=8)
     expected = resize(model, patch_size=8).get_layer("patch_encoder")
     encoder = new.get_layer("patch_encoder")
     assert encoder.grid == (4, 4)
@@ -147,7 +147,9 @@ def test_a_variant_takes_its_weights_to_the_patches_it_is_asked_for(tmp_path):
         np.testing.assert_allclose(weight, one, atol=1e-6)
     sizes = {"num_layers": 12, "num_heads": 3, "hidden_dim": 192, "mlp_dim": 768}
     with pytest.raises(ValueError, match="patches='resize'"):
-        keras_vit.ViT(3, 32, tmp_path / "a.npz", patch_size=8, **sizes)
+        keras_vit.ViT(
+            3, image_size=32, weights=tmp_path / "a.npz", patch_size=8, **sizes
+        )
     assert keras_vit.ViT_Ti16(image_size=32, patch_size=4).count_params() > 0
 
 
@@ -158,7 +160,9 @@ def test_what_cannot_be_resized_is_refused():
         resize(hybrid, patch_size=2)
     with pytest.raises(ValueError, match="must hold pixels"):
         load_weights(hybrid, "a.npz", patches="resize")
-    cnn = keras_vit.baselines.ResNet((1, 1), 0.5, 5, 32)
+    cnn = keras_vit.baselines.ResNet(
+        blocks=(1, 1), width_factor=0.5, num_classes=5, image_size=32
+    )
     with pytest.raises(ValueError, match="without a layer of patches"):
         resize(cnn, patch_size=8)
     with pytest.raises(ValueError, match="height >= 32"):

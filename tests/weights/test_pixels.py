@@ -20,13 +20,13 @@ FORMATS = {  # a format: its path, and what its code computes with
 }
 IMAGENET = {
     "pixel_mean": (123.675, 116.28, 103.53),
-    "pixel_deviation": (58.395, 57.12, 57.375),
+    "pixel_std": (58.395, 57.12, 57.375),
 }
 PIXELS = [
     IMAGENET,
-    {"pixel_mean": 127.5, "pixel_deviation": 127.5},
-    {"pixel_mean": (10.0, 20.0, 200.5), "pixel_deviation": (255.0, 1.5, 33.3)},
-    {"pixel_mean": 0.0, "pixel_deviation": 255.0},
+    {"pixel_mean": 127.5, "pixel_std": 127.5},
+    {"pixel_mean": (10.0, 20.0, 200.5), "pixel_std": (255.0, 1.5, 33.3)},
+    {"pixel_mean": 0.0, "pixel_std": 255.0},
 ]
 
 
@@ -62,13 +62,17 @@ def test_the_model_that_was_saved_comes_back(
 
 def test_torchvisions_pixels_are_imagenets_and_others_are_refused(tmp_path, rng):
     computes = FORMATS["torchvision"][1] | SIZES
-    model = randomize(keras_vit.ViT(3, 32, **computes, **IMAGENET), rng)
+    model = randomize(keras_vit.ViT(3, image_size=32, **computes, **IMAGENET), rng)
     save_weights(model, tmp_path / "a.safetensors", "torchvision")
-    same(model, keras_vit.ViT(3, 32, tmp_path / "a.safetensors", **SIZES), rng)
+    same(
+        model,
+        keras_vit.ViT(3, image_size=32, weights=tmp_path / "a.safetensors", **SIZES),
+        rng,
+    )
     for pixels in PIXELS[1:]:
         with pytest.raises(ValueError, match="cannot hold: pixel_mean=.*its code has"):
             save_weights(
-                keras_vit.ViT(3, 32, **computes, **pixels),
+                keras_vit.ViT(3, image_size=32, **computes, **pixels),
                 tmp_path / "b.safetensors",
                 "torchvision",
             )
@@ -78,7 +82,9 @@ def test_torchvisions_pixels_are_imagenets_and_others_are_refused(tmp_path, rng)
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_model_without_preprocessing_comes_back_without(format, tmp_path, rng):
     path, computes = FORMATS[format]
-    model = keras_vit.ViT(3, 32, include_preprocessing=False, **SIZES, **computes)
+    model = keras_vit.ViT(
+        3, image_size=32, include_preprocessing=False, **SIZES, **computes
+    )
     randomize(model, rng)
     if format == "npz":
         save_weights(model, tmp_path / path, format)
@@ -90,7 +96,7 @@ def test_a_model_without_preprocessing_comes_back_without(format, tmp_path, rng)
 
 def timm_model(tmp_path, rng, name="a", **pixels):
     arguments = SIZES | {"activation": "gelu_erf"} | pixels
-    model = randomize(keras_vit.ViT(3, 32, **arguments), rng)
+    model = randomize(keras_vit.ViT(3, image_size=32, **arguments), rng)
     save_weights(model, tmp_path / f"{name}.safetensors", "timm")
     return model
 
@@ -165,6 +171,6 @@ def test_loading_into_a_model_of_other_pixels_says_both(said_by, tmp_path, rng, 
 
 def test_a_layer_before_a_classifier_has_no_place_in_hugging_faces_models(tmp_path):
     arguments = SIZES | {"layer_norm_epsilon": 1e-12, "activation": "gelu_erf"}
-    model = keras_vit.ViT(3, 32, representation_size=8, **arguments)
+    model = keras_vit.ViT(3, image_size=32, representation_size=8, **arguments)
     with pytest.raises(ValueError, match="cannot hold: pre_logits before"):
         save_weights(model, tmp_path / "a", "huggingface")

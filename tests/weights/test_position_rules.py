@@ -121,8 +121,8 @@ def test_a_file_shaped_as_flexivits_may_be_said_to_be_another(tmp_path, rng):
         load_weights(model, tmp_path / "b32.npz", position_interpolation="cubic")
     model = keras_vit.ViT(
         7,
-        160,
-        tmp_path / "b32.npz",
+        image_size=160,
+        weights=tmp_path / "b32.npz",
         position_interpolation="bilinear",
         **(SIZES | {"patch_size": 32, "num_layers": 1}),
     )
@@ -142,7 +142,7 @@ def test_resize_goes_on_by_the_rule_of_the_weights_source(file, expected, fixtur
     """Two roads to another size: loading into it, and resizing what was loaded."""
     epsilon = {"layer_norm_epsilon": 1e-12} if "hf" in file else {}
     first, direct = (
-        keras_vit.ViT(7, size, fixtures / file, **SIZES, **epsilon)
+        keras_vit.ViT(7, image_size=size, weights=fixtures / file, **SIZES, **epsilon)
         for size in (32, (40, 24))
     )
     assert rule(first) == expected
@@ -212,8 +212,8 @@ def test_dinov2_resizes_with_registers_otherwise_than_without(
     for new in ((side, side), (20, 20), (8, 36)):
         model = keras_vit.ViT(
             None,
-            new,
-            tmp_path,
+            image_size=new,
+            weights=tmp_path,
             patch_size=4,
             num_layers=1,
             num_heads=2,
@@ -253,7 +253,9 @@ def test_timms_flexivit_is_resized_as_timm_loads_it(new, tmp_path):
     filtered = timm.models.vision_transformer.checkpoint_filter_fn(
         network.state_dict(), other, interpolation="bilinear", antialias=False
     )
-    model = keras_vit.ViT(7, size, tmp_path, **(SIZES | {"num_layers": 1}))
+    model = keras_vit.ViT(
+        7, image_size=size, weights=tmp_path, **(SIZES | {"num_layers": 1})
+    )
     np.testing.assert_allclose(
         positions(model)[:, 1:], filtered["pos_embed"], atol=1e-5
     )

@@ -111,7 +111,13 @@ def test_a_model_that_was_trained_and_saved_is_resized(tmp_path, rng):
 
 
 def test_the_baseline_is_resized_too(rng):
-    model = randomize(keras_vit.baselines.ResNet((1, 1), 0.5, 5, 32), rng, scale=0.1)
+    model = randomize(
+        keras_vit.baselines.ResNet(
+            blocks=(1, 1), width_factor=0.5, num_classes=5, image_size=32
+        ),
+        rng,
+        scale=0.1,
+    )
     images = rng.uniform(0, 255, (1, 32, 32, 3)).astype("float32")
     new = replace_head(resize(resize(model, 48), 32), None)
     features = keras.Model(model.input, model.get_layer("features").output)

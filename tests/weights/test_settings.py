@@ -132,7 +132,7 @@ def test_what_timms_settings_say_and_no_model_has_is_refused_by_name(
     (tmp_path / "model.safetensors").write_bytes(file)
     (tmp_path / "config.json").write_text(json.dumps(settings))
     with pytest.raises(ValueError, match=message):
-        keras_vit.ViT(7, 32, tmp_path, **(SIZES | {"num_heads": 4}))
+        keras_vit.ViT(7, image_size=32, weights=tmp_path, **(SIZES | {"num_heads": 4}))
     model = keras_vit.ViT(
         num_classes=7,
         image_size=32,
@@ -154,20 +154,24 @@ def test_mean_and_std_that_timms_settings_leave_out_are_those_of_its_defaults(
     told = find_checkpoint("ViT", tmp_path).arguments
     theirs = PretrainedCfg()
     np.testing.assert_allclose(told["pixel_mean"], 255 * np.array(theirs.mean))
-    np.testing.assert_allclose(told["pixel_deviation"], 255 * np.array(theirs.std))
+    np.testing.assert_allclose(told["pixel_std"], 255 * np.array(theirs.std))
 
 
 def test_a_bare_file_of_timm_warns_of_what_is_assumed(fixtures):
     sizes = SIZES | {"num_heads": 4}
     path = fixtures / "timm_token.safetensors"
     with pytest.warns(UserWarning, match="assumed are mean and std of 0.5"):
-        keras_vit.ViT(7, 32, path, **sizes)
+        keras_vit.ViT(7, image_size=32, weights=path, **sizes)
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        keras_vit.ViT(7, 32, path, include_preprocessing=False, **sizes)
-        keras_vit.ViT(7, 32, path, pixel_mean=100, pixel_deviation=50, **sizes)
+        keras_vit.ViT(
+            7, image_size=32, weights=path, include_preprocessing=False, **sizes
+        )
+        keras_vit.ViT(
+            7, image_size=32, weights=path, pixel_mean=100, pixel_std=50, **sizes
+        )
 
 
 def of_transformers(transformers, kind, **settings):
@@ -350,8 +354,14 @@ def test_names_of_classes_are_known(fixtures, tmp_path, transformers):
 def test_a_head_that_is_replaced_is_logged(fixtures, caplog):
     sizes = PLAIN | {"num_heads": 4}
     with caplog.at_level(logging.WARNING, "keras_vit"):
-        keras_vit.ViT(7, 32, fixtures / "vit_tiny_token.npz", **sizes)
-        keras_vit.ViT(None, 32, fixtures / "vit_tiny_token.npz", **sizes)
+        keras_vit.ViT(
+            7, image_size=32, weights=fixtures / "vit_tiny_token.npz", **sizes
+        )
+        keras_vit.ViT(
+            None, image_size=32, weights=fixtures / "vit_tiny_token.npz", **sizes
+        )
         assert not caplog.records
-        keras_vit.ViT(3, 32, fixtures / "vit_tiny_token.npz", **sizes)
+        keras_vit.ViT(
+            3, image_size=32, weights=fixtures / "vit_tiny_token.npz", **sizes
+        )
     assert "its head of 7 classes is replaced by one of 3" in caplog.text

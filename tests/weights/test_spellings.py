@@ -54,7 +54,7 @@ def test_a_heads_other_spellings_are_the_head(
     )
     images, logits = outputs(file, fixtures)
     with caplog.at_level(logging.WARNING, "keras_vit"):
-        model = keras_vit.ViT(7, 32, path, **PLAIN)
+        model = keras_vit.ViT(7, image_size=32, weights=path, **PLAIN)
     assert caplog.text.count(f"'{spelling}' is taken for the classifier") == 1
     tolerance = 2e-5
     np.testing.assert_allclose(model(images), logits, atol=tolerance, rtol=0)

@@ -62,7 +62,15 @@ def trained():
     images = rng.integers(0, 256, (100, 16, 16, 3), dtype=np.uint8)
     split = Split(images, np.arange(100) % 5)
     state, step = made(
-        lambda: model.ViT(16, 8, 2, 2, 16, 32, num_classes=5),
+        lambda: model.ViT(
+            image_size=16,
+            patch_size=8,
+            num_layers=2,
+            num_heads=2,
+            hidden_dim=16,
+            mlp_dim=32,
+            num_classes=5,
+        ),
         SGD(),
         LearningRate(0.05, 10, warmup_steps=2),
         global_batch=BATCH,
@@ -142,7 +150,15 @@ def poisoned():
     rng = np.random.default_rng(0)
     count = strategy.num_replicas_in_sync
     state, step = made(
-        lambda: model.ViT(16, 8, 1, 2, 16, 32, num_classes=5),
+        lambda: model.ViT(
+            image_size=16,
+            patch_size=8,
+            num_layers=1,
+            num_heads=2,
+            hidden_dim=16,
+            mlp_dim=32,
+            num_classes=5,
+        ),
         SGD(),
         LearningRate(0.1, 10, decay="constant"),
         global_batch=2 * count,
@@ -178,7 +194,15 @@ def trained_with_adam():
     """Its moments, kept in bfloat16, and the weights' average."""
     rng = np.random.default_rng(0)
     state, step = made(
-        lambda: model.ViT(16, 8, 1, 2, 16, 32, num_classes=5),
+        lambda: model.ViT(
+            image_size=16,
+            patch_size=8,
+            num_layers=1,
+            num_heads=2,
+            hidden_dim=16,
+            mlp_dim=32,
+            num_classes=5,
+        ),
         Adam(momentum_dtype="bfloat16", epsilon=1e-2),
         LearningRate(0.01, 10, warmup_steps=2),
         averaged=True,
@@ -203,7 +227,15 @@ def trained_by_low_rank():
     adaptations = []
 
     def adapted():
-        network = model.ViT(16, 8, 1, 2, 16, 32, num_classes=5)
+        network = model.ViT(
+            image_size=16,
+            patch_size=8,
+            num_layers=1,
+            num_heads=2,
+            hidden_dim=16,
+            mlp_dim=32,
+            num_classes=5,
+        )
         adaptations.append(LowRankAdaptation(network, rank=2, alpha=4.0))
         return network
 
@@ -235,7 +267,17 @@ def trained_by_masked_patches():
     """What is corrupted follows from an image's place, whoever has it."""
     rng = np.random.default_rng(0)
     state, step = made(
-        lambda: MaskedPatchPrediction(model.ViT(16, 4, 1, 2, 16, 32, num_classes=5)),
+        lambda: MaskedPatchPrediction(
+            model.ViT(
+                image_size=16,
+                patch_size=4,
+                num_layers=1,
+                num_heads=2,
+                hidden_dim=16,
+                mlp_dim=32,
+                num_classes=5,
+            )
+        ),
         SGD(),
         LearningRate(0.05, 10, warmup_steps=2),
         objective=masked,
@@ -259,7 +301,15 @@ def of_a_given_model(folder):
     """A user's own model, made before there was a strategy, and one not to be."""
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (40, 16, 16, 3), np.uint8), np.arange(40) % 5)
-    given = model.ViT(16, 8, 1, 2, 16, 32, num_classes=5)
+    given = model.ViT(
+        image_size=16,
+        patch_size=8,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        mlp_dim=32,
+        num_classes=5,
+    )
     for weight in given.trainable_variables:
         weight.assign(rng.normal(scale=0.3, size=weight.shape))
     run = keras_vit.train(
