@@ -4,7 +4,6 @@ A row a library; `keras_vit.data.preprocessing` does what they say. Which way
 weights were evaluated belongs to them, so that a model carries it along.
 """
 
-import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -67,11 +66,6 @@ class Preprocessing:
                 "crop_fraction must lie in (0, 1]. "
                 f"Received: crop_fraction={self.crop_fraction}"
             )
-
-    def before_crop(self, size):
-        """The whole pixels, one number a side, of which `size` is cut out."""
-        slack = 1e-6  # 224 / (224 / 256) must not fall short of 256
-        return tuple(math.floor(side / self.crop_fraction + slack) for side in size)
 
 
 PRESETS = {

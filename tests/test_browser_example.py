@@ -16,6 +16,7 @@ from PIL import Image, PngImagePlugin
 
 import keras_vit
 from keras_vit import layers
+from keras_vit.classifier import Classifier
 from keras_vit.data.preprocessing import preprocess
 from keras_vit.exporting import litert
 from keras_vit.preprocessing import PRESETS, Preprocessing, carry
@@ -125,7 +126,8 @@ def models(tmp_path_factory):
         path = folder / f"{name}.tflite"
         if name == "hybrid":
             carry(model, PRESETS["huggingface"])
-        litert.write(model, path, NAMES)  # export's check of it takes seconds
+        classifier = Classifier.of(model, class_names=NAMES)
+        litert.write(classifier, path)  # export's check of it takes seconds
         made[name] = (model, path)
     return made
 
@@ -360,7 +362,7 @@ def test_a_model_of_uint8_pixels_without_names_gives_the_same_logits(
 ):
     model, _ = models["pure"]
     path = tmp_path / "small.tflite"
-    litert.write(model, path, pixels="uint8")
+    litert.write(Classifier.of(model), path, pixels="uint8")
     page = opened(path)
     page.evaluate(SPY)
     data = picture(24, 16)
@@ -379,7 +381,8 @@ def test_a_quantised_model_gives_what_litert_gives_outside_a_browser(
 ):
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
     path = tmp_path / "small.tflite"
-    litert.write(models["pure"][0], path, NAMES, quantize=scheme)
+    classifier = Classifier.of(models["pure"][0], class_names=NAMES)
+    litert.write(classifier, path, quantize=scheme)
     data = picture(24, 16)
     pixels = np.asarray(Image.open(io.BytesIO(data)))[np.newaxis].astype("float32")
     outside = interpreter.Interpreter(str(path)).get_signature_runner()

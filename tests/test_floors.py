@@ -19,6 +19,7 @@ FLOORS = [
         "figures",
         "history",
         "renamed",
+        "export_formats",
         "suggestions",
         "served_model",
         "choices",

@@ -10,11 +10,12 @@ from ai_edge_litert.interpreter import Interpreter
 from keras import layers, ops
 
 import keras_vit
+from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Split
 from keras_vit.evaluation import Context, answers_of, evaluate, scaled
 from keras_vit.evaluation.measurements import MEASUREMENTS
 from keras_vit.exporting import export
-from keras_vit.exporting.graph import answers_of as graph_of
+from keras_vit.exporting.graph import outputs_of as graph_of
 from keras_vit.exporting.signatures import signatures
 from keras_vit.layers.head import PROBABILITIES, probabilities_of
 from keras_vit.logits import logits_model
@@ -270,7 +271,7 @@ def test_a_file_of_one_output_has_two_classes(rng, tmp_path):
 def test_a_graph_of_a_softmax_model_tells_its_probabilities(rng):
     model = ends_in(layers.Dense(3, activation="softmax"))
     images = pictures(rng, model, 2).astype(np.float32)
-    told = graph_of(logits_model(model))(images)
+    told = graph_of(Classifier.of(model))(images)
     expected = model.predict_on_batch(images)
     np.testing.assert_allclose(told["probabilities"], expected, rtol=1e-5)
     np.testing.assert_allclose(told["logits"], np.log(expected), rtol=1e-4)
@@ -305,7 +306,7 @@ def test_a_sequential_model_that_was_never_called_is_exported_and_taught(rng):
     stack = [keras.Input(SIZE), layers.Flatten(), layers.Dense(3)]
     model = keras.Sequential(stack)
     images = rng.integers(0, 256, (2, *SIZE)).astype(np.float32)
-    pixels, _ = signatures(model, list("abc"))["pixels"]
+    pixels, _ = signatures(Classifier.of(model))["pixels"]
     told = pixels(images)["logits"]
     objective = distilled(model, model)
     losses, _ = objective(images, tf.one_hot([0, 1], 3))

@@ -1,6 +1,7 @@
 import pytest
 
 import keras_vit
+from keras_vit.data.preprocessing import before_crop
 from keras_vit.preprocessing import (
     PRESETS,
     Preprocessing,
@@ -14,9 +15,13 @@ from support.models import tiny_vit
 def test_text_names_a_preset_and_its_own_crop_fraction():
     assert resolve("timm") is PRESETS["timm"]
     assert resolve("timm:0.95").crop_fraction == 0.95
-    assert resolve("big_vision:384/448").before_crop((384, 384)) == (448, 448)
-    assert resolve("big_vision").before_crop((224, 224)) == (256, 256)
-    assert resolve("timm").before_crop((224, 224)) == (248, 248)
+    for text, side, whole in (
+        ("big_vision:384/448", 384, 448),
+        ("big_vision", 224, 256),
+        ("timm", 224, 248),
+    ):
+        crop_fraction = resolve(text).crop_fraction
+        assert before_crop((side, side), crop_fraction) == (whole, whole)
 
 
 @pytest.mark.parametrize("text", ["", "tim", "timm:", "timm:x", "timm:2", "timm:1/0"])
@@ -28,7 +33,7 @@ def test_unknown_text_is_refused_with_the_choices(text):
 @pytest.mark.parametrize("size", [224, 384, 518])
 def test_any_side_before_the_crop_is_found_again(size):
     for whole in range(size, 2 * size):
-        assert Preprocessing(crop_fraction=size / whole).before_crop([size]) == (whole,)
+        assert before_crop([size], size / whole) == (whole,)
 
 
 @pytest.mark.parametrize(

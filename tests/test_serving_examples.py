@@ -24,6 +24,7 @@ from google.protobuf import (
 from PIL import Image
 
 import keras_vit
+from keras_vit.classifier import Classifier
 from keras_vit.exporting import saved_model
 from support.models import randomize, tiny_vit
 
@@ -70,7 +71,8 @@ def served(model, tmp_path_factory):
     """The stand-in with two versions, as README labels them, and its addresses."""
     models = tmp_path_factory.mktemp("models")
     # export's check of it takes seconds
-    saved_model.write(model, models / "fashion_mnist" / "1", NAMES)
+    classifier = Classifier.of(model, class_names=NAMES)
+    saved_model.write(classifier, models / "fashion_mnist" / "1")
     shutil.copytree(models / "fashion_mnist" / "1", models / "fashion_mnist" / "2")
     [labelled] = re.findall(r"```proto\n(.*?)```", README, re.DOTALL)
     stand_in = StandIn(parsed(labelled), models)

@@ -15,8 +15,7 @@ TAKES_PATHS = False
 
 def define(values):
     """Defines the flags."""
-    from keras_vit.exporting.export import FORMATS
-    from keras_vit.exporting.litert import SCHEMES
+    from keras_vit.export_formats import FORMATS, SCHEMES
 
     options = {"flag_values": values}
     flags.DEFINE_string("model", None, "A run's folder or a .keras file.", **options)
@@ -91,8 +90,8 @@ def define(values):
 def run(values):
     """Carries the command out and gives its exit status."""
     from keras_vit.evaluation.temperature import scaled
-    from keras_vit.exporting.export import FORMATS, read_report
-    from keras_vit.exporting.report import origin_row, table
+    from keras_vit.export_formats import FORMATS
+    from keras_vit.exporting.report import origin_row, read_report, table
     from keras_vit.model_files import ServedModel, load_classifier, name_of
     from keras_vit.weights import merge_tokens
 
@@ -161,8 +160,7 @@ def _print_gate(report):
 
 def _wanted(values, dataset):
     """The formats to write, each with its options."""
-    from keras_vit.exporting.export import FORMATS
-    from keras_vit.exporting.litert import SCHEMES
+    from keras_vit.export_formats import FORMATS, SCHEMES
 
     given = {
         "top": values.top,

@@ -1,5 +1,8 @@
 """From an image of any size to the pixels that a model takes."""
 
+import math
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from keras_vit.preprocessing import Preprocessing
@@ -95,6 +98,18 @@ def window_of(height, width, size, preprocessing=SQUASH):
     return tf.cast(tf.stack([*first, *length], -1), tf.float32)
 
 
+def before_crop(size: Sequence[int], crop_fraction: float) -> tuple[int, ...]:
+    """Return the whole pixels, one number a side, of which `size` is cut out.
+
+    Example:
+
+    >>> before_crop((224, 224), 0.875)
+    (256, 256)
+    """
+    slack = 1e-6  # 224 / (224 / 256) must not fall short of 256
+    return tuple(math.floor(side / crop_fraction + slack) for side in size)
+
+
 def _middle(sides, preprocessing):
     """Where what is resized begins, and its sides.
 
@@ -111,7 +126,7 @@ def _middle(sides, preprocessing):
 
 def _around(sides, size, preprocessing):
     """The whole sides that an image is resized to, and the margins cut off them."""
-    around = preprocessing.before_crop(size)
+    around = before_crop(size, preprocessing.crop_fraction)
     if preprocessing.aspect == "short_side":
         around = _covering(*sides, around, preprocessing.arithmetic)
     around = [tf.cast(side, tf.int64) for side in around]

@@ -6,23 +6,28 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 import numpy as np
 
 from keras_vit.exporting import accuracy_check, runtime_check
+from keras_vit.exporting.reference_outputs import ReferenceOutputs
 from keras_vit.exporting.report import Report
+from keras_vit.exporting.saved_model import check_reading
 
 # The largest difference of a logit that is no fault, as a share of the largest
 # logit where that is above 1. In float32 it is rounding; the others lose
 # precision by intent, so that only a broken file goes beyond. Measured on trained
 # models and ViT-B/16: float16 0.001, dynamic 0.02 to 0.04, int8 up to 0.3; what it
-# may change of answers says `accuracy`.
+# may change of predictions says `accuracy_check`.
 TOLERANCE = {"none": 1e-4, "float16": 1e-2, "dynamic": 0.25, "int8": 1.0}
 MIXED = 3e-2  # of bfloat16, which XLA rounds elsewhere: 0.003 measured
 
 
-def run_in_fresh_process(runtime, path, images):
-    """Runs images through an exported file in a fresh process, without this package.
+def run_in_fresh_process(
+    runtime: str, path: pathlib.Path, images: np.ndarray
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Run images through an exported file in a fresh process, without this package.
 
     Args:
         runtime: a key of `runtime_check.RUNTIMES`.
@@ -36,13 +41,13 @@ def run_in_fresh_process(runtime, path, images):
         RuntimeError: with the last line of what it said, if it fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        given = getattr(images, "filename", None)
-        if given is None:
-            given = pathlib.Path(folder) / "images.npy"
-            np.save(given, images)
-        else:
+        inputs = pathlib.Path(folder) / "images.npy"
+        if isinstance(images, np.memmap):
             images.flush()
-        told = pathlib.Path(folder) / "logits.npy"
+            inputs = pathlib.Path(images.filename)
+        else:
+            np.save(inputs, images)
+        outputs = pathlib.Path(folder) / "logits.npy"
         # -P: the modules beside it must not hide packages of the same names.
         command = [
             sys.executable,
@@ -50,8 +55,8 @@ def run_in_fresh_process(runtime, path, images):
             runtime_check.__file__,
             runtime,
             path,
-            given,
-            told,
+            inputs,
+            outputs,
         ]
         run = subprocess.run(
             [*map(str, command)],
@@ -63,11 +68,18 @@ def run_in_fresh_process(runtime, path, images):
         if run.returncode:
             why = run.stderr.strip().splitlines() or [f"status {run.returncode}"]
             raise RuntimeError(f"The exported model does not run: {why[-1]}")
-        return np.load(told), json.loads(run.stdout.splitlines()[-1])
+        return np.load(outputs), json.loads(run.stdout.splitlines()[-1])
 
 
-def check(runtime, path, reference, quantize="none", mixed=False):
-    """Compares an exported file with its origin.
+def check(
+    runtime: str,
+    path: pathlib.Path,
+    reference: ReferenceOutputs,
+    quantize: str = "none",
+    *,
+    mixed: bool = False,
+) -> Report:
+    """Compare an exported file with its origin.
 
     Args:
         runtime: a key of `runtime_check.RUNTIMES`.
@@ -80,8 +92,9 @@ def check(runtime, path, reference, quantize="none", mixed=False):
         A `Report`.
 
     Raises:
-        RuntimeError: if the answers differ by more than `TOLERANCE`, or those
-            of int8 by more than `accuracy_check.check` allows.
+        RuntimeError: if the logits differ by more than `TOLERANCE`, the
+            predictions of int8 by more than `accuracy_check.check` allows, or
+            if the file reads a picture otherwise than this package.
     """
     logits, measured = run_in_fresh_process(runtime, path, reference.images)
     expected = reference.logits
@@ -90,12 +103,14 @@ def check(runtime, path, reference, quantize="none", mixed=False):
     allowed = max(TOLERANCE[quantize], MIXED * mixed) * max(1.0, largest)
     if not difference.max() <= allowed:
         raise RuntimeError(
-            "The exported model gives other answers than its origin, so it was not "
+            "The exported model returns other logits than its origin, so it was not "
             f"kept. Expected a difference of at most {allowed:.1e}. "
             f"Received: {difference.max():.1e}"
         )
     if quantize == "int8":
         accuracy_check.check(reference, logits, "the file as reported")
+    if runtime == "saved_model":
+        check_reading(path, reference.picture, TOLERANCE["none"])
     compared = reference.compared()
     difference = np.abs(compared - logits)
     return Report(
@@ -114,7 +129,7 @@ def check(runtime, path, reference, quantize="none", mixed=False):
     )
 
 
-def _size(path):
-    """The bytes of a file and of what was written beside it, or of a folder."""
+def _size(path: pathlib.Path) -> int:
+    """Return the bytes of a file and of what was written beside it, or of a folder."""
     folder = path if path.is_dir() else path.parent
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,36 +1,77 @@
-"""A model as TensorFlow's graph of pixels to answers, which the formats are made of."""
+"""A model as TensorFlow's graph of pixels to outputs, which formats are made of."""
 
 import copy
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import keras
 
-from keras_vit.layers.head import PROBABILITIES, probabilities_of
+from keras_vit.classifier import Classifier
+from keras_vit.export_formats import Format
+from keras_vit.layers.head import PROBABILITIES
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 OUTPUTS = ("logits", "probabilities")
-MOST_BYTES = 2_000_000_000  # of a protocol buffer, in which a graph is kept
 
 
-def answers_of(model):
-    """Gives the function of float32 images `(B, H, W, 3)` to a dict of answers.
+def precision_of(classifier: Classifier) -> str | None:
+    """Return the dtype policies of a model that are not float32, by name.
 
-    These are `logits` and `probabilities`, `(B, K)`, the latter by softmax or
-    sigmoid as the model's head says.
+    Returns:
+        `None` if the model computes in float32 throughout.
+
+    Example:
+
+    >>> model = keras.Sequential(
+    ...     [keras.Input((8, 8, 3)), keras.layers.Flatten(),
+    ...      keras.layers.Dense(2, dtype="mixed_bfloat16")])
+    >>> precision_of(Classifier.of(model))
+    'mixed_bfloat16'
+    """
+    config = classifier.model.get_config()
+    if _in_float32(copy.deepcopy(config)) == config:
+        return None
+    found = {one.dtype_policy.name for one in classifier.model.layers} - {"float32"}
+    return ", ".join(sorted(found)) or "mixed precision"  # of layers within layers
+
+
+def exportable(classifier: Classifier, format: Format) -> Classifier:
+    """Return a classifier whose model a format can hold.
+
+    Under a mixed policy, converters write what their runtimes cannot run: the
+    model becomes a copy that computes in float32, with the same weights.
 
     Raises:
-        RuntimeError: if Keras's backend is another than TensorFlow.
+        RuntimeError: if Keras does not run on TensorFlow.
+        ValueError: for a model of other shapes, or of too many weights.
     """
     check_backend()
-    probabilities = PROBABILITIES[probabilities_of(model)]
+    model = classifier.model
+    inputs, outputs = model.input_shape, model.output_shape
+    if len(inputs) != 4 or None in inputs[1:] or inputs[3] != 3 or len(outputs) != 2:
+        raise ValueError(
+            "Expected a model from images (None, height, width, 3) of a known size to "
+            f"logits (None, classes). Received: {model.name!r}, from {inputs} to "
+            f"{outputs}"
+        )
+    size = 4 * model.count_params()
+    if format.max_bytes is not None and size > format.max_bytes:
+        raise ValueError(
+            f"This format holds weights of at most {format.max_bytes / 1e9:.0f} GB. "
+            f"Received: {size / 1e9:.1f} GB. Export a SavedModel, which has no limit"
+        )
+    if format.precisions == "any" or precision_of(classifier) is None:
+        return classifier
+    copied = type(model).from_config(_in_float32(copy.deepcopy(model.get_config())))
+    copied.set_weights(model.get_weights())
+    return dataclasses.replace(classifier, model=copied)
 
-    def answers(images):
-        logits = model(images, training=False)
-        return {"logits": logits, "probabilities": probabilities(logits)}
 
-    return answers
-
-
-def check_backend():
-    """Refuses every backend of Keras but TensorFlow, by a RuntimeError."""
+def check_backend() -> None:
+    """Refuse every backend of Keras but TensorFlow, by a RuntimeError."""
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
             "Models are exported by Keras's TensorFlow backend. "
@@ -38,106 +79,82 @@ def check_backend():
         )
 
 
-def in_float32(model):
-    """Gives a model that computes in float32 throughout, with the same weights.
-
-    Under a mixed policy, converters write what their runtimes cannot run. A
-    model that is in float32 already is given back itself.
-    """
-    config = model.get_config()
-    plain = _without_policies(copy.deepcopy(config))
-    if plain == config:
-        return model
-    new = type(model).from_config(plain)
-    new.set_weights(model.get_weights())
-    return new
-
-
-def precision_of(model):
-    """The dtype policies of a model's layers that are not float32, by name.
-
-    Example:
-
-    >>> precision_of(keras.Sequential([keras.layers.Dense(1, dtype="mixed_bfloat16")]))
-    'mixed_bfloat16'
-    """
-    found = {layer.dtype_policy.name for layer in model.layers} - {"float32"}
-    return ", ".join(sorted(found)) or "mixed precision"  # of layers within layers
-
-
-def _without_policies(config):
-    """A config, changed in place, in which each dtype policy is float32."""
+def _in_float32(config: Any) -> Any:
+    """Return a config, changed in place, in which each dtype policy is float32."""
     if isinstance(config, list | tuple):
-        return type(config)(_without_policies(one) for one in config)
+        return type(config)(_in_float32(one) for one in config)
     if not isinstance(config, dict):
         return config
     for key, value in config.items():
         if isinstance(value, dict) and value.get("class_name") == "DTypePolicy":
             value["config"]["name"] = "float32"
         else:
-            config[key] = _without_policies(value)
+            config[key] = _in_float32(value)
     return config
 
 
-def check_fits(model):
-    """Refuses a model of more weights than a graph, or a .tflite file, can hold.
+def outputs_of(
+    classifier: Classifier,
+) -> "Callable[[tf.Tensor], dict[str, tf.Tensor]]":
+    """Return the function of float32 images `(B, H, W, 3)` to a dict of `OUTPUTS`.
 
-    Raises:
-        ValueError: with their size.
+    Logits and probabilities are `(B, K)`, the latter by softmax or sigmoid as
+    the classifier has it.
     """
-    size = 4 * model.count_params()
-    if size > MOST_BYTES:
-        raise ValueError(
-            f"This format holds weights of at most {MOST_BYTES / 1e9:.0f} GB. "
-            f"Received: {size / 1e9:.1f} GB. Export a SavedModel, which has no limit"
-        )
+    model, probabilities = classifier.model, PROBABILITIES[classifier.activation]
+
+    def outputs(images: "tf.Tensor") -> "dict[str, tf.Tensor]":
+        logits = model(images, training=False)
+        return {"logits": logits, "probabilities": probabilities(logits)}
+
+    return outputs
 
 
-def frozen(model, batch_size=None, dtype="float32"):
-    """Gives the model's answers as a concrete function that has no variables.
+def frozen(
+    classifier: Classifier, batch_size: int | None = None, dtype: str = "float32"
+) -> Any:
+    """Return the model's outputs as a concrete function that has no variables.
 
     Converters to other formats read variables, and the constants that Keras's
     layers hold, in ways of their own; in a graph of constants there is
     nothing to mistake.
 
     Args:
-        model: in float32.
+        classifier: in float32.
         batch_size: images at a time; `None`: any number.
         dtype: of the pixels that it takes, as `images`.
 
     Returns:
         A `tf.ConcreteFunction` whose outputs are in the order of `OUTPUTS`.
-
-    Raises:
-        ValueError: if the weights are more than a graph can hold.
     """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
     )
 
-    check_fits(model)
-    answers = answers_of(model)
-    images = tf.TensorSpec((batch_size, *model.input_shape[1:]), dtype, name="images")
+    outputs = outputs_of(classifier)
+    shape = (batch_size, *classifier.model.input_shape[1:])
 
-    @tf.function(input_signature=[images])
+    @tf.function(input_signature=[tf.TensorSpec(shape, dtype, name="images")])
     def serve(images):
-        told = answers(tf.cast(images, tf.float32))
-        return [tf.identity(told[name], name) for name in OUTPUTS]
+        computed = outputs(tf.cast(images, tf.float32))
+        return [tf.identity(computed[name], name) for name in OUTPUTS]
 
     return convert_variables_to_constants_v2(serve.get_concrete_function())
 
 
-def servable(model, batch_size=None, dtype="float32"):
-    """Gives `frozen` as a `tf.Module` whose function `serve` names what it gives."""
+def servable(
+    classifier: Classifier, batch_size: int | None = None, dtype: str = "float32"
+) -> Any:
+    """Return `frozen` as a `tf.Module` whose function `serve` names its outputs."""
     import tensorflow as tf
 
-    constants = frozen(model, batch_size, dtype)
-    given = constants.inputs[0]
+    constants = frozen(classifier, batch_size, dtype)
+    images = constants.inputs[0]
     module = tf.Module()
 
     @tf.function(
-        input_signature=[tf.TensorSpec(given.shape, given.dtype, name="images")]
+        input_signature=[tf.TensorSpec(images.shape, images.dtype, name="images")]
     )
     def serve(images):
         return dict(zip(OUTPUTS, constants(images), strict=True))

@@ -1,67 +1,73 @@
 """LiteRT, TensorFlow Lite as it was: a .tflite file for phones, boards, browsers."""
 
+import pathlib
 import re
 from collections import Counter
-from importlib.util import find_spec
+from typing import Any
 
+from keras_vit.classifier import Classifier
 from keras_vit.exporting import int8, quantization
-from keras_vit.exporting.graph import answers_of, check_fits
+from keras_vit.exporting.graph import outputs_of
+from keras_vit.exporting.images import Images
 from keras_vit.exporting.metadata import append, metadata_of
-
-SCHEMES = ("none", "float16", "dynamic", "int8")
-PIXELS = ("float32", "uint8")
 
 
 def write(
-    model,
-    path,
-    class_names=None,
+    classifier: Classifier,
+    path: pathlib.Path,
     *,
-    quantize="none",
-    calibration=None,
-    pixels="float32",
-    batch_size=1,
-):
-    """Writes a .tflite file, of LiteRT's own operations alone.
+    quantize: str = "none",
+    calibration: Images | None = None,
+    pixels: str = "float32",
+    batch_size: int = 1,
+) -> dict[str, Any] | None:
+    """Write a .tflite file, of LiteRT's own operations alone.
 
     Its signature `serving_default` takes `images`, pixels in [0, 255] whatever
-    the scheme, and gives `logits` and `probabilities`, float32. `labels.txt`
+    the scheme, and returns `logits` and `probabilities`, float32. `labels.txt`
     and `preprocessing.json` are appended as a zip archive.
 
     Args:
-        model: a Keras model that takes images and gives logits.
+        classifier: in float32.
         path: of the file.
-        class_names: in the order of the logits.
         quantize: `"none"`; `"float16"`: weights in half precision, half the
             size, the same speed; `"dynamic"`: weights in int8, a scale for
             each channel, activations quantised as they come, a quarter of the
             size and about three times as fast on a CPU; `"int8"`: also the
             activations of dense layers and convolutions, with ranges from
             `calibration`, for hardware that wants them so.
-        calibration: `int8.Images`, for `"int8"`.
-        pixels: the dtype of the images, of `PIXELS`.
+        calibration: `images.Images`, for `"int8"`.
+        pixels: the dtype of the images, of `keras_vit.export_formats.PIXELS`.
         batch_size: the only number of images at a time.
 
     Returns:
-        What the gate of `int8.write` measured, and of which `operations_in_int8`
-        how many of how many there are; `None` for the other schemes.
+        What `int8.write` measured, and of which `operations_in_int8` how many of
+        how many there are; `None` for the other schemes.
 
     Raises:
-        AccuracyLostError: if `"int8"` loses more than its gate allows.
+        AccuracyLostError: if `"int8"` loses more than `accuracy_check` allows.
         RuntimeError: if the file needs operations that are not LiteRT's own.
     """
-    converted = _converted(model, batch_size, pixels)
-    notes = metadata_of(model, class_names)
+    converted = _converted(classifier, batch_size, pixels)
+    notes = metadata_of(classifier)
 
-    def put(file):
+    def put(file: bytes) -> None:
         _check_operations(file)
         path.write_bytes(file)
         append(path, notes)
 
-    if quantize == "int8":
-        gate = int8.write(model, converted, calibration, path, put, batch_size, pixels)
+    if calibration is not None:
+        measured = int8.write(
+            classifier,
+            converted,
+            calibration,
+            path,
+            put,
+            batch_size=batch_size,
+            pixels=pixels,
+        )
         counted, in_int8 = operations(path.read_bytes())
-        return gate | {
+        return measured | {
             "operations_in_int8": {
                 name: [number, counted[name]] for name, number in in_int8.items()
             }
@@ -72,43 +78,8 @@ def write(
     return None
 
 
-def check(model, *, quantize, calibration, pixels, batch_size):
-    """Refuses what `write` cannot do, before any work.
-
-    Raises:
-        ValueError: naming the argument, what was expected and what came.
-        ImportError: if the quantizer is asked for and not installed.
-    """
-    for name, value, choices in (
-        ("quantize", quantize, SCHEMES),
-        ("pixels", pixels, PIXELS),
-    ):
-        if value not in choices:
-            raise ValueError(
-                f"{name} must be one of {', '.join(choices)}. "
-                f"Received: {name}={value!r}"
-            )
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(
-            "batch_size must be a positive integer: a .tflite file takes batches of "
-            f"one size. Received: batch_size={batch_size!r}"
-        )
-    if quantize == "int8":
-        int8.check(model, calibration)
-    elif calibration is not None:
-        raise ValueError(
-            f"calibration is for quantize='int8' alone. Received: quantize={quantize!r}"
-        )
-    check_fits(model)
-    if quantize != "none" and find_spec("ai_edge_quantizer") is None:
-        raise ImportError(
-            f"quantize={quantize!r} needs what is not installed: ai_edge_quantizer. "
-            "pip install 'keras-vision-transformer[export]' brings it"
-        )
-
-
-def operations(file):
-    """Counts a .tflite file's operations, read from the file itself.
+def operations(file: bytes) -> tuple[Counter[str], Counter[str]]:
+    """Count a .tflite file's operations, read from the file itself.
 
     Args:
         file: its bytes.
@@ -133,23 +104,23 @@ def operations(file):
     return counted, +in_int8
 
 
-def _converted(model, batch_size, pixels):
-    """The model as the bytes of a .tflite file in float32."""
+def _converted(classifier: Classifier, batch_size: int, pixels: str) -> bytes:
+    """Return the bytes of a .tflite file in float32."""
     import tensorflow as tf
     from tensorflow.lite.python.convert_phase import ConverterError
 
-    answers = answers_of(model)
-    images = tf.TensorSpec((batch_size, *model.input_shape[1:]), pixels, name="images")
-    module = tf.Module()
+    outputs = outputs_of(classifier)
+    shape = (batch_size, *classifier.image_size, 3)
+    module: Any = tf.Module()
 
-    @tf.function(input_signature=[images])
+    @tf.function(input_signature=[tf.TensorSpec(shape, pixels, name="images")])
     def serve(images):
-        return answers(tf.cast(images, tf.float32))
+        return outputs(tf.cast(images, tf.float32))
 
     module.serve = serve
     # The converter finds them in a SavedModel that it writes. Of a graph of
     # constants it makes copy after copy: 20 GB in place of 4 for ViT-B/16.
-    module.weights = [weight.value for weight in model.variables]
+    module.weights = [weight.value for weight in classifier.model.variables]
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [serve.get_concrete_function()], module
     )
@@ -162,12 +133,12 @@ def _converted(model, batch_size, pixels):
         raise RuntimeError(_others(", ".join(needed))) from error
 
 
-def _check_operations(file):
+def _check_operations(file: bytes) -> None:
     if operations(file)[0]["CUSTOM"]:
         raise RuntimeError(_others("custom ones"))
 
 
-def _others(names):
+def _others(names: str) -> str:
     return (
         "The model needs operations that are not LiteRT's own, so it is not written "
         f"as .tflite. Received: {names}. Export a SavedModel"

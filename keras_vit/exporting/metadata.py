@@ -1,42 +1,40 @@
 """What an exported file says of itself: its classes, and how to resize for it."""
 
+import dataclasses
 import json
+import pathlib
 import zipfile
+from collections.abc import Mapping
 
-from keras_vit.data.classes import check_lines
-from keras_vit.model_files import LABELS, PREPROCESSING, preprocessing_note
+from keras_vit.classifier import Classifier
+from keras_vit.model_files import LABELS, PREPROCESSING
 
 
-def check_class_names(model, class_names):
-    """Refuses names of classes that are not as many as the model's, or no lines.
+def metadata_of(classifier: Classifier) -> dict[str, str]:
+    """Return the notes of a classifier as text, by their files' names.
 
-    Args:
-        model: a Keras model of images to logits `(B, K)`.
-        class_names: K; `None` is none too many.
-
-    Raises:
-        ValueError: naming what is wrong.
+    `preprocessing.json` has the fields of its `Preprocessing`, those of its
+    `Decoding` under `"decoding"`; `labels.txt` the names of its classes, one a
+    line, if there are any.
     """
-    if class_names is None:
-        return
-    classes = model.output_shape[-1]
-    if len(class_names) != classes:
-        raise ValueError(
-            f"The model has {classes} classes. Received: {len(class_names)} class names"
-        )
-    check_lines(class_names)
-
-
-def metadata_of(model, class_names):
-    """The notes of a model by their files' names, as text."""
-    notes = {PREPROCESSING: json.dumps(preprocessing_note(model))}
-    if class_names is not None:
-        notes[LABELS] = "".join(f"{name}\n" for name in class_names)
+    fields = dataclasses.asdict(classifier.preprocessing) | {
+        "decoding": classifier.decoding.as_json()
+    }
+    notes = {PREPROCESSING: json.dumps(fields) + "\n"}
+    if classifier.class_names is not None:
+        notes[LABELS] = "".join(f"{name}\n" for name in classifier.class_names)
     return notes
 
 
-def append(path, notes):
-    """Appends notes to a file as a zip archive, which its reader does not see.
+def write_notes(folder: pathlib.Path, notes: Mapping[str, str]) -> None:
+    """Write notes as files of a folder, which is made if need be."""
+    folder.mkdir(exist_ok=True)
+    for name, text in notes.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def append(path: pathlib.Path, notes: Mapping[str, str]) -> None:
+    """Append notes to a file as a zip archive, which its reader does not see.
 
     The way of TensorFlow Lite's associated files: `unzip model.tflite` and
     `zipfile.ZipFile` read them.

@@ -1,98 +1,135 @@
-"""Images on which an exported model is compared with its origin."""
+"""Images on which an exported model is compared with its origin, and its outputs."""
 
 import contextlib
 import pathlib
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_vit.classifier import Classifier
 from keras_vit.data.evaluation import evaluation_batches
+from keras_vit.data.splits import Labelled, Split
 from keras_vit.evaluation.metrics import Tally
-from keras_vit.layers.head import probabilities_of
-from keras_vit.preprocessing import carried_by
+from keras_vit.exporting.warmup import picture
 
-MOST_IMAGES = 2000  # of a split: 1.2 GB on disk at 224 x 224
+if TYPE_CHECKING:
+    pass
+
 BATCH = 32
 
 
 @dataclass(frozen=True)
 class ReferenceOutputs:
-    """Images, and what the origin says of them.
+    """Images, and the outputs of the origin for them.
 
     Attributes:
         images: `(N, H, W, 3)` float32 pixels in [0, 255], of the model's size.
         labels: as a split has them; `None` where none are known.
         logits: the origin's, `(N, K)`.
         source: where the images are from, for people.
-        loss: `"softmax"` or `"sigmoid"`.
+        activation: `"softmax"` or `"sigmoid"`.
         before: logits of the model that the origin was made of, such as the
             one that merges no tokens, `(N, K)`; `None`: there is none.
+        picture: `warmup.picture`, resized to the model's size by this package,
+            `(H, W, 3)`; `None`: it was not.
     """
 
     images: np.ndarray
     labels: np.ndarray | None
     logits: np.ndarray
     source: str
-    loss: str = "softmax"
+    activation: str = "softmax"
     before: np.ndarray | None = None
+    picture: np.ndarray | None = None
 
-    def compared(self):
-        """The logits that a report compares with, `(N, K)`."""
+    def compared(self) -> np.ndarray:
+        """Return the logits that a report compares with, `(N, K)`."""
         return self.logits if self.before is None else self.before
 
-    def accuracy(self, logits):
-        """The top-1 accuracy of logits `(N, K)`; `None` without labels."""
+    def accuracy(self, logits: np.ndarray) -> float | None:
+        """Return the top-1 accuracy of logits `(N, K)`; `None` without labels."""
         if self.labels is None:
             return None
-        several = self.labels.ndim == 2
-        tally = Tally(logits.shape[1], self.loss, several)
+        multi_label = self.labels.ndim == 2
+        tally = Tally(logits.shape[1], self.activation, multi_label)
         tally.add(logits, self.labels)
         return tally.result().top1
 
 
 @contextlib.contextmanager
-def reference_of(model, split=None, source="a split", whole_pixels=False, before=None):
-    """Yield the `ReferenceOutputs` of a model on a split, its images in a file.
+def reference_of(
+    classifier: Classifier,
+    split: Labelled | None,
+    source: str,
+    *,
+    whole_pixels: bool = False,
+    before: Classifier | None = None,
+) -> Iterator[ReferenceOutputs]:
+    """Yield the `ReferenceOutputs` of a classifier, its images in a file meanwhile.
 
     Args:
-        model: a Keras model of images to logits.
-        split: of a `keras_vit.data.Dataset`; its first `MOST_IMAGES` images,
-            spread evenly, resized as in evaluation. `None`: noise and
-            gradients, 16 images.
+        classifier: the origin.
+        split: of a `keras_vit.data.Dataset`; its images are resized as in
+            evaluation. `None`: noise and gradients, 16 images.
         source: what to call the split.
         whole_pixels: whether pixels are rounded, for a file that takes uint8.
-        before: the model that this one was made of; `None`: there is none.
+        before: the classifier that this one was made of; `None`: there is none.
     """
+    shape = (*classifier.image_size, 3)
     with tempfile.TemporaryDirectory() as folder:
-        if split is None:
-            images, labels = _generated(model.input_shape[1:]), None
-            source = "generated noise and gradients"
-        else:
+        images, labels, resized = _generated(shape), None, []
+        if split is not None:
             path = pathlib.Path(folder) / "images.npy"
-            images, labels = _read(model, split, path)
+            images, labels = _in_file(path, (len(split), *shape)), split.labels
+            resized.append((split, images))
+        seen = np.zeros((1, *shape), np.float32)
+        resized.append((Split(picture()[np.newaxis], np.zeros(1, np.int64)), seen))
+        for one, array in resized:
+            start = 0
+            for batch, _, weights in evaluation_batches(
+                one,
+                min(BATCH, len(one)),
+                classifier.image_size,
+                classifier.preprocessing,
+            ):
+                real = batch[weights > 0]
+                array[start : start + len(real)] = real
+                start += len(real)
         if whole_pixels:
             images[:] = np.rint(images)
+        models = [one.model for one in (classifier, before) if one is not None]
+        starts = range(0, len(images), BATCH)
         with _in_full_precision():
-            logits, others = (
-                None if one is None else _logits(one, images) for one in (model, before)
+            logits, *of_before = (
+                np.concatenate(
+                    [one.predict_on_batch(images[at : at + BATCH]) for at in starts]
+                )
+                for one in models
             )
-        loss = probabilities_of(model)
-        yield ReferenceOutputs(images, labels, logits, source, loss, others)
+        yield ReferenceOutputs(
+            images=images,
+            labels=labels,
+            logits=logits,
+            source=source,
+            activation=classifier.activation,
+            before=of_before[0] if of_before else None,
+            picture=seen[0],
+        )
 
 
-def _logits(model, images):
-    starts = range(0, len(images), BATCH)
-    parts = [model.predict_on_batch(images[start : start + BATCH]) for start in starts]
-    return np.concatenate(parts)
+def _in_file(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
+    return np.lib.format.open_memmap(path, "w+", np.float32, shape)
 
 
 @contextlib.contextmanager
-def _in_full_precision():
-    """Keeps a GPU from rounding float32 products to TF32, which no export does."""
+def _in_full_precision() -> Iterator[None]:
+    """Keep a GPU from rounding float32 products to TF32, which no export does."""
     import tensorflow as tf
 
-    setting = tf.config.experimental
+    setting: Any = tf.config.experimental
     before = setting.tensor_float_32_execution_enabled()
     setting.enable_tensor_float_32_execution(False)
     try:
@@ -101,30 +138,8 @@ def _in_full_precision():
         setting.enable_tensor_float_32_execution(before)
 
 
-def _read(model, split, path):
-    split.check_classes(model.output_shape[-1])
-    split = spread(split, MOST_IMAGES)
-    count = len(split)
-    images = np.lib.format.open_memmap(
-        path, "w+", np.float32, (count, *model.input_shape[1:])
-    )
-    batches = evaluation_batches(
-        split, BATCH, model.input_shape[1:3], carried_by(model)
-    )
-    for number, (batch, _, weights) in enumerate(batches):
-        real = batch[weights > 0]
-        images[number * BATCH : number * BATCH + len(real)] = real
-    return images, split.labels
-
-
-def spread(split, count):
-    """So many images of a split, or all, evenly spread over it."""
-    count = min(count, len(split))
-    return split.subset(np.linspace(0, len(split) - 1, count).astype(np.int64))
-
-
-def _generated(shape):
-    """Noise, and smooth gradients of all colours and directions."""
+def _generated(shape: tuple[int, int, int]) -> np.ndarray:
+    """Return noise, and smooth gradients of all colours and directions."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (8, *shape))
     rows, columns = np.meshgrid(

@@ -4,13 +4,18 @@ import dataclasses
 import datetime
 import json
 import os
+import pathlib
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_vit import __version__
+from keras_vit.classifier import Classifier
+from keras_vit.export_formats import FORMATS
 from keras_vit.exporting import runtime_check
 
 
@@ -19,7 +24,7 @@ class Report:
     """An exported file beside its origin.
 
     Attributes:
-        format: a key of `export.FORMATS`.
+        format: a key of `keras_vit.exporting.FORMATS`.
         quantize: `"none"`, `"float16"`, `"dynamic"` or `"int8"`.
         size_bytes: of all its files.
         images: how many both were asked about.
@@ -37,7 +42,7 @@ class Report:
         fixed_batch_size: the only batch size; `None`: any.
         versions: of the runtime's packages, by name.
         gate: what was measured before `"int8"` was allowed, as `int8.write`
-            gives it; `None` for the others.
+            returns it; `None` for the others.
         copied_from: the dtype policy of the origin, where a copy of it in float32
             was exported and compared with; `None`: the origin itself.
         made_of_another: whether what is called the origin here is the model that
@@ -56,21 +61,21 @@ class Report:
     accuracy: float | None
     accuracy_of_origin: float | None
     load_seconds: float
-    latency_ms: dict
+    latency_ms: dict[str, float]
     peak_memory_bytes: int | None
     fixed_batch_size: int | None
-    versions: dict
-    gate: dict | None = None
+    versions: dict[str, str]
+    gate: dict[str, Any] | None = None
     copied_from: str | None = None
     made_of_another: bool = False
-    written_by: dict = field(default_factory=lambda: _writers())
+    written_by: dict[str, Any] = field(default_factory=lambda: _writers())
 
-    def name(self):
-        """The format and the quantisation, for tables."""
+    def name(self) -> str:
+        """Return the format and the quantisation, for tables."""
         return self.format + ("" if self.quantize == "none" else f" {self.quantize}")
 
 
-def _writers():
+def _writers() -> dict[str, Any]:
     return {
         "keras_vit": __version__,
         "keras": keras.__version__,
@@ -81,14 +86,27 @@ def _writers():
     }
 
 
-def write(report, model, class_names, numbers, card):
-    """Writes a report as JSON to the path `numbers`, as Markdown to `card`."""
+def report_paths(path: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """Return where an exported file's, or folder's, report and card are."""
+    if path.suffix in {one.suffix for one in FORMATS.values() if one.suffix}:
+        return path.with_name(f"{path.name}.json"), path.with_name(f"{path.name}.md")
+    return path / "report.json", path / "README.md"
+
+
+def write_report(report: Report, classifier: Classifier, path: pathlib.Path) -> None:
+    """Write the report of an exported file or folder as JSON, and its card."""
+    numbers, card = report_paths(path)
     numbers.write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n")
-    card.write_text(_card(report, model, class_names), encoding="utf-8")
+    card.write_text(_card(report, classifier), encoding="utf-8")
 
 
-def read(numbers):
-    """The `Report` that was written as JSON."""
+def read_report(path: str | os.PathLike[str]) -> Report:
+    """Return the `Report` of what `export` wrote.
+
+    Args:
+        path: that `export` returned.
+    """
+    numbers, _ = report_paths(pathlib.Path(path).expanduser())
     return Report(**json.loads(numbers.read_text()))
 
 
@@ -105,8 +123,8 @@ _COLUMNS = (
 )
 
 
-def table(reports, reference=None):
-    """Several reports side by side, as a Markdown table.
+def table(reports: Sequence[Report], reference: Mapping[str, str] | None = None) -> str:
+    """Return several reports side by side, as a Markdown table.
 
     Args:
         reports: of the same model.
@@ -130,12 +148,12 @@ def table(reports, reference=None):
     )
 
 
-def origin_row(model, report):
-    """The row of the Keras model itself, in this process, beside those of its exports.
+def origin_row(model: "keras.Model", report: Report) -> dict[str, str]:
+    """Return the row of the Keras model itself, in this process, for `table`.
 
     Args:
         model: the Keras model.
-        report: of one of them, which tells the accuracy.
+        report: of one of them, which has the accuracy.
     """
     images = np.full((1, *model.input_shape[1:]), 127.5, np.float32)
     loaded = runtime_check.Loaded(model.predict_on_batch, None, {})
@@ -153,7 +171,7 @@ def origin_row(model, report):
     }
 
 
-def _row(report):
+def _row(report: Report) -> list[str]:
     peak = report.peak_memory_bytes
     return [
         report.name(),
@@ -168,25 +186,29 @@ def _row(report):
     ]
 
 
-def percent(share):
-    """A share as people read it; nothing for `None`."""
+def percent(share: float | None) -> str:
+    """Return a share as people read it; nothing for `None`."""
     return "" if share is None else f"{100 * share:.2f} %"
 
 
-def _card(report, model, class_names):
-    height, width = model.input_shape[1:3]
+def _card(report: Report, classifier: Classifier) -> str:
+    (height, width), class_names = classifier.image_size, classifier.class_names
     classes = ", ".join(class_names[:10]) if class_names else "not named"
-    more = f" and {len(class_names) - 10} more" if len(class_names or ()) > 10 else ""
+    more = (
+        f" and {classifier.num_classes - 10} more"
+        if classifier.num_classes > 10 and class_names
+        else ""
+    )
     batch = report.fixed_batch_size or "any"
     versions = {**report.versions, **report.written_by}
     return "\n".join(
         [
-            f"# {model.name}, as {report.name()}",
+            f"# {classifier.name}, as {report.name()}",
             "",
             f"- Images: RGB, {height} x {width}, pixels in [0, 255]",
             f"- Batch size: {batch}",
-            f"- Classes: {model.output_shape[-1]} ({classes}{more})",
-            f"- Parameters: {model.count_params():,}",
+            f"- Classes: {classifier.num_classes} ({classes}{more})",
+            f"- Parameters: {classifier.model.count_params():,}",
             "",
             f"Compared with {_origin(report)} on {report.images:,} images "
             f"({report.source}), in a process of its own:",
@@ -197,7 +219,7 @@ def _card(report, model, class_names):
             f"{percent(report.accuracy_of_origin) or 'not known'}; its logits go up to "
             f"{report.largest_logit:.2f}, and differ by {report.mean_difference:.1e} "
             "in the mean.",
-            *_gate(report.gate),
+            *_int8(report.gate),
             "",
             "Written and measured with "
             + ", ".join(f"{name} {value}" for name, value in versions.items())
@@ -207,7 +229,7 @@ def _card(report, model, class_names):
     )
 
 
-def _origin(report):
+def _origin(report: Report) -> str:
     if report.made_of_another:
         return "the Keras model that this one was made of (of all its tokens, say)"
     if report.copied_from is None:
@@ -215,7 +237,7 @@ def _origin(report):
     return f"a copy in float32 of the Keras model, which is in {report.copied_from},"
 
 
-def _gate(gate):
+def _int8(gate: Mapping[str, Any] | None) -> list[str]:
     if gate is None:
         return []
     parts = [

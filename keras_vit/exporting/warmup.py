@@ -2,6 +2,8 @@
 
 import pathlib
 import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,8 +13,8 @@ BATCHES = (1, 8)
 _SIDE = 64  # of the pictures that are sent
 
 
-def write_warmup(folder, image_shape):
-    """Writes requests for `serving_default` and `pixels` beside a SavedModel.
+def write_warmup(folder: pathlib.Path, inputs: Mapping[str, tf.TensorSpec]) -> bool:
+    """Write requests for `serving_default` and `pixels` beside a SavedModel.
 
     Without them, the first who asks waits until TensorFlow has made itself
     ready. The package tensorflow-serving-api says what a request looks like;
@@ -20,7 +22,7 @@ def write_warmup(folder, image_shape):
 
     Args:
         folder: of the SavedModel.
-        image_shape: (H, W, 3), what `pixels` takes.
+        inputs: what each signature takes, by its name.
 
     Returns:
         Whether the file was written.
@@ -34,32 +36,36 @@ def write_warmup(folder, image_shape):
             stacklevel=2,
         )
         return False
-    path = pathlib.Path(folder) / WARM_UP
+    path = folder / WARM_UP
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as file:
-        for signature, name, given in _requests(image_shape):
+        for signature, name, values in _requests(inputs):
             request = predict_pb2.PredictRequest()
             request.model_spec.signature_name = signature
-            request.inputs[name].CopyFrom(given)
+            request.inputs[name].CopyFrom(values)
             log = prediction_log_pb2.PredictLog(request=request)
             log = prediction_log_pb2.PredictionLog(predict_log=log)
             file.write(log.SerializeToString())
     return True
 
 
-def picture():
-    """A picture of gradients, uint8 `(64, 64, 3)`."""
+def picture() -> np.ndarray:
+    """Return a picture of gradients, uint8 `(64, 64, 3)`."""
     ramp = np.linspace(0, 255, _SIDE)
     levels = [*np.meshgrid(ramp, ramp), np.full((_SIDE, _SIDE), 99)]
     return np.stack(levels, -1).astype(np.uint8)
 
 
-def _requests(image_shape):
-    """Signatures, the names of their inputs, and batches of each size."""
+def _requests(
+    inputs: Mapping[str, tf.TensorSpec],
+) -> Iterator[tuple[str, str, Any]]:
+    """Yield signatures, the names of their inputs, and batches of each size."""
     encoders = tf.io.encode_jpeg, tf.io.encode_png
     files = [encode(picture()).numpy() for encode in encoders]
     for count in BATCHES:
         batch = [files[number % len(files)] for number in range(count)]
-        yield "serving_default", "image_bytes", tf.make_tensor_proto(batch)
-        grey = tf.make_tensor_proto(127.5, shape=(count, *image_shape))
-        yield "pixels", "images", grey  # one number, said once for all
+        name = inputs["serving_default"].name
+        yield "serving_default", name, tf.make_tensor_proto(batch)
+        images = inputs["pixels"]
+        grey = tf.make_tensor_proto(127.5, shape=(count, *images.shape[1:]))
+        yield "pixels", images.name, grey  # one number, said once for all

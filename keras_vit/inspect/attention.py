@@ -9,21 +9,25 @@ from keras_vit.inspect.inspector import inspector
 from keras_vit.layers import AttentionPooling, TokenMean, TransformerBlock
 
 
+class NoAttentionError(ValueError):
+    """A model has no attention that could be inspected."""
+
+
 def blocks_of(model):
     """The blocks of a model's encoder, in order, through which every token goes.
 
     Raises:
-        ValueError: if it has none, or if they merge tokens.
+        NoAttentionError: if it has none, or if they merge tokens.
     """
     layers = getattr(model, "layers", ())
     blocks = [layer for layer in layers if isinstance(layer, TransformerBlock)]
     if not blocks:
-        raise ValueError(
+        raise NoAttentionError(
             "Expected a model with the blocks of a ViT, which attend. "
             f"Received: {getattr(model, 'name', model)!r}, which has none"
         )
     if blocks[0].token_merging:
-        raise ValueError(
+        raise NoAttentionError(
             "Expected a model that every patch goes through to the end. "
             f"Received: {model.name!r}, which merges {blocks[0].token_merging} tokens "
             "in each block. keras_vit.merge_tokens(model, 0) gives one of the same "

@@ -90,14 +90,8 @@ def rollout_model(model, fusion="mean", discard=0.0, residual=True):
 
     See `attention_rollout`.
     """
-    layers = attending_layers(model)
-    read = _Rollout(
-        len(blocks_of(model)),
-        Reading(model),
-        (fusion, discard, residual),
-        name="attention_rollout",
-    )
-    return keras.Model(model.input, read(attention_tensors(layers)))
+    read = _Rollout(model, (fusion, discard, residual), name="attention_rollout")
+    return keras.Model(model.input, read(attention_tensors(attending_layers(model))))
 
 
 class _Rollout(keras.layers.Layer):
@@ -107,9 +101,10 @@ class _Rollout(keras.layers.Layer):
     process, and that a model from a file may have already.
     """
 
-    def __init__(self, blocks, reading, choices, name):
+    def __init__(self, model, choices, name):
         super().__init__(name=name, dtype="float32")
-        self.blocks, self.reading, self.choices = blocks, reading, choices
+        self.blocks, self.reading = len(blocks_of(model)), Reading(model)
+        self.choices = choices
         self.built = True
 
     def call(self, attentions):

@@ -9,7 +9,7 @@ from keras_vit import figures
 from keras_vit.evaluation.forward import copied
 from keras_vit.evaluation.report import numbers_of, write_report
 from keras_vit.exporting import export
-from keras_vit.exporting.reference_outputs import spread
+from keras_vit.exporting.images import spread
 from keras_vit.files import written_whole
 from keras_vit.model_files import LABELS, save_model, write_labels
 from keras_vit.training.folder import FINISHED, write_json

@@ -1,5 +1,6 @@
 """The settings with which transformers builds the model of the weights beside them."""
 
+from keras_vit.data.preprocessing import before_crop
 from keras_vit.preprocessing import carried_by
 from keras_vit.weights import pixels
 from keras_vit.weights.architecture import describe
@@ -72,7 +73,7 @@ def _huggingface_resizing(preprocessing, height, width):
 
     They antialias and round always; whole pixels are theirs.
     """
-    rows, columns = preprocessing.before_crop((height, width))
+    rows, columns = before_crop((height, width), preprocessing.crop_fraction)
     told = {
         "image_processor_type": "ViTImageProcessor",
         "do_resize": True,

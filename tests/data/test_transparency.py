@@ -8,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 import keras_vit
+from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Files, Split, inspect
 from keras_vit.data.images import read_image
 from keras_vit.decoding import Decoding, carry_decoding
@@ -119,7 +120,7 @@ def test_prediction_and_the_exported_signature_lay_it_on_the_models_background(
         np.testing.assert_allclose(one.class_probabilities, expected, atol=0.05)
         seen[background] = one.class_probabilities
     # Of the last alone, which is not the default: a graph takes seconds to trace.
-    serve, _ = signatures(model, ["a", "b", "c"])["serving_default"]
+    serve, _ = signatures(Classifier.of(model))["serving_default"]
     told = serve(tf.constant([(tmp_path / "a.png").read_bytes()]))
     np.testing.assert_allclose(told["probabilities"][0], seen["black"], 1e-3)
     [own] = keras_vit.predict(model, tmp_path / "a.png", background="white")

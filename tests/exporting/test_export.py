@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import sys
@@ -6,8 +7,16 @@ import numpy as np
 import pytest
 
 import keras_vit
-from keras_vit.exporting import checking, export, reference_outputs, runtime_check
-from keras_vit.exporting.export import FORMATS, read_report, report_paths
+from keras_vit.classifier import Classifier
+from keras_vit.exporting import (
+    FORMATS,
+    checking,
+    export,
+    images,
+    read_report,
+    runtime_check,
+)
+from keras_vit.exporting.report import report_paths
 from support.models import randomize, tiny_vit
 from support.splits import numbered
 
@@ -28,11 +37,11 @@ def test_versions_are_counted_at_the_end_and_labels_written_along(
     labels = (folder / "1" / "assets" / "labels.txt").read_text(encoding="utf-8")
     assert labels.split("\n") == [*names, ""]
 
-    def meanwhile(format, scratch, *given):  # another export ends
+    def meanwhile(format, scratch, *args, **options):  # another export finishes
         assert scratch.name == "2"
         (folder / "2").mkdir()
         (folder / "2" / "saved_model.pb").write_bytes(b"another's")
-        return checking.check(format, scratch, *given)
+        return checking.check(format, scratch, *args, **options)
 
     monkeypatch.setattr(sys.modules[export.__module__], "check", meanwhile)
     assert keras_vit.export(model, folder) == folder / "3"
@@ -47,7 +56,7 @@ def test_versions_are_counted_at_the_end_and_labels_written_along(
     [
         (["a", "b\nc", "d", "e", "f"], r"one line of text in UTF-8. .*'b\\nc'"),
         (["a", "b", "c", "d", ""], "one line of text in UTF-8. Received: ''"),
-        (list("abcd"), "The model has 5 classes. Received: 4 class names"),
+        (list("abcd"), "Expected 5 class names.*Received: 4"),
     ],
 )
 def test_names_that_are_no_lines_or_too_few_are_refused_before_any_work(
@@ -106,7 +115,7 @@ def test_what_gives_other_answers_is_not_kept(
         return logits + wrong, measured
 
     monkeypatch.setattr(checking, "run_in_fresh_process", run_in_fresh_process)
-    with pytest.raises(RuntimeError, match="other answers"):
+    with pytest.raises(RuntimeError, match="other logits"):
         export(randomize(tiny_vit(), rng), place(tmp_path / "new", format), format)
     assert [p for p in (tmp_path / "new").rglob("*") if p.is_file()] == []
 
@@ -157,15 +166,18 @@ def test_a_report_says_which_images_were_compared_on(tmp_path):
 
 
 def test_the_images_compared_on_are_spread_over_the_split(monkeypatch):
-    monkeypatch.setattr(reference_outputs, "MOST_IMAGES", 5)
+    monkeypatch.setattr(images, "MOST_IMAGES", 5)
     model = tiny_vit(image_size=(4, 6), patch_size=2, num_classes=41)
-    with reference_outputs.reference_of(model, numbered(41)) as found:
-        assert found.labels.tolist() == [0, 10, 20, 30, 40]
-        assert found.images[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40]
+    found = images.images_of(
+        Classifier.of(model), numbered(41), None, source=None, quantize="none"
+    ).reported
+    assert found.labels.tolist() == [0, 10, 20, 30, 40]
+    assert found.images[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40]
 
 
 def test_weights_beyond_what_a_graph_holds_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_vit.exporting.graph.MOST_BYTES", 30_000)
+    small = dataclasses.replace(FORMATS["onnx"], max_bytes=30_000)
+    monkeypatch.setitem(FORMATS, "onnx", small)
     with pytest.raises(ValueError, match="Export a SavedModel"):
         export(tiny_vit(), tmp_path / "a.onnx", "onnx")
     assert os.listdir(tmp_path) == []

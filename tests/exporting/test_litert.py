@@ -13,17 +13,19 @@ from ai_edge_litert.interpreter import Interpreter
 
 import keras_vit
 from keras_vit.baselines import ResNet
+from keras_vit.classifier import Classifier
 from keras_vit.cli.main import main
+from keras_vit.export_formats import PIXELS, SCHEMES
 from keras_vit.exporting import (
     accuracy_check,
     checking,
     export,
-    int8,
+    images,
     litert,
     quantization,
     reference_outputs,
 )
-from keras_vit.exporting.export import read_report
+from keras_vit.exporting.report import read_report
 from keras_vit.model_files import save_model
 from support.kinds import KINDS, hybrid
 from support.models import randomize, tiny_vit
@@ -49,7 +51,14 @@ OTHERS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def models_are_converted_once():
-    once = functools.cache(litert._converted)
+    converted, made = litert._converted, {}
+
+    def once(classifier, batch_size, pixels):
+        key = classifier.model, batch_size, pixels
+        if key not in made:
+            made[key] = converted(classifier, batch_size, pixels)
+        return made[key]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(litert, "_converted", once)
         yield
@@ -124,7 +133,7 @@ def test_every_kind_of_model_gives_its_answers_in_every_scheme(kind, tmp_path):
     expected = answers(model, split.images[:32])
     for scheme in ("none", "float16", "dynamic"):
         path = tmp_path / f"{scheme}.tflite"
-        litert.write(model, path, quantize=scheme)
+        litert.write(Classifier.of(model), path, quantize=scheme)
         for image, right in zip(split.images[:8], expected, strict=False):
             told = by_interpreter(path, image[None])
             (logits,), (probabilities,) = told["logits"], told["probabilities"]
@@ -136,8 +145,8 @@ def test_every_kind_of_model_gives_its_answers_in_every_scheme(kind, tmp_path):
             np.testing.assert_allclose(probabilities, right, atol=1e-5)
 
 
-@pytest.mark.parametrize("scheme", litert.SCHEMES)
-@pytest.mark.parametrize("pixels", litert.PIXELS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("pixels", PIXELS)
 def test_pixels_are_given_as_they_are(scheme, pixels, tmp_path):
     model, split = known("token")
     path = export(
@@ -166,7 +175,7 @@ def test_pixels_are_given_as_they_are(scheme, pixels, tmp_path):
 
 def test_weights_in_int8_are_within_half_a_step_of_keras(tmp_path):
     model, _ = known("token")
-    litert.write(model, tmp_path / "model.tflite", quantize="dynamic")
+    litert.write(Classifier.of(model), tmp_path / "model.tflite", quantize="dynamic")
     interpreter = Interpreter(str(tmp_path / "model.tflite"))
     interpreter.allocate_tensors()
     written = []
@@ -198,7 +207,7 @@ def holds(kernel, values, quantised):
 
 def test_weights_in_float16_are_keras_rounded(tmp_path):
     model, _ = known("token")
-    litert.write(model, tmp_path / "model.tflite", quantize="float16")
+    litert.write(Classifier.of(model), tmp_path / "model.tflite", quantize="float16")
     interpreter = Interpreter(str(tmp_path / "model.tflite"))
     interpreter.allocate_tensors()
     halves = [
@@ -356,7 +365,7 @@ def test_the_report_refuses_int8_by_the_limit_of_its_gate(tmp_path, monkeypatch)
         return logits, measured
 
     monkeypatch.setattr(checking, "run_in_fresh_process", loses_three_of_a_hundred)
-    monkeypatch.setattr(int8, "MOST_JUDGING", 50)
+    monkeypatch.setattr(images, "MOST_JUDGING", 50)
     other = keras_vit.data.Split(split.images.copy(), split.labels)
     options = {"quantize": "int8", "calibration": other, "split": split}
     with pytest.raises(
@@ -366,7 +375,7 @@ def test_the_report_refuses_int8_by_the_limit_of_its_gate(tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("scheme", litert.SCHEMES)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_every_scheme_has_a_bound_that_can_fail(scheme, monkeypatch):
     logits = np.eye(5, dtype=np.float32)[np.arange(100) % 5]
     measured = dict.fromkeys(
@@ -387,40 +396,50 @@ def test_every_scheme_has_a_bound_that_can_fail(scheme, monkeypatch):
         checking.check("tflite", "wrong", compared, scheme)
 
 
+def images_of(split, calibration):
+    return images.images_of(
+        Classifier.of(tiny_vit()),
+        split,
+        calibration,
+        source="pictures",
+        quantize="int8",
+    )
+
+
 def test_without_other_images_half_of_a_split_calibrates():
     split = keras_vit.data.Split(
         np.arange(120 * 3, dtype=np.float32).reshape(120, 1, 1, 3) / 2,
         np.arange(120) % 4,
     )
     for given in ((split, None), (None, split), (split, split)):
-        images = int8.images_of(given[0], "pictures", given[1])
-        assert images.reported is images.judging
-        assert len(images.calibrating) == len(images.judging) == 60
+        found = images_of(*given)
+        assert found.reported is found.judging
+        assert len(found.calibrating) == len(found.judging) == 60
         sets = [
-            set(one.images[:, 0, 0, 0]) for one in (images.calibrating, images.judging)
+            set(one.images[:, 0, 0, 0]) for one in (found.calibrating, found.judging)
         ]
         assert not sets[0] & sets[1]
-        assert "half" in images.source
+        assert "half" in found.source
     few = split.subset(np.arange(49))
     with pytest.raises(ValueError, match="split must have at least 50 images.*judge"):
-        int8.images_of(few, "pictures", split)
+        images_of(few, split)
     with pytest.raises(ValueError, match="split must have at least 100 images.*half"):
-        int8.images_of(few, "pictures", None)
+        images_of(few, None)
 
 
 def test_both_halves_have_every_class_and_are_the_same_each_time():
     labels = np.repeat(np.arange(50), np.arange(2, 52))
-    images = np.zeros((len(labels), 1, 1, 3), np.float32)
-    images[:, 0, 0, 0] = np.arange(len(labels)) / 8
-    split = keras_vit.data.Split(images, labels)
-    calibrating, judging = int8.halves(split)
+    pixels = np.zeros((len(labels), 1, 1, 3), np.float32)
+    pixels[:, 0, 0, 0] = np.arange(len(labels)) / 8
+    split = keras_vit.data.Split(pixels, labels)
+    calibrating, judging = images.halves(split)
     assert (len(calibrating), len(judging)) == (200, len(labels) // 2)
     assert set(judging.labels) == set(range(50))
     numbers = [set(half.images[:, 0, 0, 0]) for half in (calibrating, judging)]
     assert not numbers[0] & numbers[1]
-    again, _ = int8.halves(split)
+    again, _ = images.halves(split)
     np.testing.assert_array_equal(again.images, calibrating.images)
-    few, _ = int8.halves(split.subset(np.arange(100)))
+    few, _ = images.halves(split.subset(np.arange(100)))
     assert set(few.labels) == set(labels[:100])
 
 
@@ -501,7 +520,7 @@ def test_a_file_that_needs_other_operations_is_known_by_its_codes(
     assert litert.operations(file)[0]["CUSTOM"] == 1
     monkeypatch.setattr(litert, "_converted", lambda *_: file)
     with pytest.raises(RuntimeError, match="not LiteRT's own"):
-        litert.write(model, tmp_path / "a.tflite")
+        litert.write(Classifier.of(model), tmp_path / "a.tflite")
 
 
 @pytest.fixture
@@ -522,11 +541,10 @@ def command(tmp_path, monkeypatch):
             raise accuracy_check.AccuracyLostError("agreement 12 %")
         return path
 
-    module = sys.modules["keras_vit.exporting.export"]
     monkeypatch.setattr(keras_vit.exporting, "export", write)
-    monkeypatch.setattr(module, "read_report", lambda path: None)
     for name in ("table", "origin_row"):
         monkeypatch.setattr(f"keras_vit.exporting.report.{name}", lambda *given: "")
+    monkeypatch.setattr("keras_vit.exporting.report.read_report", lambda path: None)
     return lambda *flags: (
         main(["export", f"--model={tmp_path / 'run'}", *flags]),
         written,

@@ -11,9 +11,10 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from keras_vit.classifier import Classifier
 from keras_vit.data.images import decode_image
 from keras_vit.data.preprocessing import preprocess
-from keras_vit.exporting import saved_model, signatures, warmup
+from keras_vit.exporting import export, saved_model, signatures, warmup
 from keras_vit.inspect import attention_rollout
 from keras_vit.layers import Head, ResNetStem
 from keras_vit.model_files import load_classifier
@@ -80,11 +81,12 @@ def exports(tmp_path_factory):
         build, options = MODELS[name]
         model = randomize(build(), np.random.default_rng(0), scale=0.2)
         folder = tmp_path_factory.mktemp("export") / "1"
-        saved_model.write(model, folder, **options)
+        names, top = options.get("class_names"), options.get("top", 5)
+        classifier = Classifier.of(model, class_names=names)
+        saved_model.write(classifier, folder, top=top, xla=options.get("xla", False))
         loaded = tf.saved_model.load(str(folder))
-        names = options.get("class_names")
         names = names or [f"class {number}" for number in range(model.output_shape[-1])]
-        return Exported(model, folder, loaded, np.array(names), options.get("top", 5))
+        return Exported(model, folder, loaded, np.array(names), top)
 
     return export
 
@@ -292,8 +294,8 @@ def test_a_model_without_attention_has_no_such_signature(tmp_path, files):
     dense = keras.Model(images, keras.layers.Dense(2)(features))
     flat = keras.Model(images, keras.layers.GlobalAveragePooling2D()(images))
     common = {"pixels", "pixels_uint8", "serving_default"}
-    assert {*signatures.signatures(flat, list("abc"))} == common
-    saved_model.write(dense, tmp_path / "1")
+    assert {*signatures.signatures(Classifier.of(flat))} == common
+    saved_model.write(Classifier.of(dense), tmp_path / "1")
     served = tf.saved_model.load(str(tmp_path / "1"))
     assert {*served.signatures} == common | {"features"}
     told = served.signatures["serving_default"](tf.constant(files))
@@ -303,13 +305,13 @@ def test_a_model_without_attention_has_no_such_signature(tmp_path, files):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"class_names": ["a"]}, "The model has 5 classes. Received: 1 class names"),
-        ({"top": 0}, "top must be at least 1. Received: top=0"),
+        ({"class_names": ["a"]}, "Expected 5 class names.*Received: 1"),
+        ({"top": 0}, "top must be a positive integer. Received: top=0"),
     ],
 )
 def test_arguments_are_checked_before_anything_is_written(arguments, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        saved_model.write(tiny_vit(), tmp_path / "1", **arguments)
+        export(tiny_vit(), tmp_path / "1", **arguments)
     assert os.listdir(tmp_path) == []
 
 
@@ -317,7 +319,7 @@ def test_a_model_of_any_size_is_refused(tmp_path):
     images = keras.Input((None, None, 3))
     model = keras.Model(images, keras.layers.GlobalAveragePooling2D()(images))
     with pytest.raises(ValueError, match="of a known size"):
-        saved_model.write(model, tmp_path / "1")
+        export(model, tmp_path / "1")
     assert os.listdir(tmp_path) == []
 
 
@@ -333,7 +335,8 @@ def test_a_model_that_reads_pictures_otherwise_is_refused(tmp_path, rng, monkeyp
 
     monkeypatch.setattr(signatures, "_reader", mirrored)
     with pytest.raises(RuntimeError, match="reads a picture otherwise"):
-        saved_model.write(randomize(tiny_vit(), rng), tmp_path / "1")
+        export(randomize(tiny_vit(), rng), tmp_path / "1")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_an_export_without_pixels_is_refused_with_what_to_do(tmp_path):
@@ -352,7 +355,8 @@ def test_the_readme_of_exports_prints_what_it_says(tmp_path, monkeypatch, capsys
     code, _, printed = text.split("```python\n")[1].partition("```\n\n```\n")
     monkeypatch.chdir(tmp_path)
     model = tiny_vit(num_classes=10)
-    saved_model.write(model, pathlib.Path("savedmodels", "fashion_mnist", "1"))
+    folder = pathlib.Path("savedmodels", "fashion_mnist", "1")
+    saved_model.write(Classifier.of(model), folder)
     smooth(np.random.default_rng(0), 28, 28).save("shoe.png")
     exec(compile(code, "README.md", "exec"), {})
     assert capsys.readouterr().out == printed.partition("```")[0]

@@ -5,9 +5,10 @@ import functools
 import numpy as np
 import pytest
 
+from keras_vit.classifier import Classifier
 from keras_vit.data import Split
 from keras_vit.exporting import export
-from keras_vit.exporting.export import read_report
+from keras_vit.exporting.report import read_report
 from keras_vit.exporting.signatures import signatures
 from keras_vit.weights import merge_tokens
 from support.models import randomize, tiny_vit
@@ -47,8 +48,7 @@ def test_a_file_gives_the_models_own_answers(format, tmp_path, rng):
 
 
 def test_a_saved_model_answers_all_but_where_it_looks():
-    model, names = model_that_merges(), list("abcde")
-    found = list(signatures(model, names))
+    found = list(signatures(Classifier.of(model_that_merges())))
     assert found == ["serving_default", "pixels", "pixels_uint8", "features"]
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 import keras_vit
+from keras_vit.data.preprocessing import before_crop
 from keras_vit.preprocessing import PRESETS, carried_by, resolve
 from keras_vit.weights import checkpoint, find_checkpoint, list_weights, save_weights
 from support.fixture_models import SIZES, TINY, TORCH
@@ -44,7 +45,9 @@ def test_more_pixels_are_cropped_less():
     from keras_vit.weights.sources import GOOGLE, TIMM, TORCHVISION
 
     assert of(TIMM, [], 384).crop_fraction == 1
-    assert of(GOOGLE, ["pos_embedding"], 384).before_crop((384, 384)) == (448, 448)
+    assert before_crop(
+        (384, 384), of(GOOGLE, ["pos_embedding"], 384).crop_fraction
+    ) == (448, 448)
     assert of(TORCHVISION, [], 384) == resolve("timm:1")
 
 

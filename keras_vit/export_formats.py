@@ -1,0 +1,130 @@
+"""The formats that models are exported in, as words: one per row."""
+
+import pathlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+SCHEMES = ("none", "float16", "dynamic", "int8")  # of `quantize`
+PIXELS = ("float32", "uint8")  # dtypes of a .tflite file's images
+EXTRA = "pip install 'keras-vision-transformer[export]'"
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a format takes, needs and can hold.
+
+    Attributes:
+        options: the names of the options of `export` that it takes.
+        suffix: of its file; `""`: a folder of versions.
+        packages: that write and run it, of the extra `export`.
+        max_bytes: of its weights, in float32; `None`: any number.
+        precisions: `"any"`, or `"float32"`: it holds models in float32 alone.
+    """
+
+    options: tuple[str, ...] = ()
+    suffix: str = ""
+    packages: tuple[str, ...] = ()
+    max_bytes: int | None = 2_000_000_000  # a protocol buffer's, which keeps a graph
+    precisions: str = "float32"
+
+
+FORMATS: dict[str, Format] = {
+    # The runtime of a SavedModel alone knows every precision.
+    "saved_model": Format(("top", "xla"), max_bytes=None, precisions="any"),
+    "tflite": Format(
+        ("quantize", "calibration", "pixels", "batch_size"),
+        ".tflite",
+        ("ai_edge_litert",),
+    ),
+    "onnx": Format((), ".onnx", ("onnx", "tf2onnx", "onnxruntime")),
+    "openvino": Format((), ".xml", ("openvino",)),
+}
+DEFAULTS: dict[str, Any] = {
+    "top": 5,
+    "xla": False,
+    "quantize": "none",
+    "calibration": None,
+    "pixels": "float32",
+    "batch_size": 1,
+}
+
+
+def check_target(format: str, path: pathlib.Path) -> None:
+    """Refuse a format that cannot be written here, before any work.
+
+    Args:
+        format: a key of `FORMATS`.
+        path: where the file, or the folder of versions, is to be.
+
+    Raises:
+        ValueError: for an unknown format, or a path of another suffix.
+        ImportError: if the format's packages are not installed.
+    """
+    if format not in FORMATS:
+        raise ValueError(
+            f"Unknown format. Expected one of {', '.join(FORMATS)}. "
+            f"Received: {format!r}"
+        )
+    suffix = FORMATS[format].suffix
+    if suffix and path.suffix != suffix:
+        raise ValueError(
+            f"{format} is written to a file that ends in {suffix}. Received: {path}"
+        )
+    absent = [one for one in FORMATS[format].packages if find_spec(one) is None]
+    if absent:
+        raise ImportError(
+            f"{format} needs packages that are not installed: {', '.join(absent)}. "
+            f"Install them: {EXTRA}"
+        )
+
+
+def options_of(format: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that a format takes.
+
+    Args:
+        format: a key of `FORMATS`.
+        values: of all options, by the names of `DEFAULTS`.
+
+    Raises:
+        ValueError: for a value that is not allowed, or one of another format that
+            is not the default.
+        ImportError: if the packages that quantize are not installed.
+    """
+    taken = FORMATS[format].options
+    for name, value in values.items():
+        if name not in taken and value != DEFAULTS[name]:
+            formats = [key for key, one in FORMATS.items() if name in one.options]
+            raise ValueError(
+                f"{name} is an option of {', '.join(formats)}. "
+                f"Received: format={format!r}"
+            )
+    options = {name: values[name] for name in taken}
+    for name, choices in (("quantize", SCHEMES), ("pixels", PIXELS)):
+        if name in options and options[name] not in choices:
+            raise ValueError(
+                f"{name} must be one of {', '.join(choices)}. "
+                f"Received: {name}={options[name]!r}"
+            )
+    for name in ("top", "batch_size"):
+        if name in options:
+            _check_count(name, options[name])
+    quantize = options.get("quantize", "none")
+    if quantize != "int8" and options.get("calibration") is not None:
+        raise ValueError(
+            f"calibration is for quantize='int8' alone. Received: quantize={quantize!r}"
+        )
+    if quantize != "none" and find_spec("ai_edge_quantizer") is None:
+        raise ImportError(
+            f"quantize={quantize!r} needs a package that is not installed: "
+            f"ai_edge_quantizer. Install it: {EXTRA}"
+        )
+    return options
+
+
+def _check_count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(
+            f"{name} must be a positive integer. Received: {name}={value!r}"
+        )
