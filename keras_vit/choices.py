@@ -9,6 +9,7 @@ import importlib.util
 import pathlib
 import re
 
+from keras_vit.export_formats import FORMATS, PIXELS, SCHEMES
 from keras_vit.variants import VARIANTS
 
 MODELS = ("ViT", *VARIANTS, "ResNet", "ResNet_R26", "ResNet_R50")  # FACTORIES
@@ -47,9 +48,9 @@ FIGURES = (  # of `keras_vit.inspect`
 )
 HEAD_FUSIONS = ("mean", "max", "min")
 
-EXPORT_FORMATS = ("saved_model", "tflite", "onnx", "openvino")
-QUANTIZATION_SCHEMES = ("none", "float16", "dynamic", "int8")
-PIXEL_DTYPES = ("float32", "uint8")
+EXPORT_FORMATS = tuple(FORMATS)
+QUANTIZATION_SCHEMES = SCHEMES
+PIXEL_DTYPES = PIXELS
 
 WEIGHT_FORMATS = ("npz", "timm", "huggingface", "torchvision")
 HUB_PREFIX = "hf:"  # before <owner>/<name>

@@ -8,8 +8,7 @@ from keras_vit import baselines, choices, dataset_names, distribution, factories
 from keras_vit.data import sources, tables, vtab
 from keras_vit.data import tfds as data_tfds
 from keras_vit.evaluation.measurements import MEASUREMENTS
-from keras_vit.exporting import litert
-from keras_vit.exporting.export import FORMATS as EXPORT_FORMATS
+from keras_vit.exporting.export import WRITERS
 from keras_vit.inspect.figure_specs import FIGURE_SPECS
 from keras_vit.inspect.rollouts import FUSIONS
 from keras_vit.recipes import Recipe
@@ -24,9 +23,7 @@ SAME = {
     "measurements": (choices.MEASUREMENTS, MEASUREMENTS),
     "figures": (choices.FIGURES, FIGURE_SPECS),
     "fusions": (choices.HEAD_FUSIONS, FUSIONS),
-    "export formats": (choices.EXPORT_FORMATS, EXPORT_FORMATS),
-    "schemes": (choices.QUANTIZATION_SCHEMES, litert.SCHEMES),
-    "dtypes": (choices.PIXEL_DTYPES, litert.PIXELS),
+    "export formats": (choices.EXPORT_FORMATS, WRITERS),
     "weight formats": (choices.WEIGHT_FORMATS, WEIGHT_FORMATS),
     "data sets": (dataset_names.NAMES, sources.SOURCES),
     "files": (dataset_names.SUFFIXES, (".zip", *tables.SUFFIXES, ".npz")),

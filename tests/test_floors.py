@@ -60,6 +60,7 @@ WITHIN_FLOOR = {
     ("classifier", "logits"),
     ("classifier", "model_files"),
     ("baselines", "model"),
+    ("choices", "export_formats"),
     ("choices", "variants"),
     ("dataset_names", "suggestions"),
     ("recipes", "suggestions"),
