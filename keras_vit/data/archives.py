@@ -12,8 +12,8 @@ import zlib
 
 from tqdm import tqdm
 
+from keras_vit.data.holdout import SPLIT_WORDS
 from keras_vit.data.images import SUFFIXES
-from keras_vit.data.shares import SPLIT_WORDS
 from keras_vit.data.split_tables import is_of_split
 from keras_vit.data.unread import Unread, is_hidden
 from keras_vit.files import cache_folder, written_whole

@@ -9,8 +9,8 @@ import numpy as np
 from keras_vit.data.array_range import pixels_in_range
 from keras_vit.data.classes import check_class_names, check_trained, untrained
 from keras_vit.data.dataset import Dataset
+from keras_vit.data.holdout import content_hash, held_out, with_test_split
 from keras_vit.data.images import PLAIN
-from keras_vit.data.shares import content_hash, divided, settled
 from keras_vit.data.splits import Split
 from keras_vit.decoding import Decoding
 
@@ -117,7 +117,7 @@ def read_arrays(path, pixel_range=None):
         if images in found and labels in found
     }
     if parts:
-        parts = settled(parts, str(path))
+        parts = with_test_split(parts, str(path))
     elif all(name in found for name in _UNDIVIDED):
         parts = {"train": tuple(found[name] for name in _UNDIVIDED)}
     else:
@@ -159,7 +159,7 @@ def split_of_arrays(images, labels, decoding=PLAIN):
 def _divided(split, images, name):
     """A split as one to train and one to test on, by the hash of each image."""
     hashes = [content_hash(np.asarray(image).tobytes()) for image in images]
-    tested = divided(np.array(hashes, np.uint64), split.labels)
+    tested = held_out(np.array(hashes, np.uint64), split.labels)
     if not tested.any() or tested.all():
         raise ValueError(
             f"None of {name}'s {len(split)} images fell to "

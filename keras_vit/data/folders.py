@@ -17,9 +17,9 @@ from keras_vit.data.groups import (
     group_pattern,
     groups_of_paths,
 )
+from keras_vit.data.holdout import SPLIT_WORDS, held_out, path_hash, with_test_split
 from keras_vit.data.images import SUFFIXES
 from keras_vit.data.misplaced import check_no_parts, check_tested, hints
-from keras_vit.data.shares import SPLIT_WORDS, divided, path_hash, settled
 from keras_vit.data.splits import Files
 from keras_vit.data.unread import Unread, is_hidden
 
@@ -132,7 +132,7 @@ def _divided(whole, root):
         tested = divided_groups(groups, labels, os.fsdecode(root))
     else:
         hashes = (path_hash(path.removeprefix(root)) for path in paths)
-        tested = divided(np.fromiter(hashes, np.uint64, len(paths)), labels)
+        tested = held_out(np.fromiter(hashes, np.uint64, len(paths)), labels)
     return {
         split: tuple(None if one is None else one[rows] for one in whole)
         for split, rows in (("train", ~tested), ("test", tested))
@@ -181,9 +181,9 @@ def split_folders(path):
     if found:
         check_tested(found, path, classes)
         notes = [f"{few(classes)} beside the splits is not read."] if classes else []
-        return settled(found, path), notes
+        return with_test_split(found, path), notes
     found = _splits_inside(path, folders)
-    return (settled(found, path) if found else {}), []
+    return (with_test_split(found, path) if found else {}), []
 
 
 def _splits_inside(path, folders):

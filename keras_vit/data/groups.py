@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from keras_vit.data.classes import few
-from keras_vit.data.shares import divided, path_hash
+from keras_vit.data.holdout import held_out, path_hash
 
 
 def group_pattern(text):
@@ -60,11 +60,11 @@ def groups_of_paths(paths, root, pattern):
 
 
 def divided_groups(groups, labels, where):
-    """Chooses the images to be tested on, as `shares.divided` does, whole groups.
+    """Chooses the images to be tested on, as `holdout.held_out` does, whole groups.
 
     Args:
         groups: the name of each image's group, bytes `(N,)`.
-        labels: as `shares.divided` takes them.
+        labels: as `holdout.held_out` takes them.
         where: what is read, for the message.
 
     Returns:
@@ -75,7 +75,7 @@ def divided_groups(groups, labels, where):
     """
     names, of_images = np.unique(groups, return_inverse=True)
     hashes = np.array([path_hash(name) for name in names.tolist()], np.uint64)
-    tested = divided(hashes[of_images.reshape(-1)], labels)
+    tested = held_out(hashes[of_images.reshape(-1)], labels)
     if not tested.any():
         raise ValueError(
             f"{where}: expected classes of at least two groups, to train on some and "

@@ -45,14 +45,14 @@ class Joined(Labelled):
         part, place = self._find(index)
         return part.name(place)
 
-    def content(self):
+    def identity_bytes(self):
         """Gives bytes that tell the split from others: labels, those of the parts."""
         yield from (self.labels.tobytes(), self.indices.tobytes())
-        yield from itertools.chain(*(part.content() for part in self.parts))
+        yield from itertools.chain(*(part.identity_bytes() for part in self.parts))
 
-    def versions(self):
+    def file_stats_bytes(self):
         """Gives bytes that tell the images from others: those of the parts."""
-        yield from itertools.chain(*(part.versions() for part in self.parts))
+        yield from itertools.chain(*(part.file_stats_bytes() for part in self.parts))
 
     def subset(self, indices):
         """The split of those places alone."""

@@ -4,8 +4,8 @@ import os
 import re
 
 from keras_vit.data.classes import few
+from keras_vit.data.holdout import SPLIT_WORDS
 from keras_vit.data.images import SUFFIXES
-from keras_vit.data.shares import SPLIT_WORDS
 from keras_vit.data.unread import is_hidden
 
 _SUFFIXES = tuple(suffix.encode() for suffix in SUFFIXES)

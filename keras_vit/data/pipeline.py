@@ -12,7 +12,7 @@ from keras_vit.data.preprocessing import resize
 
 
 @dataclass(frozen=True)
-class Share:
+class Shard:
     """The part of every global batch that a stream gives.
 
     A global batch is cut into as many slices as there are replicas, in order.
@@ -28,7 +28,7 @@ class Share:
     total: int = 1
 
 
-WHOLE = Share()
+WHOLE = Shard()
 _UNCHANGED = Augmentation()
 CHUNK = 32  # images that are read, or taken out of an array, in one go
 
@@ -42,7 +42,7 @@ def training_batches(
     seed,
     augmentation=_UNCHANGED,
     first_step=0,
-    share=WHOLE,
+    shard=WHOLE,
     stand_ins=None,
     draws=0,
 ):
@@ -64,7 +64,7 @@ def training_batches(
         seed: an integer.
         augmentation: an `Augmentation`.
         first_step: the step of the first batch.
-        share: the slices to give.
+        shard: the slices to give.
         stand_ins: indices `(N,)` of the image that is shown in the place of
             each, as `unreadable.stand_ins` gives them; `None`: its own.
         draws: how many numbers in [0, 1) each image comes with, which follow
@@ -79,22 +79,22 @@ def training_batches(
     Raises:
         ValueError: if a batch is larger than the split or cannot be cut so.
     """
-    check_batch_size(split, batch_size, share.total, augmentation.repeats)
+    check_batch_size(split, batch_size, shard.total, augmentation.repeats)
     order = Order(len(split), batch_size, seed, augmentation.repeats)
     read = _reader(split, augmentation, image_size, num_classes)
     mixes = bool(augmentation.mixup or augmentation.cutmix)
     # An image is mixed with the one before it in the global batch, the first one
     # with the last: a slice begins with that.
     lead = int(mixes)
-    width = batch_size // share.total + lead
+    width = batch_size // shard.total + lead
 
     def chunk(number):
         """Some rows that follow each other in the stream of slices."""
         numbers = number + tf.range(CHUNK, dtype=tf.int64)
         slice_numbers, columns = numbers // width, numbers % width
-        rows = share.first + slice_numbers % share.count
+        rows = shard.first + slice_numbers % shard.count
         columns = (rows * (width - lead) + columns - lead) % batch_size
-        places = slice_numbers // share.count * batch_size + columns
+        places = slice_numbers // shard.count * batch_size + columns
         indices = order.examples_at(places)
         if stand_ins is not None:
             indices = tf.gather(stand_ins, indices)
@@ -104,17 +104,17 @@ def training_batches(
         return images, numbers[:, changes:] if draws else targets
 
     def mix(number, batch):
-        step = number // share.count
+        step = number // shard.count
         key = tf.stack([tf.constant(seed, tf.int64), step])
         shares = mixture(key, augmentation, image_size)
         return tuple(mixed(*pair) for pair in zip(batch, shares, strict=True))
 
-    start = first_step * share.count * width
+    start = first_step * shard.count * width
     stream = tf.data.Dataset.counter(start=start, step=CHUNK)
     stream = stream.map(chunk, num_parallel_calls=tf.data.AUTOTUNE)
     stream = stream.rebatch(width)
     if mixes:
-        slices = tf.data.Dataset.counter(start=first_step * share.count)
+        slices = tf.data.Dataset.counter(start=first_step * shard.count)
         stream = tf.data.Dataset.zip(slices, stream)
         stream = stream.map(mix, num_parallel_calls=tf.data.AUTOTUNE)
     return stream.prefetch(2)
@@ -124,8 +124,8 @@ def _reader(split, augmentation, size, num_classes):
     """Gives the way to many examples: `(indices, draws)` to images and targets."""
     apart = augmentation.keeps_images_apart()
     target = split.targets(num_classes)
-    if split.at_once and not apart:
-        read_all = split.at_once()
+    read_all = None if apart else split.batch_reader()
+    if read_all is not None:
 
         def examples(indices, draws):
             return resize(read_all(indices), size), target(indices)

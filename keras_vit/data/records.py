@@ -63,12 +63,12 @@ class Records(Labelled):
             reason = decoding.reason_of(error)
             raise UnreadableImageError(f"{self.name(index)}: {reason}") from error
 
-    def content(self):
+    def identity_bytes(self):
         """Gives bytes that tell the split from others: which records of what."""
         yield from (os.path.basename(path).encode() for path in self.files.paths)
         yield np.asarray(self.indices, np.int64).tobytes()
 
-    def versions(self):
+    def file_stats_bytes(self):
         """Gives bytes that tell the images from others: sizes and times of files."""
         for path in self.files.paths:
             found = tf.io.gfile.stat(path)

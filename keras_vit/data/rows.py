@@ -8,10 +8,10 @@ import pathlib
 import re
 
 from keras_vit.data.columns import Columns, check_unnamed, find_columns, known
+from keras_vit.data.holdout import SPLIT_WORDS
 from keras_vit.data.images import SUFFIXES
 from keras_vit.data.json_rows import read_json, read_jsonl
 from keras_vit.data.row import Row, label_of_one_hot, split_of_row
-from keras_vit.data.shares import SPLIT_WORDS
 
 DELIMITERS = ",;\t"
 UNASSIGNED = "unassigned"  # Google's word for images of no split

@@ -57,7 +57,7 @@ def load(
             Where nothing says what is for testing, about a fifth of each class
             is: an image's path or pixels decide, so it stays when others come
             or go, but for some in classes of fewer than about 500 images
-            (`shares.divided`).
+            (`holdout.held_out`).
         data_dir: where archives are extracted, `datasets` in
             `$KERAS_HOME/keras_vit` by default; where the images of a table
             lie, if not beside it; and where TensorFlow Datasets has its own,

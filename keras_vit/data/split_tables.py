@@ -4,7 +4,7 @@ import pathlib
 import re
 
 from keras_vit.data.classes import few
-from keras_vit.data.shares import SPLIT_WORDS
+from keras_vit.data.holdout import SPLIT_WORDS
 
 # Tables of loose images, as they lie in the folder of each split.
 IN_SPLITS = (

@@ -20,8 +20,8 @@ from keras_vit.decoding import MAX_PIXELS, OF_OLD_FILES, Decoding
 class Labelled:
     """What every split has by its labels.
 
-    A split also has `name(index)`, `image(index)`, `subset(indices)`,
-    `reader()`, `content()` and `versions()`, as `Split` and `Files` have them.
+    A split also has `name(index)`, `image(index)`, `subset(indices)`, `reader()`,
+    `identity_bytes()` and `file_stats_bytes()`, as `Split` and `Files` have them.
 
     Attributes:
         decoding: how the files of such images are read.
@@ -29,13 +29,10 @@ class Labelled:
             classes; where not, `Dataset.split` shuffles before it cuts.
         groups: which of them belong together, such as all of a patient: the name
             of each one's group, bytes `(N,)`; `None` where nothing says so.
-        at_once: a method that gives the graph's way to many images of one
-            size, `read(indices)`; `None` where they are read one by one.
     """
 
     in_random_order = False
     groups = None
-    at_once = None
     decoding = Decoding()
 
     def __len__(self):
@@ -51,7 +48,7 @@ class Labelled:
 
         It need not tell images apart that have the same names and labels.
         """
-        return _digest(self.content())
+        return _digest(self.identity_bytes())
 
     def images_fingerprint(self):
         """A digest that also tells apart images of the same names and labels.
@@ -59,7 +56,7 @@ class Labelled:
         It looks at all pixels in memory, and at the size and the time of each
         file: one that is written anew counts as another.
         """
-        return _digest(itertools.chain(self.content(), self.versions()))
+        return _digest(itertools.chain(self.identity_bytes(), self.file_stats_bytes()))
 
     def targets(self, num_classes):
         """Gives the graph's way to a target: `(index) -> (K,)`, one- or multi-hot."""
@@ -68,6 +65,13 @@ class Labelled:
         if self.labels.ndim == 2:
             return lambda index: tf.cast(tf.gather(labels, index), tf.float32)
         return lambda index: tf.one_hot(tf.gather(labels, index), num_classes)
+
+    def batch_reader(self):
+        """Return a function for the graph: `(indices) -> images` of one size.
+
+        `None` where images are read one by one.
+        """
+        return
 
     def check_classes(self, num_classes):
         """Refuses labels that are not of so many classes.
@@ -123,13 +127,13 @@ class Split(Labelled):
         """What people find an image by: its number."""
         return str(index)
 
-    def content(self):
+    def identity_bytes(self):
         """Gives bytes that tell the split from others: labels, some images."""
         some = self.images[:: len(self) // 1000 + 1]
         yield from (self.labels.tobytes(), repr(self.images.shape).encode())
         yield some.tobytes()
 
-    def versions(self):
+    def file_stats_bytes(self):
         """Gives bytes that tell the images from others: all pixels."""
         for start in range(0, len(self), 1000):
             yield self.images[start : start + 1000].tobytes()
@@ -141,8 +145,8 @@ class Split(Labelled):
         object.__setattr__(part, "labels", self.labels[indices])
         return part
 
-    def at_once(self):
-        """Gives the graph's way to many images: `read(indices)`."""
+    def batch_reader(self):
+        """Return a function for the graph: `(indices) -> images`."""
         with tf.device("CPU"):
             images = tf.constant(self.images)
         return lambda indices: tf.gather(images, indices)
@@ -210,7 +214,7 @@ class Files(Labelled):
         """What people find an image by: its path."""
         return os.fsdecode(self.paths[index])
 
-    def content(self):
+    def identity_bytes(self):
         """Gives bytes that tell the split from others: paths and labels."""
         yield from (self.labels.tobytes(), bytes([self.exif_orientation]))
         yield self.paths.tobytes()
@@ -218,7 +222,7 @@ class Files(Labelled):
         if read_as != OF_OLD_FILES:
             yield json.dumps(read_as.as_json()).encode()
 
-    def versions(self):
+    def file_stats_bytes(self):
         """Gives bytes that tell the images from others: sizes and times of files."""
         for path in self.paths:
             found = os.stat(path)

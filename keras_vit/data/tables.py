@@ -15,11 +15,11 @@ from keras_vit.data.groups import (
     group_pattern,
     groups_of_paths,
 )
+from keras_vit.data.holdout import SPLIT_WORDS, held_out, path_hash, with_test_split
 from keras_vit.data.labels import SEPARATORS, are_several, labelled
 from keras_vit.data.located import Finder, of_label_studio
 from keras_vit.data.row import Problems
 from keras_vit.data.rows import UNASSIGNED, opened_rows
-from keras_vit.data.shares import SPLIT_WORDS, divided, path_hash, settled
 from keras_vit.data.splits import Files
 from keras_vit.data.unread import Unread, is_no_image
 
@@ -110,7 +110,7 @@ def _read(tables, where, name, *, exif_orientation, options, data_dir):
             exif_orientation,
             None if groups is None else groups[rows],
         )
-        for split, rows in settled(rows_of, where, _advice(tables)).items()
+        for split, rows in with_test_split(rows_of, where, _advice(tables)).items()
     }
     notes = dict.fromkeys([*notes, *told, *(n for part in parts for n in part.notes)])
     dataset = Dataset(name, class_names=names, notes=tuple(notes), **files)
@@ -276,7 +276,7 @@ def _splits(parts, paths, labels, *, groups, where, fold):
     else:
         roots = [os.path.join(os.fsencode(one), b"") for one in parts[0].folders]
         below = (_below(path, roots) for path in paths)
-        tested = divided(np.fromiter(map(path_hash, below), np.uint64), labels)
+        tested = held_out(np.fromiter(map(path_hash, below), np.uint64), labels)
     return np.where(tested, "test", "train"), ()
 
 

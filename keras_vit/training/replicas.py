@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_vit.data.pipeline import Share, training_batches
+from keras_vit.data.pipeline import Shard, training_batches
 from keras_vit.distribution import local_replicas, num_workers
 
 
@@ -12,10 +12,10 @@ def distributed_batches(strategy, split, batch_size, *arguments, **options):
 
     def share(context):
         local = context.num_replicas_in_sync // context.num_input_pipelines
-        slices = Share(
+        slices = Shard(
             context.input_pipeline_id * local, local, context.num_replicas_in_sync
         )
-        return training_batches(split, batch_size, *arguments, share=slices, **options)
+        return training_batches(split, batch_size, *arguments, shard=slices, **options)
 
     return strategy.distribute_datasets_from_function(share)
 

@@ -9,7 +9,7 @@ from keras_vit.data import Split
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.pipeline import (
     Order,
-    Share,
+    Shard,
     examples_of_step,
     training_batches,
 )
@@ -72,7 +72,7 @@ def test_any_part_of_a_stream_is_that_part_of_the_whole(data):
             batch_size,
             (steps - first) * local,
             first_step=first,
-            share=Share(worker * local, local, replicas),
+            shard=Shard(worker * local, local, replicas),
             **options,
         )
         for worker in range(workers)
@@ -149,20 +149,20 @@ def test_a_stream_can_be_entered_at_any_step(step):
     same(stream(numbered(25), 8, 12 - step, first_step=step, **options), whole[step:])
 
 
-@pytest.mark.parametrize("shares", [[Share(0, 4, 4)], [Share(0, 2, 4), Share(2, 2, 4)]])
-def test_the_slices_of_a_batch_are_the_batch(shares):
+@pytest.mark.parametrize("shards", [[Shard(0, 4, 4)], [Shard(0, 2, 4), Shard(2, 2, 4)]])
+def test_the_slices_of_a_batch_are_the_batch(shards):
     """For one worker of four replicas, and for two workers of two."""
     options = {"augmentation": EVERYTHING, "seed": 5, "first_step": 2}
     whole = stream(numbered(25), 8, 3, **options)
     parts = [
-        stream(numbered(25), 8, 3 * share.count, share=share, **options)
-        for share in shares
+        stream(numbered(25), 8, 3 * shard.count, shard=shard, **options)
+        for shard in shards
     ]
     for step, (images, targets) in enumerate(whole):
         slices = [
             slice_
-            for share, part in zip(shares, parts, strict=True)
-            for slice_ in part[step * share.count : (step + 1) * share.count]
+            for shard, part in zip(shards, parts, strict=True)
+            for slice_ in part[step * shard.count : (step + 1) * shard.count]
         ]
         assert [len(one) for one, _ in slices] == [2] * 4
         same(
@@ -195,7 +195,7 @@ def test_images_come_with_numbers_of_their_places_in_place_of_targets():
     same(stream(split, 8, 3, first_step=2, **options), whole[2:])
     by_four = stream(split, 4, 10, **options)
     np.testing.assert_array_equal(np.concatenate([n for _, n in by_four]), numbers)
-    second = stream(split, 8, 5, share=Share(1, 1, 2), **options)
+    second = stream(split, 8, 5, shard=Shard(1, 1, 2), **options)
     same(second, [(images[4:], numbers[4:]) for images, numbers in whole])
     labels = np.concatenate(labels_of(stream(split, 8, 5)))
     np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
@@ -251,7 +251,7 @@ def test_a_batch_size_that_the_split_cannot_fill_is_refused(batch_size):
 
 def test_a_batch_that_the_replicas_cannot_share_is_refused():
     with pytest.raises(ValueError, match="multiple of the 4 replicas"):
-        training_batches(numbered(10), 6, (4, 6), 10, seed=0, share=Share(0, 4, 4))
+        training_batches(numbered(10), 6, (4, 6), 10, seed=0, shard=Shard(0, 4, 4))
 
 
 def test_images_are_resized_to_the_models_size():

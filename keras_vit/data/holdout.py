@@ -1,4 +1,4 @@
-"""Who is for training and who for testing: by a name, or by a stable hash."""
+"""Which images are held out for testing: by a name, or by a stable hash."""
 
 import contextlib
 import hashlib
@@ -7,8 +7,8 @@ import unicodedata
 
 import numpy as np
 
-TEST_SHARE = 0.2
-_BELOW = int(TEST_SHARE * 2**64)
+TEST_FRACTION = 0.2
+_BELOW = int(TEST_FRACTION * 2**64)
 # Of each class at least and at most so many twentieths are tested on.
 _LEAST, _MOST, _OF = 3, 5, 20
 
@@ -24,11 +24,10 @@ SPLIT_WORDS = {
 }
 
 
-def settled(parts, where, advice="Expected train, and test or validation."):
-    """Gives splits under the names that `Dataset` has for them.
+def with_test_split(parts, where, advice="Expected train, and test or validation."):
+    """Return splits under the names that `Dataset` has for them.
 
-    Beside training, one other split is that to be tested on, whatever it is
-    called.
+    Beside training, the only other split is tested on, whatever it is called.
 
     Args:
         parts: a dict from some of train, validation and test.
@@ -50,8 +49,8 @@ def settled(parts, where, advice="Expected train, and test or validation."):
     return parts
 
 
-def divided(hashes, labels):
-    """Chooses the images to be tested on: about a fifth of every class.
+def held_out(hashes, labels):
+    """Choose the images to be tested on: about a fifth of every class.
 
     An image is tested on if its hash lies in the lowest fifth, so adding and
     removing others changes nothing for it. That alone would leave some small
@@ -77,7 +76,7 @@ def divided(hashes, labels):
     Example:
 
     >>> hashes = np.array([9, 5, 7, 4, 1, 8], np.uint64) << np.uint64(60)
-    >>> divided(hashes, np.array([0, 0, 0, 0, 0, 1]))
+    >>> held_out(hashes, np.array([0, 0, 0, 0, 0, 1]))
     array([False, False, False, False,  True, False])
     """
     units, unit = np.unique(hashes, return_inverse=True)  # in the order of hashes
@@ -106,7 +105,7 @@ def _balance(tested, members):
 
 
 def path_hash(path):
-    """The hash that decides on an image: BLAKE2b of its path, below 2^64.
+    """Return the hash that decides on an image: BLAKE2b of its path, below 2^64.
 
     Follows from the path alone, so it is the same on every machine.
 
@@ -123,5 +122,5 @@ def path_hash(path):
 
 
 def content_hash(content):
-    """BLAKE2b of some bytes, as a number below 2^64."""
+    """Return BLAKE2b of some bytes, as a number below 2^64."""
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")

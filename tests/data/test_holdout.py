@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_vit.data.shares import divided, path_hash, settled
+from keras_vit.data.holdout import held_out, path_hash, with_test_split
 from support.holdout_oracle import chosen_of_class
 
 
 def share_of(paths, labels):
     hashes = np.array([path_hash(path) for path in paths], np.uint64)
-    return divided(hashes, np.asarray(labels))
+    return held_out(hashes, np.asarray(labels))
 
 
 @given(st.text(st.characters(codec="ascii"), min_size=1))
@@ -96,9 +96,12 @@ def test_a_name_that_is_no_utf8_has_a_hash_too():
 
 
 def test_the_only_split_beside_training_is_tested_on():
-    assert settled({"validation": 1, "train": 2}, "x") == {"train": 2, "test": 1}
+    assert with_test_split({"validation": 1, "train": 2}, "x") == {
+        "train": 2,
+        "test": 1,
+    }
     three = {"validation": 1, "train": 2, "test": 3}
-    assert settled(three, "x") == three
+    assert with_test_split(three, "x") == three
 
 
 @pytest.mark.parametrize(
@@ -107,4 +110,4 @@ def test_the_only_split_beside_training_is_tested_on():
 )
 def test_splits_without_training_or_testing_are_refused(parts, missing):
     with pytest.raises(ValueError, match=f"x has no {missing} split"):
-        settled(parts, "x")
+        with_test_split(parts, "x")
