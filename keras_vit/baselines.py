@@ -14,6 +14,7 @@ import keras
 from keras.src.backend.common import global_state  # no public name gives it
 
 from keras_vit import layers
+from keras_vit.image_model import ImageModel
 from keras_vit.layers.patches import pair
 from keras_vit.model import features, head, preprocessing
 
@@ -46,14 +47,15 @@ def ResNet(
     >>> ResNet(10, blocks=(2, 2, 2, 2)).output_shape
     (None, 10)
     """
+    arguments = dict(locals())
     height, width = pair(image_size, "image_size")
     images = keras.Input((height, width, 3), name="images")
     x = preprocessing(127.5, 127.5)(images)
     x = layers.ResNetStem(blocks, width_factor, name="stem")(x)
-    y = features("features")(keras.ops.mean(x, axis=(1, 2)))
+    y = features("features", "ResNet", arguments)(keras.ops.mean(x, axis=(1, 2)))
     if num_classes is not None:
         y = head(num_classes)(y)
-    return keras.Model(images, y, name=name)
+    return ImageModel(images, y, name=name)
 
 
 def ResNet_R26(
@@ -201,10 +203,12 @@ class Application:
                 pooling="avg",
                 **arguments,
             )
-        y = features("features")(network.output)
+        built = {"num_classes": num_classes, "image_size": (height, width)}
+        built |= {"name": name, **arguments}
+        y = features("features", PREFIX + self.name, built)(network.output)
         if num_classes is not None:
             y = head(num_classes)(y)
-        return keras.Model(images, y, name=name)
+        return ImageModel(images, y, name=name)
 
     def arguments(self) -> tuple[str, ...]:
         """Return the names of what a call takes."""

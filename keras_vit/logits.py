@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_vit.layers import Head, Logits, Outputs
+from keras_vit.layers import Features, Head, Logits, Outputs
 from keras_vit.layers.outputs import PROBABILITIES, checked_names
 from keras_vit.meaning import MEANS, UNCHANGED, meaning_of, node_of
 
@@ -164,7 +164,8 @@ def _ending(tensor):
         return Ending(activation, _without_activation(operation, inputs[0]))
     says = isinstance(operation, (*ACTIVATED, keras.layers.Activation))
     known = hasattr(keras.activations, activation) and activation not in UNUSUAL
-    return Ending("linear" if operation.name == "features" or says and known else None)
+    are_features = isinstance(operation, Features) or operation.name == "features"
+    return Ending("linear" if are_features or says and known else None)
 
 
 def _ending_of_model(model, inputs):

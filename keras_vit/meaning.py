@@ -134,6 +134,11 @@ def set_meaning(
             first.decoding = decoding
 
 
+def keeps_classes(model: keras.Model) -> bool:
+    """Return whether a model's layers keep names of classes and activation."""
+    return bool(_endings(model))
+
+
 def with_outputs(model: keras.Model) -> keras.Model:
     """Return a model whose outputs have a layer that keeps what they mean.
 
@@ -141,7 +146,7 @@ def with_outputs(model: keras.Model) -> keras.Model:
         The model itself where it has one. Else a new model on the same layers,
         with the same outputs, that ends in `layers.Outputs`.
     """
-    if _endings(model):
+    if keeps_classes(model):
         return model
     (output,) = model.outputs
     outputs = Outputs(name=_free_name("outputs", model), dtype=output.dtype)

@@ -3,10 +3,16 @@
 "An Image is Worth 16x16 Words" (arXiv:2010.11929).
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_vit import layers
+from keras_vit.image_model import ImageModel
 from keras_vit.layers.patches import pair
 from keras_vit.layers.position_embedding import ADDED, POSITION_INTERPOLATIONS, place_of
 from keras_vit.model_arguments import (
@@ -159,6 +165,7 @@ def ViT(
     >>> model(keras.KerasTensor((2, 24, 40, 3))).shape
     (2, 7)
     """
+    arguments = dict(locals())
     height, width = pair(image_size, "image_size")
     check_choice("pooling", pooling, POOLINGS)
     place = place_of(position_embedding, position_embedding_at)
@@ -268,7 +275,8 @@ def ViT(
             kernel_initializer="lecun_normal",
             name="pre_logits",
         )(y)
-    y = features("features")(y)
+    arguments |= {"class_token": bool(class_token), "position_embedding_at": place}
+    y = features("features", "ViT", arguments)(y)
     if distillation:
         distilled = layers.TakeToken(1, name="pooling_distillation")(z)
         distilled = features("features_distillation")(distilled)
@@ -278,17 +286,21 @@ def ViT(
             distilled = head(num_classes, "head_distillation")(distilled)
     if distillation:
         y = keras.layers.Average(name="mean", dtype="float32")([y, distilled])
-    return keras.Model(images, y, name=name)
+    return ImageModel(images, y, name=name)
 
 
-def head(num_classes, name="head"):
-    """The classifier, in float32."""
+def head(num_classes: int, name: str = "head") -> layers.Head:
+    """Return the classifier, in float32."""
     return layers.Head(num_classes, name=name, dtype="float32")
 
 
-def features(name):
-    """A name for what a head reads; float32 under any dtype policy."""
-    return keras.layers.Identity(dtype="float32", name=name)
+def features(
+    name: str,
+    builder: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> layers.Features:
+    """Return the layer of what a head reads; float32 under any dtype policy."""
+    return layers.Features(builder, arguments, dtype="float32", name=name)
 
 
 def preprocessing(mean, deviation, evaluation=None):

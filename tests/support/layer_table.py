@@ -12,6 +12,12 @@ LAYERS = {
         (2, 8),
         (2, 3),
     ),
+    "Features": (
+        layers.Features,
+        {"builder": "ResNet", "arguments": {"blocks": [2, 2], "name": "resnet"}},
+        (2, 8),
+        (2, 8),
+    ),
     "Outputs": (
         layers.Outputs,
         {"class_names": ["cat", "dog"], "probabilities": "sigmoid"},
