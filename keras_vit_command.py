@@ -20,7 +20,7 @@ def main():
     with tempfile.TemporaryFile() as notices:
         os.dup2(notices.fileno(), 2)
         try:
-            from keras_vit.cli import main as command
+            from keras_vit.cli.main import main as command
         except KeyboardInterrupt:
             os.write(stream, b"keras-vit: interrupted\n")
             return 130

@@ -8,7 +8,7 @@ from keras_vit import baselines, choices, dataset_names, distribution, factories
 from keras_vit.data import sources, tables, vtab
 from keras_vit.data import tfds as data_tfds
 from keras_vit.evaluation.measurements import MEASUREMENTS
-from keras_vit.exporting.export import WRITERS
+from keras_vit.exporting.export_model import WRITERS
 from keras_vit.inspect.figure_specs import FIGURE_SPECS
 from keras_vit.inspect.rollouts import FUSIONS
 from keras_vit.recipes import Recipe

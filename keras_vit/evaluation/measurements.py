@@ -11,9 +11,9 @@ from keras_vit.evaluation import (
 )
 from keras_vit.evaluation.embedding import embedding_part, lacks_embedding
 from keras_vit.evaluation.features import lacks as lacks_features
-from keras_vit.evaluation.few_shot import few_shot_part, lacks_few_shot
-from keras_vit.evaluation.linear_probe import lacks_linear, linear_part
-from keras_vit.evaluation.neighbours import neighbours_part
+from keras_vit.evaluation.least_squares import few_shot_part, lacks_few_shot
+from keras_vit.evaluation.logistic_regression import lacks_linear, linear_part
+from keras_vit.evaluation.nearest_neighbours import neighbours_part
 
 
 def nothing(context):

@@ -8,13 +8,13 @@ import numpy as np
 from keras_vit import distribution
 from keras_vit.data import tfds
 from keras_vit.data.vtab import GROUPS, PREFIX, TASKS
-from keras_vit.training.transfer import Transfer, deviation_of, transfer
 from keras_vit.training.transfer_report import (
     numbers_of,
     plus_minus,
     rows_of,
     write_numbers,
 )
+from keras_vit.training.transfer_runs import Transfer, deviation_of, transfer
 
 ALL = "all"  # the mean over tasks, whatever their groups
 

@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 import keras_vit
-from keras_vit.cli import main
-from keras_vit.cli.main import COMMANDS
+from keras_vit.cli.main import COMMANDS, main
 from keras_vit.evaluation import resolution, under_corruptions
 from keras_vit.exporting import export
 from keras_vit.model_files import load_classifier, save_model

@@ -6,7 +6,7 @@ import pytest
 import keras_vit.data
 import keras_vit.model_files
 import keras_vit.training
-from keras_vit.cli import main
+from keras_vit.cli.main import main
 from keras_vit.recipes import RECIPES
 
 GIVEN = ["--dataset=a.zip", "--data_dir=room", "--download", "--noexif_orientation"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vit.cli import main
+from keras_vit.cli.main import main
 from keras_vit.factories import FACTORIES
 from keras_vit.inspect import attention_rollout
 from keras_vit.model_files import save_model

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_vit.cli import main
+from keras_vit.cli.main import main
 
 
 @pytest.fixture(autouse=True)

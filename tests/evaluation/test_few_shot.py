@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_vit.evaluation.few_shot import (
+from keras_vit.evaluation.least_squares import (
     LeastSquares,
     few_shot,
     first_of_each_class,

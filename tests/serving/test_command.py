@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from keras_vit.cli import main
+from keras_vit.cli.main import main
 from keras_vit.serving import Limits, serve
 
 

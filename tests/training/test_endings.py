@@ -377,7 +377,7 @@ def test_the_command_ends_with_a_status_of_its_own(tmp_path, number, status):
 HELD = """
 import functools, os, signal, sys, time
 import keras, keras_vit.training
-from keras_vit.cli import main
+from keras_vit.cli.main import main
 
 class Held(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):

@@ -9,7 +9,7 @@ from PIL import Image
 
 import keras_vit
 from keras_vit import recipes
-from keras_vit.cli import main
+from keras_vit.cli.main import main
 from keras_vit.decoding import decoding_of
 from keras_vit.training.folder import RunFolder, claim
 from support.training.small import small_dataset, small_recipe

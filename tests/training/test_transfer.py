@@ -11,7 +11,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from keras_vit import recipes, training
-from keras_vit.cli import main
+from keras_vit.cli.main import main
 from keras_vit.data import Split, vtab
 from keras_vit.training import Outcome, Transfer, sweep, transfer, transfer_vtab, trials
 from keras_vit.training.vtab import VtabTransfer
