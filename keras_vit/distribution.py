@@ -8,8 +8,8 @@ import tensorflow as tf
 STRATEGIES = ("auto", "one", "mirrored", "multiworker", "tpu:<name>")
 
 
-def strategy(name="auto"):
-    """Gives the `tf.distribute.Strategy` of that name.
+def strategy(name: str = "auto") -> tf.distribute.Strategy:
+    """Return the `tf.distribute.Strategy` of that name.
 
     Call it before anything else of TensorFlow: several workers can only be
     joined at the start of a process.
@@ -44,21 +44,21 @@ def strategy(name="auto"):
     return _BUILDERS[name]()
 
 
-def is_chief(strategy):
-    """Whether this process is the one that writes for all workers."""
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Return whether this process is the one that writes for all workers."""
     return strategy.extended.should_checkpoint
 
 
-def num_workers(strategy):
-    """How many processes, each with its own program, train together."""
+def num_workers(strategy: tf.distribute.Strategy) -> int:
+    """Return how many processes, each with its own program, train together."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 1
     jobs = strategy.cluster_resolver.cluster_spec().as_dict()
     return max(sum(len(jobs.get(job, [])) for job in ("chief", "worker")), 1)
 
 
-def worker_index(strategy):
-    """The number of this worker, the chief being the first."""
+def worker_index(strategy: tf.distribute.Strategy) -> int:
+    """Return the number of this worker, the chief being the first."""
     if num_workers(strategy) == 1:
         return 0
     cluster = strategy.cluster_resolver
@@ -66,8 +66,8 @@ def worker_index(strategy):
     return cluster.task_id + (chiefs if cluster.task_type == "worker" else 0)
 
 
-def local_replicas(strategy):
-    """How many replicas this process drives."""
+def local_replicas(strategy: tf.distribute.Strategy) -> int:
+    """Return how many replicas this process drives."""
     return strategy.num_replicas_in_sync // num_workers(strategy)
 
 

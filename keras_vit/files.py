@@ -6,17 +6,21 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 
 
-def cache_folder():
-    """`$KERAS_HOME/keras_vit`, in Keras's own folder by default."""
+def cache_folder() -> pathlib.Path:
+    """Return `$KERAS_HOME/keras_vit`, in Keras's own folder by default."""
     home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
     return pathlib.Path(home) / "keras_vit"
 
 
 @contextlib.contextmanager
-def written_whole(path, instead=None):
-    """Yields a scratch path beside `path` that takes its place at the end.
+def written_whole(
+    path: str | os.PathLike[str],
+    instead: Callable[[], str | os.PathLike[str]] | None = None,
+) -> Iterator[pathlib.Path]:
+    """Yield a scratch path beside `path` that takes its place at the end.
 
     What is written there, a file or a folder, is synced and renamed when the
     block ends, and removed when it raises: nobody ever sees a part of it. An

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import lzma
+import os
 import pathlib
 import re
 import shutil
@@ -29,8 +30,10 @@ _DAMAGE = (
 )
 
 
-def extracted(path, data_dir=None):
-    """Extracts the images of a zip archive, and gives the folder that holds them.
+def extracted(
+    path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None
+) -> pathlib.Path:
+    """Extract the images of a zip archive and return the folder that holds them.
 
     With them the tables that lie in the folders of splits.
 

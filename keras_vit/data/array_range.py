@@ -1,6 +1,7 @@
 """What the numbers of an array of images stand for; pixels of them."""
 
 import numpy as np
+import numpy.typing as npt
 
 from keras_vit.data.samples import Samples, levels_of
 
@@ -12,8 +13,8 @@ _TOPS = (1023, 4095, 16383, 65535)  # of 10, 12, 14 and 16 bits
 _SAY = "or give pixel_range={}, which maps them so"
 
 
-def check_pixels(images):
-    """Refuse numbers that are no pixels in [0, 255], and say what to do.
+def check_pixels(images: np.ndarray) -> None:
+    """Refuse numbers that are not pixels in [0, 255], and say what to do.
 
     Args:
         images: an array of any dtype, `(N, H, W, 3)`.
@@ -39,7 +40,9 @@ def check_pixels(images):
         )
 
 
-def pixels_in_range(images, pixel_range):
+def pixels_in_range(
+    images: npt.ArrayLike, pixel_range: tuple[float, float]
+) -> np.ndarray:
     """Return numbers as pixels, linearly from a range to [0, 255].
 
     Args:

@@ -1,10 +1,13 @@
 """Arrays of pixels, in memory or in an .npz file -> a data set."""
 
+import os
 import pathlib
 import zipfile
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from keras_vit.data.array_range import pixels_in_range
 from keras_vit.data.classes import check_class_names, check_trained, untrained
@@ -14,6 +17,8 @@ from keras_vit.data.images import PLAIN
 from keras_vit.data.splits import Split
 from keras_vit.decoding import Decoding
 
+# Images and labels.
+ArrayPair = tuple[npt.ArrayLike, npt.ArrayLike]
 # The two arrays of each split, as they may be called.
 _NAMES = {
     "train": (("train_images", "train_labels"), ("x_train", "y_train")),
@@ -27,15 +32,15 @@ _UNDIVIDED = ("images", "labels")
 
 
 def from_arrays(
-    train,
-    test=None,
+    train: ArrayPair,
+    test: ArrayPair | None = None,
     *,
-    validation=None,
-    class_names=None,
-    name="arrays",
-    pixel_range=None,
-):
-    """Makes a data set of arrays, such as Keras's `load_data` gives.
+    validation: ArrayPair | None = None,
+    class_names: Sequence[str] | np.ndarray | None = None,
+    name: str = "arrays",
+    pixel_range: str | tuple[float, float] | None = None,
+) -> Dataset:
+    """Build a data set from arrays, such as those of Keras's `load_data`.
 
     Args:
         train: images and labels. Images are uint8 or float32 pixels in
@@ -84,8 +89,10 @@ def from_arrays(
     return dataset
 
 
-def read_arrays(path, pixel_range=None):
-    """Reads an .npz file of pixels and labels.
+def read_arrays(
+    path: str | os.PathLike[str], pixel_range: str | tuple[float, float] | None = None
+) -> Dataset:
+    """Read an .npz file of pixels and labels.
 
     Its arrays are called train_images, train_labels, test_images, test_labels,
     or x_train, y_train, x_test, y_test, and are as `from_arrays` takes them.
@@ -130,7 +137,9 @@ def read_arrays(path, pixel_range=None):
     return from_arrays(**parts, name=path.stem, **options)
 
 
-def split_of_arrays(images, labels, decoding=PLAIN):
+def split_of_arrays(
+    images: npt.ArrayLike, labels: npt.ArrayLike, decoding: Decoding = PLAIN
+) -> Split:
     """Return a `Split` of images, RGB or grey, and labels.
 
     Args:

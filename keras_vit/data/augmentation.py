@@ -4,6 +4,7 @@ Nothing here draws: each image comes with its numbers in [0, 1), `DRAWS` of them
 and those of RandAugment, which settle all that happens to it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -56,22 +57,28 @@ class Augmentation:
     cutmix: float = 0.0
     repeats: int = 1
 
-    def num_draws(self):
-        """How many numbers an image needs."""
+    def num_draws(self) -> int:
+        """Return how many random numbers an image needs."""
         layers, _ = self.randaugment or (0, 0)
         return DRAWS + layers * DRAWS_PER_LAYER
 
-    def dtype(self):
-        """Of images that were changed one by one."""
+    def dtype(self) -> tf.DType:
+        """Return the dtype of images that were changed one by one."""
         return tf.uint8 if self.randaugment else tf.float32
 
-    def keeps_images_apart(self):
-        """Whether what is done to one image cannot be done to many at once."""
+    def keeps_images_apart(self) -> bool:
+        """Return whether some change cannot be made to many images at once."""
         return self.crop == "inception" or bool(self.randaugment or self.erasing)
 
 
-def augmented(read, index, draws, augmentation, size):
-    """Reads an image and changes it.
+def augmented(
+    read: Callable[..., tf.Tensor],
+    index: tf.Tensor,
+    draws: tf.Tensor,
+    augmentation: Augmentation,
+    size: tuple[int, int],
+) -> tf.Tensor:
+    """Read an image and augment it.
 
     Args:
         read: as a split's `reader()` gives it.
@@ -111,8 +118,10 @@ def augmented(read, index, draws, augmentation, size):
     return image
 
 
-def inception_window(seed, area):
-    """Gives the function that chooses a window in an image of a given size."""
+def inception_window(
+    seed: tf.Tensor, area: tuple[float, float]
+) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]]:
+    """Return the function that chooses a window in an image of a given size."""
 
     def window(height, width):
         begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
@@ -130,8 +139,8 @@ def inception_window(seed, area):
     return window
 
 
-def moved(images, draws, augmentation):
-    """Mirrors images left to right, and moves them over black.
+def moved(images: tf.Tensor, draws: tf.Tensor, augmentation: Augmentation) -> tf.Tensor:
+    """Mirror images left to right, and move them over black.
 
     Args:
         images: `(B, H, W, 3)`.
@@ -158,8 +167,8 @@ def moved(images, draws, augmentation):
     return tf.gather(pixels, tf.where(inside, places + 1, 0))
 
 
-def erased(image, draws):
-    """Fills a rectangle of an image with noise.
+def erased(image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+    """Fill a rectangle of an image with noise.
 
     Its area is 2 % to a third of the image's, its sides in a ratio of 0.3 to
     1 / 0.3, evenly in the logarithm, cut to the image's own.

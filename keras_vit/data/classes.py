@@ -1,13 +1,19 @@
 """The names of classes: their order, and what a name may be."""
 
+import os
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from keras_vit.data.dataset import Dataset
 
-def in_natural_order(names):
-    """Gives names sorted so that class 10 follows class 9.
+
+def in_natural_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Sort names so that class 10 follows class 9.
 
     Example:
 
@@ -23,13 +29,13 @@ def _natural(name):
     return parts, name  # the name itself parts "1" from "01"
 
 
-def composed(name):
-    """A name with its accents composed (NFC), as macOS does not store it."""
+def composed(name: str) -> str:
+    """Return a name with its accents composed (NFC), as macOS does not store it."""
     return unicodedata.normalize("NFC", name)
 
 
-def check_class_names(names):
-    """Refuses names that do not tell classes apart.
+def check_class_names(names: Sequence[str]) -> None:
+    """Refuse names that do not tell classes apart.
 
     Raises:
         ValueError: naming those that `check_lines` refuses, or that are given
@@ -43,8 +49,8 @@ def check_class_names(names):
         )
 
 
-def check_lines(names):
-    """Refuses names that cannot stand in a file of a name a line.
+def check_lines(names: Iterable[str]) -> None:
+    """Refuse names that cannot stand in a file with one name per line.
 
     Raises:
         ValueError: naming those that are empty, not text, or of several lines.
@@ -71,8 +77,8 @@ def _repeats(names):
     return len(set(names)) < len(names)
 
 
-def untrained(dataset):
-    """The names of classes that a data set shows, but not for training."""
+def untrained(dataset: "Dataset") -> list[str]:
+    """Return the names of classes that have images, but none for training."""
     shown = {
         split: images.labels.any(axis=0)
         if images.labels.ndim == 2
@@ -83,8 +89,10 @@ def untrained(dataset):
     return [dataset.class_names[number] for number in np.flatnonzero(missing)]
 
 
-def check_trained(untrained, where, advice):
-    """Refuses classes without a training image.
+def check_trained(
+    untrained: Sequence[str], where: str | os.PathLike[str], advice: str
+) -> None:
+    """Refuse classes without a training image.
 
     Args:
         untrained: their names.
@@ -100,8 +108,8 @@ def check_trained(untrained, where, advice):
         )
 
 
-def only_class(dataset):
-    """What all training images show alike, as text; `None` if they differ."""
+def only_class(dataset: "Dataset") -> str | None:
+    """Return the one label that all training images have; `None` if they differ."""
     labels = dataset.train.labels
     if not (labels == labels[0]).all():
         return None
@@ -109,8 +117,8 @@ def only_class(dataset):
     return few(repr(dataset.class_names[number]) for number in shown) or "no class"
 
 
-def check_several(dataset):
-    """Refuses images that all show the same, from which nothing is learned.
+def check_several(dataset: "Dataset") -> None:
+    """Refuse images that all have the same label, from which nothing is learned.
 
     Raises:
         ValueError: naming it.
@@ -124,8 +132,8 @@ def check_several(dataset):
         )
 
 
-def few(words):
-    """Names the first five of some, and tells how many more there are."""
+def few(words: Iterable[str]) -> str:
+    """Name the first five of some words, and count the others."""
     words = list(words)
     more = f" and {len(words) - 5:,} more" if len(words) > 5 else ""
     return ", ".join(words[:5]) + more

@@ -1,6 +1,8 @@
 """The names of a table's columns -> which of them is what."""
 
+import os
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from keras_vit.data.classes import few
@@ -77,14 +79,14 @@ class Columns:
     fold: int | None = None
     group: int | None = None
 
-    def classes(self):
-        """The names of the classes that columns of 0 and 1 are of, else none."""
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the classes that have a column of 0 and 1 each."""
         if len(self.labels) < 2:
             return ()
         return tuple(self.names[place].strip() for place in self.labels)
 
-    def note(self):
-        """A sentence on the columns that are not used; `None` if all are."""
+    def note(self) -> str | None:
+        """Return a sentence on the columns that are not used; `None` if all are."""
         used = {self.image, *self.labels, self.split, self.fold, self.group}
         used |= {place for place, _ in self.flags}
         rest = [
@@ -105,13 +107,13 @@ class Columns:
         return told
 
 
-def plain(name):
-    """A column's name as the lists above have it."""
+def plain(name: str) -> str:
+    """Return a column's name in lower case, its words joined by "_"."""
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
-def known(names, options):
-    """How many of some names are known, or asked for."""
+def known(names: Sequence[str], options: TableOptions) -> int:
+    """Count the names that are known, or asked for."""
     wanted = {plain(one) for one in _asked(options)}
     every = {*PATH, *ID, *LABEL, *SPLIT, *FLAGS, *FOLD, *wanted}
     return sum(plain(name) in every for name in names)
@@ -123,8 +125,13 @@ def _asked(options):
     return [name for name in names if name]
 
 
-def find_columns(names, first, options, where):
-    """Finds which column is what, by its name or as the options say.
+def find_columns(
+    names: Iterable[str],
+    first: Sequence[str],
+    options: TableOptions,
+    where: str | os.PathLike[str],
+) -> Columns:
+    """Find which column is what, by its name or as the options say.
 
     Where there are but two columns beside the others, the first is the path
     and the second the label. Where the path is known and no label, columns
@@ -271,17 +278,17 @@ def _some(names):
     return ", ".join(names[:20]) + more
 
 
-def truth(text):
-    """What a word says, `True` or `False`; `None` if it says neither."""
+def truth(text: str) -> bool | None:
+    """Return what a word means, `True` or `False`; `None` if neither."""
     return _TRUTH.get(text.strip().lower())
 
 
-def zero_or_one(text):
-    """The same of a number that is 0 or 1."""
+def zero_or_one(text: str) -> bool | None:
+    """Return the truth of a number that is 0 or 1; `None` for other text."""
     return _ZERO_OR_ONE.get(text.strip())
 
 
-def check_unnamed(options, path):
+def check_unnamed(options: TableOptions, path: str | os.PathLike[str]) -> None:
     """Refuse options that name a column where columns have no names."""
     given = [
         name

@@ -39,7 +39,7 @@ class Dataset:
     validation: Split | None = None
     notes: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_lines(self.class_names)
         for split in self.splits().values():
             if not len(split):
@@ -47,16 +47,16 @@ class Dataset:
             split.check_classes(self.num_classes)
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         return len(self.class_names)
 
     @property
-    def decoding(self):
+    def decoding(self) -> Decoding:
         """How image files such as those of the training split are read."""
         return getattr(self.train, "decoding", Decoding())
 
-    def decoded(self, decoding):
-        """Return the data set with its files read in another way.
+    def decoded(self, decoding: Decoding) -> "Dataset":
+        """Return the data set with its image files read in another way.
 
         Splits in memory, and records, stay as they are.
 
@@ -70,8 +70,8 @@ class Dataset:
         }
         return dataclasses.replace(self, **splits)
 
-    def splits(self):
-        """All splits, by name."""
+    def splits(self) -> dict[str, Labelled]:
+        """Return all splits by name."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: split for name, split in named.items() if split is not None}
 

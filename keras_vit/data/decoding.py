@@ -11,12 +11,15 @@ import math
 import os
 import re
 import stat
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_vit.data import images
 from keras_vit.data.levels import flattened
+from keras_vit.decoding import Decoding
 
 # Where a JPEG tells that it lies on its side: in the first 16 KiB, whatever
 # stands before. Cameras write it into the first 200 bytes; what comes later,
@@ -41,8 +44,10 @@ _FOUR_COMPONENTS = (
 )
 
 
-def reader(paths, exif_orientation=True, decoding=images.PLAIN):
-    """Gives the graph's way to an image: `read(index, window=None)`.
+def reader(
+    paths: np.ndarray, exif_orientation: bool = True, decoding: Decoding = images.PLAIN
+) -> Callable[..., tf.Tensor]:
+    """Return a function for the graph: `(index, window=None) -> image`.
 
     Args:
         paths: of image files, an array of bytes.
@@ -82,8 +87,10 @@ def reader(paths, exif_orientation=True, decoding=images.PLAIN):
     return read
 
 
-def decode_now(path, exif_orientation=True, decoding=images.PLAIN):
-    """Reads an image file outside a graph, to the pixels that the graph gives.
+def decode_now(
+    path: bytes, exif_orientation: bool = True, decoding: Decoding = images.PLAIN
+) -> np.ndarray:
+    """Read an image file outside a graph, to the pixels that the graph reads.
 
     Args:
         path: of the file, as bytes.
@@ -113,8 +120,8 @@ def decode_now(path, exif_orientation=True, decoding=images.PLAIN):
         ) from error
 
 
-def reason_of(error):
-    """What one of TensorFlow's errors says, in a line without its own signs."""
+def reason_of(error: tf.errors.OpError) -> str:
+    """Return what one of TensorFlow's errors says, in a line without its own signs."""
     first = next(iter(error.message.splitlines()), "")
     return re.sub(r"^\{\{.*?\}\} ?| \[Op:.*", "", first)
 
@@ -144,15 +151,15 @@ ACCURATE, REFERENCE = "INTEGER_ACCURATE", ""
 
 
 def decode(
-    data,
-    path,
-    window=None,
-    exif_orientation=True,
+    data: tf.Tensor | bytes,
+    path: tf.Tensor | str | bytes,
+    window: Callable[..., Sequence[Any]] | None = None,
+    exif_orientation: bool = True,
     *,
-    transform=ACCURATE,
-    decoding=images.PLAIN,
-):
-    """Decodes what an image file contains, as `images.read_image` does.
+    transform: str = ACCURATE,
+    decoding: Decoding = images.PLAIN,
+) -> tf.Tensor:
+    """Decode the contents of an image file, as `images.read_image` does.
 
     Args:
         data: the file's bytes, a scalar string.

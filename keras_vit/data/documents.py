@@ -1,6 +1,9 @@
 """JSON documents of COCO, Label Studio and FiftyOne -> rows."""
 
 import itertools
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from keras_vit.data.classes import few
 
@@ -12,8 +15,10 @@ _EXPECTED = (
 )
 
 
-def rows_of(content, path):
-    """Reads a document that is of COCO, Label Studio or FiftyOne.
+def rows_of(
+    content: Any, path: str | os.PathLike[str]
+) -> tuple[Iterable[tuple], Sequence[str]] | None:
+    """Return the rows of a document of COCO, Label Studio or FiftyOne.
 
     Args:
         content: of a JSON file.

@@ -9,8 +9,8 @@ STEP = 0x9E3779B97F4A7C15
 FIRST, SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
-def uniforms(seed, places, count):
-    """Draws so many numbers for each place.
+def uniforms(seed: int | tf.Tensor, places: tf.Tensor, count: int) -> tf.Tensor:
+    """Draw so many numbers for each place.
 
     Those of a place depend on nothing but the seed and the place. Place p has
     the numbers p x count to (p + 1) x count of a SplitMix64 generator.
@@ -32,8 +32,8 @@ def uniforms(seed, places, count):
     return tf.cast(_shifted(bits(seed, places, count), 40), tf.float32) * 2.0**-24
 
 
-def bits(seed, places, count):
-    """Draws so many numbers of 64 bits for each place, as `uniforms` does.
+def bits(seed: int | tf.Tensor, places: tf.Tensor, count: int) -> tf.Tensor:
+    """Draw so many numbers of 64 bits for each place, as `uniforms` does.
 
     Returns:
         uint64 `(B, count)`.

@@ -1,6 +1,7 @@
 """A folder of folders of images -> a data set."""
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,8 +27,14 @@ from keras_vit.data.unread import Unread, is_hidden
 _SUFFIXES = tuple(suffix.encode() for suffix in SUFFIXES)
 
 
-def read_folder(path, *, name=None, exif_orientation=True, group=None):
-    """Reads a folder that holds a folder of images for each class.
+def read_folder(
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    exif_orientation: bool = True,
+    group: str | None = None,
+) -> Dataset:
+    """Read a folder that holds a folder of images for each class.
 
     The classes lie in `train`, `val` (or `validation`) and `test`, or these lie
     in the folder of each class. Or there are none: then about a fifth of every
@@ -149,8 +156,10 @@ def _check_parts(parts, names, path, advice):
         raise ValueError(f"{path} has no images in its {empty[0]} split. {advice}")
 
 
-def split_folders(path):
-    """Finds the splits of a folder: at the top, or inside the folder of each class.
+def split_folders(
+    path: str | os.PathLike[str],
+) -> tuple[dict[str, dict[str, bytes]], Sequence[str]]:
+    """Find the splits of a folder: at the top, or inside the folder of each class.
 
     Args:
         path: of the folder.

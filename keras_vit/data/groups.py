@@ -3,15 +3,20 @@
 import itertools
 import os
 import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_vit.data.classes import few
 from keras_vit.data.holdout import held_out, path_hash
 
+if TYPE_CHECKING:
+    from keras_vit.data.dataset import Dataset
 
-def group_pattern(text):
-    """Compiles the pattern that finds a group's name in an image's path.
+
+def group_pattern(text: str) -> re.Pattern[bytes]:
+    """Compile the pattern that finds a group's name in an image's path.
 
     Args:
         text: a regular expression.
@@ -28,8 +33,10 @@ def group_pattern(text):
         ) from None
 
 
-def groups_of_paths(paths, root, pattern):
-    """Gives the group of each image, by its path.
+def groups_of_paths(
+    paths: Iterable[bytes], root: bytes, pattern: re.Pattern[bytes]
+) -> np.ndarray:
+    """Return the group of each image, by its path.
 
     Args:
         paths: of images, bytes.
@@ -59,8 +66,10 @@ def groups_of_paths(paths, root, pattern):
     return np.array(names, np.bytes_)
 
 
-def divided_groups(groups, labels, where):
-    """Chooses the images to be tested on, as `holdout.held_out` does, whole groups.
+def divided_groups(
+    groups: np.ndarray, labels: np.ndarray, where: str | os.PathLike[str]
+) -> np.ndarray:
+    """Choose the images to be tested on, as `holdout.held_out` does, in whole groups.
 
     Args:
         groups: the name of each image's group, bytes `(N,)`.
@@ -86,8 +95,8 @@ def divided_groups(groups, labels, where):
     return tested
 
 
-def on_both_sides(dataset):
-    """Yields a sentence for each two splits that have images of one group."""
+def on_both_sides(dataset: "Dataset") -> Iterator[str]:
+    """Yield a sentence for each two splits that have images of one group."""
     splits = {
         name: np.unique(split.groups)
         for name, split in dataset.splits().items()

@@ -4,8 +4,12 @@ import contextlib
 import hashlib
 import os
 import unicodedata
+from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 TEST_FRACTION = 0.2
 _BELOW = int(TEST_FRACTION * 2**64)
@@ -24,7 +28,11 @@ SPLIT_WORDS = {
 }
 
 
-def with_test_split(parts, where, advice="Expected train, and test or validation."):
+def with_test_split(
+    parts: Mapping[str, T],
+    where: str | os.PathLike[str],
+    advice: str = "Expected train, and test or validation.",
+) -> dict[str, T]:
     """Return splits under the names that `Dataset` has for them.
 
     Beside training, the only other split is tested on, whatever it is called.
@@ -49,7 +57,7 @@ def with_test_split(parts, where, advice="Expected train, and test or validation
     return parts
 
 
-def held_out(hashes, labels):
+def held_out(hashes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Choose the images to be tested on: about a fifth of every class.
 
     An image is tested on if its hash lies in the lowest fifth, so adding and
@@ -104,7 +112,7 @@ def _balance(tested, members):
         tested[members[chosen][most:]] = False
 
 
-def path_hash(path):
+def path_hash(path: str | bytes | os.PathLike[str]) -> int:
     """Return the hash that decides on an image: BLAKE2b of its path, below 2^64.
 
     Follows from the path alone, so it is the same on every machine.
@@ -121,6 +129,6 @@ def path_hash(path):
     return content_hash(key)
 
 
-def content_hash(content):
+def content_hash(content: bytes) -> int:
     """Return BLAKE2b of some bytes, as a number below 2^64."""
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")

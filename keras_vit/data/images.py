@@ -5,12 +5,18 @@ import io
 import os
 import pathlib
 import stat
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_vit.data import samples
 from keras_vit.data.quiet_pillow import quiet_pillow
 from keras_vit.decoding import Decoding
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp"),
@@ -26,8 +32,8 @@ class UnreadableImageError(ValueError):
     """A file that cannot be read as an image; the message says which and why."""
 
 
-def find_images(paths):
-    """Gives image files for a mixture of files and folders.
+def find_images(paths: Iterable[str | os.PathLike[str]]) -> list[pathlib.Path]:
+    """Return the image files that a mixture of files and folders holds.
 
     Files are taken as they are named, so that a wrong one is reported when it
     is read. A folder gives the files in it, and below it, that have an
@@ -57,8 +63,12 @@ def find_images(paths):
     return found
 
 
-def read_image(path, exif_orientation=True, decoding=PLAIN):
-    """Reads an image file as people see it.
+def read_image(
+    path: str | bytes | os.PathLike[str],
+    exif_orientation: bool = True,
+    decoding: Decoding = PLAIN,
+) -> np.ndarray:
+    """Read an image file as people see it.
 
     Any colour mode becomes RGB: grey and palette are expanded, CMYK is
     converted. More than 8 bits become 8, and a background is seen through what
@@ -88,8 +98,8 @@ def read_image(path, exif_orientation=True, decoding=PLAIN):
     return decode_image(read_bytes(path), os.fsdecode(path), exif_orientation, decoding)
 
 
-def read_bytes(path):
-    """Reads a file, if it is one of at most `MOST_BYTES`.
+def read_bytes(path: str | bytes | os.PathLike[str]) -> bytes:
+    """Read a file, if it is one of at most `MOST_BYTES`.
 
     Raises:
         UnreadableImageError: if not.
@@ -110,8 +120,10 @@ def read_bytes(path):
         raise UnreadableImageError(f"{name}: {error.strerror}") from error
 
 
-def decode_image(data, name, exif_orientation=True, decoding=PLAIN):
-    """Decodes what an image file contains, as `read_image` does.
+def decode_image(
+    data: bytes, name: str, exif_orientation: bool = True, decoding: Decoding = PLAIN
+) -> np.ndarray:
+    """Decode the contents of an image file, as `read_image` does.
 
     Args:
         data: bytes.
@@ -139,7 +151,9 @@ def decode_image(data, name, exif_orientation=True, decoding=PLAIN):
         return _upright(*image, exif_orientation)
 
 
-def pixels_of_pillow(image, name, exif_orientation=True, decoding=PLAIN):
+def pixels_of_pillow(
+    image: "Image", name: str, exif_orientation: bool = True, decoding: Decoding = PLAIN
+) -> np.ndarray:
     """Return the pixels of an image that Pillow has opened or made.
 
     They are those of `read_image` where its file was opened and not changed. The
@@ -209,7 +223,7 @@ def _unreadable(name, decoding, data=b""):
         raise UnreadableImageError(f"{name}: not a readable image ({error})") from error
 
 
-def check_size(width, height, decoding):
+def check_size(width: int, height: int, decoding: Decoding) -> None:
     """Refuse an image of too many pixels.
 
     Raises:
@@ -222,8 +236,8 @@ def check_size(width, height, decoding):
         )
 
 
-def check_kind(image):
-    """Refuse what Pillow opened and is not read.
+def check_kind(image: Any) -> None:
+    """Refuse a kind of image that Pillow opens and this package does not read.
 
     Raises:
         ValueError: saying why.
@@ -256,7 +270,7 @@ def _pixels(image, data, name, decoding):
     return pixels, orientation
 
 
-def of_8_bits(image, decoding):
+def of_8_bits(image: Any, decoding: Decoding) -> tuple[np.ndarray, np.ndarray | None]:
     """Return RGB `(H, W, 3)`, and alpha `(H, W)`, or `None` where none counts.
 
     Args:
@@ -273,8 +287,8 @@ def of_8_bits(image, decoding):
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), None
 
 
-def seen_through(image):
-    """Whether an image, as Pillow has it, says what is transparent.
+def seen_through(image: Any) -> bool:
+    """Return whether an image, as Pillow has it, says what is transparent.
 
     The fourth band of a TIFF file does not: it may be whatever was measured.
     """

@@ -1,6 +1,7 @@
 """Splits put together, with a row of probabilities for each image."""
 
 import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,37 +36,37 @@ class Joined(Labelled):
 
     several = False  # rows tell how sure one class is
 
-    def image(self, index):
-        """One image, `(H, W, 3)`, as an array."""
+    def image(self, index: int) -> np.ndarray:
+        """Return one image, `(H, W, 3)`."""
         part, place = self._find(index)
         return part.image(place)
 
-    def name(self, index):
-        """What people find an image by: its name in its own split."""
+    def name(self, index: int) -> str:
+        """Return what people find an image by: its name in its own split."""
         part, place = self._find(index)
         return part.name(place)
 
-    def identity_bytes(self):
-        """Gives bytes that tell the split from others: labels, those of the parts."""
+    def identity_bytes(self) -> Iterator[bytes]:
+        """Yield bytes that tell the split from others: labels, those of the parts."""
         yield from (self.labels.tobytes(), self.indices.tobytes())
         yield from itertools.chain(*(part.identity_bytes() for part in self.parts))
 
-    def file_stats_bytes(self):
-        """Gives bytes that tell the images from others: those of the parts."""
+    def file_stats_bytes(self) -> Iterator[bytes]:
+        """Yield bytes that change with the images: those of the parts."""
         yield from itertools.chain(*(part.file_stats_bytes() for part in self.parts))
 
-    def subset(self, indices):
-        """The split of those places alone."""
+    def subset(self, indices: np.ndarray) -> "Joined":
+        """Return the split of those places alone."""
         return Joined(self.parts, self.indices[indices], self.labels[indices])
 
-    def targets(self, num_classes):
-        """Gives the graph's way to a target: `(index) -> (K,)`, a row of labels."""
+    def targets(self, num_classes: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Return a function for the graph: `(index) -> (K,)`, a row of labels."""
         with tf.device("CPU"):
             labels = tf.constant(self.labels, tf.float32)
         return lambda index: tf.gather(labels, index)
 
-    def reader(self):
-        """Gives the graph's way to an image, as `Split.reader` does."""
+    def reader(self) -> Callable[..., tf.Tensor]:
+        """Return a function for the graph, as `Split.reader` does."""
         ends = np.cumsum([len(part) for part in self.parts])
         readers = [part.reader() for part in self.parts]
         with tf.device("CPU"):

@@ -2,13 +2,28 @@
 
 import itertools
 import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TextIO
 
 from keras_vit.data import documents
-from keras_vit.data.columns import ID, Columns, check_unnamed, find_columns, plain
-from keras_vit.data.row import Row, label_of_one_hot, split_of_row
+from keras_vit.data.columns import (
+    ID,
+    Columns,
+    TableOptions,
+    check_unnamed,
+    find_columns,
+    plain,
+)
+from keras_vit.data.row import Problems, Row, label_of_one_hot, split_of_row
 
 
-def read_jsonl(file, path, problems, options):
+def read_jsonl(
+    file: Iterable[str],
+    path: str | os.PathLike[str],
+    problems: Problems,
+    options: TableOptions,
+) -> tuple[Columns, Iterator[Row], Sequence[str]]:
     """Read a JSON object a line, as `rows.opened_rows` does."""
     found = _objects(file, problems)
     return _of_objects(found, path, problems, options)
@@ -24,7 +39,12 @@ def _objects(file, problems):
             problems.add(line, f"no JSON ({error})")
 
 
-def read_json(file, path, problems, options):
+def read_json(
+    file: TextIO,
+    path: str | os.PathLike[str],
+    problems: Problems,
+    options: TableOptions,
+) -> tuple[Columns, Iterator[Row], Sequence[str]]:
     """Read a JSON document, as `rows.opened_rows` does."""
     try:
         content = json.load(file)

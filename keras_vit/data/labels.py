@@ -1,6 +1,8 @@
 """What a table says of its images -> class names, and labels as a split has them."""
 
+import os
 import re
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -18,8 +20,15 @@ _ONLY_CLASSES = (
 )
 
 
-def labelled(labels, where, *, separators="", classes=None, exclusive=False):
-    """Gives class names and labels.
+def labelled(
+    labels: Sequence[str | tuple[str, ...]],
+    where: str | os.PathLike[str],
+    *,
+    separators: str = "",
+    classes: tuple[str, ...] | None = None,
+    exclusive: bool = False,
+) -> tuple[tuple[str, ...], np.ndarray, Sequence[str]]:
+    """Return class names and labels.
 
     Args:
         labels: a text for each image, or a tuple of texts.
@@ -63,8 +72,8 @@ def labelled(labels, where, *, separators="", classes=None, exclusive=False):
     return names, shown, notes
 
 
-def are_several(labels, separators=""):
-    """Whether an image can have several of these labels, and so also none."""
+def are_several(labels: Iterable[str | tuple[str, ...]], separators: str = "") -> bool:
+    """Return whether an image can have several of these labels, and so also none."""
     return _several(set(labels), separators)[1]
 
 

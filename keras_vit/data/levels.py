@@ -5,7 +5,9 @@ import tensorflow as tf
 _DEEP = 65535  # the highest sample of 16 bits
 
 
-def levels_of_deep(values, pixel_range=None):
+def levels_of_deep(
+    values: tf.Tensor, pixel_range: tuple[float, float] | None = None
+) -> tf.Tensor:
     """Return samples of 16 bits as levels, as `samples.levels_of` does.
 
     Args:
@@ -25,7 +27,7 @@ def levels_of_deep(values, pixel_range=None):
     return tf.saturate_cast(tf.floor(tf.clip_by_value(levels, 0, 255) + 0.5), tf.uint8)
 
 
-def flattened(image, backdrop):
+def flattened(image: tf.Tensor, backdrop: int | None) -> tf.Tensor:
     """Return pixels without alpha, as they are seen before a background.
 
     Args:

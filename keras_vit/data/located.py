@@ -31,7 +31,12 @@ class Finder:
             without its folders being named; `None` while there is none.
     """
 
-    def __init__(self, table, suffix=None, data_dir=None):
+    def __init__(
+        self,
+        table: str | os.PathLike[str],
+        suffix: str | None = None,
+        data_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
         folder, name = os.path.split(os.path.abspath(table))
         self.folders, self.below, self.doubtful = [folder], None, ()
         if data_dir is not None:
@@ -42,8 +47,8 @@ class Finder:
         self._added = suffix and (suffix if suffix.startswith(".") else f".{suffix}")
         self._likely, self._index, self._named = None, None, {}
 
-    def find(self, given):
-        """Gives a file's path; `None` where there is none.
+    def find(self, given: str) -> str | None:
+        """Return a file's path; `None` where there is none.
 
         A name without folders is also sought below the folders, by itself or
         by what stands before its suffix, if it is there once. So is what is a
@@ -101,13 +106,13 @@ class Finder:
         )
 
 
-def of_label_studio(given):
-    """Whether a path is one of Label Studio's server."""
+def of_label_studio(given: str) -> bool:
+    """Return whether a path is one of Label Studio's server."""
     return any(one in given for one in _OF_LABEL_STUDIO)
 
 
-def plain_path(given):
-    """A path with slashes, of Label Studio's and other addresses too."""
+def plain_path(given: str) -> str:
+    """Return a path with slashes, of Label Studio's and other addresses too."""
     if _OF_LABEL_STUDIO[1] in given:
         return "/" + parse_qs(urlsplit(given).query).get("d", [given])[0].lstrip("/")
     if re.match(r"[a-z][a-z0-9]+://", given):

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from keras_vit.data.classes import few
 from keras_vit.data.holdout import SPLIT_WORDS
@@ -24,8 +26,10 @@ _OF_TASKS = {
 }
 
 
-def check_no_parts(names, path, *, divided=False):
-    """Refuses folders that divide images, but not by what they show.
+def check_no_parts(
+    names: Sequence[str], path: str | os.PathLike[str], *, divided: bool = False
+) -> None:
+    """Refuse folders that divide images, but not by their classes.
 
     Such as `train_images` and `test_images`, or `images_001` and `images_002`,
     or `images` and `masks`.
@@ -63,7 +67,7 @@ _TABLE = (
 )
 
 
-def hints(path):
+def hints(path: str | os.PathLike[str]) -> Iterator[str]:
     """Yield sentences about signs that a folder is to be read in another way."""
     entries = sorted(os.scandir(path), key=lambda one: one.name)
     entries = [one for one in entries if not is_hidden(one.name)]
@@ -109,8 +113,10 @@ def _names_images(path, name):
     return bool(words) and words[0].lower().endswith(_SUFFIXES)
 
 
-def check_tested(found, path, others):
-    """Refuses `train` alone, and says how its images could be divided.
+def check_tested(
+    found: Mapping[str, Any], path: str | os.PathLike[str], others: Sequence[str]
+) -> None:
+    """Refuse `train` alone, and say how its images could be divided.
 
     Args:
         found: the splits that hold folders of classes.

@@ -1,11 +1,17 @@
 """Mixing the images of a batch, each with the one before it, and their targets."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 from tensorflow.random.experimental import stateless_fold_in as fold_in
 
+from keras_vit.data.augmentation import Augmentation
 
-def mixture(key, augmentation, size):
-    """Draws how the images of a batch are mixed with their neighbours.
+
+def mixture(
+    key: tf.Tensor, augmentation: Augmentation, size: tuple[int, int]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draw how the images of a batch are mixed with their neighbours.
 
     Args:
         key: two integers that settle all draws.
@@ -34,15 +40,17 @@ def mixture(key, augmentation, size):
     return tf.cond(choice < 0.5, by_mixup, by_cutmix)
 
 
-def beta(key, p):
-    """A variate of Beta(p, p), float32."""
+def beta(key: tf.Tensor, p: float) -> tf.Tensor:
+    """Draw a variate of Beta(p, p), float32."""
     # In float64, where a gamma variate of a small p does not vanish.
     gammas = tf.random.stateless_gamma((2,), key, p, dtype=tf.float64)
     return tf.cast(gammas[0] / (gammas[0] + gammas[1]), tf.float32)
 
 
-def cutmix_map(share, centre, size):
-    """Where an image is kept, 1, and where its neighbour shows, 0.
+def cutmix_map(
+    share: tf.Tensor | float, centre: tf.Tensor | Sequence[float], size: tuple[int, int]
+) -> tf.Tensor:
+    """Return a map of 1, where an image is kept, and 0, where its neighbour shows.
 
     That is a rectangle of the image's proportions, as far as it lies within.
 
@@ -66,8 +74,8 @@ def cutmix_map(share, centre, size):
 
 
 @tf.function(jit_compile=True)  # one pass over the batch in place of five
-def mixed(values, share):
-    """Mixes each row with the one before it.
+def mixed(values: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    """Mix each row with the one before it.
 
     Args:
         values: images or targets, `(B + 1, ...)`, the first row there for the

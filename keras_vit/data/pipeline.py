@@ -9,6 +9,7 @@ from keras_vit.data.augmentation import Augmentation, augmented, moved
 from keras_vit.data.draws import bits, uniforms
 from keras_vit.data.mixing import mixed, mixture
 from keras_vit.data.preprocessing import resize
+from keras_vit.data.splits import Labelled
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,19 @@ CHUNK = 32  # images that are read, or taken out of an array, in one go
 
 
 def training_batches(
-    split,
-    batch_size,
-    image_size,
-    num_classes,
+    split: Labelled,
+    batch_size: int,
+    image_size: tuple[int, int],
+    num_classes: int,
     *,
-    seed,
-    augmentation=_UNCHANGED,
-    first_step=0,
-    shard=WHOLE,
-    stand_ins=None,
-    draws=0,
-):
-    """Gives the endless stream of batches that a run with this seed trains on.
+    seed: int,
+    augmentation: Augmentation = _UNCHANGED,
+    first_step: int = 0,
+    shard: Shard = WHOLE,
+    stand_ins: np.ndarray | None = None,
+    draws: int = 0,
+) -> tf.data.Dataset:
+    """Return the endless stream of batches that a run with this seed trains on.
 
     Example i of step k has the place p = k B + i. Each epoch, N places, is a
     permutation of the split. What stands at a place, and how it is augmented,
@@ -154,8 +155,10 @@ def _reader(split, augmentation, size, num_classes):
     return changed
 
 
-def check_batch_size(split, batch_size, slices=1, repeats=1):
-    """Refuses a batch that is larger than the split or cannot be cut so.
+def check_batch_size(
+    split: Labelled, batch_size: int, slices: int = 1, repeats: int = 1
+) -> None:
+    """Refuse a batch that is larger than the split or cannot be cut so.
 
     Raises:
         ValueError: saying which.
@@ -173,8 +176,10 @@ def check_batch_size(split, batch_size, slices=1, repeats=1):
             )
 
 
-def examples_of_step(split, batch_size, seed, step, repeats=1):
-    """The indices in the split of the images of a step, in the batch's order."""
+def examples_of_step(
+    split: Labelled, batch_size: int, seed: int, step: int, repeats: int = 1
+) -> np.ndarray:
+    """Return the indices of the images of a step, in the batch's order."""
     places = step * batch_size + np.arange(batch_size)
     return Order(len(split), batch_size, seed, repeats).examples_at(places).numpy()
 
@@ -195,8 +200,8 @@ class Order:
     seed: int
     repeats: int = 1
 
-    def examples_at(self, places):
-        """The indices of the images at places `(n,)`: int64 `(n,)`."""
+    def examples_at(self, places: tf.Tensor | np.ndarray) -> tf.Tensor:
+        """Return the indices of the images at places `(n,)`: int64 `(n,)`."""
         places = tf.cast(places, tf.int64)
         distinct = self.batch_size // self.repeats
         numbers = places // self.batch_size * distinct

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from keras_vit.data import images, samples
+from keras_vit.data.dataset import Dataset
 from keras_vit.data.quiet_pillow import quiet_pillow
 from keras_vit.data.splits import Files
 from keras_vit.decoding import AUTO, Decoding
@@ -18,7 +19,13 @@ _BITS = (8, 10, 12, 14)  # that sensors have, in files of 16
 _MASK = 1  # the largest sample of a mask
 
 
-def read_as(dataset, *, pixel_range=AUTO, background="white", max_pixels=None):
+def read_as(
+    dataset: Dataset,
+    *,
+    pixel_range: str | tuple[float, float] | None = AUTO,
+    background: str = "white",
+    max_pixels: int | None = None,
+) -> Dataset:
     """Return a data set whose files are read in one way.
 
     Args:
@@ -41,7 +48,9 @@ def read_as(dataset, *, pixel_range=AUTO, background="white", max_pixels=None):
     return dataset.decoded(decoding)
 
 
-def range_of_files(split, decoding=images.PLAIN):
+def range_of_files(
+    split: Files, decoding: Decoding = images.PLAIN
+) -> tuple[float, float] | None:
     """Find the range that the samples of more than 8 bits use.
 
     Unsigned samples of 16 bits are taken to come from a sensor of 8, 10, 12 or 14

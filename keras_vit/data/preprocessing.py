@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from keras_vit.preprocessing import Preprocessing
@@ -12,8 +13,8 @@ LONGEST = 32  # times as long as wide, of which the middle is looked at
 _KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic"}  # that Pillow widens alike
 
 
-def resize(images, size):
-    """Squashes images to a size, as the reference does in evaluation.
+def resize(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Squash images to a size, as the reference does in evaluation.
 
     Bilinear, half-pixel centres, no antialiasing, the aspect not preserved.
 
@@ -29,8 +30,12 @@ def resize(images, size):
     return tf.image.resize(images, size, method="bilinear")
 
 
-def preprocess(image, size, preprocessing=SQUASH):
-    """Makes an image one of a model's size, eagerly or in a graph.
+def preprocess(
+    image: tf.Tensor | np.ndarray,
+    size: tuple[int, int],
+    preprocessing: Preprocessing = SQUASH,
+) -> tf.Tensor:
+    """Resize an image to a model's size, eagerly or in a graph.
 
     Args:
         image: uint8 or float pixels in [0, 255], `(H, W, 3)`; H and W need
@@ -68,8 +73,13 @@ def preprocess(image, size, preprocessing=SQUASH):
     return tf.ensure_shape(_LEVELS[p.levels](image), (*size, 3))
 
 
-def window_of(height, width, size, preprocessing=SQUASH):
-    """The part of an image that `preprocess` leaves.
+def window_of(
+    height: int | tf.Tensor,
+    width: int | tf.Tensor,
+    size: tuple[int, int],
+    preprocessing: Preprocessing = SQUASH,
+) -> tf.Tensor:
+    """Return the part of an image that `preprocess` keeps.
 
     Args:
         height: of the image, in pixels, an integer, or those of B images.

@@ -3,9 +3,10 @@
 import functools
 import logging
 import warnings
+from typing import Any
 
 
-def quiet_pillow(max_pixels):
+def quiet_pillow(max_pixels: int) -> Any:
     """Return `PIL.Image`, which has the limit on pixels, and all messages, from here.
 
     Args:

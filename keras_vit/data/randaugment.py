@@ -42,8 +42,10 @@ OPERATIONS = {
 }
 
 
-def rand_augment(image, draws, num_layers, magnitude):
-    """Applies RandAugment(n, m) to an image: n of the 16 operations in turn.
+def rand_augment(
+    image: tf.Tensor, draws: tf.Tensor, num_layers: int, magnitude: float
+) -> tf.Tensor:
+    """Apply RandAugment(n, m) to an image: n of the 16 operations in turn.
 
     With the strengths of EfficientNet's code and Big Vision: a turn by 3 m degrees,
     a shear by 0.03 m, a shift by 10 m pixels, a cutout with half a side of int(4 m);

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,16 +43,16 @@ class Records(Labelled):
     in_random_order = True
     several = False
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.indices)
 
-    def name(self, index):
-        """What people find an image by: a file, and the number of the record."""
+    def name(self, index: int) -> str:
+        """Return what people find an image by: a file, and the number of the record."""
         file, number = self.files.places(self.indices[index])
         return f"{os.path.basename(self.files.paths[file])}, record {number}"
 
-    def image(self, index):
-        """One image, `(H, W, 3)`, as an array.
+    def image(self, index: int) -> np.ndarray:
+        """Return one image, `(H, W, 3)`.
 
         Raises:
             UnreadableImageError: naming the record and saying why.
@@ -63,23 +63,23 @@ class Records(Labelled):
             reason = decoding.reason_of(error)
             raise UnreadableImageError(f"{self.name(index)}: {reason}") from error
 
-    def identity_bytes(self):
-        """Gives bytes that tell the split from others: which records of what."""
+    def identity_bytes(self) -> Iterator[bytes]:
+        """Yield bytes that tell the split from others: which records of what."""
         yield from (os.path.basename(path).encode() for path in self.files.paths)
         yield np.asarray(self.indices, np.int64).tobytes()
 
-    def file_stats_bytes(self):
-        """Gives bytes that tell the images from others: sizes and times of files."""
+    def file_stats_bytes(self) -> Iterator[bytes]:
+        """Yield bytes that change with the images: sizes and times of files."""
         for path in self.files.paths:
             found = tf.io.gfile.stat(path)
             yield np.array([found.length, found.mtime_nsec, self.white]).tobytes()
 
-    def subset(self, indices):
-        """The split of those records alone."""
+    def subset(self, indices: np.ndarray | Sequence[int]) -> "Records":
+        """Return the split of those records alone."""
         return replace(self, indices=self.indices[indices])
 
     @functools.cached_property
-    def labels(self):
+    def labels(self) -> np.ndarray:
         """The class of each image, integers of shape `(N,)`.
 
         Raises:
@@ -118,8 +118,8 @@ class Records(Labelled):
         index = next(i for i in range(len(self)) if not readable(i))
         return self.name(index)
 
-    def check_classes(self, num_classes):
-        """Refuses classes that are more than so many.
+    def check_classes(self, num_classes: int) -> None:
+        """Refuse classes that are more than so many.
 
         Raises:
             ValueError: saying how many there are.
@@ -130,8 +130,8 @@ class Records(Labelled):
                 f"Received: labels of {self.num_classes} classes"
             )
 
-    def targets(self, num_classes):
-        """Gives the graph's way to a target: `(index) -> (K,)`, one-hot."""
+    def targets(self, num_classes: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Return a function for the graph: `(index) -> target (K,)`, one-hot."""
         example = self._examples()
 
         def target(index):
@@ -143,8 +143,8 @@ class Records(Labelled):
 
         return target
 
-    def reader(self):
-        """Gives the graph's way to an image, as `Split.reader` does.
+    def reader(self) -> Callable[..., tf.Tensor]:
+        """Return a function for the graph, as `Split.reader` does.
 
         Of a JPEG only the window is decoded.
         """

@@ -1,9 +1,11 @@
 """A row of a table of paths and labels, and what is wrong with the lines of one."""
 
 import itertools
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from keras_vit.data.columns import truth, zero_or_one
+from keras_vit.data.columns import Columns, truth, zero_or_one
 
 
 @dataclass(frozen=True)
@@ -29,20 +31,20 @@ class Row:
 class Problems:
     """What is wrong with a file: the first five lines, and how many there are."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path, self._first, self._count, self._advice = path, [], 0, ""
 
-    def add(self, line, text):
-        """Notes what is wrong with a line."""
+    def add(self, line: int, text: str) -> None:
+        """Note what is wrong with a line."""
         self._first = sorted([*self._first, (line, text)])[:5]
         self._count += 1
 
-    def advise(self, sentences):
-        """Adds to what is said if there is anything wrong."""
+    def advise(self, sentences: Iterable[str]) -> None:
+        """Set the advice behind what is wrong, if anything is."""
         self._advice = ". ".join(one.removesuffix(".") for one in sentences)
 
-    def check(self):
-        """Raises a ValueError if there was anything."""
+    def check(self) -> None:
+        """Raise a ValueError if there was anything."""
         if self._count:
             told = "; ".join(f"line {line}: {text}" for line, text in self._first)
             more = "; ..." if self._count > len(self._first) else ""
@@ -54,7 +56,7 @@ class Problems:
             )
 
 
-def label_of_one_hot(fields, columns):
+def label_of_one_hot(fields: Sequence[str], columns: Columns) -> tuple[str, ...] | None:
     """Return the classes whose columns hold 1; `None` if one holds neither 0 nor 1."""
     shown = [zero_or_one(fields[place]) for place in columns.labels]
     if None in shown:
@@ -62,8 +64,10 @@ def label_of_one_hot(fields, columns):
     return tuple(itertools.compress(columns.classes(), shown))
 
 
-def split_of_row(fields, columns):
-    """What a row says of its split, as it is written, and what is wrong with that."""
+def split_of_row(
+    fields: Sequence[str], columns: Columns
+) -> tuple[str | None, str | None]:
+    """Return a row's split, as it is written, and what is wrong with it."""
     if columns.split is not None:
         return fields[columns.split], None
     if columns.fold is not None:

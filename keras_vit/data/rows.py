@@ -4,14 +4,22 @@ import contextlib
 import csv
 import itertools
 import json
+import os
 import pathlib
 import re
+from collections.abc import Iterator, Sequence
 
-from keras_vit.data.columns import Columns, check_unnamed, find_columns, known
+from keras_vit.data.columns import (
+    Columns,
+    TableOptions,
+    check_unnamed,
+    find_columns,
+    known,
+)
 from keras_vit.data.holdout import SPLIT_WORDS
 from keras_vit.data.images import SUFFIXES
 from keras_vit.data.json_rows import read_json, read_jsonl
-from keras_vit.data.row import Row, label_of_one_hot, split_of_row
+from keras_vit.data.row import Problems, Row, label_of_one_hot, split_of_row
 
 DELIMITERS = ",;\t"
 UNASSIGNED = "unassigned"  # Google's word for images of no split
@@ -19,8 +27,10 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how such a file begins
 
 
 @contextlib.contextmanager
-def opened_rows(path, problems, options):
-    """Opens a `.csv`, `.tsv`, `.jsonl` or `.json` file.
+def opened_rows(
+    path: str | os.PathLike[str], problems: Problems, options: TableOptions
+) -> Iterator[tuple[Columns, Iterator[Row], Sequence[str]]]:
+    """Open a `.csv`, `.tsv`, `.jsonl` or `.json` file.
 
     Columns are found as `find_columns` does. Fields are separated by comma,
     semicolon or tab, whichever the first line shows. Without a header a table

@@ -6,7 +6,7 @@ the opposite order of bytes it returns the low ones, so that two readings give a
 
 import io
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Samples(NamedTuple):
     inverted: bool = False
 
 
-def check_bands(image):
+def check_bands(image: Any) -> None:
     """Refuse a TIFF file whose bands are neither grey nor RGB.
 
     Args:
@@ -59,7 +59,7 @@ def check_bands(image):
         raise ValueError(_other_tiff(image.tag_v2))
 
 
-def deep_samples(image, data):
+def deep_samples(image: Any, data: bytes) -> Samples | None:
     """Return the samples of an image that has more than 8 bits of them.
 
     Args:
@@ -156,7 +156,9 @@ def _loaded(data, mode, tiles):
         return np.asarray(image)
 
 
-def levels_of(samples, pixel_range=None):
+def levels_of(
+    samples: Samples, pixel_range: tuple[float, float] | None = None
+) -> np.ndarray:
     """Return samples as levels, linearly and to the nearest.
 
     Args:
@@ -190,7 +192,7 @@ def levels_of(samples, pixel_range=None):
     return np.floor(levels + exact(0.5)).astype(np.uint8)
 
 
-def laid_on(pixels, alpha, backdrop):
+def laid_on(pixels: np.ndarray, alpha: np.ndarray, backdrop: int) -> np.ndarray:
     """Return pixels as they are seen before a background.
 
     Args:
@@ -218,7 +220,7 @@ def laid_on(pixels, alpha, backdrop):
     return result
 
 
-def reason_of_tiff(data):
+def reason_of_tiff(data: bytes) -> str | None:
     """Return why a TIFF file that Pillow does not open is not read.
 
     Args:

@@ -4,6 +4,7 @@ import dataclasses
 import importlib.resources
 import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -24,21 +25,21 @@ from keras_vit.decoding import AUTO, check_range
 
 
 def load(
-    name,
+    name: str | os.PathLike[str],
     *,
-    data_dir=None,
-    download=False,
-    exif_orientation=True,
-    group=None,
-    fold=None,
-    image_column=None,
-    label_column=None,
-    suffix=None,
-    pixel_range=AUTO,
-    background="white",
-    max_pixels=None,
-):
-    """Loads a data set.
+    data_dir: str | os.PathLike[str] | None = None,
+    download: bool = False,
+    exif_orientation: bool = True,
+    group: str | None = None,
+    fold: int | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    suffix: str | None = None,
+    pixel_range: str | tuple[float, float] | None = AUTO,
+    background: str = "white",
+    max_pixels: int | None = None,
+) -> Dataset:
+    """Load a data set by its name or its path.
 
     Args:
         name: a key of `SOURCES`; or the path of
@@ -131,8 +132,8 @@ def _found(name, options, data_dir, download, *, exif_orientation, arrays_range)
     raise no_data_set(name)
 
 
-def check_name(dataset):
-    """Refuse what names no data set.
+def check_name(dataset: Any) -> None:
+    """Refuse what is neither a name nor a path.
 
     Raises:
         TypeError: for anything but text or a path, such as a tf.data.Dataset.

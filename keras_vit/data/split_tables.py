@@ -1,7 +1,9 @@
 """A folder whose splits have a table each -> these tables."""
 
+import os
 import pathlib
 import re
+from collections.abc import Sequence
 
 from keras_vit.data.classes import few
 from keras_vit.data.holdout import SPLIT_WORDS
@@ -13,8 +15,8 @@ IN_SPLITS = (
 )
 
 
-def tables_in_splits(path):
-    """Finds the tables of a folder whose splits hold loose images and one each.
+def tables_in_splits(path: str | os.PathLike[str]) -> list[tuple[pathlib.Path, str]]:
+    """Find the tables of a folder whose splits hold loose images and one each.
 
     Args:
         path: of the folder.
@@ -47,8 +49,8 @@ def tables_in_splits(path):
     return [(tables[0], splits[folder]) for folder, tables in found.items()]
 
 
-def is_of_split(parts):
-    """Whether a path, as a list of names, is that of such a table."""
+def is_of_split(parts: Sequence[str]) -> bool:
+    """Return whether a path, as a list of names, is that of such a table."""
     coco = parts[-2:-1] == ["annotations"] and parts[-1].endswith(".json")
     return parts[-1] in IN_SPLITS or coco
 

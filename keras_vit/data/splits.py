@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,46 +36,46 @@ class Labelled:
     groups = None
     decoding = Decoding()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
     @property
-    def several(self):
+    def several(self) -> bool:
         """Whether an image can have several classes, or none."""
         return self.labels.ndim == 2
 
-    def fingerprint(self):
-        """A digest that tells the split from others, as text.
+    def fingerprint(self) -> str:
+        """Return a digest that tells the split from others, as text.
 
         It need not tell images apart that have the same names and labels.
         """
         return _digest(self.identity_bytes())
 
-    def images_fingerprint(self):
-        """A digest that also tells apart images of the same names and labels.
+    def images_fingerprint(self) -> str:
+        """Return a digest that also tells apart images of the same names and labels.
 
         It looks at all pixels in memory, and at the size and the time of each
         file: one that is written anew counts as another.
         """
         return _digest(itertools.chain(self.identity_bytes(), self.file_stats_bytes()))
 
-    def targets(self, num_classes):
-        """Gives the graph's way to a target: `(index) -> (K,)`, one- or multi-hot."""
+    def targets(self, num_classes: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Return a function for the graph: `(index) -> (K,)`, one- or multi-hot."""
         with tf.device("CPU"):
             labels = tf.constant(self.labels, tf.int32)
         if self.labels.ndim == 2:
             return lambda index: tf.cast(tf.gather(labels, index), tf.float32)
         return lambda index: tf.one_hot(tf.gather(labels, index), num_classes)
 
-    def batch_reader(self):
+    def batch_reader(self) -> Callable[[tf.Tensor], tf.Tensor] | None:
         """Return a function for the graph: `(indices) -> images` of one size.
 
         `None` where images are read one by one.
         """
         return
 
-    def check_classes(self, num_classes):
-        """Refuses labels that are not of so many classes.
+    def check_classes(self, num_classes: int) -> None:
+        """Refuse labels that are not of so many classes.
 
         Raises:
             ValueError: naming one of them.
@@ -109,7 +110,7 @@ class Split(Labelled):
     labels: np.ndarray
     decoding: Decoding = Decoding()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         images = self.images
         if images.ndim != 4 or images.shape[-1] != 3:
             raise ValueError(
@@ -119,40 +120,40 @@ class Split(Labelled):
         check_pixels(images)
         _check_labels(self.labels, len(images))
 
-    def image(self, index):
-        """One image, `(H, W, 3)`, as an array."""
+    def image(self, index: int) -> np.ndarray:
+        """Return one image, `(H, W, 3)`."""
         return self.images[index]
 
-    def name(self, index):
-        """What people find an image by: its number."""
+    def name(self, index: int) -> str:
+        """Return what people find an image by: its number."""
         return str(index)
 
-    def identity_bytes(self):
-        """Gives bytes that tell the split from others: labels, some images."""
+    def identity_bytes(self) -> Iterator[bytes]:
+        """Yield bytes that tell the split from others: labels, some images."""
         some = self.images[:: len(self) // 1000 + 1]
         yield from (self.labels.tobytes(), repr(self.images.shape).encode())
         yield some.tobytes()
 
-    def file_stats_bytes(self):
-        """Gives bytes that tell the images from others: all pixels."""
+    def file_stats_bytes(self) -> Iterator[bytes]:
+        """Yield bytes that change with the images: all pixels."""
         for start in range(0, len(self), 1000):
             yield self.images[start : start + 1000].tobytes()
 
-    def subset(self, indices):
-        """The split of those images alone."""
+    def subset(self, indices: np.ndarray) -> "Split":
+        """Return the split of those images alone."""
         part = copy.copy(self)  # its pixels were looked at, all together
         object.__setattr__(part, "images", self.images[indices])
         object.__setattr__(part, "labels", self.labels[indices])
         return part
 
-    def batch_reader(self):
+    def batch_reader(self) -> Callable[[tf.Tensor], tf.Tensor] | None:
         """Return a function for the graph: `(indices) -> images`."""
         with tf.device("CPU"):
             images = tf.constant(self.images)
         return lambda indices: tf.gather(images, indices)
 
-    def reader(self):
-        """Gives the graph's way to an image: `read(index, window=None)`.
+    def reader(self) -> Callable[..., tf.Tensor]:
+        """Return a function for the graph: `(index, window=None) -> image`.
 
         `window` is a function of height and width that chooses what is cut
         out: top, left, height and width.
@@ -195,48 +196,48 @@ class Files(Labelled):
     groups: np.ndarray | None = None
     decoding: Decoding = Decoding()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         paths = self.paths
         if not (isinstance(paths, np.ndarray) and paths.dtype.kind == "S"):
             paths = np.array([os.fsencode(path) for path in paths], np.bytes_)
             object.__setattr__(self, "paths", paths)
         _check_labels(self.labels, len(paths))
 
-    def image(self, index):
-        """One image, `(H, W, 3)`, as an array.
+    def image(self, index: int) -> np.ndarray:
+        """Return one image, `(H, W, 3)`.
 
         Raises:
             UnreadableImageError: naming the file and saying why.
         """
         return decode_now(self.paths[index], self.exif_orientation, self.decoding)
 
-    def name(self, index):
-        """What people find an image by: its path."""
+    def name(self, index: int) -> str:
+        """Return what people find an image by: its path."""
         return os.fsdecode(self.paths[index])
 
-    def identity_bytes(self):
-        """Gives bytes that tell the split from others: paths and labels."""
+    def identity_bytes(self) -> Iterator[bytes]:
+        """Yield bytes that tell the split from others: paths and labels."""
         yield from (self.labels.tobytes(), bytes([self.exif_orientation]))
         yield self.paths.tobytes()
         read_as = dataclasses.replace(self.decoding, max_pixels=MAX_PIXELS)
         if read_as != OF_OLD_FILES:
             yield json.dumps(read_as.as_json()).encode()
 
-    def file_stats_bytes(self):
-        """Gives bytes that tell the images from others: sizes and times of files."""
+    def file_stats_bytes(self) -> Iterator[bytes]:
+        """Yield bytes that change with the images: sizes and times of files."""
         for path in self.paths:
             found = os.stat(path)
             yield np.array([found.st_size, found.st_mtime_ns]).tobytes()
 
-    def subset(self, indices):
-        """The split of those files alone."""
+    def subset(self, indices: np.ndarray) -> "Files":
+        """Return the split of those files alone."""
         groups = None if self.groups is None else self.groups[indices]
         return dataclasses.replace(
             self, paths=self.paths[indices], labels=self.labels[indices], groups=groups
         )
 
-    def reader(self):
-        """Gives the graph's way to an image, as `Split.reader` does.
+    def reader(self) -> Callable[..., tf.Tensor]:
+        """Return a function for the graph, as `Split.reader` does.
 
         See `keras_vit.data.decoding.reader`.
         """

@@ -4,6 +4,7 @@ import itertools
 import os
 import pathlib
 from array import array
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,8 +32,14 @@ _ADVICE = (
 )
 
 
-def read_table(path, *, exif_orientation=True, options=None, data_dir=None):
-    """Reads a table of image files and their labels.
+def read_table(
+    path: str | os.PathLike[str],
+    *,
+    exif_orientation: bool = True,
+    options: TableOptions | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Dataset:
+    """Read a table of image files and their labels.
 
     Paths are relative to the table's folder or to `data_dir`, and are found as
     `located.Finder` does. Columns and keys are as `opened_rows` finds them;
@@ -70,9 +77,15 @@ def read_table(path, *, exif_orientation=True, options=None, data_dir=None):
 
 
 def read_split_tables(
-    tables, path, *, name=None, exif_orientation=True, options=None, data_dir=None
-):
-    """Reads a table of each split, as `split_tables.tables_in_splits` finds them.
+    tables: Sequence[tuple[pathlib.Path, str]],
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    exif_orientation: bool = True,
+    options: TableOptions | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Dataset:
+    """Read a table of each split, as `split_tables.tables_in_splits` finds them.
 
     Args:
         tables: from there.

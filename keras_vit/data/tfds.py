@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,8 +21,8 @@ _NAME = re.compile(
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
-def is_known(name, data_dir=None):
-    """Whether TensorFlow Datasets has a data set of that name, prepared or not.
+def is_known(name: str, data_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Return whether TensorFlow Datasets has a data set of that name.
 
     Args:
         name: such as `"cifar100"`, `"eurosat/rgb"`, `"kitti:3.2.0"`, with or
@@ -42,8 +44,10 @@ def names() -> list[str]:
     return tfds.list_builders(with_community_datasets=False)
 
 
-def load(name, *, data_dir=None, download=False):
-    """Loads a data set that TensorFlow Datasets has prepared.
+def load(
+    name: str, *, data_dir: str | os.PathLike[str] | None = None, download: bool = False
+) -> Dataset:
+    """Load a data set that TensorFlow Datasets has prepared.
 
     `test` are the images of the split `test`; or of `validation`, where there
     is no `test` or its labels are kept secret, as ImageNet's are.
@@ -87,8 +91,10 @@ def load(name, *, data_dir=None, download=False):
     return Dataset(name, train, test, tuple(names), validation)
 
 
-def prepared(name, *, data_dir=None, download=False):
-    """Gives the builder of a prepared data set, which tells all about it.
+def prepared(
+    name: str, *, data_dir: str | os.PathLike[str] | None = None, download: bool = False
+) -> Any:
+    """Return the builder of a prepared data set, which knows all about it.
 
     Args:
         name: as for `load`.
@@ -133,8 +139,10 @@ def prepared(name, *, data_dir=None, download=False):
     return builder
 
 
-def record_files(builder, parts):
-    """Gives the records of parts of splits, one part after the other.
+def record_files(
+    builder: Any, parts: Sequence[tuple[str, Any]]
+) -> tuple[RecordFiles, np.ndarray]:
+    """Return the records of parts of splits, one part after the other.
 
     Args:
         builder: from `prepared`.
@@ -155,8 +163,13 @@ def record_files(builder, parts):
     return RecordFiles(paths, counts), np.concatenate(indices)
 
 
-def parser(features, image, needed, label):
-    """Gives the graph's way from a record to an image file and a label.
+def parser(
+    features: Any,
+    image: str,
+    needed: Sequence[str] | dict[str, Sequence[str]],
+    label: Callable[[Any], tf.Tensor],
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Return a function for the graph: `(record) -> (image file, label)`.
 
     Args:
         features: of the data set.

@@ -7,6 +7,7 @@ contents, so that one is made by walking from length to length.
 
 import contextlib
 import os
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -36,17 +37,19 @@ class RecordFiles:
     b'c'
     """
 
-    def __init__(self, paths, counts):
+    def __init__(
+        self, paths: Iterable[str | os.PathLike[str]], counts: Sequence[int]
+    ) -> None:
         self.paths = [os.fspath(path) for path in paths]
         self.counts = np.array(counts, np.int64)
         self._ends = np.cumsum(self.counts)
         self._offsets = np.full(len(self), -1)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return int(self.counts.sum())
 
-    def places(self, indices):
-        """Which file records are in, and which of its records they are.
+    def places(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the file of each record, and its number in that file.
 
         Args:
             indices: of records, `(N,)`.
@@ -57,8 +60,8 @@ class RecordFiles:
         files = np.searchsorted(self._ends, indices, side="right")
         return files, indices - (self._ends - self.counts)[files]
 
-    def offsets(self, indices):
-        """Which file records are in, and the byte at which they begin.
+    def offsets(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the file of each record, and the byte at which it begins.
 
         Args:
             indices: of records, `(N,)`.
@@ -88,8 +91,10 @@ class RecordFiles:
             )
         return offsets
 
-    def reader(self, indices):
-        """Gives the graph's way to some of the records.
+    def reader(
+        self, indices: np.ndarray | Sequence[int]
+    ) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Return a function for the graph that reads some of the records.
 
         Args:
             indices: of records, `(N,)`.
@@ -122,8 +127,8 @@ class RecordFiles:
         return read
 
 
-def record_offsets(path):
-    """Gives the byte at which each record of a file begins, `(N,)`.
+def record_offsets(path: str) -> np.ndarray:
+    """Return the byte at which each record of a file begins, `(N,)`.
 
     Raises:
         OSError: if the file is missing or damaged; of the data, no more than

@@ -26,11 +26,11 @@ _OF_SYSTEMS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"
 class Unread:
     """Counts files that are no images by how their names end."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._counts = collections.Counter()
 
-    def add(self, name):
-        """Counts a file.
+    def add(self, name: str | bytes) -> None:
+        """Count a file.
 
         Args:
             name: of the file or its path, text or bytes.
@@ -39,8 +39,8 @@ class Unread:
         if suffix not in (*_BESIDE, *SUFFIXES):
             self._counts[suffix] += 1
 
-    def sentences(self):
-        """Gives a sentence for each ending, the commonest first.
+    def sentences(self) -> tuple[str, ...]:
+        """Return a sentence for each ending, the commonest first.
 
         Example:
 
@@ -56,19 +56,19 @@ class Unread:
             for suffix, count in self._counts.most_common()
         )
 
-    def appended(self):
-        """The sentences as they follow another in a message."""
+    def appended(self) -> str:
+        """Return the sentences as they follow another in a message."""
         return "".join(f" {one}" for one in self.sentences())
 
 
-def is_hidden(name):
-    """Whether a file or a folder, by its own name, is none of the user's."""
+def is_hidden(name: str | bytes) -> bool:
+    """Return whether a file or a folder belongs to the system, by its own name."""
     name = os.fsdecode(name)
     return name.startswith(".") or name in _OF_SYSTEMS
 
 
-def is_no_image(name):
-    """Whether a file's name says that it is of a kind that is not read."""
+def is_no_image(name: str) -> bool:
+    """Return whether a file's name says that it is of a kind that is not read."""
     return name.lower().endswith(_NEVER)
 
 

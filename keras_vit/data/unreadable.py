@@ -1,11 +1,13 @@
 """Images that cannot be read, and those that take their places."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.images import UnreadableImageError
+from keras_vit.data.splits import Labelled
 
 # What the graph raises where an image cannot be read.
 READING_ERRORS = (
@@ -17,8 +19,8 @@ READING_ERRORS = (
 )
 
 
-def unreadable_among(split, indices):
-    """Finds the images that cannot be read.
+def unreadable_among(split: Labelled, indices: Iterable[int]) -> dict[int, str]:
+    """Find the images that cannot be read.
 
     Args:
         split: a split.
@@ -42,8 +44,8 @@ def unreadable_among(split, indices):
     return {index: why for index, why in reasons.items() if why is not None}
 
 
-def stand_ins(count, unreadable):
-    """Gives the image that is shown in the place of each.
+def stand_ins(count: int, unreadable: Iterable[int]) -> np.ndarray:
+    """Return the image that is shown in the place of each.
 
     In the place of one that cannot be read that is the next one that can,
     counted round, so that a split ordered by class keeps its classes.

@@ -6,8 +6,10 @@ split. Which images, and what they are labelled with, is as the code of the
 paper has it (github.com/google-research/task_adaptation).
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import tensorflow as tf
 
@@ -60,8 +62,10 @@ class Task:
     flip: bool = field(default=True, kw_only=True)
 
 
-def load(name, *, data_dir=None, download=False):
-    """Loads a task of VTAB-1k.
+def load(
+    name: str, *, data_dir: str | os.PathLike[str] | None = None, download: bool = False
+) -> Dataset:
+    """Load a task of VTAB-1k.
 
     Args:
         name: a key of `TASKS` after `vtab/`, such as `"vtab/clevr_count"`.
@@ -87,8 +91,8 @@ def load(name, *, data_dir=None, download=False):
     return of_builder(name, task, builder)
 
 
-def of_builder(name, task, builder):
-    """Gives a task of a data set that is prepared.
+def of_builder(name: str, task: Task, builder: Any) -> Dataset:
+    """Return a task of a data set that is prepared.
 
     Args:
         name: what to call it.

@@ -9,6 +9,7 @@ arrays. Fashion-MNIST: arXiv:1708.07747, MIT licence (see LICENSE here).
 """
 
 import gzip
+import os
 import pathlib
 import sys
 
@@ -20,14 +21,14 @@ OFFICIAL = {"train": "train", "test": "t10k"}
 HERE = pathlib.Path(__file__).parent
 
 
-def read_idx(path, header_bytes):
-    """The bytes of a gzipped IDX file behind its header."""
+def read_idx(path: str | os.PathLike[str], header_bytes: int) -> bytes:
+    """Return the bytes of a gzipped IDX file behind its header."""
     with gzip.open(path) as file:
         return np.frombuffer(file.read(), np.uint8, offset=header_bytes)
 
 
-def main(folder):
-    """Draws the sample and writes it beside this script."""
+def main(folder: str) -> None:
+    """Draw the sample and write it beside this script."""
     rng = np.random.default_rng(SEED)
     sample = {}
     for split, prefix in OFFICIAL.items():

@@ -1,9 +1,13 @@
 """Rows of all splits -> images that are there more than once."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
+from keras_vit.data.dataset import Dataset
+from keras_vit.data.inspection.scanning import Scan
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ class Copies:
     conflicts: int
 
 
-def find_copies(dataset, scans):
-    """Compares the digests of all readable images.
+def find_copies(dataset: Dataset, scans: Mapping[str, Scan]) -> Copies:
+    """Compare the digests of all readable images.
 
     Args:
         dataset: a `Dataset`.
@@ -83,8 +87,8 @@ def find_copies(dataset, scans):
     )
 
 
-def place_of(dataset, split, index):
-    """The `Place` of an image of a data set's split."""
+def place_of(dataset: Dataset, split: str, index: int) -> Place:
+    """Return the `Place` of an image of a data set's split."""
     images = dataset.splits()[split]
     label = images.labels[index]
     classes = np.flatnonzero(label) if np.ndim(label) else [label]

@@ -1,9 +1,15 @@
 """Numbers -> sentences: what there is to know before training."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from keras_vit.data.classes import only_class
+from keras_vit.data.dataset import Dataset
 from keras_vit.data.groups import on_both_sides
+from keras_vit.data.inspection.copies import Copies
+from keras_vit.data.inspection.scanning import Scan
+from keras_vit.data.splits import Labelled
 from keras_vit.decoding import range_as_text
 from keras_vit.recipes import Recipe
 
@@ -14,8 +20,10 @@ SLENDER = 4  # how many times as long as wide
 NAMED = 5  # classes
 
 
-def find(dataset, scans, copies):
-    """Gives what may spoil a training or an evaluation, worst first.
+def find(
+    dataset: Dataset, scans: Mapping[str, Scan], copies: Copies
+) -> tuple[str, ...]:
+    """Return what may spoil a training or an evaluation, worst first.
 
     Args:
         dataset: a `Dataset`.
@@ -171,8 +179,8 @@ def _of_what_is_not_read(scans):
         )
 
 
-def counts(dataset, split):
-    """How many images of a split show each class, `(K,)`, unreadable ones too."""
+def counts(dataset: Dataset, split: Labelled) -> np.ndarray:
+    """Count a split's images of each class, `(K,)`, unreadable ones too."""
     if split.labels.ndim == 2:
         return split.labels.sum(0).astype(int)
     return np.bincount(split.labels, minlength=dataset.num_classes)

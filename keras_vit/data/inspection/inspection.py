@@ -48,13 +48,19 @@ class Inspection:
     findings: tuple[str, ...]
 
     @property
-    def sound(self):
+    def sound(self) -> bool:
         """Whether all that was read can be read, and no split has another's images."""
         return not self.unreadable and not self.copies.leaks
 
 
-def inspect(dataset, folder=None, *, limit=None, seed=0):
-    """Reads every image of every split once and tells what was found.
+def inspect(
+    dataset: Dataset | str | os.PathLike[str],
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Inspection:
+    """Read every image of every split once and return what was found.
 
     Nothing of the data set is changed. Two images are copies where their
     files are byte for byte the same or, in a split without files, their pixels.

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import math
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from keras_vit.data import images, samples
 from keras_vit.data.images import UnreadableImageError, read_bytes
 from keras_vit.data.quiet_pillow import quiet_pillow
-from keras_vit.data.splits import Files
+from keras_vit.data.splits import Files, Labelled
+from keras_vit.decoding import Decoding
 
 DIGEST_BYTES = 16
 _UPRIGHT = (None, 1)  # values of Exif's orientation, which is tag 0x0112
@@ -52,8 +54,8 @@ class Facts(NamedTuple):
     error: str = ""
 
 
-def facts_of(split, index):
-    """The facts of an image of a split; what cannot be read has an error."""
+def facts_of(split: Labelled, index: int) -> Facts:
+    """Return the facts of an image of a split, or an error if it cannot be read."""
     if isinstance(split, Files):
         return facts_of_file(split.name(index), split.decoding)
     try:
@@ -62,8 +64,10 @@ def facts_of(split, index):
         return Facts(error=_reason(error))
 
 
-def facts_of_file(path, decoding=images.PLAIN):
-    """The facts of an image file, which is read and decoded once.
+def facts_of_file(
+    path: str | bytes | os.PathLike[str], decoding: Decoding = images.PLAIN
+) -> Facts:
+    """Return the facts of an image file, which is read and decoded once.
 
     Args:
         path: of the file.
@@ -130,8 +134,8 @@ def _of_content(facts, image, data, decoding):
     return facts._replace(clear=bool((seen != levels).any()))
 
 
-def facts_of_pixels(image):
-    """The facts of pixels `(H, W, 3)`."""
+def facts_of_pixels(image: np.ndarray) -> Facts:
+    """Return the facts of pixels `(H, W, 3)`."""
     height, width, _ = image.shape
     digest = _new_digest(f"{image.shape} {image.dtype}".encode())
     digest.update(np.ascontiguousarray(image))
@@ -140,8 +144,8 @@ def facts_of_pixels(image):
     return Facts(digest.digest(), width, height, mode=mode)
 
 
-def thumbnail(split, index, side):
-    """A small picture of an image of a split, uint8 `(h, w, 3)`.
+def thumbnail(split: Labelled, index: int, side: int) -> np.ndarray:
+    """Return a small picture of an image of a split, uint8 `(h, w, 3)`.
 
     At most `side` pixels high and wide, in the image's own proportions. Larger
     images are made smaller; smaller ones a whole number of times larger, so

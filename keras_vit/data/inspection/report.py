@@ -4,12 +4,20 @@ import dataclasses
 import json
 import os
 import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_vit.data.dataset import Dataset
 from keras_vit.data.images import UnreadableImageError
 from keras_vit.data.inspection.reading import thumbnail
+from keras_vit.data.inspection.scanning import Scan
 from keras_vit.files import written_whole
+
+if TYPE_CHECKING:
+    from keras_vit.data.inspection.inspection import Inspection
+
 
 # On a contact sheet: its classes, those up to which each has a line for itself,
 # images of a class on a whole and on a half line, pixels of an image.
@@ -19,8 +27,8 @@ SIDE = 96
 FILES = ("report.json", "contact_sheet.png", "histograms.png", "unreadable.txt")
 
 
-def check_folder(folder):
-    """Refuses a folder that nothing can be written into.
+def check_folder(folder: str | os.PathLike[str]) -> None:
+    """Refuse a folder that nothing can be written into.
 
     Raises:
         OSError: saying why.
@@ -35,8 +43,14 @@ def check_folder(folder):
         raise PermissionError(f"{nearest} may not be written to")
 
 
-def write_report(inspection, dataset, scans, folder, seed):
-    """Writes `FILES` into a folder, in place of those of an earlier inspection.
+def write_report(
+    inspection: "Inspection",
+    dataset: Dataset,
+    scans: Mapping[str, Scan],
+    folder: str | os.PathLike[str],
+    seed: int,
+) -> None:
+    """Write `FILES` into a folder, over those of an earlier inspection.
 
     `unreadable.txt`, a line an image with its reason, is there only if some
     image cannot be read.
@@ -95,8 +109,10 @@ def _thumbnail(split, index):
         return None
 
 
-def chosen(labels, scan, label, count, seed):
-    """Chooses readable images of a class, the same for the same seed.
+def chosen(
+    labels: np.ndarray, scan: Scan, label: int, count: int, seed: int
+) -> np.ndarray:
+    """Choose readable images of a class, the same for the same seed.
 
     Args:
         labels: of the split, `(N,)` or `(N, K)`.

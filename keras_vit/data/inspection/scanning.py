@@ -1,12 +1,15 @@
 """A split -> a row of facts an image, read on all cores."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from keras_vit.data.inspection.reading import DIGEST_BYTES, facts_of
+from keras_vit.data.splits import Labelled
 
 BLOCK = 64  # images that a thread reads at a time
 ROW = np.dtype(
@@ -43,19 +46,19 @@ class Scan:
     kinds: tuple[tuple[str, str], ...]
     errors: dict[int, str]
 
-    def readable(self):
-        """The readable rows alone."""
+    def readable(self) -> np.ndarray:
+        """Return the readable rows alone."""
         return self.rows[self.rows["readable"]]
 
-    def sizes(self):
-        """The sizes of readable images: `(s, 2)` widths and heights, `(s,)` counts."""
+    def sizes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sizes of readable images, `(s, 2)`, and their counts, `(s,)`."""
         rows = self.readable()
         pairs = np.stack([rows["width"], rows["height"]], axis=1)
         return np.unique(pairs, axis=0, return_counts=True)
 
 
-def scan(split, indices, progress):
-    """Reads images of a split, each once, in threads.
+def scan(split: Labelled, indices: np.ndarray, progress: Callable[[int], Any]) -> Scan:
+    """Read images of a split, each once, in threads.
 
     Args:
         split: a `Split`, `Files`, or what has their methods; `image(index)`

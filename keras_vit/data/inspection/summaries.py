@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_vit.data.inspection.scanning import Scan
+
 COMMONEST = 5  # sizes that are told
 
 
@@ -55,8 +57,8 @@ class SplitFacts:
     fourth: int
 
 
-def summarized(scan, images, classes):
-    """The `SplitFacts` of a `Scan`.
+def summarized(scan: Scan, images: int, classes: np.ndarray) -> SplitFacts:
+    """Return the `SplitFacts` of a `Scan`.
 
     Args:
         scan: of the split, or of a share of it.
