@@ -158,6 +158,7 @@ class Classifier:
 def _meaning_of_served(model: ServedModel) -> Meaning:
     return Meaning(
         class_names=model.class_names,
+        activation=model.activation,
         preprocessing=model.preprocessing or Preprocessing(),
         decoding=model.decoding,
     )

@@ -8,7 +8,6 @@ that holds none itself, and only if it can be no other model's.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import pathlib
@@ -17,14 +16,12 @@ from collections.abc import Sequence
 import keras
 
 from keras_vit import layers as layers  # Keras finds a file's layers once they exist
-from keras_vit.decoding import decoding_of
 from keras_vit.files import written_whole
 from keras_vit.layers.outputs import checked_names
 from keras_vit.meaning import meaning_of, set_meaning, with_outputs
-from keras_vit.preprocessing import carried_by
 from keras_vit.served_model import LABELS as LABELS
 from keras_vit.served_model import PREPROCESSING as PREPROCESSING
-from keras_vit.served_model import ServedModel, note_of, read_labels
+from keras_vit.served_model import ServedModel, read_labels
 from keras_vit.served_model import read_notes as read_notes
 
 LOG = logging.getLogger(__name__)
@@ -165,16 +162,6 @@ def _names_beside(path: pathlib.Path, model: keras.Model) -> tuple[str, ...] | N
         problem,
     )
     return None
-
-
-def write_preprocessing(path, model):
-    """Write how a SavedModel's images are to be read and resized by who asks it."""
-    path.write_text(json.dumps(preprocessing_note(model)) + "\n")
-
-
-def preprocessing_note(model):
-    """Return how a model's images are resized and read, as JSON has it."""
-    return note_of(carried_by(model), decoding_of(model))
 
 
 def load_classifier(path):

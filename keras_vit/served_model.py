@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
-from typing import Any
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -15,6 +15,22 @@ from keras_vit.preprocessing import Preprocessing, resolve
 
 PREPROCESSING = "preprocessing.json"  # in a SavedModel's assets
 LABELS = "labels.txt"  # a name a line, in the order of the logits
+
+Activation = Literal["softmax", "sigmoid"]
+
+
+class Notes(NamedTuple):
+    """What a SavedModel says of itself beside its graph.
+
+    Attributes:
+        preprocessing: how images become its size; `None`: unknown.
+        decoding: how samples of image files become pixels.
+        activation: what makes probabilities of its logits; `None`: unknown.
+    """
+
+    preprocessing: Preprocessing | None = None
+    decoding: Decoding = OF_OLD_FILES
+    activation: Activation | None = None
 
 
 class ServedModel:
@@ -30,6 +46,7 @@ class ServedModel:
         class_names: in the order of the logits; `None`: unknown.
         preprocessing: how images become its size.
         decoding: how samples of image files become pixels.
+        activation: what makes probabilities of its logits.
 
     Raises:
         ValueError: for a SavedModel that `export` did not write.
@@ -41,6 +58,7 @@ class ServedModel:
     class_names: tuple[str, ...] | None
     preprocessing: Preprocessing | None
     decoding: Decoding
+    activation: Activation
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         import tensorflow as tf
@@ -58,7 +76,8 @@ class ServedModel:
                 f"{', '.join(self._loaded.signatures) or 'no signature'}"
             )
         self.input_shape, self.output_shape = tuple(inputs.shape), tuple(outputs.shape)
-        self.preprocessing, self.decoding = read_notes(path)
+        self.preprocessing, self.decoding, activation = read_notes(path)
+        self.activation = activation or self._activation_of_graph()
         self.class_names = read_labels(pathlib.Path(path) / "assets" / LABELS)
         self.name = pathlib.Path(path).resolve().parent.name
 
@@ -70,36 +89,58 @@ class ServedModel:
         """Return probabilities `(B, K)` of images `(B, H, W, 3)`."""
         return self._outputs(images)["probabilities"]
 
+    def _activation_of_graph(self) -> Activation:
+        """Return what the graph itself makes probabilities with.
+
+        Exports of earlier versions have no note of it.
+        """
+        grey = np.full((1, *self.input_shape[1:]), 127.5, np.float32)
+        outputs = self._outputs(grey)
+        powers = np.exp(outputs["logits"] - outputs["logits"].max())
+        softmax = powers / powers.sum()
+        near = np.allclose(outputs["probabilities"], softmax, atol=1e-3)
+        return "softmax" if near else "sigmoid"
+
     def _outputs(self, images: np.ndarray) -> dict[str, np.ndarray]:
         outputs = self._serve(images=self._as_tensor(images, "float32"))
         return {name: value.numpy() for name, value in outputs.items()}
 
 
-def read_notes(
-    path: str | os.PathLike[str],
-) -> tuple[Preprocessing | None, Decoding]:
-    """Return the `Preprocessing` and the `Decoding` that a SavedModel brings along.
+def read_notes(path: str | os.PathLike[str]) -> Notes:
+    """Return the `Notes` of a SavedModel.
 
     Args:
-        path: of its folder.
-
-    Returns:
-        Both; `None` for the first if nothing is said of it.
+        path: of the folder of one version.
     """
     note = pathlib.Path(path) / "assets" / PREPROCESSING
     if not note.is_file():
-        return None, OF_OLD_FILES
+        return Notes()
     fields = json.loads(note.read_text())
     decoding = fields.pop("decoding", None)
-    return resolve(fields), Decoding(**decoding) if decoding else OF_OLD_FILES
+    activation = fields.pop("activation", None)
+    if activation not in (None, "softmax", "sigmoid"):
+        raise ValueError(
+            f"{note}: activation must be softmax or sigmoid. Received: {activation!r}"
+        )
+    return Notes(
+        resolve(fields),
+        Decoding(**decoding) if decoding else OF_OLD_FILES,
+        cast("Activation | None", activation),
+    )
 
 
-def note_of(preprocessing: Preprocessing, decoding: Decoding) -> dict[str, Any]:
-    """Return how a model's images are resized and read, as JSON has it.
+def note_of(
+    preprocessing: Preprocessing, decoding: Decoding, activation: Activation
+) -> dict[str, Any]:
+    """Return how a model's images are read and resized, and its activation, as JSON.
 
-    The fields of `preprocessing`, and those of `decoding` under `"decoding"`.
+    The fields of `preprocessing`, those of `decoding` under `"decoding"`, and
+    `"activation"`.
     """
-    return dataclasses.asdict(preprocessing) | {"decoding": decoding.as_json()}
+    return dataclasses.asdict(preprocessing) | {
+        "decoding": decoding.as_json(),
+        "activation": activation,
+    }
 
 
 def read_labels(path: pathlib.Path) -> tuple[str, ...] | None:

@@ -16,7 +16,7 @@ from keras_vit.exporting.reference_outputs import reference_of
 from keras_vit.exporting.report import write_report
 from keras_vit.files import written_whole
 from keras_vit.layers.quantized import check_not_quantized
-from keras_vit.model_files import ServedModel
+from keras_vit.served_model import ServedModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

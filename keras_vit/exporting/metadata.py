@@ -1,26 +1,23 @@
 """What an exported file says of itself: its classes, and how to resize for it."""
 
-import dataclasses
 import json
 import pathlib
 import zipfile
 from collections.abc import Mapping
 
 from keras_vit.classifier import Classifier
-from keras_vit.model_files import LABELS, PREPROCESSING
+from keras_vit.served_model import LABELS, PREPROCESSING, note_of
 
 
 def metadata_of(classifier: Classifier) -> dict[str, str]:
     """Return the notes of a classifier as text, by their files' names.
 
     `preprocessing.json` has the fields of its `Preprocessing`, those of its
-    `Decoding` under `"decoding"`; `labels.txt` the names of its classes, one a
-    line, if there are any.
+    `Decoding` under `"decoding"`, and its `"activation"`; `labels.txt` the names
+    of its classes, one a line, if there are any.
     """
-    fields = dataclasses.asdict(classifier.preprocessing) | {
-        "decoding": classifier.decoding.as_json()
-    }
-    notes = {PREPROCESSING: json.dumps(fields) + "\n"}
+    note = note_of(classifier.preprocessing, classifier.decoding, classifier.activation)
+    notes = {PREPROCESSING: json.dumps(note) + "\n"}
     if classifier.class_names is not None:
         notes[LABELS] = "".join(f"{name}\n" for name in classifier.class_names)
     return notes

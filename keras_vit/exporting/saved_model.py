@@ -39,14 +39,13 @@ def write(
 
     module = tf.Module()  # Keras's own archive writes every weight twice
     module.weights = [weight.value for weight in classifier.model.variables]
-    found = signatures(classifier, top=top, xla=xla)
     graphs = {
-        name: tf.function(function, [taken], autograph=False).get_concrete_function()
-        for name, (function, taken) in found.items()
+        name: tf.function(function, [inputs], autograph=False).get_concrete_function()
+        for name, (function, inputs) in signatures(classifier, top=top, xla=xla).items()
     }
     tf.saved_model.save(module, str(folder), graphs)
     write_notes(folder / "assets", metadata_of(classifier))
-    write_warmup(folder, {name: taken for name, (_, taken) in found.items()})
+    write_warmup(folder, graphs)
 
 
 def check_reading(folder: pathlib.Path, pixels: np.ndarray, allowed: float) -> None:

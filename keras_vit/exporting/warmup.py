@@ -13,7 +13,7 @@ BATCHES = (1, 8)
 _SIDE = 64  # of the pictures that are sent
 
 
-def write_warmup(folder: pathlib.Path, inputs: Mapping[str, tf.TensorSpec]) -> bool:
+def write_warmup(folder: pathlib.Path, graphs: Mapping[str, Any]) -> bool:
     """Write requests for `serving_default` and `pixels` beside a SavedModel.
 
     Without them, the first who asks waits until TensorFlow has made itself
@@ -22,7 +22,7 @@ def write_warmup(folder: pathlib.Path, inputs: Mapping[str, tf.TensorSpec]) -> b
 
     Args:
         folder: of the SavedModel.
-        inputs: what each signature takes, by its name.
+        graphs: the concrete function of each signature, by its name.
 
     Returns:
         Whether the file was written.
@@ -39,7 +39,7 @@ def write_warmup(folder: pathlib.Path, inputs: Mapping[str, tf.TensorSpec]) -> b
     path = folder / WARM_UP
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as file:
-        for signature, name, values in _requests(inputs):
+        for signature, name, values in _requests(graphs):
             request = predict_pb2.PredictRequest()
             request.model_spec.signature_name = signature
             request.inputs[name].CopyFrom(values)
@@ -56,16 +56,13 @@ def picture() -> np.ndarray:
     return np.stack(levels, -1).astype(np.uint8)
 
 
-def _requests(
-    inputs: Mapping[str, tf.TensorSpec],
-) -> Iterator[tuple[str, str, Any]]:
+def _requests(graphs: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Yield signatures, the names of their inputs, and batches of each size."""
     encoders = tf.io.encode_jpeg, tf.io.encode_png
     files = [encode(picture()).numpy() for encode in encoders]
     for count in BATCHES:
         batch = [files[number % len(files)] for number in range(count)]
-        name = inputs["serving_default"].name
-        yield "serving_default", name, tf.make_tensor_proto(batch)
-        images = inputs["pixels"]
-        grey = tf.make_tensor_proto(127.5, shape=(count, *images.shape[1:]))
-        yield "pixels", images.name, grey  # one number, said once for all
+        yield "serving_default", "image_bytes", tf.make_tensor_proto(batch)
+        shape = graphs["pixels"].inputs[0].shape[1:]
+        grey = tf.make_tensor_proto(127.5, shape=(count, *shape))
+        yield "pixels", "images", grey  # one number, said once for all

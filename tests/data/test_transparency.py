@@ -130,7 +130,7 @@ def test_prediction_and_the_exported_signature_lay_it_on_the_models_background(
 
 def test_a_saved_model_without_notes_is_read_for_as_its_graph_reads(tmp_path):
     """Such are from before notes, when transparency was dropped."""
-    assert read_notes(tmp_path) == (None, Decoding(background="ignore"))
+    assert read_notes(tmp_path)[:2] == (None, Decoding(background="ignore"))
 
 
 def test_what_is_read_otherwise_than_people_see_it_is_a_finding(rng, tmp_path):
