@@ -87,7 +87,7 @@ DOORS = {
         "data/inspection/inspection.py",
         "evaluation/outputs.py",
         "exporting/quantization.py",
-        "inspect/inspection_report.py",
+        "inspect/report_files.py",
         "inspect/similarity.py",
         "training/loop.py",
         "weights/download.py",

@@ -11,7 +11,7 @@ import keras_vit
 from keras_vit import layers
 from keras_vit.evaluation.temperature import scaled
 from keras_vit.inspect import attention_maps, patch_filters, report
-from keras_vit.inspect.attention import pooling_of
+from keras_vit.inspect.blocks import pooling_of
 from keras_vit.layers.quantized import quantized_layers
 from keras_vit.weights import merge_tokens, replace_head, resize
 from support.layer_table import LAYERS

@@ -65,10 +65,10 @@ def define(values):
 def run(values):
     """Carries the command out and gives its exit status."""
     from keras_vit.inspect.facts import counted
-    from keras_vit.inspect.inspection_report import chosen, report
+    from keras_vit.inspect.inspection_report import figure_names, report
     from keras_vit.model_files import name_of
 
-    what = chosen(values.what or "all")
+    what = figure_names(values.what or "all")
     if values.compare and "cka" not in what:
         raise ValueError(
             "--compare goes with --what=cka, which compares the layers of two models. "
@@ -96,10 +96,10 @@ def run(values):
         residual=values.residual,
     )
     print(f"{name}, {counted(len(images))}: {source}")
-    for key, told in written.figures.items():
-        print(f"  {key:<10} {told}")
-    for key, why in written.passed_over.items():
-        print(f"  {key:<10} passed over: {why}")
+    for key, description in written.figures.items():
+        print(f"  {key:<10} {description}")
+    for key, why in written.skipped.items():
+        print(f"  {key:<10} skipped: {why}")
     print(f"  files      {folder}/ (report.html, inspection.json; png, svg and npz)")
     return 0
 
@@ -143,8 +143,8 @@ def _load(model, weights=None):
         raise FileNotFoundError(f"{error} Nor is that one of {names}.") from error
     if isinstance(classifier.model, ServedModel):
         raise ValueError(
-            "A SavedModel shows nothing of its inside. Name a run's folder, a .keras "
-            f"file or a factory. Received: {model!r}"
+            "A SavedModel cannot be inspected: it holds a graph, without layers. Name "
+            f"a run's folder, a .keras file or a factory. Received: {model!r}"
         )
     return classifier
 
@@ -153,22 +153,21 @@ def _images(values, model):
     """Images, their names, where they are from, and their classes' names."""
     from keras_vit.data import load
     from keras_vit.decoding import changed_decoding
-    from keras_vit.inspect.images import images_of_files, images_of_split
-    from keras_vit.preprocessing import carried_by
+    from keras_vit.inspect import read_images
 
-    size, way = model.input_shape[1:3], carried_by(model)
     if values.images:
-        found = images_of_files(
-            *(values.images, size, way, values.limit, values.exif_orientation),
+        return read_images(
+            model,
+            values.images,
+            values.limit,
+            exif_orientation=values.exif_orientation,
             decoding=changed_decoding(model, dataset_flags.decoding(values)),
         )
-        return *found, ", ".join(values.images), None
     name, arguments = _dataset(values, model)
     dataset = load(name, **arguments)
-    found = images_of_split(dataset.test, dataset.class_names, size, way, values.limit)
+    found = read_images(model, dataset, values.limit)
     alike = model.output_shape[-1] == dataset.num_classes
-    names = dataset.class_names if alike else None
-    return *found, f"drawn from {dataset.name}, test", names
+    return found if alike else found._replace(class_names=None)
 
 
 def _dataset(values, model):

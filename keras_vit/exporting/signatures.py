@@ -11,7 +11,7 @@ from keras_vit.classifier import Classifier
 from keras_vit.decoding import Decoding
 from keras_vit.exporting.graph import OUTPUTS
 from keras_vit.exporting.served_images import read_images
-from keras_vit.inspect.attention import NoAttentionError
+from keras_vit.inspect.blocks import NoAttentionError
 from keras_vit.inspect.rollouts import rollout_model
 from keras_vit.layers.head import PROBABILITIES
 from keras_vit.preprocessing import Preprocessing

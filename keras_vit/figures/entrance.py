@@ -38,7 +38,7 @@ def patch_filters(filters, title):
         axes.text(
             x[column],
             y[row] + height / 2 + 0.1 * gap,
-            number + 1,
+            str(number + 1),
             ha="center",
             va="top",
             fontsize=7,

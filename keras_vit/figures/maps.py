@@ -1,5 +1,7 @@
 """Maps over pictures: what a model reads of them, and where it is loud."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_vit.figures.drawing import new_figure, shortened
@@ -31,6 +33,8 @@ def maps_over_pictures(images, maps, cell, names, title, label, limits=None):
             0 to their largest value.
     """
     count = min(len(images), MOST_PICTURES)
+    if not count:
+        raise ValueError("Expected at least one image. Received: none")
     images, maps = np.asarray(images[:count]), np.asarray(maps[:count])
     aspect = images.shape[1] / images.shape[2]
     across = 1 if count < 3 or aspect < 0.6 else 2
@@ -44,6 +48,7 @@ def maps_over_pictures(images, maps, cell, names, title, label, limits=None):
     low, top = limits or (0, max(float(maps.max()), 1e-9))
     scale = {"cmap": COLOURS, "vmin": low, "vmax": max(top, low + 1e-9)}
     left = MARGIN + (wide - 3 * side - 2 * GAP) / 2
+    shown: Any = None
     for number in range(count):
         row, column = divmod(number, across)
         place = left + column * (wide + 0.3), HEAD + row * step + high

@@ -90,6 +90,7 @@ def neighbours(rows):
     figure = new_figure(6, 4, layout="constrained")
     axes = figure.subplots()
     votes = list(dict.fromkeys(row["vote"] for row in rows))
+    counts: list[int] = []
     for (colour, marker, style), vote in zip(LINES, votes, strict=False):
         mine = [row for row in rows if row["vote"] == vote]
         counts = [row["neighbours"] for row in mine]

@@ -1,4 +1,4 @@
-"""What a model attends to, what it is made of, and how alike two models are."""
+"""What a model attends to, what it costs, and how similar two models are."""
 
 from keras_vit.inspect.attention import attention_maps as attention_maps
 from keras_vit.inspect.cell import cell_size as cell_size
@@ -8,6 +8,7 @@ from keras_vit.inspect.filters import filter_shares as filter_shares
 from keras_vit.inspect.filters import patch_filters as patch_filters
 from keras_vit.inspect.filters import root_filters as root_filters
 from keras_vit.inspect.heads import head_maps as head_maps
+from keras_vit.inspect.images import read_images as read_images
 from keras_vit.inspect.inspection_report import report as report
 from keras_vit.inspect.model_summary import summary as summary
 from keras_vit.inspect.model_summary import unallocated as unallocated

@@ -1,19 +1,31 @@
 """The pixels that one token stands for."""
 
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from keras_vit.inspect.sources import ModelSource, inspected_model
 from keras_vit.layers import ResNetStem
 
 
-def cell_size(model):
-    """Gives the pixels from one token of the grid to the next.
+def cell_size(model: ModelSource) -> tuple[float, float]:
+    """Return the pixels from one token of the grid to the next.
 
-    The side of a patch, of a hybrid that times the pixels from one cell of
-    its feature map to the next.
+    They are the side of a patch. Of a hybrid, the side of a patch is counted in
+    cells of the feature map, and each of these stands for as many pixels as the
+    stem's stride.
 
     Args:
-        model: a ViT of this package.
+        model: a ViT of this package, or the path of a saved one: a run's folder
+            or a `.keras` file.
 
     Returns:
         (height, width) in pixels.
+
+    Raises:
+        ValueError: for a model without patches.
 
     Example:
 
@@ -22,15 +34,22 @@ def cell_size(model):
     >>> cell_size(keras_vit.R_ViT_Ti16(num_classes=10, image_size=32))
     (32.0, 32.0)
     """
-    patches = model.get_layer("patches")
-    sides = zip(patches.patch_size, _strides(model, patches), strict=True)
-    return tuple(float(patch * stride) for patch, stride in sides)
+    keras_model = inspected_model(model)
+    if "patches" not in (layer.name for layer in keras_model.layers):
+        raise ValueError(
+            "Expected a Vision Transformer, which divides images into patches. "
+            f"Received: {keras_model.name!r}, which has no layer 'patches'"
+        )
+    patches: Any = keras_model.get_layer("patches")
+    down, right = _strides(keras_model, patches)
+    height, width = patches.patch_size
+    return float(height * down), float(width * right)
 
 
-def _strides(model, patches):
+def _strides(model: keras.Model, patches: Any) -> tuple[float, float]:
     for layer in model.layers:
         if isinstance(layer, ResNetStem):
             return layer.stride, layer.stride
-    # Of another stem the sizes tell, as far as it does not round them.
-    sides = zip(model.input.shape[1:3], patches.input.shape[1:3], strict=True)
-    return tuple(pixels / cells for pixels, cells in sides)
+    # Of another stem, the sizes show it, as far as it does not round them.
+    (high, wide), (rows, columns) = model.input_shape[1:3], patches.input.shape[1:3]
+    return high / rows, wide / columns

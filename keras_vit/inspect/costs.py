@@ -1,4 +1,4 @@
-"""What each layer computes and keeps, as rules for a `Tape`."""
+"""The costs of each layer, as rules for a `Tape`."""
 
 import math
 

@@ -1,23 +1,31 @@
 """How far attention reaches: Figs. 7 and 11 of the ViT paper."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 import numpy as np
-from keras import ops
 
-from keras_vit.inspect.attention import attention_tensors, blocks_of, images_for
-from keras_vit.inspect.batches import batches_of
+from keras_vit.inspect.attention import attention_tensors
+from keras_vit.inspect.blocks import blocks_of
 from keras_vit.inspect.cell import cell_size
+from keras_vit.inspect.images import Images, model_and_batches
 from keras_vit.inspect.inspector import inspector
+from keras_vit.inspect.sources import ModelSource
+
+ops: Any = keras.ops  # whose inferred types are those of one backend
 
 
-def mean_distance(attention, grid, cell):
-    """Gives the distance over which patches read, in the mean.
+def mean_distance(
+    attention: Any, grid: tuple[int, int], cell: tuple[float, float]
+) -> Any:
+    """Return the mean distance between patches and what they read.
 
     For each patch that reads, the distances from its centre to those of all
     patches, weighed by its attention; and the mean of that over patches
-    (appendix D.7). Tokens that are no patches have no place: they are left
-    out, as readers and as what is read, and the rest of each row is scaled to
-    a sum of 1.
+    (appendix D.7). Class token, distillation token and registers have no place:
+    their rows and columns are left out, and each row is scaled to a sum of 1.
 
     Args:
         attention: `(..., N, N)`, rows that sum to 1; the last rows x columns
@@ -26,7 +34,7 @@ def mean_distance(attention, grid, cell):
         cell: (height, width) in pixels from one patch to the next.
 
     Returns:
-        `(...)` in pixels.
+        `(...)` in pixels, a tensor of Keras's backend.
 
     Example:
 
@@ -40,8 +48,8 @@ def mean_distance(attention, grid, cell):
     return ops.mean(far / ops.maximum(ops.sum(a, axis=-1), 1e-30), axis=-1)
 
 
-def distances_between(grid, cell):
-    """Gives the distances between the centres of patches, `(P, P)`, in pixels.
+def distances_between(grid: tuple[int, int], cell: tuple[float, float]) -> np.ndarray:
+    """Return the distances between the centres of patches, `(P, P)`, in pixels.
 
     Example:
 
@@ -54,28 +62,31 @@ def distances_between(grid, cell):
     return np.hypot(down, right)
 
 
-def attention_distance(model, images, batch_size=16):
-    """Gives the mean attention distance of each head of each block, in pixels.
+def attention_distance(
+    model: ModelSource, images: Images, batch_size: int = 16
+) -> np.ndarray:
+    """Return the mean attention distance of each head of each block, in pixels.
 
-    In the mean over patches and images, of patches alone: see
-    `mean_distance`. It needs the memory of one batch, however many images
-    there are.
+    The mean is over patches and images; see `mean_distance`. Memory is that of
+    one batch, however many images there are.
 
     L blocks, H heads.
 
     Args:
-        model: a ViT of this package.
-        images: `(B, height, width, 3)`, pixels in [0, 255], or an iterable of
-            such batches, such as a generator or a `tf.data.Dataset`.
-        batch_size: of what an array is cut into; an iterable's batches are
-            taken as they are.
+        model: a ViT of this package, or the path of a saved one: a run's folder
+            or a `.keras` file.
+        images: `(B, height, width, 3)`, pixels in [0, 255]; an iterable of such
+            batches, such as a generator or a `tf.data.Dataset`; image files; a
+            data set, of which 128 images are drawn; or whatever else
+            `read_images` takes.
+        batch_size: images at a time; the batches of an iterable keep their size.
 
     Returns:
-        `(L, H)` in pixels of the image the model sees.
+        `(L, H)` in pixels of the image that the model sees.
 
     Raises:
-        ValueError: if the model has no block, for images of another shape, or
-            if there is none.
+        ValueError: if the model has no block or merges tokens, for images that
+            `read_images` refuses, or if there is none.
 
     Example:
 
@@ -83,11 +94,11 @@ def attention_distance(model, images, batch_size=16):
     >>> attention_distance(model, np.zeros((2, 32, 48, 3))).shape
     (12, 3)
     """
-    batches = batches_of(images_for(model, images), batch_size)
-    looking = inspector(model, _distance_model)
-    total, count = 0.0, 0
+    keras_model, batches = model_and_batches(model, images, batch_size)
+    distances_of = inspector(keras_model, _distance_model)
+    total, count = np.zeros(()), 0
     for batch in batches:
-        distances = looking.predict_on_batch(batch)  # B, L, H
+        distances = distances_of.predict_on_batch(batch)  # B, L, H
         total = total + distances.sum(axis=0, dtype=np.float64)
         count += len(distances)
     if not count:

@@ -1,24 +1,36 @@
-"""What is said of a model beside its figures."""
+"""The facts of a model beside its figures: its sizes and its costs."""
+
+from __future__ import annotations
+
+from keras_vit.inspect.inspection import Inspection
+from keras_vit.inspect.model_summary import Summary
+from keras_vit.inspect.page import Table
 
 
-def counted(count):
-    """How many images that are, in words."""
+def counted(count: int) -> str:
+    """Return a count of images in words.
+
+    Example:
+
+    >>> counted(1), counted(1200)
+    ('1 image', '1,200 images')
+    """
     return f"{count:,} images" if count > 1 else "1 image"
 
 
-def images_of(inspection, source):
-    """How many images there are, and where they are from, in a line."""
+def images_of(inspection: Inspection, source: str) -> str:
+    """Return a line on how many images there are, and where they are from."""
     count, shown = len(inspection.images), len(inspection.shown)
     return f"{counted(count)}: {source}." + (
         f" {shown} are shown." if shown < count else ""
     )
 
 
-def facts_of(inspection, costs):
-    """The numbers that a page begins with, as texts by what they are.
+def facts_of(inspection: Inspection, costs: Summary) -> dict[str, str]:
+    """Return the facts that a page begins with, as texts by their names.
 
     Args:
-        inspection: a `Inspection`.
+        inspection: of a model.
         costs: its model's `Summary`.
     """
     height, width = inspection.model.input_shape[1:3]
@@ -30,15 +42,17 @@ def facts_of(inspection, costs):
         facts["Patches"] = f"{rows} x {columns}, of {high:g} x {wide:g} pixels"
         facts["Blocks"] = f"{len(inspection.blocks)}, of {block.num_heads} heads each"
         if block.token_merging:
-            facts["Tokens merged"] = f"{block.token_merging} in each block"
+            facts["Merged tokens"] = f"{block.token_merging} in each block"
     return facts | {
         "Parameters": f"{costs.parameters:,}",
-        "Multiply-adds": f"{_scaled(costs.multiply_adds)} an image",
-        "Training keeps": f"{costs.activation_bytes / 2**20:,.1f} MiB an image",
+        "Multiply-adds": f"{_scaled(costs.multiply_adds)} per image",
+        "Activations in training": (
+            f"{costs.activation_bytes / 2**20:,.1f} MiB per image"
+        ),
     }
 
 
-def _scaled(number):
+def _scaled(number: int) -> str:
     """A count with three digits and a letter, such as 17.6 G."""
     for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= unit:
@@ -46,17 +60,14 @@ def _scaled(number):
     return str(number)
 
 
-def table_of(costs):
-    """A model's layers as `keras_vit.inspect.page.page` takes them.
+def table_of(costs: Summary) -> Table:
+    """Return a model's layers as a table of the page.
 
     Args:
         costs: a `Summary`.
     """
-    caption = (
-        "For one image. Activations: what training keeps for the gradients, in float32."
-    )
     columns = (
-        *("Layer", "Kind", "Output", "Parameters"),
+        *("Layer", "Type", "Output", "Parameters"),
         *("Multiply-adds", "Activations (bytes)"),
     )
     rows = [
@@ -71,4 +82,10 @@ def table_of(costs):
         for row in costs.rows
     ]
     totals = costs.parameters, costs.multiply_adds, costs.activation_bytes
-    return caption, columns, rows, ("All", "", "", *totals)
+    return Table(
+        "For one image. Activations: what training keeps for the gradients, in "
+        "float32.",
+        columns,
+        rows,
+        ("Total", "", "", *totals),
+    )

@@ -1,31 +1,37 @@
-"""What a model looks for in pixels: its first filters (Fig. 7, left)."""
+"""A model's first filters: of its patch embedding, or of a hybrid's stem (Fig. 7)."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_vit.inspect.sources import ModelSource, inspected_model
 from keras_vit.layers import ResNetStem, StandardizedConv2D
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.layers.resnet import standardized
 
 
-def patch_filters(model, count=28):
-    """Gives the first principal components of a model's first filters, in RGB.
+def patch_filters(model: ModelSource, count: int = 28) -> np.ndarray:
+    """Return the first principal components of a model's first filters, in RGB.
 
     Fig. 7, left, of the ViT paper: the filters are the D columns of the patch
-    embedding E of Eq. 1, each a patch of pixels; of a hybrid those of its
-    stem's first convolution, in the form in which it applies them
-    (`root_filters`). They are centred, and a component has norm 1. Of the two
-    signs that a component could have, its largest weight is positive.
+    embedding E of Eq. 1, each a patch of pixels; of a hybrid, the filters of
+    its stem's first convolution (`root_filters`). They are centred, and a
+    component has norm 1. The sign of a component is such that its largest
+    weight is positive.
 
-    Pixel normalisation is not folded in: filters meet normalised pixels.
+    Pixel normalisation is not folded in: filters read normalised pixels.
 
     Args:
-        model: a model of this package, or one with a stem of your own.
-        count: how many, the one that explains most first.
+        model: a model of this package, or one with a stem of your own; or the
+            path of a saved one: a run's folder or a `.keras` file.
+        count: how many, the component of the most variance first.
 
     Returns:
-        float32 `(count, height, width, 3)`, or as many as there are: D filters
-        of F weights have `min(D - 1, F)` components at most.
+        float32 `(count, height, width, 3)`. There are fewer where the filters
+        have fewer: D filters of F weights have at most `min(D - 1, F)`.
 
     Raises:
         ValueError: if the model has no filter over RGB pixels.
@@ -35,18 +41,18 @@ def patch_filters(model, count=28):
     >>> patch_filters(keras_vit.ViT_Ti16(num_classes=10, image_size=32)).shape
     (28, 16, 16, 3)
     """
-    return _components(first_filters(model), count)[0]
+    return _components(first_filters(inspected_model(model)), count)[0]
 
 
-def filter_shares(model, count=28):
-    """Gives each component's share of the variance of the first filters.
+def filter_shares(model: ModelSource, count: int = 28) -> np.ndarray:
+    """Return each component's share of the variance of the first filters.
 
     Args:
-        model: as of `patch_filters`.
-        count: likewise.
+        model: as `patch_filters` takes it.
+        count: as `patch_filters` takes it.
 
     Returns:
-        `(count,)`, falling; the shares of all components have a sum of 1.
+        `(count,)`, in descending order; the shares of all components have a sum of 1.
 
     Raises:
         ValueError: if the model has no filter over RGB pixels.
@@ -56,32 +62,37 @@ def filter_shares(model, count=28):
     >>> filter_shares(keras_vit.ViT_Ti16(num_classes=10, image_size=32)).shape
     (28,)
     """
-    return _components(first_filters(model), count)[1]
+    return _components(first_filters(inspected_model(model)), count)[1]
 
 
-def first_filters(model):
-    """The filters that meet a model's pixels: `(filters, height, width, 3)`.
+def first_filters(model: keras.Model) -> np.ndarray:
+    """Return the filters that read a model's pixels: `(filters, height, width, 3)`.
 
-    Of a hybrid those of its root, else those of the patch embedding.
+    They are the filters of a hybrid's stem, or else of the patch embedding.
+
+    Raises:
+        ValueError: if the model has no filter over RGB pixels, or Keras has
+            quantized them.
     """
     if _stem_of(model) is not None:
         return root_filters(model)
     patches = _named(model, "patches")
     projection = _named(model, "patch_encoder").projection
-    check_not_quantized(projection, "patch_filters", "look at the float model's.")
+    check_not_quantized(projection, "patch_filters", "pass the float model.")
     kernel = np.asarray(projection.kernel, np.float64)
     if kernel.shape[0] != 3 * np.prod(patches.patch_size):
         raise _none_found(model)
     return kernel.T.reshape(-1, *patches.patch_size, 3)
 
 
-def root_filters(model):
-    """Gives the filters of the first convolution of a hybrid's stem, as they are.
+def root_filters(model: ModelSource) -> np.ndarray:
+    """Return the filters of the first convolution of a hybrid's stem.
 
-    As they are applied: those of a `ResNetStem` are standardised.
+    Those of a `ResNetStem` are standardised, as the layer applies them.
 
     Args:
-        model: a hybrid, or a `ResNet`.
+        model: a hybrid or a `ResNet`, or the path of a saved one: a run's folder
+            or a `.keras` file.
 
     Returns:
         float64 `(filters, height, width, 3)`.
@@ -94,16 +105,17 @@ def root_filters(model):
     >>> root_filters(keras_vit.R_ViT_Ti16(num_classes=10, image_size=32)).shape
     (64, 7, 7, 3)
     """
-    convolution = _first_convolution(_stem_of(model))
+    keras_model = inspected_model(model)
+    convolution = _first_convolution(_stem_of(keras_model))
     if convolution is None:
-        raise _none_found(model)
+        raise _none_found(keras_model)
     kernel = np.asarray(convolution.kernel, np.float64)
     if isinstance(convolution, StandardizedConv2D):
         kernel = np.asarray(standardized(kernel, convolution.standardization))
     return kernel.transpose(3, 0, 1, 2)
 
 
-def _components(filters, count):
+def _components(filters: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Components `(count, h, w, 3)` of filters `(n, h, w, 3)`, and their shares."""
     if count < 1:
         raise ValueError(f"count must be at least 1. Received: {count}")
@@ -111,7 +123,7 @@ def _components(filters, count):
     centred = centred - centred.mean(axis=0)
     _, deviations, components = np.linalg.svd(centred, full_matrices=False)
     noise = deviations[0] * max(centred.shape) * np.finfo(np.float32).eps
-    count = min(count, np.count_nonzero(deviations > noise))
+    count = min(count, int(np.count_nonzero(deviations > noise)))
     largest = np.abs(components).argmax(axis=1)
     signs = np.sign(components[np.arange(len(components)), largest])
     components = (components * signs[:, None])[:count]
@@ -122,7 +134,7 @@ def _components(filters, count):
     )
 
 
-def _stem_of(model):
+def _stem_of(model: keras.Model) -> keras.layers.Layer | None:
     """The layer that makes a feature map of pixels, or `None`."""
     names = [layer.name for layer in model.layers]
     ahead = model.layers[: names.index("patches")] if "patches" in names else []
@@ -131,23 +143,23 @@ def _stem_of(model):
     return next((layer for layer in ahead if not isinstance(layer, other)), None)
 
 
-def _first_convolution(stem):
+def _first_convolution(stem: keras.layers.Layer | None) -> Any:
     """The first convolution over three channels in a stem, or `None`."""
     if stem is None:
         return None
     inside = [stem, *stem._flatten_layers(include_self=False)]
-    kernels = (layer for layer in inside if isinstance(layer, keras.layers.Conv2D))
+    kernels: Any = (one for one in inside if isinstance(one, keras.layers.Conv2D))
     return next((layer for layer in kernels if layer.kernel.shape[2] == 3), None)
 
 
-def _named(model, name):
+def _named(model: keras.Model, name: str) -> Any:
     layers = {layer.name: layer for layer in model.layers}
     if name not in layers:
         raise _none_found(model)
     return layers[name]
 
 
-def _none_found(model):
+def _none_found(model: keras.Model) -> ValueError:
     return ValueError(
         "Expected a model whose first filters read RGB pixels: a patch embedding, or "
         f"a stem that begins with a convolution. Received: {model.name!r}"

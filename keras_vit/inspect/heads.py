@@ -1,33 +1,36 @@
-"""What each head of each block reads of the picture."""
+"""What each head of each block reads of the image."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
-from keras_vit.inspect.attention import (
-    Reading,
-    attending_layers,
-    attention_tensors,
-    blocks_of,
-    images_for,
-)
+from keras_vit.inspect.attention import HeadInput, attention_tensors
+from keras_vit.inspect.blocks import attending_layers, blocks_of
+from keras_vit.inspect.images import Images, model_and_images
 from keras_vit.inspect.inspector import inspector
+from keras_vit.inspect.sources import ModelSource
+
+ops: Any = keras.ops  # whose inferred types are those of one backend
 
 
-def head_maps(model, images):
-    """Gives a map over each image of what each head of each block reads.
+def head_maps(model: ModelSource, images: Images) -> np.ndarray:
+    """Return a map over each image of what each head of each block reads.
 
-    Of a block's attention those rows are shown that pooling reads at the end:
+    Of a block's attention, the map is the rows that pooling passes to the head:
     of `"token"` the class token's (with a distillation token, the mean of
     both), of `"gap"` the mean of the patches' rows, of `"map"` the patches'
-    rows as the pooling's own attention weighs them, in the mean over its
-    heads.
+    rows weighed by the attention of the pooling, in the mean over its heads.
 
     L blocks, B images, H heads.
 
     Args:
-        model: a ViT of this package.
-        images: `(B, height, width, 3)`, pixels in [0, 255].
+        model: a ViT of this package, or the path of a saved one: a run's folder
+            or a `.keras` file.
+        images: `(B, height, width, 3)`, pixels in [0, 255]; image files, or
+            whatever else `read_images` takes.
 
     Returns:
         `(L, B, H, rows, columns)` over the grid of patches: each patch's
@@ -35,7 +38,8 @@ def head_maps(model, images):
         patches.
 
     Raises:
-        ValueError: if the model has no block, or for images of another shape.
+        ValueError: if the model has no block or merges tokens, and for images
+            that `read_images` refuses.
 
     Example:
 
@@ -43,28 +47,28 @@ def head_maps(model, images):
     >>> head_maps(model, np.zeros((2, 32, 48, 3))).shape
     (12, 2, 3, 2, 3)
     """
-    images = images_for(model, images)
-    maps = inspector(model, _heads_model).predict_on_batch(images)
+    keras_model, pixels = model_and_images(model, images)
+    maps = inspector(keras_model, _heads_model).predict_on_batch(pixels)
     return np.moveaxis(maps, 1, 0)
 
 
 def _heads_model(model):
     attentions = attention_tensors(attending_layers(model))
-    read = _Heads(len(blocks_of(model)), Reading(model), name="head_maps")
+    read = _Heads(len(blocks_of(model)), HeadInput(model), name="head_maps")
     return keras.Model(model.input, read(attentions))
 
 
 class _Heads(keras.layers.Layer):
     """Attentions to maps, `(B, L, H, rows, columns)`."""
 
-    def __init__(self, blocks, reading, name):
+    def __init__(self, blocks, head_input, name):
         super().__init__(name=name, dtype="float32")
-        self.blocks, self.reading = blocks, reading
+        self.blocks, self.head_input = blocks, head_input
         self.built = True
 
     def call(self, attentions):
         weights = [
             ops.mean(one, axis=1, keepdims=True) for one in attentions[self.blocks :]
         ]
-        maps = [self.reading.read(a, *weights) for a in attentions[: self.blocks]]
+        maps = [self.head_input.read(a, *weights) for a in attentions[: self.blocks]]
         return ops.stack(maps, axis=1)

@@ -1,15 +1,18 @@
-"""What is looked at in one inspection: a model, and the images it looks at."""
+"""One inspection: a model, and images for it."""
+
+from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
+import keras
 import numpy as np
 
-from keras_vit.inspect.attention import pooling_of
+from keras_vit.classifier import Classifier
+from keras_vit.inspect.blocks import pooling_of
 from keras_vit.inspect.cell import cell_size
 from keras_vit.layers import TransformerBlock
-from keras_vit.layers.head import PROBABILITIES, probabilities_of
-from keras_vit.logits import logits_model
 
 
 @dataclass(frozen=True)
@@ -17,65 +20,68 @@ class Inspection:
     """A model and images for it.
 
     Attributes:
-        model: a model of this package.
+        model: the Keras model whose layers are inspected.
+        classifier: its name, its classes and its probabilities.
         images: `(B, height, width, 3)`, pixels in [0, 255], of its size.
         image_names: a line for each image.
-        class_names: in the order of the logits; `None`: their numbers.
         pictures: how many of the images are shown; averages are over all.
-        name: what the model is called.
-        other: another model, whose layers are compared with the first one's;
-            `None`: the first one's own are.
+        other: another model, whose layers are compared with those of the first;
+            `None`: the layers of the first are compared with each other.
         other_name: what that is called.
         rollout: choices of `rollout`, by name.
     """
 
-    model: object
+    model: keras.Model
+    classifier: Classifier
     images: np.ndarray
     image_names: tuple[str, ...]
-    class_names: tuple[str, ...] | None
     pictures: int
-    name: str
-    other: object
+    other: keras.Model | None
     other_name: str | None
-    rollout: dict
+    rollout: dict[str, Any]
 
     @property
-    def shown(self):
+    def name(self) -> str:
+        """The model's name."""
+        return self.classifier.name
+
+    @property
+    def shown(self) -> np.ndarray:
         """The images that are shown."""
         return self.images[: self.pictures]
 
     @functools.cached_property
-    def blocks(self):
-        """The model's blocks, those of a ViT, in order."""
+    def blocks(self) -> list[TransformerBlock]:
+        """The model's blocks, in order; none of a model that is no ViT."""
         return [one for one in self.model.layers if isinstance(one, TransformerBlock)]
 
     @functools.cached_property
-    def grid(self):
+    def grid(self) -> tuple[int, int]:
         """Rows and columns of the patches."""
-        return self.model.get_layer("patch_encoder").grid
+        encoder: Any = self.model.get_layer("patch_encoder")
+        return encoder.grid
 
     @functools.cached_property
-    def cell(self):
-        """Pixels that a patch is high and wide."""
+    def cell(self) -> tuple[float, float]:
+        """Height and width of a patch, in pixels."""
         return cell_size(self.model)
 
     @property
-    def pooling(self):
+    def pooling(self) -> str:
         """What the head reads: `"token"`, `"gap"` or `"map"`."""
         return pooling_of(self.model)
 
     @functools.cached_property
-    def probabilities(self):
+    def probabilities(self) -> np.ndarray:
         """Of each class, for each picture that is shown: `(pictures, K)`."""
-        model = logits_model(self.model)
-        logits = model.predict_on_batch(self.shown)
-        return np.asarray(PROBABILITIES[probabilities_of(model)](logits))
+        return self.classifier.probabilities(self.shown)
 
     @functools.cached_property
-    def predicted(self):
+    def predicted(self) -> np.ndarray:
         """The likeliest class of each picture that is shown: `(pictures,)`."""
         return np.argmax(self.probabilities, axis=-1)
 
-    def class_name(self, number):
-        """What a class is called."""
-        return self.class_names[number] if self.class_names else f"class {number}"
+    def class_name(self, number: int) -> str:
+        """Return the name of a class."""
+        names = self.classifier.class_names
+        return names[number] if names else f"class {number}"

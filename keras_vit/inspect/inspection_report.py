@@ -1,96 +1,120 @@
-"""All there is to see in a model, as files and as one page."""
+"""All figures of a model, as files and as one page."""
 
-import dataclasses
-import json
+from __future__ import annotations
+
+import os
 import pathlib
-import sys
-from dataclasses import dataclass
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
+import keras
 
-from keras_vit.files import written_whole
-from keras_vit.inspect.attention import blocks_of
-from keras_vit.inspect.facts import facts_of, images_of, table_of
+from keras_vit.classifier import Classifier
+from keras_vit.inspect.blocks import blocks_of
 from keras_vit.inspect.figure_specs import FIGURE_SPECS
+from keras_vit.inspect.images import Images, ReadImages, read_images
 from keras_vit.inspect.inspection import Inspection
-from keras_vit.inspect.inspector import without_advice
+from keras_vit.inspect.inspector import without_retracing_warnings
 from keras_vit.inspect.model_summary import summary
-from keras_vit.inspect.page import PageFigure, page
-from keras_vit.inspect.rollouts import check_choices
+from keras_vit.inspect.report_files import write_figures, write_numbers, write_page
+from keras_vit.inspect.rollouts import Fusion, check_choices
+from keras_vit.inspect.similarity import check_sizes
+from keras_vit.inspect.sources import ModelSource, opened
 
-PAGE, NUMBERS = "report.html", "inspection.json"
-POINTS = 96  # CSS pixels an inch
+LIMIT = 128  # images of files and data sets, over which averages are
 
 
 @dataclass(frozen=True)
 class Report:
-    """What an inspection left.
+    """The results of an inspection.
 
     Attributes:
-        folder: where it is.
+        folder: of its files.
         figures: a sentence with the main numbers of each figure, by its name.
-        passed_over: why there is no figure, by its name.
+        skipped: why a figure is not there, by its name.
     """
 
     folder: pathlib.Path
     figures: dict[str, str]
-    passed_over: dict[str, str]
+    skipped: dict[str, str]
+
+    @property
+    def passed_over(self) -> dict[str, str]:
+        """The old name of `skipped`."""
+        warnings.warn(
+            "Report.passed_over is called skipped now; the old name goes with the next "
+            "version",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return self.skipped
 
 
 def report(
-    model,
-    images,
-    folder,
-    what="all",
+    model: ModelSource,
+    images: Images,
+    folder: str | os.PathLike[str],
+    what: str | Sequence[str] = "all",
     *,
-    image_names=None,
-    class_names=None,
-    source="given images",
-    pictures=8,
-    name=None,
-    other=None,
-    other_name=None,
-    fusion="mean",
-    discard=0.0,
-    residual=True,
-):
-    """Draws what there is to see in a model, and writes a page about it.
+    limit: int = LIMIT,
+    image_names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    source: str | None = None,
+    pictures: int = 8,
+    name: str | None = None,
+    other: ModelSource | None = None,
+    other_name: str | None = None,
+    fusion: Fusion = "mean",
+    discard: float = 0.0,
+    residual: bool = True,
+) -> Report:
+    """Draw the figures of a model, and write a page about it.
 
-    Each figure of `FIGURE_SPECS` becomes `<name>.png`, `<name>.svg` and its numbers,
-    `<name>.npz`. `report.html` holds all of them, with how they are read and
-    a table of the model's layers, in one file that asks nothing of a network;
-    `inspection.json` holds the same in short.
+    Each figure of `FIGURE_SPECS` is written to `<name>.png`, `<name>.svg` and
+    its numbers to `<name>.npz`. `report.html` holds all of them, how they are
+    read, and a table of the model's layers, in one file that loads nothing from
+    a network; `inspection.json` holds the numbers in short.
 
     Args:
-        model: a model of this package; its preprocessing included.
-        images: `(B, height, width, 3)`, pixels in [0, 255], of the model's
-            size. Averages are over all of them.
-        folder: where the files go, in place of earlier ones of the same names.
+        model: a model of this package; or the path of a saved one, a run's
+            folder or a `.keras` file; or a `Classifier`.
+        images: `(B, height, width, 3)`, pixels in [0, 255]; image files; a data
+            set; or whatever else `read_images` takes. Averages are over all of
+            them.
+        folder: where the files are written. Earlier ones of these names are
+            replaced.
         what: `"all"`, or names of `FIGURE_SPECS`.
-        image_names: a line for each image; numbers by default.
-        class_names: in the order of the logits; numbers by default.
+        limit: the most images to read from files, or to draw from a data set. All
+            images of arrays are used.
+        image_names: a line for each image; its file's name, its class in the data
+            set, or its number by default.
+        class_names: in the order of the logits; those of the model by default,
+            or those of the data set if it has as many classes.
         source: where the images are from, for the page.
         pictures: how many of the images are shown.
-        name: what the model is called; its own name by default.
-        other: another model of the same input, whose layers are compared with
-            this one's in `cka`; by default this one's own are.
-        other_name: what that is called.
+        name: the model's name on the page; its own by default.
+        other: another model of one input size with this one, whose layers `cka`
+            compares with its own. By default the layers of this model are
+            compared with each other.
+        other_name: the name of that on the page.
         fusion: of heads in the rollout, as `rollout` takes it.
-        discard: of the least attention in the rollout, as `rollout` takes it.
+        discard: of the smallest attention in the rollout, as `rollout` takes it.
         residual: whether residual connections count there.
 
     Returns:
         A `Report`.
 
     Raises:
-        ValueError: before any work, for unknown names, or images or another
-            model that do not fit.
+        ValueError: before any figure is drawn, for unknown names of figures, and
+            images, names or another model that do not fit the model.
         OSError: for a folder that cannot be written.
 
     Example:
 
     >>> model = keras_vit.ViT_Ti16(num_classes=3, image_size=32)
-    >>> written = report(model, np.zeros((1, 32, 32, 3)), "looks", ["distance"])
+    >>> images = np.zeros((1, 32, 32, 3))
+    >>> written = report(model, images, "inspections/tiny", ["distance"])
     >>> sorted(path.name for path in written.folder.iterdir())
     ... # doctest: +NORMALIZE_WHITESPACE
     ['distance.npz', 'distance.png', 'distance.svg', 'inspection.json',
@@ -98,37 +122,44 @@ def report(
     """
     from keras_vit.data.inspection.report import check_folder
 
-    keys = chosen(what)
+    names = figure_names(what)
     check_choices(fusion, discard)
+    if pictures < 1:
+        raise ValueError(f"pictures must be at least 1. Received: pictures={pictures}")
+    keras_model, opened_source = opened(model)
+    classifier = Classifier.of(opened_source, class_names=class_names)
+    compared, compared_name = _compared(keras_model, other, other_name)
+    found = _read(classifier, images, limit)
     inspection = Inspection(
-        model,
-        _checked(model, images, pictures),
-        _named(image_names, len(images)),
-        class_names,
-        pictures,
-        name or model.name,
-        other,
-        other_name or (other.name if other is not None else None),
-        {"fusion": fusion, "discard": discard, "residual": residual},
+        model=keras_model,
+        classifier=replace(
+            _with_names(classifier, found), name=name or classifier.name
+        ),
+        images=found.pixels,
+        image_names=_checked_names(image_names, found),
+        pictures=pictures,
+        other=compared,
+        other_name=compared_name,
+        rollout={"fusion": fusion, "discard": discard, "residual": residual},
     )
-    _check_other(model, other)
-    with without_advice():
-        costs = summary(model)  # first, as it refuses models
-    folder = pathlib.Path(folder)
+    with without_retracing_warnings():
+        costs = summary(keras_model)  # first, as it refuses models
+    folder = pathlib.Path(folder).expanduser()
     check_folder(folder)
-    with without_advice():
-        shown, passed_over = _measure_all(keys, inspection, folder)
-    _write_page(inspection, source, costs, shown, passed_over, folder)
-    told = {one.name: one.told for one in shown}
-    _write_numbers(inspection, source, costs, told, passed_over, folder)
-    return Report(folder, told, passed_over)
+    with without_retracing_warnings():
+        written, skipped = write_figures(names, inspection, folder)
+    source = source or found.source
+    write_page(inspection, source, costs, written, skipped, folder=folder)
+    descriptions = {one.name: one.description for one in written}
+    write_numbers(inspection, source, costs, descriptions, skipped, folder=folder)
+    return Report(folder, descriptions, skipped)
 
 
-def chosen(what):
-    """The keys of `FIGURE_SPECS` that are meant, in its order.
+def figure_names(what: str | Sequence[str]) -> list[str]:
+    """Return the names of `FIGURE_SPECS` that are asked for, in its order.
 
     Raises:
-        ValueError: for names that are none, with the choices.
+        ValueError: for other names, with the choices.
     """
     names = [what] if isinstance(what, str) else list(what)
     unknown = [str(one) for one in names if one not in ("all", *FIGURE_SPECS)]
@@ -140,113 +171,39 @@ def chosen(what):
     return [name for name in FIGURE_SPECS if name in names or "all" in names]
 
 
-def _checked(model, images, pictures):
-    images = np.asarray(images)
-    if images.shape[1:] != model.input_shape[1:] or not len(images):
-        height, width = model.input_shape[1:3]
-        raise ValueError(
-            f"Expected one image or more of the model's size, (B, {height}, {width}, "
-            f"3). Received: {images.shape}"
-        )
-    if pictures < 1:
-        raise ValueError(f"pictures must be at least 1. Received: {pictures}")
-    return images
+def _read(classifier: Classifier, images: Images, limit: int) -> ReadImages:
+    """Images for a report: all of an array, of files and data sets the first."""
+    if hasattr(images, "shape"):
+        return read_images(classifier, images)
+    return read_images(classifier, images, limit)
 
 
-def _named(names, count):
+def _with_names(classifier: Classifier, found: ReadImages) -> Classifier:
+    """The classifier, with the data set's names if it has none and they are as many."""
+    names = found.class_names
+    if classifier.class_names or not names or len(names) != classifier.num_classes:
+        return classifier
+    return classifier.with_names(names)
+
+
+def _checked_names(names: Sequence[str] | None, found: ReadImages) -> tuple[str, ...]:
     if names is None:
-        return tuple(f"image {number}" for number in range(1, count + 1))
-    if len(names) != count:
+        return found.names
+    if len(names) != len(found.pixels):
         raise ValueError(
-            f"Expected a name for each of {count} images. Received: {len(names)}"
+            f"Expected a name for each of {len(found.pixels)} images. "
+            f"Received: {len(names)}"
         )
     return tuple(names)
 
 
-def _check_other(model, other):
+def _compared(
+    model: keras.Model, other: ModelSource | None, name: str | None
+) -> tuple[keras.Model | None, str | None]:
+    """The model that is compared with another, and its name."""
     if other is None:
-        return
-    blocks_of(other)
-    if other.input_shape != model.input_shape:
-        raise ValueError(
-            "Expected two models of images of one size, as keras_vit.resize can make "
-            f"them. Received: {model.input_shape[1:3]} and {other.input_shape[1:3]}"
-        )
-
-
-def _measure_all(keys, inspection, folder):
-    shown, passed_over = [], {}
-    for key in _watched(keys):
-        why = FIGURE_SPECS[key].missing(inspection)
-        if why is None:
-            shown.append(_write_figure(key, inspection, folder))
-        else:
-            passed_over[key] = why
-    return shown, passed_over
-
-
-def _watched(names):
-    from tqdm import tqdm
-
-    bar = tqdm(
-        names,
-        unit=" figures",
-        delay=1,
-        mininterval=0.1 if sys.stderr.isatty() else 15,
-        dynamic_ncols=True,
-    )
-    for name in bar:
-        bar.set_description(name, refresh=False)
-        yield name
-
-
-def _write_figure(name, inspection, folder):
-    """Measures, draws and writes one figure."""
-    from keras_vit import figures
-
-    look = FIGURE_SPECS[name]
-    numbers = look.measure(inspection)
-    with written_whole(folder / f"{name}.npz") as scratch:
-        np.savez(scratch, **numbers)
-    figure = look.draw(numbers, inspection)
-    for suffix in ("svg", "png"):
-        figures.write(figure, folder / f"{name}.{suffix}")
-    return PageFigure(
-        name,
-        look.title,
-        look.meaning,
-        look.told(numbers, inspection),
-        (folder / f"{name}.png").read_bytes(),
-        tuple(round(POINTS * side) for side in figure.get_size_inches()),
-        tuple(f"{name}.{suffix}" for suffix in ("png", "svg", "npz")),
-    )
-
-
-def _write_page(inspection, source, costs, shown, passed_over, folder):
-    reasons = {FIGURE_SPECS[name].title: why for name, why in passed_over.items()}
-    text = page(
-        f"Inside {inspection.name}",
-        (images_of(inspection, source), inspection.image_names),
-        facts_of(inspection, costs),
-        shown,
-        reasons,
-        table_of(costs),
-    )
-    with written_whole(folder / PAGE) as scratch:
-        scratch.write_text(text, encoding="utf-8")
-
-
-def _write_numbers(inspection, source, costs, told, passed_over, folder):
-    numbers = {
-        "model": inspection.name,
-        "source": source,
-        "images": list(inspection.image_names),
-        "pictures": min(inspection.pictures, len(inspection.images)),
-        "compared_with": inspection.other_name,
-        "rollout": inspection.rollout,
-        "figures": told,
-        "passed_over": passed_over,
-        "summary": dataclasses.asdict(costs),
-    }
-    with written_whole(folder / NUMBERS) as scratch:
-        scratch.write_text(json.dumps(numbers, indent=1) + "\n")
+        return None, name
+    compared, source = opened(other)
+    blocks_of(compared)
+    check_sizes(model, compared)
+    return compared, name or source.name

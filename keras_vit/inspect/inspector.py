@@ -1,16 +1,24 @@
-"""The models that look into a model, kept as long as it lives."""
+"""The models that read a model's inside, kept as long as it lives."""
+
+from __future__ import annotations
 
 import contextlib
 import logging
 import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
 
 from keras_vit.layers.quantized import quantized_layers
 
-_INSPECTORS = weakref.WeakKeyDictionary()
+_INSPECTORS: weakref.WeakKeyDictionary[keras.Model, dict] = weakref.WeakKeyDictionary()
 
 
-def inspector(model, make, *arguments):
-    """Gives `make(model, *arguments)`, the same for the same.
+def inspector(
+    model: keras.Model, make: Callable[..., keras.Model], *arguments: Any
+) -> Inspector:
+    """Return `make(model, *arguments)`, made once for equal arguments.
 
     A new one would be traced anew, which takes longer than to run it.
 
@@ -19,9 +27,6 @@ def inspector(model, make, *arguments):
         make: makes a Keras model of its layers, that does not hold the model
             itself.
         arguments: of that, all hashable.
-
-    Returns:
-        An `Inspector`.
     """
     kept = _INSPECTORS.setdefault(model, {})
     # What was traced before Keras quantized the model would still use the old weights.
@@ -32,24 +37,24 @@ def inspector(model, make, *arguments):
 
 
 class Inspector:
-    """A model that looks into another one.
+    """A model that reads another one's inside.
 
     Args:
         model: a Keras model.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model):
         self._model = model
 
-    def predict_on_batch(self, images):
-        """What the model gives for images, as arrays."""
-        with without_advice():
+    def predict_on_batch(self, images: Any) -> Any:
+        """Return the model's outputs for images, as arrays."""
+        with without_retracing_warnings():
             return self._model.predict_on_batch(images)
 
 
 @contextlib.contextmanager
-def without_advice():
-    """Keeps TensorFlow from advising on models that are traced once.
+def without_retracing_warnings() -> Iterator[None]:
+    """Keep TensorFlow from warning of models that are traced once.
 
     It takes several models for one that is traced again and again.
     """

@@ -1,14 +1,19 @@
-"""What a model is made of, and what it costs."""
+"""The layers of a model, and what it costs."""
+
+from __future__ import annotations
 
 import contextlib
 import json
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import keras
 
 from keras_vit.inspect.costs import RULES
-from keras_vit.inspect.tape import Tape
+from keras_vit.inspect.sources import ModelSource, inspected_model
+from keras_vit.inspect.tape import Step, Tape, Value
 from keras_vit.layers.quantized import check_not_quantized
 
 FLOAT32 = 4  # bytes
@@ -16,16 +21,16 @@ FLOAT32 = 4  # bytes
 
 @dataclass(frozen=True)
 class Row:
-    """One layer of a model, with all that is in it, for one image.
+    """One layer of a model, with the layers inside it, for one image.
 
     Attributes:
         name: the layer's.
         kind: its class.
         output_shape: without the batch.
-        parameters: its weights' numbers.
+        parameters: how many it has.
         multiply_adds: of its products, those of attention included.
-        activation_bytes: what its gradients read in training, in float32; a
-            value that several layers read counts in the first.
+        activation_bytes: of the values that its gradients read in training, in
+            float32; a value that several layers read counts in the first.
     """
 
     name: str
@@ -46,11 +51,11 @@ class Summary:
         rows: of `Row`, in the order of computation.
         parameters: of all layers.
         multiply_adds: of all layers.
-        activation_bytes: of all layers: what a training step holds of an
-            image when the forward pass is done (patch dropout aside).
-        peak_bytes: the most that inference holds of an image at once: what a
-            step reads and makes, and what later steps will read.
-        uncounted: names of layers whose multiply-adds no rule counts.
+        activation_bytes: of all layers: the activations of an image that a
+            training step keeps for its gradients (patch dropout aside).
+        peak_bytes: the most that inference holds of an image at once: the
+            inputs and the output of a step, and what later steps read.
+        uncounted: names of layers whose multiply-adds are not counted.
     """
 
     name: str
@@ -62,70 +67,76 @@ class Summary:
     peak_bytes: int
     uncounted: tuple[str, ...] = ()
 
-    def to_json(self):
-        """The summary as JSON."""
+    def to_json(self) -> str:
+        """Return the summary as JSON."""
         return json.dumps(asdict(self), indent=2)
 
-    def __str__(self):
-        header = ("layer", "kind", "output", "parameters", "mult-adds", "activations")
+    def __str__(self) -> str:
+        header = ("layer", "type", "output", "parameters", "mult-adds", "activations")
         lines = [header, *(_line(row) for row in self.rows)]
         total = "", f"{self.parameters:,}", f"{self.multiply_adds:,}"
         lines.append(("total", "", *total, _mebibytes(self.activation_bytes)))
         notes = [
             "",
-            "For one image. Activations: what training keeps, in float32. Inference "
-            f"needs {_mebibytes(self.peak_bytes)} at once.",
+            "For one image. Activations: what training keeps for the gradients, in "
+            f"float32. Inference needs {_mebibytes(self.peak_bytes)} at most.",
         ]
         if self.uncounted:
             notes.append(f"Multiply-adds not counted: {', '.join(self.uncounted)}.")
         return "\n".join([*_aligned(lines), *notes])
 
 
-def summary(model):
-    """Counts a model's parameters, multiply-adds and activation memory by layer.
+def summary(model: ModelSource) -> Summary:
+    """Count a model's parameters, multiply-adds and activation memory by layer.
 
     A multiply-add is one product of a dense layer, a convolution or attention
     with its addition ("MAC"; two FLOPs), as published for vision models.
     Normalisations, activations, sums and pooling count none.
 
-    Activation memory is counted of the values that gradients read: what goes
-    into a dense layer, a convolution, a normalisation or a GELU, what comes
-    out of a softmax or a ReLU, both factors of a product. Without dropout's
-    masks, and in float32 under any dtype policy. Where a backend takes GELU
-    and normalisations apart and nothing fuses them again, it keeps their
-    parts as well: TensorFlow without XLA 1.7 times as much of ViT-B/16.
+    Activation memory is the memory of the values that gradients read: the
+    inputs of dense layers, convolutions, normalisations and GELU, the outputs
+    of softmax and ReLU, both factors of a product. It counts no masks of
+    dropout, and float32 under any dtype policy. A backend that computes GELU
+    and normalisations in parts, and does not fuse them, keeps the parts as
+    well: TensorFlow without XLA keeps 1.7 times as much of ViT-B/16.
 
-    Nothing is computed: a model built under `unallocated` will do.
+    Nothing is computed: the model may be built under `unallocated`.
 
     Args:
-        model: a functional model, of this package or with a stem of your own.
+        model: a functional model, of this package or with a stem of your own; or
+            the path of a saved one: a run's folder or a `.keras` file.
 
     Returns:
         A `Summary`; `print` shows it as a table.
 
     Raises:
         ValueError: if the model is not functional, its input has no size, or
-            Keras has quantized it: packed numbers are no parameters.
+            Keras has quantized it, as packed numbers are no parameters.
 
     Example:
 
-    >>> told = summary(keras_vit.ViT_Ti16(num_classes=10, image_size=32))
-    >>> told.rows[2]  # doctest: +NORMALIZE_WHITESPACE
+    >>> costs = summary(keras_vit.ViT_Ti16(num_classes=10, image_size=32))
+    >>> costs.rows[2]  # doctest: +NORMALIZE_WHITESPACE
     Row(name='patch_encoder', kind='PatchEncoder', output_shape=(5, 192),
         parameters=148800, multiply_adds=589824, activation_bytes=12288)
     """
-    if not isinstance(model, (keras.Function, keras.Sequential)):
+    network: Any = inspected_model(model)
+    functional = isinstance(network, (keras.Function, keras.Sequential))
+    if not functional:
         raise ValueError(
-            "Expected a functional Keras model, whose layers are known. "
-            f"Received: {getattr(model, 'name', model)!r}, a {type(model).__name__}"
+            "Expected a functional or sequential Keras model, whose layers are known. "
+            f"Received: {network.name!r}, a {type(network).__name__}"
         )
-    check_not_quantized(model, "summary", "count the float model's parameters.")
-    size = model.input_shape[1:]
+    check_not_quantized(network, "summary", "pass the float model.")
+    size = network.input_shape[1:]
     if None in size:
-        raise ValueError(f"Expected an input of a known size. Received: {size}")
+        raise ValueError(
+            "Expected a model whose input has a known size, such as (224, 224, 3). "
+            f"Received: {network.name!r}, with an input of {size}"
+        )
     tape = Tape(RULES)
     images = tape.value((1, *size))
-    outputs = keras.tree.flatten(tape.run_network(model, images, rows=True))
+    outputs = keras.tree.flatten(tape.run_network(network, images, rows=True))
     counted, kept = _by_layer(tape.steps)
     rows = tuple(
         Row(
@@ -136,14 +147,14 @@ def summary(model):
             multiply_adds=counted[layer.name],
             activation_bytes=FLOAT32 * kept[layer.name],
         )
-        for layer in model.layers
+        for layer in network.layers
         if not isinstance(layer, keras.layers.InputLayer)
     )
     return Summary(
-        name=model.name,
+        name=network.name,
         input_shape=tuple(size),
         rows=rows,
-        parameters=model.count_params(),
+        parameters=network.count_params(),
         multiply_adds=sum(counted.values()),
         activation_bytes=FLOAT32 * sum(kept.values()),
         peak_bytes=FLOAT32 * _peak(tape.steps, images, outputs),
@@ -152,10 +163,11 @@ def summary(model):
 
 
 @contextlib.contextmanager
-def unallocated():
-    """Models built under it have weights of a shape, which take no memory.
+def unallocated() -> Iterator[None]:
+    """Build models in it whose weights have a shape, but take no memory.
 
-    Good for `summary` and other questions of shape alone. TensorFlow backend.
+    They are for `summary` and whatever else reads shapes alone. TensorFlow
+    backend.
 
     Example:
 
@@ -170,8 +182,8 @@ def unallocated():
         yield
 
 
-def _by_layer(steps):
-    """Multiply-adds, and numbers kept, of each layer by its name."""
+def _by_layer(steps: Sequence[Step]) -> tuple[dict, dict]:
+    """Multiply-adds, and the count of values kept, of each layer by its name."""
     counted, kept, seen = defaultdict(int), defaultdict(int), set()
     for step in steps:
         counted[step.layer] += step.multiply_adds
@@ -182,8 +194,8 @@ def _by_layer(steps):
     return counted, kept
 
 
-def _peak(steps, images, outputs):
-    """The most numbers that are held at once."""
+def _peak(steps: Sequence[Step], images: Value, outputs: Sequence[Value]) -> int:
+    """The most values that are held at once."""
     last = {memory: place for place, step in enumerate(steps) for memory in step.read}
     last |= {output.memory: len(steps) for output in outputs}
     held, most = {images.memory}, images.size
@@ -194,17 +206,17 @@ def _peak(steps, images, outputs):
     return most
 
 
-def _line(row):
+def _line(row: Row) -> tuple[str, ...]:
     shape = " x ".join(map(str, row.output_shape))
     numbers = f"{row.parameters:,}", f"{row.multiply_adds:,}"
     return row.name, row.kind, shape, *numbers, _mebibytes(row.activation_bytes)
 
 
-def _mebibytes(count):
+def _mebibytes(count: int) -> str:
     return f"{count / 2**20:,.2f} MiB"
 
 
-def _aligned(lines):
+def _aligned(lines: Sequence[Sequence[str]]) -> Iterator[str]:
     """Columns of text: the first three to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:

@@ -1,8 +1,12 @@
-"""An inspection as one HTML file that asks nothing of any network."""
+"""An inspection as one HTML file that loads nothing from a network."""
+
+from __future__ import annotations
 
 import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple, TypeAlias
 
 # Nothing may be fetched or run, whatever a name in the page contains.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -66,6 +70,25 @@ tfoot td { font-weight: 600; border: 0; }
 """
 
 
+Cell: TypeAlias = str | int
+
+
+class Table(NamedTuple):
+    """A table of the page.
+
+    Attributes:
+        caption: a sentence.
+        columns: their names.
+        rows: of texts and numbers.
+        totals: the last row.
+    """
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    totals: Sequence[Cell]
+
+
 @dataclass(frozen=True)
 class PageFigure:
     """A figure in the page.
@@ -74,7 +97,7 @@ class PageFigure:
         name: stem of its files, which lie beside the page.
         title: a few words.
         meaning: how it is read.
-        told: its main numbers in a sentence.
+        description: its main numbers in a sentence.
         png: the picture, bytes of a file.
         size: of that, (width, height) in pixels.
         files: names of its files.
@@ -83,35 +106,42 @@ class PageFigure:
     name: str
     title: str
     meaning: str
-    told: str
+    description: str
     png: bytes
     size: tuple[int, int]
     files: tuple[str, ...]
 
 
-def page(title, images, facts, figures, passed_over, table):
-    """Writes an inspection as HTML.
+def page(
+    title: str,
+    images: tuple[str, Sequence[str]],
+    *,
+    facts: Mapping[str, str],
+    figures: Sequence[PageFigure],
+    skipped: Mapping[str, str],
+    table: Table,
+) -> str:
+    """Return an inspection as HTML.
 
     Args:
         title: a line.
         images: a sentence about them, and the names of all.
-        facts: texts by what they are.
-        figures: `PageFigure` each.
-        passed_over: reasons by the titles of the figures that there are not.
-        table: of layers: a caption, the columns' names, rows of texts and
-            numbers, and the row of totals.
+        facts: texts by their names.
+        figures: in the order of the page.
+        skipped: why a figure is not there, by its title.
+        table: of layers.
 
     Returns:
-        A text that contains all its pictures and refers to nothing but the
-        files beside it.
+        A text that contains all its pictures. It links to nothing but the files
+        beside it.
     """
     parts = [
         _images(*images),
         _facts(facts),
         _contents(figures),
         *map(_figure, figures),
-        _passed_over(passed_over),
-        _table(*table),
+        _skipped(skipped),
+        _table(table),
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -124,7 +154,7 @@ def page(title, images, facts, figures, passed_over, table):
     )
 
 
-def _images(sentence, names):
+def _images(sentence: str, names: Sequence[str]) -> str:
     items = "".join(f"<li>{escape(name)}</li>" for name in names)
     return (
         f'<p>{escape(sentence)}</p>\n<details class="small">'
@@ -132,7 +162,7 @@ def _images(sentence, names):
     )
 
 
-def _facts(facts):
+def _facts(facts: Mapping[str, str]) -> str:
     items = [
         f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>"
         for name, text in facts.items()
@@ -140,7 +170,7 @@ def _facts(facts):
     return "<dl>\n" + "\n".join(items) + "\n</dl>"
 
 
-def _contents(figures):
+def _contents(figures: Sequence[PageFigure]) -> str:
     links = [
         f'<li><a href="#{one.name}">{escape(one.title)}</a></li>' for one in figures
     ]
@@ -148,10 +178,10 @@ def _contents(figures):
     return '<nav aria-label="Figures">\n<ul>\n' + "\n".join(links) + "\n</ul>\n</nav>"
 
 
-def _figure(one):
+def _figure(one: PageFigure) -> str:
     width, height = one.size
     data = base64.b64encode(one.png).decode()
-    alt = escape(f"{one.title}. {one.told}")
+    alt = escape(f"{one.title}. {one.description}")
     files = ", ".join(
         f'<a href="{escape(name)}">{escape(name)}</a>' for name in one.files
     )
@@ -161,25 +191,26 @@ def _figure(one):
         f"<p>{escape(one.meaning)}</p>\n<figure>\n"
         f'<div class="scroll" tabindex="0" role="group" aria-label="{one.name}">'
         f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" '
-        f'alt="{alt}"></div>\n<figcaption><p>{escape(one.told)}</p></figcaption>\n'
-        f'</figure>\n<p class="quiet small">Beside this page: {files}</p>\n</section>'
+        f'alt="{alt}"></div>\n<figcaption><p>{escape(one.description)}</p></figcaption>\n'
+        f'</figure>\n<p class="quiet small">Files: {files}</p>\n</section>'
     )
 
 
-def _passed_over(reasons):
+def _skipped(reasons: Mapping[str, str]) -> str:
     if not reasons:
         return ""
     items = [
         f"<li>{escape(title)}: {escape(why)}.</li>" for title, why in reasons.items()
     ]
     return (
-        '<section id="passed-over">\n<h2>Passed over</h2>\n<ul>\n'
+        '<section id="skipped">\n<h2>Skipped figures</h2>\n<ul>\n'
         + "\n".join(items)
         + "\n</ul>\n</section>"
     )
 
 
-def _table(caption, columns, rows, totals):
+def _table(table: Table) -> str:
+    caption, columns, rows, totals = table
     head = "".join(
         f'<th scope="col"{_aligned(totals[number])}>{escape(name)}</th>'
         for number, name in enumerate(columns)
@@ -195,10 +226,10 @@ def _table(caption, columns, rows, totals):
     )
 
 
-def _cell(value):
+def _cell(value: Cell) -> str:
     text = value if isinstance(value, str) else f"{value:,}"
     return f"<td{_aligned(value)}>{escape(text)}</td>"
 
 
-def _aligned(value):
+def _aligned(value: Cell) -> str:
     return "" if isinstance(value, str) else ' class="number"'

@@ -1,29 +1,36 @@
-"""What a model's position embedding tells apart (Fig. 7, centre)."""
+"""The position embeddings of a model, and how similar they are (Fig. 7, centre)."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
-from keras_vit.inspect.attention import blocks_of, images_for
-from keras_vit.inspect.batches import batches_of
+from keras_vit.inspect.blocks import blocks_of
+from keras_vit.inspect.images import Images, model_and_batches
 from keras_vit.inspect.inspector import inspector
+from keras_vit.inspect.sources import ModelSource, inspected_model
 from keras_vit.layers.rotary_positions import rotary_angles
 
+ops: Any = keras.ops  # whose inferred types are those of one backend
 
-def position_similarity(model, layer=None):
-    """Gives the cosine similarity of each place's position vector with all others.
 
-    Fig. 7, centre, of the ViT paper; the class token's vector is left out.
+def position_similarity(model: ModelSource, layer: str | None = None) -> np.ndarray:
+    """Return the cosine similarity of each place's position embedding with all others.
 
-    A vector is what is added to the patch of a place, see `position_vectors`.
-    With rotary positions it is what queries and keys are turned by, a complex
-    number of each frequency: the similarity is what is left of the product of
-    two equal vectors at the two places, in the mean over frequencies.
+    Fig. 7, centre, of the ViT paper; the class token's embedding is left out.
+
+    The embedding of a place is the vector that is added to its patch, see
+    `position_vectors`. A rotary position embedding rotates queries and keys, by
+    one angle for each frequency: the similarity is the mean over frequencies of
+    the cosine of the difference of the angles.
 
     Args:
-        model: a ViT of this package.
+        model: a ViT of this package, or the path of a saved one: a run's folder
+            or a `.keras` file.
         layer: the name of the layer that adds the positions, where there are
             several, such as `"positions_03"`; the first by default.
 
@@ -32,8 +39,8 @@ def position_similarity(model, layer=None):
         of patches, 1 at (i, j) itself.
 
     Raises:
-        ValueError: if places have no vectors: the model has no position
-            embedding, or only offsets have (see `relative_positions`).
+        ValueError: if the model has no position embedding, or a relative one
+            (see `relative_positions`), which has no vector for a place.
 
     Example:
 
@@ -44,8 +51,8 @@ def position_similarity(model, layer=None):
     return cosines(position_vectors(model, layer))
 
 
-def cosines(vectors):
-    """Gives the cosine similarity of all pairs of vectors on a grid.
+def cosines(vectors: np.ndarray) -> np.ndarray:
+    """Return the cosine similarity of all pairs of vectors on a grid.
 
     Args:
         vectors: `(rows, columns, D)`.
@@ -64,16 +71,17 @@ def cosines(vectors):
     return np.einsum("ijd,kld->ijkl", vectors, vectors).astype("float32")
 
 
-def position_vectors(model, layer=None):
-    """Gives the vector of each place of a model's grid.
+def position_vectors(model: ModelSource, layer: str | None = None) -> np.ndarray:
+    """Return the position embedding of each place of a model's grid.
 
     Args:
-        model: a ViT of this package.
-        layer: as of `position_similarity`.
+        model: a ViT of this package, or the path of a saved one: a run's folder
+            or a `.keras` file.
+        layer: as `position_similarity` takes it.
 
     Returns:
-        `(rows, columns, D)`; of rotary positions `(rows, columns, d)`, the
-        cosines and the sines of the angles.
+        `(rows, columns, D)`; of a rotary position embedding `(rows, columns, d)`,
+        the cosines and the sines of the angles.
 
     Raises:
         ValueError: as `position_similarity`.
@@ -84,47 +92,54 @@ def position_vectors(model, layer=None):
     >>> position_vectors(model).shape
     (2, 3, 192)
     """
-    found = dict(_all_vectors(model))
+    keras_model = inspected_model(model)
+    found = dict(_all_vectors(keras_model))
     if not found or layer not in {None, *found}:
         expected = (
             f"layer to be one of {', '.join(found)}"
             if found
             else (
-                "a model in which each place has a vector: "
-                "with positions that are added, or rotary ones"
+                "a model with a position embedding for each place: one that is added "
+                "to the patches, or a rotary one"
             )
         )
-        received = repr(layer) if found else f"{model.name!r}, without"
+        received = f"layer={layer!r}" if found else f"{keras_model.name!r}, without one"
         raise ValueError(f"Expected {expected}. Received: {received}")
     return next(iter(found.values())) if layer is None else found[layer]
 
 
-def _all_vectors(model):
-    """The names of layers that know places, and the vectors of these."""
-    for layer in model.layers:
+def _all_vectors(model: keras.Model) -> Iterator[tuple[str, np.ndarray]]:
+    """The names of layers with an embedding of places, and these vectors."""
+    layers: Any = model.layers
+    for layer in layers:
         if hasattr(layer, "position_vectors"):
             vectors = layer.position_vectors()
             if vectors is not None:
                 yield layer.name, vectors
         elif getattr(layer, "position_embedding", None) == "rope_2d":
-            angles = rotary_angles(*layer.grid, layer.attention.head_dim)
-            turned = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
-            yield layer.name, turned.reshape(*layer.grid, -1)
+            rows, columns = layer.grid
+            angles = rotary_angles(rows, columns, layer.attention.head_dim)
+            rotated = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+            yield layer.name, rotated.reshape(rows, columns, -1)
 
 
-def relative_positions(model, images, batch_size=64):
-    """Gives the mean bias of attention for each offset between two patches.
+def relative_positions(
+    model: ModelSource, images: Images, batch_size: int = 64
+) -> np.ndarray:
+    """Return the mean bias of attention for each offset between two patches.
 
-    Relative positions (appendix D.4 of the ViT paper) have no vector a place
-    but a key `r` an offset, and add `q . r` to the logits of attention. What
-    they do depends on the queries, so it is told in the mean over those of
-    all patches of all images.
+    A relative position embedding (appendix D.4 of the ViT paper) has no vector
+    for a place but a key `r` for an offset, and adds `q . r` to the logits of
+    attention. That depends on the queries, so the mean over the queries of all
+    patches of all images is returned.
 
     Args:
-        model: a ViT of this package with `position_embedding="relative"`.
-        images: `(N, height, width, 3)`, pixels in [0, 255], or batches of
-            them to iterate over.
-        batch_size: images at once, of an array.
+        model: a ViT of this package with `position_embedding="relative"`, or the
+            path of a saved one: a run's folder or a `.keras` file.
+        images: `(N, height, width, 3)`, pixels in [0, 255]; an iterable of such
+            batches; image files; a data set, of which 128 images are drawn; or
+            whatever else `read_images` takes.
+        batch_size: images at a time; the batches of an iterable keep their size.
 
     Returns:
         float32 `(L, H, 2 N - 1)` for L blocks, H heads and N patches: the
@@ -132,8 +147,8 @@ def relative_positions(model, images, batch_size=64):
         patches being counted row by row.
 
     Raises:
-        ValueError: if the model has no relative positions, or there are no
-            images.
+        ValueError: if the model has no relative positions, for images that
+            `read_images` refuses, or if there is none.
 
     Example:
 
@@ -142,14 +157,16 @@ def relative_positions(model, images, batch_size=64):
     >>> relative_positions(model, np.zeros((1, 32, 32, 3))).shape
     (2, 1, 7)
     """
-    if any(block.attention.relative is None for block in blocks_of(model)):
+    keras_model, batches = model_and_batches(model, images, batch_size)
+    if any(block.attention.relative is None for block in blocks_of(keras_model)):
         raise ValueError(
-            "Expected a model with relative positions. "
-            f"Received: {model.name!r}, without"
+            "Expected a model with relative positions, built with "
+            'position_embedding="relative". '
+            f"Received: {keras_model.name!r}, which has none"
         )
-    biases = inspector(model, _bias_model)
-    total, count = 0.0, 0
-    for batch in batches_of(images_for(model, images), batch_size):
+    biases = inspector(keras_model, _bias_model)
+    total, count = np.zeros(()), 0
+    for batch in batches:
         total = total + len(batch) * biases.predict_on_batch(batch).astype("float64")
         count += len(batch)
     if not count:

@@ -1,26 +1,30 @@
-"""What of the picture speaks for a class."""
+"""What of the image supports a class."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
-from keras_vit.inspect.attention import (
-    Reading,
-    attending_layers,
-    between,
-    blocks_of,
-    images_for,
-)
+from keras_vit.inspect.attention import HeadInput, between
+from keras_vit.inspect.blocks import attending_layers, blocks_of
+from keras_vit.inspect.images import Images, model_and_images
 from keras_vit.inspect.inspector import inspector
+from keras_vit.inspect.sources import ModelSource
 from keras_vit.layers import TransformerBlock
 from keras_vit.layers.head import heads_of
 from keras_vit.logits import logits_model
 
-PREDICTED = -1  # in place of a class's number: the model's own answer
+ops: Any = keras.ops  # whose inferred types are those of one backend
+
+PREDICTED = -1  # as a class's number: the class that the model predicts
 
 
-def gradient_rollout(model, images, classes=None):
-    """Gives a map over each image of what makes the model answer a class.
+def gradient_rollout(
+    model: ModelSource, images: Images, classes: Any = None
+) -> np.ndarray:
+    """Return a map over each image of what supports a class, by attention.
 
     Chefer, Gur and Wolf (arXiv:2103.15679), Eqs. 5 and 6: a rollout in which
     attention counts by what it does for the class's logit y_c. With A_l the
@@ -33,18 +37,20 @@ def gradient_rollout(model, images, classes=None):
     the map its A' R.
 
     Args:
-        model: a ViT of this package with a head.
-        images: `(B, height, width, 3)`, pixels in [0, 255].
+        model: a ViT of this package with a head, or the path of a saved one: a
+            run's folder or a `.keras` file.
+        images: `(B, height, width, 3)`, pixels in [0, 255]; image files, or
+            whatever else `read_images` takes.
         classes: the number of a class, or one for each image; `None`: the
-            class that the model answers.
+            class that the model predicts.
 
     Returns:
         `(B, rows, columns)`, at least 0. The scale is that of the gradient, so
-        maps compare within an image.
+        values can be compared within an image only.
 
     Raises:
-        ValueError: if the model has no block, no head or not such classes, or
-            for images of another shape.
+        ValueError: if the model has no block or merges tokens, has no head or
+            not such classes, and for images that `read_images` refuses.
         NotImplementedError: on a backend other than TensorFlow.
 
     Example:
@@ -56,29 +62,31 @@ def gradient_rollout(model, images, classes=None):
     return _maps(model, _Relevance, images, classes)
 
 
-def grad_cam(model, images, classes=None):
-    """Gives a map over each image of the patches that speak for a class.
+def grad_cam(model: ModelSource, images: Images, classes: Any = None) -> np.ndarray:
+    """Return a map over each image of the patches that support a class.
 
-    Grad-CAM (Selvaraju et al., arXiv:1610.02391, Eqs. 1 and 2) with tokens in
-    place of a convolution's cells: of the patches that enter the last block,
-    the sum of features, each weighed by its mean gradient over patches, where
-    that sum is positive. The block before the last is where patches still
-    reach the logit whatever the pooling: of what the last block gives, the
-    class token alone is read.
+    Grad-CAM (Selvaraju et al., arXiv:1610.02391, Eqs. 1 and 2) on tokens instead
+    of the cells of a convolution: of the patches that enter the last block, the
+    sum of features, each weighed by its mean gradient over patches, where that
+    sum is positive. The input of the last block is read because its patches
+    reach the logit under any pooling; of its output, pooling by `"token"` reads
+    the class token alone.
 
     Args:
-        model: a ViT of this package with a head.
-        images: `(B, height, width, 3)`, pixels in [0, 255].
+        model: a ViT of this package with a head, or the path of a saved one: a
+            run's folder or a `.keras` file.
+        images: `(B, height, width, 3)`, pixels in [0, 255]; image files, or
+            whatever else `read_images` takes.
         classes: the number of a class, or one for each image; `None`: the
-            class that the model answers.
+            class that the model predicts.
 
     Returns:
         `(B, rows, columns)`, at least 0. The scale is that of the gradient, so
-        maps compare within an image.
+        values can be compared within an image only.
 
     Raises:
-        ValueError: if the model has no block, no head or not such classes, or
-            for images of another shape.
+        ValueError: if the model has no block or merges tokens, has no head or
+            not such classes, and for images that `read_images` refuses.
         NotImplementedError: on a backend other than TensorFlow.
 
     Example:
@@ -91,15 +99,15 @@ def grad_cam(model, images, classes=None):
 
 
 def _maps(model, method, images, classes):
-    images = images_for(model, images)
+    keras_model, pixels = model_and_images(model, images)
     if keras.backend.backend() != "tensorflow":
         raise NotImplementedError(
             "Gradients of a class need the TensorFlow backend. "
             f"Received: {keras.backend.backend()}"
         )
-    numbers = _class_numbers(model, len(images), classes)
-    looking = inspector(model, _relevance_model, method)
-    return looking.predict_on_batch([images, numbers])
+    numbers = _class_numbers(keras_model, len(pixels), classes)
+    maps_of = inspector(keras_model, _relevance_model, method)
+    return maps_of.predict_on_batch([pixels, numbers])
 
 
 def _class_numbers(model, count, classes):
@@ -110,7 +118,7 @@ def _class_numbers(model, count, classes):
         )
     if classes is None:
         return np.full(count, PREDICTED, np.int32)
-    numbers, most = np.asarray(classes), logits_model(model).output.shape[-1]
+    numbers, most = np.asarray(classes), logits_model(model).output_shape[-1]
     whole = numbers.dtype.kind in "iu" and numbers.shape in ((), (count,))
     if not whole or numbers.min() < 0 or numbers.max() >= most:
         raise ValueError(
@@ -145,7 +153,7 @@ class _Relevance(keras.layers.Layer):
             between(layer.output, end)
             for layer, end in zip(self.attending, ends, strict=True)
         ]
-        self.reading = Reading(model)
+        self.head_input = HeadInput(model)
         self.built = True
 
     def entrance(self, model):
@@ -153,7 +161,9 @@ class _Relevance(keras.layers.Layer):
 
     def call(self, inputs):
         z, numbers = inputs
-        relevance, weights = None, []
+        relevance: Any = None
+        identity: Any = None
+        weights = []
         for layer, a in zip(self.attending, self._weighed(z, numbers), strict=True):
             if not isinstance(layer, TransformerBlock):
                 weights.append(a)
@@ -163,7 +173,7 @@ class _Relevance(keras.layers.Layer):
             relevance = relevance + ops.matmul(a, relevance)
         if not weights:
             relevance = relevance - identity
-        return self.reading.read(relevance, *weights)
+        return self.head_input.read(relevance, *weights)
 
     def _weighed(self, z, numbers):
         """The mean over heads of (dy_c/dA * A)^+, for each that attends."""

@@ -1,25 +1,35 @@
-"""Attention rollout: what of the picture reaches the model's answer.
+"""Attention rollout: what of the image reaches the model's head.
 
 Appendix D.8 of the ViT paper, after Abnar and Zuidema (arXiv:2005.00928).
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, TypeAlias
+
 import keras
-from keras import ops
+import numpy as np
 
-from keras_vit.inspect.attention import (
-    Reading,
-    attending_layers,
-    attention_tensors,
-    blocks_of,
-    images_for,
-)
+from keras_vit.inspect.attention import HeadInput, attention_tensors
+from keras_vit.inspect.blocks import attending_layers, blocks_of
+from keras_vit.inspect.images import Images, model_and_images
 from keras_vit.inspect.inspector import inspector
+from keras_vit.inspect.sources import ModelSource
 
+ops: Any = keras.ops  # whose inferred types are those of one backend
+
+Fusion: TypeAlias = Literal["mean", "max", "min"]
 FUSIONS = {"mean": ops.mean, "max": ops.max, "min": ops.min}
 
 
-def rollout(attentions, fusion="mean", discard=0.0, residual=True):
-    """Multiplies the attention of all blocks, residual connections included.
+def rollout(
+    attentions: Iterable[Any],
+    fusion: Fusion = "mean",
+    discard: float = 0.0,
+    residual: bool = True,
+) -> Any:
+    """Multiply the attention of all blocks, residual connections included.
 
     With A the heads' attention fused, each block passes on A' = A + I, its
     rows divided by their sums, and all of them A'_L ... A'_2 A'_1: the form of
@@ -38,12 +48,12 @@ def rollout(attentions, fusion="mean", discard=0.0, residual=True):
         residual: whether I is added.
 
     Returns:
-        `(B, N, N)`: how much of each token at the encoder's entrance is in
-        each token at its end. Rows sum to 1; without the residual, one of
-        which all was discarded to 0.
+        `(B, N, N)`, a tensor of Keras's backend: how much of each token at the
+        encoder's entrance is in each token at its end. Rows sum to 1; without
+        the residual, a row of which all is discarded sums to 0.
 
     Raises:
-        ValueError: for another fusion, or a share outside [0, 1).
+        ValueError: for another fusion, a share outside [0, 1), or no attention.
 
     Example:
 
@@ -61,11 +71,17 @@ def rollout(attentions, fusion="mean", discard=0.0, residual=True):
             a = a + ops.eye(a.shape[-1], dtype=a.dtype)
         a = a / ops.maximum(ops.sum(a, axis=-1, keepdims=True), 1e-30)
         joint = a if joint is None else ops.matmul(a, joint)
+    if joint is None:
+        raise ValueError("Expected the attention of at least one block. Received: none")
     return joint
 
 
-def check_choices(fusion, discard):
-    """Raises ValueError for what `rollout` cannot do."""
+def check_choices(fusion: str, discard: float) -> None:
+    """Refuse choices that `rollout` does not have.
+
+    Raises:
+        ValueError: naming the choice, and what is expected.
+    """
     if fusion not in FUSIONS:
         raise ValueError(
             f"fusion must be one of {', '.join(FUSIONS)}. Received: fusion={fusion!r}"
@@ -85,8 +101,13 @@ def _without_smallest(a, share):
     return ops.where(a < least, ops.zeros_like(a), a)
 
 
-def rollout_model(model, fusion="mean", discard=0.0, residual=True):
-    """Gives the model of images `(B, H, W, 3)` to maps `(B, rows, columns)`.
+def rollout_model(
+    model: keras.Model,
+    fusion: Fusion = "mean",
+    discard: float = 0.0,
+    residual: bool = True,
+) -> keras.Model:
+    """Return a model of images `(B, H, W, 3)` to maps `(B, rows, columns)`.
 
     See `attention_rollout`.
     """
@@ -103,39 +124,47 @@ class _Rollout(keras.layers.Layer):
 
     def __init__(self, model, choices, name):
         super().__init__(name=name, dtype="float32")
-        self.blocks, self.reading = len(blocks_of(model)), Reading(model)
+        self.blocks, self.head_input = len(blocks_of(model)), HeadInput(model)
         self.choices = choices
         self.built = True
 
     def call(self, attentions):
         joint = rollout(attentions[: self.blocks], *self.choices)
         weights = [ops.mean(one, axis=1) for one in attentions[self.blocks :]]
-        return self.reading.read(joint, *weights)
+        return self.head_input.read(joint, *weights)
 
 
-def attention_rollout(model, images, fusion="mean", discard=0.0, residual=True):
-    """Gives a map over each image of what reaches the model's answer.
+def attention_rollout(
+    model: ModelSource,
+    images: Images,
+    fusion: Fusion = "mean",
+    discard: float = 0.0,
+    residual: bool = True,
+) -> np.ndarray:
+    """Return a map over each image of what reaches the model's head.
 
-    What is read of the encoder's output follows from the model's pooling: of
-    `"token"` the class token (with a distillation token, the mean of both),
-    of `"gap"` the mean of the patches, of `"map"` the patches as the pooling's
-    own attention weighs them, in the mean over its heads.
+    The rows that are read follow from the model's pooling: of `"token"` the
+    class token (with a distillation token, the mean of both), of `"gap"` the
+    mean of the patches, of `"map"` the patches weighed by the attention of the
+    pooling, in the mean over its heads.
 
     Args:
-        model: a ViT of this package.
-        images: `(B, height, width, 3)`, pixels in [0, 255].
+        model: a ViT of this package, or the path of a saved one: a run's folder
+            or a `.keras` file.
+        images: `(B, height, width, 3)`, pixels in [0, 255]; image files, or
+            whatever else `read_images` takes.
         fusion: of the heads: `"mean"`, `"max"` or `"min"`; see `rollout`.
         discard: the share of attention to discard, in [0, 1); see `rollout`.
         residual: whether residual connections count; see `rollout`.
 
     Returns:
-        `(B, rows, columns)` over the grid of patches, of a hybrid over that of
-        its feature map: each patch's share. What is missing to a sum of 1
-        comes from tokens that are no patches.
+        `(B, rows, columns)` over the grid of patches, of a hybrid over the
+        grid of its feature map: each patch's share. What is missing to a sum
+        of 1 comes from tokens that are no patches.
 
     Raises:
-        ValueError: if the model has no block, for images of another shape,
-            another fusion, or a share outside [0, 1).
+        ValueError: if the model has no block or merges tokens, for images that
+            `read_images` refuses, another fusion, or a share outside [0, 1).
 
     Example:
 
@@ -144,6 +173,6 @@ def attention_rollout(model, images, fusion="mean", discard=0.0, residual=True):
     (2, 2, 3)
     """
     check_choices(fusion, discard)
-    images = images_for(model, images)
-    looking = inspector(model, rollout_model, fusion, discard, residual)
-    return looking.predict_on_batch(images)
+    keras_model, pixels = model_and_images(model, images)
+    maps_of = inspector(keras_model, rollout_model, fusion, discard, residual)
+    return maps_of.predict_on_batch(pixels)

@@ -1,20 +1,26 @@
-"""How alike the layers of two models see the same images."""
+"""How similar the layers of two models represent images."""
+
+from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
-from keras_vit.inspect.attention import blocks_of, images_for
-from keras_vit.inspect.batches import batches_of
+from keras_vit.inspect.blocks import blocks_of
+from keras_vit.inspect.images import Images, model_and_batches
 from keras_vit.inspect.inspector import inspector
+from keras_vit.inspect.sources import ModelSource, inspected_model
+
+ops: Any = keras.ops  # whose inferred types are those of one backend
 
 LEAST = 4  # images of a batch; the estimate divides by n - 3
 
 
-def cka(x, y):
-    """Gives the linear centred kernel alignment of two sets of features.
+def cka(x: Any, y: Any) -> float:
+    """Return the linear centred kernel alignment of two sets of features.
 
     Kornblith et al. (arXiv:1905.00414), section 3: with columns centred,
     `|Y'X|^2 / (|X'X| |Y'Y|)` in Frobenius norms. It does not change when
@@ -23,7 +29,7 @@ def cka(x, y):
 
     Args:
         x: features of n images, `(n, ...)`.
-        y: others of the same images, `(n, ...)`.
+        y: other features of these images, `(n, ...)`.
 
     Returns:
         A number from 0 to 1; 0 where features are the same for all images.
@@ -47,17 +53,17 @@ def cka(x, y):
     return float(np.sum(gram_x * gram_y) / norms) if norms else 0.0
 
 
-def unbiased_hsic(gram_x, gram_y):
-    """Gives the unbiased estimate of HSIC from the Gram matrices of n images.
+def unbiased_hsic(gram_x: np.ndarray, gram_y: np.ndarray) -> np.ndarray:
+    """Return the unbiased estimate of HSIC from the Gram matrices of n images.
 
     HSIC_1 of Nguyen et al. (arXiv:2010.15327), Eq. 3.
 
     Args:
         gram_x: `(..., n, n)`, symmetric; the diagonal does not count.
-        gram_y: likewise.
+        gram_y: as `gram_x`.
 
     Returns:
-        `(...)`: in the mean 0 for features that are independent.
+        `(...)`: 0 in expectation for features that are independent.
 
     Raises:
         ValueError: for fewer than four images.
@@ -78,29 +84,35 @@ def unbiased_hsic(gram_x, gram_y):
     return (trace + apart - crossed) / (n * (n - 3))
 
 
-def cka_layers(model_a, model_b, images, batch_size=64):
-    """Gives the linear CKA of each block of one model with each of another.
+def cka_layers(
+    model_a: ModelSource, model_b: ModelSource, images: Images, batch_size: int = 64
+) -> np.ndarray:
+    """Return the linear CKA of each block of one model with each of another.
 
-    Minibatch CKA, Eq. 2 of Nguyen et al. (arXiv:2010.15327): HSIC_1 of each
-    batch, the mean over batches, and of the means the quotient. What is
-    compared is a block's output, all tokens of an image as one vector. No
-    more than one batch is held.
+    Minibatch CKA, Eq. 2 of Nguyen et al. (arXiv:2010.15327): the quotient of
+    the means over batches of HSIC_1. The output of a block, all tokens of an
+    image as one vector, is compared. Memory is that of one batch.
 
     Args:
-        model_a: a ViT of this package, of La blocks.
-        model_b: another, or the same, of Lb blocks.
+        model_a: a ViT of this package, of La blocks, or the path of a saved one:
+            a run's folder or a `.keras` file.
+        model_b: another, of Lb blocks, or `model_a` again.
         images: `(N, height, width, 3)`, pixels in [0, 255] of the size that
-            both models take, or batches `(n, height, width, 3)` to iterate
-            over. Of those, one of fewer than four images is left out.
-        batch_size: the most images at once, of an array; it is cut evenly.
+            both models take; an iterable of such batches, of which those of
+            fewer than four images are left out; image files; a data set, of
+            which 128 images are drawn; or whatever else `read_images` takes.
+            Files are resized by the preprocessing of `model_a`.
+        batch_size: the most images at a time; batches are of nearly one size,
+            and those of an iterable keep theirs.
 
     Returns:
-        float32 `(La, Lb)`, first blocks first. 1: alike, but for rotation
-        and scale; 0: independent. As an estimate it can leave [0, 1].
+        float32 `(La, Lb)`, first blocks first. 1: equal up to rotation and
+        scale; 0: independent. An estimate may lie outside [0, 1].
 
     Raises:
-        ValueError: if a model has no block, the models take images of
-            different sizes, or no batch has four images.
+        ValueError: if a model has no block or merges tokens, if the models take
+            images of different sizes, for images that `read_images` refuses, or
+            if no batch has four images.
 
     Example:
 
@@ -110,19 +122,17 @@ def cka_layers(model_a, model_b, images, batch_size=64):
     >>> similarity.shape, similarity[1, 1].round(4)
     ((2, 2), np.float32(1.0))
     """
-    grams_a, grams_b = (inspector(one, _gram_model) for one in (model_a, model_b))
-    if model_a.input_shape != model_b.input_shape:
-        raise ValueError(
-            "Expected two models of images of one size, as keras_vit.resize can make "
-            f"them. Received: {model_a.input_shape[1:3]} and {model_b.input_shape[1:3]}"
-        )
-    sums, count = [0.0, 0.0, 0.0], 0
-    images = images_for(model_a, images)
-    for batch in _watched(batches_of(images, batch_size)):
+    a_again = model_b is model_a
+    first, batches = model_and_batches(model_a, images, batch_size)
+    second = first if a_again else inspected_model(model_b)
+    grams_a, grams_b = (inspector(one, _gram_model) for one in (first, second))
+    check_sizes(first, second)
+    sums, count = [np.zeros(()) for _ in range(3)], 0
+    for batch in _watched(batches):
         if len(batch) < LEAST:
             continue
         a = grams_a.predict_on_batch(batch)
-        b = a if model_b is model_a else grams_b.predict_on_batch(batch)
+        b = a if a_again else grams_b.predict_on_batch(batch)
         pairs = (a[:, None], b[None]), (a, a), (b, b)
         for place, pair in enumerate(pairs):
             sums[place] = sums[place] + len(batch) * unbiased_hsic(*pair)
@@ -132,6 +142,20 @@ def cka_layers(model_a, model_b, images, batch_size=64):
     between, within_a, within_b = sums
     norms = np.sqrt(np.maximum(np.outer(within_a, within_b), np.finfo(float).tiny))
     return (between / norms).astype("float32")
+
+
+def check_sizes(model: keras.Model, other: keras.Model) -> None:
+    """Refuse two models that take images of different sizes.
+
+    Raises:
+        ValueError: naming both sizes, and what makes them equal.
+    """
+    if other.input_shape != model.input_shape:
+        raise ValueError(
+            "Expected two models that take images of one size; keras_vit.resize "
+            "changes the size of a model. "
+            f"Received: {model.input_shape[1:3]} and {other.input_shape[1:3]}"
+        )
 
 
 def _gram(features):
@@ -153,7 +177,7 @@ def _gram_model(model):
     return keras.Model(model.input, _Grams(name="grams", dtype="float32")(outputs))
 
 
-def _watched(batches):
+def _watched(batches: Iterable[np.ndarray]) -> Iterable[np.ndarray]:
     from tqdm import tqdm
 
     pace = 0.1 if sys.stderr.isatty() else 15

@@ -1,13 +1,17 @@
-"""The steps of a model, written down without taking them.
+"""The steps of a model, recorded without computing them.
 
-A model is run on shapes. Each layer has a rule that writes the steps it takes
-on a tape: what a step reads and makes, its multiply-adds, and what the
-gradients will read of it.
+A model is run on shapes. Each layer has a rule that records its steps on a
+tape: what a step reads and makes, its multiply-adds, and what its gradient
+reads.
 """
+
+from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -17,7 +21,7 @@ PRODUCTS = {"Conv", "DepthwiseConv", "Dot", "Einsum", "Matmul", "Tensordot"}
 
 @dataclass(frozen=True)
 class Memory:
-    """Room for `size` numbers. Two of one size are not the same."""
+    """Memory of `size` numbers; `number` identifies it."""
 
     size: int
     number: int
@@ -34,8 +38,8 @@ class Value:
     memory: Memory
 
     @property
-    def size(self):
-        """Its numbers."""
+    def size(self) -> int:
+        """The count of its numbers."""
         return math.prod(self.shape)
 
 
@@ -47,7 +51,7 @@ class Step:
         layer: the model's layer that it belongs to; `None` outside layers.
         read: the memory it reads.
         made: the memory it fills.
-        multiply_adds: of products; of what works number by number, none.
+        multiply_adds: of products; an elementwise operation has none.
         kept: the memory that its gradient reads.
     """
 
@@ -62,46 +66,56 @@ class Tape:
     """The steps of a model, in order.
 
     Args:
-        rules: a class, or one it is made from, to a function of a tape, a
+        rules: by class, or one of its base classes, a function of a tape, a
             layer of the class and the values it is called with.
 
     Attributes:
-        steps: of `Step`.
-        shapes: of what each layer of the model gives, by its name.
-        uncounted: names of what no rule counts.
+        steps: in order.
+        shapes: of the output of each layer of the model, by its name.
+        uncounted: names of layers and operations that no rule counts.
     """
 
-    def __init__(self, rules):
+    def __init__(self, rules: Mapping[type, Callable[..., Any]]):
         self.rules = rules
-        self.steps, self.shapes, self.uncounted = [], {}, []
-        self._layer, self._count = None, 0
+        self.steps: list[Step] = []
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.uncounted: list[str] = []
+        self._layer: str | None = None
+        self._count = 0
 
-    def value(self, shape):
-        """A new value, such as the model's input."""
+    def value(self, shape: Iterable[int]) -> Value:
+        """Return a new value, such as the model's input."""
+        shape = tuple(shape)
         self._count += 1
-        return Value(tuple(shape), Memory(math.prod(shape), self._count))
+        return Value(shape, Memory(math.prod(shape), self._count))
 
-    def make(self, shape, *values, multiply_adds=0, kept=(), keeps_made=False):
-        """Writes a step that makes a value of other values."""
+    def make(
+        self,
+        shape: Iterable[int],
+        *values: Value,
+        multiply_adds: int = 0,
+        kept: Iterable[Value] = (),
+        keeps_made: bool = False,
+    ) -> Value:
+        """Record a step that makes a value of other values, and return it."""
         made = self.value(shape)
         kept = (*kept, made) if keeps_made else kept
         read = tuple(value.memory for value in values)
-        kept = tuple(value.memory for value in kept)
-        step = Step(self._layer, read, made.memory, multiply_adds, kept)
+        memory = tuple(value.memory for value in kept)
+        step = Step(self._layer, read, made.memory, multiply_adds, memory)
         self.steps.append(step)
         return made
 
-    def run(self, operation, *args, **kwargs):
-        """Writes the steps of a layer, or of an operation outside layers."""
-        known = (one for one in type(operation).__mro__ if one in self.rules)
-        rule = self.rules.get(next(known, None))
+    def run(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
+        """Record the steps of a layer, or of an operation outside layers."""
+        rules = (self.rules.get(one) for one in type(operation).__mro__)
+        rule = next((one for one in rules if one is not None), None)
         if rule is None:
             return self.run_unknown(operation, *args, **kwargs)
-        given = keras.tree.flatten((args, kwargs))
-        return rule(self, operation, *(one for one in given if _is_value(one)))
+        return rule(self, operation, *_values_of((args, kwargs)))
 
-    def run_network(self, network, value, rows=False):
-        """Writes the steps of a functional model, perhaps as those of its layers."""
+    def run_network(self, network: Any, value: Value, rows: bool = False) -> Any:
+        """Record the steps of a functional model, with `rows` those of each layer."""
         run = self._run_row if rows else self.run
         if isinstance(network, keras.Sequential):
             for layer in network.layers:
@@ -111,7 +125,7 @@ class Tape:
             [value], operation_fn=lambda operation: functools.partial(run, operation)
         )
 
-    def _run_row(self, operation, *args, **kwargs):
+    def _run_row(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(operation, keras.layers.Layer):
             self._layer = None
             return self.run(operation, *args, **kwargs)
@@ -120,14 +134,15 @@ class Tape:
         self.shapes[operation.name] = keras.tree.flatten(made)[0].shape
         return made
 
-    def run_unknown(self, operation, *args, **kwargs):
-        """Writes a step of what has no rule: shaped by Keras, no multiply-adds."""
-        values = [one for one in keras.tree.flatten((args, kwargs)) if _is_value(one)]
-        args, kwargs = keras.tree.map_structure(
+    def run_unknown(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
+        """Record a step without a rule: shaped by Keras, without multiply-adds."""
+        values = _values_of((args, kwargs))
+        structure: Any = keras.tree.map_structure(
             lambda one: keras.KerasTensor(one.shape) if _is_value(one) else one,
             (args, kwargs),
         )
-        told = operation.compute_output_spec(*args, **kwargs)
+        args, kwargs = structure
+        outputs = operation.compute_output_spec(*args, **kwargs)
         is_layer = isinstance(operation, keras.layers.Layer)
         weights = operation.weights if is_layer else ()
         matrices = any(len(weight.shape) > 1 for weight in weights)
@@ -135,9 +150,14 @@ class Tape:
             self.uncounted.append(operation.name)
         kept = values if is_layer else ()
         return keras.tree.map_structure(
-            lambda one: self.make(one.shape, *values, kept=kept), told
+            lambda one: self.make(one.shape, *values, kept=kept), outputs
         )
 
 
-def _is_value(one):
+def _values_of(structure: Any) -> list[Value]:
+    flat: Any = keras.tree.flatten(structure)
+    return [one for one in flat if _is_value(one)]
+
+
+def _is_value(one: Any) -> bool:
     return isinstance(one, Value)

@@ -1,39 +1,53 @@
-"""How long tokens are: the artefacts that registers cure."""
+"""Norms of tokens: the artefacts that registers remove."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
 
 import keras
 import numpy as np
-from keras import ops
 
-from keras_vit.inspect.attention import blocks_of, images_for
-from keras_vit.inspect.batches import batches_of
+from keras_vit.inspect.blocks import blocks_of
+from keras_vit.inspect.images import Images, model_and_batches
 from keras_vit.inspect.inspector import inspector
+from keras_vit.inspect.sources import ModelSource
+
+ops: Any = keras.ops  # whose inferred types are those of one backend
 
 
-def token_norms(model, images, of="patches", batch_size=16):
-    """Gives the Euclidean norm of each token on its way through the blocks.
+def token_norms(
+    model: ModelSource,
+    images: Images,
+    of: Literal["patches", "others"] = "patches",
+    batch_size: int = 16,
+) -> np.ndarray:
+    """Return the Euclidean norm of each token before and after each block.
 
-    Large models keep notes on few patches of empty ground, whose tokens are
-    many times longer than others after the last blocks; with registers they
-    do not: Darcet et al. (arXiv:2309.16588), section 2.1.
+    Large models store global information in a few patches of plain background,
+    whose tokens have much larger norms than others after the last blocks; with
+    registers they do not: Darcet et al. (arXiv:2309.16588), section 2.1.
 
-    L blocks, B images, T tokens that are no patches. It needs the memory of
-    one batch, and that of the norms.
+    L blocks, B images, T tokens that are no patches. Memory is that of one
+    batch, and that of the norms.
 
     Args:
-        model: a ViT of this package.
-        images: `(B, height, width, 3)`, pixels in [0, 255], or an iterable of
-            such batches.
+        model: a ViT of this package, or the path of a saved one: a run's folder
+            or a `.keras` file.
+        images: `(B, height, width, 3)`, pixels in [0, 255]; an iterable of such
+            batches; image files; a data set, of which 128 images are drawn; or
+            whatever else `read_images` takes.
         of: `"patches"`, or `"others"`: class token, distillation token and
-            registers, as far as there are any.
-        batch_size: the most images at once, of an array.
+            registers, where the model has them.
+        batch_size: images at a time; the batches of an iterable keep their size.
 
     Returns:
-        `(L + 1, B, rows, columns)`, of the others `(L + 1, B, T)`: what enters
-        the first block, and what each block gives, before the final norm.
+        `(L + 1, B, rows, columns)`, of the others `(L + 1, B, T)`: of the input
+        of the first block, and of the output of each block, before the final
+        norm.
 
     Raises:
-        ValueError: if the model has no block, for other tokens, for images of
-            another shape, or if there is none.
+        ValueError: if the model has no block or merges tokens, for other tokens,
+            for images that `read_images` refuses, or if there is none.
 
     Example:
 
@@ -45,13 +59,14 @@ def token_norms(model, images, of="patches", batch_size=16):
     """
     if of not in ("patches", "others"):
         raise ValueError(f"of must be patches or others. Received: of={of!r}")
-    batches = batches_of(images_for(model, images), batch_size)
-    looking = inspector(model, _norms_model)
-    norms = [looking.predict_on_batch(batch) for batch in batches]
-    if not norms:
+    keras_model, batches = model_and_batches(model, images, batch_size)
+    norms_of = inspector(keras_model, _norms_model)
+    found = [norms_of.predict_on_batch(batch) for batch in batches]
+    if not found:
         raise ValueError("Expected at least one image. Received: none")
-    norms = np.moveaxis(np.concatenate(norms), 1, 0)
-    rows, columns = model.get_layer("patch_encoder").grid
+    norms = np.moveaxis(np.concatenate(found), 1, 0)
+    encoder: Any = keras_model.get_layer("patch_encoder")
+    rows, columns = encoder.grid
     others = norms.shape[-1] - rows * columns
     if of == "others":
         return norms[..., :others]

@@ -76,7 +76,7 @@ def test_a_model_that_merges_tokens_says_how_to_look_at_it(rng, tmp_path):
             look(model, IMAGES)
     written = inspect.report(model, IMAGES, tmp_path)
     assert set(written.figures) == {"filters", "positions"}
-    assert "merge_tokens(model, 0)" in written.passed_over["rollout"]
+    assert "merge_tokens(model, 0)" in written.skipped["rollout"]
     again = inspect.attention_maps(keras_vit.merge_tokens(model, 0), IMAGES)
     for one, other in zip(again, inspect.attention_maps(plain, IMAGES), strict=True):
         np.testing.assert_array_equal(one, other)

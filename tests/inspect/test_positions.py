@@ -81,7 +81,7 @@ def test_positions_of_every_layer_are_asked_for_by_name(rng):
 
 @pytest.mark.parametrize("kind", ["none", "relative"])
 def test_where_places_have_no_vectors_nothing_is_made_up(kind):
-    with pytest.raises(ValueError, match="each place has a vector"):
+    with pytest.raises(ValueError, match="a position embedding for each place"):
         inspect.position_similarity(tiny_vit(position_embedding=kind))
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_vit import inspect
-from keras_vit.inspect.attention import attending_layers
+from keras_vit.inspect.blocks import attending_layers
 from support.models import randomize, tiny_vit
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (2, 16, 24, 3)).astype("float32")

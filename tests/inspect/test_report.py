@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import keras_vit
+from keras_vit.classifier import Classifier
 from keras_vit.inspect import attention_distance, attention_rollout, report
 from keras_vit.inspect.figure_specs import FIGURE_SPECS
 from keras_vit.inspect.figure_specs.maps import GRAD_CAM
@@ -51,7 +52,7 @@ def html(written):
 
 
 def test_each_figure_is_there_as_picture_as_drawing_and_as_numbers(written):
-    assert [*written.figures, *written.passed_over] == [
+    assert [*written.figures, *written.skipped] == [
         *(name for name in FIGURE_SPECS if name != "offsets"),
         "offsets",
     ]
@@ -136,14 +137,14 @@ def test_the_page_opens_in_a_browser_without_a_request(written):
     assert fits
 
 
-def test_choices_of_the_rollout_are_taken_and_told(model, tmp_path):
+def test_choices_of_the_rollout_are_taken_and_described(model, tmp_path):
     choices = {"fusion": "max", "discard": 0.25, "residual": False}
     left = report(model, IMAGES, tmp_path, "rollout", **choices)
     with np.load(tmp_path / "rollout.npz") as numbers:
         expected = attention_rollout(model, IMAGES, **choices)
         np.testing.assert_allclose(numbers["shares"], expected, rtol=1e-5)
-    told = left.figures["rollout"]
-    assert "the max is taken. The smallest 25 % are left out. Residual" in told
+    text = left.figures["rollout"]
+    assert "by their max. The smallest 25 % are discarded. Without resi" in text
 
 
 def test_the_same_inspection_gives_the_same_files(model, tmp_path):
@@ -169,33 +170,27 @@ def test_the_same_inspection_gives_the_same_files(model, tmp_path):
                 pooling="gap",
                 position_embedding="none",
             ),
-            {"grad_cam": "no head", "positions": "has a vector"},
+            {"grad_cam": "no head", "positions": "no position embedding"},
         ),
         (
             resnet,
-            {
-                name: "no blocks that attend"
-                for name in FIGURE_SPECS
-                if name != "filters"
-            },
+            {name: "no attention" for name in FIGURE_SPECS if name != "filters"},
         ),
     ],
     ids=["a ViT without head and positions", "a ResNet"],
 )
-def test_what_a_model_does_not_have_is_passed_over_with_a_reason(
-    build, absent, tmp_path
-):
+def test_what_a_model_does_not_have_is_skipped_with_a_reason(build, absent, tmp_path):
     model = build()
     what = ["filters", *absent]
     left = report(model, IMAGES, tmp_path, what)
     assert list(left.figures) == ["filters"]
-    assert set(left.passed_over) == set(absent)
+    assert set(left.skipped) == set(absent)
     html = (tmp_path / "report.html").read_text()
     for name, why in absent.items():
-        assert why in left.passed_over[name]
-        assert f"{FIGURE_SPECS[name].title}: {left.passed_over[name]}." in html
+        assert why in left.skipped[name]
+        assert f"{FIGURE_SPECS[name].title}: {left.skipped[name]}." in html
     numbers = json.loads((tmp_path / "inspection.json").read_text())
-    assert numbers["passed_over"] == left.passed_over
+    assert numbers["skipped"] == left.skipped
     assert numbers["summary"]["parameters"] == model.count_params()
 
 
@@ -204,13 +199,14 @@ def test_what_a_model_does_not_have_is_passed_over_with_a_reason(
     [
         (IMAGES, {"what": "rollouts"}, "Expected all, or some of rollout, .*rollouts"),
         (IMAGES, {"what": []}, "Received: nothing"),
-        (IMAGES[:, :8], {}, r"\(B, 16, 24, 3\). Received: \(5, 8, 24, 3\)"),
-        (IMAGES[:0], {}, "one image or more"),
+        (IMAGES[..., :2], {}, r"\(B, H, W, 3\), .* Received: shape \(5, 16, 24, 2\)"),
+        (IMAGES[:0], {}, "at least one image"),
+        (IMAGES, {"class_names": ["a"]}, "Expected 5 class names"),
         (IMAGES, {"pictures": 0}, "pictures must be at least 1"),
         (IMAGES, {"image_names": ["a"]}, "a name for each of 5 images"),
         (IMAGES, {"what": ["all", "x"]}, "Received: x"),
         (IMAGES, {"other": lambda: tiny_vit(image_size=16)}, "images of one size"),
-        (IMAGES, {"other": resnet}, "with the blocks of a ViT"),
+        (IMAGES, {"other": resnet}, "a Vision Transformer"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_any_work(
@@ -226,13 +222,22 @@ def test_what_does_not_fit_is_refused_before_any_work(
 def test_maps_of_a_class_say_the_prediction_and_its_probability(rng, monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        "keras_vit.figures.maps_over_pictures", lambda *given: drawn.append(given)
+        "keras_vit.figures.maps_over_pictures", lambda *args: drawn.append(args)
     )
     model = randomize(tiny_vit(), rng)
     images = rng.uniform(0, 255, (2, 16, 24, 3)).astype("float32")
     lines = ("true: cat (a.jpg)", "b.jpg")
     classes = ("ant", "bee", "cat", "dog", "eel")
-    inspection = Inspection(model, images, lines, classes, 2, "m", None, None, {})
+    inspection = Inspection(
+        model,
+        Classifier.of(model, class_names=classes),
+        images,
+        image_names=lines,
+        pictures=2,
+        other=None,
+        other_name=None,
+        rollout={},
+    )
     GRAD_CAM.draw(GRAD_CAM.measure(inspection), inspection)
     shares = np.exp(np.array(model(images), np.float64))
     shares /= shares.sum(1, keepdims=True)

@@ -3,7 +3,7 @@ import pytest
 
 import keras_vit
 from keras_vit import inspect
-from keras_vit.inspect.attention import pooling_of
+from keras_vit.inspect.blocks import pooling_of
 from support.models import randomize, tiny_vit
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (3, 16, 24, 3)).astype("float32")
@@ -152,7 +152,7 @@ def test_a_hybrid_has_a_map_over_its_feature_map(rng):
 
 
 def test_a_model_without_blocks_is_refused():
-    with pytest.raises(ValueError, match="which has none"):
+    with pytest.raises(ValueError, match="which has no such layer"):
         inspect.attention_rollout(
             keras_vit.ResNet_R26(3, image_size=32), np.zeros((1, 32, 32, 3))
         )

@@ -130,7 +130,7 @@ def test_models_and_images_that_cannot_be_compared_are_refused():
     model, images = tiny_vit(), np.zeros((3, 16, 24, 3))
     with pytest.raises(ValueError, match=r"\(16, 24\) and \(24, 24\)"):
         inspect.cka_layers(model, tiny_vit(image_size=24), images)
-    with pytest.raises(ValueError, match="which has none"):
+    with pytest.raises(ValueError, match="which has no such layer"):
         inspect.cka_layers(model, keras_vit.ResNet_R26(3, image_size=32), images)
     with pytest.raises(ValueError, match="a batch of at least 4 images"):
         inspect.cka_layers(model, model, images)

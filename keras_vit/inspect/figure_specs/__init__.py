@@ -1,4 +1,4 @@
-"""What there is to see in a model: a row of `FIGURE_SPECS` a figure."""
+"""The figures of a model: one row of `FIGURE_SPECS` for each."""
 
 from keras_vit.inspect.figure_specs import entrance, layers, maps
 

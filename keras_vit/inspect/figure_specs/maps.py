@@ -1,76 +1,89 @@
-"""Figures over pictures: rollout, heads, class-discriminative maps, norms."""
+"""Figures over images: rollout, heads, class-discriminative maps, norms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_vit.inspect.figure_specs.spec import FigureSpec
+from keras_vit.inspect.figure_specs.spec import Arrays, FigureSpec
 from keras_vit.inspect.heads import head_maps
+from keras_vit.inspect.inspection import Inspection
 from keras_vit.inspect.relevance import grad_cam, gradient_rollout
 from keras_vit.inspect.rollouts import attention_rollout
 from keras_vit.inspect.tokens import token_norms
 
-EVEN = "Share of what is read (1: as if all patches were read alike)"
+if TYPE_CHECKING:
+    from keras_vit.figures.drawing import Figure
+
+UNIFORM = "Attention relative to uniform attention (1: uniform)"
 READER = {
-    "token": "the class token",
-    "gap": "the mean of the patches",
-    "map": "the pooling's own attention",
+    "token": "of the class token",
+    "gap": "of the mean of the patches",
+    "map": "of the attention pooling",
 }
 
 
-def _measure_rollout(inspection):
+def _measure_rollout(inspection: Inspection) -> dict[str, np.ndarray]:
     shares = attention_rollout(inspection.model, inspection.shown, **inspection.rollout)
     return {"shares": shares, "times_even": shares * shares[0].size}
 
 
-def _draw_rollout(numbers, inspection):
-    return _over_pictures(inspection, numbers["times_even"], "Attention rollout", EVEN)
+def _draw_rollout(arrays: Arrays, inspection: Inspection) -> Figure:
+    return _over_pictures(
+        inspection, arrays["times_even"], "Attention rollout", UNIFORM
+    )
 
 
-def _tell_rollout(numbers, inspection):
-    least, most = numbers["times_even"].min(), numbers["times_even"].max()
-    told = (
-        f"Read by {READER[inspection.pooling]}; single patches have {least:.2g} to "
-        f"{most:.2g} times an even share."
+def _describe_rollout(arrays: Arrays, inspection: Inspection) -> str:
+    least, most = arrays["times_even"].min(), arrays["times_even"].max()
+    text = (
+        f"Attention {READER[inspection.pooling]}; patches have {least:.2g} to "
+        f"{most:.2g} times the uniform attention."
     )
     choices = inspection.rollout
     if choices["fusion"] != "mean":
-        told += f" Of the heads, the {choices['fusion']} is taken."
+        text += f" Heads are fused by their {choices['fusion']}."
     if choices["discard"]:
-        told += f" The smallest {100 * choices['discard']:g} % are left out."
+        text += f" The smallest {100 * choices['discard']:g} % are discarded."
     if not choices["residual"]:
-        told += " Residual connections are left out."
-    return told
+        text += " Without residual connections."
+    return text
 
 
-def _measure_heads(inspection):
+def _measure_heads(inspection: Inspection) -> dict[str, np.ndarray]:
     shares = head_maps(inspection.model, inspection.shown[:1])
     return {"shares": shares, "times_even": shares * shares[0, 0, 0].size}
 
 
-def _draw_heads(numbers, inspection):
+def _draw_heads(arrays: Arrays, inspection: Inspection) -> Figure:
     from keras_vit import figures
 
     return figures.head_maps(
         inspection.shown[0],
-        numbers["times_even"][:, 0],
+        arrays["times_even"][:, 0],
         inspection.cell,
         inspection.image_names[0],
-        f"What each head reads: {inspection.name}",
-        "Share (1: even)",
+        f"Attention of each head: {inspection.name}",
+        "Relative attention (1: uniform)",
     )
 
 
-def _tell_heads(numbers, inspection):
-    layers, _, heads = numbers["shares"].shape[:3]
-    peaks = numbers["times_even"][:, 0].max((-2, -1))
+def _describe_heads(arrays: Arrays, inspection: Inspection) -> str:
+    layers, _, heads = arrays["shares"].shape[:3]
+    peaks = arrays["times_even"][:, 0].max((-2, -1))
     layer, head = np.unravel_index(peaks.argmax(), peaks.shape)
     return (
-        f"{layers} layers of {heads} heads, read by {READER[inspection.pooling]}. Head "
-        f"{head + 1} of layer {layer + 1} is the most pointed: {peaks.max():.3g} times "
-        "an even share on one patch."
+        f"{layers} layers of {heads} heads, attention {READER[inspection.pooling]}. "
+        f"Head {head + 1} of layer {layer + 1} is the most concentrated: "
+        f"{peaks.max():.3g} times the uniform attention on one patch."
     )
 
 
-def _of_class(method):
+def _of_class(
+    method: Callable[..., np.ndarray],
+) -> Callable[[Inspection], dict[str, np.ndarray]]:
     def measure(inspection):
         maps = np.asarray(
             method(inspection.model, inspection.shown, inspection.predicted)
@@ -78,53 +91,61 @@ def _of_class(method):
         largest = maps.max((1, 2), keepdims=True)
         relative = maps / np.where(largest > 0, largest, 1)
         likeliest = inspection.probabilities.max(-1)
-        numbers = {"maps": maps, "relative": relative, "classes": inspection.predicted}
-        return numbers | {"probabilities": likeliest}
+        arrays = {"maps": maps, "relative": relative, "classes": inspection.predicted}
+        return arrays | {"probabilities": likeliest}
 
     return measure
 
 
-def _draws_of_class(title):
-    def draw(numbers, inspection):
+def _draws_of_class(title: str) -> Callable[[Arrays, Inspection], Figure]:
+    def draw(arrays, inspection):
         names = []
-        for place, number in enumerate(numbers["classes"]):
-            share = f"{100 * numbers['probabilities'][place]:.1f} %"
+        for place, number in enumerate(arrays["classes"]):
+            share = f"{100 * arrays['probabilities'][place]:.1f} %"
             predicted = f"predicted, {share}: {inspection.class_name(number)}"
             names.append(f"{inspection.image_names[place]}\n{predicted}")
-        label = "Relevance, relative to the picture's largest"
-        return _over_pictures(inspection, numbers["relative"], title, label, names)
+        label = "Relevance (1: the image's maximum)"
+        return _over_pictures(inspection, arrays["relative"], title, label, names=names)
 
     return draw
 
 
-def _tell_of_class(numbers, inspection):
-    silent = int((numbers["maps"].max((1, 2)) <= 0).sum())
-    names = dict.fromkeys(map(inspection.class_name, numbers["classes"]))
-    told = f"Each map speaks for the likeliest class: {', '.join(names)}."
+def _describe_of_class(arrays: Arrays, inspection: Inspection) -> str:
+    silent = int((arrays["maps"].max((1, 2)) <= 0).sum())
+    names = dict.fromkeys(map(inspection.class_name, arrays["classes"]))
+    text = f"Maps of the likeliest class of each image: {', '.join(names)}."
     if silent:
-        told += f" {silent} of {len(numbers['maps'])} maps are zero everywhere."
-    return told
+        text += f" {silent} of {len(arrays['maps'])} maps are zero everywhere."
+    return text
 
 
-def _measure_norms(inspection):
+def _measure_norms(inspection: Inspection) -> dict[str, np.ndarray]:
     return {"norms": np.asarray(token_norms(inspection.model, inspection.shown))[-1]}
 
 
-def _draw_norms(numbers, inspection):
-    title = "Norms of the patches' last tokens"
-    norms = numbers["norms"]
+def _draw_norms(arrays: Arrays, inspection: Inspection) -> Figure:
+    title = "Norms of patch tokens after the last layer"
+    norms = arrays["norms"]
     limits = float(norms.min()), float(norms.max())
     return _over_pictures(inspection, norms, title, "Euclidean norm", limits=limits)
 
 
-def _tell_norms(numbers, inspection):
-    norms = numbers["norms"]
+def _describe_norms(arrays: Arrays, inspection: Inspection) -> str:
+    norms = arrays["norms"]
     return (
         f"From {norms.min():.3g} to {norms.max():.3g}, median {np.median(norms):.3g}."
     )
 
 
-def _over_pictures(inspection, maps, title, label, names=None, limits=None):
+def _over_pictures(
+    inspection: Inspection,
+    maps: np.ndarray,
+    title: str,
+    label: str,
+    *,
+    names: Sequence[str] | None = None,
+    limits: tuple[float, float] | None = None,
+) -> Figure:
     from keras_vit import figures
 
     height, width = inspection.cell
@@ -143,52 +164,52 @@ ROLLOUT = FigureSpec(
     "Attention rollout",
     _measure_rollout,
     _draw_rollout,
-    _tell_rollout,
-    "How much of each patch reaches what the head reads: the attention of all layers "
-    "multiplied, with their residual connections. Bright patches count most; 1 is what "
-    "each would have if all counted alike. Section 4.5, Fig. 6 and appendix D.8 of the "
-    "ViT paper, after Abnar and Zuidema (arXiv:2005.00928).",
+    _describe_rollout,
+    "How much of each patch reaches the input of the head: the product of the "
+    "attention of all layers, with their residual connections. Bright patches "
+    "contribute most; 1 is uniform attention. Section 4.5, Fig. 6 and appendix D.8 of "
+    "the ViT paper, after Abnar and Zuidema (arXiv:2005.00928).",
     ("attention", "every token"),
 )
 HEADS = FigureSpec(
-    "What each head reads",
+    "Attention of each head",
     _measure_heads,
     _draw_heads,
-    _tell_heads,
-    "The attention of each head of each layer alone, over the first picture. The "
-    "scale is logarithmic: dark is a tenth of an even share or less, bright ten times "
-    "that share or more. Heads that are evenly coloured look at everything; heads with "
-    "a few bright patches pick. Eq. 6 of the ViT paper.",
+    _describe_heads,
+    "The attention of each head of each layer, over the first image. The scale is "
+    "logarithmic: dark is a tenth of the uniform attention or less, bright ten times "
+    "the uniform attention or more. A head of one colour attends to all patches, a "
+    "head with a few bright patches to those. Eq. 6 of the ViT paper.",
     ("attention", "every token"),
 )
 GRADIENTS = FigureSpec(
     "Gradient-weighted rollout",
     _of_class(gradient_rollout),
     _draws_of_class("Gradient-weighted rollout"),
-    _tell_of_class,
-    "A rollout in which attention counts by what it does for the logit of the "
-    "likeliest class, so that it differs from class to class. Compare it with the "
-    "rollout above: what is bright there and dark here is read, but not for that "
+    _describe_of_class,
+    "A rollout in which attention is weighed by its gradient: by what it contributes "
+    "to the logit of the likeliest class. Compare it with the rollout above: a patch "
+    "that is bright there and dark here is attended to, but does not support that "
     "class. Chefer, Gur and Wolf (arXiv:2103.15679).",
     ("attention", "every token", "classes", "gradients"),
 )
 GRAD_CAM = FigureSpec(
     "Grad-CAM",
     _of_class(grad_cam),
-    _draws_of_class("Grad-CAM on the patches' tokens"),
-    _tell_of_class,
-    "The patches that speak for the likeliest class as they enter the last layer: "
-    "their features weighed by the mean gradient of its logit, what speaks against it "
-    "left out. Selvaraju et al. (arXiv:1610.02391).",
+    _draws_of_class("Grad-CAM of patch tokens"),
+    _describe_of_class,
+    "The patches that support the likeliest class, at the input of the last layer: "
+    "their features weighed by the mean gradient of its logit, negative sums set to 0. "
+    "Selvaraju et al. (arXiv:1610.02391).",
     ("attention", "every token", "classes", "gradients"),
 )
 NORM_MAPS = FigureSpec(
-    "Where tokens are long",
+    "Maps of token norms",
     _measure_norms,
     _draw_norms,
-    _tell_norms,
+    _describe_norms,
     "The Euclidean norm of each patch's token after the last layer. Single bright "
-    "patches on empty ground are the artefacts of large models, which use such "
-    "patches as notes; register tokens cure them. Darcet et al. (arXiv:2309.16588).",
+    "patches on plain background are artefacts of large models, which store global "
+    "information there; register tokens remove them. Darcet et al. (arXiv:2309.16588).",
     ("attention", "every token"),
 )
