@@ -13,13 +13,14 @@ import sys
 
 import keras_vit
 from keras_vit import figures
+from keras_vit.classifier import Classifier
 
 
 def main(folder=None, *pictures, path="attention.png"):
     """Draw the attention rollout of a model over pictures."""
     if folder is None:
         folder = keras_vit.train("fashion_mnist", name="attention").folder
-    model = keras_vit.Classifier.of(folder).model
+    model = Classifier.of(folder)
     pictures = pictures or [pathlib.Path(folder) / "images"]
     images, names, *_ = keras_vit.inspect.read_images(model, pictures, limit=24)
 

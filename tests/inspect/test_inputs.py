@@ -211,7 +211,7 @@ def test_the_names_of_a_data_set_are_taken_where_the_model_has_none(
     split = Split(PIXELS, LABELS)
     data = Dataset("letters", split, split, tuple("abcde"))
     inspect.report(model, data, tmp_path / "a", "distance")
-    inspect.report(model, data, tmp_path / "b", "distance", class_names="vwxyz")
+    inspect.report(model, data, tmp_path / "b", "distance", class_names=list("vwxyz"))
     assert [one.class_name(1) for one in seen] == ["b", "w"]
 
 
