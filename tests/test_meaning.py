@@ -5,11 +5,11 @@ import logging
 import keras
 import numpy as np
 import pytest
-from conftest import tiny_vit
 
 from keras_vit.classifier import Classifier
 from keras_vit.meaning import meaning_of, set_meaning
 from keras_vit.model_files import save_model, write_labels
+from support.models import tiny_vit
 
 PETS, KITCHEN = ("cat", "dog"), ("cup", "pan")
 
