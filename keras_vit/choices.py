@@ -2,14 +2,14 @@
 
 The tables behind them lie where the work is done; a test compares each with its
 words here. Words of recipes are in `keras_vit.recipes.recipe.CHOICES`, ways to
-resize in `keras_vit.preprocessing.PRESETS`.
+resize in `keras_vit.preprocessing.PRESETS`, formats of exports in
+`keras_vit.export_formats`.
 """
 
 import importlib.util
 import pathlib
 import re
 
-from keras_vit.export_formats import FORMATS, PIXELS, SCHEMES
 from keras_vit.variants import VARIANTS
 
 MODELS = ("ViT", *VARIANTS, "ResNet", "ResNet_R26", "ResNet_R50")  # FACTORIES
@@ -47,10 +47,6 @@ FIGURES = (  # of `keras_vit.inspect`
     "cka",
 )
 HEAD_FUSIONS = ("mean", "max", "min")
-
-EXPORT_FORMATS = tuple(FORMATS)
-QUANTIZATION_SCHEMES = SCHEMES
-PIXEL_DTYPES = PIXELS
 
 WEIGHT_FORMATS = ("npz", "timm", "huggingface", "torchvision")
 HUB_PREFIX = "hf:"  # before <owner>/<name>

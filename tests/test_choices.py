@@ -8,6 +8,7 @@ from keras_vit import baselines, choices, dataset_names, distribution, factories
 from keras_vit.data import sources, tables, vtab
 from keras_vit.data import tfds as data_tfds
 from keras_vit.evaluation.measurements import MEASUREMENTS
+from keras_vit.export_formats import FORMATS
 from keras_vit.exporting.export_model import WRITERS
 from keras_vit.inspect.figure_specs import FIGURE_SPECS
 from keras_vit.inspect.rollouts import FUSIONS
@@ -23,7 +24,7 @@ SAME = {
     "measurements": (choices.MEASUREMENTS, MEASUREMENTS),
     "figures": (choices.FIGURES, FIGURE_SPECS),
     "fusions": (choices.HEAD_FUSIONS, FUSIONS),
-    "export formats": (choices.EXPORT_FORMATS, WRITERS),
+    "export formats": (FORMATS, WRITERS),
     "weight formats": (choices.WEIGHT_FORMATS, WEIGHT_FORMATS),
     "data sets": (dataset_names.NAMES, sources.SOURCES),
     "files": (dataset_names.SUFFIXES, (".zip", *tables.SUFFIXES, ".npz")),

@@ -76,7 +76,7 @@ WITHIN_FLOOR = {
 COMMANDS = (
     *("main", "dataset_flags", "inspect_data", "inspect"),
     *("train", "evaluate", "predict", "export", "serve", "convert", "list"),
-    "transfer",
+    *("transfer", "flag_types", "model_flag", "help", "failures"),
 )
 DOORS = {
     "matplotlib": {"figures/drawing.py"},

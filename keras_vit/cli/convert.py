@@ -1,8 +1,13 @@
 """`keras-vit convert`."""
 
+import os
 import pathlib
 
 from absl import flags
+
+from keras_vit.choices import MODELS, WEIGHT_FORMATS
+from keras_vit.cli import flag_types
+from keras_vit.cli.model_flag import TRAINED, Model, check_weights
 
 SUMMARY = "Turns weights of one publisher's layout into another's."
 USAGE = "--model=NAME --from=WEIGHTS --to=PATH [--format=FORMAT]"
@@ -10,38 +15,68 @@ REQUIRED = ("from", "to")
 TAKES_PATHS = False
 
 
-def define(values):
-    """Defines the flags."""
-    from keras_vit.weights.save import FORMATS
-
-    options = {"flag_values": values}
-    flags.DEFINE_string(
+def define(values: flags.FlagValues) -> None:
+    """Define the flags."""
+    flag_types.path(
+        values,
         "from",
-        None,
         "A .npz or .safetensors file, a folder of Hugging Face's, a release's name or "
         "hf:<owner>/<name>, for which --model tells the sizes; or a run's folder or a "
         ".keras file.",
-        **options,
     )
-    flags.DEFINE_string(
-        "to", None, "A .npz or .safetensors file, or Hugging Face's folder.", **options
+    flag_types.path(
+        values, "to", "A .npz or .safetensors file, or Hugging Face's folder."
     )
-    flags.DEFINE_enum("format", "npz", list(FORMATS), "Whose layout.", **options)
-    flags.DEFINE_string("model", None, "A factory's name, such as ViT_B16.", **options)
-    flags.DEFINE_list(
+    flag_types.word(
+        values,
+        "format",
+        f"Whose layout: {', '.join(WEIGHT_FORMATS)}.",
+        WEIGHT_FORMATS,
+        "npz",
+    )
+    flag_types.word(values, "model", "A model's name, such as ViT_B16.", MODELS)
+    flag_types.numbers(
+        values,
         "source_grid",
-        None,
         "rows,columns of patches that the positions of --from are for, where a bare "
         "file could be read otherwise.",
-        **options,
+        int,
+        expected="rows,columns",
     )
-    flags.DEFINE_string(
+    flag_types.text(
+        values,
         "architecture",
-        None,
         "For --format=timm: the name there that is to load the file, such as "
         "deit3_base_patch16_224.",
-        **options,
     )
+
+
+def check(values: flags.FlagValues) -> None:
+    """Refuse a source that is not there, a target that is, and flags that clash."""
+    grid, source = values.source_grid, values["from"].value
+    if grid is not None and len(grid) != 2:
+        raise ValueError(
+            "--source_grid must be rows,columns. Received: "
+            f"{','.join(map(str, grid))!r}"
+        )
+    if values.model is None and grid is not None:
+        raise ValueError(
+            "--source_grid goes with --model and a file of weights; a run's model "
+            f"knows its grid. Received: --from={source} without --model"
+        )
+    if values.architecture is not None and values.format != "timm":
+        raise ValueError(
+            "--architecture names one of timm's, so it goes with --format=timm. "
+            f"Received: --format={values.format}"
+        )
+    if os.path.exists(values.to):
+        raise FileExistsError(
+            f"--to: {values.to} exists already. Name another, or remove it."
+        )
+    if values.model is None:
+        flag_types.with_flag("from", Model((TRAINED,)).check, source)
+    else:
+        flag_types.with_flag("from", check_weights, values.model, source)
 
 
 def run(values):

@@ -1,44 +1,55 @@
 """The flags that name a data set, for all commands that take one."""
 
 import pathlib
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from keras_vit import dataset_names
+from keras_vit.cli import flag_types
+from keras_vit.decoding import BACKGROUNDS, check_range
 
-def define(values, help_text, default=None, *, unless="decided by a sample"):
-    """Defines `--dataset` and the flags that say where it is and how it is read.
+if TYPE_CHECKING:
+    from keras_vit.decoding import Decoding
+
+
+def define(
+    values: flags.FlagValues,
+    help_text: str,
+    default: str | None = None,
+    *,
+    unless: str = "decided by a sample",
+) -> None:
+    """Define `--dataset` and the flags that say where it is and how it is read.
 
     Args:
-        values: the `absl.flags.FlagValues` to define them in.
+        values: where they are defined.
         help_text: what the data set is for, before what it may be.
         default: of `--dataset`.
         unless: what counts where no `--pixel_range` is given.
     """
-    from keras_vit.data.sources import EXPECTED
-
-    options = {"flag_values": values}
-    flags.DEFINE_string("dataset", default, f"{help_text}: {EXPECTED}.", **options)
-    flags.DEFINE_string(
+    flag_types.path(
+        values, "dataset", f"{help_text}: {dataset_names.EXPECTED}.", default
+    )
+    flag_types.path(
+        values,
         "data_dir",
-        None,
         "Where data sets are extracted or prepared, or the images of a table lie.",
-        **options,
     )
-    flags.DEFINE_boolean(
+    flag_types.boolean(
+        values,
         "download",
-        False,
         "Whether TensorFlow Datasets may download and prepare what is not there.",
-        **options,
     )
-    flags.DEFINE_boolean(
+    flag_types.boolean(
+        values,
         "exif_orientation",
-        True,
         "Whether image files are turned as their camera noted.",
-        **options,
+        True,
     )
     for name, text in _OF_FILES.items():
-        kind = flags.DEFINE_integer if name == "fold" else flags.DEFINE_string
-        kind(name, None, text, **options)
+        kind = flag_types.whole if name == "fold" else flag_types.text
+        kind(values, name, text)
     define_decoding(values, unless)
 
 
@@ -51,69 +62,90 @@ _OF_FILES = {
 }
 
 
-def define_decoding(values, unless):
-    """Defines `--pixel_range`, `--background` and `--max_pixels`.
+def define_decoding(values: flags.FlagValues, unless: str) -> None:
+    """Define `--pixel_range`, `--background` and `--max_pixels`.
 
     Args:
-        values: the `absl.flags.FlagValues` to define them in.
+        values: where they are defined.
         unless: what counts where none is given.
     """
-    from keras_vit.decoding import BACKGROUNDS
-
-    options = {"flag_values": values}
-    flags.DEFINE_string(
+    flag_types.checked(
+        values,
         "pixel_range",
-        None,
         "Which samples of more than 8 bits are black and white: two numbers such as "
         "0:4095; full: all that their bits can hold; auto: what a sample of the "
         f"training files uses. {unless.capitalize()} if not given.",
-        **options,
+        check_range,
     )
-    flags.DEFINE_enum(
+    flag_types.word(
+        values,
         "background",
-        None,
-        list(BACKGROUNDS),
         "What is seen behind transparent pixels; ignore: the colours beneath them. "
         "White, or the model's own, if not given.",
-        **options,
+        BACKGROUNDS,
     )
-    flags.DEFINE_integer(
+    flag_types.whole(
+        values,
         "max_pixels",
-        None,
         "Image files of more pixels are refused: 62,000,000, or the model's own, if "
         "not given. A file takes 3 bytes a pixel, and up to 16 while it is decoded.",
-        lower_bound=1,
-        **options,
+        least=1,
     )
 
 
-def decoding(values):
-    """How files are read, by the flags that are given."""
+def check(values: flags.FlagValues, *others: str) -> None:
+    """Refuse a `--dataset` of nothing, without loading what would read it.
+
+    Args:
+        values: the flags.
+        *others: names that the command takes besides.
+
+    Raises:
+        FileNotFoundError: for the path of nothing.
+        ValueError: for an unknown name.
+    """
+    name = values.dataset
+    if name is not None and name not in others:
+        flag_types.with_flag(
+            "dataset", dataset_names.check_exists, name, values.data_dir
+        )
+
+
+def decoding(values: flags.FlagValues) -> dict[str, Any]:
+    """Return how files are read, as far as flags say it."""
     names = ("pixel_range", "background", "max_pixels")
     return {name: getattr(values, name) for name in names if values[name].present}
 
 
-def arguments(values):
-    """What `load` takes beside the name, as far as the flags say it."""
-    from keras_vit.data.sources import OPTIONS
+def arguments(values: flags.FlagValues) -> dict[str, Any]:
+    """Return what `load` takes beside the name, as far as flags say it."""
+    args = {
+        name: getattr(values, name)
+        for name in dataset_names.OPTIONS
+        if values[name].present
+    }
+    return {"data_dir": values.data_dir, "download": values.download} | args
 
-    given = {name: getattr(values, name) for name in OPTIONS if values[name].present}
-    return {"data_dir": values.data_dir, "download": values.download} | given
 
+def chosen(
+    values: flags.FlagValues,
+    model: str | None,
+    default: str | None = None,
+    *,
+    decoding: "Decoding | None" = None,
+) -> tuple[str | None, dict[str, Any]]:
+    """Return the data set that the flags name, or that a model's run was trained on.
 
-def chosen(values, model, default=None, *, decoding=None):
-    """The data set that the flags name, or that a model's run was trained on.
-
-    The run's own is read as the run read it, so that its test split is the
-    same one; what the flags say of that comes first.
+    The run's own is read as the run read it, so that its test split has the same
+    images; flags override this.
 
     Args:
         values: the flags.
         model: the path of the run's folder, or of its model's file; `None`:
             there is no run.
         default: what is taken where neither names one.
-        decoding: how the model reads files, which counts where no flag says
-            another; `None`: a sample decides.
+        decoding: how the model reads files, where no flag says it; `None`: a
+            sample decides.
 
     Returns:
         Its name or `default`, and what `load` takes beside that.
@@ -134,7 +166,7 @@ def chosen(values, model, default=None, *, decoding=None):
     return values.dataset or own or default, options | arguments(values)
 
 
-def _of_run(model):
+def _of_run(model: str) -> tuple[str, dict[str, Any]] | None:
     """The data set of a run and how it was read; `None` for what is of no run."""
     from keras_vit.training.folder import CONFIG, dataset_of
 

@@ -4,7 +4,10 @@ import pathlib
 
 from absl import flags
 
-from keras_vit.cli import dataset_flags
+from keras_vit.choices import MEASUREMENTS
+from keras_vit.cli import dataset_flags, flag_types, model_flag
+from keras_vit.cli.model_flag import SERVED, TRAINED
+from keras_vit.preprocessing import PRESETS, resolve
 
 SUMMARY = "Evaluates a trained model on a whole test split."
 USAGE = "--model=MODEL [--dataset=NAME] [--what=NAME,...]"
@@ -13,60 +16,66 @@ TAKES_PATHS = False
 SHARED_BY = ("one", "mirrored", "auto", "tpu:<name>")
 
 
-def define(values):
-    """Defines the flags."""
-    from keras_vit.evaluation.measurements import MEASUREMENTS
-    from keras_vit.preprocessing import PRESETS
-
-    options = {"flag_values": values}
-    flags.DEFINE_string(
-        "model", None, "A run's folder, a .keras file or a SavedModel.", **options
+def define(values: flags.FlagValues) -> None:
+    """Define the flags."""
+    model_flag.define(
+        values,
+        "model",
+        "A run's folder, a .keras file or a SavedModel.",
+        (TRAINED, SERVED),
     )
     dataset_flags.define(
         values,
         "Whose test split, by default the run's own",
         unless="as the model was trained",
     )
-    flags.DEFINE_list(
+    flag_types.words(
+        values,
         "what",
-        [],
         f"What to measure: all, or some of {', '.join(MEASUREMENTS)}; if not given, "
-        "what takes no more than one look at each image.",
-        **options,
+        "what needs no more than one pass over the images.",
+        [*MEASUREMENTS, "all"],
+        "measurement",
     )
-    flags.DEFINE_string(
-        "compare", None, "Another model, to compare on the same images.", **options
+    model_flag.define(
+        values,
+        "compare",
+        "Another model, to compare on the same images.",
+        (TRAINED, SERVED),
     )
-    flags.DEFINE_string(
+    flag_types.existing(
+        values,
         "labels",
-        None,
-        "A JSON file: the right classes of each image, as ImageNet's ReaL labels are "
+        "A JSON file: the correct classes of each image, as ImageNet's ReaL labels are "
         "published; or the model's class for each of the data set's.",
-        **options,
+        "a JSON file",
     )
-    flags.DEFINE_string(
+    flag_types.folder(
+        values,
         "folder",
-        None,
         "Where evaluation.json, report.md, tables and pictures go; "
         "evaluations/<model's name> if not given.",
-        **options,
     )
-    flags.DEFINE_string(
+    flag_types.checked(
+        values,
         "preprocessing",
-        None,
         f"How images become the model's size: one of {', '.join(PRESETS)}, with a crop "
         "fraction if need be, as in timm:0.95; the model's own if not given.",
-        **options,
+        resolve,
     )
-    flags.DEFINE_string(
+    flag_types.word(
+        values,
         "strategy",
-        "one",
         f"Which devices share each batch: {', '.join(SHARED_BY)}.",
-        **options,
+        SHARED_BY,
+        "one",
     )
-    flags.DEFINE_integer(
-        "batch_size", 200, "Images at a time.", lower_bound=1, **options
-    )
+    flag_types.whole(values, "batch_size", "Images at a time.", 200, least=1)
+
+
+def check(values: flags.FlagValues) -> None:
+    """Refuse a data set that does not exist."""
+    dataset_flags.check(values)
 
 
 def run(values):
@@ -77,7 +86,7 @@ def run(values):
     from keras_vit.model_files import name_of
 
     context = _context(values)
-    names, left_out = chosen(values.what, context)
+    names, left_out = chosen(values.what or [], context)
     folder = pathlib.Path(values.folder or f"evaluations/{name_of(values.model)}")
     check_folder(folder)
     print(f"{context.dataset.name}, {len(context.dataset.test):,} test images")
@@ -109,7 +118,6 @@ def _context(values):
     from keras_vit.evaluation.context import Context
     from keras_vit.evaluation.labels import check_order, read_labels
     from keras_vit.model_files import load_classifier
-    from keras_vit.preprocessing import resolve
 
     preprocessing = values.preprocessing and resolve(values.preprocessing)
     strategy = None

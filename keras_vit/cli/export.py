@@ -5,7 +5,9 @@ import pathlib
 
 from absl import flags
 
-from keras_vit.cli import dataset_flags
+from keras_vit.cli import dataset_flags, flag_types, model_flag
+from keras_vit.cli.model_flag import TRAINED
+from keras_vit.export_formats import FORMATS, PIXELS, SCHEMES
 
 SUMMARY = "Writes a trained model for TensorFlow Serving, LiteRT, ONNX and OpenVINO."
 USAGE = "--model=MODEL [--format=FORMAT] [--quantize=SCHEME]"
@@ -13,90 +15,88 @@ REQUIRED = ("model",)
 TAKES_PATHS = False
 
 
-def define(values):
-    """Defines the flags."""
-    from keras_vit.export_formats import FORMATS, SCHEMES
-
-    options = {"flag_values": values}
-    flags.DEFINE_string("model", None, "A run's folder or a .keras file.", **options)
-    flags.DEFINE_enum(
+def define(values: flags.FlagValues) -> None:
+    """Define the flags."""
+    model_flag.define(values, "model", "A run's folder or a .keras file.", (TRAINED,))
+    flag_types.word(
+        values,
         "format",
-        "saved_model",
+        f"What to write, one of {', '.join(FORMATS)}; all: every format and "
+        "quantisation, with a table.",
         [*FORMATS, "all"],
-        "What to write; all: every format and quantisation, with a table.",
-        **options,
+        "saved_model",
     )
-    flags.DEFINE_enum(
+    flag_types.word(
+        values,
         "quantize",
+        f"How a .tflite file is quantised: {', '.join(SCHEMES)}; int8 is "
+        "calibrated on training images, and judged on test images.",
+        SCHEMES,
         "none",
-        list(SCHEMES),
-        "How a .tflite file is quantised; int8 is calibrated on training images, and "
-        "judged on test images.",
-        **options,
     )
-    flags.DEFINE_enum(
+    flag_types.word(
+        values,
         "pixels",
+        f"The dtype of a .tflite file's images: {' or '.join(PIXELS)}.",
+        PIXELS,
         "float32",
-        ["float32", "uint8"],
-        "The dtype of a .tflite file's images.",
-        **options,
     )
-    flags.DEFINE_integer(
-        "batch_size",
-        1,
-        "Of a .tflite file, which takes no other.",
-        lower_bound=1,
-        **options,
+    flag_types.whole(
+        values, "batch_size", "Of a .tflite file, which takes no other.", 1, least=1
     )
-    flags.DEFINE_float(
+    flag_types.number(
+        values,
         "temperature",
-        1.0,
         "What logits are divided by; keras-vit evaluate --what=calibration finds it.",
-        **options,
+        1.0,
     )
-    flags.DEFINE_integer(
+    flag_types.whole(
+        values,
         "token_merging",
-        0,
         "Tokens fewer after each block of a ViT: faster, for a little accuracy, as the "
         "table says beside the model that merges none.",
-        lower_bound=0,
-        **options,
+        0,
+        least=0,
     )
-    flags.DEFINE_integer(
-        "top",
-        5,
-        "How many classes a SavedModel names for an image.",
-        lower_bound=1,
-        **options,
+    flag_types.whole(
+        values, "top", "How many classes a SavedModel names for an image.", 5, least=1
     )
-    flags.DEFINE_boolean(
-        "xla", False, "Whether XLA compiles the model in a SavedModel.", **options
-    )
+    flag_types.boolean(values, "xla", "Whether XLA compiles the model in a SavedModel.")
     dataset_flags.define(
         values,
         "Whose test images to compare on, and whose training images int8 is calibrated "
         "on; the run's own if not given",
         unless="as the model was trained",
     )
-    flags.DEFINE_string(
+    flag_types.folder(
+        values,
         "folder",
-        None,
         "Where files, and versions of a SavedModel, go; savedmodels/<model's name> if "
         "not given.",
-        **options,
     )
+
+
+def check(values: flags.FlagValues) -> None:
+    """Refuse flags that do not go together."""
+    dataset_flags.check(values)
+    if values.format == "all" and values["quantize"].present:
+        raise ValueError(
+            "--format=all writes every quantisation. Expected no --quantize beside it. "
+            f"Received: --quantize={values.quantize}. Leave it out"
+        )
+    if not values.temperature > 0:
+        raise ValueError(
+            f"--temperature: Expected a number above 0. Received: {values.temperature}"
+        )
 
 
 def run(values):
     """Carries the command out and gives its exit status."""
     from keras_vit.evaluation.temperature import scaled
-    from keras_vit.export_formats import FORMATS
     from keras_vit.exporting.report import origin_row, read_report, table
     from keras_vit.model_files import ServedModel, load_classifier, name_of
     from keras_vit.weights import merge_tokens
 
-    if values.format == "all" and values["quantize"].present:
-        raise ValueError("--format=all writes every quantisation: leave --quantize out")
     classifier = load_classifier(values.model)
     if isinstance(classifier.model, ServedModel):
         raise ValueError(
@@ -160,7 +160,6 @@ def _print_gate(report):
 
 def _wanted(values, dataset):
     """The formats to write, each with its options."""
-    from keras_vit.export_formats import FORMATS, SCHEMES
 
     given = {
         "top": values.top,

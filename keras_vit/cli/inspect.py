@@ -4,61 +4,87 @@ import pathlib
 
 from absl import flags
 
-from keras_vit.cli import dataset_flags
+from keras_vit.choices import FIGURES, HEAD_FUSIONS, KERAS_PREFIX, MODELS
+from keras_vit.cli import dataset_flags, flag_types, model_flag
+from keras_vit.cli.model_flag import FACTORY, NETWORK, TRAINED
 
 SUMMARY = "Looks inside a trained model: attention, positions, filters, layers."
 USAGE = "--model=MODEL [--images=PATH,...] [--what=NAME,...]"
 REQUIRED = ("model",)
 TAKES_PATHS = False
 PICTURES = 8
+TAKEN = (FACTORY, NETWORK, TRAINED)
+MOST_DISCARDED = 0.999
 
 
-def define(values):
-    """Defines the flags."""
-    from keras_vit.inspect.figure_specs import FIGURE_SPECS
-    from keras_vit.inspect.rollouts import FUSIONS
-
-    options = {"flag_values": values}
-    flags.DEFINE_string(
-        "model", None, "A run's folder, a .keras file or a factory's name.", **options
+def define(values: flags.FlagValues) -> None:
+    """Define the flags."""
+    model_flag.define(
+        values, "model", "A run's folder, a .keras file or a factory's name.", TAKEN
     )
-    flags.DEFINE_string(
-        "weights", None, "Of a factory: a release's name, or a file.", **options
+    flag_types.path(values, "weights", "Of a factory: a release's name, or a file.")
+    flag_types.existing_many(
+        values, "images", "Image files and folders to look at.", "images or folders"
     )
-    flags.DEFINE_list("images", None, "Image files and folders to look at.", **options)
     dataset_flags.define(
         values,
         "Whose test images to look at without --images; the run's own if not given",
         unless="as the model was trained",
     )
-    flags.DEFINE_list(
+    flag_types.words(
+        values,
         "what",
-        None,
-        f"What to look at: {', '.join(FIGURE_SPECS)}; all if not given.",
-        **options,
+        f"What to look at: {', '.join(FIGURES)}; all if not given.",
+        [*FIGURES, "all"],
+        "figure",
     )
-    flags.DEFINE_string(
+    flag_types.folder(
+        values,
         "folder",
-        None,
         "Where report.html and figures go; inspections/<model's name> if not given.",
-        **options,
     )
-    flags.DEFINE_integer(
+    flag_types.whole(
+        values,
         "limit",
-        128,
         f"The most images to average over; {PICTURES} of them are shown.",
-        lower_bound=1,
-        **options,
+        128,
+        least=1,
     )
-    flags.DEFINE_string(
-        "compare", None, "Another model, whose layers cka compares.", **options
+    model_flag.define(
+        values, "compare", "Another model, whose layers cka compares.", TAKEN
     )
-    flags.DEFINE_enum("fusion", "mean", FUSIONS, "Of heads in the rollout.", **options)
-    flags.DEFINE_float(
-        "discard", 0.0, "The share of attention that a rollout leaves out.", **options
+    flag_types.word(values, "fusion", "Of heads in the rollout.", HEAD_FUSIONS, "mean")
+    flag_types.number(
+        values,
+        "discard",
+        "The share of attention that a rollout leaves out, below 1.",
+        0.0,
+        least=0,
+        most=MOST_DISCARDED,
     )
-    flags.DEFINE_boolean(
-        "residual", True, "Whether a rollout counts residual connections.", **options
+    flag_types.boolean(
+        values, "residual", "Whether a rollout counts residual connections.", True
+    )
+
+
+def check(values: flags.FlagValues) -> None:
+    """Refuse flags that do not go together."""
+    dataset_flags.check(values)
+    what = values.what or []
+    if values.compare and what and not {"cka", "all"} & {*what}:
+        raise ValueError(
+            "--compare goes with --what=cka, which compares the layers of two models. "
+            f"Received: --what={','.join(what)}"
+        )
+    if values.weights is None:
+        return
+    if values.model not in MODELS and not values.model.startswith(KERAS_PREFIX):
+        raise ValueError(
+            "--weights go with a factory's name. Expected one of "
+            f"{', '.join(MODELS)}. Received: --model={values.model}"
+        )
+    flag_types.with_flag(
+        "weights", model_flag.check_weights, values.model, values.weights
     )
 
 

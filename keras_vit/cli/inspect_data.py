@@ -6,7 +6,7 @@ import textwrap
 
 from absl import flags
 
-from keras_vit.cli import dataset_flags
+from keras_vit.cli import dataset_flags, flag_types
 
 SUMMARY = "Looks through a data set: counts, sizes, copies, what cannot be read."
 USAGE = (
@@ -20,31 +20,33 @@ MOST_SHOWN = 5  # unreadable images, and copies
 WIDTH = 88
 
 
-def define(values):
-    """Defines the flags."""
+def define(values: flags.FlagValues) -> None:
+    """Define the flags."""
     dataset_flags.define(values, "What to look through", "fashion_mnist_sample")
-    options = {"flag_values": values}
-    flags.DEFINE_string(
+    flag_types.folder(
+        values,
         "folder",
-        None,
         "Where report.json, contact_sheet.png, histograms.png and unreadable.txt go; "
         "inspections/<data set's name> if not given.",
-        **options,
     )
-    flags.DEFINE_integer(
+    flag_types.whole(
+        values,
         "limit",
-        None,
         "The most images to read of each split, drawn at random; all if not given.",
-        lower_bound=1,
-        **options,
+        least=1,
     )
-    flags.DEFINE_integer(
+    flag_types.whole(
+        values,
         "seed",
-        0,
         "Of that draw, and of the pictures on the contact sheet.",
-        lower_bound=0,
-        **options,
+        0,
+        least=0,
     )
+
+
+def check(values: flags.FlagValues) -> None:
+    """Refuse a data set that does not exist."""
+    dataset_flags.check(values)
 
 
 def run(values):

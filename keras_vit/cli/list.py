@@ -1,62 +1,88 @@
 """`keras-vit list`."""
 
+import textwrap
+
 from absl import flags
 
-SUMMARY = "Lists the models and the weights they can be built with, or the recipes."
-USAGE = "[--model=NAME] [--details [--image_size=N]] [--recipes]"
+from keras_vit.cli import flag_types
+from keras_vit.cli.model_flag import FACTORY, NETWORK, Model
+from keras_vit.recipes import RECIPES
+from keras_vit.recipes.settings import documented
+from keras_vit.releases import list_weights
+from keras_vit.suggestions import unknown
+from keras_vit.variants import VARIANTS
+
+WIDTH = 88
+
+SUMMARY = "Lists the models, the weights they can be built with, and the recipes."
+USAGE = "[--model=NAME] [--details] [--recipes] [--recipe=NAME]"
 REQUIRED = ()
 TAKES_PATHS = False
 
 
-def define(values):
-    """Defines the flags."""
-    flags.DEFINE_string(
-        "model", None, "A factory's name; all of them if not given.", flag_values=values
-    )
-    flags.DEFINE_boolean(
+def define(values: flags.FlagValues) -> None:
+    """Define the flags."""
+    flag_types.text(values, "model", "A model's name; all of them if not given.")
+    flag_types.boolean(
+        values,
         "details",
-        False,
         "Whether to list parameters, multiply-adds and memory instead: of each model, "
         "or of each layer of one.",
-        flag_values=values,
     )
-    flags.DEFINE_list(
+    flag_types.numbers(
+        values,
         "image_size",
-        None,
         "For --details: pixels, or height,width. 224 if not given.",
-        flag_values=values,
+        int,
+        expected="pixels, or height,width",
     )
-    flags.DEFINE_boolean(
-        "recipes", False, "Whether to list the recipes instead.", flag_values=values
+    flag_types.boolean(values, "recipes", "Whether to list the recipes instead.")
+    flag_types.word(
+        values, "recipe", "A recipe, to list its settings instead.", RECIPES
     )
 
 
-def run(values):
-    """Carries the command out and gives its exit status."""
-    from keras_vit.factories import find
-    from keras_vit.variants import VARIANTS
-
-    if values.model not in (None, *VARIANTS) and not (
-        values.details and values.model != "ViT" and find(values.model)
-    ):
+def check(values: flags.FlagValues) -> None:
+    """Refuse a model that does not exist, and flags that do not go together."""
+    size = values.image_size
+    if size is not None and not values.details:
+        raise ValueError("--image_size goes with --details. Received: no --details")
+    if size is not None and not (len(size) in (1, 2) and min(size) > 0):
         raise ValueError(
-            f"Unknown model. Expected one of {', '.join(VARIANTS)}; with --details "
-            "also ResNet_R50, or one of Keras's such as keras:ResNet50V2. "
-            f"Received: {values.model!r}"
+            "--image_size must be pixels, or height,width. Received: "
+            f"{','.join(map(str, size))!r}"
         )
-    names = VARIANTS if values.model is None else [values.model]
-    if values.image_size is not None and not values.details:
-        raise ValueError("--image_size goes with --details.")
+    if values.model is None or values.model in VARIANTS:
+        return
+    if values.details and values.model != "ViT":
+        flag_types.with_flag("model", Model((FACTORY, NETWORK)).check, values.model)
+        return
+    expected = (
+        f"one of {', '.join(VARIANTS)}; with --details also ResNet_R50, or one of "
+        "Keras's such as keras:ResNet50V2"
+    )
+    raise ValueError(unknown("model", values.model, VARIANTS, expected=expected))
+
+
+def needs_keras(values: flags.FlagValues) -> bool:
+    """Return whether models are built to be measured."""
+    return values.details
+
+
+def run(values: flags.FlagValues) -> int:
+    """Print a table and return the exit status."""
+    names = list(VARIANTS) if values.model is None else [values.model]
+    if values.recipe is not None:
+        return _list_settings(values.recipe)
     if values.recipes:
         return _list_recipes()
     if values.details:
-        return _list_details(names, _size(values.image_size), values.model is not None)
+        size = values.image_size or [224]
+        return _list_details(names, (size[0], size[-1]), values.model is not None)
     return _list_weights(names)
 
 
 def _list_weights(names):
-    from keras_vit.weights import list_weights
-
     print(f"{'model':<12} {'weights':<18} {'classes':>7} {'pixels':>6}  top-1 %")
     for name in names:
         rows = list_weights(name)
@@ -105,20 +131,7 @@ def _list_details(names, size, by_layer):
     return 0
 
 
-def _size(given):
-    """(height, width) of `--image_size`."""
-    sides = [224] if given is None else given
-    if len(sides) > 2 or not all(str(side).strip().isdecimal() for side in sides):
-        raise ValueError(
-            "--image_size must be pixels, or height,width. "
-            f"Received: {','.join(given)!r}"
-        )
-    return int(sides[0]), int(sides[-1])
-
-
 def _list_recipes():
-    from keras_vit.recipes import RECIPES
-
     width = max(map(len, RECIPES))
     print(f"{'recipe':<{width}}  {'model':<11} {'data set':<20} {'length':<12} batch")
     for name, one in RECIPES.items():
@@ -128,3 +141,28 @@ def _list_recipes():
             f"{length:<12} {one.batch_size}"
         )
     return 0
+
+
+def _list_settings(name: str) -> int:
+    """Print each setting of a recipe with what it is."""
+    recipe = RECIPES[name]
+    print(f"{name}: keras-vit train --recipe={name} --set key=value changes a setting.")
+    for setting, sentence in documented().items():
+        print(f"\n{setting} = {_as_text(getattr(recipe, setting))}")
+        plain = sentence.replace("`", "")
+        text = plain[:1].upper() + plain[1:]
+        print(
+            textwrap.fill(text, WIDTH, initial_indent="    ", subsequent_indent="    ")
+        )
+    return 0
+
+
+def _as_text(value: object) -> str:
+    """A setting's value as `--set` takes it."""
+    if isinstance(value, dict):
+        return ",".join(f"{key}:{one}" for key, one in value.items()) or "(none)"
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(str, value)) or "(none)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "(none)" if value in (None, "") else str(value)

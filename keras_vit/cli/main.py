@@ -1,18 +1,25 @@
-"""`keras-vit`: finds the command, reads its flags, reports what went wrong."""
+"""`keras-vit`: finds the command, reads its flags, reports what went wrong.
+
+A call goes through three stages. Its words are read and checked; this needs the
+standard library and absl alone, so that help and mistakes are answered at once.
+Then `load` loads Keras and TensorFlow. Then the command runs.
+"""
 
 import contextlib
 import os
 import sys
-import textwrap
+import traceback
+import types
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags
 
-from keras_vit import __version__
 from keras_vit.cli import (
     convert,
     evaluate,
     export,
+    flag_types,
     inspect,
     inspect_data,
     predict,
@@ -21,8 +28,14 @@ from keras_vit.cli import (
     transfer,
 )
 from keras_vit.cli import list as list_
+from keras_vit.cli.failures import FAILED as FAILED
+from keras_vit.cli.failures import USAGE_ERROR, line_of
+from keras_vit.cli.help import help_of, overview
+from keras_vit.recipes.settings import setting_names
+from keras_vit.suggestions import did_you_mean, unknown
+from keras_vit.version import VERSION
 
-COMMANDS = {
+COMMANDS: dict[str, types.ModuleType] = {
     "inspect-data": inspect_data,
     "train": train,
     "transfer": transfer,
@@ -34,109 +47,139 @@ COMMANDS = {
     "convert": convert,
     "list": list_,
 }
-FAILED = 1
-USAGE_ERROR = 2
 INTERRUPTED = 130
-INDENT = "      "
+TRACEBACK = "KERAS_VIT_TRACEBACK"  # of the environment: show where errors are raised
 
 
-def main(arguments=None):
-    """Runs one command and gives its exit status.
+def main(
+    arguments: Sequence[str] | None = None, *, load: Callable[[], None] | None = None
+) -> int:
+    """Run one command and return its exit status.
 
     0 for success, 1 where some of the input could not be used, 2 for a call
     that cannot be carried out, which one line explains. A training run ends
     with 1 where a number is not finite, with 42 after SIGTERM, 43 when another
-    worker is gone, and 130 after Ctrl-C; the same command goes on with it.
+    worker is gone, and 130 after Ctrl-C; the same command resumes it.
+
+    Args:
+        arguments: the words after `keras-vit`; those of the process by default.
+        load: loads Keras, once all words are found to be right. Nothing by
+            default, for callers that have imported `keras_vit`.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     name = arguments[0] if arguments else "--help"
     if name in ("--help", "-h", "help"):
-        print(_overview())
+        print(overview(COMMANDS))
         return 0
     if name == "--version":
-        print(f"keras-vit {__version__}")
+        print(f"keras-vit {VERSION}")
         return 0
     if name not in COMMANDS:
-        return _complain(
-            "keras-vit",
-            f"unknown command {name!r}. Expected one of {', '.join(COMMANDS)}",
-        )
-    return _run(name, COMMANDS[name], arguments[1:])
+        print(f"keras-vit: {unknown('command', name, COMMANDS)}", file=sys.stderr)
+        return USAGE_ERROR
+    return _run(name, COMMANDS[name], arguments[1:], load)
 
 
-def _run(name, command, arguments):
+def _run(
+    name: str,
+    command: types.ModuleType,
+    arguments: list[str],
+    load: Callable[[], None] | None,
+) -> int:
     title = f"keras-vit {name}"
     values = flags.FlagValues()
     command.define(values)
     values.set_gnu_getopt(True)
     if {"--help", "-h"} & set(arguments):
-        print(_help(title, command, values))
+        print(help_of(title, command, values))
         return 0
     try:
-        paths = values([title, *arguments])[1:]
-        for flag in command.REQUIRED:
-            if values[flag].value is None:
-                raise ValueError(f"--{flag} is missing. Expected: {values[flag].help}")
-        if paths and not command.TAKES_PATHS:
-            raise ValueError(f"unexpected argument {paths[0]!r}; flags begin with --")
         with warnings_in_a_line(title):
-            status = command.run(values, *([paths] if command.TAKES_PATHS else []))
+            paths = _read(title, command, values, arguments)
+            if load is not None and _needs_keras(command, values):
+                load()
+            status = command.run(values, *paths)
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # of `keras-vit list | head`, whose reader has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except FloatingPointError as error:
-        return _complain(title, error, FAILED)
-    except (flags.Error, ValueError, OSError, ImportError, RuntimeError) as error:
-        return _complain(title, error, getattr(error, "exit_status", USAGE_ERROR))
     except KeyboardInterrupt:
         print(f"\n{title}: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        answer = line_of(error)
+        if answer is None:
+            raise
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
+        print(f"{title}: {answer[0]}", file=sys.stderr)
+        return answer[1]
+
+
+def _read(
+    title: str,
+    command: types.ModuleType,
+    values: flags.FlagValues,
+    arguments: list[str],
+) -> list[list[str]]:
+    """Read and check all words of a call.
+
+    Returns:
+        What `run` takes beside the flags: the paths, where the command takes any.
+
+    Raises:
+        flags.Error, ValueError, OSError: saying what is wrong.
+    """
+    try:
+        paths = values([title, *arguments])[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise ValueError(_unknown_flag(title, error, values)) from None
+    for flag in command.REQUIRED:
+        if values[flag].value is None:
+            raise ValueError(f"--{flag} is missing. Expected: {values[flag].help}")
+    if paths and not command.TAKES_PATHS:
+        raise ValueError(
+            f"unexpected argument {paths[0]!r}. Expected flags, which begin with --; "
+            f"{title} --help lists them"
+        )
+    flag_types.check_all(values)
+    taken = (
+        [[os.path.expanduser(path) for path in paths]] if command.TAKES_PATHS else []
+    )
+    command.check(values, *taken)
+    return taken
+
+
+def _unknown_flag(
+    title: str, error: flags.UnrecognizedFlagError, values: flags.FlagValues
+) -> str:
+    name, value = error.flagname, str(error.flagvalue).partition("=")[2]
+    if "set" in values and name in setting_names():
+        return (
+            f"--{name} is a setting of the recipe, not a flag. Use --set "
+            f"{name}={value or '...'}"
+        )
+    near = did_you_mean(f"--{name}", [f"--{flag}" for flag in values])
+    return (
+        f"Unknown flag. Expected one that {title} --help lists. Received: --{name}."
+        f"{near}"
+    )
+
+
+def _needs_keras(command: types.ModuleType, values: flags.FlagValues) -> bool:
+    """Whether a call computes anything, and does not just list names."""
+    return not hasattr(command, "needs_keras") or command.needs_keras(values)
 
 
 @contextlib.contextmanager
-def warnings_in_a_line(title):
+def warnings_in_a_line(title: str) -> Iterator[None]:
     """Print warnings without the place in the code that they are from."""
     before = warnings.formatwarning
     warnings.formatwarning = lambda message, *_, **__: f"{title}: {message}\n"
     try:
         with warnings.catch_warnings():  # else Python keeps deprecations to itself
-            warnings.filterwarnings("default", ".*the old name", DeprecationWarning)
+            warnings.filterwarnings("once", ".*the old name", DeprecationWarning)
             yield
     finally:
         warnings.formatwarning = before
-
-
-def _complain(title, error, status=USAGE_ERROR):
-    print(f"{title}: {' '.join(str(error).split())}", file=sys.stderr)
-    return status
-
-
-def _overview():
-    lines = [f"  {name:<14}{command.SUMMARY}" for name, command in COMMANDS.items()]
-    return "\n".join(
-        [
-            "Vision Transformers for Keras.",
-            "",
-            "usage: keras-vit COMMAND [--flag=value ...]",
-            "",
-            *lines,
-            "",
-            "keras-vit COMMAND --help tells its flags.",
-        ]
-    )
-
-
-def _help(title, command, values):
-    lines = [command.SUMMARY, "", f"usage: {title} {command.USAGE}", ""]
-    for name in sorted(flag for flag in values if len(flag) > 1):
-        flag = values[name]
-        text = flag.help.partition(";\n")[0]  # without absl's note on repeating
-        if flag.default not in (None, []):
-            text += f" Default: {flag.default}"
-        lines += [
-            f"  --{name}=...",
-            *textwrap.wrap(text, 80, initial_indent=INDENT, subsequent_indent=INDENT),
-        ]
-    return "\n".join(lines)

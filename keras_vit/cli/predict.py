@@ -1,65 +1,98 @@
 """`keras-vit predict`."""
 
+import dataclasses
+import pathlib
 import sys
 
 from absl import flags
 
-from keras_vit.cli import dataset_flags
+from keras_vit.cli import dataset_flags, flag_types, model_flag
+from keras_vit.cli.model_flag import SERVED, TRAINED
+from keras_vit.cli.predictions import write_pictures, writer_of
+from keras_vit.preprocessing import PRESETS, resolve
 
 SUMMARY = "Says what image files show."
-USAGE = "--model=MODEL IMAGE_OR_FOLDER ..."
+USAGE = "--model=MODEL [--output=FILE] IMAGE_OR_FOLDER ..."
 UNREADABLE = 1
 REQUIRED = ("model",)
 TAKES_PATHS = True
 
 
-def define(values):
-    """Defines the flags."""
-    from keras_vit.preprocessing import PRESETS
-
-    options = {"flag_values": values}
-    flags.DEFINE_string(
-        "model", None, "A run's folder, a .keras file or a SavedModel.", **options
+def define(values: flags.FlagValues) -> None:
+    """Define the flags."""
+    model_flag.define(
+        values,
+        "model",
+        "A run's folder, a .keras file or a SavedModel.",
+        (TRAINED, SERVED),
     )
-    flags.DEFINE_string(
+    flag_types.checked(
+        values,
         "preprocessing",
-        None,
         f"How images become the model's size: one of {', '.join(PRESETS)}, with a crop "
         "fraction if need be, as in timm:0.95; the model's own if not given.",
-        **options,
+        resolve,
     )
-    flags.DEFINE_integer(
-        "top", 3, "How many classes to name.", lower_bound=1, **options
+    flag_types.whole(values, "top", "How many classes to name.", 3, least=1)
+    flag_types.whole(values, "batch_size", "Images at a time.", 32, least=1)
+    flag_types.path(
+        values,
+        "output",
+        "A file for the predictions: .csv, a row for each image; or .json, a list with "
+        "an entry for each.",
     )
-
-    flags.DEFINE_boolean(
+    flag_types.folder(
+        values, "save_pictures", "A folder for the images with their labels above them."
+    )
+    flag_types.boolean(
+        values,
         "exif_orientation",
-        True,
         "Whether images are turned as their camera noted.",
-        **options,
+        True,
     )
     dataset_flags.define_decoding(values, "as the model was trained")
 
 
-def run(values, paths):
-    """Carries the command out and gives its exit status."""
+def check(values: flags.FlagValues, paths: list[str]) -> None:
+    """Refuse images that are not there, and an output of another format."""
+    if not paths:
+        raise ValueError(
+            "no images. Expected image files or folders after the flags, as in "
+            "keras-vit predict --model=MODEL photo.jpg"
+        )
+    flag_types.check_paths(paths, "image files or folders")
+    if values.output is not None:
+        flag_types.with_flag("output", writer_of, values.output)
+
+
+def run(values: flags.FlagValues, paths: list[str]) -> int:
+    """Print a line for each image, write the files, and return the exit status."""
+    from keras_vit.classifier import Classifier
     from keras_vit.prediction import iter_predictions
 
-    if not paths:
-        raise ValueError("no images. Expected image files or folders after the flags")
-    status = 0
-    predictions = iter_predictions(
-        values.model,
+    changes = dataset_flags.decoding(values)
+    classifier = Classifier.of(values.model)
+    found = []
+    for one in iter_predictions(
+        classifier,
         paths,
+        batch_size=values.batch_size,
         preprocessing=values.preprocessing,
         exif_orientation=values.exif_orientation,
-        **dataset_flags.decoding(values),
-    )
-    for one in predictions:
+        **changes,
+    ):
+        found.append(one)
         if one.error:
             print(f"keras-vit predict: {one.error}", file=sys.stderr)
-            status = UNREADABLE
             continue
-        top = one.top(values.top)
-        print(f"{one.path}: " + ", ".join(f"{name} {100 * p:.1f} %" for name, p in top))
-    return status
+        labels = (f"{label} {100 * p:.1f} %" for label, p in one.top(values.top))
+        print(f"{one.path}: {', '.join(labels)}")
+    if values.output is not None:
+        writer_of(values.output)(found, values.top, pathlib.Path(values.output))
+        print(f"  predictions  {values.output} ({len(found):,} images)")
+    if values.save_pictures is not None:
+        decoding = dataclasses.replace(classifier.decoding, **changes)
+        how = (values.save_pictures, decoding, values.exif_orientation)
+        count = write_pictures(found, values.top, *how)
+        print(f"  pictures     {values.save_pictures}/ ({count:,} files)")
+    return UNREADABLE if any(one.error for one in found) else 0

@@ -5,71 +5,70 @@ import logging
 
 from absl import flags
 
+from keras_vit.cli import flag_types, model_flag
+from keras_vit.cli.model_flag import SERVED
+from keras_vit.serving.limits import Limits
+
 SUMMARY = "Answers requests as TensorFlow Serving does, and shows a page to try it."
 USAGE = "--model=SAVEDMODEL [--port=8501]"
 REQUIRED = ("model",)
 TAKES_PATHS = False
 
 
-def define(values):
-    """Defines the flags."""
-    from keras_vit.serving import Limits
-
-    usual, options = Limits(), {"flag_values": values}
-    flags.DEFINE_string(
+def define(values: flags.FlagValues) -> None:
+    """Define the flags."""
+    usual = Limits()
+    model_flag.define(
+        values,
         "model",
-        None,
         "A SavedModel: the folder of all its versions, of which the newest is served "
         "and a newer one takes its place, or that of one.",
-        **options,
+        (SERVED,),
     )
-    flags.DEFINE_string(
+    flag_types.text(
+        values,
         "host",
-        "127.0.0.1",
         "The address to listen at: this machine alone by default, 0.0.0.0 for all.",
-        **options,
+        "127.0.0.1",
     )
-    flags.DEFINE_integer(
-        "port",
-        8501,
-        "The port; 0 for any free one.",
-        lower_bound=0,
-        upper_bound=65535,
-        **options,
+    flag_types.whole(
+        values, "port", "The port; 0 for any free one.", 8501, least=0, most=65535
     )
-    flags.DEFINE_integer(
+    flag_types.whole(
+        values,
         "batch_size",
-        None,
         "How many images the model is given at once; as many as it answers in a tenth "
         "of a second, up to 64, if not given.",
-        lower_bound=1,
-        **options,
+        least=1,
     )
-    flags.DEFINE_integer(
+    flag_types.whole(
+        values,
         "max_body_mb",
-        usual.body // 2**20,
         "The largest request, in MB; an image takes a third more than its file.",
-        lower_bound=1,
-        **options,
+        usual.body // 2**20,
+        least=1,
     )
-    flags.DEFINE_float(
+    flag_types.number(
+        values,
         "timeout",
-        usual.seconds,
         "Seconds for a request to arrive, and for its answer.",
-        lower_bound=0.1,
-        **options,
+        usual.seconds,
+        least=0.1,
     )
-    flags.DEFINE_multi_string(
+    flag_types.texts(
+        values,
         "allow_origin",
-        [],
         "A page elsewhere that may ask, such as https://example.org; repeatable.",
-        **options,
     )
+
+
+def check(values: flags.FlagValues) -> None:
+    """Do nothing: each flag is checked by itself."""
 
 
 def run(values):
     """Carries the command out and gives its exit status."""
-    from keras_vit.serving import Limits, serve
+    from keras_vit.serving import serve
 
     body = values.max_body_mb * 2**20
     limits = Limits(

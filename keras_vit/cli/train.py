@@ -4,7 +4,10 @@ import shlex
 
 from absl import flags
 
-from keras_vit.cli import dataset_flags
+from keras_vit import recipes
+from keras_vit.choices import STRATEGIES
+from keras_vit.cli import dataset_flags, flag_types, model_flag
+from keras_vit.cli.model_flag import FACTORY, NETWORK, SERVED, TRAINED
 
 SUMMARY = "Trains a model by a recipe, evaluates it and exports it."
 USAGE = "[--recipe=NAME] [--set key=value ...] [--folder=FOLDER]"
@@ -12,66 +15,79 @@ REQUIRED = ()
 TAKES_PATHS = False
 
 
-def define(values):
-    """Defines the flags."""
-    from keras_vit.distribution import STRATEGIES
-
-    options = {"flag_values": values}
-    flags.DEFINE_string(
+def define(values: flags.FlagValues) -> None:
+    """Define the flags."""
+    flag_types.word(
+        values,
         "recipe",
+        "What to train and how; keras-vit list --recipes names them all, keras-vit "
+        "list --recipe=NAME prints one's settings.",
+        recipes.RECIPES,
         "fashion_mnist",
-        "What to train and how; keras-vit list --recipes names them all.",
-        **options,
     )
-    flags.DEFINE_string(
+    flag_types.existing(
+        values,
         "config",
-        None,
         "The config.json of a run, in place of a recipe: repeats that run.",
-        **options,
+        "the config.json of a run",
     )
-    flags.DEFINE_multi_string(
-        "set", [], "key=value, in place of the recipe's own; repeatable.", **options
+    flag_types.texts(
+        values, "set", "key=value, in place of the recipe's own; repeatable."
     )
-    flags.DEFINE_string(
+    model_flag.define(
+        values,
         "model",
-        None,
         "A factory's name, such as ViT_Ti16; one of Keras's networks, such as "
         "keras:EfficientNetV2B0; or a model trained before: a run's folder or a .keras "
         "file. The recipe's own if not given.",
-        **options,
+        (FACTORY, NETWORK, TRAINED),
     )
-    flags.DEFINE_string(
-        "weights", None, "What a factory's model begins from.", **options
-    )
-    flags.DEFINE_string(
+    flag_types.path(values, "weights", "The pretrained weights of a factory's model.")
+    model_flag.define(
+        values,
         "teacher",
-        None,
         "A saved model to learn from, for distillation or pseudo labels.",
-        **options,
+        (TRAINED, SERVED),
     )
     dataset_flags.define(values, "In place of the recipe's own")
-    flags.DEFINE_string(
+    flag_types.folder(
+        values,
         "folder",
-        None,
-        "What the run writes; runs/<recipe> if not given. The same command again goes "
-        "on with a run that was ended.",
-        **options,
+        "Where the run's results go; runs/<recipe> if not given. The same command "
+        "again resumes a run that was stopped.",
     )
-    flags.DEFINE_string(
-        "strategy", "auto", f"The devices: {', '.join(STRATEGIES)}.", **options
+    flag_types.word(
+        values, "strategy", f"The devices: {', '.join(STRATEGIES)}.", STRATEGIES, "auto"
     )
-    flags.DEFINE_boolean("jit", False, "Whether XLA compiles the step.", **options)
-    flags.DEFINE_integer(
-        "seed", 0, "Of weights, order, augmentation and dropout.", **options
+    flag_types.boolean(values, "jit", "Whether XLA compiles the step.")
+    flag_types.whole(values, "seed", "Of weights, order, augmentation and dropout.", 0)
+
+
+def check(values: flags.FlagValues) -> None:
+    """Refuse flags that contradict each other, and settings that do not exist."""
+    dataset_flags.check(values)
+    settings = recipes.read_settings(values["set"].value)
+    if values.config is not None:
+        if values["recipe"].present or values["seed"].present:
+            raise ValueError(
+                "--config sets recipe and seed. Expected neither --recipe nor --seed "
+                f"beside it. Received: --config={values.config}. Leave them out"
+            )
+        return
+    recipe = recipes.changed(recipes.get(values.recipe), settings)
+    flag_types.with_flag(
+        "weights",
+        model_flag.check_weights,
+        values.model or recipe.model,
+        values.weights,
     )
 
 
-def run(values):
-    """Carries the command out and gives its exit status."""
-    from keras_vit import recipes
-    from keras_vit.training import read_config, train
+def run(values: flags.FlagValues) -> int:
+    """Train, print the numbers of the run, and return the exit status."""
+    from keras_vit.training import train
 
-    recipe, seed, name = _recipe(values, recipes, read_config)
+    recipe, seed, name = _recipe(values)
     run = train(
         recipe,
         name=name,
@@ -90,12 +106,12 @@ def run(values):
     return 0
 
 
-def _recipe(values, recipes, read_config):
-    """What to do: of --config, or of --recipe."""
+def _recipe(values: flags.FlagValues) -> tuple[recipes.Recipe, int, str]:
+    """The recipe, seed and name of --config, or of --recipe."""
+    from keras_vit.training import read_config
+
     if values.config is None:
         return recipes.get(values.recipe), values.seed, values.recipe.replace("/", "-")
-    if values["recipe"].present or values["seed"].present:
-        raise ValueError("--config settles recipe and seed, so neither can be given.")
     recipe, seed = read_config(values.config)
     return recipe, seed, "repeated"
 

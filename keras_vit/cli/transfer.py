@@ -2,7 +2,11 @@
 
 from absl import flags
 
-from keras_vit.cli import dataset_flags
+from keras_vit import recipes
+from keras_vit.choices import STRATEGIES
+from keras_vit.cli import dataset_flags, flag_types, model_flag
+from keras_vit.cli.model_flag import FACTORY, NETWORK, TRAINED
+from keras_vit.recipes import RECIPES
 
 SUMMARY = "Fine-tunes by the paper's protocol: a sweep of rates, then several runs."
 USAGE = "[--recipe=NAME] [--dataset=NAME] [--rates=RATE,...]"
@@ -11,65 +15,78 @@ TAKES_PATHS = False
 VTAB = "vtab"  # a data set of this name: all tasks of it
 
 
-def define(values):
-    """Defines the flags."""
-    from keras_vit.distribution import STRATEGIES
-
-    options = {"flag_values": values}
-    flags.DEFINE_string(
-        "recipe", "paper/finetune_cifar10", "What to fine-tune and how.", **options
+def define(values: flags.FlagValues) -> None:
+    """Define the flags."""
+    flag_types.word(
+        values,
+        "recipe",
+        "What to fine-tune and how.",
+        RECIPES,
+        "paper/finetune_cifar10",
     )
-    flags.DEFINE_multi_string(
-        "set", [], "key=value, in place of the recipe's own; repeatable.", **options
+    flag_types.texts(
+        values, "set", "key=value, in place of the recipe's own; repeatable."
     )
-    flags.DEFINE_string(
+    model_flag.define(
+        values,
         "model",
-        None,
         "A factory's name, a run's folder or a .keras file; the recipe's own if not "
         "given.",
-        **options,
+        (FACTORY, NETWORK, TRAINED),
     )
-    flags.DEFINE_string(
-        "weights", None, "What a factory's model begins from.", **options
-    )
+    flag_types.path(values, "weights", "The pretrained weights of a factory's model.")
     dataset_flags.define(
         values, "In place of the recipe's own; vtab: all 19 tasks of VTAB-1k; or"
     )
-    flags.DEFINE_list(
+    flag_types.numbers(
+        values,
         "rates",
-        None,
         "Learning rates to try on what is left out of the training split; the paper's "
         "if not given. One alone is not tried.",
-        **options,
     )
-    flags.DEFINE_integer("seeds", 3, "Runs at the best rate.", **options)
-    flags.DEFINE_string(
+    flag_types.whole(values, "seeds", "Runs at the best rate.", 3)
+    flag_types.text(
+        values,
         "dev",
-        None,
         "What of the training split is left out to judge rates by, such as 10%, or "
         "validation; the paper's if not given.",
-        **options,
     )
-    flags.DEFINE_string(
+    flag_types.folder(
+        values,
         "folder",
-        None,
         "Of all runs and the table of them; transfers/<recipe> if not given. The same "
-        "command again goes on.",
-        **options,
+        "command again resumes.",
     )
-    flags.DEFINE_string(
-        "strategy", "auto", f"The devices: {', '.join(STRATEGIES)}.", **options
+    flag_types.word(
+        values, "strategy", f"The devices: {', '.join(STRATEGIES)}.", STRATEGIES, "auto"
     )
 
 
-def run(values):
-    """Carries the command out and gives its exit status."""
-    from keras_vit import recipes
+def check(values: flags.FlagValues) -> None:
+    """Refuse settings that do not exist, and rates that are none."""
+    dataset_flags.check(values, VTAB)
+    changes = recipes.read_settings(values["set"].value)
+    recipe = recipes.changed(recipes.get(values.recipe), changes)
+    flag_types.with_flag(
+        "weights",
+        model_flag.check_weights,
+        values.model or recipe.model,
+        values.weights,
+    )
+    if values.rates is not None and not all(rate > 0 for rate in values.rates or [0]):
+        numbers = ", ".join(f"{rate:g}" for rate in values.rates) or "none"
+        raise ValueError(
+            f"--rates: Expected learning rates above 0. Received: {numbers}"
+        )
+
+
+def run(values: flags.FlagValues) -> int:
+    """Fine-tune, print the table of runs, and return the exit status."""
     from keras_vit.training import transfer, transfer_vtab
 
     recipe = recipes.get(values.recipe)
     options = {
-        "rates": values.rates and _numbers(values.rates),
+        "rates": values.rates,
         "seeds": values.seeds,
         "dev": values.dev,
         "folder": values.folder,
@@ -88,15 +105,6 @@ def run(values):
         found = transfer(values.recipe, dataset=dataset, **options)
     _tell(found)
     return 0
-
-
-def _numbers(texts):
-    try:
-        return [float(text) for text in texts]
-    except ValueError:
-        raise ValueError(
-            f"--rates must be numbers separated by commas. Received: {','.join(texts)}"
-        ) from None
 
 
 def _tell(found):

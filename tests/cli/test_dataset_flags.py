@@ -14,6 +14,16 @@ NAMED = {"data_dir": "room", "download": True, "exif_orientation": False}
 READ = {"pixel_range": "0:4095", "background": "black", "max_pixels": 9}
 GIVEN += [f"--{name}={value}" for name, value in READ.items()]
 NAMED |= READ
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_with_an_archive_and_a_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.zip").touch()
+    (tmp_path / "x.keras").touch()
+    (tmp_path / "model.keras").touch()
+
+
 USUAL = {"data_dir": None, "download": False}
 OF_MODELS = {"pixel_range": "full", "background": "white", "max_pixels": 62_000_000}
 
@@ -47,7 +57,7 @@ def test_evaluate_hands_on_what_the_flags_say(monkeypatch, flags, expected):
 
     monkeypatch.setattr(keras_vit.data, "load", load)
     monkeypatch.setattr(keras_vit.model_files, "load_classifier", lambda _: _Model)
-    assert main(["evaluate", "--model=x", *flags]) == 2
+    assert main(["evaluate", "--model=x.keras", *flags]) == 2
     assert seen == [expected]
 
 

@@ -1,0 +1,118 @@
+"""The flags that name a model and its weights, checked without Keras."""
+
+import os
+import pathlib
+import re
+
+from absl import flags
+
+from keras_vit.choices import HUB_PREFIX, KERAS_PREFIX, MODELS, keras_networks
+from keras_vit.cli import flag_types
+from keras_vit.dataset_names import no_such_path
+from keras_vit.releases import list_weights
+from keras_vit.suggestions import unknown
+
+FACTORY, NETWORK = "a model's name such as ViT_B16", "keras:<network>"
+TRAINED, SERVED = "a run's folder, a .keras file", "a SavedModel"
+
+
+def define(
+    values: flags.FlagValues, name: str, help: str, takes: tuple[str, ...]
+) -> None:
+    """Define a flag that names a model.
+
+    Args:
+        values: where it is defined.
+        name: of the flag.
+        help: its text in `--help`.
+        takes: some of `FACTORY`, `NETWORK`, `TRAINED` and `SERVED`.
+    """
+    flag_types.custom(values, name, help, Model(takes))
+
+
+_ADVICE = {  # where another kind is expected
+    SERVED: "a SavedModel, which can be neither trained, inspected, exported nor "
+    "converted. Name the run or the .keras file that it was made of",
+    TRAINED: "a trained model, which is no SavedModel. keras-vit export writes one of "
+    "it",
+}
+
+
+class Model(flags.ArgumentParser):
+    """Reads the name or path of a model and tells whether there is one."""
+
+    def __init__(self, takes: tuple[str, ...]) -> None:
+        self.takes = takes
+        listed, _, last = ", ".join(takes).rpartition(", ")
+        self.expected = f"{listed} or {last}" if listed else last
+
+    def parse(self, argument: str) -> str:
+        """Return the name, or the path with `~` expanded."""
+        return os.path.expanduser(argument)
+
+    def check(self, value: str) -> None:
+        """Refuse what names nothing, or a model of another kind.
+
+        Raises:
+            FileNotFoundError: for the path of nothing.
+            ValueError: for an unknown name, or what is no such model.
+        """
+        path = pathlib.Path(value)
+        if FACTORY in self.takes and value in MODELS:
+            return
+        if NETWORK in self.takes and value.startswith(KERAS_PREFIX):
+            network, known = value.removeprefix(KERAS_PREFIX), keras_networks()
+            if known and network not in known:
+                raise ValueError(unknown("network of keras.applications", value, known))
+            return
+        if not path.exists():
+            if FACTORY in self.takes and not re.search(r"[/\\]|^[.~]|\.\w+$", value):
+                expected = f"{self.expected}; keras-vit list names the models"
+                raise ValueError(unknown("model", value, MODELS, expected=expected))
+            raise FileNotFoundError(no_such_path(value, self.expected))
+        kind = kind_of(path)
+        if kind is None:
+            raise ValueError(
+                f"No model in {value}. Expected {self.expected}. A run's folder has a "
+                "file model.keras, a SavedModel a file saved_model.pb."
+            )
+        if kind not in self.takes:
+            raise ValueError(
+                f"Expected {self.expected}. Received: {value}, {_ADVICE[kind]}"
+            )
+
+
+def kind_of(path: pathlib.Path) -> str | None:
+    """Return `TRAINED` or `SERVED`; `None` for what is no saved model."""
+    if (path / "model.keras").is_file() or (path.suffix == ".keras" and path.is_file()):
+        return TRAINED
+    versions = [path, *(one for one in path.glob("[0-9]*") if one.name.isdigit())]
+    if any((one / "saved_model.pb").is_file() for one in versions):
+        return SERVED
+    return None
+
+
+def check_weights(model: str | None, weights: str | None) -> None:
+    """Refuse weights that a model cannot be built with.
+
+    Args:
+        model: what `--model` says; `None`: not known before it is built.
+        weights: what `--weights` says.
+
+    Raises:
+        FileNotFoundError: for the path of nothing.
+        ValueError: for an unknown name.
+    """
+    if weights is None or weights.startswith(HUB_PREFIX) or os.path.exists(weights):
+        return
+    if re.search(r"[/\\]|^[.~]|\.(npz|safetensors|h5|keras)$", weights):
+        raise FileNotFoundError(no_such_path(weights, "a file of weights"))
+    if model is not None and model.startswith(KERAS_PREFIX):
+        known = ["imagenet"]
+    else:
+        known = [row.name for row in list_weights(model if model in MODELS else None)]
+    if weights not in known:
+        names = ", ".join(dict.fromkeys(known))
+        expected = f"{names}{', ' if names else ''}hf:<owner>/<name>, or a file's path"
+        kind = f"weights{f' of {model}' if model else ''}"
+        raise ValueError(unknown(kind, weights, known, expected=expected))
