@@ -71,6 +71,12 @@ def local_replicas(strategy: tf.distribute.Strategy) -> int:
     return strategy.num_replicas_in_sync // num_workers(strategy)
 
 
+_TF_CONFIG = (
+    '{"cluster": {"worker": ["host:port", ...]}, '
+    '"task": {"type": "worker", "index": 0}}'
+)
+
+
 def _automatic():
     if os.environ.get("TPU_NAME"):
         return f"tpu:{os.environ['TPU_NAME']}"
@@ -86,7 +92,10 @@ def _workers():
     try:
         cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
     except ValueError as error:
-        raise ValueError(f"TF_CONFIG is not JSON: {error}") from error
+        raise ValueError(
+            f"Expected JSON in the environment variable TF_CONFIG. Received: {error}. "
+            f"Write it as {_TF_CONFIG}"
+        ) from error
     return cluster.get("chief", []) + cluster.get("worker", [])
 
 
@@ -96,7 +105,7 @@ def _mirrored():
     if len(devices) < 2:
         raise ValueError(
             "mirrored needs several devices of one machine. Received: one "
-            f"{devices[0].device_type}; use one"
+            f"{devices[0].device_type}. Use the strategy one"
         )
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
@@ -105,8 +114,7 @@ def _multiworker():
     if not _workers():
         raise ValueError(
             "multiworker reads the workers' addresses from TF_CONFIG, which has none. "
-            'Expected {"cluster": {"worker": ["host:port", ...]}, '
-            '"task": {"type": "worker", "index": 0}}'
+            f"Expected {_TF_CONFIG}"
         )
     return tf.distribute.MultiWorkerMirroredStrategy()
 
@@ -117,7 +125,11 @@ def _tpu(name):
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, tf.errors.OpError) as error:
-        raise ValueError(f"No TPU {name!r} can be reached: {error}") from error
+        raise ValueError(
+            "Expected the name or address of a TPU. Received: "
+            f"{name!r}, which cannot be reached ({error}). Use tpu:local on the "
+            "machine of a TPU"
+        ) from error
     return tf.distribute.TPUStrategy(resolver)
 
 

@@ -77,8 +77,9 @@ def _opened(path):
         raise
     except _DAMAGE as error:
         raise ValueError(
-            f"{path} is damaged or no zip archive that can be read ({error}). Make or "
-            "download it again, or extract it yourself and name the folder."
+            f"Expected a zip archive. Received: {path}, which is damaged or of another "
+            f"kind ({error}). Make or download it again, or extract it yourself and "
+            "pass the folder."
         ) from error
 
 
@@ -121,13 +122,15 @@ def _checked(path, infos):
                 unread.add(name)
             continue
         raise RefusedArchiveError(
-            f"{path} is not extracted: its entry {info.filename!r} {wrong}. If you "
-            "trust it, extract it yourself and name the folder."
+            f"Expected an archive of plain files. Received: {path}, which is not "
+            f"extracted: its entry {info.filename!r} {wrong}. If you trust it, extract "
+            "it yourself and pass the folder."
         )
     if not any(name.lower().endswith(SUFFIXES) for name in entries):
         raise RefusedArchiveError(
-            f"{path} holds no images. Expected files ending in {', '.join(SUFFIXES)}."
-            f"{unread.appended()}"
+            f"Expected an archive with images: files ending in {', '.join(SUFFIXES)}. "
+            f"Received: {path}, which holds no images.{unread.appended()} Pass an "
+            "archive of a folder with a folder of images for each class."
         )
     return entries
 
@@ -137,15 +140,16 @@ def _check_size(path, infos, folder):
     size = path.stat().st_size
     if total > max(MOST_GROWTH * size, LITTLE):
         raise RefusedArchiveError(
-            f"{path} is not extracted: {size:,} bytes would grow to {total:,}, which "
-            f"is more than {MOST_GROWTH} times as much."
+            f"Expected an archive that grows at most {MOST_GROWTH} times. Received: "
+            f"{path}, which is not extracted: {size:,} bytes would grow to {total:,}. "
+            "If you trust it, extract it yourself and pass the folder."
         )
     there = next(one for one in folder.absolute().parents if one.is_dir())
     free = shutil.disk_usage(there).free
     if total > free:
         raise OSError(
-            f"{path} needs {total:,} bytes, and {there} has {free:,} left. Name "
-            "another data_dir."
+            f"Expected {total:,} bytes of disk space to extract {path}. Received: "
+            f"{free:,} in {there}. Free some, or pass another data_dir."
         )
 
 

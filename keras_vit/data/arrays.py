@@ -77,7 +77,10 @@ def from_arrays(
     }
     if test is None:
         if validation is not None:
-            raise ValueError("validation needs a test split beside it.")
+            raise ValueError(
+                "Expected validation together with test. Received: validation alone. "
+                "Pass test too, or pass these images as test"
+            )
         splits = _divided(splits["train"], train[0], name)
     if class_names is None:
         class_names = range(_count_classes(splits.values()))
@@ -85,7 +88,7 @@ def from_arrays(
     check_class_names(class_names)
     dataset = Dataset(name, class_names=class_names, **splits)
     if test is None:
-        check_trained(untrained(dataset), name, "Give arrays for both.")
+        check_trained(untrained(dataset), name, "Pass arrays for both.")
     return dataset
 
 
@@ -115,7 +118,8 @@ def read_arrays(
         *(ValueError, AttributeError, TypeError),  # of one array, an .npy file
     ) as error:
         raise ValueError(
-            f"{path} is damaged or no .npz file of plain arrays: {error}"
+            f"Expected an .npz file of plain arrays. Received: {path}, which is "
+            f"damaged or of another kind ({error}). Write it by numpy.savez"
         ) from error
     parts = {
         split: (found[images], found[labels])
@@ -131,7 +135,8 @@ def read_arrays(
         raise ValueError(
             f"{path}: expected arrays train_images, train_labels, test_images and "
             "test_labels, or x_train, y_train, x_test and y_test, or images and "
-            f"labels. Received: {', '.join(found) or 'none'}"
+            f"labels. Received: {', '.join(found) or 'none'}. Write them by "
+            "numpy.savez under such names"
         )
     options = {"class_names": found.get("class_names"), "pixel_range": pixel_range}
     return from_arrays(**parts, name=path.stem, **options)
@@ -171,9 +176,9 @@ def _divided(split, images, name):
     tested = held_out(np.array(hashes, np.uint64), split.labels)
     if not tested.any() or tested.all():
         raise ValueError(
-            f"None of {name}'s {len(split)} images fell to "
-            f"{'training' if tested.any() else 'testing'}, which hashes of their "
-            "pixels decide. Give arrays for both."
+            "Expected images to train on and to test on. Received: "
+            f"{len(split)} in {name}, of which hashes of their pixels chose none for "
+            f"{'training' if tested.any() else 'testing'}. Pass arrays for both."
         )
     return {"train": split.subset(~tested), "test": split.subset(tested)}
 

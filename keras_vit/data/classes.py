@@ -45,7 +45,8 @@ def check_class_names(names: Sequence[str]) -> None:
     twice = {name for name in names if names.count(name) > 1} if _repeats(names) else ()
     if twice:
         raise ValueError(
-            f"Every class needs a name of its own. Received twice: {few(sorted(twice))}"
+            "Expected a different name for each class. Received twice: "
+            f"{few(sorted(twice))}. Rename one of them"
         )
 
 
@@ -59,7 +60,7 @@ def check_lines(names: Iterable[str]) -> None:
     if wrong:
         raise ValueError(
             "A class's name must be one line of text in UTF-8. "
-            f"Received: {few(map(repr, wrong))}"
+            f"Received: {few(map(repr, wrong))}. Rename it"
         )
 
 
@@ -104,7 +105,9 @@ def check_trained(
     """
     if untrained:
         raise ValueError(
-            f"{where} has no training image of {few(map(repr, untrained))}. {advice}"
+            "Expected a training image of every class. Received: "
+            f"{where}, which has no training image of {few(map(repr, untrained))}. "
+            f"{advice}"
         )
 
 
@@ -128,7 +131,7 @@ def check_several(dataset: "Dataset") -> None:
         raise ValueError(
             "Expected training images of at least two classes, to tell apart. "
             f"Received: {dataset.name}, whose {len(dataset.train):,} training images "
-            f"all show {only}. Add images of what is not that"
+            f"all show {only}. Add images of another class"
         )
 
 

@@ -41,9 +41,13 @@ class Dataset:
 
     def __post_init__(self) -> None:
         check_lines(self.class_names)
-        for split in self.splits().values():
+        for name, split in self.splits().items():
             if not len(split):
-                raise ValueError(f"The data set {self.name!r} has an empty split.")
+                raise ValueError(
+                    "Expected at least one image in each split. Received: the data set "
+                    f"{self.name!r}, which has an empty split: {name}. Leave it out or "
+                    "add images"
+                )
             split.check_classes(self.num_classes)
 
     @property

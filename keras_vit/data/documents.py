@@ -125,7 +125,8 @@ def _tasks(content, path):
     if not rows:
         raise ValueError(
             f"{path}: expected annotations with choices, as Label Studio's image "
-            "classification gives them. Received: none"
+            "classification writes them. Received: none. Label some tasks, then export "
+            "them again"
         )
     return rows, notes
 

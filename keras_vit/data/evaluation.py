@@ -68,6 +68,6 @@ def _next(batches, split, indices):
     except READING_ERRORS as error:
         reasons = [*unreadable_among(split, indices).values()] or [error]
         raise UnreadableImageError(
-            f"{reasons[0]}. An evaluation reads every image: mend or remove the file. "
-            "keras-vit inspect-data finds all that cannot be read"
+            f"{reasons[0]}. An evaluation reads every image: fix or remove the file. "
+            "keras-vit inspect-data lists all files that cannot be read"
         ) from error

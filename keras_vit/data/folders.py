@@ -107,7 +107,9 @@ def _check_classes(splits, names, path):
         others = in_natural_order(folders.keys() - {*names})
         if others:
             raise ValueError(
-                f"{path} has in {split} classes that train lacks: {few(others)}"
+                f"Expected in {split} the classes of train. Received: {path}, whose "
+                f"{split} has classes that train lacks: {few(others)}. Add images of "
+                "them to train, or remove them"
             )
 
 
@@ -153,7 +155,10 @@ def _check_parts(parts, names, path, advice):
     )
     empty = [split for split, (paths, *_) in parts.items() if not len(paths)]
     if empty:
-        raise ValueError(f"{path} has no images in its {empty[0]} split. {advice}")
+        raise ValueError(
+            f"Expected images in every split. Received: {path}, which has no images in "
+            f"its {empty[0]} split. {advice}"
+        )
 
 
 def split_folders(
@@ -179,13 +184,17 @@ def split_folders(
         if split is None or (_holds_images(folder) and not _folders(folder)):
             classes.append(name)
         elif split in found:
-            raise ValueError(f"{path} has two folders for the {split} split.")
+            raise ValueError(
+                f"Expected one folder for the {split} split. Received: {path}, which "
+                f"has two folders for it, such as {name!r}. Merge or rename one"
+            )
         else:
             found[split] = _folders(folder)
     if classes and not found and all(n.lower() in SPLIT_WORDS for n in classes):
         raise ValueError(
-            f"{path}: the images in {few(classes)} belong into a folder for each "
-            "class. Name the classes of loose images in a .csv table."
+            f"Expected in each split a folder of images for each class. Received: "
+            f"{path}, whose images lie loose in {few(classes)}. Move them into a "
+            "folder for each class, or list their classes in a .csv table."
         )
     if found:
         check_tested(found, path, classes)
@@ -264,7 +273,11 @@ def _folders(path):
                 continue
             name = composed(os.fsdecode(entry.name))
             if name in found:
-                raise ValueError(f"{os.fsdecode(path)} has two folders {name!r}.")
+                raise ValueError(
+                    "Expected a different name for each folder. Received: "
+                    f"{os.fsdecode(path)}, which has two folders {name!r}, their "
+                    "accents encoded in two ways. Rename or merge them"
+                )
             found[name] = entry.path
     return found
 

@@ -57,7 +57,8 @@ def find_images(paths: Iterable[str | os.PathLike[str]]) -> list[pathlib.Path]:
         )
         if not inside:
             raise ValueError(
-                f"No images in {path}. Expected files ending in {', '.join(SUFFIXES)}"
+                f"Expected files ending in {', '.join(SUFFIXES)}. Received: {path}, a "
+                "folder without images. Pass a folder of images"
             )
         found += inside
     return found

@@ -51,7 +51,10 @@ def read_json(
     except UnicodeDecodeError:
         raise
     except ValueError as error:
-        raise ValueError(f"{path} is no JSON that can be read: {error}") from error
+        raise ValueError(
+            f"Expected a JSON document. Received: {path}, which cannot be read as one "
+            f"({error}). Fix it there, or name it .jsonl if each line is an object"
+        ) from error
     found = documents.rows_of(content, path)
     if found is None:
         return _of_objects(enumerate(content, 1), path, problems, options)

@@ -46,7 +46,7 @@ def labelled(
         ValueError: if there are none, or they cannot be classes.
     """
     if not labels:
-        raise ValueError(f"{where} has no rows with a label.")
+        raise ValueError(_no_labels(where))
     if exclusive and all(len(label) == 1 for label in labels):
         labels = [name for (name,) in labels]
     if classes is not None:
@@ -60,7 +60,7 @@ def labelled(
             occurring = {one for label in occurring for one in label}
         labels, occurring, notes = _as_numbers(labels, occurring, several)
         if not occurring:
-            raise ValueError(f"{where} has no rows with a label.")
+            raise ValueError(_no_labels(where))
         names, more = _class_names(where, occurring, len(labels))
         notes = (*notes, *more)
     number = {name: index for index, name in enumerate(names)}
@@ -70,6 +70,13 @@ def labelled(
     for row, label in enumerate(labels):
         shown[row, [number[name] for name in label]] = 1
     return names, shown, notes
+
+
+def _no_labels(where):
+    return (
+        f"Expected at least one row with a label. Received: {where}, which has no rows "
+        "with a label. Write a row for each image: its path and its class"
+    )
 
 
 def are_several(labels: Iterable[str | tuple[str, ...]], separators: str = "") -> bool:
@@ -89,7 +96,8 @@ def _one_or_several(where, labels, separators):
     used, several = _several(distinct, separators)
     if len(used) > 1:
         raise ValueError(
-            f"{where} separates labels both by {used[0]} and by {used[1]}. Use one."
+            f"Expected one separator between labels. Received: {where}, which has both "
+            f"{used[0]} and {used[1]} in its labels. Use one."
         )
 
     def read(label):

@@ -94,14 +94,15 @@ class Records(Labelled):
             labels = np.concatenate([*labels.batch(1024).as_numpy_iterator()])
         except tf.errors.DataLossError as error:
             raise OSError(
-                f"{self._damaged()} is damaged: its data do not agree with their "
-                "checksum. Prepare the data set anew."
+                "Expected records that agree with their checksums. Received: "
+                f"{self._damaged()}, which is damaged. Prepare the data set again"
             ) from error
         wrong = np.flatnonzero((labels < 0) | (labels >= self.num_classes))
         if len(wrong):
             raise ValueError(
                 f"Labels must lie in [0, {self.num_classes}). "
-                f"Received: {labels[wrong[0]]} in {self.name(wrong[0])}"
+                f"Received: {labels[wrong[0]]} in {self.name(wrong[0])}. Prepare the "
+                "data set again"
             )
         return labels.astype(np.int32)
 

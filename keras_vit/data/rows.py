@@ -59,11 +59,14 @@ def opened_rows(
             yield read(file, path, problems, options)
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path} is not UTF-8: {error}. Save it as UTF-8; Excel calls that CSV "
-            "UTF-8."
+            f"Expected text in UTF-8. Received: {path}, which is not UTF-8 ({error}). "
+            "Save it as UTF-8; Excel calls that CSV UTF-8."
         ) from error
     except csv.Error as error:
-        raise ValueError(f"{path} is no table that can be read: {error}") from error
+        raise ValueError(
+            f"Expected a table of comma-separated values. Received: {path}, which "
+            f"cannot be read as one ({error}). Save it as CSV again"
+        ) from error
 
 
 def _csv(file, path, problems, options):

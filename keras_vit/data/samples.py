@@ -179,12 +179,12 @@ def levels_of(
     values = samples.values
     if pixel_range is None and samples.highest is None:
         raise ValueError(
-            f"what is black and what white in samples of {values.dtype} is not known, "
-            f"here {values.min():g} to {values.max():g}: {SAY_RANGE}"
+            f"which samples of {values.dtype} are black and white is unknown, here "
+            f"{values.min():g} to {values.max():g}: {SAY_RANGE}"
         )
     low, high = pixel_range or (0, samples.highest)
     if values.dtype.kind == "f" and np.isnan(values).any():
-        raise ValueError("some samples are no numbers (NaN)")
+        raise ValueError("some samples are not numbers (NaN)")
     exact = np.float32 if values.dtype == np.uint16 else np.float64
     levels = (values.astype(exact) - exact(low)) * exact(255 / (high - low))
     levels = np.clip(levels, 0, 255)

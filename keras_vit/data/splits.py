@@ -91,7 +91,8 @@ class Labelled:
             if len(wrong):
                 raise ValueError(
                     f"Labels must lie in [0, {num_classes}), the number of classes. "
-                    f"Received: a label of {wrong[0]}"
+                    f"Received: a label of {wrong[0]}. Count classes from 0, and name "
+                    "all of them"
                 )
 
 

@@ -125,9 +125,9 @@ def prepared(
         folder = _folder(root, name)
     if folder is None:
         raise FileNotFoundError(
-            f"{name} is not prepared in {root}. To have it downloaded and prepared "
-            f"there, pass download=True (--download), or run: tfds build {name} "
-            f"--data_dir={root}"
+            f"Expected a data set that is prepared in {root}. Received: {name}, which "
+            "is not prepared there. To download and prepare it, pass download=True "
+            f"(--download), or run: tfds build {name} --data_dir={root}"
         )
     builder = tfds.builder_from_directory(folder)
     if builder.info.file_format.value != "tfrecord":
@@ -244,8 +244,8 @@ def _folder(root, name):
         configs = [one for one in _folders(home) if _versions(os.path.join(home, one))]
         if len(configs) > 1:
             raise ValueError(
-                f"{name} is prepared in several ways. Expected one of "
-                f"{', '.join(f'{name}/{one}' for one in configs)}. Received: {name!r}"
+                f"Expected one of {', '.join(f'{name}/{one}' for one in configs)}. "
+                f"Received: {name!r}, which is prepared in several ways. Name one"
             )
         home = os.path.join(home, *configs)
     versions = _versions(home)
@@ -282,5 +282,6 @@ def _download(name, root):
         builder.download_and_prepare(download_config=config)
     except Exception as error:  # of the network, of a source, of an extractor
         raise OSError(
-            f"{name} could not be downloaded and prepared in {root}. Received: {error}"
+            f"Expected to download {name} and prepare it in {root}. Received: {error}. "
+            f"Check the network, or run where there is one: tfds build {name}"
         ) from error

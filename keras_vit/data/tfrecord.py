@@ -86,8 +86,8 @@ class RecordFiles:
         offsets = record_offsets(self.paths[file])
         if len(offsets) != self.counts[file]:
             raise OSError(
-                f"{self.paths[file]} must have {self.counts[file]} records, and has "
-                f"{len(offsets)}. Prepare the data set anew."
+                f"Expected {self.counts[file]} records in {self.paths[file]}. "
+                f"Received: {len(offsets)}. Prepare the data set again"
             )
         return offsets
 
@@ -146,11 +146,15 @@ def record_offsets(path: str) -> np.ndarray:
     wrong = np.flatnonzero(_masked_crc32c(headers[:, :8]) != stated)
     if len(wrong):
         raise OSError(
-            f"{path} is damaged: record {wrong[0]}, at byte {offsets[wrong[0]]}, has "
-            "a length that does not agree with its checksum."
+            f"Expected a whole TFRecord file. Received: {path}, which is damaged: the "
+            f"length of record {wrong[0]}, at byte {offsets[wrong[0]]}, does not agree "
+            "with its checksum. Prepare the data set again"
         )
     if at != size:
-        raise OSError(f"{path} is damaged: it ends within record {len(offsets) - 1}.")
+        raise OSError(
+            f"Expected a whole TFRecord file. Received: {path}, which is damaged: it "
+            f"ends within record {len(offsets) - 1}. Prepare the data set again"
+        )
     return np.array(offsets, np.int64)
 
 

@@ -194,8 +194,14 @@ def refused(folder, message):
         (["train/a/1.jpg", "test/a/x.txt"], "no images in its test split"),
         (["train/a/1.jpg", "train/b/x", "test/a/1.jpg"], "no training image of 'b'"),
         (["train/a/1.jpg", "test/c/1.jpg"], "classes that train lacks: c"),
-        (["train/a/1.jpg", "val/a/1", "valid/a/1"], "two folders for the validation"),
-        (["train/1.jpg", "test/2.jpg"], "belong into a folder for each"),
+        (
+            ["train/a/1.jpg", "val/a/1", "valid/a/1"],
+            "one folder for the validation",
+        ),
+        (
+            ["train/1.jpg", "test/2.jpg"],
+            "lie loose in test, train. Move them",
+        ),
         (["1.jpg", "2.jpg"], "each class.*Received: none. 2 images lie in it"),
         (["all/cat/1.jpg", "all/dog/1.jpg"], "Received: 'all'"),
         (["a/notes.txt", "b/1.jpg"], "no training image of 'a'.*divide them yourself"),
@@ -268,7 +274,7 @@ def test_splits_may_lie_inside_the_folder_of_each_class(tmp_path, train, test):
         ("b/more/1.jpg", "b with images in more"),
         ("b/Train/1.jpg", "b with two folders for one split"),
         ("c/1.jpg", "c with images beside them"),
-        ("c/test/1.jpg", "has in test classes that train lacks: c"),
+        ("c/test/1.jpg", "test has classes that train lacks: c"),
     ],
 )
 def test_splits_inside_some_classes_alone_are_refused(tmp_path, extra, message):

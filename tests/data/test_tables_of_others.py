@@ -352,7 +352,7 @@ def test_another_json_document_is_refused(folder, content, word):
     (folder / "t.json").write_text(json.dumps(content))
     refused(folder / "t.json", word)
     (folder / "t.json").write_text("{")
-    refused(folder / "t.json", "no JSON that can be read")
+    refused(folder / "t.json", "Expected a JSON document")
 
 
 def test_the_columns_of_nih_are_known(folder):

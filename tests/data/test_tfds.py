@@ -201,7 +201,9 @@ def damaged(folder, tmp_path):
 
 
 def test_a_damaged_record_is_told(damaged):
-    with pytest.raises(OSError, match="train.tfrecord-00002-of-00004, record 0 is dam"):
+    with pytest.raises(
+        OSError, match="tfrecord-00002-of-00004, record 0, which is dam"
+    ):
         damaged.train.labels  # noqa: B018
     with pytest.raises(tf.errors.DataLossError):
         batches(damaged.train, 3)
@@ -279,13 +281,13 @@ def test_another_format_than_tfrecord_is_refused_with_the_way_out(tmp_path, rng)
 
 
 def test_what_is_not_prepared_is_refused_with_the_way_to_it(tmp_path):
-    message = f"cifar100 is not prepared in {tmp_path}.*--download.*tfds build cifar100"
+    message = f"prepared in {tmp_path}.*cifar100, .*--download.*tfds build cifar100"
     with pytest.raises(FileNotFoundError, match=message):
         load("cifar100", data_dir=tmp_path)
 
 
 def test_a_version_that_is_not_prepared_is_not_replaced(folder):
-    with pytest.raises(FileNotFoundError, match="photographs:2.0.0 is not prepared"):
+    with pytest.raises(FileNotFoundError, match="photographs:2.0.0, which is not"):
         load("photographs:2.0.0", data_dir=folder)
 
 
@@ -319,7 +321,7 @@ def test_download_is_asked_for_and_its_failure_told(tmp_path, monkeypatch):
         raise ConnectionError("no route")
 
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
-    with pytest.raises(OSError, match="cifar100 could not be downloaded.*no route"):
+    with pytest.raises(OSError, match="download cifar100 .*no route"):
         load("cifar100", data_dir=tmp_path, download=True)
     assert asked == ["cifar100"]
 

@@ -70,7 +70,7 @@ def test_a_damaged_length_is_told(files):
     path = files.paths[2]
     offset = record_offsets(path)[4]
     overwritten(path, offset, struct.pack("<Q", 7))
-    with pytest.raises(OSError, match=f"2.tfrecord is damaged: record 4.* {offset},"):
+    with pytest.raises(OSError, match=f"2.tfrecord, .* record 4.* {offset},"):
         files.reader([14])
 
 
@@ -84,7 +84,7 @@ def test_a_file_that_was_cut_is_told(tmp_path, lost):
 
 def test_records_that_are_missing_are_told(files):
     files.counts[0] += 1
-    with pytest.raises(OSError, match="must have 14 records, and has 13"):
+    with pytest.raises(OSError, match="Expected 14 records .* Received: 13"):
         files.reader([0])
 
 

@@ -37,10 +37,14 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
     nearest = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
     if not nearest.is_dir():
         raise NotADirectoryError(
-            f"{nearest} is not a folder, so no report can go there"
+            f"Expected a folder for the report. Received: {folder}, where {nearest} is "
+            "not a folder. Pass another folder"
         )
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise PermissionError(f"{nearest} may not be written to")
+        raise PermissionError(
+            f"Expected a folder that can be written. Received: {folder}, but {nearest} "
+            "may not be written to. Pass another folder, or change its permissions"
+        )
 
 
 def write_report(
