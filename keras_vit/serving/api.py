@@ -5,11 +5,11 @@ import concurrent.futures
 
 import numpy as np
 
-from keras_vit.serving.answering import answer_body
-from keras_vit.serving.bodies import Bodies
+from keras_vit.serving.body import Bodies
 from keras_vit.serving.limits import RefusedError
 from keras_vit.serving.pixels import check_pixels
-from keras_vit.serving.reading import read_question
+from keras_vit.serving.request import read_request
+from keras_vit.serving.response import response_body
 
 LONG_BODY = 2**18  # bytes that are not read in the event loop's own thread
 LONG_ANSWER = 2**14  # numbers that are not written there
@@ -59,17 +59,17 @@ class Api:
         """
         servable = self._servable(name, version)
         async with self._bodies.read(length, chunks) as body:
-            question = await self._off_loop(
-                len(body) > LONG_BODY, self._question, body, servable
+            request = await self._off_loop(
+                len(body) > LONG_BODY, self._request, body, servable
             )
-            outputs = await self._outputs(servable, question)
-            error = _why_none_is_read(outputs, question.count)
+            outputs = await self._outputs(servable, request)
+            error = _why_none_is_read(outputs, request.count)
             content = await self._off_loop(
                 sum(one.size for one in outputs.values()) > LONG_ANSWER,
-                answer_body,
+                response_body,
                 outputs,
-                question.count,
-                question.by_row,
+                request.count,
+                request.by_row,
                 error,
             )
             return 400 if error else 200, content
@@ -122,16 +122,16 @@ class Api:
         """The text for Prometheus."""
         return self._metrics.text(self._batcher.waiting)
 
-    def _question(self, body, servable):
-        question = read_question(body, servable.signatures, self._limits.images)
-        check_pixels(question, self._limits.pixels, servable.max_pixels)
-        return question
+    def _request(self, body, servable):
+        request = read_request(body, servable.signatures, self._limits.images)
+        check_pixels(request, self._limits.pixels, servable.max_pixels)
+        return request
 
-    async def _outputs(self, servable, question):
+    async def _outputs(self, servable, request):
         try:
             async with asyncio.timeout(self._limits.seconds):
                 outputs = await self._batcher.answer(
-                    servable, question.signature, question.inputs, question.count
+                    servable, request.signature, request.inputs, request.count
                 )
         except TimeoutError:
             raise RefusedError(

@@ -11,11 +11,11 @@ _PNG, _WIDTH, _HEIGHT = b"\x89PNG\r\n\x1a\n", slice(16, 20), slice(20, 24)
 _OTHERS = ("JPEG", "WEBP", "BMP", "GIF")
 
 
-def check_pixels(question, most, largest=MAX_PIXELS):
+def check_pixels(request, most, largest=MAX_PIXELS):
     """Refuses image files that are too much together, each of which is not.
 
     Args:
-        question: a `Question`.
+        request: a `PredictRequest`.
         most: pixels that its files may have.
         largest: pixels of one file, above which the model does not decode it.
 
@@ -24,7 +24,7 @@ def check_pixels(question, most, largest=MAX_PIXELS):
     """
     total = sum(
         pixels_of(file, largest)
-        for column in question.inputs.values()
+        for column in request.inputs.values()
         if isinstance(column, list)
         for file in column
     )

@@ -389,8 +389,8 @@ def test_others_are_answered_while_the_model_runs(pets, held):
 
         async def scenario():
             async with local.client() as client:
-                question = {"instances": [b64(stand_in.png(RED))]}
-                first = asyncio.ensure_future(client.post(PREDICT, json=question))
+                request = {"instances": [b64(stand_in.png(RED))]}
+                first = asyncio.ensure_future(client.post(PREDICT, json=request))
                 assert await asyncio.to_thread(held.running.wait, 30)
                 health = await client.get("/healthz")
                 wrong = await client.post(PREDICT, json={})
@@ -412,8 +412,8 @@ def test_requests_that_wait_for_the_model_are_answered_by_one_batch(pets, held):
             async with local.client() as client:
 
                 def ask(colour):
-                    question = {"instances": [b64(stand_in.png(colour))]}
-                    return asyncio.ensure_future(client.post(PREDICT, json=question))
+                    request = {"instances": [b64(stand_in.png(colour))]}
+                    return asyncio.ensure_future(client.post(PREDICT, json=request))
 
                 first = ask(RED)
                 assert await asyncio.to_thread(held.running.wait, 30)
@@ -436,11 +436,11 @@ def test_a_full_queue_is_told_with_when_to_ask_again(pets, held):
 
         async def scenario():
             async with local.client() as client:
-                question = {"instances": [b64(stand_in.png(RED))]}
-                first = asyncio.ensure_future(client.post(PREDICT, json=question))
+                request = {"instances": [b64(stand_in.png(RED))]}
+                first = asyncio.ensure_future(client.post(PREDICT, json=request))
                 assert await asyncio.to_thread(held.running.wait, 30)
                 others = [
-                    asyncio.ensure_future(client.post(PREDICT, json=question))
+                    asyncio.ensure_future(client.post(PREDICT, json=request))
                     for _ in range(5)
                 ]
                 while sum(one.done() for one in others) < 3:
@@ -469,15 +469,15 @@ def test_a_request_is_answered_by_the_version_that_it_began_with(own_pets, secon
 
         async def scenario():
             async with local.client() as client:
-                question = {"instances": [b64(stand_in.png(RED))]}
-                first = asyncio.ensure_future(client.post(PREDICT, json=question))
+                request = {"instances": [b64(stand_in.png(RED))]}
+                first = asyncio.ensure_future(client.post(PREDICT, json=request))
                 assert await asyncio.to_thread(held.running.wait, 30)
                 shutil.copytree(second, own_pets / "2")
                 local.versions.poll()
                 local.versions.poll()
                 held.let.set()
-                later = await client.post(PREDICT, json=question)
-                gone = await client.post(MODEL + "/versions/1:predict", json=question)
+                later = await client.post(PREDICT, json=request)
+                gone = await client.post(MODEL + "/versions/1:predict", json=request)
                 return await first, later, gone
 
         first, later, gone = asyncio.run(scenario())

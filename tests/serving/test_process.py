@@ -158,8 +158,8 @@ def test_a_body_that_is_refused_and_does_not_end_is_cut_off(hasty):
 
 
 def test_who_does_not_read_answers_is_left(hasty):
-    question = {"signature_name": "attention", "instances": [b64(RED)] * 128}
-    body = json.dumps(question).encode()
+    request = {"signature_name": "attention", "instances": [b64(RED)] * 128}
+    body = json.dumps(request).encode()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", hasty.port))

@@ -57,8 +57,8 @@ class Local:
     def get(self, path):
         return self.ask("GET", path)
 
-    def predict(self, path=PREDICT, **question):
-        return self.ask("POST", path, json=question)
+    def predict(self, path=PREDICT, **request):
+        return self.ask("POST", path, json=request)
 
     def counted(self, name):
         """The value of a counter with its labels."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keras_vit.serving.scanning import scan
+from keras_vit.serving.json_reader import scan
 
 PLAIN = st.recursive(
     st.none()

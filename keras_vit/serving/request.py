@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_vit.serving.json_reader import TENSORS, scan
 from keras_vit.serving.limits import RefusedError
-from keras_vit.serving.scanning import TENSORS, scan
 
 DEFAULT = "serving_default"
 FORMAT = (
@@ -16,7 +16,7 @@ FORMAT = (
 
 
 @dataclass(frozen=True)
-class Question:
+class PredictRequest:
     """What a request asks.
 
     Attributes:
@@ -32,7 +32,7 @@ class Question:
     by_row: bool
 
 
-def read_question(body, signatures, most):
+def read_request(body, signatures, most):
     """Reads the body of a `:predict` request, in rows or in columns.
 
     Args:
@@ -41,7 +41,7 @@ def read_question(body, signatures, most):
         most: how many images a request may have.
 
     Returns:
-        A `Question`.
+        A `PredictRequest`.
 
     Raises:
         RefusedError: 400, saying what was expected and what came; 413 for too many
@@ -52,7 +52,7 @@ def read_question(body, signatures, most):
     >>> from keras_vit.serving.servable import Input, Signature
     >>> double = Signature({"x": Input("float32", (2,))}, None)
     >>> body = b'{"signature_name": "double", "instances": [[1, 2], [3, 4]]}'
-    >>> read_question(body, {"double": double}, most=8).inputs["x"].tolist()
+    >>> read_request(body, {"double": double}, most=8).inputs["x"].tolist()
     [[1.0, 2.0], [3.0, 4.0]]
     """
     said = _said(body, most)
@@ -71,7 +71,7 @@ def read_question(body, signatures, most):
     counts = {key: len(column) for key, column in columns.items()}
     if len(set(counts.values())) != 1 or not min(counts.values()):
         raise _wrong("at least one image, and as many of each input", counts)
-    return Question(name, columns, next(iter(counts.values())), by_row)
+    return PredictRequest(name, columns, next(iter(counts.values())), by_row)
 
 
 def _said(body, most):

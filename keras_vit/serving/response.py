@@ -8,7 +8,7 @@ import numpy as np
 _quoted = json.JSONEncoder(check_circular=False).encode
 
 
-def answer_body(outputs, count, by_row, error=""):
+def response_body(outputs, count, by_row, error=""):
     """The body of an answer.
 
     A single output stands without its name. Floating-point numbers have as many
@@ -29,7 +29,7 @@ def answer_body(outputs, count, by_row, error=""):
 
     >>> import numpy as np
     >>> outputs = {"logits": np.float32([[0.1, 2]]), "error": np.array([b""])}
-    >>> answer_body(outputs, 1, by_row=True)
+    >>> response_body(outputs, 1, by_row=True)
     b'{"predictions":[{"logits":[0.1,2.0],"error":""}]}'
     """
     columns = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_vit.serving.limits import RefusedError
-from keras_vit.serving.reading import read_question
+from keras_vit.serving.request import read_request
 from keras_vit.serving.servable import Input, Signature
 
 SIGNATURES = {
@@ -21,7 +21,7 @@ CODED = base64.b64encode(FILE).decode()
 
 
 def read(most=4, **said):
-    return read_question(json.dumps(said).encode(), SIGNATURES, most)
+    return read_request(json.dumps(said).encode(), SIGNATURES, most)
 
 
 @pytest.mark.parametrize(
@@ -37,10 +37,10 @@ def read(most=4, **said):
     ],
 )
 def test_bytes_are_read_in_every_format(said):
-    question = read(**said)
-    assert question.inputs == {"image_bytes": [FILE]}
-    assert (question.signature, question.count) == ("serving_default", 1)
-    assert question.by_row == ("instances" in said)
+    request = read(**said)
+    assert request.inputs == {"image_bytes": [FILE]}
+    assert (request.signature, request.count) == ("serving_default", 1)
+    assert request.by_row == ("instances" in said)
 
 
 def test_a_string_is_its_bytes_in_utf_8():
@@ -55,28 +55,28 @@ def test_numbers_are_read_in_every_format(signature, by_name, by_row, rng):
     given = images.tolist()
     if by_name:
         given = [{"images": one} for one in given] if by_row else {"images": given}
-    question = read(
+    request = read(
         signature_name=signature, **{"instances" if by_row else "inputs": given}
     )
-    array = question.inputs["images"]
+    array = request.inputs["images"]
     assert array.dtype == SIGNATURES[signature].inputs["images"].dtype
     np.testing.assert_array_equal(array, images)
 
 
 def test_fractions_are_rounded_to_float32_once():
     image = np.full((2, 3, 3), 0.1)
-    question = read(signature_name="pixels", instances=[image.tolist()])
-    assert (question.inputs["images"] == np.float32(0.1)).all()
+    request = read(signature_name="pixels", instances=[image.tolist()])
+    assert (request.inputs["images"] == np.float32(0.1)).all()
 
 
 def test_several_inputs_are_put_together():
     rows = [{"a": "x", "b": [1, 2]}, {"b": [3, 4], "a": "y"}]
-    question = read(signature_name="two", instances=rows)
-    assert question.inputs["a"] == [b"x", b"y"]
-    assert question.inputs["b"].tolist() == [[1, 2], [3, 4]]
+    request = read(signature_name="two", instances=rows)
+    assert request.inputs["a"] == [b"x", b"y"]
+    assert request.inputs["b"].tolist() == [[1, 2], [3, 4]]
     columns = {"a": ["x", "y"], "b": [[1, 2], [3, 4]]}
     again = read(signature_name="two", inputs=columns)
-    np.testing.assert_array_equal(again.inputs["b"], question.inputs["b"])
+    np.testing.assert_array_equal(again.inputs["b"], request.inputs["b"])
 
 
 IMAGE = np.zeros((2, 3, 3), int).tolist()
@@ -168,7 +168,7 @@ def test_several_inputs_have_to_fit_each_other(signature, said, message):
 )
 def test_what_is_not_json_is_refused_with_an_example(body, message):
     with pytest.raises(RefusedError, match=message) as caught:
-        read_question(body, SIGNATURES, 4)
+        read_request(body, SIGNATURES, 4)
     assert caught.value.status == 400
     assert '{"instances": [{"b64": "..."}]}' in caught.value.message
 
