@@ -1,6 +1,7 @@
 """`keras-vit serve`."""
 
 import contextlib
+import functools
 import logging
 
 from absl import flags
@@ -84,6 +85,7 @@ def run(values):
             port=values.port,
             limits=limits,
             allowed_origins=values.allow_origin,
+            started=functools.partial(print, flush=True),
         )
     return 0
 

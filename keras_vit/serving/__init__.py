@@ -1,40 +1,77 @@
-"""A small server of one SavedModel, for people without a cluster."""
+"""A small server of one model, for people without a cluster."""
 
-from keras_vit.serving.limits import Limits
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from keras_vit.serving.limits import Limits as Limits
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_vit.classifier import Classifier
+
+LOG = logging.getLogger(__name__)
 
 
-def serve(model, *, host="127.0.0.1", port=8501, limits=None, allowed_origins=()):
-    """Answers TensorFlow Serving's REST requests until a signal ends it.
+def serve(
+    model: keras.Model | Classifier | str | os.PathLike[str],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    limits: Limits | None = None,
+    allowed_origins: Sequence[str] = (),
+    started: Callable[[str], object] = LOG.info,
+) -> None:
+    """Answer TensorFlow Serving's REST requests until a signal stops it.
 
-    The newest version is served, and replaced while it answers once a newer one
-    has been copied whole, loads and is warm. A page at `/` classifies pictures
-    in the browser, `/metrics` is for Prometheus, `/healthz` for who watches.
+    Of a SavedModel the newest version is served, and replaced while it answers
+    once a newer one has been copied whole, loads and is warm. A page at `/`
+    classifies pictures in the browser, `/metrics` is for Prometheus, `/healthz`
+    for monitoring.
 
     Args:
         model: the path of a SavedModel: the folder of all its versions, as
-            `export` writes it, or that of one.
+            `export` writes it, or that of one. Or a Keras model, a
+            `keras_vit.Classifier`, the path of a run's folder or of a `.keras`
+            file: these are exported to a temporary folder first, which takes
+            some seconds; the logger `keras_vit.serving` reports it.
         host: the address to listen at; by default this machine alone is answered.
         port: 0 takes any free one.
         limits: a `Limits`.
         allowed_origins: of pages elsewhere that may ask this server, such as
             `https://example.org`.
+        started: called with a line that says where the model is served, as soon
+            as it is; by default the line is logged.
 
     Raises:
         ImportError: without the packages of the extra `serve`.
         FileNotFoundError: if there is nothing at the path.
-        ValueError: if it holds no SavedModel, or no version that can be loaded.
+        TypeError: for a model of another type.
+        ValueError: if there is no model at the path, or no version that can be
+            loaded.
         OSError: if the port is taken.
 
     Example:
 
-    >>> serve("savedmodels/fashion_mnist", port=0)  # doctest: +SKIP
-    Serving fashion_mnist version 1 at http://127.0.0.1:40713/ (Ctrl-C ends it)
+    >>> serve("savedmodels/fashion_mnist", port=0, started=print)  # doctest: +SKIP
+    Serving fashion_mnist version 1 at http://127.0.0.1:40713/ (Ctrl-C stops it)
     """
     try:
         from keras_vit.serving.server import run
     except ImportError as error:
         raise ImportError(
-            f"Serving needs packages that are not installed ({error}). Get them by: "
+            f"Serving needs packages that are not installed ({error}). Install them: "
             "pip install 'keras-vision-transformer[serve]'"
         ) from error
-    run(model, host, port, limits or Limits(), tuple(allowed_origins))
+    run(
+        model,
+        host,
+        port,
+        limits=limits or Limits(),
+        origins=tuple(allowed_origins),
+        started=started,
+    )

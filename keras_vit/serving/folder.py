@@ -25,21 +25,30 @@ class ModelFolder:
         ValueError: if it holds no SavedModel.
     """
 
-    def __init__(self, path):
+    path: pathlib.Path
+    name: str
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = pathlib.Path(path)
         self.name = name_of(path)
         if not self.path.exists():
-            raise FileNotFoundError(
-                f"No model at {path}: there is no such file or folder."
-            )
+            raise FileNotFoundError(f"No model at {path}. No such file or folder")
         if not self.versions():
             raise ValueError(
                 f"No SavedModel at {path}. Expected a folder with a folder for each "
-                "version, a number for its name, as keras-vit export writes it."
+                "version, a number for its name, as keras-vit export writes it; a "
+                "run's folder with model.keras; or a .keras file."
             )
 
-    def versions(self):
-        """The folder of each version, by number."""
+    @staticmethod
+    def is_one(path: pathlib.Path) -> bool:
+        """Return whether a SavedModel, or versions of one, are at a path."""
+        if (path / "saved_model.pb").is_file():
+            return True
+        return path.is_dir() and any(map(_is_number, os.listdir(path)))
+
+    def versions(self) -> dict[int, pathlib.Path]:
+        """Return the folder of each version, by number."""
         if (self.path / "saved_model.pb").is_file():
             number = self.path.resolve().name
             return {int(number) if _is_number(number) else 1: self.path}
@@ -50,16 +59,17 @@ class ModelFolder:
         return {int(name): self.path / name for name in names if _is_number(name)}
 
 
-def look(version):
-    """Every file of a version with its size and times, or `None` if one is missing.
+def look(version: pathlib.Path) -> dict[str, tuple[int, int, int]] | None:
+    """Return every file of a version with its size and times.
 
     Args:
         version: the path of its folder.
 
     Returns:
-        What is equal at two looks if nothing has changed in between.
+        What is equal at two looks if nothing has changed in between; `None` if a
+        necessary file is missing.
     """
-    found = {}
+    found: dict[str, tuple[int, int, int]] = {}
     try:
         for folder, _, names in os.walk(version, followlinks=True):
             for name in names:
@@ -75,5 +85,5 @@ def look(version):
     return None
 
 
-def _is_number(name):
+def _is_number(name: str) -> bool:
     return name.isascii() and name.isdigit()

@@ -3,6 +3,8 @@
 import contextlib
 import signal
 import socket
+from collections.abc import Callable
+from typing import Any
 
 import h11
 import uvicorn
@@ -11,10 +13,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from keras_vit.serving.api import Api
 from keras_vit.serving.app import build
 from keras_vit.serving.batching import Batcher
-from keras_vit.serving.folder import ModelFolder
 from keras_vit.serving.guard import checked
-from keras_vit.serving.limits import error_body
+from keras_vit.serving.limits import Limits, error_body
 from keras_vit.serving.metrics import Metrics
+from keras_vit.serving.model_source import folder_of
 from keras_vit.serving.versions import Versions
 
 POLL = 1.0  # seconds between two looks for new versions, as TensorFlow Serving's
@@ -24,11 +26,19 @@ BACKLOG = 2048
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(model, host, port, limits, origins):
-    """Serves until a signal ends it; see `keras_vit.serving.serve`."""
-    folder, origins = ModelFolder(model), checked(origins)
+def run(
+    model: Any,
+    host: str,
+    port: int,
+    *,
+    limits: Limits,
+    origins: tuple[str, ...],
+    started: Callable[[str], object],
+) -> None:
+    """Serve until a signal stops it; see `keras_vit.serving.serve`."""
+    origins = checked(origins)
     listener = _listener(host, port)
-    with contextlib.closing(listener):
+    with contextlib.closing(listener), folder_of(model) as folder:
         metrics = Metrics()
         versions = Versions(folder, metrics, limits.batch)
         versions.load_first(POLL)
@@ -38,7 +48,7 @@ def run(model, host, port, limits, origins):
         app = build(api, metrics, limits, host, origins)
         url = _url(listener)
         line = f"Serving {folder.name} version {versions.current.version} at {url}"
-        server = _Server(_config(app, limits, metrics), line)
+        server = _Server(_config(app, limits, metrics), started, line)
         try:
             with _signals_heard(server):
                 server.run([listener])
@@ -111,15 +121,17 @@ def _signals_heard(server):
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens once it does."""
+    """A server that reports where it listens once it does."""
 
-    def __init__(self, config, line):
+    def __init__(
+        self, config: uvicorn.Config, started: Callable[[str], object], line: str
+    ) -> None:
         super().__init__(config)
-        self._line = line
+        self._started, self._line = started, line
 
-    async def startup(self, sockets=None):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        print(f"{self._line} (Ctrl-C ends it)", flush=True)
+        self._started(f"{self._line} (Ctrl-C stops it)")
 
 
 class _Connection(H11Protocol):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import keras_vit
+from keras_vit.classifier import Classifier
 from keras_vit.exporting import saved_model
 from keras_vit.inspect import attention_rollout
 from support.damaged import encoded, smooth, turned
@@ -21,7 +22,8 @@ def model():
 @pytest.fixture(scope="module")
 def local(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("savedmodels") / "pets"
-    saved_model.write(model, folder / "1", NAMES)  # export's check takes seconds
+    classifier = Classifier.of(model, class_names=NAMES)
+    saved_model.write(classifier, folder / "1")  # export's check takes seconds
     with Local(folder, batch=4) as server:
         yield server
 

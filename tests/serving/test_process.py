@@ -59,7 +59,9 @@ def status_and_error(answer):
 
 
 def test_the_first_line_tells_where_the_model_is(process):
-    assert process.line == f"Serving pets version 1 at {process.url} (Ctrl-C ends it)\n"
+    assert (
+        process.line == f"Serving pets version 1 at {process.url} (Ctrl-C stops it)\n"
+    )
     assert answered(process)
 
 
