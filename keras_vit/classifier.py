@@ -6,7 +6,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 import keras
 import numpy as np
@@ -14,8 +14,8 @@ import numpy as np
 from keras_vit.decoding import Decoding
 from keras_vit.layers.outputs import PROBABILITIES, checked_names
 from keras_vit.logits import logits_model
-from keras_vit.meaning import Meaning, meaning_of, set_meaning, with_outputs
-from keras_vit.model_files import load_model, name_of, save_model
+from keras_vit.meaning import meaning_of, set_meaning, with_outputs
+from keras_vit.model_files import load_model, name_of, names_beside, save_model
 from keras_vit.preprocessing import Preprocessing
 from keras_vit.served_model import ServedModel
 
@@ -42,6 +42,10 @@ class Classifier:
     decoding: Decoding
     name: str
 
+    def __post_init__(self) -> None:
+        if self.class_names is not None:
+            checked_names(self.class_names, self.num_classes)
+
     @classmethod
     def of(
         cls, source: Source, *, class_names: Sequence[str] | None = None
@@ -67,29 +71,26 @@ class Classifier:
         """
         if isinstance(source, Classifier):
             return source if class_names is None else source.with_names(class_names)
-        name = None
+        path = None
         if isinstance(source, (str, os.PathLike)):
             path = pathlib.Path(source).expanduser()
-            name = name_of(path)
-            source, own = load_model(path)
-            class_names = own if class_names is None else class_names
-        if isinstance(source, ServedModel):
-            model, meaning = source, _meaning_of_served(source)
-        elif isinstance(source, keras.Model):
-            model = logits_model(source)
-            meaning = meaning_of(model)
-        else:
+            source = load_model(path)
+        if not isinstance(source, (keras.Model, ServedModel)):
             raise TypeError(
                 "Expected a Keras model, or the path of a run's folder, a .keras file "
                 f"or a SavedModel. Received: {type(source).__name__}"
             )
+        model = logits_model(source)
+        meaning = meaning_of(model)
+        if path is not None and class_names is None and meaning.class_names is None:
+            class_names = names_beside(path, source)
         classifier = cls(
             model=model,
             class_names=meaning.class_names,
-            activation=cast('Literal["softmax", "sigmoid"]', meaning.activation),
+            activation=meaning.activation,
             preprocessing=meaning.preprocessing,
             decoding=meaning.decoding,
-            name=name or source.name,
+            name=source.name if path is None else name_of(path),
         )
         return classifier if class_names is None else classifier.with_names(class_names)
 
@@ -153,15 +154,6 @@ class Classifier:
             set_meaning(model, preprocessing=self.preprocessing)
         set_meaning(model, decoding=self.decoding)
         save_model(model, path)
-
-
-def _meaning_of_served(model: ServedModel) -> Meaning:
-    return Meaning(
-        class_names=model.class_names,
-        activation=model.activation,
-        preprocessing=model.preprocessing or Preprocessing(),
-        decoding=model.decoding,
-    )
 
 
 def _is_of_one_output(model: keras.Model | ServedModel) -> bool:

@@ -73,10 +73,11 @@ def logits_model(model: Any) -> Any:
     (output,) = outputs
     if isinstance(node_of(output)[0], Logits):
         return model
-    ending, meaning = _ending(output), meaning_of(model)
+    ending = _ending(output)
     activation = ending.activation or _probed(model)
     if activation == "linear" and output.shape[-1] != 1:
         return model
+    meaning = meaning_of(model)
     probabilities = meaning.activation if activation == "linear" else activation
     if ending.before is not None:
         activation = "before_softmax" if activation == "softmax" else "linear"

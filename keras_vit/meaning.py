@@ -27,6 +27,7 @@ from keras_vit.layers.outputs import (
     checked_probabilities,
 )
 from keras_vit.preprocessing import Preprocessing
+from keras_vit.served_model import Activation, ServedModel
 
 # What leaves outputs, or the order of their classes, as they are.
 UNCHANGED = ("Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze")
@@ -49,17 +50,17 @@ class Meaning:
     """
 
     class_names: tuple[str, ...] | None = None
-    activation: str = "softmax"
+    activation: Activation = "softmax"
     preprocessing: Preprocessing = Preprocessing()
     decoding: Decoding = Decoding()
 
 
-def meaning_of(model: keras.Model) -> Meaning:
+def meaning_of(model: keras.Model | ServedModel) -> Meaning:
     """Return what the layers of a model keep, however deep inside they are.
 
     Names and activation are those of the layers that the model's outputs come
     from, with nothing between that would change their classes. A model whose
-    layers say nothing has the defaults.
+    layers say nothing has the defaults. A SavedModel has all in its assets.
 
     Example:
 
@@ -68,9 +69,16 @@ def meaning_of(model: keras.Model) -> Meaning:
     >>> meaning_of(model).class_names
     ('cat', 'dog')
     """
+    default = Meaning()
+    if isinstance(model, ServedModel):
+        return Meaning(
+            class_names=model.class_names,
+            activation=model.activation,
+            preprocessing=model.preprocessing or default.preprocessing,
+            decoding=model.decoding,
+        )
     endings, first = _endings(model), next(_first_layers(model), None)
     names = {one.class_names for one in endings} - {None}
-    default = Meaning()
     return Meaning(
         class_names=names.pop() if len(names) == 1 else None,
         activation=endings[0].probabilities if endings else default.activation,
@@ -83,7 +91,7 @@ def set_meaning(
     model: keras.Model,
     *,
     class_names: Sequence[str] | None = UNSAID,
-    activation: str = UNSAID,
+    activation: Activation = UNSAID,
     preprocessing: Preprocessing = UNSAID,
     decoding: Decoding = UNSAID,
 ) -> None:
@@ -104,12 +112,10 @@ def set_meaning(
     endings, first = _endings(model), next(_first_layers(model), None)
     if activation is not UNSAID:
         checked_probabilities(activation)
-    if class_names is not UNSAID and class_names is not None:
+    has_names = class_names is not UNSAID and class_names is not None
+    if has_names:
         class_names = checked_names(class_names, model.output_shape[-1])
-    of_outputs = activation not in (UNSAID, "softmax") or class_names not in (
-        *(UNSAID, None),
-    )
-    if of_outputs and not endings:
+    if (has_names or activation not in (UNSAID, "softmax")) and not endings:
         raise ValueError(
             "Expected a model that ends in keras_vit's layer Head, Logits or Outputs, "
             "which keeps its activation and the names of its classes. Received: "

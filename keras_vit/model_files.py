@@ -18,7 +18,7 @@ import keras
 from keras_vit import layers as layers  # Keras finds a file's layers once they exist
 from keras_vit.files import written_whole
 from keras_vit.layers.outputs import checked_names
-from keras_vit.meaning import meaning_of, set_meaning, with_outputs
+from keras_vit.meaning import set_meaning, with_outputs
 from keras_vit.served_model import LABELS as LABELS
 from keras_vit.served_model import PREPROCESSING as PREPROCESSING
 from keras_vit.served_model import ServedModel, read_labels
@@ -76,18 +76,12 @@ def write_labels(path: pathlib.Path, class_names: Sequence[str]) -> None:
     path.write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
 
 
-def load_model(
-    path: str | os.PathLike[str],
-) -> tuple[keras.Model | ServedModel, tuple[str, ...] | None]:
-    """Load what `train`, `save_model` and `export` write.
+def load_model(path: str | os.PathLike[str]) -> keras.Model | ServedModel:
+    """Load what `train`, `save_model` and `export` write, as it was saved.
 
     Args:
         path: of a run's folder, a `.keras` file, or a SavedModel: the folder
             of one version or that of all, of which the newest counts.
-
-    Returns:
-        The model as it was saved, and the names of its classes: its own, or
-        those of a file of an earlier version; `None`: unknown.
 
     Raises:
         FileNotFoundError: if there is nothing at the path.
@@ -96,22 +90,24 @@ def load_model(
     path = pathlib.Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"No model at {path}: there is no such file or folder.")
-    if (path / "model.keras").is_file():
-        path = path / "model.keras"
-    if path.suffix == ".keras" and path.is_file():
-        model = _load_keras(path)
-        own = meaning_of(model).class_names
-        return model, own if own is not None else _names_beside(path, model)
+    file = _keras_file(path)
+    if file is not None:
+        return _load_keras(file)
     versions = [int(p.name) for p in path.glob("[0-9]*") if p.name.isdigit()]
     if versions:
         path = path / str(max(versions))
     if (path / "saved_model.pb").is_file():
-        served = ServedModel(path)
-        return served, served.class_names
+        return ServedModel(path)
     raise ValueError(
         f"No model at {path}. Expected a run's folder with model.keras, a .keras file, "
         "or a SavedModel."
     )
+
+
+def _keras_file(path: pathlib.Path) -> pathlib.Path | None:
+    if (path / "model.keras").is_file():
+        return path / "model.keras"
+    return path if path.suffix == ".keras" and path.is_file() else None
 
 
 def name_of(path: str | os.PathLike[str]) -> str:
@@ -136,16 +132,23 @@ def _load_keras(path: pathlib.Path) -> keras.Model:
     return model
 
 
-def _names_beside(path: pathlib.Path, model: keras.Model) -> tuple[str, ...] | None:
-    """The names that an earlier version wrote beside a model's file, if they are its.
+def names_beside(
+    path: str | os.PathLike[str], model: keras.Model | ServedModel
+) -> tuple[str, ...] | None:
+    """Return the names that an earlier version wrote beside a model, if they are its.
 
-    That version wrote one `labels.txt` for all models of a folder.
+    That version wrote one `labels.txt` for all models of a folder. Where it could
+    be another model's, a warning says so.
+
+    Args:
+        path: as `load_model` takes it.
+        model: what was loaded from there, which keeps no names itself.
     """
-    names = read_labels(path.parent / LABELS)
-    if names is None:
+    path = _keras_file(pathlib.Path(path).expanduser())
+    names = None if path is None else read_labels(path.parent / LABELS)
+    if path is None or names is None:
         return None
     count = len(list(path.parent.glob("*.keras")))
-    problem = None
     if count > 1:
         problem = f"the folder holds {count} models, of which it may be any's"
     else:

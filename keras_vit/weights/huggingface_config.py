@@ -1,7 +1,7 @@
 """The settings with which transformers builds the model of the weights beside them."""
 
 from keras_vit.data.preprocessing import before_crop
-from keras_vit.preprocessing import carried_by
+from keras_vit.meaning import meaning_of
 from keras_vit.weights import pixels
 from keras_vit.weights.architecture import describe
 
@@ -60,7 +60,7 @@ def huggingface_config(model, class_names=None):
 def huggingface_preprocessing(model):
     """Return the `preprocessor_config.json` of a model, for JSON."""
     height, width = model.input_shape[1:3]
-    return _huggingface_resizing(carried_by(model), height, width) | (
+    return _huggingface_resizing(meaning_of(model).preprocessing, height, width) | (
         pixels.for_huggingface(model)
     )
 

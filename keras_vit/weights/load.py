@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from keras_vit.layers.quantized import check_not_quantized
+from keras_vit.meaning import set_meaning
 from keras_vit.weights import metadata
 from keras_vit.weights.agreement import check_agreement
 from keras_vit.weights.architecture import (
@@ -135,6 +136,7 @@ def load_weights(
     for weight in weights(model):
         weight.assign(arrays.pop(weight.path))
     model.get_layer("patch_encoder").position_interpolation = method
+    set_meaning(model, class_names=None)  # those of other weights
     for note in filter(None, (*found.notes, unlike)):
         LOG.warning("%s: %s.", path.name, note)
 

@@ -5,7 +5,8 @@ import warnings
 
 import numpy as np
 
-from keras_vit.preprocessing import carried_by, resolve
+from keras_vit.meaning import meaning_of
+from keras_vit.preprocessing import resolve
 from keras_vit.weights.sources.source import HALF
 
 KEY = "keras_vit"  # our own note, in settings and in `__metadata__`
@@ -33,7 +34,7 @@ def note_of(model):
     return {
         "pixel_mean": pixels[0],
         "pixel_std": pixels[1],
-        "evaluation_preprocessing": dataclasses.asdict(carried_by(model)),
+        "evaluation_preprocessing": dataclasses.asdict(meaning_of(model).preprocessing),
     }
 
 
@@ -128,7 +129,7 @@ def for_timm(model):
 
     timm antialiases and rounds always.
     """
-    preprocessing = carried_by(model)
+    preprocessing = meaning_of(model).preprocessing
     told = {
         "interpolation": INTERPOLATIONS[preprocessing.method],
         "crop_pct": preprocessing.crop_fraction,
