@@ -12,7 +12,7 @@ import numpy as np
 from keras_vit.inspect.blocks import blocks_of, pooling_of
 from keras_vit.inspect.images import Images, model_and_images
 from keras_vit.inspect.inspector import inspector
-from keras_vit.inspect.sources import ModelSource
+from keras_vit.model_source import ModelSource
 
 ops: Any = keras.ops  # whose inferred types are those of one backend
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import keras
 
-from keras_vit.inspect.sources import ModelSource, inspected_model
+from keras_vit.inspect.sources import inspected_model
 from keras_vit.layers import ResNetStem
+from keras_vit.model_source import ModelSource
 
 
 def cell_size(model: ModelSource) -> tuple[float, float]:

@@ -7,10 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_vit.inspect.sources import ModelSource, inspected_model
+from keras_vit.inspect.sources import inspected_model
 from keras_vit.layers import ResNetStem, StandardizedConv2D
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.layers.resnet import standardized
+from keras_vit.model_source import ModelSource
 
 
 def patch_filters(model: ModelSource, count: int = 28) -> np.ndarray:

@@ -11,7 +11,7 @@ from keras_vit.inspect.attention import HeadInput, attention_tensors
 from keras_vit.inspect.blocks import attending_layers, blocks_of
 from keras_vit.inspect.images import Images, model_and_images
 from keras_vit.inspect.inspector import inspector
-from keras_vit.inspect.sources import ModelSource
+from keras_vit.model_source import ModelSource
 
 ops: Any = keras.ops  # whose inferred types are those of one backend
 

@@ -17,7 +17,8 @@ from keras_vit.inspect.image_kinds import (
     is_stream,
     source_of,
 )
-from keras_vit.inspect.sources import ModelSource, opened
+from keras_vit.inspect.sources import opened
+from keras_vit.model_source import ModelSource
 
 if TYPE_CHECKING:
     from keras_vit.data.dataset import Dataset

@@ -20,7 +20,8 @@ from keras_vit.inspect.model_summary import summary
 from keras_vit.inspect.report_files import write_figures, write_numbers, write_page
 from keras_vit.inspect.rollouts import Fusion, check_choices
 from keras_vit.inspect.similarity import check_sizes
-from keras_vit.inspect.sources import ModelSource, opened
+from keras_vit.inspect.sources import opened
+from keras_vit.model_source import ModelSource
 
 LIMIT = 128  # images of files and data sets, over which averages are
 

@@ -12,9 +12,10 @@ from typing import Any
 import keras
 
 from keras_vit.inspect.costs import RULES
-from keras_vit.inspect.sources import ModelSource, inspected_model
+from keras_vit.inspect.sources import inspected_model
 from keras_vit.inspect.tape import Step, Tape, Value
 from keras_vit.layers.quantized import check_not_quantized
+from keras_vit.model_source import ModelSource
 
 FLOAT32 = 4  # bytes
 

@@ -12,8 +12,9 @@ import numpy as np
 from keras_vit.inspect.blocks import blocks_of
 from keras_vit.inspect.images import Images, model_and_batches
 from keras_vit.inspect.inspector import inspector
-from keras_vit.inspect.sources import ModelSource, inspected_model
+from keras_vit.inspect.sources import inspected_model
 from keras_vit.layers.rotary_positions import rotary_angles
+from keras_vit.model_source import ModelSource
 
 ops: Any = keras.ops  # whose inferred types are those of one backend
 

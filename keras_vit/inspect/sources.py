@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
-import os
-from typing import TypeAlias
+import dataclasses
 
 import keras
 
 from keras_vit.classifier import Classifier
-
-ModelSource: TypeAlias = "keras.Model | Classifier | str | os.PathLike[str]"
+from keras_vit.model_files import name_of
+from keras_vit.model_source import ModelSource, keras_model
 
 
 def inspected_model(source: ModelSource) -> keras.Model:
     """Return the Keras model whose layers are inspected.
 
-    Args:
-        source: a Keras model, which is returned itself, whatever it ends in; a
-            `Classifier`; or the path of a run's folder or a `.keras` file.
-
     Raises:
-        FileNotFoundError: if there is nothing at the path.
-        TypeError: for what is none of these.
-        ValueError: for a SavedModel.
-
-    Example:
-
-    >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
-    >>> inspected_model(model) is model
-    True
+        FileNotFoundError, TypeError, ValueError: as `keras_model`.
     """
-    return opened(source)[0]
+    return keras_model(source, "inspected")
 
 
 def opened(source: ModelSource) -> tuple[keras.Model, keras.Model | Classifier]:
-    """Return the Keras model, and a `Classifier` if one was made of the source.
+    """Return the Keras model, and a `Classifier` if the source is no Keras model.
 
     A Keras model is returned twice: what it means is read where it is needed.
 
     Raises:
-        FileNotFoundError, TypeError, ValueError: as `inspected_model`.
+        FileNotFoundError, TypeError, ValueError: as `keras_model`.
     """
-    if isinstance(source, keras.Model):
-        return source, source
-    classifier = Classifier.of(source)
-    if not isinstance(classifier.model, keras.Model):
-        raise ValueError(
-            "A SavedModel cannot be inspected: it holds a graph, without layers. "
-            "Expected a Keras model, or the path of a run's folder or a .keras file. "
-            f"Received: {classifier.name!r}, a SavedModel. Pass the model that it was "
-            "exported from"
-        )
-    return classifier.model, classifier
+    model = inspected_model(source)
+    if isinstance(source, (keras.Model, Classifier)):
+        return model, source
+    return model, dataclasses.replace(Classifier.of(model), name=name_of(source))

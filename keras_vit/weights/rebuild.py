@@ -16,6 +16,7 @@ from keras_vit.image_model import ImageModel
 from keras_vit.layers.patches import pair
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.meaning import keeps_classes, meaning_of, set_meaning
+from keras_vit.model_source import ModelSource, keras_model
 from keras_vit.weights.architecture import KERNEL, check_patches_of_pixels, weights
 from keras_vit.weights.patches import resize_kernel
 from keras_vit.weights.positions import check_method, resize_weight
@@ -29,7 +30,7 @@ HEADS = ("head", "head_distillation")
 
 
 def resize(
-    model: keras.Model,
+    model: ModelSource,
     image_size: Size | None = None,
     patch_size: Size | None = None,
     method: str | None = None,
@@ -53,8 +54,8 @@ def resize(
     odd ones.
 
     Args:
-        model: a model of this package, also one that was trained and saved, or
-            another functional Keras model.
+        model: a model of this package or another functional Keras model; or the
+            path of a saved one: a run's folder or a `.keras` file.
         image_size: pixels, an integer or (height, width); `None`: as it is.
         patch_size: pixels, an integer or (height, width); `None`: as it is.
         method: for positions, a key of `weights.positions.METHODS`; `None`:
@@ -78,6 +79,7 @@ def resize(
     >>> resize(model, patch_size=8).get_layer("patch_encoder").grid
     (4, 4)
     """
+    model = keras_model(model, "resized")
     check_not_quantized(model, "resize", "resize the float model, then quantize it.")
     size = model.input_shape[1:3] if image_size is None else image_size
     changes: dict[str, Any] = {"image_size": pair(size, "image_size")}
@@ -106,14 +108,15 @@ def resize(
     return new
 
 
-def replace_head(model: keras.Model, num_classes: int | None) -> keras.Model:
+def replace_head(model: ModelSource, num_classes: int | None) -> keras.Model:
     """Return a model with a new head, zero, and otherwise the weights of this one.
 
     What the model means is copied, but for the names of its classes: those of
     the new head are unknown.
 
     Args:
-        model: a model of this package, also one that was trained and saved.
+        model: a model of this package; or the path of a saved one: a run's folder
+            or a `.keras` file.
         num_classes: logits to return; `None`: no head, the model returns the
             features.
 
@@ -130,6 +133,7 @@ def replace_head(model: keras.Model, num_classes: int | None) -> keras.Model:
     >>> replace_head(model, 3).output_shape
     (None, 3)
     """
+    model = keras_model(model)
     check_not_quantized(
         model, "replace_head", "replace the float model's head, train, then quantize."
     )

@@ -8,11 +8,12 @@ from keras_vit.layers import PositionEmbedding, TransformerBlock
 from keras_vit.layers.position_embedding import ADDED
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.model_arguments import check_merging, warn_of_merging
+from keras_vit.model_source import ModelSource, keras_model
 from keras_vit.weights.architecture import describe
 from keras_vit.weights.rebuild import pairs, rebuilt
 
 
-def merge_tokens(model: keras.Model, r: int) -> keras.Model:
+def merge_tokens(model: ModelSource, r: int) -> keras.Model:
     """Return a model that merges tokens on their way, with the weights of this one.
 
     "Token Merging: Your ViT But Faster" (arXiv:2210.09461). In each block,
@@ -27,10 +28,10 @@ def merge_tokens(model: keras.Model, r: int) -> keras.Model:
     196 patches. Measure on your own data what that costs.
 
     Args:
-        model: a ViT of this package, also one that was trained and saved. It
-            is left as it is.
-        r: tokens fewer after each block; 0: none, also where the model that
-            is given merges some.
+        model: a ViT of this package, which is not changed; or the path of a saved
+            one: a run's folder or a `.keras` file.
+        r: how many tokens each block merges; 0: none, also if the model merges
+            some.
 
     Returns:
         A new `keras.Model`, which can be trained, saved and exported.
@@ -51,6 +52,7 @@ def merge_tokens(model: keras.Model, r: int) -> keras.Model:
     >>> model.get_layer("block_00").output.shape, tokens.shape
     ((None, 17, 192), (None, 16, 192))
     """
+    model = keras_model(model)
     check_not_quantized(
         model, "merge_tokens", "merge tokens of the float model, then quantize it."
     )
