@@ -30,12 +30,10 @@ def define(
     flag_types.custom(values, name, help, Model(takes))
 
 
-_ADVICE = {  # where another kind is expected
-    SERVED: "a SavedModel, which can be neither trained, inspected, exported nor "
-    "converted. Name the run or the .keras file that it was made of",
-    TRAINED: "a trained model, which is no SavedModel. keras-vit export writes one of "
-    "it",
-}
+_ADVICE = (  # where a SavedModel is not expected
+    "a SavedModel, which can be neither trained, inspected, exported nor converted. "
+    "Name the run or the .keras file that it was made of"
+)
 
 
 class Model(flags.ArgumentParser):
@@ -77,9 +75,7 @@ class Model(flags.ArgumentParser):
                 "file model.keras, a SavedModel a file saved_model.pb."
             )
         if kind not in self.takes:
-            raise ValueError(
-                f"Expected {self.expected}. Received: {value}, {_ADVICE[kind]}"
-            )
+            raise ValueError(f"Expected {self.expected}. Received: {value}, {_ADVICE}")
 
 
 def kind_of(path: pathlib.Path) -> str | None:

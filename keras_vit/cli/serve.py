@@ -7,11 +7,11 @@ import logging
 from absl import flags
 
 from keras_vit.cli import flag_types, model_flag
-from keras_vit.cli.model_flag import SERVED
+from keras_vit.cli.model_flag import SERVED, TRAINED
 from keras_vit.serving.limits import Limits
 
 SUMMARY = "Answers requests as TensorFlow Serving does, and shows a page to try it."
-USAGE = "--model=SAVEDMODEL [--port=8501]"
+USAGE = "--model=MODEL [--port=8501]"
 REQUIRED = ("model",)
 TAKES_PATHS = False
 
@@ -23,8 +23,9 @@ def define(values: flags.FlagValues) -> None:
         values,
         "model",
         "A SavedModel: the folder of all its versions, of which the newest is served "
-        "and a newer one takes its place, or that of one.",
-        (SERVED,),
+        "and a newer one takes its place, or that of one. A run's folder or a .keras "
+        "file is exported first.",
+        (SERVED, TRAINED),
     )
     flag_types.text(
         values,

@@ -77,7 +77,7 @@ ANSWERED = [  # the words of a call, its status, and a part of what is said
     ("export --model=a.keras --temperature=0", 2, "above 0. Received: 0"),
     ("export --model=a.keras --format=all --quantize=int8", 2, "Leave it out"),
     ("serve --model=savedmodels/x", 2, "No such file or folder: savedmodels/x"),
-    ("serve --model=a.keras", 2, "keras-vit export writes one"),
+    ("serve --model=ViT_B16", 2, "No such file or folder"),
     ("serve --model=served --port=99999", 2, "a whole number from 0 to 65535"),
     ("convert --from=runs/x --to=a.npz", 2, "--from: No such file or folder: runs/x"),
     ("convert --from=a.keras --to=file.txt", 2, "file.txt exists already"),

@@ -14,8 +14,8 @@ from keras_vit.serving import Limits, serve
     ("arguments", "message"),
     [
         ([], "--model is missing. Expected: A SavedModel"),
-        (["--model=no/where"], "No model at no/where"),
-        (["--model={empty}"], "No SavedModel at"),
+        (["--model=no/where"], "No such file or folder: no/where"),
+        (["--model={empty}"], "No model in"),
         (["--model={pets}", "--port={taken}"], "Another --port, or 0 for any free one"),
         (["--model={pets}", "--port=70000"], "port"),
         (["--model={pets}", "--batch_size=0"], "batch_size"),
