@@ -14,11 +14,13 @@ import keras
 from keras.src.backend.common import global_state  # no public name gives it
 
 from keras_vit import layers
+from keras_vit.foreign_arguments import answering_foreign_words, check_keywords
 from keras_vit.image_model import ImageModel
 from keras_vit.layers.patches import pair
 from keras_vit.model import features, head, preprocessing
 
 
+@answering_foreign_words
 def ResNet(
     num_classes: int | None = 1000,
     *,
@@ -58,6 +60,7 @@ def ResNet(
     return ImageModel(images, y, name=name)
 
 
+@answering_foreign_words
 def ResNet_R26(
     num_classes: int | None = 1000,
     *,
@@ -68,6 +71,7 @@ def ResNet_R26(
     return ResNet(num_classes, blocks=(2, 2, 2, 2), image_size=image_size, name=name)
 
 
+@answering_foreign_words
 def ResNet_R50(
     num_classes: int | None = 1000,
     *,
@@ -188,6 +192,7 @@ class Application:
             name: of the model.
             **arguments: what else the function takes, such as `alpha`.
         """
+        check_keywords(self.name, arguments, self.arguments())
         height, width = pair(image_size or 224, "image_size")
         name = name or self.name.lower()
         images = keras.Input((height, width, 3), name="images")

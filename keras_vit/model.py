@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from keras_vit import layers
+from keras_vit.foreign_arguments import answering_foreign_words
 from keras_vit.image_model import ImageModel
 from keras_vit.layers.patches import pair
 from keras_vit.layers.position_embedding import ADDED, POSITION_INTERPOLATIONS, place_of
@@ -42,6 +43,7 @@ POOLINGS = ("token", "gap", "map")
 
 
 @renamed_arguments(pixel_deviation="pixel_std")
+@answering_foreign_words
 def ViT(
     num_classes: int | None = 1000,
     *,

@@ -6,9 +6,12 @@ import re
 import warnings
 from dataclasses import dataclass
 
+from keras_vit.foreign_arguments import release_for
 from keras_vit.layers.patches import pair
 from keras_vit.preprocessing import Preprocessing, resolve
 from keras_vit.releases import RELEASES, list_weights
+from keras_vit.suggestions import did_you_mean
+from keras_vit.timm_names import hub_name
 from keras_vit.variants import VARIANTS
 from keras_vit.weights import pixels
 from keras_vit.weights.agreement import activation_of, epsilon_of
@@ -59,8 +62,9 @@ def find_checkpoint(variant, weights, source_grid=None):
 
     Args:
         variant: the factory's name.
-        weights: a release's name, `hf:<owner>/<name>`, or the path of a
-            `.npz` or `.safetensors` file or of a folder with one.
+        weights: a release's name, `hf:<owner>/<name>`, timm's full name of a
+            model, or the path of a `.npz` or `.safetensors` file or of a folder
+            with one.
         source_grid: (rows, columns) of patches that its positions are for,
             where the file does not say.
 
@@ -69,7 +73,7 @@ def find_checkpoint(variant, weights, source_grid=None):
             that it has.
         OSError: if the file cannot be found or downloaded.
     """
-    weights = str(weights)
+    weights = hub_name(variant, str(weights))
     if (variant, weights) in RELEASES:
         release = RELEASES[variant, weights]
         found = _read(cached(release.url), variant, source_grid, release)
@@ -80,10 +84,13 @@ def find_checkpoint(variant, weights, source_grid=None):
         return _of_imagenet(found) if _IN1K_BY_TIMM.match(repository) else found
     if pathlib.Path(weights).exists():
         return _read(pathlib.Path(weights), variant, source_grid)
-    names = ", ".join(release.name for release in list_weights(variant))
+    known = [release.name for release in list_weights(variant)]
+    names = ", ".join(known)
+    meant = release_for(weights, known)
     raise ValueError(
         f"Unknown weights of {variant}. Expected {names + ', ' if names else ''}"
         f"hf:<owner>/<name>, or the path of a file. Received: weights={weights!r}"
+        f"{f'. Use {meant!r}' if meant else did_you_mean(weights, known)}"
     )
 
 
