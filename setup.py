@@ -20,6 +20,7 @@ EXTRAS = {
         "playwright>=1.50",
         "tensorboard>=2.18",
         "ruff==0.17.*",
+        "pyright>=1.1.400",
     ],
     "export": [
         "ai-edge-litert>=2.0",
@@ -59,6 +60,7 @@ setup(
     packages=find_packages(include=["keras_vit", "keras_vit.*"]),
     py_modules=["keras_vit_command"],
     package_data={
+        "keras_vit": ["py.typed"],
         "keras_vit.data": ["fashion_mnist_sample/*"],
         "keras_vit.serving": ["page/*"],
         "keras_vit.weights": ["imagenet_1k/*"],

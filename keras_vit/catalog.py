@@ -69,8 +69,8 @@ def create_model(
         factory = FACTORIES[timm.variant]
         if timm.weights is not None and options.get("weights") is not None:
             raise TypeError(
-                f"create_model() takes weights once. Received: {name!r}, whose tag names "
-                f"weights, and weights={options['weights']!r}"
+                f"create_model() takes weights once. Received: {name!r}, whose tag "
+                f"names weights, and weights={options['weights']!r}"
             )
         if timm.weights is not None:
             options["weights"] = timm.weights

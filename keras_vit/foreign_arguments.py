@@ -180,7 +180,9 @@ def check_keywords(
     names = list(names)
     for word, value in arguments.items():
         if word not in names:
-            raise TypeError(f"{function}() has no argument {word!r}. {_use(word, names)}")
+            raise TypeError(
+                f"{function}() has no argument {word!r}. {_use(word, names)}"
+            )
         if isinstance(value, str | None) and (word, value) in VALUES:
             raise ValueError(
                 f"{function}() has no {word}={value!r}. {VALUES[word, value]}"

@@ -130,5 +130,5 @@ def warn_of_merging(token_merging, num_patches, num_blocks):
         f"{num_blocks} blocks, so that answers may be far from those of the model "
         f"that merges none. Expected at most {num_patches // num_blocks}, for which "
         "the paper's blocks have patches enough. Compare both on your own data",
-        stacklevel=4,
+        stacklevel=5,
     )

@@ -144,7 +144,10 @@ def test_a_new_head_keeps_weights_whose_paths_no_config_tells(rng):
 
 
 def test_an_argument_that_keras_lacks_is_told_by_its_name():
-    with pytest.raises(TypeError, match=r"MobileNetV2\(\) has no argument 'alhpa'. Did you mean 'alpha'"):
+    with pytest.raises(
+        TypeError,
+        match=r"MobileNetV2\(\) has no argument 'alhpa'. Did you mean 'alpha'",
+    ):
         baselines.application("MobileNetV2")(image_size=32, alhpa=0.5)
 
 

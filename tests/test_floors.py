@@ -26,6 +26,7 @@ FLOORS = [
         "dataset_names",
         "releases",
         "version",
+        "timm_names",
     },
     {"layers", "data", "distribution", "model_options", "foreign_arguments"},
     {
@@ -41,7 +42,7 @@ FLOORS = [
         "model_source",
     },
     {"weights", "evaluation", "prediction", "inspect"},
-    {"factories", "with_weights", "exporting"},
+    {"factories", "with_weights", "catalog", "exporting"},
     {"training", "serving"},
     {"cli"},
 ]
@@ -52,7 +53,7 @@ WITHIN_FLOOR = {
     ("figures", "files"),
     ("figures", "history"),
     ("factories", "with_weights"),
-    ("foreign_arguments", "model_options"),
+    ("catalog", "factories"),
     ("model", "model_arguments"),
     ("logits", "meaning"),
     ("model", "image_model"),

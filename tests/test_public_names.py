@@ -3,6 +3,7 @@
 import ast
 import pathlib
 import pkgutil
+import re
 import subprocess
 import sys
 
@@ -45,3 +46,90 @@ def test_what_a_name_of_a_package_was_called_before_it_hid_its_module_is_importe
         "assert callable(e.export) and export is e.export"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def lazy_names_for_editors():
+    """Submodules, and names by their module, that `keras_vit` imports when typed."""
+    tree = ast.parse((ROOT / "__init__.py").read_text())
+    [block] = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    modules, functions = set(), {}
+    for node in block.body:
+        for one in node.names:
+            assert one.asname == one.name  # else a checker takes it for private
+            if node.module == "keras_vit":
+                modules.add(one.name)
+            else:
+                functions[one.name] = node.module
+    return modules, functions
+
+
+def test_what_an_editor_sees_is_what_is_loaded_when_it_is_asked_for():
+    modules, functions = lazy_names_for_editors()
+    assert functions == keras_vit._FUNCTIONS
+    assert modules | {"layers"} == keras_vit._MODULES
+
+
+def test_every_module_of_the_package_is_in_the_table():
+    on_disk = {one.name for one in pkgutil.iter_modules([str(ROOT)])}
+    assert on_disk == keras_vit._MODULES
+
+
+def test_every_name_of_the_package_is_listed():
+    assert sorted(keras_vit.__all__) == keras_vit.__all__
+    assert len({*keras_vit.__all__}) == len(keras_vit.__all__)
+    assert {*keras_vit._FUNCTIONS, *keras_vit.factories.FACTORIES, "VARIANTS"} <= {
+        *keras_vit.__all__
+    }
+
+
+REFERENCE = ROOT.parent / "docs" / "reference"
+IN_ONE_PROCESS = """
+import sys, keras_vit
+wrong = []
+for name in sys.argv[1:]:
+    one = keras_vit
+    try:
+        for part in name.split(".")[1:]:
+            one = getattr(one, part)
+    except AttributeError as error:
+        wrong.append(f"{name}: {error}")
+print("\\n".join(wrong))
+"""
+
+
+def names_of_the_reference():
+    """All names with dots that pages of the reference mention or are made of."""
+    names = {f"keras_vit.{name}" for name in keras_vit.__all__}
+    for page in sorted(REFERENCE.glob("*.md")):
+        names |= {*re.findall(r"\bkeras_vit(?:\.\w+)+", page.read_text())}
+    return names
+
+
+def test_every_name_of_the_reference_exists_in_a_fresh_process():
+    """Nothing but `import keras_vit` was said; modules come first."""
+    names = sorted(names_of_the_reference(), key=lambda name: (name.count("."), name))
+    assert len(names) > 60
+    told = subprocess.run(
+        [sys.executable, "-c", IN_ONE_PROCESS, *names],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == ""
+
+
+def test_each_lazy_module_is_reached_before_anything_else_was_called():
+    """Each is forgotten again, as far as the package's own names go."""
+    code = (
+        "import sys, keras_vit\n"
+        "for name in sys.argv[1:]:\n"
+        "    assert name not in vars(keras_vit) or name in keras_vit._MODULES\n"
+        "    vars(keras_vit).pop(name, None)\n"
+        "    assert getattr(keras_vit, name).__name__ == f'keras_vit.{name}'\n"
+    )
+    names = ["training", "weights", "exporting", "serving", "evaluation", "data"]
+    subprocess.run([sys.executable, "-c", code, *names], check=True)
