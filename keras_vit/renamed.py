@@ -1,9 +1,10 @@
-"""Old names of arguments, accepted for one version."""
+"""Old names, accepted for one version."""
 
 import functools
+import sys
 import warnings
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,3 +72,64 @@ def with_new_names(
         )
         renamed[new] = renamed.pop(old)
     return renamed
+
+
+class OldName:
+    """An attribute of a class under its old name, such as a field or a method.
+
+    Args:
+        new: what it is called now.
+
+    Example:
+
+    >>> class Box:
+    ...     width = 3
+    ...     breadth = OldName("width")
+    >>> Box().breadth
+    3
+    """
+
+    def __init__(self, new: str) -> None:
+        self._new = new
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._old = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        warnings.warn(
+            f"{owner.__name__}.{self._old} is called {self._new} now; the old name "
+            "goes with the next version",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return getattr(instance, self._new)
+
+
+def old_names(module: str, **names: str) -> Callable[[str], Any]:
+    """Return a module's `__getattr__` that knows the old names of what is in it.
+
+    Args:
+        module: its `__name__`.
+        **names: the new name of each, by its old one.
+
+    Example:
+
+    >>> __getattr__ = old_names("keras_vit.renamed", Renamed="OldName")
+    >>> __getattr__("Renamed").__name__
+    'OldName'
+    """
+
+    def get(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warnings.warn(
+            f"{module}.{name} is called {names[name]} now; the old name goes with the "
+            "next version",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return getattr(sys.modules[module], names[name])
+
+    return get

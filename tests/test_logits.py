@@ -12,7 +12,7 @@ from keras import layers, ops
 import keras_vit
 from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Split
-from keras_vit.evaluation import Context, answers_of, evaluate, scaled
+from keras_vit.evaluation import Context, evaluate, predictions_of, scaled
 from keras_vit.evaluation.measurements import MEASUREMENTS
 from keras_vit.exporting import export
 from keras_vit.exporting.graph import outputs_of as graph_of
@@ -231,14 +231,14 @@ def test_unlikely_classes_keep_their_order(rng):
     model.layers[-1].set_weights([np.zeros((72, 6)), bias])
     images, labels = pictures(rng, model, 1), np.array([2])
     assert np.count_nonzero(model(images.astype(np.float32))) == 1
-    answers = answers_of(model, (images, labels))
-    assert not answers.right(3)[0] and answers.right(5)[0]
+    answers = predictions_of(model, (images, labels))
+    assert not answers.correct(3)[0] and answers.correct(5)[0]
 
 
 def test_a_softmax_of_several_labels_tells_its_own_probabilities(rng):
     model = ends_in(layers.Dense(5, activation="softmax"))
     images, labels = pictures(rng, model), rng.integers(0, 2, (20, 5))
-    answers = answers_of(model, (images, labels))
+    answers = predictions_of(model, (images, labels))
     expected = model.predict_on_batch(images.astype(np.float32))
     np.testing.assert_allclose(answers.probabilities(), expected, rtol=1e-4)
 

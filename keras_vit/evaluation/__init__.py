@@ -1,7 +1,5 @@
-"""What a model is worth on a whole split."""
+"""How good a model is on a whole split."""
 
-from keras_vit.evaluation.answers import Answers as Answers
-from keras_vit.evaluation.answers import answers_of as answers_of
 from keras_vit.evaluation.calibration import Reliability as Reliability
 from keras_vit.evaluation.calibration import reliability as reliability
 from keras_vit.evaluation.context import Context as Context
@@ -19,12 +17,14 @@ from keras_vit.evaluation.least_squares import few_shot as few_shot
 from keras_vit.evaluation.logistic_regression import LinearProbe as LinearProbe
 from keras_vit.evaluation.logistic_regression import linear_probe as linear_probe
 from keras_vit.evaluation.metrics import Evaluation as Evaluation
-from keras_vit.evaluation.metrics import Tally as Tally
+from keras_vit.evaluation.metrics import MetricSums as MetricSums
 from keras_vit.evaluation.metrics import evaluate as evaluate
 from keras_vit.evaluation.metrics import evaluation_of as evaluation_of
 from keras_vit.evaluation.nearest_neighbours import Neighbours as Neighbours
 from keras_vit.evaluation.nearest_neighbours import neighbours as neighbours
 from keras_vit.evaluation.parts import Part as Part
+from keras_vit.evaluation.predictions import Predictions as Predictions
+from keras_vit.evaluation.predictions import predictions_of as predictions_of
 from keras_vit.evaluation.report import write_report as write_report
 from keras_vit.evaluation.resolution import Resolutions as Resolutions
 from keras_vit.evaluation.resolution import resolutions as resolutions
@@ -32,3 +32,8 @@ from keras_vit.evaluation.temperature import fit_temperature as fit_temperature
 from keras_vit.evaluation.temperature import scaled as scaled
 from keras_vit.evaluation.under_corruptions import Robustness as Robustness
 from keras_vit.evaluation.under_corruptions import robustness as robustness
+from keras_vit.renamed import old_names
+
+__getattr__ = old_names(
+    __name__, Answers="Predictions", answers_of="predictions_of", Tally="MetricSums"
+)

@@ -1,7 +1,11 @@
-"""Whether a classifier is right as often as it says."""
+"""Whether a classifier's confidence is its accuracy."""
+
+from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,7 +13,11 @@ from keras_vit import figures
 from keras_vit.evaluation.intervals import share_interval
 from keras_vit.evaluation.metrics import loss_of
 from keras_vit.evaluation.parts import Part
+from keras_vit.evaluation.predictions import Predictions
 from keras_vit.evaluation.temperature import bound_reached, fit_temperature
+
+if TYPE_CHECKING:
+    from keras_vit.evaluation.context import Context
 
 BINS = 15  # as in Guo et al. 2017
 NO_LOSS = 1e-9  # in nats, below which no temperature is better than another
@@ -17,7 +25,7 @@ NO_LOSS = 1e-9  # in nats, below which no temperature is better than another
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often forecasts come true, by how sure they were.
+    """How often forecasts come true, by their confidence.
 
     A forecast is the probability of an image's likeliest class, which comes
     true if that is its class. By sigmoid, each probability of each image is a
@@ -35,26 +43,26 @@ class Reliability:
     true: np.ndarray
 
     @property
-    def confidence(self):
+    def confidence(self) -> np.ndarray:
         """The mean forecast of each bin, `(M,)`; NaN of an empty one."""
         return np.where(self.counts, self.sums / np.maximum(self.counts, 1), np.nan)
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> np.ndarray:
         """The share that came true of each bin, `(M,)`; NaN of an empty one."""
         return np.where(self.counts, self.true / np.maximum(self.counts, 1), np.nan)
 
     @property
-    def expected_error(self):
+    def expected_error(self) -> float:
         """The expected calibration error (Guo et al. 2017, Eq. 3)."""
         return float(np.abs(self.true - self.sums).sum() / self.counts.sum())
 
 
-def reliability(answers, bins=BINS):
-    """How often the forecasts of `Answers` come true.
+def reliability(predictions: Predictions, bins: int = BINS) -> Reliability:
+    """Measure how often the forecasts of `Predictions` come true.
 
     Args:
-        answers: of a split.
+        predictions: of a split.
         bins: M.
 
     Returns:
@@ -62,14 +70,14 @@ def reliability(answers, bins=BINS):
 
     Example:
 
-    >>> from keras_vit.evaluation import Answers
+    >>> from keras_vit.evaluation import Predictions
     >>> sure = np.array([[9.0, 0.0], [9.0, 0.0]], np.float32)
-    >>> f"{reliability(Answers(sure, np.array([0, 1]))).expected_error:.2f}"
+    >>> f"{reliability(Predictions(sure, np.array([0, 1]))).expected_error:.2f}"
     '0.50'
     """
     inner = np.linspace(0, 1, bins + 1)[1:-1]
     totals = np.zeros((3, bins))
-    for part in answers.parts():
+    for part in predictions.parts():
         confidence, true = _forecasts(part)
         places = np.digitize(confidence, inner, right=True)
         for total, weights in zip(totals, (None, confidence, true), strict=True):
@@ -78,23 +86,23 @@ def reliability(answers, bins=BINS):
     return Reliability(counts.astype(np.int64), sums, true.astype(np.int64))
 
 
-def _forecasts(answers):
+def _forecasts(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities, and whether what they are of is so."""
-    shares = answers.probabilities()
-    if answers.loss == "softmax":
-        return shares.max(1), answers.right()
-    return shares.ravel(), answers.targets().ravel()
+    shares = predictions.probabilities()
+    if predictions.activation == "softmax":
+        return shares.max(1), predictions.correct()
+    return shares.ravel(), predictions.targets().ravel()
 
 
-def lacks(context):
-    """Why no temperature can be fitted, if so."""
+def lacks(context: Context) -> str | None:
+    """Return why no temperature can be fitted, if so."""
     if context.dataset.validation is None and len(context.dataset.test) < 2:
         return "one image is too few to fit a temperature and to report on others"
     return None
 
 
-def calibration(context):
-    """A `Part` of a classifier's calibration, as it is and at the best temperature.
+def calibration(context: Context) -> Part:
+    """Return a `Part` of the calibration, as it is and at the best temperature.
 
     The temperature is fitted on the validation split, or, of a data set
     without one, on one half of the test split; the other half is then
@@ -104,8 +112,8 @@ def calibration(context):
     temperature = fit_temperature(to_fit_on)
     whole, bins = [], []
     for one in (1.0, temperature):
-        answers = reported.divided(one)
-        found, loss = reliability(answers), loss_of(answers)
+        predictions = reported.divided(one)
+        found, loss = reliability(predictions), loss_of(predictions)
         first, *others = _rows(one, found, loss, context.seed)
         whole.append(first)
         bins += others
@@ -123,19 +131,21 @@ def calibration(context):
     return Part("calibration", title, (*whole, *bins), drawn)
 
 
-def _apart(context):
-    """Answers to fit on, others to report on, and what the first are."""
-    answers = context.answers()
+def _apart(context: Context) -> tuple[Predictions, Predictions, str]:
+    """Predictions to fit on, others to report on, and what the first are."""
+    found = context.predictions()
     if context.dataset.validation is not None:
-        return context.answers("validation"), answers, "the validation split"
-    order = np.random.default_rng(context.seed).permutation(len(answers))
-    half = len(answers) // 2
+        return context.predictions("validation"), found, "the validation split"
+    order = np.random.default_rng(context.seed).permutation(len(found))
+    half = len(found) // 2
     held_out, reported = np.sort(order[:half]), np.sort(order[half:])
     source = f"{half:,} other images of the test split"
-    return answers.subset(held_out), answers.subset(reported), source
+    return found.subset(held_out), found.subset(reported), source
 
 
-def _rows(temperature, found, loss, seed):
+def _rows(
+    temperature: float, found: Reliability, loss: float, seed: int
+) -> Iterator[dict[str, Any]]:
     """A row for all forecasts, whose error is the expected one; one for each bin."""
     numbers = np.stack([found.counts, found.sums, found.true], axis=1)
     edges = np.linspace(0, 1, len(numbers) + 1).tolist()
@@ -146,7 +156,9 @@ def _rows(temperature, found, loss, seed):
             yield _row(temperature, ends, one, seed)
 
 
-def _row(temperature, ends, numbers, seed):
+def _row(
+    temperature: float, ends: tuple[float, float], numbers: np.ndarray, seed: int
+) -> dict[str, Any]:
     count, total, true = numbers.tolist()
     low, high = share_interval(int(true), int(count), seed)
     return {

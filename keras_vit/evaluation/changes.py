@@ -1,62 +1,70 @@
-"""Which answers stay right when the images change."""
+"""Which predictions stay correct when the images change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_vit.preprocessing import carried_by, resolve
+from keras_vit.classifier import Classifier
+from keras_vit.evaluation.outputs import forward_of, progress_bar
+from keras_vit.evaluation.predictions import Predictions
 
-NOT_FINITE = "The model gives logits that are not finite."
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from keras_vit.data.splits import Labelled
+
+NOT_FINITE = "Expected finite logits of the model. Received: NaN or infinity"
+Change = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Restriction = Callable[[Predictions], Predictions]
 
 
-def right_under(
-    model,
-    split,
-    changes,
+def correct_under(
+    classifier: Classifier,
+    split: Labelled,
+    changes: Sequence[Change],
     *,
-    batch_size=200,
-    preprocessing=None,
-    strategy=None,
-    restricted=None,
-):
-    """Asks a model about each image of a split under each of some changes.
+    batch_size: int = 200,
+    strategy: tf.distribute.Strategy | str | None = None,
+    restricted: Restriction | None = None,
+) -> np.ndarray:
+    """Predict each image of a split under each of some changes.
 
     An image is resized as in evaluation, its pixels are rounded to whole
-    numbers, and then it is changed: the model sees what a change gives.
+    numbers, and then it is changed: the model sees what a change returns.
 
     Args:
-        model: as `answers_of` takes it.
+        classifier: with the preprocessing of the evaluation.
         split: a split of a `keras_vit.data.Dataset`.
         changes: functions of uint8 images `(B, H, W, 3)` of the model's size
-            and of their places in the split, that give such images.
+            and of their indices in the split, that return such images.
         batch_size: images at a time. It does not change the result.
-        preprocessing: as `answers_of` takes it.
-        strategy: as `answers_of` takes it.
-        restricted: a function of `Answers` to others, such as those that keep
+        strategy: as `predictions_of` takes it.
+        restricted: a function of `Predictions` to others, such as those that keep
             some classes; `None`: none.
 
     Returns:
-        Booleans `(changes, N)`: whether the answer is right.
+        Booleans `(changes, N)`: whether the prediction is correct.
 
     Raises:
-        ValueError: if a label is not one of the model's classes, or for an
-            unknown preprocessing or strategy.
+        ValueError: if a label is not one of the classes, or for an unknown
+            strategy.
         FloatingPointError: if a logit is not finite.
     """
     from keras_vit.data.evaluation import evaluation_batches
-    from keras_vit.evaluation.answers import Answers
-    from keras_vit.evaluation.outputs import forward_of, progress_bar
-    from keras_vit.layers.head import probabilities_of
-    from keras_vit.logits import logits_model
 
-    model = logits_model(model)
-    preprocessing = resolve(preprocessing) if preprocessing else carried_by(model)
-    split.check_classes(model.output_shape[-1])
-    forward, batch_size = forward_of(model, min(batch_size, len(split)), strategy)
-    loss = "sigmoid" if split.several else probabilities_of(model)
-    right = np.zeros((len(changes), len(split)), bool)
+    split.check_classes(classifier.num_classes)
+    forward, batch_size = forward_of(
+        classifier.model, min(batch_size, len(split)), strategy
+    )
+    activation = "sigmoid" if split.labels.ndim == 2 else classifier.activation
+    correct = np.zeros((len(changes), len(split)), bool)
     done = 0
-    with progress_bar(right.size) as bar:
+    with progress_bar(correct.size) as bar:
         for images, labels, weights in evaluation_batches(
-            split, batch_size, model.input_shape[1:3], preprocessing
+            split, batch_size, classifier.image_size, classifier.preprocessing
         ):
             places = np.arange(done, done + int(weights.sum()))
             images, count = whole_pixels(images), len(places)
@@ -66,34 +74,30 @@ def right_under(
                 logits = np.asarray(forward(shown), np.float32)[:count]
                 if not np.isfinite(logits).all():
                     raise FloatingPointError(NOT_FINITE)
-                answers = Answers(logits, labels[:count], loss)
-                answers = restricted(answers) if restricted else answers
-                right[number, places] = answers.right()
+                found = Predictions(logits, labels[:count], activation)
+                found = restricted(found) if restricted else found
+                correct[number, places] = found.correct()
                 bar.update(count)
             done += count
-    return right
+    return correct
 
 
-def whole_pixels(images):
-    """Pixels in [0, 255] as uint8, rounded."""
+def whole_pixels(images: Any) -> np.ndarray:
+    """Return pixels in [0, 255] as uint8, rounded."""
     return np.rint(np.clip(images, 0, 255)).astype(np.uint8)
 
 
-def drawn(split, limit, seed):
-    """Some images of a split, in its order; all of them if there are no more.
+def drawn(split: Labelled, limit: int | None, seed: int) -> Labelled:
+    """Return some images of a split, in its order; all if there are no more.
 
     Args:
-        split: a split of a `keras_vit.data.Dataset`, or `(images, labels)`.
+        split: a split of a `keras_vit.data.Dataset`.
         limit: how many; `None`: all.
         seed: of the draw.
 
     Raises:
-        TypeError: if `split` is neither.
         ValueError: for a limit below 1.
     """
-    from keras_vit.data.evaluation import given_split
-
-    split = given_split(split)
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1. Received: {limit}")
     if limit is None or limit >= len(split):

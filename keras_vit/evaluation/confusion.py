@@ -1,96 +1,118 @@
-"""Which classes are taken for which others, and images of those."""
+"""Which classes are predicted for which others, and images of those."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_vit import figures
 from keras_vit.data.inspection.reading import thumbnail
 from keras_vit.evaluation.parts import Part
+from keras_vit.evaluation.predictions import Predictions
+
+if TYPE_CHECKING:
+    from keras_vit.evaluation.context import Context
+    from keras_vit.figures.drawing import Figure
 
 MOST_PAIRS = 10  # that are shown
 MOST_IMAGES = 8  # of a pair that are shown
 SIDE = 96  # pixels of such an image
 
 
-def pairs(answers):
-    """How often each class is answered for each class, where that is ever.
+def pairs(predictions: Predictions) -> list[tuple[int, int, int]]:
+    """Count how often each class is predicted for each class, where it ever is.
 
     Args:
-        answers: of images of one class each.
+        predictions: of images of one class each.
 
     Returns:
-        `(true class, answer, images)` for each pair, those that differ first
+        `(true class, predicted class, images)` for each pair, those that differ first
         and in each case the most frequent first.
 
     Example:
 
-    >>> from keras_vit.evaluation import Answers
+    >>> from keras_vit.evaluation import Predictions
     >>> logits = np.eye(3, dtype=np.float32)[[0, 1, 1, 2]]
-    >>> pairs(Answers(logits, np.array([0, 1, 2, 2])))
+    >>> pairs(Predictions(logits, np.array([0, 1, 2, 2])))
     [(2, 1, 1), (0, 0, 1), (1, 1, 1), (2, 2, 1)]
     """
-    codes = answers.labels.astype(np.int64) * answers.num_classes + answers.best()
+    labels, num_classes = predictions.labels, predictions.num_classes
+    codes = labels.astype(np.int64) * num_classes + predictions.argmax()
     codes, counts = np.unique(codes, return_counts=True)
-    true, answer = np.divmod(codes, answers.num_classes)
-    order = np.lexsort((-counts, true == answer))
-    found = np.stack([true, answer, counts], axis=1)[order]
-    return [tuple(row) for row in found.tolist()]
+    true, predicted = np.divmod(codes, num_classes)
+    order = np.lexsort((-counts, true == predicted))
+    columns = (true[order].tolist(), predicted[order].tolist(), counts[order].tolist())
+    return list(zip(*columns, strict=True))
 
 
-def images_of(answers, true, answer, count=MOST_IMAGES):
-    """Images of one class that are taken for another, the surest mistakes first.
+def images_of(
+    predictions: Predictions, true: int, predicted: int, count: int = MOST_IMAGES
+) -> list[int]:
+    """Find images of one class that are predicted as another.
 
     Returns:
-        Their numbers in the split, a list of at most `count`.
+        Their indices in the split, at most `count`, the most confident mistakes
+        first.
     """
-    mine = np.flatnonzero((answers.labels == true) & (answers.best() == answer))
-    margins = answers.logits[mine, answer] - answers.logits[mine, true]
+    is_pair = (predictions.labels == true) & (predictions.argmax() == predicted)
+    mine, logits = np.flatnonzero(is_pair), predictions.logits
+    margins = logits[mine, predicted] - logits[mine, true]
     return mine[np.argsort(-margins, kind="stable")][:count].tolist()
 
 
-def lacks(context):
-    """Why there is no confusion, if so."""
-    if context.dataset.test.several:
-        return "an image that can have several classes is not taken for another"
+def lacks(context: Context) -> str | None:
+    """Return why there is no confusion matrix, if so."""
+    if context.dataset.test.labels.ndim == 2:
+        return "multi-label images have no confusion matrix"
     return None
 
 
-def confusion(context):
-    """A `Part` with a row for each pair of a class and an answer to it."""
-    answers, names = context.answers(), context.class_names
-    found = pairs(answers)
+def confusion(context: Context) -> Part:
+    """Return a `Part` with a row for each pair of a true and a predicted class."""
+    predictions, names = context.predictions(), context.class_names
+    found = pairs(predictions)
     wrong = [one for one in found if one[0] != one[1]][:MOST_PAIRS]
     images = {
-        (true, answer): images_of(answers, true, answer) for true, answer, _ in wrong
+        (true, predicted): images_of(predictions, true, predicted)
+        for true, predicted, _ in wrong
     }
-    shown = np.bincount(answers.labels, minlength=answers.num_classes)
+    shown = np.bincount(predictions.labels, minlength=predictions.num_classes)
     split = context.dataset.test
     rows = [
         {
             "class": names[true],
-            "answer": names[answer],
+            "predicted": names[predicted],
             "images": count,
             "share": float(count / shown[true]),
-            "shown": "; ".join(map(split.name, images.get((true, answer), ()))),
+            "shown": "; ".join(map(split.name, images.get((true, predicted), ()))),
         }
-        for true, answer, count in found
+        for true, predicted, count in found
     ]
     return Part(
         "confusion", _title(rows[0]), tuple(rows), _figures(context, wrong, images)
     )
 
 
-def _title(row):
-    if row["class"] == row["answer"]:
-        return "no class is taken for another"
+def _title(row: dict[str, Any]) -> str:
+    if row["class"] == row["predicted"]:
+        return "no class is predicted for another"
     return (
-        f"{row['class']} is taken for {row['answer']} most often, in {row['images']:,} "
-        f"images, {100 * row['share']:.1f} % of its own"
+        f"{row['class']} is predicted as {row['predicted']} most often, in "
+        f"{row['images']:,} images, {100 * row['share']:.1f} % of its own"
     )
 
 
-def _figures(context, wrong, images):
+Pairs = list[tuple[int, int, int]]
+Images = dict[tuple[int, int], list[int]]
+
+
+def _figures(
+    context: Context, wrong: Pairs, images: Images
+) -> dict[str, Callable[[], Figure]]:
     names, matrix = context.class_names, context.evaluation().confusion
-    found = {}
+    found: dict[str, Callable[[], Figure]] = {}
     if matrix is not None:
         found["confusion_matrix"] = lambda: figures.confusion_matrix(matrix, names)
     if wrong:
@@ -98,17 +120,20 @@ def _figures(context, wrong, images):
     return found
 
 
-def _sheet(context, wrong, images):
-    """The most confused pairs, each with its surest mistakes."""
+def _sheet(context: Context, wrong: Pairs, images: Images) -> Figure:
+    """The most confused pairs, each with its most confident mistakes."""
     names, split = context.class_names, context.dataset.test
     shown = [
         (
             names[true],
-            names[answer],
+            names[predicted],
             count,
-            [thumbnail(split, index, SIDE) for index in images[true, answer]],
+            [thumbnail(split, index, SIDE) for index in images[true, predicted]],
         )
-        for true, answer, count in wrong
+        for true, predicted, count in wrong
     ]
-    title = f"{context.dataset.name}: images of a class as another, the surest first"
+    title = (
+        f"{context.dataset.name}: images of a class predicted as another, the most "
+        "confident first"
+    )
     return figures.confused_pairs(shown, SIDE, title)

@@ -1,6 +1,9 @@
 """Frozen features as a picture: each image a point of a plane."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,6 +11,9 @@ from keras_vit import figures
 from keras_vit.evaluation.estimators import principal_components, t_sne
 from keras_vit.evaluation.features import lacks
 from keras_vit.evaluation.parts import Part
+
+if TYPE_CHECKING:
+    from keras_vit.evaluation.context import Context
 
 MOST_IMAGES = 2000  # in a picture
 FEWEST_IMAGES = 4
@@ -22,8 +28,8 @@ class Embedding:
         components: the first two principal components, `(N, 2)`, in the
             features' unit.
         shares: of the variance, that each of the two holds.
-        neighbourhood: `(N, 2)` by t-SNE, in which nearness alone means
-            something.
+        neighbourhood: `(N, 2)` by t-SNE, in which only distances between
+            neighbours mean something.
     """
 
     components: np.ndarray
@@ -31,8 +37,8 @@ class Embedding:
     neighbourhood: np.ndarray
 
 
-def embed(features, seed=0):
-    """Places features in the plane, by principal components and by t-SNE.
+def embed(features: np.ndarray, seed: int = 0) -> Embedding:
+    """Place features in the plane, by principal components and by t-SNE.
 
     Args:
         features: `(N, D)`, N of at least 4, D of at least 2. t-SNE takes a
@@ -40,7 +46,7 @@ def embed(features, seed=0):
         seed: of what t-SNE draws.
 
     Returns:
-        An `Embedding`; of images with the same features, one with all at 0.
+        An `Embedding`; where all features are the same, all places are 0.
 
     Raises:
         ValueError: for fewer images or features.
@@ -65,16 +71,16 @@ def embed(features, seed=0):
     return Embedding(places[:, :2], (first, second), t_sne(places, seed))
 
 
-def lacks_embedding(context):
-    """Why a `Context` cannot be shown so, if not."""
+def lacks_embedding(context: Context) -> str | None:
+    """Return why a `Context` cannot be shown as an embedding, if so."""
     reason = lacks(context)
     if reason is None and len(context.dataset.test) < FEWEST_IMAGES:
         return f"the test split has fewer than {FEWEST_IMAGES} images"
     return reason
 
 
-def embedding_part(context):
-    """A `Part` of the places of the test images, of many of some."""
+def embedding_part(context: Context) -> Part:
+    """Return a `Part` of the places of the test images, at most `MOST_IMAGES`."""
     features, labels = context.features_and_labels("test")
     split, names = context.dataset.test, context.dataset.class_names
     order = np.random.default_rng(context.seed).permutation(len(labels))

@@ -1,6 +1,9 @@
 """What scikit-learn estimates from features. Nothing else imports it."""
 
+from __future__ import annotations
+
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -19,35 +22,37 @@ class LogisticRegression:
     >>> x, y = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0, 0, 1, 1])
     >>> regression = LogisticRegression()
     >>> regression.fit(x, y, l2=0.01)
-    >>> regression.answers(x)
+    >>> regression.predict(x)
     array([0, 0, 1, 1])
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         from sklearn import linear_model
 
-        self._model = linear_model.LogisticRegression(
+        self._model: Any = linear_model.LogisticRegression(
             solver="lbfgs", max_iter=ITERATIONS, warm_start=True
         )
 
-    def fit(self, features, labels, l2):
-        """Fits `(N, D)` features to `(N,)` classes, of which there are two or more."""
+    def fit(self, features: np.ndarray, labels: np.ndarray, l2: float) -> None:
+        """Fit `(N, D)` features to `(N,)` classes, of which there are two or more."""
         from sklearn.exceptions import ConvergenceWarning
 
         self._model.set_params(C=1 / l2)
         with warnings.catch_warnings():
-            # Hardly regularised, weights grow for ever; the answers stay.
+            # Hardly regularised, weights grow for ever; predictions stay the same.
             warnings.simplefilter("ignore", ConvergenceWarning)
             with _threads(features.size * len(np.unique(labels))):
                 self._model.fit(features, labels)
 
-    def answers(self, features):
-        """The likeliest class of each, `(N,)`."""
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Return the likeliest class of each, `(N,)`."""
         return self._model.predict(features)
 
 
-def principal_components(features, count, seed=0):
-    """Projects features on their first principal components.
+def principal_components(
+    features: np.ndarray, count: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Project features on their first principal components.
 
     Args:
         features: `(N, D)`.
@@ -71,8 +76,8 @@ def principal_components(features, count, seed=0):
     return places, fit.explained_variance_ratio_
 
 
-def t_sne(features, seed=0):
-    """Places features in the plane, alike ones close together.
+def t_sne(features: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Place features in the plane, similar ones close together.
 
     t-SNE (van der Maaten and Hinton 2008), begun from the first two principal
     components, with a perplexity of 30 or a third of the images.
@@ -99,7 +104,7 @@ def t_sne(features, seed=0):
         return fit.fit_transform(features)
 
 
-def _threads(multiplications):
+def _threads(multiplications: int) -> Any:
     """One thread for small work, whatever else the machine does; else all."""
     from threadpoolctl import threadpool_limits
 

@@ -1,5 +1,10 @@
 """A model's logits, by one device or by all of a strategy."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -16,7 +21,11 @@ class ForwardPass:
         strategy: a `tf.distribute.Strategy`.
     """
 
-    def __init__(self, model, strategy):
+    def __init__(
+        self,
+        model: keras.Model | Callable[..., Any],
+        strategy: tf.distribute.Strategy,
+    ) -> None:
         self._strategy = strategy
         self._local = local_replicas(strategy)
 
@@ -27,15 +36,15 @@ class ForwardPass:
 
         self._run = run
 
-    def is_mine(self, number):
-        """Whether this worker is to compute the batch of that number."""
+    def is_mine(self, number: int) -> bool:
+        """Return whether this worker is to compute the batch of that number."""
         return number % num_workers(self._strategy) == worker_index(self._strategy)
 
-    def __call__(self, *inputs):
-        """Logits `(B, K)`, as an array, where the replicas divide B."""
+    def __call__(self, *inputs: np.ndarray) -> np.ndarray:
+        """Return logits `(B, K)`, as an array, where the replicas divide B."""
         return self._run(*map(self._distributed, inputs)).numpy()
 
-    def _distributed(self, batch):
+    def _distributed(self, batch: np.ndarray) -> Any:
         if self._local == 1:
             return tf.constant(batch)
         values = iter(map(tf.constant, np.split(batch, self._local)))
@@ -44,8 +53,8 @@ class ForwardPass:
         )
 
 
-def in_scope(model, strategy):
-    """The model itself, or a copy of it that the strategy knows.
+def in_scope(model: keras.Model, strategy: tf.distribute.Strategy) -> keras.Model:
+    """Return the model itself, or a copy of it that the strategy knows.
 
     Call it under the strategy's scope.
     """
@@ -57,8 +66,8 @@ def in_scope(model, strategy):
     return copied(model)
 
 
-def copied(model):
-    """Another model with the same weights, under the scope of now."""
+def copied(model: keras.Model) -> keras.Model:
+    """Return another model with the same weights, under the current scope."""
     copy = keras.models.clone_model(model)
     copy.set_weights([weight.numpy() for weight in model.weights])
     return copy

@@ -1,8 +1,13 @@
-"""The numbers that an evaluation is summed up by, the most telling first."""
+"""The numbers that sum an evaluation up, the most important first."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-FEW_CLASSES = 5  # of which five answers are all there are
+from keras_vit.evaluation.metrics import Evaluation
+
+FEW_CLASSES = 5  # of which five predictions are all there are
 
 
 @dataclass(frozen=True)
@@ -20,14 +25,16 @@ class Number:
     value: float
 
 
-def headline(evaluation, class_names=None):
-    """The numbers that sum an `Evaluation` up, in order.
+def headline(
+    evaluation: Evaluation, class_names: Sequence[str] | None = None
+) -> list[Number]:
+    """Return the numbers that sum an `Evaluation` up, in order.
 
     Where an image can have several classes, the mean average precision and
-    the AUROC come first: one answer in five is soon right by chance. Of two
-    classes, the second is what is looked for: its sensitivity and specificity
-    are told. Numbers that are undefined, or that need logits where none were
-    kept, are left out.
+    the AUROC come first: one prediction of five is often correct by chance. Of
+    two classes, the second is what is looked for: its sensitivity and
+    specificity are added. Numbers that are undefined, or that need logits where
+    none were kept, are left out.
 
     Args:
         evaluation: an `Evaluation`.
@@ -38,9 +45,9 @@ def headline(evaluation, class_names=None):
 
     Example:
 
-    >>> from keras_vit.evaluation import Answers, evaluation_of
-    >>> answers = Answers(np.eye(2, dtype=np.float32), np.array([0, 1]))
-    >>> for one in headline(evaluation_of(answers), ["benign", "malignant"]):
+    >>> from keras_vit.evaluation import Predictions, evaluation_of
+    >>> found = evaluation_of(Predictions(np.eye(2), np.array([0, 1])))
+    >>> for one in headline(found, ["benign", "malignant"]):
     ...     print(one.label, one.value)
     top-1 1.0
     AUROC 1.0
@@ -50,22 +57,26 @@ def headline(evaluation, class_names=None):
     named = f" ({class_names[1]})" if evaluation.binary and class_names else ""
     area = "AUROC" if evaluation.binary else "macro AUROC"
     ranks = [
-        Number("mean_average_precision", "mAP", evaluation.mean_average_precision),
-        Number("auroc", area, evaluation.auroc),
+        ("mean_average_precision", "mAP", evaluation.mean_average_precision),
+        ("auroc", area, evaluation.auroc),
     ]
-    right = [Number("top1", "top-1", evaluation.top1)]
+    accuracies = [("top1", "top-1", evaluation.top1)]
     if evaluation.classes.shape[1] > FEW_CLASSES:
-        right.append(Number("top5", "top-5", evaluation.top5))
+        accuracies.append(("top5", "top-5", evaluation.top5))
     found = [
-        *(ranks + right if evaluation.several else right + ranks),
-        Number("sensitivity", f"sensitivity{named}", evaluation.sensitivity),
-        Number("specificity", f"specificity{named}", evaluation.specificity),
+        *(ranks + accuracies if evaluation.multi_label else accuracies + ranks),
+        ("sensitivity", f"sensitivity{named}", evaluation.sensitivity),
+        ("specificity", f"specificity{named}", evaluation.specificity),
     ]
-    return [one for one in found if one.value is not None]
+    return [
+        Number(metric, label, value)
+        for metric, label, value in found
+        if value is not None
+    ]
 
 
-def without_area(evaluation):
-    """How many classes the AUROC leaves out, in words; `None`: none."""
+def without_area(evaluation: Evaluation) -> str | None:
+    """Return how many classes the AUROC leaves out, in words, if any."""
     if evaluation.ranking is None or not evaluation.without_auroc:
         return None
     count, total = evaluation.without_auroc, evaluation.classes.shape[1]

@@ -1,8 +1,11 @@
-"""How far an accuracy may be off, and whether two models differ by more than noise."""
+"""Confidence intervals of accuracies, and whether two models differ significantly."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 REPEATS = 10_000  # samples that are drawn anew
 SHARE = 0.95  # of them that lie in an interval
@@ -10,18 +13,17 @@ AT_ONCE = 1_000_000  # numbers in memory
 ALPHA = 0.05  # the chance of calling noise a difference
 
 
-def interval(values, seed=0):
-    """The interval of a mean over images, by the bootstrap (Efron 1979).
+def interval(values: ArrayLike, seed: int = 0) -> tuple[float, float]:
+    """Return the interval of a mean over images, by the bootstrap (Efron 1979).
 
     As many images as there are, are drawn from them with replacement, again
     and again; of the means that come out, the percentiles 2.5 and 97.5. How
     often each of the different values is drawn is a multinomial number, so
-    that 50,000 images that are right or wrong take no longer than 100. Where
-    all images are right, the interval is a point: nothing in them says how
-    often others would be wrong.
+    that 50,000 predictions take no longer than 100. Where all are correct, the
+    interval is a point: nothing in them says how often others would be wrong.
 
     Args:
-        values: `(N,)`, such as whether each image was answered rightly.
+        values: `(N,)`, such as whether each prediction is correct.
         seed: of the draws.
 
     Returns:
@@ -36,17 +38,18 @@ def interval(values, seed=0):
     >>> print(f"{low:.2f} {high:.2f}")
     0.72 0.88
     """
-    values = np.asarray(values, np.float64)
-    if values.ndim != 1 or not len(values):
+    array = np.asarray(values, np.float64)
+    if array.ndim != 1 or not len(array):
         raise ValueError(
             "Expected a value for each image, of shape (N,), and N of at least 1. "
-            f"Received: shape {values.shape}"
+            f"Received: shape {array.shape}"
         )
-    return _interval(*np.unique(values, return_counts=True), seed)
+    different, counts = np.unique(array, return_counts=True)
+    return _interval(different, counts, seed)
 
 
-def share_interval(right, count, seed=0):
-    """The `interval` of a share: of `right` images among `count`.
+def share_interval(correct: int, count: int, seed: int = 0) -> tuple[float, float]:
+    """Return the `interval` of a share: of `correct` images among `count`.
 
     It takes no memory for them, however many.
 
@@ -55,12 +58,14 @@ def share_interval(right, count, seed=0):
     >>> share_interval(80, 100) == interval([True] * 80 + [False] * 20)
     True
     """
-    counts = np.array([count - right, right])
+    counts = np.array([count - correct, correct])
     there = counts > 0
     return _interval(np.array([0.0, 1.0])[there], counts[there], seed)
 
 
-def _interval(different, counts, seed):
+def _interval(
+    different: np.ndarray, counts: np.ndarray, seed: int
+) -> tuple[float, float]:
     """The interval of values that differ, each of which comes so many times."""
     count, draws = int(counts.sum()), np.random.default_rng(seed)
     step = max(AT_ONCE // len(different), 1)
@@ -82,9 +87,9 @@ class Comparison:
         first, second: the accuracy of each model.
         low, high: between which the difference lies, first less second, as
             `interval` has it.
-        only_first, only_second: the images that one alone answers rightly.
+        only_first, only_second: the images that one alone classifies correctly.
         p_value: how likely so uneven a division of those is, or one more
-            uneven, between models of equal worth (McNemar 1947, exact).
+            uneven, between equally good models (McNemar 1947, exact).
     """
 
     count: int
@@ -97,17 +102,17 @@ class Comparison:
     p_value: float
 
     @property
-    def difference(self):
+    def difference(self) -> float:
         """The first accuracy less the second."""
         return self.first - self.second
 
     @property
-    def is_more_than_noise(self):
+    def is_more_than_noise(self) -> bool:
         """Whether such a difference comes by chance in less than one case of 20."""
         return self.p_value < ALPHA
 
-    def sentence(self):
-        """Says what the numbers mean."""
+    def sentence(self) -> str:
+        """Return what the numbers mean, as a sentence."""
         better = "better" if self.difference > 0 else "worse"
         size = (
             f"{100 * abs(self.difference):.2f} points {better}"
@@ -122,12 +127,13 @@ class Comparison:
         )
 
 
-def compare(first, second, seed=0):
-    """Compares two models on the same images.
+def compare(first: ArrayLike, second: ArrayLike, seed: int = 0) -> Comparison:
+    """Compare two models on the same images.
 
     Args:
-        first: `(N,)`, whether the first model answers each image rightly.
-        second: the same of the second, in the same order.
+        first: `(N,)`, whether the first model's prediction of each image is
+            correct.
+        second: the second model's, in the same order.
         seed: of the interval.
 
     Returns:
@@ -147,7 +153,7 @@ def compare(first, second, seed=0):
     first, second = np.asarray(first, bool), np.asarray(second, bool)
     if first.shape != second.shape:
         raise ValueError(
-            "Expected the answers of two models to the same images. "
+            "Expected the predictions of two models of the same images. "
             f"Received: {first.shape} and {second.shape} of them"
         )
     low, high = interval(first.astype(int) - second, seed)
@@ -164,14 +170,14 @@ def compare(first, second, seed=0):
     )
 
 
-def mcnemar(only_first, only_second):
-    """The two-sided exact test of McNemar: a fair coin's chance.
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the p-value of McNemar's two-sided exact test.
 
-    Of n images that one model alone answers rightly, each is as likely the
-    one's as the other's, if the models are of equal worth.
+    Of n images that one model alone classifies correctly, each is as likely the
+    one's as the other's, if the models are equally good.
 
     Args:
-        only_first: how many the first model alone answers rightly.
+        only_first: how many the first model alone classifies correctly.
         only_second: how many the second.
 
     Returns:

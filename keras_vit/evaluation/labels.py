@@ -1,9 +1,9 @@
-"""Labels from a file: several right answers an image, or some of a model's classes.
+"""Labels from a file: several correct classes an image, or some of a model's classes.
 
 Both are JSON. A list has, for each image of the test split in its order, the
-list of the classes that are right, by their numbers; with none, the image is
-left out. So "Are we done with ImageNet?" (arXiv:2006.07159) publishes its
-reassessed labels, `real.json`:
+list of the correct classes, by their numbers; an image with none is left out.
+So "Are we done with ImageNet?" (arXiv:2006.07159) publishes its reassessed
+labels, `real.json`:
 
     [[], [970, 795], [230, 231], [809], ...]
 
@@ -14,14 +14,24 @@ of 1,000 classes is evaluated on 200 of them, or on coarser ones:
     {"goldfish": 1, "great white shark": "white_shark", "dog": [151, 152, 153]}
 """
 
+from __future__ import annotations
+
 import json
+import os
 import pathlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_vit.evaluation.answers import Answers
+from keras_vit.evaluation.predictions import Predictions
+from keras_vit.renamed import OldName
+
+if TYPE_CHECKING:
+    from keras_vit.data import Dataset
+    from keras_vit.data.splits import Labelled
 
 # ImageNet's validation images, in whose order reassessed labels are.
 _NUMBERED = re.compile(r"ILSVRC2012_val_(\d{8})\.")
@@ -29,7 +39,7 @@ _NUMBERED = re.compile(r"ILSVRC2012_val_(\d{8})\.")
 
 @dataclass(frozen=True)
 class RealLabels:
-    """The right classes of each image.
+    """The correct classes of each image.
 
     Attributes:
         sets: of each image of the test split, in its order, a tuple.
@@ -37,15 +47,17 @@ class RealLabels:
 
     sets: tuple[tuple[int, ...], ...]
 
-    def right(self, answers):
-        """Whether the answer to each image is one of its classes, where it has any.
+    def correct(self, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+        """Return whether each prediction is one of its image's classes, if it has any.
 
         Returns:
-            The numbers of the images that have any, `(n,)`, and booleans `(n,)`.
+            The indices of the images that have any, `(n,)`, and booleans `(n,)`.
         """
         counted = np.flatnonzero([len(classes) > 0 for classes in self.sets])
-        best = answers.best()
+        best = predictions.argmax()
         return counted, np.array([best[one] in self.sets[one] for one in counted], bool)
+
+    right = OldName("correct")
 
 
 @dataclass(frozen=True)
@@ -60,22 +72,29 @@ class Subset:
     groups: tuple[tuple[int, ...], ...]
     num_classes: int
 
-    def restricted(self, answers):
-        """The answers among the data set's classes alone.
+    def restricted(self, predictions: Predictions) -> Predictions:
+        """Return predictions among the data set's classes alone.
 
         Of several classes of the model that mean the same, the probabilities
         are summed by softmax; by sigmoid, the largest counts.
         """
-        merge = np.logaddexp if answers.loss == "softmax" else np.maximum
+        softmax = predictions.activation == "softmax"
+        merge = np.logaddexp if softmax else np.maximum
         columns = [
-            merge.reduce(answers.logits[:, list(group)], axis=1)
+            merge.reduce(predictions.logits[:, list(group)], axis=1)
             for group in self.groups
         ]
-        return Answers(np.stack(columns, axis=1), answers.labels, answers.loss)
+        logits = np.stack(columns, axis=1)
+        return Predictions(logits, predictions.labels, predictions.activation)
 
 
-def read_labels(path, dataset, num_classes, class_names=None):
-    """Reads a file of labels.
+def read_labels(
+    path: str | os.PathLike[str],
+    dataset: Dataset,
+    num_classes: int,
+    class_names: Sequence[str] | None = None,
+) -> RealLabels | Subset:
+    """Read a file of labels.
 
     Args:
         path: of the file, as the head of this module describes it.
@@ -91,7 +110,7 @@ def read_labels(path, dataset, num_classes, class_names=None):
         ValueError: if it is not such a file, or does not fit the data set or
             the model, saying where.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -106,11 +125,15 @@ def read_labels(path, dataset, num_classes, class_names=None):
     )
 
 
-def check_order(model, class_names, expected):
-    """Refuses a model whose classes are those that are expected, in another order.
+def check_order(
+    model: object,
+    class_names: Sequence[str] | None,
+    expected: Sequence[str] | None,
+) -> None:
+    """Refuse a model whose classes are those that are expected, in another order.
 
-    Each of its right answers would count as a wrong one. Classes of other names
-    may be the same ones.
+    Each of its correct predictions would count as a wrong one. Classes of other
+    names may be the same ones.
 
     Args:
         model: what it is called.
@@ -124,18 +147,20 @@ def check_order(model, class_names, expected):
 
     >>> check_order("a model", ("cat", "dog"), ("cat", "dog"))
     """
-    given, expected = tuple(class_names or ()), tuple(expected or ())
-    if given == expected or sorted(given) != sorted(expected):
+    received, expected = tuple(class_names or ()), tuple(expected or ())
+    if received == expected or sorted(received) != sorted(expected):
         return
-    pairs = enumerate(zip(given, expected, strict=True))
+    pairs = enumerate(zip(received, expected, strict=True))
     place, (mine, other) = next(one for one in pairs if one[1][0] != one[1][1])
     raise ValueError(
-        f"The classes of {model} stand in another order. Expected as number {place}: "
+        f"The classes of {model} are in another order. Expected as number {place}: "
         f"{other!r}. Received: {mine!r}"
     )
 
 
-def _real_labels(content, path, dataset, num_classes):
+def _real_labels(
+    content: list[Any], path: pathlib.Path, dataset: Dataset, num_classes: int
+) -> RealLabels:
     split = dataset.test
     if len(content) != len(split):
         raise ValueError(
@@ -155,18 +180,24 @@ def _real_labels(content, path, dataset, num_classes):
     return RealLabels(tuple(tuple(content[place]) for place in _places(split)))
 
 
-def _places(split):
-    """Where each image of a split stands in the file: its number if names have one."""
+def _places(split: Labelled) -> Sequence[int]:
+    """The place of each image of a split in the file: its number if names have one."""
     found = [_NUMBERED.search(split.name(index)) for index in range(len(split))]
     if not all(found):
         return range(len(split))
-    places = [int(one[1]) - 1 for one in found]
+    places = [int(one[1]) - 1 for one in found if one]
     return places if set(places) == {*range(len(split))} else range(len(split))
 
 
-def _subset(content, path, dataset, num_classes, class_names):
+def _subset(
+    content: dict[str, Any],
+    path: pathlib.Path,
+    dataset: Dataset,
+    num_classes: int,
+    class_names: Sequence[str] | None,
+) -> Subset:
     names = dataset.class_names
-    if dataset.test.several:
+    if dataset.test.labels.ndim == 2:
         raise ValueError(
             f"Expected for {path}, which has classes of a model, images of one class "
             f"each. Received: {dataset.name}, whose images can have several"
@@ -180,7 +211,7 @@ def _subset(content, path, dataset, num_classes, class_names):
         )
     numbers = {name: number for number, name in enumerate(class_names or ())}
     groups = [_group(content[name], name, path, num_classes, numbers) for name in names]
-    owner = {}
+    owner: dict[int, str] = {}
     for name, group in zip(names, groups, strict=True):
         for one in group:
             if owner.setdefault(one, name) != name:
@@ -191,23 +222,25 @@ def _subset(content, path, dataset, num_classes, class_names):
     return Subset(tuple(groups), num_classes)
 
 
-def _group(given, name, path, num_classes, numbers):
+def _group(
+    value: Any, name: str, path: pathlib.Path, num_classes: int, numbers: dict[str, int]
+) -> tuple[int, ...]:
     """The model's classes for one of the data set's, as numbers."""
-    given = given if isinstance(given, list) else [given]
-    group = [numbers.get(one, one) if isinstance(one, str) else one for one in given]
+    values = value if isinstance(value, list) else [value]
+    group = [numbers.get(one, one) if isinstance(one, str) else one for one in values]
     if not group or not all(_is_class(one, num_classes) for one in group):
         known = " or names" if numbers else ""
         raise ValueError(
             f"Expected in {path} numbers{known} of the model's {num_classes} classes. "
-            f"Received for {name!r}: {given!r:.60}"
+            f"Received for {name!r}: {values!r:.60}"
         )
-    return tuple(dict.fromkeys(group))
+    return tuple(dict.fromkeys(int(one) for one in group))
 
 
-def _is_class(one, num_classes):
-    return type(one) is int and 0 <= one < num_classes
+def _is_class(one: object, num_classes: int) -> bool:
+    return isinstance(one, int) and type(one) is int and 0 <= one < num_classes
 
 
-def _some(names):
+def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return (", ".join(map(repr, names[:3])) or "none") + more

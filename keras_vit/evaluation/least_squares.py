@@ -4,7 +4,11 @@ Section 4.1 of the ViT paper ("few-shot accuracies"), with the numbers of
 big_vision's `evaluators/fewshot_lsr.py`, which its authors' results come from.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +16,10 @@ from keras_vit import figures
 from keras_vit.evaluation.features import lacks
 from keras_vit.evaluation.intervals import interval
 from keras_vit.evaluation.parts import Part
+from keras_vit.renamed import OldName
+
+if TYPE_CHECKING:
+    from keras_vit.evaluation.context import Context
 
 SHOTS = (1, 5, 10, 25)  # training images of each class
 SEEDS = (0, 1, 2)
@@ -26,7 +34,7 @@ class LeastSquares:
     """Regularised least squares in closed form, for any regularisation.
 
     W = (X^T X + l2 I)^-1 X^T Y, or, where features outnumber the images, the
-    same by X^T (X X^T + l2 I)^-1 Y. Either matrix is taken apart once, into
+    equal X^T (X X^T + l2 I)^-1 Y. Either matrix is taken apart once, into
     eigenvectors, after which every value of l2 costs a product.
 
     N images, D features, K targets. The features are standardised by the mean
@@ -44,7 +52,7 @@ class LeastSquares:
     array([[7.]])
     """
 
-    def __init__(self, features, targets):
+    def __init__(self, features: np.ndarray, targets: np.ndarray) -> None:
         x = np.asarray(features, np.float64)
         self._mean, self._deviation = x.mean(0), x.std(0) + EPSILON
         x = self._standardised(x)
@@ -55,16 +63,16 @@ class LeastSquares:
             self._spectrum, vectors = np.linalg.eigh(x.T @ x)
             self._basis, self._targets = vectors, vectors.T @ (x.T @ targets)
 
-    def weights(self, l2=L2):
-        """W `(D + 1, K)`, the constant feature's last."""
+    def weights(self, l2: float = L2) -> np.ndarray:
+        """Return W `(D + 1, K)`, the constant feature's last."""
         return self._basis @ self._in_basis(l2)
 
-    def scores(self, features, l2=L2):
-        """What is predicted of other images `(M, D)`: `(M, K)`."""
+    def scores(self, features: np.ndarray, l2: float = L2) -> np.ndarray:
+        """Return the predictions for other images `(M, D)`: `(M, K)`."""
         return self._standardised(features) @ self.weights(l2)
 
-    def answers(self, features, grid):
-        """The class with the largest score for each l2 of a grid of L, `(L, M)`."""
+    def argmax(self, features: np.ndarray, grid: Sequence[float]) -> np.ndarray:
+        """Return the class with the largest score, for each l2 of a grid, `(L, M)`."""
         solved = [self._in_basis(l2) for l2 in grid]
         found = np.empty((len(solved), len(features)), np.int64)
         for start in range(0, len(features), AT_ONCE):
@@ -74,17 +82,17 @@ class LeastSquares:
                 row[part] = (projected @ weights).argmax(1)
         return found
 
-    def _in_basis(self, l2):
+    def _in_basis(self, l2: float) -> np.ndarray:
         return self._targets / (self._spectrum + l2)[:, np.newaxis]
 
-    def _standardised(self, features):
+    def _standardised(self, features: np.ndarray) -> np.ndarray:
         x = (np.asarray(features, np.float64) - self._mean) / self._deviation
         return np.pad(x, [(0, 0), (0, 1)], constant_values=BIAS)
 
 
 @dataclass(frozen=True)
 class FewShot:
-    """Which test images are answered rightly after few training images.
+    """Which test images are classified correctly after few training images.
 
     S numbers of shots, R seeds, L values of l2, N test images.
 
@@ -92,26 +100,28 @@ class FewShot:
         shots: training images of each class, S numbers.
         seeds: of the choice of these images, R numbers.
         l2: the regularisation, L numbers.
-        right: `(S, R, L, N)` booleans.
+        correct: `(S, R, L, N)` booleans.
     """
 
     shots: tuple[int, ...]
     seeds: tuple[int, ...]
     l2: tuple[float, ...]
-    right: np.ndarray
+    correct: np.ndarray
+
+    right = OldName("correct")
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> np.ndarray:
         """`(S, R, L)`."""
-        return self.right.mean(-1)
+        return self.correct.mean(-1)
 
     @property
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """The mean accuracy over the seeds, `(S, L)`."""
         return self.accuracy.mean(1)
 
     @property
-    def deviation(self):
+    def deviation(self) -> np.ndarray:
         """The standard deviation of the accuracy over the seeds, `(S, L)`.
 
         By R - 1; 0 for one seed, which says nothing of others.
@@ -120,8 +130,10 @@ class FewShot:
         return self.accuracy.std(1, ddof=1) if several else 0 * self.mean
 
 
-def first_of_each_class(labels, num_classes, seed):
-    """An order for the images of each class, of which few shots are the first.
+def first_of_each_class(
+    labels: np.ndarray, num_classes: int, seed: int
+) -> list[np.ndarray]:
+    """Draw an order for the images of each class, of which few shots are the first.
 
     Args:
         labels: the class of each image, `(N,)`.
@@ -137,8 +149,8 @@ def first_of_each_class(labels, num_classes, seed):
     ]
 
 
-def missing_class(labels, num_classes):
-    """The first class without images; `None` if there is none.
+def missing_class(labels: np.ndarray, num_classes: int) -> int | None:
+    """Return the first class without images; `None` if there is none.
 
     Example:
 
@@ -149,11 +161,19 @@ def missing_class(labels, num_classes):
     return None if counts.all() else int(counts.argmin())
 
 
-def few_shot(train, test, num_classes, shots=SHOTS, seeds=SEEDS, l2=(L2,)):
-    """Classifies features after a few training images of each class.
+def few_shot(
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    num_classes: int,
+    shots: Sequence[int] = SHOTS,
+    seeds: Sequence[int] = SEEDS,
+    *,
+    l2: Sequence[float] = (L2,),
+) -> FewShot:
+    """Classify features after a few training images of each class.
 
-    Targets are 1 for an image's class and -1 for the others; the largest score
-    is the answer. A class with fewer images gives all it has.
+    Targets are 1 for an image's class and -1 for the others; the class with the
+    largest score is predicted. Of a class with fewer images, all are taken.
 
     Args:
         train: features `(M, D)` and classes `(M,)` of training images.
@@ -182,19 +202,19 @@ def few_shot(train, test, num_classes, shots=SHOTS, seeds=SEEDS, l2=(L2,)):
         raise ValueError(
             f"Expected training images of each class. Received: none of class {missing}"
         )
-    right = np.empty((len(shots), len(seeds), len(l2), len(test[1])), bool)
+    correct = np.empty((len(shots), len(seeds), len(l2), len(test[1])), bool)
     for r, seed in enumerate(seeds):
         order = first_of_each_class(labels, num_classes, seed)
         for s, count in enumerate(shots):
             chosen = np.concatenate([one[:count] for one in order])
             targets = 2 * np.eye(num_classes)[labels[chosen]] - 1
             fit = LeastSquares(features[chosen], targets)
-            right[s, r] = fit.answers(test[0], l2) == test[1]
-    return FewShot(tuple(shots), tuple(seeds), tuple(l2), right)
+            correct[s, r] = fit.argmax(test[0], l2) == test[1]
+    return FewShot(tuple(shots), tuple(seeds), tuple(l2), correct)
 
 
-def lacks_few_shot(context):
-    """Why a `Context` cannot be measured so, if not."""
+def lacks_few_shot(context: Context) -> str | None:
+    """Return why this cannot be measured of a `Context`, if so."""
     reason, dataset = lacks(context), context.dataset
     if reason is not None:
         return reason
@@ -204,11 +224,11 @@ def lacks_few_shot(context):
     return None
 
 
-def few_shot_part(context):
-    """A `Part` of the accuracy after few training images of each class.
+def few_shot_part(context: Context) -> Part:
+    """Return a `Part` of the accuracy after few training images of each class.
 
-    The first rows are those of the published l2, `L2`; the others show what it
-    is worth to choose it well.
+    The first rows are those of the published l2, `L2`; the others show how much
+    the choice of l2 matters.
     """
     found = few_shot(
         context.features_and_labels("train"),
@@ -216,24 +236,27 @@ def few_shot_part(context):
         context.dataset.num_classes,
         SHOTS,
         [context.seed + seed for seed in SEEDS],
-        L2_GRID,
+        l2=L2_GRID,
     )
     rows = tuple(_rows(found, context.seed))
     best = [row for row in rows if row["l2"] == L2]
-    told = ", ".join(
+    accuracies = ", ".join(
         f"{row['shots']}: {100 * row['accuracy']:.1f} ± {100 * row['deviation']:.1f}"
         for row in best
     )
-    title = f"top-1 in % by training images of each class ({len(SEEDS)} seeds): {told}"
+    title = (
+        f"top-1 in % by training images of each class ({len(SEEDS)} seeds): "
+        f"{accuracies}"
+    )
     drawn = {"few_shot": lambda: figures.few_shot(rows, L2)}
     return Part("few_shot", title, rows, drawn)
 
 
-def _rows(found, seed):
+def _rows(found: FewShot, seed: int) -> Iterator[dict[str, Any]]:
     places = sorted(range(len(found.l2)), key=lambda place: found.l2[place] != L2)
     for place in places:  # the published one first
         for s, shots in enumerate(found.shots):
-            low, high = interval(found.right[s, :, place].mean(0), seed)
+            low, high = interval(found.correct[s, :, place].mean(0), seed)
             yield {
                 "shots": shots,
                 "l2": found.l2[place],

@@ -5,7 +5,10 @@ A.3): a coarse grid from strong to weak, and then ever smaller steps about the
 best.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +17,12 @@ from keras_vit.evaluation.estimators import LogisticRegression
 from keras_vit.evaluation.features import lacks
 from keras_vit.evaluation.intervals import interval
 from keras_vit.evaluation.parts import Part
+from keras_vit.renamed import OldName
+
+if TYPE_CHECKING:
+    from keras_vit.evaluation.context import Context
+
+Labelled = tuple[np.ndarray, np.ndarray]  # features (N, D) and classes (N,)
 
 COARSE = (6, 4, 2, 0, -2, -4, -6)  # powers of ten; warm starts go to weaker ones
 FINER = (1.0, 0.5, 0.25, 0.125)  # steps about the best, in powers of ten
@@ -28,22 +37,24 @@ class LinearProbe:
     Attributes:
         l2: the chosen regularisation.
         searched: by each l2 that was tried, `(N_dev,)`, whether each image of
-            the dev split was answered rightly.
-        right: `(N,)`, whether each test image is.
+            the dev split was classified correctly.
+        correct: `(N,)`, whether each test image was.
     """
 
     l2: float
     searched: dict[float, np.ndarray]
-    right: np.ndarray
+    correct: np.ndarray
+
+    right = OldName("correct")
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> float:
         """On the test images."""
-        return float(self.right.mean())
+        return float(self.correct.mean())
 
 
-def linear_probe(train, dev, test):
-    """Fits logistic regression to features, and tests it once.
+def linear_probe(train: Labelled, dev: Labelled, test: Labelled) -> LinearProbe:
+    """Fit logistic regression to features, and test it once.
 
     The l2 that is best on the dev split, the larger of equal ones, is taken;
     then the classifier is fitted to both splits together. Features are
@@ -59,7 +70,7 @@ def linear_probe(train, dev, test):
         A `LinearProbe`.
 
     Raises:
-        ValueError: if there is but one class to fit to.
+        ValueError: if there is only one class to fit to.
 
     Example:
 
@@ -71,27 +82,33 @@ def linear_probe(train, dev, test):
     classes = np.unique(train[1])
     if len(classes) < 2:
         raise ValueError(
-            f"Expected two classes or more to tell apart. Received: {len(classes)}"
+            f"Expected training images of two classes or more. Received: {len(classes)}"
         )
     searched = _search(*train, *dev)
     l2 = max(searched, key=lambda one: (searched[one].sum(), one))
-    both = [np.concatenate(pair) for pair in zip(train, dev, strict=True)]
-    right = _Probe(*both).right(*test, l2)
-    return LinearProbe(l2, searched, right)
+    features, labels = (np.concatenate(pair) for pair in zip(train, dev, strict=True))
+    correct = _Probe(features, labels).correct(*test, l2)
+    return LinearProbe(l2, searched, correct)
 
 
-def _search(features, labels, dev_features, dev_labels):
-    """Whether dev images are answered rightly, by each l2 that is tried."""
-    probe, tried = _Probe(features, labels), {}
+def _search(
+    features: np.ndarray,
+    labels: np.ndarray,
+    dev_features: np.ndarray,
+    dev_labels: np.ndarray,
+) -> dict[float, np.ndarray]:
+    """Whether dev images are classified correctly, by each l2 that is tried."""
+    probe = _Probe(features, labels)
+    tried: dict[float, np.ndarray] = {}
 
-    def attempt(power):
+    def attempt(power: float) -> None:
         if power not in tried:
-            tried[power] = probe.right(dev_features, dev_labels, 10.0**power)
+            tried[power] = probe.correct(dev_features, dev_labels, 10.0**power)
 
     for power in COARSE:
         attempt(float(power))
-        # Past the best, weaker ones take ever more steps and give ever less.
-        counts = [right.sum() for right in tried.values()]
+        # Past the best, weaker ones take more steps and are less accurate.
+        counts = [correct.sum() for correct in tried.values()]
         if len(counts) > WORSE and max(counts[-WORSE:]) < max(counts):
             break
     for step in FINER:
@@ -104,49 +121,51 @@ def _search(features, labels, dev_features, dev_labels):
 class _Probe:
     """Logistic regression on standardised features, for one l2 after another."""
 
-    def __init__(self, features, labels):
+    def __init__(self, features: np.ndarray, labels: np.ndarray) -> None:
         x = np.asarray(features, np.float64)
         self._mean, self._deviation = x.mean(0), x.std(0)
         self._deviation[self._deviation == 0] = 1  # of what never changes
         self._features, self._labels = self._standardised(x), labels
         self._regression = LogisticRegression()
 
-    def right(self, features, labels, l2):
-        """Whether images are answered rightly after a fit with that l2."""
+    def correct(
+        self, features: np.ndarray, labels: np.ndarray, l2: float
+    ) -> np.ndarray:
+        """Whether images are classified correctly after a fit with that l2."""
         self._regression.fit(self._features, self._labels, l2)
-        return self._regression.answers(self._standardised(features)) == labels
+        return self._regression.predict(self._standardised(features)) == labels
 
-    def _standardised(self, features):
+    def _standardised(self, features: np.ndarray) -> np.ndarray:
         return (features - self._mean) / self._deviation
 
 
-def lacks_linear(context):
-    """Why a `Context` cannot be measured so, if not."""
+def lacks_linear(context: Context) -> str | None:
+    """Return why this cannot be measured of a `Context`, if so."""
     reason, labels = lacks(context), context.dataset.train.labels
     if reason is None and len(np.unique(labels[_kept_and_dev(context)[0]])) < 2:
         return "the training images to fit to are all of one class"
     return reason
 
 
-def linear_part(context):
-    """A `Part` of a linear probe: the test split, then each l2 that was tried.
+def linear_part(context: Context) -> Part:
+    """Return a `Part` of a linear probe: the test split, then each l2 that was tried.
 
     The dev split is the validation split, or, of a data set without one, a
     fifth of the training images.
     """
     train, dev, source = _apart(context)
     found = linear_probe(train, dev, context.features_and_labels("test"))
-    cases = [("test", found.l2, found.right)]
-    cases += [("dev", l2, right) for l2, right in found.searched.items()]
+    cases = [("test", found.l2, found.correct)]
+    cases += [("dev", l2, correct) for l2, correct in found.searched.items()]
     rows = []
-    for split, l2, right in cases:
-        low, high = interval(right, context.seed)
+    for split, l2, correct in cases:
+        low, high = interval(correct, context.seed)
         rows.append(
             {
                 "split": split,
                 "l2": l2,
-                "images": len(right),
-                "accuracy": float(right.mean()),
+                "images": len(correct),
+                "accuracy": float(correct.mean()),
                 "low": low,
                 "high": high,
             }
@@ -159,7 +178,7 @@ def linear_part(context):
     return Part("linear", title, tuple(rows), drawn)
 
 
-def _apart(context):
+def _apart(context: Context) -> tuple[Labelled, Labelled, str]:
     """What to fit to, what to choose by, and what the latter is."""
     features, labels = context.features_and_labels("train")
     kept, held_out = _kept_and_dev(context)
@@ -172,7 +191,7 @@ def _apart(context):
     return train, dev, source
 
 
-def _kept_and_dev(context):
+def _kept_and_dev(context: Context) -> tuple[np.ndarray, np.ndarray]:
     """The training images to fit to, and those that are held out for the search."""
     count, share = len(context.dataset.train), 0
     if context.dataset.validation is None:

@@ -1,5 +1,8 @@
 """All that can be measured, by name."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from keras_vit.evaluation import (
@@ -9,15 +12,17 @@ from keras_vit.evaluation import (
     results,
     under_corruptions,
 )
+from keras_vit.evaluation.context import Context
 from keras_vit.evaluation.embedding import embedding_part, lacks_embedding
 from keras_vit.evaluation.features import lacks as lacks_features
 from keras_vit.evaluation.least_squares import few_shot_part, lacks_few_shot
 from keras_vit.evaluation.logistic_regression import lacks_linear, linear_part
 from keras_vit.evaluation.nearest_neighbours import neighbours_part
+from keras_vit.evaluation.parts import Part
 
 
-def nothing(context):
-    """Says that nothing is lacking, whatever the `Context`."""
+def nothing(context: Context) -> str | None:
+    """Return that nothing is lacking, whatever the `Context`."""
 
 
 @dataclass(frozen=True)
@@ -25,22 +30,22 @@ class Measurement:
     """A row of `MEASUREMENTS`.
 
     Attributes:
-        measure: a function of a `Context` that gives a `Part`.
-        lacks: a function of a `Context` that says, before any work, why this
+        measure: a function of a `Context` that returns a `Part`.
+        lacks: a function of a `Context` that returns, before any work, why this
             cannot be measured there; `None` if it can.
         quick: whether it is measured where nothing is named, because it needs
-            no more than the answers to the test split.
-        frozen: whether it looks at features alone, so that the model may have
+            no more than the predictions of the test split.
+        frozen: whether it uses features alone, so that the model may have
             other classes than the data set, or none.
     """
 
-    measure: object
-    lacks: object = nothing
+    measure: Callable[[Context], Part]
+    lacks: Callable[[Context], str | None] = nothing
     quick: bool = False
     frozen: bool = False
 
-    def reason(self, context):
-        """Why this cannot be measured of a `Context`; `None` if it can."""
+    def reason(self, context: Context) -> str | None:
+        """Return why this cannot be measured of a `Context`; `None` if it can."""
         other_classes = None if self.frozen else context.lacks_classes()
         return other_classes or self.lacks(context)
 
@@ -61,16 +66,16 @@ MEASUREMENTS = {
 }
 
 
-def chosen(what, context):
-    """The measurements that some words name, and why others are left out.
+def chosen(what: Sequence[str], context: Context) -> tuple[list[str], dict[str, str]]:
+    """Return the measurements that some words name, and why others are left out.
 
     Args:
         what: names of `MEASUREMENTS`, or `["all"]`; empty: the quick ones.
         context: a `Context`.
 
     Returns:
-        Names, and a dict of those that `"all"` would have and that cannot be
-        made, with the reasons.
+        Names, and a dict of those that `"all"` names and that cannot be
+        measured, with the reasons.
 
     Raises:
         ValueError: for an unknown name, with the choices; for one that cannot

@@ -1,18 +1,28 @@
 """Whole-set metrics."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from keras_vit.evaluation.answers import Answers, answers_of, one_hot
+from keras_vit.classifier import Source
+from keras_vit.evaluation.inputs import DataInput
+from keras_vit.evaluation.predictions import Predictions, one_hot, predictions_of
 from keras_vit.evaluation.ranking import Ranking, mean_of_defined, ranking
+from keras_vit.preprocessing import Preprocessing
+from keras_vit.renamed import OldName, old_names, renamed_arguments
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 MOST_CONFUSED = 4096  # classes, beyond which no confusion matrix is kept
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's answers on a split.
+    """How good a model's predictions of a split are.
 
     Attributes:
         count: the images, all of the split's.
@@ -20,13 +30,12 @@ class Evaluation:
         top1: the share of images whose class, or one of whose classes, has
             the largest logit.
         top5: the share of images with such a class among the five largest.
-        classes: `(3, K)` counts of images for each class: those that show it,
-            those that are answered so, and those that are both. Where an
-            image can have several classes, it is answered with all whose
-            probability is above one half.
-        confusion: `(K, K)` counts; a row is a true class, a column an answer.
-            `None` for images of several classes, or more than
-            `MOST_CONFUSED` of them.
+        classes: `(3, K)` counts of images for each class: those that have it,
+            those for which it is predicted, and those with both. Where an
+            image can have several classes, all whose probability is above one
+            half are predicted.
+        confusion: `(K, K)` counts; a row is a true class, a column a prediction.
+            `None` for multi-label images, or more than `MOST_CONFUSED` classes.
         ranking: how well each class's scores order the images, a `Ranking`;
             `None` for an evaluation that kept no logits.
     """
@@ -39,18 +48,21 @@ class Evaluation:
     confusion: np.ndarray | None = None
     ranking: Ranking | None = None
 
-    @property
-    def several(self):
-        """Whether an image can have several classes, or none."""
-        return self.ranking is not None and self.ranking.average_precision is not None
+    several = OldName("multi_label")
 
     @property
-    def binary(self):
+    def multi_label(self) -> bool:
+        """Whether an image can have several classes, or none."""
+        ranking = self.ranking
+        return ranking is not None and ranking.average_precision is not None
+
+    @property
+    def binary(self) -> bool:
         """Whether an image has one class of two, of which the second is asked for."""
         return self.confusion is not None and len(self.confusion) == 2
 
     @property
-    def auroc(self):
+    def auroc(self) -> float | None:
         """The mean area under the ROC curve, over the classes that have one.
 
         Each class against all others; of two, both are alike. `None` if no
@@ -59,47 +71,48 @@ class Evaluation:
         return None if self.ranking is None else mean_of_defined(self.ranking.auroc)
 
     @property
-    def without_auroc(self):
+    def without_auroc(self) -> int:
         """How many classes have no such area: no image shows them, or all do."""
         return 0 if self.ranking is None else int(np.isnan(self.ranking.auroc).sum())
 
     @property
-    def mean_average_precision(self):
+    def mean_average_precision(self) -> float | None:
         """The mean over the classes that have images, where images can have several.
 
         `None` else, or if no class has images, or no logits were kept.
         """
-        return mean_of_defined(self.ranking.average_precision) if self.several else None
+        precisions = None if self.ranking is None else self.ranking.average_precision
+        return None if precisions is None else mean_of_defined(precisions)
 
     @property
-    def sensitivity(self):
+    def sensitivity(self) -> float | None:
         """The share of a binary set's second class that is found; else `None`."""
         return _number(self.class_accuracy[1]) if self.binary else None
 
     @property
-    def specificity(self):
+    def specificity(self) -> float | None:
         """The share of a binary set's first class that is found; else `None`."""
         return _number(self.class_specificity[1]) if self.binary else None
 
     @property
-    def class_specificity(self):
-        """The share of the images without a class that are not answered so, `(K,)`.
+    def class_specificity(self) -> np.ndarray:
+        """The share of the images without a class that are not predicted so, `(K,)`.
 
-        NaN for a class that all images show.
+        NaN for a class that all images have.
         """
-        shown, answered, both = self.classes
+        shown, predicted, both = self.classes
         others = self.count - shown
-        right = others - (answered - both)
-        return np.where(others > 0, right / np.maximum(others, 1), np.nan)
+        correct = others - (predicted - both)
+        return np.where(others > 0, correct / np.maximum(others, 1), np.nan)
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> float:
         """`top1`."""
         return self.top1
 
     @property
-    def class_accuracy(self):
-        """The share of each class's images that are answered so, `(K,)`.
+    def class_accuracy(self) -> np.ndarray:
+        """The share of each class's images for which it is predicted, `(K,)`.
 
         NaN for a class without images.
         """
@@ -107,69 +120,92 @@ class Evaluation:
         return np.where(shown > 0, both / np.maximum(shown, 1), np.nan)
 
     @property
-    def f1(self):
+    def f1(self) -> np.ndarray:
         """Of each class, the harmonic mean of precision and recall, `(K,)`.
 
-        NaN for a class that is neither shown nor answered.
+        NaN for a class that no image has and none is predicted to have.
         """
-        shown, answered, both = self.classes
-        sum_ = shown + answered
+        shown, predicted, both = self.classes
+        sum_ = shown + predicted
         return np.where(sum_ > 0, 2 * both / np.maximum(sum_, 1), np.nan)
 
     @property
-    def macro_f1(self):
-        """The mean of `f1` over the classes that are shown or answered."""
+    def macro_f1(self) -> float:
+        """The mean of `f1` over the classes for which it is defined."""
         return float(np.nanmean(self.f1)) if self.classes[:2].any() else 0.0
 
 
-class Tally:
+class MetricSums:
     """Sums over the images seen so far, of which an `Evaluation` is made.
 
     Args:
         num_classes: K.
-        loss: `"softmax"` or `"sigmoid"`, as the model was trained.
-        several: whether an image can have several classes, its labels being
+        activation: `"softmax"` or `"sigmoid"`, as the model was trained.
+        multi_label: whether an image can have several classes, its labels being
             zeros and ones.
-        keeps: whether logits are kept, for the `Ranking` of `whole`.
+        keep_logits: whether logits are kept, for the `Ranking` of `whole`.
 
     Attributes:
-        numbers: all sums as one vector, so that those of several tallies can
+        numbers: all sums as one vector, so that those of several objects can
             be added; the last is that of the losses.
     """
 
-    def __init__(self, num_classes, loss="softmax", several=False, *, keeps=False):
-        self._kept = [] if keeps else None
-        self.num_classes, self.loss, self.several = num_classes, loss, several
-        kept = num_classes <= MOST_CONFUSED and not several
-        lengths = (3, 3 * num_classes, num_classes**2 if kept else 0, 1)
+    @renamed_arguments(loss="activation", several="multi_label", keeps="keep_logits")
+    def __init__(
+        self,
+        num_classes: int,
+        activation: Literal["softmax", "sigmoid"] = "softmax",
+        multi_label: bool = False,
+        *,
+        keep_logits: bool = False,
+    ) -> None:
+        self._kept: list[tuple[np.ndarray, np.ndarray]] | None = (
+            [] if keep_logits else None
+        )
+        self.num_classes, self.multi_label = num_classes, multi_label
+        self.activation: Literal["softmax", "sigmoid"] = activation
+        has_confusion = num_classes <= MOST_CONFUSED and not multi_label
+        lengths = (3, 3 * num_classes, num_classes**2 if has_confusion else 0, 1)
         self.numbers = np.zeros(sum(lengths))
         parts = np.split(self.numbers, np.cumsum(lengths[:-1]))  # views of it
         self._images, classes, confusion, self._losses = parts
         self._classes = classes.reshape(3, num_classes)
-        self._confusion = confusion.reshape(2 * (num_classes,)) if kept else None
+        self._confusion = (
+            confusion.reshape(num_classes, num_classes) if has_confusion else None
+        )
 
-    def add(self, logits, labels):
-        """Counts some images: logits `(B, K)`, labels `(B,)` or several `(B, K)`.
+    several, loss = OldName("multi_label"), OldName("activation")
+
+    def add(self, logits: np.ndarray, labels: np.ndarray) -> None:
+        """Count some images.
+
+        Args:
+            logits: `(B, K)`.
+            labels: `(B,)`, or zeros and ones `(B, K)`.
 
         Raises:
             FloatingPointError: if a logit is not finite.
         """
         logits = np.asarray(logits, np.float64)
         if not np.isfinite(logits).all():
-            raise FloatingPointError("The model gives logits that are not finite.")
-        answers = Answers(logits, labels, self.loss)
+            raise FloatingPointError(
+                "Expected finite logits of the model. Received: NaN or infinity"
+            )
+        predictions = Predictions(logits, labels, self.activation)
         if self._kept is not None:
             self._kept.append((logits.astype(np.float32), labels))
-        best, targets = answers.best(), answers.targets()
+        best, targets = predictions.argmax(), predictions.targets()
         if self._confusion is not None:
             np.add.at(self._confusion, (labels, best), 1)
-        answered = logits > 0 if self.several else one_hot(best, self.num_classes)
-        self._classes += (targets.sum(0), answered.sum(0), (targets * answered).sum(0))
-        self._images += (len(labels), answers.right().sum(), answers.right(5).sum())
-        self._losses += LOSSES[self.loss](logits, targets).sum()
+        predicted = logits > 0 if self.multi_label else one_hot(best, self.num_classes)
+        both = targets * predicted
+        self._classes += np.stack([targets.sum(0), predicted.sum(0), both.sum(0)])
+        top1, top5 = (predictions.correct(top).sum() for top in (1, 5))
+        self._images += np.array([len(labels), top1, top5])
+        self._losses += LOSSES[self.activation](logits, targets).sum()
 
-    def result(self):
-        """The `Evaluation` of what has been seen."""
+    def result(self) -> Evaluation:
+        """Return the `Evaluation` of what has been seen."""
         count, top1, top5 = self._images
         confusion = self._confusion
         return Evaluation(
@@ -181,26 +217,37 @@ class Tally:
             confusion=None if confusion is None else confusion.astype(np.int64),
         )
 
-    def whole(self):
-        """The `Evaluation` of what has been seen, with a `Ranking` if logits are kept.
+    def whole(self) -> Evaluation:
+        """Return the `Evaluation`, with a `Ranking` if logits are kept.
 
         Without one where other workers have seen a part of the images.
         """
         found = self.result()
         if not self._kept or sum(len(one) for one, _ in self._kept) != found.count:
             return found
-        logits, labels = map(np.concatenate, zip(*self._kept, strict=True))
-        return replace(found, ranking=ranking(Answers(logits, labels, self.loss)))
+        logits, labels = (np.concatenate(one) for one in zip(*self._kept, strict=True))
+        kept = Predictions(logits, labels, self.activation)
+        return replace(found, ranking=ranking(kept))
 
 
-def evaluate(model, split, batch_size=200, preprocessing=None, strategy=None):
-    """Evaluates a classifier on a whole split, its last partial batch included.
+@renamed_arguments(split="data")
+def evaluate(
+    model: Source,
+    data: DataInput,
+    batch_size: int = 200,
+    preprocessing: Preprocessing | str | None = None,
+    strategy: tf.distribute.Strategy | str | None = None,
+) -> Evaluation:
+    """Evaluate a classifier on a whole split, its last partial batch included.
 
     Args:
         model: a Keras model of logits or probabilities of K classes, or of one
-            output (see `keras_vit.logits.logits_model`).
-        split: a split of a `keras_vit.data.Dataset`, or `(images, labels)`,
-            with labels below K.
+            output (see `keras_vit.logits.logits_model`); the path of a run's
+            folder, a `.keras` file or a SavedModel; or a
+            `keras_vit.classifier.Classifier`.
+        data: a data set's name, a path or a `keras_vit.data.Dataset`, of which
+            the test split is evaluated; one of its splits, such as
+            `dataset.validation`; or `(images, labels)`.
         batch_size: images at a time. It does not change the result.
         preprocessing: how images of other sizes become the model's: a
             `keras_vit.preprocessing.Preprocessing`, or text such as
@@ -209,53 +256,62 @@ def evaluate(model, split, batch_size=200, preprocessing=None, strategy=None):
             `tf.distribute.Strategy`. One device by default.
 
     Returns:
-        An `Evaluation`.
+        An `Evaluation`, whose classes are in the order of the data set's: where
+        the model has the same names in another order, its logits are put in
+        this one.
 
     Raises:
-        TypeError: if `split` is neither, such as a tf.data.Dataset.
-        ValueError: if a label is not one of the model's classes, or for
-            an unknown preprocessing or strategy.
+        TypeError: if `model` or `data` is none of these, such as a
+            tf.data.Dataset.
+        ValueError: if the data has other classes than the model, a label is not
+            one of them, or for an unknown preprocessing or strategy.
         FloatingPointError: if a logit is not finite.
 
     Example:
 
     >>> model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
-    >>> evaluate(model, data.load("fashion_mnist_sample").test).count
+    >>> evaluate(model, "fashion_mnist_sample").count
     2000
     """
-    return evaluation_of(answers_of(model, split, batch_size, preprocessing, strategy))
+    return evaluation_of(
+        predictions_of(model, data, batch_size, preprocessing, strategy)
+    )
 
 
-def evaluation_of(answers):
-    """The `Evaluation` of `Answers`."""
-    tally = Tally(answers.num_classes, answers.loss, answers.several)
-    for part in answers.parts():
-        tally.add(part.logits, part.labels)
-    return replace(tally.result(), ranking=ranking(answers))
+def evaluation_of(predictions: Predictions) -> Evaluation:
+    """Return the `Evaluation` of `Predictions`."""
+    sums = MetricSums(
+        predictions.num_classes, predictions.activation, predictions.multi_label
+    )
+    for part in predictions.parts():
+        sums.add(part.logits, part.labels)
+    return replace(sums.result(), ranking=ranking(predictions))
 
 
-def loss_of(answers):
-    """The mean cross-entropy of `Answers`, in nats."""
-    of_loss = LOSSES[answers.loss]
+def loss_of(predictions: Predictions) -> float:
+    """Return the mean cross-entropy of `Predictions`, in nats."""
+    loss = LOSSES[predictions.activation]
     parts = [
-        of_loss(one.logits.astype(np.float64), one.targets()) for one in answers.parts()
+        loss(one.logits.astype(np.float64), one.targets())
+        for one in predictions.parts()
     ]
     return float(np.concatenate(parts).mean())
 
 
-def _number(value):
+def _number(value: float) -> float | None:
     """A float; `None` for NaN."""
     return None if np.isnan(value) else float(value)
 
 
-def _softmax(logits, targets):
+def _softmax(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     largest = logits.max(1)
     log_sum = largest + np.log(np.exp(logits - largest[:, np.newaxis]).sum(1))
     return targets.sum(1) * log_sum - (targets * logits).sum(1)
 
 
-def _sigmoid(logits, targets):
+def _sigmoid(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return (np.logaddexp(0, logits) - targets * logits).sum(1)
 
 
 LOSSES = {"softmax": _softmax, "sigmoid": _sigmoid}
+__getattr__ = old_names(__name__, Tally="MetricSums")

@@ -4,17 +4,26 @@ Cosine similarity and weights as in Wu et al. 2018 (arXiv:1805.01978) and DINO
 (arXiv:2104.14294).
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from keras_vit import figures
 from keras_vit.evaluation.intervals import interval
 from keras_vit.evaluation.parts import Part
+from keras_vit.renamed import OldName
+
+if TYPE_CHECKING:
+    from keras_vit.evaluation.context import Context
 
 NEIGHBOURS = (1, 5, 10, 20, 50, 100, 200)
 TEMPERATURE = 0.07
 AT_ONCE = 2**24  # similarities in memory
+Vote = Literal["weighted", "plain"]
 VOTES = {
     "weighted": lambda similarities: np.exp((similarities - 1) / TEMPERATURE),
     "plain": np.ones_like,
@@ -23,33 +32,40 @@ VOTES = {
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What the nearest training images say of N test images.
+    """The classes of N test images by their nearest training images.
 
     Attributes:
         counts: how many neighbours vote, k, in C numbers.
-        answers: by the name of a vote, `(C, N)` classes.
+        predictions: by the name of a vote, `(C, N)` classes.
         labels: the class of each test image, `(N,)`.
     """
 
     counts: tuple[int, ...]
-    answers: dict[str, np.ndarray]
+    predictions: dict[str, np.ndarray]
     labels: np.ndarray
 
-    def right(self, vote="weighted"):
-        """Whether each image is answered rightly, `(C, N)`."""
-        return self.answers[vote] == self.labels
+    def correct(self, vote: Vote = "weighted") -> np.ndarray:
+        """Return whether each prediction is correct, `(C, N)`."""
+        return self.predictions[vote] == self.labels
 
-    def accuracy(self, vote="weighted"):
-        """`(C,)`."""
-        return self.right(vote).mean(1)
+    def accuracy(self, vote: Vote = "weighted") -> np.ndarray:
+        """Return the accuracy by each number of neighbours, `(C,)`."""
+        return self.correct(vote).mean(1)
+
+    answers, right = OldName("predictions"), OldName("correct")
 
 
-def neighbours(train, test, num_classes, counts=NEIGHBOURS):
-    """Asks the k training images with the most similar features for their class.
+def neighbours(
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    num_classes: int,
+    counts: Sequence[int] = NEIGHBOURS,
+) -> Neighbours:
+    """Classify features by the k training images with the most similar ones.
 
     Similarity s is the cosine of the angle between features. In a weighted
     vote a neighbour counts exp(s / 0.07), in a plain one 1; of classes with
-    equal votes, the one with the smaller number is the answer.
+    equal votes, the one with the smaller number is predicted.
 
     Similarities are computed for some test images at a time.
 
@@ -72,33 +88,37 @@ def neighbours(train, test, num_classes, counts=NEIGHBOURS):
     ...            counts=(1, 2)).accuracy()
     array([1., 1.])
     """
-    (kept, labels), (asked, expected) = train, test
+    (kept, labels), (queries, expected) = train, test
     if not 1 <= min(counts) <= max(counts) <= len(labels):
         raise ValueError(
             f"Expected from 1 to {len(labels)} neighbours, the training images. "
             f"Received: {tuple(counts)}"
         )
-    kept, asked = _of_length_one(kept), _of_length_one(asked)
-    answers = {vote: np.empty((len(counts), len(asked)), np.int64) for vote in VOTES}
+    kept, queries = _of_length_one(kept), _of_length_one(queries)
+    shape = len(counts), len(queries)
+    predictions = {vote: np.empty(shape, np.int64) for vote in VOTES}
     step = max(AT_ONCE // len(kept), 1)
-    for start in range(0, len(asked), step):
+    for start in range(0, len(queries), step):
         part = slice(start, start + step)
-        nearest, similarities = _nearest(asked[part], kept, max(counts))
+        nearest, similarities = _nearest(queries[part], kept, max(counts))
         for vote, weigh in VOTES.items():
             weights = weigh(similarities.astype(np.float64))
-            told = _told(labels[nearest], weights, num_classes, counts)
-            answers[vote][:, part] = told
-    return Neighbours(tuple(counts), answers, expected)
+            predictions[vote][:, part] = _by_vote(
+                labels[nearest], weights, num_classes, counts
+            )
+    return Neighbours(tuple(counts), predictions, expected)
 
 
-def _of_length_one(features):
+def _of_length_one(features: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     return np.asarray(features / np.maximum(lengths, 1e-12), np.float32)
 
 
-def _nearest(asked, kept, count):
+def _nearest(
+    queries: np.ndarray, kept: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The nearest to each of B, `(B, count)`, the most similar first."""
-    similarities = asked @ kept.T
+    similarities = queries @ kept.T
     nearest = np.argpartition(-similarities, count - 1, axis=1)[:, :count]
     similarities = np.take_along_axis(similarities, nearest, axis=1)
     order = np.argsort(-similarities, axis=1, kind="stable")
@@ -108,32 +128,35 @@ def _nearest(asked, kept, count):
     return nearest, similarities
 
 
-def _told(labels, weights, num_classes, counts):
+def _by_vote(
+    labels: np.ndarray, weights: np.ndarray, num_classes: int, counts: Sequence[int]
+) -> np.ndarray:
     """The class with the most votes of the first k neighbours, for each k."""
     votes = np.zeros((len(labels), num_classes))
-    rows, done, told = np.arange(len(labels))[:, np.newaxis], 0, {}
+    rows, done, best = np.arange(len(labels))[:, np.newaxis], 0, {}
     for count in sorted(counts):
         np.add.at(votes, (rows, labels[:, done:count]), weights[:, done:count])
-        told[count], done = votes.argmax(1), count
-    return np.stack([told[count] for count in counts])
+        best[count], done = votes.argmax(1), count
+    return np.stack([best[count] for count in counts])
 
 
-def neighbours_part(context):
-    """A `Part` of the accuracy by how many neighbours vote, and how."""
+def neighbours_part(context: Context) -> Part:
+    """Return a `Part` of the accuracy by how many neighbours vote, and how."""
     train = context.features_and_labels("train")
     counts = [count for count in NEIGHBOURS if count <= len(train[1])]
     found = neighbours(
         train, context.features_and_labels("test"), context.dataset.num_classes, counts
     )
     rows = []
-    for vote in VOTES:
-        for count, right in zip(found.counts, found.right(vote), strict=True):
-            low, high = interval(right, context.seed)
+    votes: tuple[Vote, ...] = ("weighted", "plain")
+    for vote in votes:
+        for count, correct in zip(found.counts, found.correct(vote), strict=True):
+            low, high = interval(correct, context.seed)
             rows.append(
                 {
                     "neighbours": count,
                     "vote": vote,
-                    "accuracy": float(right.mean()),
+                    "accuracy": float(correct.mean()),
                     "low": low,
                     "high": high,
                 }

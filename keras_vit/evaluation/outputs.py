@@ -1,54 +1,74 @@
-"""What a model gives for a whole split, each image once."""
+"""What a model returns for a whole split, each image once."""
+
+from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_vit.preprocessing import carried_by, resolve
+from keras_vit.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from keras_vit.data.splits import Labelled
+    from keras_vit.served_model import ServedModel
 
 
-def outputs_of(model, split, batch_size=200, preprocessing=None, strategy=None):
-    """Computes what a model gives for each image of a split, in order.
+def outputs_of(
+    model: keras.Model | ServedModel,
+    split: Labelled,
+    preprocessing: Preprocessing,
+    *,
+    batch_size: int = 200,
+    strategy: tf.distribute.Strategy | str | None = None,
+) -> np.ndarray:
+    """Compute what a model returns for each image of a split, in order.
 
     Args:
         model: a Keras model from images to vectors, or a
-            `keras_vit.model_files.ServedModel`.
+            `keras_vit.served_model.ServedModel`.
         split: a split of a `keras_vit.data.Dataset`.
-        batch_size: as `answers_of` takes it.
-        preprocessing: likewise.
-        strategy: likewise.
+        preprocessing: how images become the model's size.
+        batch_size: as `predictions_of` takes it.
+        strategy: as `predictions_of` takes it.
 
     Returns:
         `(N, K)` float32.
 
     Raises:
-        ValueError: for an unknown preprocessing or strategy, one of several
-            workers, or a served model under a strategy.
+        ValueError: for an unknown strategy, one of several workers, or a served
+            model under a strategy.
         FloatingPointError: if a number is not finite.
     """
     from keras_vit.data.evaluation import evaluation_batches
 
-    own = preprocessing is None
-    preprocessing = carried_by(model) if own else resolve(preprocessing)
     forward, batch_size = forward_of(model, min(batch_size, len(split)), strategy)
-    outputs = np.empty((len(split), model.output_shape[-1]), np.float32)
+    size: Any = model.input_shape[1:3]
+    width: Any = model.output_shape[-1]
+    outputs = np.empty((len(split), width), np.float32)
     done = 0
     with progress_bar(len(split)) as bar:
         for images, _, weights in evaluation_batches(
-            split, batch_size, model.input_shape[1:3], preprocessing
+            split, batch_size, size, preprocessing
         ):
             count = int(weights.sum())
             part = np.asarray(forward(images), np.float32)[:count]
             if not np.isfinite(part).all():
-                raise FloatingPointError("The model gives numbers that are not finite.")
+                raise FloatingPointError(
+                    "Expected finite outputs of the model. Received: NaN or infinity"
+                )
             outputs[done : done + count] = part
             done += count
             bar.update(count)
     return outputs
 
 
-def progress_bar(total):
-    """A bar of images, with their rate and the time that is left."""
+def progress_bar(total: int) -> Any:
+    """Return a bar of images, with their rate and the time that remains."""
     from tqdm import tqdm
 
     return tqdm(
@@ -61,27 +81,40 @@ def progress_bar(total):
     )
 
 
-def forward_of(model, batch_size, strategy):
-    """A function of images to vectors, and a batch size that the replicas divide.
+def forward_of(
+    model: keras.Model | ServedModel,
+    batch_size: int,
+    strategy: tf.distribute.Strategy | str | None,
+) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
+    """Return a function of images to vectors, and a batch size that replicas divide.
 
     Raises:
         ValueError: as `outputs_of` does.
     """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1. Received: {batch_size}")
     if strategy is None or strategy == "one":
         return model.predict_on_batch, batch_size
     from keras_vit import distribution
     from keras_vit.evaluation.forward import ForwardPass, in_scope
+    from keras_vit.served_model import ServedModel
 
-    if not hasattr(model, "weights"):
+    if isinstance(model, ServedModel):
         raise ValueError(
-            "A SavedModel is evaluated on one device: leave the strategy out, or name "
-            "a run's folder or a .keras file."
+            "Expected no strategy for a SavedModel, which is evaluated on one device. "
+            f"Received: strategy={strategy!r}. Leave it out, or name a run's folder or "
+            "a .keras file"
         )
-    if isinstance(strategy, str):
-        strategy = distribution.strategy(strategy)
-    if distribution.num_workers(strategy) > 1:
-        raise ValueError("An evaluation is shared by the devices of one worker alone.")
-    local = strategy.num_replicas_in_sync
-    with strategy.scope():
-        model = in_scope(model, strategy)
-    return ForwardPass(model, strategy), -(-batch_size // local) * local
+    shared: Any = (
+        distribution.strategy(strategy) if isinstance(strategy, str) else strategy
+    )
+    workers = distribution.num_workers(shared)
+    if workers > 1:
+        raise ValueError(
+            "Expected a strategy of one worker, whose devices share an evaluation. "
+            f"Received: one of {workers} workers"
+        )
+    local = shared.num_replicas_in_sync
+    with shared.scope():
+        model = in_scope(model, shared)
+    return ForwardPass(model, shared), -(-batch_size // local) * local

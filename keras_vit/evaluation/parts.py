@@ -1,6 +1,13 @@
-"""What a measurement gives to a report: a table, and figures of its numbers."""
+"""What a measurement returns to a report: a table, and figures of its numbers."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_vit.figures.drawing import Figure
 
 
 @dataclass(frozen=True)
@@ -27,10 +34,10 @@ class Part:
 
     name: str
     title: str
-    rows: tuple[dict, ...]
-    figures: dict[str, object] = field(default_factory=dict)
+    rows: tuple[dict[str, Any], ...]
+    figures: dict[str, Callable[[], Figure]] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if any(tuple(row) != self.columns for row in self.rows):
             raise ValueError(
                 f"Expected the same keys in each row of {self.name!r}. "
@@ -38,6 +45,6 @@ class Part:
             )
 
     @property
-    def columns(self):
+    def columns(self) -> tuple[str, ...]:
         """The keys of every row, in order."""
         return tuple(self.rows[0]) if self.rows else ()

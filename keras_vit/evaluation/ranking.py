@@ -1,8 +1,14 @@
 """How well scores put the images of a class before the others."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from keras_vit.evaluation.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -13,47 +19,51 @@ class Ranking:
         auroc: the area under the receiver operating characteristic, `(K,)`: the
             chance that an image of the class has a higher score than one that
             is not, where equal scores count one half. Undefined of a class
-            that no image shows, or that every image shows.
+            that no image has, or that every image has.
         average_precision: `(K,)`, where an image can have several classes;
-            undefined of a class that no image shows. `None` else.
+            undefined of a class that no image has. `None` else.
     """
 
     auroc: np.ndarray
     average_precision: np.ndarray | None = None
 
 
-def ranking(answers):
-    """The `Ranking` of `Answers`: by probability, one class against all others.
+def ranking(predictions: Predictions) -> Ranking:
+    """Return the `Ranking` of `Predictions`: each class against all others.
 
     It sorts the images once a class: of 50,000 images and 1,000 classes in
     seconds, and in the memory of one column.
 
     Example:
 
-    >>> from keras_vit.evaluation import Answers
+    >>> from keras_vit.evaluation import Predictions
     >>> logits = np.array([[2.0, 1.0], [0.0, 1.0], [0.0, 4.0]], np.float32)
-    >>> ranking(Answers(logits, np.array([0, 1, 1]))).auroc.tolist()
+    >>> ranking(Predictions(logits, np.array([0, 1, 1]))).auroc.tolist()
     [1.0, 1.0]
     """
-    total = None if answers.loss == "sigmoid" else _log_sums(answers)
-    areas = np.empty(answers.num_classes)
-    precisions = np.full(answers.num_classes, np.nan)
-    for number in range(answers.num_classes):
-        scores = answers.logits[:, number].astype(np.float64)
+    total = None if predictions.activation == "sigmoid" else _log_sums(predictions)
+    areas = np.empty(predictions.num_classes)
+    precisions = np.full(predictions.num_classes, np.nan)
+    for number in range(predictions.num_classes):
+        scores = predictions.logits[:, number].astype(np.float64)
         if total is not None:
             scores -= total
-        shown = _shown(answers, number)
+        shown = _shown(predictions, number)
         areas[number] = auroc(scores, shown)
-        if answers.several and shown.any():
+        if predictions.multi_label and shown.any():
             precisions[number] = average_precision(scores, shown)
-    return Ranking(areas, precisions if answers.several else None)
+    return Ranking(areas, precisions if predictions.multi_label else None)
 
 
-def auroc(scores, labels):
-    """The area under the ROC curve: `(N,)` scores, and which are to be high.
+def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Return the area under the ROC curve.
 
     By ranks (Mann and Whitney 1947), equal scores sharing theirs. NaN if all
     labels are alike.
+
+    Args:
+        scores: `(N,)`.
+        labels: which scores are to be high, `(N,)`.
 
     Example:
 
@@ -71,8 +81,8 @@ def auroc(scores, labels):
     return float((ranks.sum() - count * (count + 1) / 2) / (count * others))
 
 
-def average_precision(scores, labels):
-    """The average precision of one class: `(N,)` scores, zeros and ones.
+def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Return the average precision of one class: `(N,)` scores, zeros and ones.
 
     As VOC 2010 and COCO have it: images are put in the order of their scores;
     the precision at each image of the class, the last of equal ones, is
@@ -91,8 +101,8 @@ def average_precision(scores, labels):
     return float((np.diff(found, prepend=0) * precision).sum() / labels.sum())
 
 
-def mean_of_defined(values):
-    """The mean of the values that are not NaN; `None` if all are.
+def mean_of_defined(values: np.ndarray) -> float | None:
+    """Return the mean of the values that are not NaN; `None` if all are.
 
     Example:
 
@@ -103,17 +113,17 @@ def mean_of_defined(values):
     return float(defined.mean()) if len(defined) else None
 
 
-def _shown(answers, number):
-    labels = answers.labels
-    return labels[:, number] > 0 if answers.several else labels == number
+def _shown(predictions: Predictions, number: int) -> np.ndarray:
+    labels = predictions.labels
+    return labels[:, number] > 0 if predictions.multi_label else labels == number
 
 
-def _log_sums(answers):
+def _log_sums(predictions: Predictions) -> np.ndarray:
     """What a logit is above the logarithm of its probability, `(N,)`."""
-    return np.concatenate([_log_sum(one.logits) for one in answers.parts()])
+    return np.concatenate([_log_sum(one.logits) for one in predictions.parts()])
 
 
-def _log_sum(logits):
+def _log_sum(logits: np.ndarray) -> np.ndarray:
     logits = logits.astype(np.float64)
     largest = logits.max(1)
     return largest + np.log(np.exp(logits - largest[:, np.newaxis]).sum(1))

@@ -1,21 +1,28 @@
 """An evaluation as files."""
 
+from __future__ import annotations
+
 import csv
 import dataclasses
 import json
+import os
 import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from keras_vit import figures
+from keras_vit.evaluation.metrics import Evaluation
+from keras_vit.evaluation.parts import Part
 from keras_vit.files import written_whole
 
 NAMES = "surrogateescape"  # as the file system has them, whatever their bytes are
 MOST_ROWS = 20  # of a table in report.md; all of them are in its CSV file
 
 
-def numbers_of(evaluation, class_names):
-    """An `Evaluation` as JSON can hold it."""
+def numbers_of(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, Any]:
+    """Return an `Evaluation` as JSON can hold it."""
     confusion, ranking = evaluation.confusion, evaluation.ranking
     numbers = dataclasses.asdict(evaluation)
     numbers["ranking"] = None
@@ -36,55 +43,65 @@ def numbers_of(evaluation, class_names):
     }
 
 
-def _defined(values):
+def _defined(values: np.ndarray) -> list[float | None]:
     """Numbers as JSON has them, `None` for NaN."""
     return [None if np.isnan(one) else one for one in values.tolist()]
 
 
-def write_report(evaluation, class_names, folder):
-    """Writes `evaluation.json` and `confusion_matrix.png` into a folder.
+def write_report(
+    evaluation: Evaluation,
+    class_names: Sequence[str],
+    folder: str | os.PathLike[str],
+) -> None:
+    """Write `evaluation.json` and `confusion_matrix.png` into a folder.
 
-    Without a confusion matrix, of too many classes, without the picture.
+    There is no picture of an evaluation without a confusion matrix.
     """
-    folder, confusion = pathlib.Path(folder), evaluation.confusion
+    folder, confusion = pathlib.Path(folder).expanduser(), evaluation.confusion
     _write_json(folder / "evaluation.json", numbers_of(evaluation, class_names))
     if confusion is not None:
         figure = figures.confusion_matrix(confusion, class_names)
         figures.write(figure, folder / "confusion_matrix.png")
 
 
-def write_parts(parts, folder, title, facts):
-    """Writes what is measured as JSON, CSV, Markdown, PNG and SVG.
+def write_parts(
+    parts: Iterable[Part],
+    folder: str | os.PathLike[str],
+    title: str,
+    facts: dict[str, Any],
+) -> list[str]:
+    """Write measurements as JSON, CSV, Markdown, PNG and SVG.
 
-    Each part is written when it comes, and what tells of all of them anew: who
-    interrupts the rest keeps what was measured.
+    Each part is written as soon as it is measured, and the files of all parts
+    are written again: an interruption loses no finished part.
 
     Args:
         parts: an iterable of `Part`, which may measure them one by one.
         folder: where `evaluation.json`, `report.md`, for each part
             `<name>.csv`, and for each figure `<stem>.png` and `<stem>.svg` go.
         title: of `report.md`.
-        facts: what else `evaluation.json` says: a dict of text and numbers.
+        facts: what else `evaluation.json` holds: a dict of text and numbers.
 
     Returns:
         The names of the files, in order.
     """
-    folder, written, names = pathlib.Path(folder), [], ["evaluation.json", "report.md"]
+    folder = pathlib.Path(folder).expanduser()
+    written, names = [], ["evaluation.json", "report.md"]
     for part in parts:
         written.append(part)
         names += _write_part(part, folder)
-        told = {
+        tables = {
             one.name: {"title": one.title, "rows": list(one.rows)} for one in written
         }
         with written_whole(folder / "report.md") as scratch:
             text = _markdown(written, title)
             scratch.write_text(text, encoding="utf-8", errors=NAMES)
-        _write_json(folder / "evaluation.json", facts | {"parts": told})
+        _write_json(folder / "evaluation.json", facts | {"parts": tables})
     return names if written else []
 
 
-def _write_part(part, folder):
-    """Writes a part's table and figures, and gives the names of their files."""
+def _write_part(part: Part, folder: pathlib.Path) -> list[str]:
+    """Write a part's table and figures, and return the names of their files."""
     names = [f"{part.name}.csv"]
     _write_csv(folder / names[-1], part)
     for stem, draw in part.figures.items():
@@ -95,12 +112,12 @@ def _write_part(part, folder):
     return names
 
 
-def _write_json(path, numbers):
+def _write_json(path: pathlib.Path, numbers: dict[str, Any]) -> None:
     with written_whole(path) as scratch:
         scratch.write_text(json.dumps(numbers, allow_nan=False) + "\n")
 
 
-def _write_csv(path, part):
+def _write_csv(path: pathlib.Path, part: Part) -> None:
     with (
         written_whole(path) as scratch,
         open(scratch, "w", newline="", encoding="utf-8", errors=NAMES) as stream,
@@ -110,7 +127,7 @@ def _write_csv(path, part):
         writer.writerows(part.rows)
 
 
-def _markdown(parts, title):
+def _markdown(parts: Iterable[Part], title: str) -> str:
     lines = [f"# {title}", ""]
     for part in parts:
         lines += [f"## {part.name}: {part.title}", "", *_table(part), ""]
@@ -119,9 +136,9 @@ def _markdown(parts, title):
     return "\n".join(lines)
 
 
-def _table(part):
+def _table(part: Part) -> list[str]:
     if not part.rows:
-        return ["Nothing to tell."]
+        return ["No rows."]
     lines = [_line(part.columns), _line(["---"] * len(part.columns))]
     lines += [_line(map(_cell, row.values())) for row in part.rows[:MOST_ROWS]]
     more = len(part.rows) - MOST_ROWS
@@ -130,11 +147,11 @@ def _table(part):
     return lines
 
 
-def _line(cells):
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cell(value):
+def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):

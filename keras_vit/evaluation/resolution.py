@@ -1,15 +1,35 @@
-"""What is left of an accuracy at other resolutions."""
+"""The accuracy at other resolutions."""
 
+from __future__ import annotations
+
+import dataclasses
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
 from keras_vit import figures
-from keras_vit.evaluation.answers import answers_of
-from keras_vit.evaluation.changes import drawn, right_under, whole_pixels
+from keras_vit.classifier import Classifier, Source
+from keras_vit.evaluation.changes import (
+    Restriction,
+    correct_under,
+    drawn,
+    whole_pixels,
+)
+from keras_vit.evaluation.inputs import DataInput, opened
 from keras_vit.evaluation.intervals import interval
 from keras_vit.evaluation.parts import Part
+from keras_vit.evaluation.predictions import predicted
+from keras_vit.preprocessing import Preprocessing
+from keras_vit.renamed import renamed_arguments
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from keras_vit.evaluation.context import Context
 
 MOST_IMAGES = 2000  # of a split, that a report looks at
 FACTORS = (0.25, 0.375, 0.5, 0.75, 1.0, 1.25, 1.5)  # of a model's own size
@@ -18,14 +38,14 @@ LOST, REBUILT = "images lose resolution", "the model's input changes"
 
 @dataclass(frozen=True)
 class Resolutions:
-    """A model's answers at other resolutions.
+    """A model's predictions at other resolutions.
 
     Attributes:
         own: (height, width) of the model's input in pixels.
         sizes: R such pairs.
-        lost: for each size `(N,)` booleans: whether each image is answered
-            rightly that was brought to that size and back to the model's own;
-            `None` where the size is larger.
+        lost: for each size `(N,)` booleans: whether the prediction is correct of
+            each image that was brought to that size and back to the model's
+            own; `None` where the size is larger.
         rebuilt: the same of the model with that size as its input; `None`
             where it cannot be rebuilt, as for sizes below a patch.
         seed: of the intervals.
@@ -37,13 +57,13 @@ class Resolutions:
     rebuilt: tuple[np.ndarray | None, ...]
     seed: int = 0
 
-    def part(self):
-        """A `Part`: a row for each accuracy, with its interval."""
+    def part(self) -> Part:
+        """Return a `Part`: a row for each accuracy, with its interval."""
         rows = [
-            self._row(what, size, right)
-            for what, answers in ((LOST, self.lost), (REBUILT, self.rebuilt))
-            for size, right in zip(self.sizes, answers, strict=True)
-            if right is not None
+            self._row(what, size, correct)
+            for what, cases in ((LOST, self.lost), (REBUILT, self.rebuilt))
+            for size, correct in zip(self.sizes, cases, strict=True)
+            if correct is not None
         ]
         title = "no accuracy at other resolutions"
         if rows:
@@ -53,97 +73,122 @@ class Resolutions:
         drawings = {"resolution": lambda: draw(min(self.own))} if rows else {}
         return Part("resolution", title, tuple(rows), drawings)
 
-    def _row(self, what, size, right):
-        low, high = interval(right, self.seed)
+    def _row(
+        self, what: str, size: tuple[int, int], correct: np.ndarray
+    ) -> dict[str, Any]:
+        low, high = interval(correct, self.seed)
         return {
             "what": what,
             "height": size[0],
             "width": size[1],
-            "top1": float(right.mean()),
+            "top1": float(correct.mean()),
             "low": low,
             "high": high,
         }
 
 
-def _words(row):
+def _words(row: dict[str, Any]) -> str:
     return (
         f"{100 * row['top1']:.2f} % at {row['height']} x {row['width']} pixels "
         f"({row['what']})"
     )
 
 
+@renamed_arguments(split="data")
 def resolutions(
-    model,
-    split,
-    sizes=None,
+    model: Source,
+    data: DataInput,
+    sizes: Sequence[int] | None = None,
     *,
-    batch_size=200,
-    preprocessing=None,
-    strategy=None,
-    seed=0,
-    limit=None,
-    restricted=None,
-):
-    """Measures a classifier at other resolutions, in two senses.
+    batch_size: int = 200,
+    preprocessing: Preprocessing | str | None = None,
+    strategy: tf.distribute.Strategy | str | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    restricted: Restriction | None = None,
+) -> Resolutions:
+    """Measure a classifier at other resolutions, in two senses.
 
     In the one, images of the model's input size lose resolution: they are
     made smaller, antialiased, and large again, both bilinearly. In the other,
     the model is given another input size by `keras_vit.resize`, and images
-    are resized to that from what they were.
+    are resized from their own size to that.
 
     Args:
-        model: a Keras model that gives logits of K classes; a
-            `keras_vit.model_files.ServedModel` is measured in the first sense
-            alone.
-        split: a split of a `keras_vit.data.Dataset`, or `(images, labels)`.
+        model: as `evaluate` takes it; a SavedModel is measured in the first
+            sense alone.
+        data: as `evaluate` takes it.
         sizes: shorter sides in pixels, the other in proportion; by default
             `FACTORS` times the model's.
         batch_size: images at a time. It does not change the result.
         preprocessing: as `evaluate` takes it.
         strategy: as `evaluate` takes it.
         seed: of the draw and of the intervals.
-        limit: the most images, drawn at random; `None`: all.
-        restricted: see `changes.right_under`.
+        limit: the maximum number of images, drawn at random; `None`: all.
+        restricted: see `changes.correct_under`.
 
     Returns:
         `Resolutions`.
 
     Raises:
-        ValueError: for a size below 1, or what `evaluate` refuses.
+        ValueError: for a size below 1, or as `evaluate`.
 
     Example:
 
     >>> model = keras_vit.ViT_Ti16(num_classes=10, image_size=(32, 48))
-    >>> test = data.load("fashion_mnist_sample").test
-    >>> found = resolutions(model, test, [8, 32, 48], limit=20)
+    >>> found = resolutions(model, "fashion_mnist_sample", [8, 32, 48], limit=20)
     >>> found.sizes
     ((8, 12), (32, 48), (48, 72))
     >>> [one is None for one in found.rebuilt]
     [True, False, False]
     """
-    own = tuple(model.input_shape[1:3])
+    inputs = opened(model, data, preprocessing)
+    classifier = inputs.classifier
+    own = classifier.image_size
     if sizes is None:
         sizes = sorted({max(1, round(factor * min(own))) for factor in FACTORS})
     if min(sizes, default=0) < 1:
         raise ValueError(f"Expected sizes of at least one pixel. Received: {sizes}")
-    sizes = [tuple(round(one * side / min(own)) for side in own) for one in sizes]
-    split = drawn(split, limit, seed)
-    how = {
-        "batch_size": batch_size,
-        "preprocessing": preprocessing,
-        "strategy": strategy,
-    }
-    smaller = [size for size in sizes if min(size) <= min(own)]
+    pairs = [_in_proportion(one, own) for one in sizes]
+    split = drawn(inputs.split, limit, seed)
+    smaller = [size for size in pairs if min(size) <= min(own)]
     changes = [functools.partial(lowered, size) for size in smaller]
-    right = right_under(model, split, changes, restricted=restricted, **how)
-    lost = dict(zip(smaller, right, strict=True))
-    rebuilt = [_right_at(model, size, split, restricted, how) for size in sizes]
-    lost = [lost.get(size) for size in sizes]
-    return Resolutions(own, tuple(sizes), tuple(lost), tuple(rebuilt), seed)
+    restricted = restricted or inputs.in_order
+    correct = correct_under(
+        classifier,
+        split,
+        changes,
+        batch_size=batch_size,
+        strategy=strategy,
+        restricted=restricted,
+    )
+    lost = dict(zip(smaller, correct, strict=True))
+
+    def rebuilt(size: tuple[int, int]) -> np.ndarray | None:
+        other = _at_size(classifier, size)
+        if other is None:
+            return None
+        found = predicted(other, split, batch_size=batch_size, strategy=strategy)
+        return restricted(found).correct()
+
+    return Resolutions(
+        own,
+        tuple(pairs),
+        tuple(lost.get(size) for size in pairs),
+        tuple(map(rebuilt, pairs)),
+        seed,
+    )
 
 
-def lowered(size, images, places=None):
-    """Makes images small and large again: uint8 `(B, H, W, 3)`, `places` unused."""
+def _in_proportion(shorter: int, own: tuple[int, int]) -> tuple[int, int]:
+    height, width = (round(shorter * side / min(own)) for side in own)
+    return height, width
+
+
+def lowered(
+    size: tuple[int, int], images: np.ndarray, places: np.ndarray | None = None
+) -> np.ndarray:
+    """Make images small and large again: uint8 `(B, H, W, 3)`, `places` unused."""
     import tensorflow as tf
 
     if tuple(size) == images.shape[1:3]:
@@ -153,29 +198,26 @@ def lowered(size, images, places=None):
     return whole_pixels(large.numpy())
 
 
-def _right_at(model, size, split, restricted, how):
-    """Whether the model rebuilt for a size answers rightly; `None` if it cannot be."""
+def _at_size(classifier: Classifier, size: tuple[int, int]) -> Classifier | None:
+    """The classifier with another input size; `None` if it cannot be rebuilt."""
     from keras_vit.weights import resize
 
-    if not hasattr(model, "get_config"):
+    if not isinstance(classifier.model, keras.Model):
         return None
     try:
-        model = resize(model, size)
+        return dataclasses.replace(classifier, model=resize(classifier.model, size))
     except ValueError:
         return None
-    answers = answers_of(model, split, **how)
-    return (restricted(answers) if restricted else answers).right()
 
 
-def measured(context):
-    """A `Part` of a `Context`, on up to `MOST_IMAGES` test images."""
+def measured(context: Context) -> Part:
+    """Return a `Part` of a `Context`, on up to `MOST_IMAGES` test images."""
     return resolutions(
-        context.model,
+        context.classifier,
         context.dataset.test,
         batch_size=context.batch_size,
-        preprocessing=context.preprocessing,
         strategy=context.strategy,
         seed=context.seed,
         limit=MOST_IMAGES,
-        restricted=context.subset and context.subset.restricted,
+        restricted=context.in_order,
     ).part()

@@ -1,21 +1,27 @@
-"""How many answers are right: of all images, of each class, by other labels."""
+"""How many predictions are correct: of all images, of each class, by other labels."""
+
+from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 from keras_vit.evaluation.headline import headline, without_area
 from keras_vit.evaluation.intervals import compare, interval, share_interval
 from keras_vit.evaluation.labels import RealLabels
 from keras_vit.evaluation.parts import Part
 
+if TYPE_CHECKING:
+    from keras_vit.evaluation.context import Context
 
-def metrics(context):
-    """A `Part` of the whole split: headline, accuracies with intervals, loss, F1."""
-    answers, found = context.answers(), context.evaluation()
+
+def metrics(context: Context) -> Part:
+    """Return a `Part` of the whole split: accuracies with intervals, loss, F1."""
+    predictions, found = context.predictions(), context.evaluation()
     first = [(one.metric, one.value) for one in headline(found)]
     values = dict(first) | {"top1": found.top1, "top5": found.top5}
     values |= {"loss": found.loss, "macro_f1": found.macro_f1}
     intervals = {
-        f"top{top}": interval(answers.right(top), context.seed) for top in (1, 5)
+        f"top{top}": interval(predictions.correct(top), context.seed) for top in (1, 5)
     }
     rows = []
     for name, value in values.items():
@@ -23,17 +29,20 @@ def metrics(context):
         rows.append({"metric": name, "value": value, "low": low, "high": high})
     title = f"{found.count:,} images of {context.dataset.name}"
     if found.binary:
-        title += f"; {context.class_names[1]!r} is what sensitivity is of"
+        title += f"; sensitivity is that of {context.class_names[1]!r}"
     if without_area(found):
         title += f"; {without_area(found)}"
     return Part("metrics", title, tuple(rows))
 
 
-def classes(context):
-    """A `Part` with a row for each class."""
+def classes(context: Context) -> Part:
+    """Return a `Part` with a row for each class."""
     found = context.evaluation()
-    shown, answered, both = found.classes
+    shown, predicted, both = found.classes
     ranking, rows = found.ranking, []
+    areas = precisions = None
+    if ranking is not None:
+        areas, precisions = ranking.auroc, ranking.average_precision
     for number, name in enumerate(context.class_names):
         low = high = None
         if shown[number]:
@@ -42,23 +51,23 @@ def classes(context):
             {
                 "class": name,
                 "images": int(shown[number]),
-                "answered": int(answered[number]),
-                "right": int(both[number]),
+                "predicted": int(predicted[number]),
+                "correct": int(both[number]),
                 "accuracy": _number(found.class_accuracy[number]),
                 "low": low,
                 "high": high,
                 "f1": _number(found.f1[number]),
                 "specificity": _number(found.class_specificity[number]),
-                "auroc": _number(ranking.auroc[number]),
-                "average_precision": _number(ranking.average_precision[number])
-                if found.several
-                else None,
+                "auroc": None if areas is None else _number(areas[number]),
+                "average_precision": None
+                if precisions is None
+                else _number(precisions[number]),
             }
         )
     return Part("classes", _extremes(rows), tuple(rows))
 
 
-def _extremes(rows):
+def _extremes(rows: list[dict[str, Any]]) -> str:
     """The least and the most accurate class, in words."""
     rows = [row for row in rows if row["accuracy"] is not None]
     if not rows:
@@ -68,25 +77,28 @@ def _extremes(rows):
     return f"accuracy from {least}, to {most}"
 
 
-def lacks_real(context):
-    """Why answers are not held against several right classes, if so."""
+def lacks_real(context: Context) -> str | None:
+    """Return why predictions are not compared with several correct classes, if so."""
     if not isinstance(context.labels, RealLabels):
-        return "no file of labels has the right classes of each image"
+        return "no file of labels has the correct classes of each image"
     return None
 
 
-def real(context):
-    """A `Part` of the accuracy by the right classes of each image."""
-    answers = context.answers()
-    counted, right = context.labels.right(answers)
+def real(context: Context) -> Part:
+    """Return a `Part` of the accuracy by the correct classes of each image."""
+    predictions, labels = context.predictions(), context.labels
+    if not isinstance(labels, RealLabels):
+        raise ValueError(f"Expected RealLabels. Received: labels={labels!r}")
+    counted, correct = labels.correct(predictions)
     rows = []
-    for labels, values in (("file", right), ("data set", answers.right()[counted])):
+    cases = {"file": correct, "data set": predictions.correct()[counted]}
+    for source, values in cases.items():
         low, high = interval(values, context.seed)
         rows.append(
             {
-                "labels": labels,
+                "labels": source,
                 "images": len(counted),
-                "left_out": len(answers) - len(counted),
+                "left_out": len(predictions) - len(counted),
                 "top1": float(values.mean()),
                 "low": low,
                 "high": high,
@@ -100,19 +112,19 @@ def real(context):
     return Part("real", title, tuple(rows))
 
 
-def lacks_other(context):
-    """Why two models are not compared, if so."""
+def lacks_other(context: Context) -> str | None:
+    """Return why two models are not compared, if so."""
     return None if context.other is not None else "no other model is named"
 
 
-def comparison(context):
-    """A `Part` of the model against another one on the same images."""
-    first, second = context.answers(), context.answers(model=context.other)
-    found = compare(first.right(), second.right(), context.seed)
+def comparison(context: Context) -> Part:
+    """Return a `Part` of the model against another one on the same images."""
+    first, second = context.predictions(), context.predictions(model=context.other)
+    found = compare(first.correct(), second.correct(), context.seed)
     row = dataclasses.asdict(found) | {"difference": found.difference}
     return Part("comparison", found.sentence(), (row,))
 
 
-def _number(value):
+def _number(value: float) -> float | None:
     """A float; `None` for NaN, which JSON does not have."""
     return None if value != value else float(value)

@@ -1,47 +1,53 @@
-"""Temperature scaling: one number that mends confidence (Guo et al. 2017)."""
+"""Temperature scaling: one number that corrects confidence (Guo et al. 2017)."""
 
+from __future__ import annotations
+
+import keras
 import numpy as np
+
+from keras_vit.classifier import Classifier, Source
+from keras_vit.evaluation.predictions import Predictions
 
 COLDEST, HOTTEST = 0.01, 100.0  # that are looked among
 STEPS = 100  # more than halving takes
 
 
-def fit_temperature(answers):
-    """The temperature whose scaled logits have the smallest loss.
+def fit_temperature(predictions: Predictions) -> float:
+    """Find the temperature whose scaled logits have the smallest loss.
 
     The loss is convex in the inverse temperature, whose best value Newton's
     method finds; a step that leaves the known bounds is replaced by one to
     their middle.
 
     Args:
-        answers: of images other than those that calibration is reported on.
+        predictions: of images other than those that calibration is reported on.
 
     Returns:
         T between `COLDEST` and `HOTTEST`, which stand for less and more.
 
     Example:
 
-    >>> from keras_vit.evaluation import Answers
+    >>> from keras_vit.evaluation import Predictions
     >>> logits = np.array([[9.0, 0.0]] * 4, np.float32)
-    >>> f"{fit_temperature(Answers(logits, np.array([0, 0, 0, 1]))):.3f}"
+    >>> f"{fit_temperature(Predictions(logits, np.array([0, 0, 0, 1]))):.3f}"
     '8.192'
     """
     low, high, inverse = 1 / HOTTEST, 1 / COLDEST, 1.0
     for _ in range(STEPS):
-        parts = [_derivatives(part, inverse) for part in answers.parts()]
+        parts = [_derivatives(part, inverse) for part in predictions.parts()]
         slope, curvature = np.sum(parts, axis=0)
         low, high = (inverse, high) if slope < 0 else (low, inverse)
-        step = inverse - slope / curvature if curvature > 0 else np.inf
+        step = inverse - slope / curvature if curvature > 0 else float("inf")
         if not low <= step <= high:
-            step = np.sqrt(low * high)
+            step = float(np.sqrt(low * high))
         if abs(step - inverse) <= 1e-9 * inverse:
             break
         inverse = step
     return float(1 / inverse)
 
 
-def bound_reached(temperature):
-    """Which bound of the search a temperature is at, in words; `None`: none.
+def bound_reached(temperature: float) -> str | None:
+    """Return the bound of the search that a temperature is at, in words, if any.
 
     Example:
 
@@ -55,27 +61,28 @@ def bound_reached(temperature):
     return None
 
 
-def _derivatives(answers, inverse):
+def _derivatives(predictions: Predictions, inverse: float) -> tuple[float, float]:
     """The first and second derivative of the loss by the inverse temperature."""
-    logits = answers.logits.astype(np.float64)
-    shares = answers.divided(1 / inverse).probabilities()
-    slope = ((shares - answers.targets()) * logits).sum()
-    if answers.loss == "sigmoid":
+    logits = predictions.logits.astype(np.float64)
+    shares = predictions.divided(1 / inverse).probabilities()
+    slope = ((shares - predictions.targets()) * logits).sum()
+    if predictions.activation == "sigmoid":
         return slope, (shares * (1 - shares) * logits**2).sum()
     mean = (shares * logits).sum(1, keepdims=True)
     return slope, (shares * (logits - mean) ** 2).sum()
 
 
-def scaled(model, temperature):
-    """A copy of a model whose logits are divided by a temperature.
+def scaled(model: Source, temperature: float) -> keras.Model:
+    """Build a copy of a model whose logits are divided by a temperature.
 
-    The head's kernel and bias are: there is no further layer, and the model
+    The head's kernel and bias are divided: there is no further layer, and the model
     can be saved, exported and trained as the first. A model without a head of
     this package gets the layer `keras_vit.layers.Logits`, which divides.
 
     Args:
-        model: a Keras model, as `keras_vit.logits.logits_model` takes it.
-        temperature: T > 0, such as `fit_temperature` gives.
+        model: a Keras model, as `keras_vit.logits.logits_model` takes it, the
+            path of one, or a `keras_vit.classifier.Classifier`.
+        temperature: T > 0, such as `fit_temperature` returns.
 
     Raises:
         ValueError: for a temperature that is not positive, a model that
@@ -90,10 +97,17 @@ def scaled(model, temperature):
     from keras_vit.evaluation.forward import copied
     from keras_vit.layers.head import heads_of
     from keras_vit.layers.quantized import check_not_quantized
-    from keras_vit.logits import divided, logits_model
+    from keras_vit.logits import divided
 
     if not 0 < temperature < np.inf:
         raise ValueError(f"Expected a temperature above 0. Received: {temperature}")
+    model = Classifier.of(model).model
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "Expected a Keras model, whose logits can be divided by a temperature. "
+            "Received: a SavedModel. Scale the run's folder or .keras file, then "
+            "export it"
+        )
     if "features" in getattr(model, "output_names", ()):
         raise ValueError(
             "Expected a classifier, whose logits can be divided by a temperature. "
@@ -101,7 +115,7 @@ def scaled(model, temperature):
         )
     for head in heads_of(model):
         check_not_quantized(head, "scaled", "scale the float model, then quantize it.")
-    copy = copied(logits_model(model))
+    copy = copied(model)
     if not heads_of(copy):
         return divided(copy, temperature)
     for head in heads_of(copy):

@@ -1,12 +1,17 @@
-"""What is left of an accuracy when images get worse."""
+"""The accuracy under image corruptions."""
+
+from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_vit import figures
-from keras_vit.evaluation.changes import drawn, right_under
+from keras_vit.classifier import Source
+from keras_vit.evaluation.changes import Restriction, correct_under, drawn
 from keras_vit.evaluation.corruptions import (
     COMMON,
     CORRUPTIONS,
@@ -16,8 +21,17 @@ from keras_vit.evaluation.corruptions import (
     corrupt,
     table_for,
 )
+from keras_vit.evaluation.inputs import DataInput, opened
 from keras_vit.evaluation.intervals import interval
 from keras_vit.evaluation.parts import Part
+from keras_vit.preprocessing import Preprocessing
+from keras_vit.renamed import OldName, renamed_arguments
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from keras_vit.evaluation.context import Context
+    from keras_vit.figures.drawing import Figure
 
 MOST_IMAGES = 2000  # of a split, that a report looks at
 SHOWN = (1, 3, 5)  # severities on the sheet of examples
@@ -26,14 +40,14 @@ CELL = 112  # pixels a side that a small image is magnified to there
 
 @dataclass(frozen=True)
 class Robustness:
-    """A model's answers to images that get worse.
+    """A model's predictions of corrupted images.
 
     Attributes:
         corruptions: C names.
         severities: S of them.
         table: `"imagenet"` or `"cifar"`, whose parameters were taken.
-        clean: `(N,)` booleans: whether each image was answered rightly.
-        right: `(C, S, N)`, the same of the corrupted images.
+        clean: `(N,)` booleans: whether each image's prediction is correct.
+        correct: `(C, S, N)`, the same of the corrupted images.
         example: an image, uint8 `(H, W, 3)`.
         seed: of what was drawn.
     """
@@ -42,45 +56,52 @@ class Robustness:
     severities: tuple[int, ...]
     table: str
     clean: np.ndarray
-    right: np.ndarray
+    correct: np.ndarray
     example: np.ndarray
     seed: int = 0
 
+    right = OldName("correct")
+
     @property
-    def accuracy(self):
+    def accuracy(self) -> np.ndarray:
         """The accuracy under each corruption at each severity, `(C, S)`."""
-        return self.right.mean(-1)
+        return self.correct.mean(-1)
 
     @property
-    def mean(self):
-        """The mean of those."""
-        return float(self.right.mean())
+    def mean(self) -> float:
+        """The mean of `accuracy`."""
+        return float(self.correct.mean())
 
     @property
-    def relative_drop(self):
-        """The share of the clean accuracy that is lost on average; NaN of none."""
+    def relative_drop(self) -> float:
+        """The share of the clean accuracy that is lost on average; NaN if it is 0."""
         clean = self.clean.mean()
         return float((clean - self.mean) / clean) if clean else float("nan")
 
-    def part(self):
-        """A `Part`: a row for each accuracy, with its interval, and their means."""
-        cells = {("none", 0): self.clean, ("mean", "mean"): self.right.mean((0, 1))}
-        for name, right in zip(self.corruptions, self.right, strict=True):
-            cells[name, "mean"] = right.mean(0)
-        for severity, right in zip(self.severities, self.right.mean(0), strict=True):
-            cells["mean", severity] = right
-        for name, of_one in zip(self.corruptions, self.right, strict=True):
-            for severity, right in zip(self.severities, of_one, strict=True):
-                cells[name, severity] = right
-        table = {place: self._row(*place, right) for place, right in cells.items()}
+    def part(self) -> Part:
+        """Return a `Part`: a row for each accuracy and mean, with its interval."""
+        cells: dict[tuple[str, Any], np.ndarray] = {
+            ("none", 0): self.clean,
+            ("mean", "mean"): self.correct.mean((0, 1)),
+        }
+        for name, correct in zip(self.corruptions, self.correct, strict=True):
+            cells[name, "mean"] = correct.mean(0)
+        for severity, correct in zip(
+            self.severities, self.correct.mean(0), strict=True
+        ):
+            cells["mean", severity] = correct
+        for name, of_one in zip(self.corruptions, self.correct, strict=True):
+            for severity, correct in zip(self.severities, of_one, strict=True):
+                cells[name, severity] = correct
+        table = {place: self._row(*place, correct) for place, correct in cells.items()}
         title = (
-            f"{100 * self.mean:.2f} % right on average under {len(self.corruptions)} "
-            f"corruptions with the numbers of {TABLES[self.table].name}, "
+            f"mean top-1 {100 * self.mean:.2f} % under {len(self.corruptions)} "
+            f"corruptions with the parameters of {TABLES[self.table].name}, "
             f"{100 * self.clean.mean():.2f} % without, of "
             f"{len(self.clean):,} images: a relative drop of "
             f"{100 * self.relative_drop:.1f} %"
         )
-        groups = {}
+        groups: dict[str, list[str]] = {}
         for name in self.corruptions:
             groups.setdefault(CORRUPTIONS[name].group, []).append(name)
         drawings = {
@@ -96,7 +117,9 @@ class Robustness:
         }
         return Part("robustness", title, tuple(table.values()), drawings)
 
-    def _row(self, corruption, severity, values):
+    def _row(
+        self, corruption: str, severity: int | str, values: np.ndarray
+    ) -> dict[str, Any]:
         low, high = interval(values, self.seed)
         return {
             "corruption": corruption,
@@ -107,20 +130,21 @@ class Robustness:
         }
 
 
+@renamed_arguments(split="data")
 def robustness(
-    model,
-    split,
-    corruptions=COMMON,
-    severities=SEVERITIES,
+    model: Source,
+    data: DataInput,
+    corruptions: Sequence[str] = COMMON,
+    severities: Sequence[int] = SEVERITIES,
     *,
-    batch_size=200,
-    preprocessing=None,
-    strategy=None,
-    seed=0,
-    limit=None,
-    restricted=None,
-):
-    """Measures a classifier on corrupted images (arXiv:1903.12261).
+    batch_size: int = 200,
+    preprocessing: Preprocessing | str | None = None,
+    strategy: tf.distribute.Strategy | str | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    restricted: Restriction | None = None,
+) -> Robustness:
+    """Measure a classifier on corrupted images (arXiv:1903.12261).
 
     An image is resized to the model's input and rounded to whole pixels
     before it is corrupted, as ImageNet-C's are at 224 x 224; the clean
@@ -128,9 +152,8 @@ def robustness(
     parameters, and for what differs from the published images.
 
     Args:
-        model: a Keras model that gives logits of K classes, or a
-            `keras_vit.model_files.ServedModel`.
-        split: a split of a `keras_vit.data.Dataset`, or `(images, labels)`.
+        model: as `evaluate` takes it.
+        data: as `evaluate` takes it.
         corruptions: keys of `corruptions.CORRUPTIONS`; by default those of the
             benchmark, without frost.
         severities: some of 1 to 5.
@@ -138,61 +161,74 @@ def robustness(
         preprocessing: as `evaluate` takes it.
         strategy: as `evaluate` takes it.
         seed: of the corruptions, of the draw and of the intervals.
-        limit: the most images, drawn at random; `None`: all.
-        restricted: see `changes.right_under`.
+        limit: the maximum number of images, drawn at random; `None`: all.
+        restricted: see `changes.correct_under`.
 
     Returns:
         A `Robustness`.
 
     Raises:
-        ValueError: for an unknown corruption or severity, none of them, or
-            what `evaluate` refuses.
+        ValueError: for an unknown corruption or severity, none of them, or as
+            `evaluate`.
 
     Example:
 
     >>> model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
-    >>> test = data.load("fashion_mnist_sample").test
-    >>> found = robustness(model, test, ["contrast"], limit=20)
+    >>> found = robustness(model, "fashion_mnist_sample", ["contrast"], limit=20)
     >>> found.accuracy.shape
     (1, 5)
     """
-    corruptions, severities = tuple(corruptions), tuple(severities)
-    check_choices(corruptions, severities)
-    if not corruptions or not severities:
-        raise ValueError("Expected at least one corruption and one severity.")
-    split = drawn(split, limit, seed)
-    table = table_for(*model.input_shape[1:3])
+    names, levels = tuple(corruptions), tuple(severities)
+    check_choices(names, levels)
+    if not names or not levels:
+        raise ValueError(
+            "Expected at least one corruption and one severity. "
+            f"Received: {len(names)} and {len(levels)}"
+        )
+    inputs = opened(model, data, preprocessing)
+    split = drawn(inputs.split, limit, seed)
+    table = table_for(*inputs.classifier.image_size)
     seen = []
 
-    def unchanged(images, places):
+    def unchanged(images: np.ndarray, places: np.ndarray) -> np.ndarray:
         seen.append(images[0].copy()) if not seen else None
         return images
 
     changes = [
         functools.partial(_corrupted, name, severity, seed, table)
-        for name in corruptions
-        for severity in severities
+        for name in names
+        for severity in levels
     ]
-    clean, *right = right_under(
-        model,
+    clean, *corrupted = correct_under(
+        inputs.classifier,
         split,
         [unchanged, *changes],
         batch_size=batch_size,
-        preprocessing=preprocessing,
         strategy=strategy,
-        restricted=restricted,
+        restricted=restricted or inputs.in_order,
     )
-    shape = len(corruptions), len(severities), -1
-    right = np.reshape(right, shape)
-    return Robustness(corruptions, severities, table, clean, right, seen[0], seed)
+    correct = np.reshape(corrupted, (len(names), len(levels), -1))
+    return Robustness(names, levels, table, clean, correct, seen[0], seed)
 
 
-def _corrupted(name, severity, seed, table, images, places):
+def _corrupted(
+    name: str,
+    severity: int,
+    seed: int,
+    table: str,
+    images: np.ndarray,
+    places: np.ndarray,
+) -> np.ndarray:
     return corrupt(images, name, severity, seed=seed, indices=places, table=table)
 
 
-def corruption_sheet(image, names=tuple(CORRUPTIONS), seed=0, table=None):
-    """A contact sheet of an image under each corruption, at severities 1, 3 and 5.
+def corruption_sheet(
+    image: np.ndarray,
+    names: Sequence[str] = tuple(CORRUPTIONS),
+    seed: int = 0,
+    table: str | None = None,
+) -> Figure:
+    """Draw a contact sheet of an image under each corruption, at severities 1, 3 and 5.
 
     Args:
         image: uint8 `(H, W, 3)`.
@@ -216,15 +252,14 @@ def corruption_sheet(image, names=tuple(CORRUPTIONS), seed=0, table=None):
     return figures.contact_sheet(lines, 2, times * max(image.shape[:2]), title)
 
 
-def measured(context):
-    """A `Part` of a `Context`: the benchmark on up to `MOST_IMAGES` test images."""
+def measured(context: Context) -> Part:
+    """Return a `Part` of a `Context`: the benchmark on up to `MOST_IMAGES` images."""
     return robustness(
-        context.model,
+        context.classifier,
         context.dataset.test,
         batch_size=context.batch_size,
-        preprocessing=context.preprocessing,
         strategy=context.strategy,
         seed=context.seed,
         limit=MOST_IMAGES,
-        restricted=context.subset and context.subset.restricted,
+        restricted=context.in_order,
     ).part()

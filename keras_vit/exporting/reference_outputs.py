@@ -12,7 +12,7 @@ import numpy as np
 from keras_vit.classifier import Classifier
 from keras_vit.data.evaluation import evaluation_batches
 from keras_vit.data.splits import Labelled, Split
-from keras_vit.evaluation.metrics import Tally
+from keras_vit.evaluation.metrics import MetricSums
 from keras_vit.exporting.warmup import picture
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ class ReferenceOutputs:
         if self.labels is None:
             return None
         multi_label = self.labels.ndim == 2
-        tally = Tally(logits.shape[1], self.activation, multi_label)
-        tally.add(logits, self.labels)
-        return tally.result().top1
+        sums = MetricSums(logits.shape[1], self.activation, multi_label)
+        sums.add(logits, self.labels)
+        return sums.result().top1
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_vit.data.draws import uniforms
 from keras_vit.data.evaluation import evaluation_batches
-from keras_vit.evaluation import Tally
+from keras_vit.evaluation import MetricSums
 from keras_vit.preprocessing import carried_by
 
 MOST_KEPT = 50_000_000  # logits of an evaluation, 200 MB
@@ -30,13 +30,13 @@ class OfLabels:
         self.answer, self._loss = model, loss
 
     def tally(self, split):
-        """An empty `Tally`; it keeps logits where they tell more than accuracy."""
+        """An empty `MetricSums`; it keeps logits where they tell more than accuracy."""
         classes = self.answer.output_shape[-1]
         logits = len(split) * classes
         keeps = logits <= MOST_KEPT and (
             split.several or classes == 2 or logits <= SOON_RANKED
         )
-        return Tally(classes, self._loss, split.several, keeps=keeps)
+        return MetricSums(classes, self._loss, split.several, keep_logits=keeps)
 
     def batches(self, split, batch_size):
         """Yields `((images,), labels, weights)`."""
@@ -89,7 +89,7 @@ class MaskedPatchEvaluation:
 
 
 class MaskedPatchTally:
-    """Sums over the images seen so far, as `Tally` has them.
+    """Sums over the images seen so far, as `MetricSums` has them.
 
     Attributes:
         numbers: the images, their shares of right answers, and their losses.

@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_vit.data.joined import Joined
 from keras_vit.distribution import num_workers
-from keras_vit.evaluation.answers import answers_of, one_hot
+from keras_vit.evaluation.predictions import one_hot, predictions_of
 from keras_vit.files import written_whole
 from keras_vit.layers.head import probabilities_of
 
@@ -125,10 +125,10 @@ def labels_of_run(recipe, split, num_classes, teacher, strategy, folder, seed, t
     if _are_of(split, path):
         with np.load(path, allow_pickle=False) as stored:
             return PseudoLabels(stored["indices"], stored["labels"])
-    answers = answers_of(teacher, split, strategy=strategy)
+    predictions = predictions_of(teacher, split, strategy=strategy)
     told = pseudo_labels(
         # Rows of zeros and a one would have it judge each class by itself.
-        dataclasses.replace(answers, loss="softmax").probabilities(),
+        dataclasses.replace(predictions, activation="softmax").probabilities(),
         recipe.pseudo_labels,
         recipe.min_confidence,
         recipe.pseudo_per_class,

@@ -9,9 +9,9 @@ import pytest
 from keras_vit.cli import evaluate, train
 from keras_vit.cli.main import main, warnings_in_a_line
 from keras_vit.data import Split
-from keras_vit.evaluation import Answers, evaluation_of
+from keras_vit.evaluation import Predictions, evaluation_of
 from keras_vit.evaluation.measurements import MEASUREMENTS
-from keras_vit.evaluation.metrics import Tally
+from keras_vit.evaluation.metrics import MetricSums
 from keras_vit.training import examination
 from keras_vit.training.examination import OfLabels
 from keras_vit.training.journal import Journal
@@ -20,19 +20,20 @@ from keras_vit.training.journal import Journal
 def binary(rng):
     labels = np.arange(40) % 2
     logits = rng.normal(size=(40, 2)).astype(np.float32)
-    return Answers(logits, labels), ("benign", "malignant")
+    return Predictions(logits, labels), ("benign", "malignant")
 
 
 def several(rng):
     labels = (rng.random((40, 6)) < 0.3).astype(int)
     labels[:, 5] = 0
     logits = rng.normal(size=(40, 6)).astype(np.float32)
-    return Answers(logits, labels, "sigmoid"), tuple("abcdef")
+    return Predictions(logits, labels, "sigmoid"), tuple("abcdef")
 
 
 def one_of_six(rng):
     labels = np.arange(40) % 6
-    return Answers(rng.normal(size=(40, 6)).astype(np.float32), labels), tuple("abcdef")
+    logits = rng.normal(size=(40, 6)).astype(np.float32)
+    return Predictions(logits, labels), tuple("abcdef")
 
 
 FIRST = {
@@ -47,7 +48,7 @@ def test_evaluate_names_each_number_in_this_order(make, rng):
     answers, names = make(rng)
     evaluation = evaluation_of(answers)
     context = types.SimpleNamespace(
-        answers=lambda: answers,
+        predictions=lambda: answers,
         evaluation=lambda: evaluation,
         class_names=names,
         dataset=types.SimpleNamespace(name="pictures"),
@@ -100,14 +101,14 @@ def test_a_run_keeps_logits_where_they_say_more_than_accuracy(
     tally = OfLabels(model, loss).tally(split)
     logits = rng.normal(size=(count, classes)).astype(np.float32)
     tally.add(logits, labels)
-    found, expected = tally.whole(), evaluation_of(Answers(logits, labels, loss))
+    found, expected = tally.whole(), evaluation_of(Predictions(logits, labels, loss))
     assert (found.ranking is not None) == kept
     assert not kept or found.auroc == expected.auroc
 
 
 def test_the_history_of_several_labels_has_their_precision(rng):
     answers, _ = several(rng)
-    tally = Tally(6, "sigmoid", True, keeps=True)
+    tally = MetricSums(6, "sigmoid", True, keep_logits=True)
     tally.add(answers.logits, answers.labels)
     numbers = {"steps": 1, "epoch": 1.0, "learning_rate": 0.1, "images_per_second": 1.0}
     numbers["eval_split"] = "test"

@@ -6,8 +6,8 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 
 from keras_vit.data import Dataset, Split
 from keras_vit.evaluation import (
-    Answers,
     Context,
+    Predictions,
     evaluation_of,
     fit_temperature,
     reliability,
@@ -17,6 +17,7 @@ from keras_vit.evaluation.calibration import calibration, lacks
 from keras_vit.evaluation.temperature import COLDEST, HOTTEST
 from keras_vit.model_files import load_classifier, save_model
 from support.models import randomize, tiny_vit
+from support.scripted import Scripted
 
 
 def drawn(rng, count, classes, temperature):
@@ -24,13 +25,13 @@ def drawn(rng, count, classes, temperature):
     logits = rng.normal(scale=3, size=(count, classes)).astype(np.float32)
     shares = softmax(logits / temperature, axis=1)
     labels = np.array([rng.choice(classes, p=row / row.sum()) for row in shares])
-    return Answers(logits, labels)
+    return Predictions(logits, labels)
 
 
 def drawn_several(rng, count, classes, temperature):
     logits = rng.normal(scale=3, size=(count, classes)).astype(np.float32)
     labels = rng.random((count, classes)) < expit(logits / temperature)
-    return Answers(logits, labels.astype(int), "sigmoid")
+    return Predictions(logits, labels.astype(int), "sigmoid")
 
 
 def expected_error(confidence, true, bins=15):
@@ -71,7 +72,7 @@ def test_by_sigmoid_every_probability_is_a_forecast(rng):
 
 def test_a_bin_holds_its_upper_edge():
     logits = np.log(np.array([[0.2, 0.8], [0.8, 0.2]]))
-    found = reliability(Answers(logits, np.array([0, 0])), bins=5)
+    found = reliability(Predictions(logits, np.array([0, 0])), bins=5)
     assert found.counts.tolist() == [0, 0, 0, 2, 0]
 
 
@@ -106,11 +107,11 @@ def test_the_temperature_that_labels_were_drawn_at_is_found(rng, temperature):
 def test_answers_that_say_all_or_nothing_end_at_the_bounds(rng):
     labels = rng.integers(0, 3, 200)
     right = np.eye(3, dtype=np.float32)[labels]
-    best = fit_temperature(Answers(right, labels))
+    best = fit_temperature(Predictions(right, labels))
     assert COLDEST <= best < 0.05  # where no loss is left
-    assert evaluation_of(Answers(right, labels).divided(best)).loss < 1e-12
-    assert fit_temperature(Answers(-right, labels)) == pytest.approx(HOTTEST)
-    large = Answers(1e4 * rng.normal(size=(200, 3)).astype(np.float32), labels)
+    assert evaluation_of(Predictions(right, labels).divided(best)).loss < 1e-12
+    assert fit_temperature(Predictions(-right, labels)) == pytest.approx(HOTTEST)
+    large = Predictions(1e4 * rng.normal(size=(200, 3)).astype(np.float32), labels)
     assert fit_temperature(large) == pytest.approx(HOTTEST)
 
 
@@ -139,7 +140,7 @@ def test_a_scaled_model_is_saved_as_any_other(rng, tmp_path):
     model = tiny_vit(num_layers=1, evaluation_preprocessing="timm:0.9")
     other = scaled(randomize(model, rng), 2.5)
     images = rng.integers(0, 256, (3, 16, 24, 3)).astype(np.float32)
-    save_model(other, tmp_path / "model.keras", "abcde")
+    save_model(other, tmp_path / "model.keras", [*"abcde"])
     loaded = load_classifier(tmp_path).model
     np.testing.assert_array_equal(
         loaded.predict_on_batch(images), other.predict_on_batch(images)
@@ -168,18 +169,6 @@ def test_what_cannot_be_scaled_is_refused():
         scaled(tiny_vit(num_classes=None), 2)
 
 
-class Told:
-    """A model whose logits for an image are written in its first pixels."""
-
-    def __init__(self, logits):
-        self.logits = logits
-        self.input_shape, self.output_shape = (None, 1, 1, 3), (None, logits.shape[1])
-
-    def predict_on_batch(self, images):
-        places = np.asarray(images)[:, 0, 0].astype(int)
-        return self.logits[places[:, 0] + 256 * places[:, 1]]
-
-
 def told(answers, validation=0):
     """A `Context` whose model gives those answers to its splits."""
     numbers = np.arange(len(answers))
@@ -194,7 +183,7 @@ def told(answers, validation=0):
         tuple("abcdef"[: answers.num_classes]),
         split.subset(parts[0]) if validation else None,
     )
-    return Context(Told(answers.logits), dataset)
+    return Context(Scripted(answers.logits), dataset)
 
 
 def test_calibration_is_reported_on_images_other_than_it_is_fitted_on(rng):
@@ -251,6 +240,6 @@ def test_a_temperature_at_the_bound_of_its_search_is_said_to_be(kind, said, rng)
         "right": ones,
         "usual": 3 * ones + noise,
     }[kind]
-    title = calibration(told(Answers(logits, labels))).title
+    title = calibration(told(Predictions(logits, labels))).title
     assert ("That temperature is" in title) == (said is not None)
     assert (said or "") in title

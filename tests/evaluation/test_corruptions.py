@@ -309,9 +309,9 @@ def test_what_cannot_be_corrupted_is_refused():
     images = natural(1, 8, 8)
     with pytest.raises(ValueError, match="gaussian_noise.*Received: 'frost'"):
         corrupt(images, "frost", 1)
-    with pytest.raises(ValueError, match="from 1 to 5. Received: 6"):
+    with pytest.raises(ValueError, match="from 1 to 5.* Received: 6"):
         corrupt(images, "fog", 6)
-    with pytest.raises(ValueError, match="imagenet, cifar. Received: 'mnist'"):
+    with pytest.raises(ValueError, match="imagenet, cifar. Received: table='mnist'"):
         corrupt(images, "fog", 1, table="mnist")
     with pytest.raises(ValueError, match="uint8.*Received: float32"):
         corrupt(images.astype(np.float32), "fog", 1)

@@ -12,6 +12,7 @@ from keras_vit.evaluation import features as features_module
 from keras_vit.evaluation import features_of
 from keras_vit.files import cache_folder
 from support.models import randomize, tiny_vit
+from support.scripted import Scripted
 from support.splits import numbered
 
 
@@ -25,7 +26,7 @@ def counted(monkeypatch):
     """How many images have been looked at by models."""
     counts = []
 
-    def counting(model, split, *arguments):
+    def counting(model, split, preprocessing, **options):
         counts.append(len(split))
         return np.linspace(0, 1, len(split) * 16, dtype=np.float32).reshape(-1, 16)
 
@@ -156,8 +157,10 @@ def test_a_model_without_the_layer_is_refused():
     images = keras.Input((8, 8, 3))
     plain = keras.Model(images, keras.layers.Flatten()(images))
     named = keras.Model(images, keras.layers.Identity(name="features")(images))
-    for model, message in ((plain, "named 'features'"), (named, "a vector of each")):
+    for model, message in ((plain, "named 'features'"), (named, "a vector for each")):
         with pytest.raises(ValueError, match=message):
             features_of(model, numbered(3))
     with pytest.raises(ValueError, match="a SavedModel has none"):
+        features_of(Scripted(np.zeros((3, 2))), numbered(3))
+    with pytest.raises(TypeError, match="Expected a Keras model.*Received: object"):
         features_of(object(), numbered(3))

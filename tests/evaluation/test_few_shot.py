@@ -30,7 +30,7 @@ def test_weights_and_scores_are_those_of_big_vision(case, l2, published):
     ):
         scale = np.abs(expected[name]).max()
         np.testing.assert_allclose(told, expected[name], atol=1e-3 * scale)
-    answers = fit.answers(given["xte"], [3.0, l2])[1]
+    answers = fit.argmax(given["xte"], [3.0, l2])[1]
     assert (answers == given["yte"]).mean() == pytest.approx(float(expected["acc"]))
 
 
@@ -73,7 +73,7 @@ def test_many_images_are_classified_in_parts(rng):
     fit = LeastSquares(x, np.eye(4)[y])
     many = rng.normal(size=(9000, 6))
     np.testing.assert_array_equal(
-        fit.answers(many, [2.0, 8.0]), [fit.scores(many, l2).argmax(1) for l2 in (2, 8)]
+        fit.argmax(many, [2.0, 8.0]), [fit.scores(many, l2).argmax(1) for l2 in (2, 8)]
     )
 
 

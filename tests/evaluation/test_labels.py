@@ -5,7 +5,7 @@ import pytest
 from scipy.special import log_softmax, logsumexp
 
 from keras_vit.data import Dataset, Files, Split
-from keras_vit.evaluation import Answers, read_labels
+from keras_vit.evaluation import Predictions, read_labels
 from keras_vit.evaluation.labels import RealLabels, Subset, check_order
 
 
@@ -26,7 +26,7 @@ def test_an_answer_is_right_if_it_is_in_the_images_set(tmp_path):
     path = written(tmp_path / "real.json", [[], [1, 2], [0], [2], []])
     labels = read_labels(path, dataset([0, 0, 0, 1, 1], ("a", "b", "c")), 3)
     logits = np.eye(3, dtype=np.float32)[[0, 2, 1, 2, 1]]
-    counted, right = labels.right(Answers(logits, np.zeros(5, int)))
+    counted, right = labels.correct(Predictions(logits, np.zeros(5, int)))
     assert counted.tolist() == [1, 2, 3]
     assert right.tolist() == [True, False, True]
 
@@ -50,7 +50,7 @@ def test_a_subset_is_evaluated_among_its_own_classes(rng, tmp_path):
     subset = read_labels(path, pets, 8, names)
     assert subset == Subset(((4,), (1,), (7, 2)), 8)
     logits, labels = rng.normal(size=(20, 8)), rng.integers(0, 3, 20)
-    found = subset.restricted(Answers(logits, labels))
+    found = subset.restricted(Predictions(logits, labels))
     # Probabilities among the four classes, those that mean an owl being added.
     log_p = log_softmax(logits[:, [4, 1, 7, 2]], axis=1)
     expected = np.stack(
@@ -58,7 +58,7 @@ def test_a_subset_is_evaluated_among_its_own_classes(rng, tmp_path):
     )
     np.testing.assert_allclose(log_softmax(found.logits, axis=1), expected, rtol=1e-6)
     np.testing.assert_array_equal(found.labels, labels)
-    by_sigmoid = subset.restricted(Answers(logits, labels, "sigmoid")).logits
+    by_sigmoid = subset.restricted(Predictions(logits, labels, "sigmoid")).logits
     np.testing.assert_array_equal(by_sigmoid[:, 2], logits[:, [7, 2]].max(1))
 
 

@@ -27,7 +27,7 @@ def test_the_regression_is_where_its_gradient_vanishes(parts, l2):
     p = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
     slope = x.T @ (p - np.eye(3)[y]) + l2 * w
     assert np.abs(slope).max() / len(x) < 1e-3
-    np.testing.assert_array_equal(regression.answers(x), scores.argmax(1))
+    np.testing.assert_array_equal(regression.predict(x), scores.argmax(1))
 
 
 def test_the_best_on_dev_is_fitted_to_both_and_tested(parts):
@@ -40,8 +40,8 @@ def test_the_best_on_dev_is_fitted_to_both_and_tested(parts):
     mean, deviation = both[0].mean(0), both[0].std(0) + (np.arange(8) == 7)
     regression = LogisticRegression()
     regression.fit((both[0] - mean) / deviation, both[1], found.l2)
-    answers = regression.answers((test[0] - mean) / deviation)
-    np.testing.assert_array_equal(found.right, answers == test[1])
+    answers = regression.predict((test[0] - mean) / deviation)
+    np.testing.assert_array_equal(found.correct, answers == test[1])
     assert 0.6 < found.accuracy < 1
 
 
@@ -53,7 +53,7 @@ def test_steps_about_the_best_are_an_eighth_of_a_power_of_ten(parts):
 def test_the_same_features_give_the_same_probe(parts):
     first, second = linear_probe(*parts), linear_probe(*parts)
     assert first.l2 == second.l2
-    np.testing.assert_array_equal(first.right, second.right)
+    np.testing.assert_array_equal(first.correct, second.correct)
 
 
 def test_one_class_is_nothing_to_learn(parts):

@@ -8,24 +8,14 @@ import numpy as np
 import pytest
 
 from keras_vit.data import Dataset, Split
-from keras_vit.evaluation import Answers, Context, Part, confusion, interval
+from keras_vit.evaluation import Context, Part, Predictions, confusion, interval
 from keras_vit.evaluation.labels import RealLabels, Subset
 from keras_vit.evaluation.measurements import MEASUREMENTS, chosen
 from keras_vit.evaluation.report import write_parts
 from support.models import randomize, tiny_vit
+from support.scripted import Scripted
 
 NAMES = ("cat", "dog", "$owl", "a lizard: banded_gecko")
-
-
-class Told:
-    """A model whose logits for an image are written in its first pixel."""
-
-    def __init__(self, logits):
-        self.logits = np.asarray(logits, np.float32)
-        self.input_shape, self.output_shape = (None, 5, 9, 3), (None, logits.shape[1])
-
-    def predict_on_batch(self, images):
-        return self.logits[np.asarray(images)[:, 0, 0, 0].astype(int)]
 
 
 def context_of(logits, true, num_classes=4, **options):
@@ -33,7 +23,7 @@ def context_of(logits, true, num_classes=4, **options):
     images[..., 0] = np.arange(len(true))[:, None, None]
     split = Split(images, np.asarray(true))
     dataset = Dataset("pets", split, split, NAMES[:num_classes])
-    return Context(Told(logits), dataset, **options)
+    return Context(Scripted(logits, (5, 9)), dataset, **options)
 
 
 @pytest.fixture
@@ -52,14 +42,14 @@ def test_every_accuracy_stands_within_its_interval(context, several):
     for one in (context, several):
         found = {row["metric"]: row for row in measured("metrics", one).rows}
         for top in (1, 5):
-            row, right = found[f"top{top}"], one.answers().right(top)
+            row, right = found[f"top{top}"], one.predictions().correct(top)
             assert row["value"] == right.mean()
             assert (row["low"], row["high"]) == interval(right)
         for row in measured("classes", one).rows:
             assert row["low"] <= row["accuracy"] <= row["high"]
     assert "mean_average_precision" in found  # of several classes an image
     rows = measured("classes", context).rows
-    assert sum(row["right"] for row in rows) / 120 == context.evaluation().top1
+    assert sum(row["correct"] for row in rows) / 120 == context.evaluation().top1
 
 
 def measured(name, context):
@@ -67,7 +57,7 @@ def measured(name, context):
 
 
 def test_pairs_of_classes_are_those_of_the_matrix_most_confused_first(context):
-    found = confusion.pairs(context.answers())
+    found = confusion.pairs(context.predictions())
     matrix = np.zeros((4, 4), int)
     for true, answer, count in found:
         matrix[true, answer] = count
@@ -78,25 +68,25 @@ def test_pairs_of_classes_are_those_of_the_matrix_most_confused_first(context):
 
 
 def test_the_surest_mistakes_are_shown(context):
-    part, answers = measured("confusion", context), context.answers()
+    part, answers = measured("confusion", context), context.predictions()
     row = part.rows[0]
-    true, answer = NAMES.index(row["class"]), NAMES.index(row["answer"])
+    true, answer = NAMES.index(row["class"]), NAMES.index(row["predicted"])
     mine = [
         image
         for image in range(120)
-        if answers.labels[image] == true and answers.best()[image] == answer
+        if answers.labels[image] == true and answers.argmax()[image] == answer
     ]
     assert row["images"] == len(mine)
     margin = answers.logits[:, answer] - answers.logits[:, true]
     expected = sorted(mine, key=lambda image: -margin[image])[: confusion.MOST_IMAGES]
     assert row["shown"] == "; ".join(map(str, expected))
-    assert part.title.startswith(f"{row['class']} is taken for {row['answer']}")
+    assert part.title.startswith(f"{row['class']} is predicted as {row['predicted']}")
 
 
 def test_a_model_without_mistakes_has_no_pair_to_show():
     context = context_of(np.eye(4), np.arange(4))
     part = measured("confusion", context)
-    assert part.title == "no class is taken for another"
+    assert part.title == "no class is predicted for another"
     assert list(part.figures) == ["confusion_matrix"]
     assert measured("metrics", context).rows[1]["value"] == 1
 
@@ -121,16 +111,16 @@ def test_all_is_measured_among_a_subset_of_the_models_classes(rng):
     expected = (logits[:, [7, 0, 4]].argmax(1) == labels).mean()
     assert context.evaluation().top1 == expected
     assert context.evaluation().confusion.shape == (3, 3)
-    with pytest.raises(ValueError, match="model of 10 classes. Received: one of 4"):
+    with pytest.raises(ValueError, match="of 10 classes.*: 'scripted' of 4"):
         context_of(rng.normal(size=(60, 4)), labels, 3, labels=subset)
     with pytest.raises(ValueError, match="The model has 10 classes, pets has 3"):
-        context_of(logits, labels, 3).answers()
+        context_of(logits, labels, 3).predictions()
 
 
 def test_another_model_is_compared_on_the_same_images(rng, context):
     labels = context.dataset.test.labels
     better = 9 * np.eye(4)[labels] + rng.normal(size=(120, 4))
-    other = context_of(context.model.logits, labels, other=Told(better))
+    other = context_of(context.model.logits, labels, other=Scripted(better, (5, 9)))
     part = measured("comparison", other)
     assert part.rows[0]["second"] == 1
     assert part.rows[0]["difference"] == context.evaluation().top1 - 1
@@ -228,7 +218,7 @@ def test_rows_of_a_part_have_the_same_keys():
 
 
 def test_answers_may_be_of_one_class_alone():
-    answers = Answers(np.zeros((3, 1), np.float32), np.zeros(3, int))
+    answers = Predictions(np.zeros((3, 1), np.float32), np.zeros(3, int))
     assert confusion.pairs(answers) == [(0, 0, 3)]
 
 

@@ -9,10 +9,9 @@ from sklearn import metrics as sklearn_metrics
 
 from keras_vit.data import Split
 from keras_vit.data.preprocessing import preprocess
-from keras_vit.decoding import Decoding
 from keras_vit.evaluation import (
-    Answers,
-    Tally,
+    MetricSums,
+    Predictions,
     evaluate,
     evaluation_of,
     features_of,
@@ -20,21 +19,9 @@ from keras_vit.evaluation import (
     write_report,
 )
 from keras_vit.exporting import export
-from keras_vit.model_files import ServedModel
 from keras_vit.prediction import predict
 from keras_vit.preprocessing import resolve
-
-
-class Told:
-    """A model whose logits for an image are written in its first pixels."""
-
-    def __init__(self, logits):
-        self.logits = np.asarray(logits, np.float32)
-        self.input_shape = (None, 1, 1, 3)
-        self.output_shape = (None, self.logits.shape[1])
-
-    def predict_on_batch(self, images):
-        return self.logits[np.asarray(images)[:, 0, 0, 0]]
+from support.scripted import Scripted
 
 
 def split_of(labels):
@@ -45,7 +32,7 @@ def split_of(labels):
 
 def test_metrics_equal_those_of_keras(rng):
     logits, labels = rng.normal(size=(103, 8)), rng.integers(0, 8, 103)
-    result = evaluate(Told(logits), split_of(labels), batch_size=10)
+    result = evaluate(Scripted(logits), split_of(labels), batch_size=10)
     targets = labels, logits.astype("float32")
     entropy = keras.losses.sparse_categorical_crossentropy(*targets, from_logits=True)
     top = keras.metrics.sparse_top_k_categorical_accuracy
@@ -60,7 +47,7 @@ def test_metrics_equal_those_of_keras(rng):
 
 
 def test_the_batch_size_changes_nothing(rng):
-    model = Told(rng.normal(size=(101, 8)))
+    model = Scripted(rng.normal(size=(101, 8)))
     split = split_of(rng.integers(0, 8, 101))
     results = [
         evaluate(model, split, batch_size) for batch_size in (1, 7, 64, 101, 200)
@@ -71,18 +58,18 @@ def test_the_batch_size_changes_nothing(rng):
         np.testing.assert_array_equal(result.confusion, results[0].confusion)
 
 
-class Watched(ServedModel):
+class Watched(Scripted):
     """A model that remembers what it saw, and carries a preprocessing."""
 
     def __init__(self, preprocessing=None):
-        self.input_shape, self.output_shape = (None, 8, 8, 3), (None, 2)
+        super().__init__(np.zeros((1, 2)), (8, 8))
         self.preprocessing = preprocessing and resolve(preprocessing)
-        self.decoding = Decoding()
 
-    def _answers(self, images):
+    def predict_on_batch(self, images):
         self.seen = images
-        zeros = np.zeros((len(images), 2), np.float32)
-        return {"logits": zeros, "probabilities": zeros + np.float32(0.5)}
+        return np.zeros((len(images), 2), np.float32)
+
+    probabilities = predict_on_batch
 
 
 @pytest.mark.parametrize(
@@ -111,31 +98,31 @@ def test_images_are_resized_as_the_model_was_evaluated_or_as_is_said(
 
 
 def test_equal_logits_are_no_right_answer_for_every_class():
-    result = evaluate(Told(np.zeros((10, 10))), split_of(np.arange(10)))
+    result = evaluate(Scripted(np.zeros((10, 10))), split_of(np.arange(10)))
     assert result.top1 == 0.1
     assert result.top5 == 0.5
     assert result.confusion[:, 0].sum() == 10
 
 
 def test_fewer_than_five_classes_have_a_top_five_of_one(rng):
-    result = evaluate(Told(rng.normal(size=(9, 3))), split_of([0, 1, 2] * 3))
+    result = evaluate(Scripted(rng.normal(size=(9, 3))), split_of([0, 1, 2] * 3))
     assert result.top5 == 1
 
 
 def test_logits_that_are_not_finite_are_no_answer():
-    with pytest.raises(FloatingPointError, match="not finite"):
-        evaluate(Told([[np.nan, 0.0]]), split_of([0]))
+    with pytest.raises(FloatingPointError, match="NaN or infinity"):
+        evaluate(Scripted([[np.nan, 0.0]]), split_of([0]))
 
 
 def test_a_label_that_the_model_does_not_have_is_refused(rng):
     for label in (3, -1):
         with pytest.raises(ValueError, match=rf"\[0, 3\).*a label of {label}"):
-            evaluate(Told(rng.normal(size=(4, 3))), split_of([0, 1, 2, label]))
+            evaluate(Scripted(rng.normal(size=(4, 3))), split_of([0, 1, 2, label]))
 
 
 def test_batches_of_a_stream_are_refused_with_what_to_do(rng):
     stream = tf.data.Dataset.from_tensor_slices(np.zeros((2, 4, 4, 3))).batch(2)
-    model = Told(rng.normal(size=(4, 3)))
+    model = Scripted(rng.normal(size=(4, 3)))
     for measure in (evaluate, features_of, robustness, export_to_nowhere):
         with pytest.raises(TypeError, match="data must be a data set's name.*stream"):
             measure(model, stream)
@@ -147,7 +134,7 @@ def export_to_nowhere(model, split):
 
 
 def test_a_report_holds_the_numbers_and_the_picture(rng, tmp_path):
-    result = evaluate(Told(rng.normal(size=(30, 3))), split_of([0, 1, 2] * 10))
+    result = evaluate(Scripted(rng.normal(size=(30, 3))), split_of([0, 1, 2] * 10))
     write_report(result, ("cat", "dog", "owl"), tmp_path)
     numbers = json.loads((tmp_path / "evaluation.json").read_text())
     assert numbers["top1"] == result.top1
@@ -160,7 +147,7 @@ def test_a_report_holds_the_numbers_and_the_picture(rng, tmp_path):
 def test_images_of_several_classes_are_right_with_any_of_them(rng, loss):
     logits = rng.normal(size=(50, 12))
     labels = (rng.random((50, 12)) < 0.2).astype(int)
-    tally = Tally(12, loss, several=True)
+    tally = MetricSums(12, loss, multi_label=True)
     for part in np.split(np.arange(50), [20, 33]):
         tally.add(logits[part], labels[part])
     result = tally.result()
@@ -181,7 +168,7 @@ def test_images_of_several_classes_are_right_with_any_of_them(rng, loss):
 def test_f1_and_the_accuracy_of_each_class_are_scikit_learns(rng):
     logits, labels = rng.normal(size=(200, 9)), rng.integers(0, 6, 200)
     logits[:, 8] = -9  # is never answered, and never true, as 6 and 7 are not
-    result = evaluation_of(Answers(logits.astype(np.float32), labels))
+    result = evaluation_of(Predictions(logits.astype(np.float32), labels))
     best = logits.argmax(1)
     expected = sklearn_metrics.f1_score(labels, best, average="macro")
     assert result.macro_f1 == pytest.approx(expected)
@@ -197,7 +184,7 @@ def test_images_of_several_classes_have_scikit_learns_precision_and_f1(rng):
     labels = (rng.random((300, 8)) < 0.15).astype(int)
     labels[:, 7] = 0  # a class of no image
     logits = np.round(rng.normal(size=(300, 8)) + labels, 1)  # many are equal
-    result = evaluation_of(Answers(logits.astype(np.float32), labels, "sigmoid"))
+    result = evaluation_of(Predictions(logits.astype(np.float32), labels, "sigmoid"))
     expected = np.mean(
         [
             sklearn_metrics.average_precision_score(labels[:, k], logits[:, k])
@@ -218,7 +205,7 @@ def test_images_of_several_classes_have_scikit_learns_precision_and_f1(rng):
 
 def test_images_without_any_class_have_no_precision():
     logits = np.ones((4, 3), np.float32)
-    result = evaluation_of(Answers(logits, np.zeros((4, 3), int), "sigmoid"))
+    result = evaluation_of(Predictions(logits, np.zeros((4, 3), int), "sigmoid"))
     assert result.mean_average_precision is None and result.auroc is None
     assert result.without_auroc == 3
     assert result.macro_f1 == 0  # all are answered, none is right
@@ -226,7 +213,7 @@ def test_images_without_any_class_have_no_precision():
 
 def test_tallies_add_up(rng):
     logits, labels = rng.normal(size=(90, 6)), rng.integers(0, 6, 90)
-    whole, parts = Tally(6), [Tally(6) for _ in range(3)]
+    whole, parts = MetricSums(6), [MetricSums(6) for _ in range(3)]
     whole.add(logits, labels)
     for number, part in enumerate(parts):
         part.add(logits[number::3], labels[number::3])

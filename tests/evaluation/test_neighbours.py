@@ -28,7 +28,9 @@ def test_answers_are_those_of_scikit_learn(vote, data):
         other = KNeighborsClassifier(
             count, metric="cosine", algorithm="brute", weights=OF_SKLEARN[vote]
         ).fit(*train)
-        np.testing.assert_array_equal(found.answers[vote][row], other.predict(test[0]))
+        np.testing.assert_array_equal(
+            found.predictions[vote][row], other.predict(test[0])
+        )
         assert found.accuracy(vote)[row] == other.score(*test)
 
 
@@ -36,8 +38,8 @@ def test_few_images_at_a_time_give_the_same_answers(data, monkeypatch):
     whole = ask_neighbours(*data, 5, COUNTS)
     monkeypatch.setitem(ask_neighbours.__globals__, "AT_ONCE", 1000)  # five at a time
     parts = ask_neighbours(*data, 5, COUNTS)
-    for vote, answers in whole.answers.items():
-        np.testing.assert_array_equal(parts.answers[vote], answers)
+    for vote, answers in whole.predictions.items():
+        np.testing.assert_array_equal(parts.predictions[vote], answers)
 
 
 def test_a_training_image_is_its_own_nearest(data):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from keras_vit.evaluation import Answers, Tally, evaluation_of
+from keras_vit.evaluation import MetricSums, Predictions, evaluation_of
 from keras_vit.evaluation.headline import headline, without_area
 from keras_vit.evaluation.ranking import auroc, ranking
 from keras_vit.evaluation.report import numbers_of
@@ -24,7 +24,7 @@ def several(rng):
     labels = (rng.random((300, 8)) < 0.15).astype(int)
     labels[:, 6], labels[:, 7] = 0, 1
     logits = np.round(rng.normal(size=(300, 8)) + labels, 1)  # many are equal
-    return Answers(logits.astype(np.float32), labels, "sigmoid")
+    return Predictions(logits.astype(np.float32), labels, "sigmoid")
 
 
 def test_several_classes_an_image_have_scikit_learns_areas(several):
@@ -47,7 +47,7 @@ def test_several_classes_an_image_have_scikit_learns_areas(several):
 def test_classes_against_all_others_have_scikit_learns_area(rng):
     labels = np.arange(200) % 5
     logits = (rng.normal(size=(200, 5)) + np.eye(5)[labels]).astype(np.float32)
-    found = evaluation_of(Answers(logits, labels))
+    found = evaluation_of(Predictions(logits, labels))
     expected = sklearn_metrics.roc_auc_score(
         labels, softmax(logits.astype(np.float64)), multi_class="ovr"
     )
@@ -60,7 +60,7 @@ def test_two_classes_have_scikit_learns_area_sensitivity_and_specificity(rng):
     labels = (rng.random(300) < 0.2).astype(int)
     logits = rng.normal(size=(300, 2)).astype(np.float32)
     logits[:, 1] += labels
-    found = evaluation_of(Answers(logits, labels))
+    found = evaluation_of(Predictions(logits, labels))
     answered = logits.argmax(1)
     expected = {
         "auroc": sklearn_metrics.roc_auc_score(labels, softmax(logits)[:, 1]),
@@ -88,7 +88,7 @@ def test_the_specificity_of_each_class_is_scikit_learns(several):
 def test_of_several_classes_an_image_top_1_is_not_what_is_told_first(several):
     told = [one.label for one in headline(evaluation_of(several))]
     assert told == ["mAP", "macro AUROC", "top-1", "top-5"]
-    untrained = Answers(np.zeros((300, 8), np.float32), several.labels, "sigmoid")
+    untrained = Predictions(np.zeros((300, 8), np.float32), several.labels, "sigmoid")
     first, second, *_ = headline(evaluation_of(untrained))
     assert second.value == 0.5  # where top-5 says 100 %
     assert first.value == pytest.approx(several.labels[:, several.labels.any(0)].mean())
@@ -105,13 +105,16 @@ def test_undefined_numbers_are_none_in_json(several):
     assert numbers["without_auroc"] == 2
     assert numbers["ranking"]["auroc"][6:] == [None, None]
     assert numbers["ranking"]["average_precision"][6] is None
-    nothing = Answers(np.ones((4, 3), np.float32), np.zeros((4, 3), int), "sigmoid")
+    nothing = Predictions(np.ones((4, 3), np.float32), np.zeros((4, 3), int), "sigmoid")
     numbers = json.loads(json.dumps(numbers_of(evaluation_of(nothing), "abc")))
     assert numbers["mean_average_precision"] is None and numbers["auroc"] is None
 
 
 def test_a_tally_that_keeps_logits_ranks_them_all(several):
-    keeping, plain = Tally(8, "sigmoid", True, keeps=True), Tally(8, "sigmoid", True)
+    keeping, plain = (
+        MetricSums(8, "sigmoid", True, keep_logits=True),
+        MetricSums(8, "sigmoid", True),
+    )
     for tally in (keeping, plain):
         for part in np.array_split(np.arange(300), 7):
             tally.add(several.logits[part], several.labels[part])
@@ -127,7 +130,7 @@ def test_ranking_takes_the_memory_of_columns():
     """20,000 images of 100 classes: 8 MB of logits, and no table of pairs."""
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(20_000, 100)).astype(np.float32)
-    answers = Answers(logits, rng.integers(0, 100, 20_000))
+    answers = Predictions(logits, rng.integers(0, 100, 20_000))
     tracemalloc.start()
     found = ranking(answers)
     _, peak = tracemalloc.get_traced_memory()

@@ -21,6 +21,7 @@ from keras_vit.evaluation.measurements import MEASUREMENTS, chosen
 from keras_vit.evaluation.report import write_parts
 from keras_vit.preprocessing import resolve
 from support.models import randomize, tiny_vit
+from support.scripted import Scripted
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_accuracies_under_corruptions_are_those_of_a_plain_loop(
 ):
     names, severities = ("gaussian_noise", "jpeg_compression"), (2, 5)
     found = robustness(model, split, names, severities, batch_size=batch_size, seed=3)
-    assert found.right.shape == (2, 2, 23)
+    assert found.correct.shape == (2, 2, 23)
     assert found.table == "cifar"
     for row, name in enumerate(names):
         for column, severity in enumerate(severities):
@@ -66,7 +67,7 @@ def test_accuracies_under_corruptions_are_those_of_a_plain_loop(
                 return corrupt(pixels, name, severity, seed=3, indices=[index])
 
             expected = right_one_by_one(model, split, change)
-            np.testing.assert_array_equal(found.right[row, column], expected)
+            np.testing.assert_array_equal(found.correct[row, column], expected)
             assert found.accuracy[row, column] == expected.mean()
     clean = right_one_by_one(model, split, lambda pixels, _: pixels)
     np.testing.assert_array_equal(found.clean, clean)
@@ -82,7 +83,7 @@ def test_images_are_corrupted_as_the_model_is_to_see_them(model, split):
         return corrupt(pixels, "contrast", 5)
 
     expected = right_one_by_one(model, split, change, "timm:0.5")
-    np.testing.assert_array_equal(found.right[0, 0], expected)
+    np.testing.assert_array_equal(found.correct[0, 0], expected)
 
 
 def test_an_image_of_several_classes_is_right_with_any_of_them(model, split, rng):
@@ -93,13 +94,13 @@ def test_an_image_of_several_classes_is_right_with_any_of_them(model, split, rng
         return corrupt(pixels, "fog", 1, indices=[index])
 
     expected = right_one_by_one(model, several, change)
-    np.testing.assert_array_equal(found.right[0, 0], expected)
+    np.testing.assert_array_equal(found.correct[0, 0], expected)
 
 
 def test_some_images_are_drawn_once_and_in_order(split):
     some = changes.drawn(split, 9, seed=1)
     assert len(some) == 9
-    again = changes.drawn((split.images, split.labels), 9, seed=1)
+    again = changes.drawn(data.Split(split.images, split.labels), 9, seed=1)
     np.testing.assert_array_equal(some.images, again.images)
     places = [
         int(np.flatnonzero((split.images == one).all((1, 2, 3)))[0])
@@ -132,7 +133,7 @@ def test_the_table_has_every_number_of_the_figures(model, split):
     assert len(rows) == len(part.rows) == 1 + 3 * 3 + 3
     for row, name in enumerate(names):
         for column, severity in enumerate((1, 3)):
-            cell, right = rows[name, severity], found.right[row, column]
+            cell, right = rows[name, severity], found.correct[row, column]
             assert cell["top1"] == right.mean()
             assert (cell["low"], cell["high"]) == interval(right)
         assert rows[name, "mean"]["top1"] == pytest.approx(found.accuracy[row].mean())
@@ -141,7 +142,7 @@ def test_the_table_has_every_number_of_the_figures(model, split):
         assert rows["mean", severity]["top1"] == pytest.approx(mean)
     assert rows["mean", "mean"]["top1"] == pytest.approx(found.mean)
     assert rows["none", 0]["top1"] == found.clean.mean()
-    assert f"{100 * found.mean:.2f} % right" in part.title
+    assert f"{100 * found.mean:.2f} % under" in part.title
     table = part.figures["robustness"]().axes[0]
     shown = np.reshape([text.get_text() for text in table.texts], (4, 3))
     expected = [
@@ -215,11 +216,11 @@ def test_resolution_is_measured_in_two_senses(model, split, at_resolutions):
     assert found.rebuilt[3].mean() == pytest.approx(result.top1)
 
 
-class Exported:
-    """A model that is known by its shapes and answers alone."""
+class Exported(Scripted):
+    """A model that is known by its shapes and outputs alone."""
 
     def __init__(self, model):
-        self.input_shape, self.output_shape = model.input_shape, model.output_shape
+        super().__init__(np.zeros((1, model.output_shape[1])), model.input_shape[1:3])
         self.predict_on_batch = model.predict_on_batch
 
 
@@ -265,7 +266,9 @@ def test_a_report_has_both_with_their_figures(rng, tmp_path, monkeypatch):
 
 def test_a_subset_of_classes_is_asked_among_those_alone(model, split):
     def restricted(answers):
-        return type(answers)(answers.logits[:, :2], answers.labels % 2, answers.loss)
+        return type(answers)(
+            answers.logits[:, :2], answers.labels % 2, answers.activation
+        )
 
     found = robustness(model, split, ["fog"], [1], restricted=restricted, batch_size=8)
     images = [
@@ -291,5 +294,5 @@ def test_a_line_has_a_mark_for_each_corruption_of_a_group():
 def test_logits_that_are_not_finite_are_no_answer(model, split):
     broken = Exported(model)
     broken.predict_on_batch = lambda images: np.full((len(images), 5), np.nan)
-    with pytest.raises(FloatingPointError, match="not finite"):
+    with pytest.raises(FloatingPointError, match="NaN or infinity"):
         robustness(broken, split, ["fog"], [1])

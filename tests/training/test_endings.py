@@ -305,13 +305,13 @@ def test_weights_that_a_callback_puts_back_are_those_that_are_kept(tmp_path):
 
 def test_a_signal_in_the_look_at_a_finished_run_ends_it_too(tmp_path, monkeypatch):
     train(tmp_path)
-    add = keras_vit.evaluation.Tally.add
+    add = keras_vit.evaluation.MetricSums.add
 
     def interrupted(*arguments):
         ask_to_end()
         add(*arguments)
 
-    monkeypatch.setattr(keras_vit.evaluation.Tally, "add", interrupted)
+    monkeypatch.setattr(keras_vit.evaluation.MetricSums, "add", interrupted)
     with pytest.raises(SystemExit) as end:
         train(tmp_path)
     assert end.value.code == 42

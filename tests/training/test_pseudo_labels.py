@@ -147,7 +147,7 @@ def test_a_run_that_goes_on_reads_the_labels_that_it_made(
             recipe=NOISY,
             teacher=teacher,
         )
-    monkeypatch.setattr("keras_vit.training.pseudo_labels.answers_of", None)
+    monkeypatch.setattr("keras_vit.training.pseudo_labels.predictions_of", None)
     assert outcome(train(tmp_path, recipe=NOISY, teacher=teacher)) == outcome(unbroken)
 
 
@@ -158,7 +158,7 @@ def test_a_signal_while_the_teacher_labels_ends_the_run_at_once(
         ask_to_end()
         pytest.fail("The program goes on.")
 
-    monkeypatch.setattr("keras_vit.training.pseudo_labels.answers_of", labels)
+    monkeypatch.setattr("keras_vit.training.pseudo_labels.predictions_of", labels)
     with pytest.raises(SystemExit) as end:
         train(tmp_path, recipe=NOISY, teacher=teacher)
     assert end.value.code == 42

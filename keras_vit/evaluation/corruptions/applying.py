@@ -1,7 +1,10 @@
 """Images -> the same images, corrupted."""
 
+from __future__ import annotations
+
 import os
 import zlib
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -22,12 +25,20 @@ class Table(NamedTuple):
 TABLES = {"imagenet": Table("ImageNet-C", 224), "cifar": Table("CIFAR-10-C", 32)}
 
 
-def corrupt(images, name, severity, *, seed=0, indices=None, table=None):
-    """Corrupts images as ImageNet-C and CIFAR-10-C do (arXiv:1903.12261).
+def corrupt(
+    images: np.ndarray,
+    name: str,
+    severity: int,
+    *,
+    seed: int = 0,
+    indices: Sequence[int] | np.ndarray | None = None,
+    table: str | None = None,
+) -> np.ndarray:
+    """Corrupt images as ImageNet-C and CIFAR-10-C do (arXiv:1903.12261).
 
     The parameters are the published ones, of the table whose size is nearer in
     proportion, and unchanged: a blur of 4 pixels is milder on larger images.
-    What the programs of these data sets do otherwise: they cut values to whole
+    The programs of these data sets differ in this: they cut values to whole
     pixels, which are rounded here, and ImageNet-C's images were saved as JPEG
     files of quality 85. Frost, which is cut from photographs, and spatter are
     not among the corruptions.
@@ -36,8 +47,8 @@ def corrupt(images, name, severity, *, seed=0, indices=None, table=None):
         images: uint8 pixels `(B, H, W, 3)`.
         name: a key of `CORRUPTIONS`.
         severity: from 1 to 5.
-        seed: of what is drawn; from 0. What an image gets follows from
-            (seed, name, its index), so from no batch.
+        seed: of what is drawn; from 0. The corruption of an image depends on
+            (seed, name, its index), and not on its batch.
         indices: B integers from 0, the images' places in their split; 0 to
             B - 1 by default.
         table: `"imagenet"` or `"cifar"`; `table_for` the images' size by
@@ -65,12 +76,14 @@ def corrupt(images, name, severity, *, seed=0, indices=None, table=None):
     check_choices([name], [severity])
     table = table or table_for(*images.shape[1:3])
     if table not in TABLES:
-        raise ValueError(f"Expected one of {', '.join(TABLES)}. Received: {table!r}")
+        raise ValueError(
+            f"table must be one of {', '.join(TABLES)}. Received: table={table!r}"
+        )
     row = getattr(CORRUPTIONS[name], table)[severity - 1]
     parameters = row if isinstance(row, tuple) else (row,)
     indices = range(len(images)) if indices is None else indices
 
-    def one(image, index):
+    def one(image: np.ndarray, index: int) -> np.ndarray:
         rng = np.random.default_rng((seed, zlib.crc32(name.encode()), int(index)))
         x = image.astype(np.float32) / 255
         x = CORRUPTIONS[name].function(x, rng, *parameters)
@@ -81,8 +94,8 @@ def corrupt(images, name, severity, *, seed=0, indices=None, table=None):
     return np.stack(corrupted) if corrupted else images
 
 
-def check_choices(names, severities):
-    """Refuses what is no corruption or no severity.
+def check_choices(names: Iterable[str], severities: Iterable[int]) -> None:
+    """Refuse what is no corruption or no severity.
 
     Raises:
         ValueError: with the choices.
@@ -90,16 +103,18 @@ def check_choices(names, severities):
     unknown = [name for name in names if name not in CORRUPTIONS]
     if unknown:
         raise ValueError(
-            f"Unknown corruption. Expected of {', '.join(CORRUPTIONS)}. "
+            f"Unknown corruption. Expected some of {', '.join(CORRUPTIONS)}. "
             f"Received: {', '.join(map(repr, unknown))}"
         )
     wrong = [one for one in severities if one not in SEVERITIES]
     if wrong:
-        raise ValueError(f"Severities go from 1 to 5. Received: {wrong[0]!r}")
+        raise ValueError(
+            f"Expected severities from 1 to 5, integers. Received: {wrong[0]!r}"
+        )
 
 
-def table_for(height, width):
-    """The table of parameters for images of a size.
+def table_for(height: int, width: int) -> str:
+    """Return the table of parameters for images of a size.
 
     Example:
 

@@ -1,5 +1,7 @@
 """Blur of a lens, of a pane, of a moving camera. Pixels x lie in [0, 1]."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -7,18 +9,20 @@ import numpy as np
 from keras_vit.evaluation.corruptions.filtering import blurred, convolved, zoomed
 
 
-def gaussian(x, rng, sigma):
-    """Blurs by a Gaussian of `sigma` pixels."""
+def gaussian(x: np.ndarray, rng: np.random.Generator, sigma: float) -> np.ndarray:
+    """Blur by a Gaussian of `sigma` pixels."""
     return blurred(x, sigma)
 
 
-def defocus(x, rng, radius, soft):
-    """Spreads each pixel over a disk, whose edge is softened: out of focus."""
+def defocus(
+    x: np.ndarray, rng: np.random.Generator, radius: float, soft: float
+) -> np.ndarray:
+    """Spread each pixel over a disk, whose edge is softened: out of focus."""
     return convolved(x, disk(radius, soft))
 
 
-def disk(radius, soft):
-    """A disk of a radius in pixels, its edge a Gaussian of `soft` pixels; sum 1.
+def disk(radius: float, soft: float) -> np.ndarray:
+    """Build a disk of a radius in pixels, its edge a Gaussian of `soft` pixels; sum 1.
 
     The Gaussian reaches 1 pixel, from a radius above 8 on 2 pixels.
     """
@@ -33,8 +37,10 @@ def disk(radius, soft):
     return (inside / inside.sum()).astype(np.float32)
 
 
-def glass(x, rng, sigma, reach, rounds):
-    """Blurs, lets pixels take the place of near ones, and blurs: frosted glass.
+def glass(
+    x: np.ndarray, rng: np.random.Generator, sigma: float, reach: int, rounds: int
+) -> np.ndarray:
+    """Blur, move pixels to near places, and blur again: frosted glass.
 
     From the lower right to the upper left, each pixel takes the value that a
     pixel at most `reach` away then has.
@@ -53,16 +59,18 @@ def glass(x, rng, sigma, reach, rounds):
     return blurred(x.reshape(-1, 3)[source].reshape(x.shape), sigma)
 
 
-def motion(x, rng, radius, sigma):
-    """Drags the image along a line, drawn within 45 degrees of the horizontal."""
+def motion(
+    x: np.ndarray, rng: np.random.Generator, radius: int, sigma: float
+) -> np.ndarray:
+    """Drag the image along a line, drawn within 45 degrees of the horizontal."""
     return dragged(x, radius, sigma, rng.uniform(-45, 45))
 
 
-def dragged(x, radius, sigma, angle):
-    """Adds up an image and its copies along a line, each fainter than the last.
+def dragged(x: np.ndarray, radius: int, sigma: float, angle: float) -> np.ndarray:
+    """Add up an image and its copies along a line, each fainter than the last.
 
     As ImageMagick's motion blur: one half of a Gaussian, whole pixels, edges
-    that go on.
+    that continue.
 
     Args:
         x: an image `(H, W)` or `(H, W, C)`.
@@ -84,7 +92,9 @@ def dragged(x, radius, sigma, angle):
     return out
 
 
-def zoom(x, rng, end, step):
-    """The mean of the image and of what a lens sees that zooms in from 1 to `end`."""
+def zoom(
+    x: np.ndarray, rng: np.random.Generator, end: float, step: float
+) -> np.ndarray:
+    """Average the image and its magnifications from 1 to `end`: a zooming lens."""
     factors = np.arange(1, end, step)
     return (x + sum(zoomed(x, factor) for factor in factors)) / (len(factors) + 1)

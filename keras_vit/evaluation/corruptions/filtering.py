@@ -1,17 +1,21 @@
 """Filters of an image `(H, W)` or `(H, W, C)`, made of SciPy's."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 
 
-def blurred(x, sigma, mode="nearest", truncate=4.0):
-    """Blurs by a Gaussian.
+def blurred(
+    x: np.ndarray, sigma: float, mode: str = "nearest", truncate: float = 4.0
+) -> np.ndarray:
+    """Blur by a Gaussian.
 
     Args:
         x: an image.
         sigma: the standard deviation, in pixels.
-        mode: how the image goes on beyond its edges, one of SciPy's.
+        mode: how the image continues beyond its edges, one of SciPy's.
         truncate: standard deviations, beyond which the Gaussian is cut off.
     """
     from scipy import ndimage
@@ -20,8 +24,8 @@ def blurred(x, sigma, mode="nearest", truncate=4.0):
     return ndimage.gaussian_filter(x, sigmas, mode=mode, truncate=truncate)
 
 
-def convolved(x, kernel):
-    """Convolves each channel with a kernel of odd sides; edges are mirrored."""
+def convolved(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Convolve each channel with a kernel of odd sides; edges are mirrored."""
     from scipy import signal
 
     margins = [(side // 2, side // 2) for side in kernel.shape]
@@ -29,8 +33,10 @@ def convolved(x, kernel):
     return signal.fftconvolve(padded, kernel[..., None], mode="valid", axes=(0, 1))
 
 
-def sampled(x, rows, columns, mode):
-    """Reads each channel at places `(H, W)` between pixels, linearly.
+def sampled(
+    x: np.ndarray, rows: np.ndarray, columns: np.ndarray, mode: str
+) -> np.ndarray:
+    """Read each channel at places `(H, W)` between pixels, linearly.
 
     Args:
         x: an image `(h, w, C)`.
@@ -48,8 +54,8 @@ def sampled(x, rows, columns, mode):
     return np.stack(channels, -1)
 
 
-def zoomed(x, factor):
-    """Magnifies the middle of an image; its size stays.
+def zoomed(x: np.ndarray, factor: float) -> np.ndarray:
+    """Magnify the middle of an image; its size stays.
 
     The pixels are those of `scipy.ndimage.zoom` with `order=1`, of the middle
     1 / factor of each side: only those that remain are computed.

@@ -1,15 +1,27 @@
 """Weather. Pixels x lie in [0, 1]."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from keras_vit.evaluation.corruptions.blur import dragged
 from keras_vit.evaluation.corruptions.filtering import zoomed
 
-LUMA = np.float32([0.299, 0.587, 0.114])  # ITU-R BT.601
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
-def snow(x, rng, mean, deviation, size, threshold, radius, sigma, clear):
-    """Whitens the image and lets flakes fall over it, from both sides.
+def snow(
+    x: np.ndarray,
+    rng: np.random.Generator,
+    mean: float,
+    deviation: float,
+    size: float,
+    threshold: float,
+    radius: int,
+    sigma: float,
+    clear: float,
+) -> np.ndarray:
+    """Whiten the image and let flakes fall over it, from both sides.
 
     Args:
         x: an image `(H, W, 3)`.
@@ -30,17 +42,19 @@ def snow(x, rng, mean, deviation, size, threshold, radius, sigma, clear):
     return clear * x + (1 - clear) * white + flakes + np.rot90(flakes, 2)
 
 
-def fog(x, rng, thickness, decay):
-    """Adds a cloud to the image, and brings it back to its brightness."""
+def fog(
+    x: np.ndarray, rng: np.random.Generator, thickness: float, decay: float
+) -> np.ndarray:
+    """Add a cloud to the image, and bring it back to its brightness."""
     height, width, _ = x.shape
     cloud = plasma(max(height, width), decay, rng)[:height, :width, None]
     return (x + thickness * cloud) * x.max() / (x.max() + thickness)
 
 
-def plasma(side, decay, rng):
-    """A cloud by diamonds and squares, float32 in [0, 1] from 0 to 1.
+def plasma(side: int, decay: float, rng: np.random.Generator) -> np.ndarray:
+    """Build a cloud by diamonds and squares, float32 in [0, 1] from 0 to 1.
 
-    A grid that goes on at its edges is refined until it has `side` points a
+    A grid that continues at its edges is refined until it has `side` points a
     side or more, a power of two: new points are the mean of their four
     neighbours and noise, whose amplitude falls by `decay` squared each time.
     """

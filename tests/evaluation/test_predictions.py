@@ -8,10 +8,11 @@ import pytest
 
 import keras_vit
 from keras_vit.data import Split
-from keras_vit.evaluation import Answers, answers_of, evaluate
+from keras_vit.evaluation import Predictions, evaluate, predictions_of
 from keras_vit.model_files import save_model
 from support.models import randomize, tiny_vit
 from support.programs import environment, program
+from support.scripted import Scripted
 
 
 @pytest.fixture(scope="module")
@@ -65,50 +66,44 @@ def test_an_answer_is_right_if_sorting_all_logits_says_so(rng, several):
     labels = rng.integers(0, 7, 200)
     if several:
         labels = rng.integers(0, 2, (200, 7))
-    answers = Answers(logits, labels)
+    answers = Predictions(logits, labels)
     for top in (1, 2, 5, 7):
         expected = []
         for row, label in zip(logits, labels, strict=True):
             best = sorted(range(7), key=lambda k, row=row: (-row[k], k))[:top]
             mine = np.flatnonzero(label) if several else [label]
             expected.append(any(k in mine for k in best))
-        np.testing.assert_array_equal(answers.right(top), expected)
+        np.testing.assert_array_equal(answers.correct(top), expected)
 
 
 def test_parts_of_answers_are_all_of_them(rng, monkeypatch):
-    monkeypatch.setattr("keras_vit.evaluation.answers.AT_ONCE", 30)
-    answers = Answers(rng.normal(size=(101, 7)), rng.integers(0, 7, 101))
+    monkeypatch.setattr("keras_vit.evaluation.predictions.AT_ONCE", 30)
+    answers = Predictions(rng.normal(size=(101, 7)), rng.integers(0, 7, 101))
     parts = [*answers.parts()]
     assert [len(part) for part in parts] == 25 * [4] + [1]
     joined = np.concatenate([part.logits for part in parts])
     np.testing.assert_array_equal(joined, answers.logits)
     expected = np.equal(answers.logits.argmax(1), answers.labels)
-    np.testing.assert_array_equal(answers.right(), expected)
+    np.testing.assert_array_equal(answers.correct(), expected)
 
 
 def test_images_of_several_classes_are_answered_by_sigmoid(rng):
     images = rng.integers(0, 256, (6, 16, 24, 3), dtype=np.uint8)
     labels = rng.integers(0, 2, (6, 5))
     model = randomize(tiny_vit(), rng)
-    answers = answers_of(model, Split(images, labels), 4)
+    answers = predictions_of(model, Split(images, labels), 4)
     expected = np.asarray(model(images.astype(np.float32)))
     np.testing.assert_allclose(answers.logits, expected, rtol=1e-4, atol=1e-5)
-    assert answers.loss == "sigmoid"
-    assert answers.several
+    assert answers.activation == "sigmoid"
+    assert answers.multi_label
     np.testing.assert_allclose(
         answers.probabilities(), 1 / (1 + np.exp(-answers.logits)), rtol=1e-6
     )
 
 
-class Served:
-    """What a SavedModel has, as far as evaluation asks."""
-
-    input_shape, output_shape = (None, 1, 1, 3), (None, 2)
-
-
 def test_a_strategy_is_refused_where_it_cannot_serve():
     split = np.zeros((3, 1, 1, 3), np.uint8), np.zeros(3, int)
-    with pytest.raises(ValueError, match="SavedModel is evaluated on one device"):
-        answers_of(Served(), split, strategy="mirrored")
+    with pytest.raises(ValueError, match="no strategy for a SavedModel"):
+        predictions_of(Scripted(np.zeros((1, 2))), split, strategy="mirrored")
     with pytest.raises(ValueError, match="strategy must be one of"):
-        answers_of(tiny_vit(), split, strategy="two")
+        predictions_of(tiny_vit(), split, strategy="two")
