@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -94,7 +93,8 @@ class ServedModel:
 
         Exports of earlier versions have no note of it.
         """
-        grey = np.full((1, *self.input_shape[1:]), 127.5, np.float32)
+        height, width = (side or 1 for side in self.input_shape[1:3])
+        grey = np.full((1, height, width, 3), 127.5, np.float32)
         outputs = self._outputs(grey)
         powers = np.exp(outputs["logits"] - outputs["logits"].max())
         softmax = powers / powers.sum()
@@ -127,20 +127,6 @@ def read_notes(path: str | os.PathLike[str]) -> Notes:
         Decoding(**decoding) if decoding else OF_OLD_FILES,
         cast("Activation | None", activation),
     )
-
-
-def note_of(
-    preprocessing: Preprocessing, decoding: Decoding, activation: Activation
-) -> dict[str, Any]:
-    """Return how a model's images are read and resized, and its activation, as JSON.
-
-    The fields of `preprocessing`, those of `decoding` under `"decoding"`, and
-    `"activation"`.
-    """
-    return dataclasses.asdict(preprocessing) | {
-        "decoding": decoding.as_json(),
-        "activation": activation,
-    }
 
 
 def read_labels(path: pathlib.Path) -> tuple[str, ...] | None:

@@ -20,6 +20,7 @@ FLOORS = [
         "history",
         "renamed",
         "export_formats",
+        "class_names",
         "suggestions",
         "served_model",
         "choices",

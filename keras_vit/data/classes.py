@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_vit.class_names import check_lines as check_lines
+from keras_vit.class_names import few as few
+
 if TYPE_CHECKING:
     from keras_vit.data.dataset import Dataset
 
@@ -48,30 +51,6 @@ def check_class_names(names: Sequence[str]) -> None:
             "Expected a different name for each class. Received twice: "
             f"{few(sorted(twice))}. Rename one of them"
         )
-
-
-def check_lines(names: Iterable[str]) -> None:
-    """Refuse names that cannot stand in a file with one name per line.
-
-    Raises:
-        ValueError: naming those that are empty, not text, or of several lines.
-    """
-    wrong = [name for name in names if not _is_a_line(name)]
-    if wrong:
-        raise ValueError(
-            "A class's name must be one line of text in UTF-8. "
-            f"Received: {few(map(repr, wrong))}. Rename it"
-        )
-
-
-def _is_a_line(name):
-    if not isinstance(name, str):
-        return False
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # of a folder whose name is not UTF-8
-        return False
-    return name.splitlines() == [name]
 
 
 def _repeats(names):
@@ -133,10 +112,3 @@ def check_several(dataset: "Dataset") -> None:
             f"Received: {dataset.name}, whose {len(dataset.train):,} training images "
             f"all show {only}. Add images of another class"
         )
-
-
-def few(words: Iterable[str]) -> str:
-    """Name the first five of some words, and count the others."""
-    words = list(words)
-    more = f" and {len(words) - 5:,} more" if len(words) > 5 else ""
-    return ", ".join(words[:5]) + more

@@ -6,7 +6,6 @@ import pathlib
 from typing import TYPE_CHECKING, Any, Literal
 
 from keras_vit.classifier import Classifier
-from keras_vit.data.classes import check_lines
 from keras_vit.export_formats import FORMATS, check_target, options_of
 from keras_vit.exporting import litert, onnx, openvino, saved_model
 from keras_vit.exporting.checking import check
@@ -123,7 +122,6 @@ def export(
     )
     classifier = Classifier.of(model, class_names=class_names)
     _check_floating(classifier)
-    check_lines(classifier.class_names or ())
     precision = precision_of(classifier)
     mixed = precision is not None and FORMATS[format].precisions == "any"
     classifier = exportable(classifier, FORMATS[format])

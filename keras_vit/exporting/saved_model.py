@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 
 from keras_vit.classifier import Classifier
-from keras_vit.exporting.metadata import metadata_of, write_notes
+from keras_vit.exporting.metadata import metadata_of
 from keras_vit.exporting.warmup import picture, write_warmup
 
 
@@ -44,7 +44,10 @@ def write(
         for name, (function, inputs) in signatures(classifier, top=top, xla=xla).items()
     }
     tf.saved_model.save(module, str(folder), graphs)
-    write_notes(folder / "assets", metadata_of(classifier))
+    assets = folder / "assets"
+    assets.mkdir(exist_ok=True)
+    for name, text in metadata_of(classifier).items():
+        (assets / name).write_text(text, encoding="utf-8")
     write_warmup(folder, graphs)
 
 

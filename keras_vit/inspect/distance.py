@@ -7,8 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_vit.inspect.attention import attention_tensors
-from keras_vit.inspect.blocks import blocks_of
+from keras_vit.inspect.blocks import attention_tensors, blocks_of
 from keras_vit.inspect.cell import cell_size
 from keras_vit.inspect.images import Images, model_and_batches
 from keras_vit.inspect.inspector import inspector

@@ -11,8 +11,12 @@ from typing import Any, Literal, TypeAlias
 import keras
 import numpy as np
 
-from keras_vit.inspect.attention import HeadInput, attention_tensors
-from keras_vit.inspect.blocks import attending_layers, blocks_of
+from keras_vit.inspect.blocks import (
+    HeadInput,
+    attending_layers,
+    attention_tensors,
+    blocks_of,
+)
 from keras_vit.inspect.images import Images, model_and_images
 from keras_vit.inspect.inspector import inspector
 from keras_vit.model_source import ModelSource

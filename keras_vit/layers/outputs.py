@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from keras_vit.class_names import check_lines
+
 PROBABILITIES = {"softmax": keras.ops.softmax, "sigmoid": keras.ops.sigmoid}
 
 
@@ -36,7 +38,8 @@ def checked_names(
             given as one.
 
     Raises:
-        ValueError: if the number of names differs.
+        ValueError: if the number of names differs, or for a name that is not one
+            line of text.
 
     Example:
 
@@ -59,6 +62,7 @@ def checked_names(
             f"Expected {expected} class names, in the order of the model's {units} "
             f"outputs. Received: {len(names)} names"
         )
+    check_lines(names)
     return names
 
 
