@@ -52,7 +52,8 @@ def written_whole(
         for companion in companions:
             os.replace(companion, path.parent / companion.name)
         while not _placed(scratch, path, may_be_taken=instead is not None):
-            path = instead()
+            assert instead is not None  # else a taken path is an OSError
+            path = pathlib.Path(instead())
     finally:
         shutil.rmtree(room, ignore_errors=True)
 

@@ -5,6 +5,7 @@ import pathlib
 import zipfile
 import zlib
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -68,11 +69,11 @@ def from_arrays(
     >>> from_arrays((pixels, np.arange(20) % 2), (pixels, np.ones(20, int))).num_classes
     2
     """
-    given = {"train": train, "validation": validation, "test": test}
-    decoding = Decoding(pixel_range)
+    arrays = {"train": train, "validation": validation, "test": test}
+    decoding = Decoding(pixel_range)  # pyright: ignore[reportArgumentType]  text, too
     splits = {
-        name: split_of_arrays(*pair, decoding)
-        for name, pair in given.items()
+        name: split_of_arrays(pair[0], pair[1], decoding)
+        for name, pair in arrays.items()
         if pair is not None
     }
     if test is None:
@@ -83,10 +84,10 @@ def from_arrays(
             )
         splits = _divided(splits["train"], train[0], name)
     if class_names is None:
-        class_names = range(_count_classes(splits.values()))
-    class_names = tuple(np.asarray(class_names).astype(str).ravel().tolist())
-    check_class_names(class_names)
-    dataset = Dataset(name, class_names=class_names, **splits)
+        class_names = np.arange(_count_classes(splits.values()))
+    texts = tuple(np.asarray(class_names).astype(str).ravel().tolist())
+    check_class_names(texts)
+    dataset = Dataset(name, **cast(Any, splits), class_names=texts)
     if test is None:
         check_trained(untrained(dataset), name, "Pass arrays for both.")
     return dataset

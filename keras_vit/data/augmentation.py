@@ -6,6 +6,7 @@ and those of RandAugment, which settle all that happens to it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -150,7 +151,8 @@ def moved(images: tf.Tensor, draws: tf.Tensor, augmentation: Augmentation) -> tf
     Returns:
         As many images of that size.
     """
-    height, width = images.shape[1:3]
+    shape: Any = images.shape
+    height, width = shape[1:3]
     padding = augmentation.crop_padding
     offsets = tf.cast(draws[:, :2] * (2 * padding + 1), tf.int32) - padding
     rows = tf.range(height) + offsets[:, DOWN, tf.newaxis]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_vit.data.classes import check_lines
-from keras_vit.data.splits import Files, Labelled, Split
+from keras_vit.data.splits import Files, Labelled
 from keras_vit.decoding import Decoding
 
 
@@ -33,10 +33,10 @@ class Dataset:
     """
 
     name: str
-    train: Split
-    test: Split
+    train: Labelled
+    test: Labelled
     class_names: tuple[str, ...]
-    validation: Split | None = None
+    validation: Labelled | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -52,6 +52,7 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
+        """The number of classes."""
         return len(self.class_names)
 
     @property

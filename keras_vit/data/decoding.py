@@ -70,10 +70,10 @@ def reader(
     unusual = np.fromiter((_unusual(path) for path in paths), bool, len(paths))
     any_unusual = unusual.any()
     with tf.device("CPU"):
-        paths, unusual = tf.constant(paths), tf.constant(unusual)
+        all_paths, unusual = tf.constant(paths), tf.constant(unusual)
 
     def read(index, window=None):
-        path = tf.gather(paths, index)
+        path = tf.gather(all_paths, index)
         if any_unusual:
             data = tf.cond(
                 tf.gather(unusual, index),
@@ -137,10 +137,10 @@ def _unusual(path):
 
 def _checked(path):
     @tf.autograph.experimental.do_not_convert
-    def data(path):
+    def read(path):
         return images.read_bytes(np.asarray(path, object).item())
 
-    data = tf.numpy_function(data, [path], tf.string, stateful=False)
+    data = tf.numpy_function(read, [path], tf.string, stateful=False)
     data.set_shape(())
     return data
 

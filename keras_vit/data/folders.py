@@ -1,7 +1,7 @@
 """A folder of folders of images -> a data set."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -143,7 +143,7 @@ def _divided(whole, root):
         hashes = (path_hash(path.removeprefix(root)) for path in paths)
         tested = held_out(np.fromiter(hashes, np.uint64, len(paths)), labels)
     return {
-        split: tuple(None if one is None else one[rows] for one in whole)
+        split: (paths[rows], labels[rows], None if groups is None else groups[rows])
         for split, rows in (("train", ~tested), ("test", tested))
     }
 
@@ -244,7 +244,7 @@ def _sorted_images(folder, unread):
     return np.array(sorted(found), np.bytes_)
 
 
-def _images(folder, above, unread):
+def _images(folder: bytes, above, unread) -> Iterator[bytes]:
     """Gives the path of each image, going down but never round in circles."""
     place = os.stat(folder)
     here = place.st_dev, place.st_ino
@@ -256,7 +256,7 @@ def _images(folder, above, unread):
             if is_hidden(name):
                 continue
             if entry.is_dir():
-                inside = os.path.join(folder, name, b"")
+                inside = folder + name + os.fsencode(os.sep)
                 yield from _images(inside, (*above, here), unread)
             elif name.lower().endswith(_SUFFIXES):
                 yield folder + name
@@ -282,7 +282,7 @@ def _folders(path):
     return found
 
 
-def _holds_images(folder):
+def _holds_images(folder: bytes) -> bool:
     with os.scandir(folder) as entries:
         return any(
             one.name.lower().endswith(_SUFFIXES)

@@ -251,7 +251,8 @@ def check_kind(image: Any) -> None:
 def _pixels(image, data, name, decoding):
     """Pixels as they are stored, and the orientation that is noted."""
     with _named(name):
-        check_size(*image.size, decoding)
+        width, height = image.size
+        check_size(width, height, decoding)
         check_kind(image)
     with _named(name):  # before the notes, for which Pillow may load the pixels
         deep = samples.deep_samples(image, data)

@@ -93,8 +93,9 @@ def split_of(
     """
     check_split_name(split)
     if isinstance(data, str | os.PathLike):
-        own = {} if decoding is None else decoding.as_json()
-        dataset = load(data, **(own | options))
+        how: dict[str, Any] = {} if decoding is None else decoding.as_json()
+        how.update(options)
+        dataset = load(data, **how)
         return NamedSplit(dataset.split(split), dataset.class_names)
     if isinstance(data, Dataset):
         _check_options(options, (), "a Dataset, which was loaded with its own")
@@ -112,7 +113,8 @@ def split_of(
         _check_options(options, (), "a split, which has its own")
         return NamedSplit(data)
     _check_options(options, ("pixel_range",), "arrays")
-    return NamedSplit(_split_of_pair(*data, options.get("pixel_range")))
+    images, labels = data
+    return NamedSplit(_split_of_pair(images, labels, options.get("pixel_range")))
 
 
 def _split_of_pair(images, labels, pixel_range):
@@ -124,7 +126,8 @@ def _split_of_pair(images, labels, pixel_range):
             "files: keras_vit.data.Files(paths, labels); images of several sizes: "
             "write them to files"
         )
-    return split_of_arrays(images, labels, Decoding(pixel_range))
+    decoding = Decoding(pixel_range)  # pyright: ignore[reportArgumentType]  text, too
+    return split_of_arrays(images, labels, decoding)
 
 
 def _array(values, name):

@@ -34,7 +34,10 @@ class Joined(Labelled):
     indices: np.ndarray
     labels: np.ndarray
 
-    several = False  # rows tell how sure one class is
+    @property
+    def several(self) -> bool:
+        """Whether an image can have several classes: here never."""
+        return False  # rows tell how sure one class is
 
     def image(self, index: int) -> np.ndarray:
         """Return one image, `(H, W, 3)`."""

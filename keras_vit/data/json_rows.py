@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
 from keras_vit.data import documents
+from keras_vit.data.column_roles import find_columns
 from keras_vit.data.columns import (
     ID,
     Columns,
     TableOptions,
     check_unnamed,
-    find_columns,
     plain,
 )
 from keras_vit.data.row import Problems, Row, label_of_one_hot, split_of_row
@@ -101,8 +101,8 @@ def _rows_of_objects(found, columns, problems):
         split, wrong = split_of_row([str(field) for field in fields], columns)
         if label is None:
             wrong = "expected 0 or 1 for each class"
-        if wrong:
-            problems.add(line, wrong)
+        if label is None or wrong:
+            problems.add(line, str(wrong))
             continue
         group = None if columns.group is None else str(fields[columns.group])
         yield Row(line, str(fields[columns.image]), label, split, group)

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def labelled(
             raise ValueError(_no_labels(where))
         names, more = _class_names(where, occurring, len(labels))
         notes = (*notes, *more)
-    number = {name: index for index, name in enumerate(names)}
+    number: dict[Any, int] = {name: index for index, name in enumerate(names)}
     if not several:
         return names, np.array([number[label] for label in labels], np.int32), notes
     shown = np.zeros((len(labels), len(names)), np.uint8)

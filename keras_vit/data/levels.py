@@ -42,9 +42,9 @@ def flattened(image: tf.Tensor, backdrop: int | None) -> tf.Tensor:
     >>> flattened(tf.constant([[[0, 100, 255, 51]]], tf.uint8), 255).numpy().tolist()
     [[[204, 224, 255]]]
     """
+    pixels, share = tf.split(image, [3, 1], axis=-1)
     if backdrop is None:
-        return image[..., :3]
-    image = tf.cast(image, tf.int32)
-    share = image[..., 3:]
-    mixed = (image[..., :3] * share + backdrop * (255 - share) + 127) // 255
+        return pixels
+    pixels, share = tf.cast(pixels, tf.int32), tf.cast(share, tf.int32)
+    mixed = (pixels * share + backdrop * (255 - share) + 127) // 255
     return tf.cast(mixed, tf.uint8)

@@ -1,11 +1,15 @@
 """Mixing the images of a batch, each with the one before it, and their targets."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
-from tensorflow.random.experimental import stateless_fold_in as fold_in
 
 from keras_vit.data.augmentation import Augmentation
+
+# An `Any`, as the types that pyright knows of TensorFlow lack it.
+_RANDOM: Any = tf.random
+fold_in = _RANDOM.experimental.stateless_fold_in
 
 
 def mixture(
@@ -43,7 +47,9 @@ def mixture(
 def beta(key: tf.Tensor, p: float) -> tf.Tensor:
     """Draw a variate of Beta(p, p), float32."""
     # In float64, where a gamma variate of a small p does not vanish.
-    gammas = tf.random.stateless_gamma((2,), key, p, dtype=tf.float64)
+    gammas = tf.random.stateless_gamma(
+        (2,), key, tf.constant(p, tf.float64), dtype=tf.float64
+    )
     return tf.cast(gammas[0] / (gammas[0] + gammas[1]), tf.float32)
 
 

@@ -1,6 +1,7 @@
 """A split -> the endless stream of batches to train on."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -128,8 +129,10 @@ def _reader(split, augmentation, size, num_classes):
     read_all = None if apart else split.batch_reader()
     if read_all is not None:
 
-        def examples(indices, draws):
+        def of_batch(indices, draws):
             return resize(read_all(indices), size), target(indices)
+
+        examples = of_batch
     else:
         read = split.reader()
         change = augmentation if apart else _UNCHANGED
@@ -142,8 +145,10 @@ def _reader(split, augmentation, size, num_classes):
             index, draws = row
             return augmented(read, index, draws, change, size), target(index)
 
-        def examples(indices, draws):
+        def one_by_one(indices, draws):
             return tf.map_fn(example, (indices, draws), fn_output_signature=kinds)
+
+        examples = one_by_one
 
     if apart or not (augmentation.crop == "pad" or augmentation.flip):
         return examples
@@ -202,10 +207,10 @@ class Order:
 
     def examples_at(self, places: tf.Tensor | np.ndarray) -> tf.Tensor:
         """Return the indices of the images at places `(n,)`: int64 `(n,)`."""
-        places = tf.cast(places, tf.int64)
+        all_places: Any = tf.cast(places, tf.int64)
         distinct = self.batch_size // self.repeats
-        numbers = places // self.batch_size * distinct
-        numbers += places % self.batch_size % distinct
+        numbers = all_places // self.batch_size * distinct
+        numbers += all_places % self.batch_size % distinct
         epochs = numbers // self.count
         return tf.raw_ops.RandomIndexShuffle(  # its wrapper takes one seed alone
             index=numbers % self.count,

@@ -2,6 +2,7 @@
 
 import io
 import math
+from typing import Any
 
 import numpy as np
 
@@ -38,10 +39,11 @@ def read_as(
     Raises:
         ValueError: for a value that `Decoding` refuses.
     """
-    values = {"background": background}
+    values: dict[str, Any] = {"background": background}
     if max_pixels is not None:
         values["max_pixels"] = max_pixels
-    decoding = Decoding(None if pixel_range == AUTO else pixel_range, **values)
+    stated: Any = None if pixel_range == AUTO else pixel_range
+    decoding = Decoding(stated, **values)
     if pixel_range == AUTO and isinstance(dataset.train, Files):
         found = range_of_files(dataset.train, decoding)
         decoding = Decoding(found, **values)
@@ -116,7 +118,8 @@ def _samples_of(path, decoding):
     try:
         data = images.read_bytes(path)
         with pillow.open(io.BytesIO(data)) as image:
-            images.check_size(*image.size, decoding)
+            width, height = image.size
+            images.check_size(width, height, decoding)
             images.check_kind(image)
             return samples.deep_samples(image, data)
     except Exception:  # whatever is wrong with it is said by who reads it

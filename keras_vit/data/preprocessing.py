@@ -58,7 +58,7 @@ def preprocess(
     p = preprocessing
     squashed = p.aspect == "squash" and p.crop_fraction == 1
     if squashed and (p == SQUASH or tuple(image.shape[:2]) == tuple(size)):
-        return resize(image, size)
+        return resize(tf.convert_to_tensor(image), size)
     (top, left), sides = _middle(tf.unstack(tf.shape(image, tf.int64)[:2]), p)
     if p.aspect == "short_side":
         image = image[top : top + sides[0], left : left + sides[1]]
@@ -138,7 +138,8 @@ def _around(sides, size, preprocessing):
     """The whole sides that an image is resized to, and the margins cut off them."""
     around = before_crop(size, preprocessing.crop_fraction)
     if preprocessing.aspect == "short_side":
-        around = _covering(*sides, around, preprocessing.arithmetic)
+        height, width = sides
+        around = _covering(height, width, around, preprocessing.arithmetic)
     around = [tf.cast(side, tf.int64) for side in around]
     margins = [
         _margin(whole, side, preprocessing.arithmetic)

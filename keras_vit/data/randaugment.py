@@ -15,8 +15,10 @@ import tensorflow as tf
 DRAWS_PER_LAYER = 4  # which operation; its sign; Cutout's centre, down and across
 GREY = 128  # of every pixel that an operation uncovers or covers
 LEVELS = np.arange(256, dtype=np.int32)
-LUMA = np.float32([19595, 38470, 7471]) / 2**16  # ITU-R BT.601 in 16 bits: exact sums
-SMOOTH = np.float32([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
+LUMA = (
+    np.array([19595, 38470, 7471], np.float32) / 2**16
+)  # ITU-R BT.601 in 16 bits: exact sums
+SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
 
 COLUMN, ROW = (1, 0, 0), (0, 1, 0)  # x' = x, y' = y
 
@@ -146,7 +148,7 @@ def _entries(image):
     """256 * channel + level: int32 `(H, 3 W)`, since a last axis of 3 is slow."""
     height, width = _size(image)
     rows = tf.reshape(tf.cast(image, tf.int32), (height, 3 * width))
-    return rows + tf.tile([0, 256, 512], [width])
+    return rows + tf.tile(tf.constant([0, 256, 512]), [width])
 
 
 def _look_up(image, tables):
@@ -191,13 +193,14 @@ def _move(image, column, row):
     x = tf.cast(tf.range(width), tf.float32)
     y = tf.cast(tf.range(height), tf.float32)[:, None]
 
-    def nearest(a, b, c, side):  # int32 (H, W), from 0 in the border to side + 1
+    def nearest(of_side, side):  # int32 (H, W), from 0 in the border to side + 1
+        a, b, c = of_side
         place = tf.floor((a * x + (c + 0.5)) + b * y)
         place = tf.clip_by_value(place, -1, tf.cast(side, tf.float32))
         return tf.cast(place, tf.int32) + 1
 
     bordered = tf.pad(image, [[1, 1], [1, 1], [0, 0]], constant_values=GREY)
-    places = nearest(*row, height) * (width + 2) + nearest(*column, width)
+    places = nearest(row, height) * (width + 2) + nearest(column, width)
     return tf.gather(tf.reshape(bordered, (-1, 3)), places)
 
 

@@ -41,7 +41,11 @@ class Records(Labelled):
 
     # Shares are those of TensorFlow Datasets, which cuts the stored order.
     in_random_order = True
-    several = False
+
+    @property
+    def several(self) -> bool:
+        """Whether an image can have several classes: here never."""
+        return False
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -79,7 +83,9 @@ class Records(Labelled):
         return replace(self, indices=self.indices[indices])
 
     @functools.cached_property
-    def labels(self) -> np.ndarray:
+    def labels(  # pyright: ignore[reportIncompatibleVariableOverride]  read when needed
+        self,
+    ) -> np.ndarray:
         """The class of each image, integers of shape `(N,)`.
 
         Raises:

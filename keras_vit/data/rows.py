@@ -9,11 +9,11 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
+from keras_vit.data.column_roles import find_columns
 from keras_vit.data.columns import (
     Columns,
     TableOptions,
     check_unnamed,
-    find_columns,
     known,
 )
 from keras_vit.data.holdout import SPLIT_WORDS
@@ -139,8 +139,8 @@ def _rows_of(rows, columns, problems):
         split, wrong = split_of_row(fields, columns)
         if label is None:
             wrong = "expected 0 or 1 in the column of each class"
-        if wrong:
-            problems.add(line, wrong)
+        if label is None or wrong:
+            problems.add(line, str(wrong))
             continue
         group = None if columns.group is None else fields[columns.group].strip()
         yield Row(line, fields[columns.image], label, split, group)

@@ -182,7 +182,7 @@ def levels_of(
             f"which samples of {values.dtype} are black and white is unknown, here "
             f"{values.min():g} to {values.max():g}: {SAY_RANGE}"
         )
-    low, high = pixel_range or (0, samples.highest)
+    low, high = pixel_range or (0, samples.highest or 0)
     if values.dtype.kind == "f" and np.isnan(values).any():
         raise ValueError("some samples are not numbers (NaN)")
     exact = np.float32 if values.dtype == np.uint16 else np.float64

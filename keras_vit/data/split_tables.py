@@ -73,4 +73,5 @@ def _annotations(path):
             f"{few(one.name for one in tables)}. Name the one that is meant, such as "
             f"{tables[0]}"
         )
-    return [*zip(tables, splits, strict=True)]
+    pairs = zip(tables, splits, strict=True)
+    return [(table, split) for table, split in pairs if split is not None]

@@ -19,12 +19,15 @@ from keras_vit.decoding import MAX_PIXELS, OF_OLD_FILES, Decoding
 
 
 class Labelled:
-    """What every split has by its labels.
+    """A split: images and their labels, wherever the images are.
 
-    A split also has `name(index)`, `image(index)`, `subset(indices)`, `reader()`,
-    `identity_bytes()` and `file_stats_bytes()`, as `Split` and `Files` have them.
+    `Split` has them in memory, `Files` in image files, `Records` in TFRecord files.
 
     Attributes:
+        images: pixels in memory, of a `Split`; others have none: `image(index)`
+            reads one.
+        labels: the class of each image, integers of shape `(N,)`; or which of K
+            classes each shows, zeros and ones of shape `(N, K)`.
         decoding: how the files of such images are read.
         in_random_order: whether a share of it, cut from one end, has all
             classes; where not, `Dataset.split` shuffles before it cuts.
@@ -32,9 +35,11 @@ class Labelled:
             of each one's group, bytes `(N,)`; `None` where nothing says so.
     """
 
-    in_random_order = False
-    groups = None
-    decoding = Decoding()
+    images: np.ndarray
+    labels: np.ndarray
+    in_random_order: bool = False
+    groups: np.ndarray | None = None
+    decoding: Decoding = Decoding()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -43,6 +48,30 @@ class Labelled:
     def several(self) -> bool:
         """Whether an image can have several classes, or none."""
         return self.labels.ndim == 2
+
+    def image(self, index: int) -> np.ndarray:
+        """Return one image, `(H, W, 3)`."""
+        raise NotImplementedError
+
+    def name(self, index: int) -> str:
+        """Return what people find an image by."""
+        raise NotImplementedError
+
+    def subset(self, indices: np.ndarray) -> "Labelled":
+        """Return the split of those images alone."""
+        raise NotImplementedError
+
+    def reader(self) -> Callable[..., tf.Tensor]:
+        """Return a function for the graph: `(index, window=None) -> image`."""
+        raise NotImplementedError
+
+    def identity_bytes(self) -> Iterator[bytes]:
+        """Yield bytes that tell the split from others."""
+        raise NotImplementedError
+
+    def file_stats_bytes(self) -> Iterator[bytes]:
+        """Yield bytes that change with the images."""
+        raise NotImplementedError
 
     def fingerprint(self) -> str:
         """Return a digest that tells the split from others, as text.

@@ -81,7 +81,7 @@ def load(
         return Records(*record_files(builder, [(split, ...)]), parse, len(names))
 
     train, validation, test = map(records, ("train", "validation", "test"))
-    if test is None or parse(test.files.reader([0])(0))[1] < 0:
+    if test is None or parse(test.files.reader([0])(tf.constant(0)))[1] < 0:
         test, validation = validation, None
     if train is None or test is None:
         raise ValueError(
@@ -129,7 +129,7 @@ def prepared(
             "is not prepared there. To download and prepare it, pass download=True "
             f"(--download), or run: tfds build {name} --data_dir={root}"
         )
-    builder = tfds.builder_from_directory(folder)
+    builder: Any = tfds.builder_from_directory(folder)
     if builder.info.file_format.value != "tfrecord":
         raise ValueError(
             f"Records must be in TFRecord files: tfds build {name} "
@@ -234,9 +234,10 @@ def _root(data_dir):
     return os.path.expanduser(given)
 
 
-def _folder(root, name):
+def _folder(root: str, name: str) -> str | None:
     """Where a data set is prepared; `None` if it is not."""
     found = _NAME.fullmatch(name)
+    assert found  # `is_known` refused others
     home = os.path.join(root, found["name"])
     if found["config"]:
         home = os.path.join(home, found["config"])
@@ -250,7 +251,7 @@ def _folder(root, name):
         home = os.path.join(home, *configs)
     versions = _versions(home)
     version = found["version"] or next(iter(versions[-1:]), None)
-    return os.path.join(home, version) if version in versions else None
+    return os.path.join(home, version) if version and version in versions else None
 
 
 def _versions(folder):

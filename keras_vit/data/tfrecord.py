@@ -48,7 +48,9 @@ class RecordFiles:
     def __len__(self) -> int:
         return int(self.counts.sum())
 
-    def places(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def places(
+        self, indices: np.ndarray | Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the file of each record, and its number in that file.
 
         Args:
@@ -60,7 +62,9 @@ class RecordFiles:
         files = np.searchsorted(self._ends, indices, side="right")
         return files, indices - (self._ends - self.counts)[files]
 
-    def offsets(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def offsets(
+        self, indices: np.ndarray | Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the file of each record, and the byte at which it begins.
 
         Args:

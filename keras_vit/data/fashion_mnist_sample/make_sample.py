@@ -21,13 +21,13 @@ OFFICIAL = {"train": "train", "test": "t10k"}
 HERE = pathlib.Path(__file__).parent
 
 
-def read_idx(path: str | os.PathLike[str], header_bytes: int) -> bytes:
+def read_idx(path: str | os.PathLike[str], header_bytes: int) -> np.ndarray:
     """Return the bytes of a gzipped IDX file behind its header."""
     with gzip.open(path) as file:
         return np.frombuffer(file.read(), np.uint8, offset=header_bytes)
 
 
-def main(folder: str) -> None:
+def main(folder: pathlib.Path) -> None:
     """Draw the sample and write it beside this script."""
     rng = np.random.default_rng(SEED)
     sample = {}

@@ -75,7 +75,7 @@ def find_copies(dataset: Dataset, scans: Mapping[str, Scan]) -> Copies:
 
     def place(row):
         split = names[np.searchsorted(ends, row, side="right")]
-        return place_of(dataset, split, indices[row])
+        return place_of(dataset, split, int(indices[row]))
 
     groups = tuple(tuple(map(place, rows)) for rows in _repeated(contents))
     by_split = dict(zip(names, np.split(contents, ends[:-1]), strict=True))

@@ -85,7 +85,9 @@ def facts_of_file(
         data = read_bytes(path)
         facts = Facts(_new_digest(data).digest())
         with pillow.open(io.BytesIO(data)) as image:
-            facts = Facts(facts.digest, *image.size, image.format, image.mode)
+            facts = Facts(
+                facts.digest, image.width, image.height, image.format, image.mode
+            )
             if facts.width * facts.height > decoding.max_pixels:
                 size = f"{facts.width} x {facts.height} pixels"
                 error = _beyond_limit(size, decoding)
@@ -130,6 +132,7 @@ def _of_content(facts, image, data, decoding):
         image.draft(None, (1, 1))
         image.load()
         return facts
+    assert alpha is not None  # of an image that says what is transparent
     seen = samples.laid_on(levels, alpha, 255)
     return facts._replace(clear=bool((seen != levels).any()))
 
@@ -138,7 +141,7 @@ def facts_of_pixels(image: np.ndarray) -> Facts:
     """Return the facts of pixels `(H, W, 3)`."""
     height, width, _ = image.shape
     digest = _new_digest(f"{image.shape} {image.dtype}".encode())
-    digest.update(np.ascontiguousarray(image))
+    digest.update(np.ascontiguousarray(image).data)
     grey = (image == image[..., :1]).all()
     mode = "grey as RGB" if grey else "RGB"
     return Facts(digest.digest(), width, height, mode=mode)
