@@ -30,7 +30,7 @@ def test_a_confusion_matrix_shows_counts_and_shares():
     axes = figures.confusion_matrix(confusion, ("cat", "dog")).axes[0]
     assert [text.get_text() for text in axes.texts] == ["3", "1", "4"]
     np.testing.assert_allclose(axes.images[0].get_array(), [[0.75, 0.25], [0, 1]])
-    assert axes.get_title() == "8 images, 87.5 % right"
+    assert axes.get_title() == "8 images, 87.5 % correct"
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["cat", "dog"]
 
 

@@ -16,12 +16,12 @@ def test_few_shots_are_shown_at_one_l2_and_over_all():
         for s in (1, 5, 10)
     ]
     left, right = figures.few_shot(rows, 2.0).axes
-    assert left.get_title() == "By training images, at a regularisation of $2^{1}$"
+    assert left.get_title() == "By images per class, at a regularisation of $2^{1}$"
     assert right.get_title() == "By regularisation"
     np.testing.assert_array_equal(left.lines[0].get_xdata(), [1, 5, 10])
     expected = 100 * np.array([1, 5, 10]) * 2 / 99
     np.testing.assert_allclose(left.lines[0].get_ydata(), expected)
-    ten = next(one for one in right.lines if one.get_label() == "10 of each class")
+    ten = next(one for one in right.lines if one.get_label() == "10 per class")
     np.testing.assert_array_equal(ten.get_xdata(), [1, 2, 8])
     np.testing.assert_allclose(ten.get_ydata(), 1000 * np.array([1, 2, 8]) / 99)
 

@@ -1,4 +1,8 @@
-"""How many images a data set has of each class, and how large they are."""
+"""Counts of a data set's images by class, and their sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -7,6 +11,7 @@ from keras_vit.figures.drawing import (
     TEST,
     TRAINING,
     VALIDATION,
+    Figure,
     new_figure,
     shortened,
 )
@@ -21,17 +26,23 @@ MOST_POINTS = 200  # sizes shown one by one
 COUNT = "{x:,.0f}"
 
 
-def data_histograms(counts, class_names, sizes, images, title):
-    """How many images each class has, and which sizes there are.
+def data_histograms(
+    counts: Mapping[str, Sequence[int]],
+    class_names: Sequence[str],
+    sizes: np.ndarray,
+    images: np.ndarray,
+    title: str,
+) -> Figure:
+    """Draw the counts of images by class, and their sizes.
 
     Up to `MOST_LEGIBLE` classes are named; of more, the counts are shown from
-    the largest to the smallest. A size that all images have stands in the title.
+    the largest to the smallest. If all images have one size, the title names it.
 
     Args:
         counts: K counts for each of the splits of `MARKS`, by its name.
         class_names: K of them.
         sizes: `(s, 2)` different widths and heights in pixels.
-        images: `(s,)`, how many images have each size.
+        images: `(s,)`, the count of images of each size.
         title: a line.
     """
     named, several = len(class_names) <= MOST_LEGIBLE, len(sizes) > 1
@@ -40,7 +51,7 @@ def data_histograms(counts, class_names, sizes, images, title):
     figure = new_figure(11 if several else 7, height, layout="constrained")
     left, *right = figure.subplots(1, 1 + several, squeeze=False)[0]
     (_named_classes if named else _ranked_classes)(left, counts, class_names)
-    left.set_title("Images of each class")
+    left.set_title("Images per class")
     left.grid(alpha=0.3)
     figure.legend(frameon=False, loc="outside lower left", ncols=len(counts))
     if several:
@@ -69,7 +80,7 @@ def _ranked_classes(axes, counts, class_names):
         colour, _, style = MARKS[split]
         values = sorted(values, reverse=True)
         axes.plot(places, values, style, color=colour, label=split)
-    axes.set(xlabel="Classes, from the largest", ylabel="Images", xlim=(0, places[-1]))
+    axes.set(xlabel="Classes by image count", ylabel="Images", xlim=(0, places[-1]))
     _scale(axes, "y", counts)
 
 
@@ -96,9 +107,9 @@ def _sizes(figure, axes, sizes, images):
     if wide:
         axes.set(xscale="log", yscale="log")
     if len(sizes) > MOST_POINTS:
-        shown, label = _hexagons(axes, sizes, images), "Images of about that size"
+        shown, label = _hexagons(axes, sizes, images), "Images (sizes are pooled)"
     else:
-        shown, label = _points(axes, sizes, images), "Images of that size"
+        shown, label = _points(axes, sizes, images), "Images of this size"
     bar = figure.colorbar(shown, label=label, shrink=0.8, format=COUNT)
     if bar.ax.get_yscale() == "linear":
         bar.ax.yaxis.get_major_locator().set_params(integer=True)

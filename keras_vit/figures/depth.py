@@ -1,20 +1,24 @@
-"""What changes from layer to layer."""
+"""Figures from layer to layer."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
-from keras_vit.figures.drawing import TEST, TRAINING, new_figure, shortened
+from keras_vit.figures.drawing import TEST, TRAINING, Figure, new_figure, shortened
 from keras_vit.figures.mosaic import spread
 
 MOST_TICKS = 12
 DEPTH = "Network depth (layer)"
 
 
-def attention_distance(distances, even, title):
-    """How far each head of each layer looks: Fig. 7, right, of the ViT paper.
+def attention_distance(distances: Any, even: float, title: str) -> Figure:
+    """Draw the mean attention distance of each head: Fig. 7, right, of the ViT paper.
 
     Args:
         distances: `(L, H)` mean attention distances in pixels.
-        even: the distance of a head that reads all cells alike.
+        even: the distance of uniform attention.
         title: a line.
     """
     layers = np.arange(1, len(distances) + 1)
@@ -29,7 +33,7 @@ def attention_distance(distances, even, title):
         color=TRAINING,
         alpha=0.65,
         mew=0,
-        label="a head",
+        label="one head",
     )
     axes.plot(
         layers,
@@ -38,9 +42,9 @@ def attention_distance(distances, even, title):
         ms=16,
         mew=2,
         color="black",
-        label="their mean",
+        label="mean over heads",
     )
-    axes.axhline(even, color=TEST, ls="--", lw=1, label="reading all alike")
+    axes.axhline(even, color=TEST, ls="--", lw=1, label="uniform attention")
     top = 1.06 * max(even, np.max(distances))
     axes.set(xlabel=DEPTH, ylabel="Mean attention distance (pixels)", ylim=(0, top))
     _depths(axes, layers)
@@ -50,12 +54,12 @@ def attention_distance(distances, even, title):
     return figure
 
 
-def token_norms(norms, title):
-    """How long the patches' tokens are, over the layers and after the last one.
+def token_norms(norms: Any, title: str) -> Figure:
+    """Draw the norms of patch tokens, over the layers and after the last one.
 
     Args:
-        norms: `(L + 1, ...)` Euclidean norms of the patches' tokens, at the
-            encoder's entrance and after each layer.
+        norms: `(L + 1, ...)` Euclidean norms of the patches' tokens, before the
+            first layer and after each.
         title: a line.
     """
     norms = np.reshape(norms, (len(norms), -1))
@@ -67,15 +71,21 @@ def token_norms(norms, title):
         layers, least, most, color=TRAINING, alpha=0.15, lw=0, label="all"
     )
     left.fill_between(
-        layers, low, high, color=TRAINING, alpha=0.35, lw=0, label="the middle 90 %"
+        layers,
+        low,
+        high,
+        color=TRAINING,
+        alpha=0.35,
+        lw=0,
+        label="5 % to 95 %",
     )
     left.plot(layers, middle, "o-", ms=4, color=TRAINING, label="median")
-    left.set(xlabel=DEPTH + ", 0: its entrance", ylabel="Norm of a patch's token")
+    left.set(xlabel=DEPTH + ", 0: input", ylabel="Norm of patch tokens")
     left.set(title="Over the layers", ylim=(0, None))
     _depths(left, layers)
     left.legend(frameon=False)
     right.hist(norms[-1], bins=60, color=TRAINING)
-    right.set(xlabel="Norm of a patch's token", ylabel="Tokens", yscale="log")
+    right.set(xlabel="Norm of patch tokens", ylabel="Tokens", yscale="log")
     right.set(title=f"After layer {layers[-1]}")
     for axes in (left, right):
         axes.grid(alpha=0.3)
@@ -90,8 +100,8 @@ def _depths(axes, layers):
     axes.set_xlim(layers[0] - 0.5, layers[-1] + 0.5)
 
 
-def similarity_of_layers(similarity, names, title):
-    """Which layers of two models, or of one, represent images alike.
+def similarity_of_layers(similarity: Any, names: tuple[str, str], title: str) -> Figure:
+    """Draw the similarity of the layers of two models, or of one.
 
     Args:
         similarity: `(La, Lb)` linear CKA in [0, 1], the first layers first.
@@ -119,6 +129,6 @@ def similarity_of_layers(similarity, names, title):
         some = spread(count, MOST_TICKS)
         axis.set_ticks(some, some + 1)
         axis.set_label_text(f"Layer of {shortened(name, 30)}", parse_math=False)
-    figure.colorbar(shown, label="Linear CKA (1: alike)")
+    figure.colorbar(shown, label="Linear CKA (1: equal)")
     axes.set_title(shortened(title, 60), fontsize=11, parse_math=False)
     return figure

@@ -1,8 +1,11 @@
-"""What all figures have in common: a canvas, colours, letters, a file."""
+"""What all figures share: an empty figure, colours, text, a file."""
+
+from __future__ import annotations
 
 import os
 import textwrap
 import warnings
+from typing import Any
 
 from matplotlib import patheffects, rc_context
 from matplotlib.figure import Figure
@@ -18,16 +21,15 @@ TRAINING, VALIDATION, TEST = "#0072b2", "#009e73", "#d55e00"
 HALO = [patheffects.withStroke(linewidth=3, foreground="white")]  # of letters on points
 
 
-def new_figure(width, height, **options):
-    """An empty figure, of so many inches."""
+def new_figure(width: float, height: float, **options: Any) -> Figure:
+    """Return an empty figure, its size in inches."""
     return Figure(figsize=(width, height), **options)
 
 
-def write(figure, path):
-    """Writes a figure in the format of the path's suffix.
+def write(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure in the format of the path's suffix.
 
-    The same figure gives the same file: an SVG has no date, and letters that
-    are drawn.
+    Equal figures give equal files: an SVG has no date, and its text is paths.
     """
     suffix = os.path.splitext(path)[1]
     with (
@@ -40,8 +42,8 @@ def write(figure, path):
         figure.savefig(scratch, dpi=DPI, metadata=UNDATED.get(suffix))
 
 
-def shortened(text, width, lines=1):
-    """Breaks a text into so many lines of so many letters and cuts off the rest.
+def shortened(text: str, width: int, lines: int = 1) -> str:
+    """Break a text into at most `lines` lines of `width` letters; cut off the rest.
 
     Example:
 

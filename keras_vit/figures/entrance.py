@@ -1,16 +1,18 @@
-"""What a model learned for its entrance: filters and positions."""
+"""Figures of what is learned before the encoder: filters and positions."""
+
+from __future__ import annotations
 
 import numpy as np
 
-from keras_vit.figures.drawing import new_figure, shortened
+from keras_vit.figures.drawing import Figure, new_figure, shortened
 from keras_vit.figures.mosaic import middles, mosaic, spread
 
 COLUMNS = 7  # of filters, as in the paper
 MOST_PLACES = 16  # whose maps are shown along a side of the grid
 
 
-def patch_filters(filters, title):
-    """Filters as pictures: Fig. 7, left, of the ViT paper.
+def patch_filters(filters: np.ndarray, title: str) -> Figure:
+    """Draw filters as images: Fig. 7, left, of the ViT paper.
 
     Each is scaled by its own largest weight, so that grey is 0.
 
@@ -50,8 +52,8 @@ def patch_filters(filters, title):
     return figure
 
 
-def position_similarity(similarity, title):
-    """How like each place's position is to all others: Fig. 7, centre.
+def position_similarity(similarity: np.ndarray, title: str) -> Figure:
+    """Draw the similarity of position embeddings: Fig. 7, centre.
 
     Args:
         similarity: `(rows, columns, rows, columns)` cosines; of large grids,
@@ -79,8 +81,8 @@ def position_similarity(similarity, title):
     return figure
 
 
-def relative_positions(biases, title):
-    """What a head adds to its attention for each offset between two patches.
+def relative_positions(biases: np.ndarray, title: str) -> Figure:
+    """Draw the mean bias of attention for each offset between two patches.
 
     Args:
         biases: `(L, H, 2 N - 1)` for L layers, H heads and N patches, the
@@ -105,8 +107,8 @@ def relative_positions(biases, title):
     some = spread(layers, MOST_PLACES)
     axes.set_yticks(middles(layers, heads)[some], some + 1)
     axes.spines[:].set_visible(False)
-    axes.set(ylabel="Network depth (layer), a line a head")
-    axes.set(xlabel="Offset of the reading patch from the one read (patches by rows)")
+    axes.set(ylabel="Network depth (layer), one line per head")
+    axes.set(xlabel="Offset from key to query (patches, row by row)")
     axes.set_title(shortened(title, 70), fontsize=11, parse_math=False)
-    figure.colorbar(shown, label="Mean bias of the attention's logit")
+    figure.colorbar(shown, label="Mean bias of attention logits")
     return figure

@@ -1,10 +1,13 @@
-"""Maps over pictures: what a model reads of them, and where it is loud."""
+"""Maps over images: attention, relevance, norms."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from keras_vit.figures.drawing import new_figure, shortened
+from keras_vit.figures.drawing import Figure, new_figure, shortened
 from keras_vit.figures.mosaic import middles, mosaic, spread
 
 COLOURS = "viridis"  # from dark to light, in print too
@@ -15,18 +18,26 @@ LINE = 0.15  # inches, of a name
 LETTERS = 13  # of a name, an inch
 
 
-def maps_over_pictures(images, maps, cell, names, title, label, limits=None):
-    """Each picture beside its map, and the map over the picture in grey.
+def maps_over_pictures(
+    images: Any,
+    maps: Any,
+    cell: tuple[float, float],
+    names: Sequence[str],
+    title: str,
+    label: str,
+    limits: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw each image, its map beside it, and the map over the image in grey.
 
-    Over the picture the map is as opaque as its values are large, so that the
-    picture stays to be seen where it is small.
+    Over the image, the opacity of the map grows with its values, so that the
+    image stays visible where they are small.
 
     Args:
         images: `(B, height, width, 3)`, pixels in [0, 255]; the first
             `MOST_PICTURES` are shown.
         maps: `(B, rows, columns)`.
-        cell: pixels that a cell of a map is high and wide.
-        names: a text for each picture; each of its lines may take two.
+        cell: (height, width) of a cell of a map, in pixels.
+        names: a text for each image; each of its lines may take two.
         title: a line.
         label: what the maps measure, with its unit.
         limits: of the scale of colours, which all maps share; by default from
@@ -62,7 +73,7 @@ def maps_over_pictures(images, maps, cell, names, title, label, limits=None):
 
 
 def _triple(figure, place, side, image, values, cell, scale):
-    """The picture, the map, and one over the other."""
+    """The image, the map, and one over the other."""
     height, width = image.shape[:2]
     rows, columns = values.shape
     extent = (0, columns * cell[1], rows * cell[0], 0)
@@ -117,7 +128,7 @@ def _put(figure, left, top, text, size, **options):
 
 
 def _headings(figure, left, side):
-    for step, text in enumerate(("picture", "map", "overlay")):
+    for step, text in enumerate(("image", "map", "overlay")):
         middle = left + step * (side + GAP) + side / 2
         _write(figure, middle, HEAD - 0.1, text, side, size=9, ha="center", color="0.3")
 
@@ -130,15 +141,22 @@ def _colour_bar(figure, shown, label):
     bar.ax.tick_params(labelsize=8)
 
 
-def head_maps(image, maps, cell, name, title, label):
-    """What each head of each layer reads of one picture, on one scale.
+def head_maps(
+    image: Any,
+    maps: np.ndarray,
+    cell: tuple[float, float],
+    name: str,
+    title: str,
+    label: str,
+) -> Figure:
+    """Draw the attention of each head of each layer over one image.
 
     Args:
         image: `(height, width, 3)`, pixels in [0, 255].
         maps: `(L, H, rows, columns)`, the first layer first, in multiples of
-            an even spread: 1 is what every cell would have.
-        cell: pixels that a cell of a map is high and wide.
-        name: of the picture.
+            uniform attention.
+        cell: (height, width) of a cell of a map, in pixels.
+        name: of the image.
         title: a line.
         label: what the maps measure, with its unit.
     """

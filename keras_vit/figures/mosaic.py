@@ -1,10 +1,14 @@
-"""Many small maps as one picture, which is drawn at once however many they are."""
+"""Many small maps as one image, which is drawn at once."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 
-def mosaic(tiles, gap=1):
-    """Puts maps of one size beside each other, with nothing (NaN) between them.
+def mosaic(tiles: Any, gap: int = 1) -> np.ndarray:
+    """Place maps of one size beside each other, with NaN between them.
 
     Args:
         tiles: `(M, N, h, w)`, or `(M, N, h, w, C)`: M rows of N maps.
@@ -27,13 +31,13 @@ def mosaic(tiles, gap=1):
     return whole[: whole.shape[0] - gap, : whole.shape[1] - gap]
 
 
-def middles(count, side, gap=1):
-    """Where the middles of so many maps lie along a mosaic, for ticks."""
+def middles(count: int, side: int, gap: int = 1) -> np.ndarray:
+    """Return the middles of maps along a mosaic, for ticks."""
     return np.arange(count) * (side + gap) + (side - 1) / 2
 
 
-def spread(count, most):
-    """At most so many of `range(count)`, evenly spread, the first among them.
+def spread(count: int, most: int) -> np.ndarray:
+    """Return at most `most` of `range(count)`, evenly spread, beginning with 0.
 
     Example:
 

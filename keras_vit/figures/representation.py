@@ -1,4 +1,9 @@
-"""Figures of what frozen features are worth, and of how they lie."""
+"""Figures of classifiers on frozen features, and of the features themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -8,6 +13,7 @@ from keras_vit.figures.drawing import (
     TEST,
     TRAINING,
     VALIDATION,
+    Figure,
     new_figure,
     shortened,
 )
@@ -28,8 +34,8 @@ LINES = (  # of a colour, its points and its dashes
 ACCURACY = "Top-1 accuracy (%)"
 
 
-def few_shot(rows, l2):
-    """Accuracy against training images of each class, and against regularisation.
+def few_shot(rows: Sequence[Mapping[str, Any]], l2: float) -> Figure:
+    """Draw few-shot accuracy over the images per class and over the regularisation.
 
     Args:
         rows: a dict for each number of shots and each regularisation: `shots`,
@@ -49,12 +55,12 @@ def few_shot(rows, l2):
         ms=5,
         capsize=4,
         color=TRAINING,
-        label=f"mean and deviation, {mine[0]['seeds']} choices of images",
+        label=f"mean and std of {mine[0]['seeds']} draws",
     )
-    left.set(xscale="log", xlabel="Training images of each class", ylabel=ACCURACY)
+    left.set(xscale="log", xlabel="Training images per class", ylabel=ACCURACY)
     exponent = np.log2(l2) if l2 > 0 else 0.5
     value = f"$2^{{{exponent:g}}}$" if exponent == round(exponent) else f"{l2:.3g}"
-    left.set_title(f"By training images, at a regularisation of {value}")
+    left.set_title(f"By images per class, at a regularisation of {value}")
     left.set_xticks(shots, [str(count) for count in shots])
     left.minorticks_off()
     left.legend(frameon=False, loc="lower right", fontsize=8)
@@ -69,7 +75,7 @@ def few_shot(rows, l2):
             marker=marker,
             ms=4,
             color=colour,
-            label=f"{count} of each class",
+            label=f"{count} per class",
         )
     right.axvline(l2, color="0.5", lw=1, zorder=0)
     right.set_xscale("log", base=2)
@@ -80,8 +86,8 @@ def few_shot(rows, l2):
     return figure
 
 
-def neighbours(rows):
-    """Accuracy against how many neighbours vote.
+def neighbours(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw the accuracy of nearest neighbours over their number.
 
     Args:
         rows: a dict for each number of neighbours and each vote: `neighbours`,
@@ -104,7 +110,7 @@ def neighbours(rows):
             color=colour,
             label=f"{vote} vote",
         )
-    axes.set(xscale="log", xlabel="Neighbours that vote", ylabel=ACCURACY)
+    axes.set(xscale="log", xlabel="Number of neighbours", ylabel=ACCURACY)
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.minorticks_off()
     axes.set_title("Nearest neighbours by cosine similarity, 95 % intervals")
@@ -113,8 +119,8 @@ def neighbours(rows):
     return figure
 
 
-def linear_probe(rows):
-    """Accuracy of a linear probe against its regularisation.
+def linear_probe(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw the accuracy of a linear probe over its regularisation.
 
     Args:
         rows: a dict for each l2 and split, `"dev"` or `"test"`: `split`, `l2`,
@@ -123,8 +129,8 @@ def linear_probe(rows):
     figure = new_figure(6, 4, layout="constrained")
     axes = figure.subplots()
     for (colour, marker, style), split, label in (
-        (LINES[0], "dev", "searched, on the dev split"),
-        (LINES[1], "test", "chosen, on the test split"),
+        (LINES[0], "dev", "dev split, all values"),
+        (LINES[1], "test", "test split, best value"),
     ):
         mine = [row for row in rows if row["split"] == split]
         values = _per_cent(mine, "accuracy")
@@ -146,18 +152,21 @@ def linear_probe(rows):
     return figure
 
 
-def embedding(rows, class_names, shares):
-    """Images as points of a plane, by t-SNE and by principal components.
+def embedding(
+    rows: Sequence[Mapping[str, Any]],
+    class_names: Sequence[str],
+    shares: Sequence[float],
+) -> Figure:
+    """Draw images as points of a plane, by t-SNE and by principal components.
 
-    Up to ten classes have a colour and a point of their own; of more, the ten
-    with the most images do, and the others are grey. Names stand at the
-    medians of their classes.
+    The ten classes with the most images each have a colour and a marker; the
+    others are grey. Names stand at the medians of their classes.
 
     Args:
         rows: a dict for each image: `class`, `t_sne_1`, `t_sne_2`,
             `component_1`, `component_2`.
         class_names: of all classes, in order.
-        shares: of the variance, that the two components hold.
+        shares: of the variance that the two components explain.
     """
     figure = new_figure(12, 7.2, layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -169,7 +178,7 @@ def embedding(rows, class_names, shares):
         places = np.array([(row[f"{key}_1"], row[f"{key}_2"]) for row in rows])
         _points(axes, places, classes, there, coloured)
         axes.set_box_aspect(1)
-    left.set(title="t-SNE: near ones are alike", xticks=[], yticks=[])
+    left.set(title="t-SNE", xticks=[], yticks=[])
     first, second = (100 * share for share in shares)
     right.set(
         title="Principal components",

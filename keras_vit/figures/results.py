@@ -1,4 +1,9 @@
-"""Figures of a training and of an evaluation."""
+"""Figures of training and of evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -6,6 +11,7 @@ from keras_vit.figures.drawing import (
     MOST_LEGIBLE,
     TEST,
     TRAINING,
+    Figure,
     new_figure,
     shortened,
 )
@@ -13,7 +19,7 @@ from keras_vit.figures.sheets import contact_sheet, lines_beside
 from keras_vit.history import with_present_names
 
 
-def learning_curves(history):
+def learning_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw loss and accuracy over the epochs, in training and on the evaluated split.
 
     Args:
@@ -39,10 +45,10 @@ def learning_curves(history):
     return figure
 
 
-def confusion_matrix(confusion, class_names):
-    """How often each class was answered for each class.
+def confusion_matrix(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
+    """Draw a confusion matrix, its rows divided by their sums.
 
-    With the counts and the names of up to `MOST_LEGIBLE` classes.
+    Counts and names are shown of up to `MOST_LEGIBLE` classes.
 
     Args:
         confusion: `(K, K)` counts; a row is a true class.
@@ -60,7 +66,7 @@ def confusion_matrix(confusion, class_names):
             axes.text(
                 column,
                 row,
-                confusion[row, column],
+                str(confusion[row, column]),
                 ha="center",
                 va="center",
                 fontsize=8,
@@ -73,38 +79,42 @@ def confusion_matrix(confusion, class_names):
         axes.set_xticks(range(count), names, rotation=45, ha="right", **plain)
         axes.set_yticks(range(count), names, **plain)
     which = "" if legible else ", by number"
-    right = confusion.trace() / max(confusion.sum(), 1)
+    correct = confusion.trace() / max(confusion.sum(), 1)
     axes.set(
-        title=f"{confusion.sum():,} images, {100 * right:.1f} % right",
-        xlabel=f"Answer{which}",
+        title=f"{confusion.sum():,} images, {100 * correct:.1f} % correct",
+        xlabel=f"Predicted class{which}",
         ylabel=f"True class{which}",
     )
     figure.colorbar(picture, label="Share of the true class", shrink=0.8)
     return figure
 
 
-def confused_pairs(pairs, cell, title):
-    """Images of classes that are taken for others.
+def confused_pairs(
+    pairs: Sequence[tuple[str, str, int, Sequence[np.ndarray]]], cell: int, title: str
+) -> Figure:
+    """Draw images of classes that are predicted as others.
 
     Args:
-        pairs: the true class's name, the answer's name, how many images, and
-            some of them, uint8 `(h, w, 3)`.
+        pairs: the true class's name, the predicted class's name, the count of
+            images, and some of them, uint8 `(h, w, 3)`.
         cell: the most pixels an image is high and wide.
         title: a line.
     """
     letters = 17 if lines_beside(cell) < 4 else 27
     lines = [
         (
-            f"{count:,}: {shortened(true, letters)} as {shortened(answer, letters)}",
+            f"{count:,}: {shortened(true, letters)} as {shortened(predicted, letters)}",
             images,
         )
-        for true, answer, count, images in pairs
+        for true, predicted, count, images in pairs
     ]
     return contact_sheet(lines, 1, cell, title)
 
 
-def reliability_diagram(whole, bins):
-    """How often forecasts come true against how sure they were, and how many there are.
+def reliability_diagram(
+    whole: Sequence[Mapping[str, Any]], bins: Sequence[Mapping[str, Any]]
+) -> Figure:
+    """Draw accuracy over confidence, and how predictions are spread over confidence.
 
     Args:
         whole: for each temperature a dict: `temperature`, `forecasts`, and

@@ -1,8 +1,13 @@
 """Figures of an accuracy under corruptions and at other resolutions."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
-from keras_vit.figures.drawing import TEST, TRAINING, VALIDATION, new_figure
+from keras_vit.figures.drawing import TEST, TRAINING, VALIDATION, Figure, new_figure
 
 # Told apart by colour-blind eyes, and by their points in print.
 LINES = (
@@ -13,8 +18,12 @@ LINES = (
 )
 
 
-def robustness_table(rows, corruptions, severities):
-    """The accuracy under each corruption at each severity, in per cent, as a table.
+def robustness_table(
+    rows: Mapping[Any, Mapping[str, Any]],
+    corruptions: Sequence[str],
+    severities: Sequence[int],
+) -> Figure:
+    """Draw the accuracy under each corruption at each severity, in per cent.
 
     Args:
         rows: by (corruption, severity), dicts with `top1` in [0, 1]; with
@@ -46,8 +55,12 @@ def robustness_table(rows, corruptions, severities):
     return figure
 
 
-def robustness_lines(rows, groups, severities):
-    """The accuracy over the severity, a panel for each group of corruptions.
+def robustness_lines(
+    rows: Mapping[Any, Mapping[str, Any]],
+    groups: Mapping[str, Sequence[str]],
+    severities: Sequence[int],
+) -> Figure:
+    """Draw the accuracy over the severity, a panel for each group of corruptions.
 
     Args:
         rows: as in `robustness_table`, with the intervals' `low` and `high`.
@@ -69,8 +82,10 @@ def robustness_lines(rows, groups, severities):
     return figure
 
 
-def resolution_curves(rows, kinds, own):
-    """The accuracy over the resolution, a line for each of two senses of it.
+def resolution_curves(
+    rows: Sequence[Mapping[str, Any]], kinds: Sequence[str], own: int
+) -> Figure:
+    """Draw the accuracy over the resolution, a line for each kind of resolution.
 
     Args:
         rows: dicts of `what`, one of the kinds; `height` and `width` in
@@ -84,7 +99,7 @@ def resolution_curves(rows, kinds, own):
         of_kind = [row for row in rows if row["what"] == kind]
         sides = [min(row["height"], row["width"]) for row in of_kind]
         _line(axes, sides, of_kind, colour, marker, kind)
-    axes.axvline(own, color="0.3", ls="--", lw=1, label="the model's own size")
+    axes.axvline(own, color="0.3", ls="--", lw=1, label="input size of the model")
     axes.set(
         title="Accuracy at other resolutions",
         xlabel="Shorter side (pixels)",

@@ -1,30 +1,38 @@
-"""A contact sheet: small pictures of each class."""
+"""A contact sheet: small images of each class."""
+
+from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 
-from keras_vit.figures.drawing import DPI, new_figure, shortened
+from keras_vit.figures.drawing import DPI, Figure, new_figure, shortened
 
 GAP, NAME, TITLE = 8, 260, 60  # pixels: between images, for a class's name, the title
 NAME_LINE = 22  # pixels
 LETTER, TITLE_LINE = 13, 26  # pixels, of the title; of each line after its first
 
 
-def contact_sheet(lines, columns, cell, title):
-    """Pictures of each class beside its name, pixel for pixel.
+def contact_sheet(
+    lines: Sequence[tuple[str, Sequence[np.ndarray]]],
+    columns: int,
+    cell: int,
+    title: str,
+) -> Figure:
+    """Draw images of each class beside its name, pixel for pixel.
 
     Args:
         lines: for each class its name and uint8 images `(h, w, 3)`.
         columns: of classes beside each other.
         cell: the most pixels an image is high and wide.
-        title: a text, broken into lines where the pictures are few.
+        title: a text, broken into lines if it is wider than the images.
     """
     step, down = cell + GAP, -(-len(lines) // columns)
     column = NAME + step * max(1, *(len(images) for _, images in lines))
     width, height = columns * column, down * step
-    title = textwrap.wrap(title, width // LETTER)
-    above = TITLE + TITLE_LINE * (len(title) - 1)
+    wrapped = textwrap.wrap(title, width // LETTER)
+    above = TITLE + TITLE_LINE * (len(wrapped) - 1)
     figure = new_figure(width / DPI, (height + above) / DPI)
     axes = figure.add_axes((0, 0, 1, height / (height + above)))
     axes.set_axis_off()
@@ -49,7 +57,7 @@ def contact_sheet(lines, columns, cell, title):
     figure.text(
         GAP / width,
         1 - above / 2 / (height + above),
-        "\n".join(title),
+        "\n".join(wrapped),
         va="center",
         fontsize=10,
         parse_math=False,
@@ -57,8 +65,8 @@ def contact_sheet(lines, columns, cell, title):
     return figure
 
 
-def lines_beside(cell):
-    """How many lines of a name stand beside images of so many pixels."""
+def lines_beside(cell: int) -> int:
+    """Return how many lines of a name fit beside images of `cell` pixels."""
     return max((cell + GAP) // NAME_LINE, 3)
 
 

@@ -1,16 +1,25 @@
 """Figures of a transfer."""
 
-from keras_vit.figures.drawing import TEST, VALIDATION, new_figure
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from keras_vit.figures.drawing import TEST, VALIDATION, Figure, new_figure
 
 
-def rate_sweep(rates, accuracies, chosen, title):
-    """The accuracy on what was left out, by the learning rate.
+def rate_sweep(
+    rates: Sequence[float],
+    accuracies: Sequence[float],
+    chosen: tuple[float, float, float],
+    title: str,
+) -> Figure:
+    """Draw the accuracy on the dev split over the learning rate.
 
     Args:
         rates: R of them.
         accuracies: R in [0, 1].
-        chosen: one of the rates, and mean and deviation of the accuracies of
-            the runs on the test split with it.
+        chosen: one of the rates, and mean and standard deviation of the accuracies
+            of its runs on the test split.
         title: a line.
     """
     figure = new_figure(6, 4, layout="constrained")
@@ -34,7 +43,7 @@ def rate_sweep(rates, accuracies, chosen, title):
         ms=5,
         capsize=4,
         ls="none",
-        label="test split, mean and deviation",
+        label="test split, mean and std",
     )
     axes.set_xscale("log")
     axes.set_xticks([one for one, _ in pairs], [f"{one:g}" for one, _ in pairs])

@@ -18,6 +18,7 @@ from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.model_source import ModelSource
 
 FLOAT32 = 4  # bytes
+NETWORKS = (keras.Function, keras.Sequential)  # whose layers are known
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,7 @@ def summary(model: ModelSource) -> Summary:
         parameters=148800, multiply_adds=589824, activation_bytes=12288)
     """
     network: Any = inspected_model(model)
-    functional = isinstance(network, (keras.Function, keras.Sequential))
-    if not functional:
+    if not any(isinstance(network, kind) for kind in NETWORKS):
         raise ValueError(
             "Expected a functional or sequential Keras model, whose layers are known. "
             f"Received: {network.name!r}, a {type(network).__name__}"
