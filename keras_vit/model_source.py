@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import pathlib
 from typing import TypeAlias
 
 import keras
 
 from keras_vit.classifier import Classifier
-from keras_vit.meaning import keeps_classes, set_meaning
-from keras_vit.model_files import load_model
+from keras_vit.meaning import keeps_classes, meaning_of, set_meaning
+from keras_vit.model_files import load_model, names_beside
 
 ModelSource: TypeAlias = "keras.Model | Classifier | str | os.PathLike[str]"
 
@@ -36,13 +37,10 @@ def keras_model(source: ModelSource, action: str = "changed") -> keras.Model:
     if isinstance(source, keras.Model):
         return source
     if isinstance(source, (str, os.PathLike)):
-        model, names = load_model(source)
-        if (
-            names is not None
-            and isinstance(model, keras.Model)
-            and keeps_classes(model)
-        ):
-            set_meaning(model, class_names=names)
+        path = pathlib.Path(source).expanduser()
+        model = load_model(path)
+        if keeps_classes(model) and meaning_of(model).class_names is None:
+            set_meaning(model, class_names=names_beside(path, model))
     else:
         model = Classifier.of(source).model
     if not isinstance(model, keras.Model):
