@@ -10,7 +10,7 @@ import numpy as np
 from keras_vit.classifier import Classifier, Source
 from keras_vit.evaluation.features import features_of
 from keras_vit.evaluation.inputs import class_order, classifier_with
-from keras_vit.evaluation.labels import RealLabels, Subset
+from keras_vit.evaluation.labels import RealLabels, Subset, check_order
 from keras_vit.evaluation.metrics import Evaluation, evaluation_of
 from keras_vit.evaluation.predictions import Predictions, predicted, reordered
 from keras_vit.preprocessing import Preprocessing
@@ -70,6 +70,9 @@ class Context:
                     f"is for. Received: {classifier.name!r} of {classifier.num_classes}"
                 )
             self._order_of(classifier)
+        if self.subset is not None and self.other_classifier is not None:
+            other = self.other_classifier
+            check_order(other.name, other.class_names, self.classifier.class_names)
 
     def lacks_classes(self) -> str | None:
         """Return why predictions mean nothing here: a model has other classes.
