@@ -1,6 +1,7 @@
 """Vision Transformers for Keras: build, load, train, look inside, evaluate, ship."""
 
 import importlib
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from keras_vit import layers as layers
@@ -33,45 +34,26 @@ from keras_vit.version import VERSION
 
 if TYPE_CHECKING:  # what is loaded when it is first asked for
     from keras_vit import baselines as baselines
-    from keras_vit import catalog as catalog
-    from keras_vit import choices as choices
     from keras_vit import classifier as classifier
-    from keras_vit import cli as cli
     from keras_vit import data as data
-    from keras_vit import dataset_names as dataset_names
     from keras_vit import decoding as decoding
-    from keras_vit import derived_arguments as derived_arguments
     from keras_vit import distribution as distribution
     from keras_vit import evaluation as evaluation
-    from keras_vit import export_formats as export_formats
     from keras_vit import exporting as exporting
-    from keras_vit import factories as factories
     from keras_vit import figures as figures
-    from keras_vit import files as files
-    from keras_vit import foreign_arguments as foreign_arguments
-    from keras_vit import history as history
-    from keras_vit import image_model as image_model
     from keras_vit import inspect as inspect
     from keras_vit import logits as logits
-    from keras_vit import meaning as meaning
     from keras_vit import model as model
-    from keras_vit import model_arguments as model_arguments
     from keras_vit import model_files as model_files
     from keras_vit import model_options as model_options
     from keras_vit import prediction as prediction
     from keras_vit import preprocessing as preprocessing
     from keras_vit import recipes as recipes
     from keras_vit import releases as releases
-    from keras_vit import renamed as renamed
-    from keras_vit import served_model as served_model
     from keras_vit import serving as serving
-    from keras_vit import suggestions as suggestions
-    from keras_vit import timm_names as timm_names
     from keras_vit import training as training
     from keras_vit import variants as variants
-    from keras_vit import version as version
     from keras_vit import weights as weights
-    from keras_vit import with_weights as with_weights
     from keras_vit.catalog import create_model as create_model
     from keras_vit.catalog import list_models as list_models
     from keras_vit.catalog import list_recipes as list_recipes
@@ -166,55 +148,36 @@ _FUNCTIONS = {
     "save_weights": "keras_vit.weights",
     "train": "keras_vit.training",
 }
-_MODULES = {
+_MODULES = {  # what the documentation names; others are found too
     "baselines",
-    "catalog",
-    "choices",
     "classifier",
-    "cli",
     "data",
-    "dataset_names",
     "decoding",
-    "derived_arguments",
     "distribution",
     "evaluation",
-    "export_formats",
     "exporting",
-    "factories",
     "figures",
-    "files",
-    "foreign_arguments",
-    "history",
-    "image_model",
     "inspect",
     "layers",
     "logits",
-    "meaning",
     "model",
-    "model_arguments",
     "model_files",
     "model_options",
     "prediction",
     "preprocessing",
     "recipes",
     "releases",
-    "renamed",
-    "served_model",
     "serving",
-    "suggestions",
-    "timm_names",
     "training",
     "variants",
-    "version",
     "weights",
-    "with_weights",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _FUNCTIONS:
         return getattr(importlib.import_module(_FUNCTIONS[name]), name)
-    if name in _MODULES:
+    if name in _MODULES or (name[0] != "_" and find_spec(f"keras_vit.{name}")):
         return importlib.import_module(f"keras_vit.{name}")
     raise AttributeError(f"module 'keras_vit' has no attribute {name!r}")
 

@@ -222,12 +222,12 @@ class Application:
         return own + tuple(one for one in theirs if one not in {*own, *_FIXED})
 
 
-def _pixels(name):
+def _pixels(name: str) -> Pixels | None:
     """The row of `FAMILIES` that a network belongs to; `None`: no such network."""
     if not callable(getattr(keras.applications, name, None)):
         return None
     rows = (row for row in FAMILIES if fnmatch.fnmatchcase(name, row))
-    return FAMILIES.get(next(rows, None))
+    return FAMILIES.get(next(rows, ""))
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import numpy as np
 from keras_vit import layers
 from keras_vit.foreign_arguments import answering_foreign_words
 from keras_vit.image_model import ImageModel
+from keras_vit.layers.mlp import ACTIVATIONS
 from keras_vit.layers.patches import pair
 from keras_vit.layers.position_embedding import ADDED, POSITION_INTERPOLATIONS, place_of
 from keras_vit.model_arguments import (
@@ -175,7 +176,7 @@ def ViT(
         check_choice(
             "position_interpolation", position_interpolation, POSITION_INTERPOLATIONS
         )
-    check_choice("activation", activation, layers.mlp.ACTIVATIONS)
+    check_choice("activation", activation, ACTIVATIONS)
     check_counts(
         num_layers=num_layers,
         num_heads=num_heads,

@@ -3,6 +3,8 @@
 import numbers
 import warnings
 
+import numpy as np
+
 from keras_vit.layers.patches import pair
 from keras_vit.layers.token_merging import patches_left
 
@@ -67,10 +69,10 @@ def check_counts(least=1, or_none="", **counts):
             )
 
 
-def check_rates(**rates):
-    """Refuses what is no probability below 1."""
+def check_rates(**rates: float) -> None:
+    """Refuse what is no probability below 1."""
     for argument, rate in rates.items():
-        if not isinstance(rate, numbers.Real) or not 0 <= rate < 1:
+        if not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
             raise ValueError(
                 f"{argument} must lie in [0, 1). Received: {argument}={rate!r}"
             )

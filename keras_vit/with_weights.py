@@ -51,7 +51,8 @@ def build_variant(
                 standardization=arguments.pop("standardization", "deviation"),
                 name="stem",
             )
-        return model.ViT(**({"name": name.lower()} | sizes | arguments))
+        given: dict[str, Any] = {"name": name.lower(), **sizes, **arguments}
+        return model.ViT(**given)
 
     return _build(name, build, num_classes, known)
 

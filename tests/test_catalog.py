@@ -43,6 +43,7 @@ def test_an_unknown_model_is_answered_with_a_similar_one():
         keras_vit.create_model("vit-b/16")
 
 
+@pytest.mark.slow
 def test_timms_architectures_are_those_of_timm():
     """The count and the input size of timm's own classes, built without memory."""
     timm = pytest.importorskip("timm")

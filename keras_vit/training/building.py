@@ -10,6 +10,7 @@ import keras
 from keras_vit import layers
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.factories import FACTORIES, arguments_of, find
+from keras_vit.foreign_arguments import RENAMED
 from keras_vit.layers.head import set_probabilities
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.model_files import ServedModel, load_classifier
@@ -218,7 +219,7 @@ def clip_of(recipe):
 
 def _check_takes(name, factory, arguments):
     """Refuses settings of a ViT where another model is to be built."""
-    clash = sorted(arguments.keys() - {*arguments_of(factory)})
+    clash = sorted(arguments.keys() - {*arguments_of(factory), *RENAMED})
     if clash:
         raise ValueError(
             f"{name} has no {', '.join(clash)}. Expected a ViT, or a recipe that "

@@ -125,7 +125,8 @@ def known_of(source, stored, config, *, own, first, grid_of, source_grid=None):
     if source_grid is not None:
         grid, by = pair(source_grid, "source_grid"), "source_grid"
     elif "grid" in note:
-        grid, by = tuple(note["grid"]), "the file's own note"
+        rows, columns = note["grid"]
+        grid, by = (rows, columns), "the file's own note"
     size = source.image_size(config)
     published = None if size is None or grid is not None else grid_of(size)
     return Known(own, likely, every, grid, by, published)

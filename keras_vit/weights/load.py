@@ -103,11 +103,13 @@ def load_weights(
     reading, problem = table_of(
         model, source, stored, config, told=told, name=path.name, grid=source_grid
     )
+    resized_from = None
     if reading is not None:
         stored = source.aligned(stored, reading.rows)
-        is_resized = reading.grid != architecture.grid
-        if is_resized and position_interpolation is None:
-            doubt_flexivit(method, path.name)
+        if reading.grid != architecture.grid:
+            resized_from = reading.grid
+    if resized_from is not None and position_interpolation is None:
+        doubt_flexivit(method, path.name)
     names = _match(
         model, told, source, stored, head=head, path=path, table_problem=problem
     )
@@ -122,8 +124,8 @@ def load_weights(
         if weight.path in names:
             name, change = names[weight.path]
             array = theirs[name]
-            if weight.path == POSITIONS and is_resized:
-                array = resize_table(array, reading.grid, architecture.grid, method)
+            if weight.path == POSITIONS and resized_from is not None:
+                array = resize_table(array, resized_from, architecture.grid, method)
             shape = tuple(weight.shape)
             if weight.path == KERNEL:
                 array = to_ours(array, change, (-1, shape[1]))

@@ -12,6 +12,7 @@ import struct
 import zipfile
 import zlib
 
+from keras_vit.foreign_arguments import RENAMED  # earlier versions wrote those
 from keras_vit.weights import pixels
 from keras_vit.weights.architecture import describe
 from keras_vit.weights.files import WeightsFileError
@@ -63,7 +64,7 @@ def read_metadata(path):
         raise WeightsFileError(
             f"{path.name}: its metadata is not readable ({error})"
         ) from error
-    return metadata
+    return {RENAMED.get(key, key): value for key, value in metadata.items()}
 
 
 def _read_npz(path):

@@ -2,6 +2,8 @@
 
 import dataclasses
 import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +56,9 @@ def pixels_to_write(model, format):
     return pixels
 
 
-def arguments(note, published, says, name):
+def arguments(
+    note: Mapping[str, Any], published: Sequence[Any], says: bool, name: str
+) -> dict[str, Any]:
     """Return the arguments of `ViT` on pixels.
 
     Args:
@@ -106,7 +110,7 @@ def unlike_of_file(model, config, source, name):
     theirs = arguments(note, source.pixels(config), says, name)
     if ours is None or not (says or "pixel_mean" in note) or "pixel_mean" not in theirs:
         return None
-    ours = dict(zip(("pixel_mean", "pixel_std"), ours, strict=True))
+    ours = {"pixel_mean": ours[0], "pixel_std": ours[1]}
     different = [k for k in ours if np.abs(np.subtract(ours[k], theirs[k])).max() > 0.5]
     if not different:
         return None

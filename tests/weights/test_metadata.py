@@ -10,8 +10,8 @@ from keras_vit import ViT
 from keras_vit.weights import load_weights, save_weights
 from keras_vit.weights.files import WeightsFileError, open_arrays
 from keras_vit.weights.load import open_weights
-from keras_vit.weights.metadata import KEY, read_metadata
-from support.fixture_models import TINY, TORCH
+from keras_vit.weights.metadata import KEY, read_metadata, write_npz
+from support.fixture_models import SIZES, TINY, TORCH
 from support.models import randomize
 
 CASES = {
@@ -34,6 +34,21 @@ def test_every_format_says_its_images_and_its_grid(saved):
     _, _, config = saved
     assert config[KEY]["image_size"] == [24, 41]
     assert config[KEY]["grid"] == [3, 5]
+
+
+def test_pixels_are_read_from_a_file_that_an_earlier_version_wrote(tmp_path, rng):
+    """It called `pixel_std` `pixel_deviation`."""
+    pixels = {"pixel_mean": (1.0, 2.0, 3.0), "pixel_std": (50.0, 60.0, 70.0)}
+    arguments = TINY | {"num_layers": 1, "include_preprocessing": True}
+    save_weights(ViT(**(arguments | pixels)), tmp_path / "a.npz")
+    note = read_metadata(tmp_path / "a.npz")
+    note["pixel_deviation"] = note.pop("pixel_std")
+    write_npz(tmp_path / "a.npz", note)
+    assert b"pixel_deviation" in (tmp_path / "a.npz").read_bytes()
+    sizes = {name: arguments[name] for name in SIZES}
+    model = ViT(weights=tmp_path / "a.npz", **sizes)
+    variance = model.get_layer("preprocessing").input_variance
+    np.testing.assert_allclose(variance, np.square(pixels["pixel_std"]), rtol=1e-6)
 
 
 def test_publishers_readers_see_the_arrays_alone(saved):

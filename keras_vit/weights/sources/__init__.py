@@ -11,7 +11,12 @@ from keras_vit.weights.sources.timm import TIMM
 from keras_vit.weights.sources.torchvision import TORCHVISION
 
 __all__ = [
-    *("DINOV2", "GOOGLE", "HUGGINGFACE", "SOURCES", "TIMM", "TORCHVISION"),
+    "DINOV2",
+    "GOOGLE",
+    "HUGGINGFACE",
+    "SOURCES",
+    "TIMM",
+    "TORCHVISION",
     "Identified",
     "identify",
 ]

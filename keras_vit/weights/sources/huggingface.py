@@ -5,6 +5,8 @@ versions of the library use other names in memory; both are read.
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from keras_vit.preprocessing import PRESETS
 from keras_vit.weights.sources import huggingface_config as config_file
@@ -111,9 +113,9 @@ def image_size(config):
     return (told, told) if isinstance(told, int) else told and tuple(told)
 
 
-def arguments(stored):
-    """What the arrays tell of the model."""
-    told = {"distillation": "embeddings.distillation_token" in stored}
+def arguments(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a model that the arrays determine."""
+    told: dict[str, Any] = {"distillation": "embeddings.distillation_token" in stored}
     if "embeddings.register_tokens" in stored:
         told["num_registers"] = stored["embeddings.register_tokens"].shape[1]
     if "encoder.layer.0.layer_scale1.lambda1" in stored:

@@ -137,7 +137,7 @@ def preprocessing(default, processor):
         size = _sides(told.get("size", known.size), "size", by_short_side)
         if resample not in RESAMPLE:
             raise ValueError(f"resample={resample}")
-        fractions = {1.0}
+        fractions, crop = {1.0}, None
         if told.get("do_center_crop", known.crops):
             crop = _sides(told.get("crop_size", CROP_SIZE), "crop_size", False)
             sides = zip(crop.values(), list(size.values()) * 2, strict=False)
