@@ -42,8 +42,8 @@ class Release:
     preprocessing: str = "vit_jax"
 
     @property
-    def url(self):
-        """Where the file is downloaded from."""
+    def url(self) -> str:
+        """The address that the file is downloaded from."""
         return f"{BUCKET}/{urllib.parse.quote(self.file)}.npz"
 
 
@@ -114,8 +114,8 @@ _ROWS = (
 RELEASES = {(release.variant, release.name): release for release in _ROWS}
 
 
-def list_weights(variant=None):
-    """Gives the releases that `weights=` can name.
+def list_weights(variant: str | None = None) -> list[Release]:
+    """Return the releases that `weights=` can name.
 
     Args:
         variant: a factory's name, to get its releases alone.

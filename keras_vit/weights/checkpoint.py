@@ -1,10 +1,13 @@
-"""What a file of weights tells of the model that it belongs to."""
+"""What a file of weights says of the model that it belongs to."""
 
 import dataclasses
+import os
 import pathlib
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from keras_vit.foreign_arguments import release_for
 from keras_vit.layers.patches import pair
@@ -37,7 +40,7 @@ class Checkpoint:
         num_classes: of its head; `None` if it has none.
         image_size: that it was trained with last, an integer or (height,
             width); `None` if it does not say.
-        arguments: of `ViT`, besides the sizes of the variant.
+        arguments: for `ViT`, besides the sizes of the variant.
         grid: (rows, columns) of patches that its positions are for, as the
             caller or a release says; `None`: as the file says.
         foreign_head: the shapes, by name, of the arrays of a classifier that
@@ -50,15 +53,19 @@ class Checkpoint:
     path: pathlib.Path
     num_classes: int | None
     image_size: int | tuple[int, int] | None
-    arguments: dict
+    arguments: dict[str, Any]
     grid: tuple[int, int] | None = None
-    foreign_head: dict = dataclasses.field(default_factory=dict)
+    foreign_head: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     class_names: tuple[str, ...] | None = None
     assumed: str | None = None
 
 
-def find_checkpoint(variant, weights, source_grid=None):
-    """Finds what `weights=` means and reads what it tells.
+def find_checkpoint(
+    variant: str,
+    weights: str | os.PathLike[str],
+    source_grid: tuple[int, int] | None = None,
+) -> Checkpoint:
+    """Find what `weights=` means and read what it says of a model.
 
     Args:
         variant: the factory's name.
@@ -181,13 +188,17 @@ def _image_size(stored, source, config, variant, source_grid):
     return rows * strides[0], columns * strides[1]
 
 
-def _strides(stored, source, variant):
+def _strides(
+    stored: Mapping[str, Any], source: Any, variant: str
+) -> tuple[int, ...] | None:
     """Pixels from a patch to the next, in both directions; `None` if not known.
 
     They are the sides of the file's own patches, which another size than the
     variant's may be, but for a hybrid, whose patches are of a feature map.
     """
-    shape = stored[source.patches].shape if source.patches in stored else ()
+    shape: tuple[int, ...] = (
+        stored[source.patches].shape if source.patches in stored else ()
+    )
     sides, channels = shape[2:], shape[1:2]  # PyTorch's order
     if source.patches.endswith("kernel"):
         sides, channels = shape[:2], shape[2:3]

@@ -15,8 +15,8 @@ CONNECT_SECONDS, STALL_SECONDS = 10, 30
 CHUNK = 1 << 20
 
 
-def cached(url):
-    """The path in the cache of what is at a URL, which is downloaded if needed.
+def cached(url: str) -> pathlib.Path:
+    """Return the path in the cache of what is at a URL; download it if needed.
 
     Size and checksum are compared with what the server tells (Content-Length,
     and the MD5 of Google's `x-goog-hash`) before the file takes its name.
@@ -79,8 +79,8 @@ def _md5(hashes):
 HUB_FILES = ("config.json", "preprocessor_config.json")
 
 
-def from_hub(repository):
-    """The folder of a repository of the Hugging Face hub, downloaded if needed.
+def from_hub(repository: str) -> pathlib.Path:
+    """Return the folder of a repository of the Hugging Face hub, downloaded if needed.
 
     Raises:
         ImportError: without `huggingface_hub`, saying how to get it.

@@ -7,6 +7,7 @@ array is allocated.
 
 import json
 import math
+import os
 import pathlib
 import struct
 import tokenize
@@ -49,8 +50,8 @@ class Stored:
         return Stored(made.shape, made.dtype, lambda: change(self.read()))
 
 
-def open_arrays(path):
-    """Opens a file of weights.
+def open_arrays(path: str | os.PathLike[str]) -> dict[str, Stored]:
+    """Open a file of weights.
 
     Args:
         path: of a `.npz` or a `.safetensors` file.

@@ -3,11 +3,15 @@
 import dataclasses
 import logging
 import math
+import os
+from typing import Literal
 
+import keras
 import numpy as np
 
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.meaning import set_meaning
+from keras_vit.model_options import PositionInterpolation
 from keras_vit.weights import metadata
 from keras_vit.weights.agreement import check_agreement
 from keras_vit.weights.architecture import (
@@ -31,16 +35,16 @@ LOG = logging.getLogger(__name__)
 
 
 def load_weights(
-    model,
-    path,
-    head="keep",
-    source=None,
-    patches="keep",
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    head: Literal["keep", "reset"] = "keep",
+    source: str | None = None,
+    patches: Literal["keep", "resize"] = "keep",
     *,
-    source_grid=None,
-    position_interpolation=None,
-):
-    """Loads published weights into a model.
+    source_grid: tuple[int, int] | None = None,
+    position_interpolation: PositionInterpolation | None = None,
+) -> None:
+    """Load published weights into a model.
 
     Everything is checked before anything is assigned: after an error the
     model is as it was. Positions go to the model's grid by the rule of the

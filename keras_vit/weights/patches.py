@@ -17,7 +17,7 @@ import numpy as np
 
 
 def resize_kernel(kernel, old, new):
-    """Gives the kernel for patches of another size.
+    """Return the kernel for patches of another size.
 
     Args:
         kernel: `(P Q C, D)`, of patches flattened row by row.

@@ -2,9 +2,13 @@
 
 import functools
 import json
+import os
 import pathlib
 import re
+from collections.abc import Sequence
+from typing import Literal
 
+import keras
 import numpy as np
 
 from keras_vit.files import written_whole
@@ -28,8 +32,15 @@ from keras_vit.weights.translate import names_in, to_theirs
 STEM_KERNEL = re.compile(r"stem/.*conv\w*/kernel")  # they are standardised
 
 
-def save_weights(model, path, format="npz", *, architecture=None, class_names=None):
-    """Writes a model's weights in the names and layouts of a publisher.
+def save_weights(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    format: Literal["npz", "timm", "huggingface", "torchvision"] = "npz",
+    *,
+    architecture: str | None = None,
+    class_names: Sequence[str] | None = None,
+) -> None:
+    """Write a model's weights in the names and layouts of a publisher.
 
     Args:
         model: a ViT that a factory of this package built.
@@ -40,7 +51,7 @@ def save_weights(model, path, format="npz", *, architecture=None, class_names=No
             `config.json` and `preprocessor_config.json`.
         format: a key of `FORMATS`.
         architecture: for timm, the name of the architecture that is to load
-            the file, such as `"deit3_base_patch16_224"`. It settles whether
+            the file, such as `"deit3_base_patch16_224"`. It determines whether
             class token and registers have positions of their own or positions
             are part of these tokens, which is the same model; `None`: what fits
             the model, registers without positions.

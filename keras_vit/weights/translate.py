@@ -78,7 +78,7 @@ HALVES = _parts("key", "value")
 
 
 def names_in(rules, paths):
-    """Finds where each of our weights lies in a source.
+    """Find where each of our weights lies in a source.
 
     Returns:
         `{path: (theirs, change)}`, and the paths that no rule covers.
