@@ -62,11 +62,10 @@ def _load_in_silence() -> None:
 
 def _execute(package: types.ModuleType) -> None:
     """Execute a package that was placed; any other is left alone."""
-    if isinstance(package, _NotExecuted) and package.__spec__ is not None:
-        loader = package.__spec__.loader
-        assert loader is not None
-        package.__class__ = types.ModuleType
-        loader.exec_module(package)
+    spec = package.__spec__
+    if type(package) is _NotExecuted and spec is not None and spec.loader is not None:
+        object.__setattr__(package, "__class__", types.ModuleType)
+        spec.loader.exec_module(package)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from typing import TYPE_CHECKING, cast
 
 from absl import flags
 
@@ -9,7 +10,10 @@ from keras_vit.choices import MODELS, WEIGHT_FORMATS
 from keras_vit.cli import flag_types
 from keras_vit.cli.model_flag import TRAINED, Model, check_weights
 
-SUMMARY = "Turns weights of one publisher's layout into another's."
+if TYPE_CHECKING:
+    import keras
+
+SUMMARY = "Converts weights from one publisher's layout to another's."
 USAGE = "--model=NAME --from=WEIGHTS --to=PATH [--format=FORMAT]"
 REQUIRED = ("from", "to")
 TAKES_PATHS = False
@@ -79,14 +83,12 @@ def check(values: flags.FlagValues) -> None:
         flag_types.with_flag("from", check_weights, values.model, source)
 
 
-def run(values):
-    """Carries the command out and gives its exit status."""
+def run(values: flags.FlagValues) -> int:
+    """Write the weights and return the exit status."""
     from keras_vit.weights import save_weights
     from keras_vit.weights.save import NAMED
 
     target = pathlib.Path(values.to)
-    if target.exists():
-        raise FileExistsError(f"{target} exists already. Name another, or remove it.")
     model, class_names = _model(values)
     save_weights(
         model,
@@ -99,40 +101,18 @@ def run(values):
     return 0
 
 
-def _model(values):
-    """The model to be written, and its classes' names where they are known."""
+def _model(values: flags.FlagValues) -> "tuple[keras.Model, tuple[str, ...] | None]":
+    """Return the model to be written, and its classes' names if they are known."""
+    from keras_vit.classifier import Classifier
     from keras_vit.factories import FACTORIES
-    from keras_vit.model_files import load_classifier
     from keras_vit.weights import find_checkpoint
 
-    source, grid = values["from"].value, _grid(values.source_grid)
+    source: str = values["from"].value or ""
+    grid = values.source_grid and (*values.source_grid,)
     if values.model is None:
-        if grid is not None:
-            raise ValueError(
-                "--source_grid goes with --model and a file of weights; a run's model "
-                "knows its grid."
-            )
-        classifier = load_classifier(source)
-        return classifier.model, classifier.class_names
-    if values.model not in FACTORIES:
-        raise ValueError(
-            f"Unknown model. Expected one of {', '.join(FACTORIES)}. "
-            f"Received: {values.model!r}"
-        )
+        classifier = Classifier.of(source)
+        return cast("keras.Model", classifier.model), classifier.class_names
     model = FACTORIES[values.model](
-        weights=source,
-        source_grid=grid,
-        name=values.model.lower(),
+        weights=source, source_grid=grid, name=values.model.lower()
     )
     return model, find_checkpoint(values.model, source, grid).class_names
-
-
-def _grid(given):
-    """(rows, columns) of `--source_grid`."""
-    if given is None:
-        return None
-    if len(given) != 2 or not all(str(side).strip().isdecimal() for side in given):
-        raise ValueError(
-            f"--source_grid must be rows,columns. Received: {','.join(given)!r}"
-        )
-    return tuple(map(int, given))

@@ -133,7 +133,7 @@ def chosen(
     default: str | None = None,
     *,
     decoding: "Decoding | None" = None,
-) -> tuple[str | None, dict[str, Any]]:
+) -> tuple[Any, dict[str, Any]]:
     """Return the data set that the flags name, or that a model's run was trained on.
 
     The run's own is read as the run read it, so that its test split has the same

@@ -1,6 +1,8 @@
 """`keras-vit evaluate`."""
 
 import pathlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -9,10 +11,16 @@ from keras_vit.cli import dataset_flags, flag_types, model_flag
 from keras_vit.cli.model_flag import SERVED, TRAINED
 from keras_vit.preprocessing import PRESETS, resolve
 
+if TYPE_CHECKING:
+    from keras_vit.classifier import Classifier
+    from keras_vit.evaluation.context import Context
+    from keras_vit.evaluation.parts import Part
+
 SUMMARY = "Evaluates a trained model on a whole test split."
 USAGE = "--model=MODEL [--dataset=NAME] [--what=NAME,...]"
 REQUIRED = ("model",)
 TAKES_PATHS = False
+DEFAULT = "fashion_mnist_sample"  # where neither flags nor run name a data set
 SHARED_BY = ("one", "mirrored", "auto", "tpu:<name>")
 
 
@@ -78,22 +86,21 @@ def check(values: flags.FlagValues) -> None:
     dataset_flags.check(values)
 
 
-def run(values):
-    """Carries the command out and gives its exit status."""
+def run(values: flags.FlagValues) -> int:
+    """Measure, print the most important numbers, and return the exit status."""
     from keras_vit.data.inspection.report import check_folder
     from keras_vit.evaluation.measurements import chosen
     from keras_vit.evaluation.report import numbers_of, write_parts
-    from keras_vit.model_files import name_of
 
-    context = _context(values)
+    context, model_name = _context(values)
     names, left_out = chosen(values.what or [], context)
-    folder = pathlib.Path(values.folder or f"evaluations/{name_of(values.model)}")
+    folder = pathlib.Path(values.folder or f"evaluations/{model_name}")
     check_folder(folder)
     print(f"{context.dataset.name}, {len(context.dataset.test):,} test images")
     facts = {"model": values.model, "dataset": context.dataset.name}
     if "metrics" in names:
         facts |= numbers_of(context.evaluation(), context.class_names)
-    title = f"{name_of(values.model)} on {context.dataset.name}"
+    title = f"{model_name} on {context.dataset.name}"
     files = write_parts(_measured(names, context), folder, title, facts)
     for name, reason in left_out.items():
         print(f"  {name}: left out: {reason}")
@@ -101,38 +108,35 @@ def run(values):
     return 0
 
 
-def _measured(names, context):
-    """Yields each `Part` as it is measured, and tells it in the terminal."""
-    from keras_vit.evaluation.measurements import MEASUREMENTS
+def _measured(names: "list[str]", context: "Context") -> "Iterator[Part]":
+    """Yield each `Part` as it is measured, and print its lines."""
+    from keras_vit.evaluation.measurements import MEASUREMENTS as ROWS
 
     for name in names:
-        part = MEASUREMENTS[name].measure(context)
+        part = ROWS[name].measure(context)
         print(_lines(name, part, context), flush=True)
         yield part
 
 
-def _context(values):
-    """The `Context` that the flags describe."""
+def _context(values: flags.FlagValues) -> "tuple[Context, str]":
+    """Return the `Context` that the flags describe, and the model's name."""
     from keras_vit import distribution
+    from keras_vit.classifier import Classifier
     from keras_vit.data import load
     from keras_vit.evaluation.context import Context
     from keras_vit.evaluation.labels import check_order, read_labels
-    from keras_vit.model_files import load_classifier
 
     preprocessing = values.preprocessing and resolve(values.preprocessing)
     strategy = None
     if values.strategy != "one":  # before anything else of TensorFlow
         strategy = distribution.strategy(values.strategy)
-    classifier = load_classifier(values.model)
-    name, arguments = _dataset(values, classifier.model)
+    classifier = Classifier.of(values.model)
+    name, arguments = _dataset(values, classifier)
     dataset = load(name, **arguments)
     labels = values.labels and read_labels(
-        values.labels,
-        dataset,
-        classifier.model.output_shape[-1],
-        classifier.class_names,
+        values.labels, dataset, classifier.num_classes, classifier.class_names
     )
-    other = load_classifier(values.compare) if values.compare else None
+    other = Classifier.of(values.compare) if values.compare else None
     context = Context(
         classifier.model,
         dataset,
@@ -147,22 +151,21 @@ def _context(values):
     if other:
         expected = classifier.class_names if context.subset else dataset.class_names
         check_order(values.compare, other.class_names, expected)
-    return context
+    return context, classifier.name
 
 
-def _dataset(values, model):
-    from keras_vit.decoding import decoding_of
-
-    options = {"decoding": decoding_of(model)}
+def _dataset(
+    values: flags.FlagValues, classifier: "Classifier"
+) -> tuple[str, dict[str, Any]]:
     try:
         return dataset_flags.chosen(
-            values, values.model, "fashion_mnist_sample", **options
+            values, values.model, DEFAULT, decoding=classifier.decoding
         )
     except ValueError as error:
         raise ValueError(f"{error} Name one: --dataset.") from error
 
 
-def _lines(name, part, context):
+def _lines(name: str, part: "Part", context: "Context") -> str:
     """What the terminal says of a part: its title, or its most important numbers."""
     from keras_vit.evaluation.headline import headline, without_area
 

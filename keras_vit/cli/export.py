@@ -2,12 +2,18 @@
 
 import dataclasses
 import pathlib
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from keras_vit.cli import dataset_flags, flag_types, model_flag
 from keras_vit.cli.model_flag import TRAINED
 from keras_vit.export_formats import FORMATS, PIXELS, SCHEMES
+
+if TYPE_CHECKING:
+    from keras_vit.classifier import Classifier
+    from keras_vit.data import Dataset
+    from keras_vit.exporting.report import Report
 
 SUMMARY = "Writes a trained model for TensorFlow Serving, LiteRT, ONNX and OpenVINO."
 USAGE = "--model=MODEL [--format=FORMAT] [--quantize=SCHEME]"
@@ -90,36 +96,33 @@ def check(values: flags.FlagValues) -> None:
         )
 
 
-def run(values):
-    """Carries the command out and gives its exit status."""
+def run(values: flags.FlagValues) -> int:
+    """Write the formats, print what was measured, and return the exit status."""
+    from keras_vit.classifier import Classifier
     from keras_vit.evaluation.temperature import scaled
+    from keras_vit.exporting import export
     from keras_vit.exporting.report import origin_row, read_report, table
-    from keras_vit.model_files import ServedModel, load_classifier, name_of
     from keras_vit.weights import merge_tokens
 
-    classifier = load_classifier(values.model)
-    if isinstance(classifier.model, ServedModel):
-        raise ValueError(
-            "A SavedModel is exported already. Name a run's folder or a .keras file. "
-            f"Received: {values.model!r}"
-        )
-    model, made_of = classifier.model, None
+    classifier, made_of = Classifier.of(values.model), None
+    dataset, notes = _dataset(values, classifier)
+    name, model = classifier.name, classifier.model
     if values.temperature != 1:
         model = scaled(model, values.temperature)
     if values.token_merging:
         model, made_of = merge_tokens(model, values.token_merging), model
     classifier = dataclasses.replace(classifier, model=model)
-    name = name_of(values.model)
     folder = pathlib.Path(values.folder or pathlib.Path("savedmodels") / name)
-    dataset, notes = _dataset(values, classifier.model)
+    compared = {"made_of": made_of}
+    if dataset is not None:
+        compared |= {"split": dataset.test, "source": f"{dataset.name}, test"}
     written, refused = [], 0
     for format, options in _wanted(values, dataset):
         suffix, scheme = FORMATS[format].suffix, options.get("quantize", "none")
         stem = name if scheme == "none" else f"{name}-{scheme}"
         path = folder / f"{stem}{suffix}" if suffix else folder
         try:
-            options = options | {"made_of": made_of}
-            path = _export(classifier, path, format, dataset, options)
+            path = export(classifier, path, format, **options, **compared)
         except (ValueError, ImportError, RuntimeError) as error:
             if values.format != "all":
                 raise
@@ -134,19 +137,11 @@ def run(values):
     if written:
         reports = [read_report(path) for path in written]
         print()
-        print(table(reports, origin_row(made_of or classifier.model, reports[0])))
+        print(table(reports, origin_row(made_of or model, reports[0])))
     return 1 if refused else 0
 
 
-def _export(classifier, path, format, dataset, options):
-    from keras_vit.exporting import export
-
-    if dataset is not None:
-        options = options | {"split": dataset.test, "source": f"{dataset.name}, test"}
-    return export(classifier.model, path, format, classifier.class_names, **options)
-
-
-def _print_gate(report):
+def _print_gate(report: "Report | None") -> None:
     """Print on which images int8 was made, and on which it was judged."""
     if report is not None and report.gate:
         gate = report.gate
@@ -158,21 +153,22 @@ def _print_gate(report):
         )
 
 
-def _wanted(values, dataset):
-    """The formats to write, each with its options."""
-
-    given = {
+def _wanted(
+    values: flags.FlagValues, dataset: "Dataset | None"
+) -> list[tuple[Any, dict[str, Any]]]:
+    """Return the formats to write, each with its options."""
+    args = {
         "top": values.top,
         "xla": values.xla,
         "quantize": values.quantize,
         "pixels": values.pixels,
         "batch_size": values.batch_size,
     }
-    wanted = [(values.format, given)]
+    wanted = [(values.format, args)]
     if values.format == "all":
         wanted = []
         for format, row in FORMATS.items():
-            options = {name: given[name] for name in row.options if name in given}
+            options = {name: args[name] for name in row.options if name in args}
             schemes = SCHEMES if "quantize" in options else [None]
             for scheme in schemes:
                 chosen = options if scheme is None else options | {"quantize": scheme}
@@ -187,21 +183,22 @@ def _wanted(values, dataset):
     ]
 
 
-def _dataset(values, model):
+def _dataset(
+    values: flags.FlagValues, classifier: "Classifier"
+) -> "tuple[Dataset | None, list[str]]":
     """Return the data set to compare on, and lines on why there is none.
 
     It is the one named, or that of the model's own run.
     """
     from keras_vit.data import load
-    from keras_vit.decoding import decoding_of
 
     notes = ["Compared on noise and gradients: --dataset names a data set."]
     try:
         name, arguments = dataset_flags.chosen(
-            values, values.model, decoding=decoding_of(model)
+            values, values.model, decoding=classifier.decoding
         )
         return (load(name, **arguments), []) if name else (None, notes)
-    except (ValueError, OSError) as error:  # given in Python, or gone
+    except (ValueError, OSError) as error:  # args in Python, or gone
         if values.dataset is not None:
             raise
         return None, [f"The run's own data set cannot be had: {error}", *notes]

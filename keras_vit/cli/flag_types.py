@@ -281,12 +281,12 @@ class _Existing(_Path):
         check_paths([value], self.expected)
 
 
-class _ExistingMany(_Existing):
+class _ExistingMany(_Existing):  # the value is a list of paths
     def parse(self, argument: Any) -> Any:
         if isinstance(argument, list):
             return argument
         parts = [part.strip() for part in argument.split(",") if part.strip()]
         return [os.path.expanduser(part) for part in parts]
 
-    def check(self, value: list[str]) -> None:
+    def check(self, value: Any) -> None:
         check_paths(value, self.expected)

@@ -1,6 +1,8 @@
 """`keras-vit inspect`."""
 
+import dataclasses
 import pathlib
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -8,11 +10,16 @@ from keras_vit.choices import FIGURES, HEAD_FUSIONS, KERAS_PREFIX, MODELS
 from keras_vit.cli import dataset_flags, flag_types, model_flag
 from keras_vit.cli.model_flag import FACTORY, NETWORK, TRAINED
 
+if TYPE_CHECKING:
+    from keras_vit.classifier import Classifier
+    from keras_vit.inspect.images import ReadImages
+
 SUMMARY = "Looks inside a trained model: attention, positions, filters, layers."
 USAGE = "--model=MODEL [--images=PATH,...] [--what=NAME,...]"
 REQUIRED = ("model",)
 TAKES_PATHS = False
 PICTURES = 8
+DEFAULT = "fashion_mnist_sample"  # where neither flags nor run name a data set
 TAKEN = (FACTORY, NETWORK, TRAINED)
 MOST_DISCARDED = 0.999
 
@@ -88,40 +95,34 @@ def check(values: flags.FlagValues) -> None:
     )
 
 
-def run(values):
-    """Carries the command out and gives its exit status."""
+def run(values: flags.FlagValues) -> int:
+    """Draw the figures, print a line for each, and return the exit status."""
     from keras_vit.inspect.facts import counted
-    from keras_vit.inspect.inspection_report import figure_names, report
-    from keras_vit.model_files import name_of
+    from keras_vit.inspect.inspection_report import report
 
-    what = figure_names(values.what or "all")
-    if values.compare and "cka" not in what:
-        raise ValueError(
-            "--compare goes with --what=cka, which compares the layers of two models. "
-            f"Received: --what={','.join(what)}"
-        )
-    classifier = _load(values.model, values.weights)
-    other = values.compare and _load(values.compare).model
-    images, names, source, class_names = _images(values, classifier.model)
-    name = _called(values.model, values.weights)
-    folder = pathlib.Path(values.folder or f"inspections/{name_of(values.model)}")
+    model, name = _opened(values.model, values.weights)
+    other, other_name = None, None
+    if values.compare is not None:
+        other, other_name = _opened(values.compare)
+    found = _images(values, model)
+    folder = pathlib.Path(values.folder or f"inspections/{model.name}")
     written = report(
-        classifier.model,
-        images,
+        model,
+        found.pixels,
         folder,
-        what,
-        image_names=names,
-        class_names=classifier.class_names or class_names,
-        source=source,
+        values.what or "all",
+        image_names=found.names,
+        class_names=model.class_names or found.class_names,
+        source=found.source,
         pictures=PICTURES,
         name=name,
         other=other,
-        other_name=values.compare and _called(values.compare),
+        other_name=other_name,
         fusion=values.fusion,
         discard=values.discard,
         residual=values.residual,
     )
-    print(f"{name}, {counted(len(images))}: {source}")
+    print(f"{name}, {counted(len(found.pixels))}: {found.source}")
     for key, description in written.figures.items():
         print(f"  {key:<10} {description}")
     for key, why in written.skipped.items():
@@ -130,80 +131,60 @@ def run(values):
     return 0
 
 
-def _called(model, weights=None):
-    """What a model is called; a factory's by its weights, too."""
-    from keras_vit.factories import find
-    from keras_vit.model_files import name_of
-
-    if find(model) is None:
-        return name_of(model)
-    return f"{model} ({pathlib.Path(weights).name if weights else 'random weights'})"
-
-
-def _load(model, weights=None):
-    """The model that a flag names, and its classes' names."""
+def _opened(source: str, weights: str | None = None) -> "tuple[Classifier, str]":
+    """Return the model that a flag names, and its name on the page."""
     from keras_vit.classifier import Classifier
     from keras_vit.factories import FACTORIES, find
-    from keras_vit.model_files import ServedModel, load_classifier
     from keras_vit.weights import find_checkpoint
 
-    factory = find(model)
-    if factory is not None:
-        arguments, names = {}, None
-        if weights is not None and model not in FACTORIES:
-            arguments = {"weights": weights, "num_classes": None}
-        elif weights is not None:
-            checkpoint = find_checkpoint(model, weights)
-            names = checkpoint.class_names
-            arguments = {"weights": weights, "num_classes": checkpoint.num_classes}
-        return Classifier.of(factory(**arguments), class_names=names)
-    if weights is not None:
-        raise ValueError(
-            "--weights go with a factory's name. Expected one of "
-            f"{', '.join(FACTORIES)}. Received: --model={model}"
-        )
-    try:
-        classifier = load_classifier(model)
-    except FileNotFoundError as error:
-        names = ", ".join(FACTORIES)
-        raise FileNotFoundError(f"{error} Nor is that one of {names}.") from error
-    if isinstance(classifier.model, ServedModel):
-        raise ValueError(
-            "A SavedModel cannot be inspected: it holds a graph, without layers. Name "
-            f"a run's folder, a .keras file or a factory. Received: {model!r}"
-        )
-    return classifier
+    factory = find(source)
+    if factory is None:
+        classifier = Classifier.of(source)
+        return classifier, classifier.name
+    args, names = {}, None
+    if weights is not None and source not in FACTORIES:
+        args = {"weights": weights, "num_classes": None}
+    elif weights is not None:
+        checkpoint = find_checkpoint(source, weights)
+        names = checkpoint.class_names
+        args = {"weights": weights, "num_classes": checkpoint.num_classes}
+    classifier = Classifier.of(factory(**args), class_names=names)
+    title = f"{source} ({pathlib.Path(weights).name if weights else 'random weights'})"
+    return dataclasses.replace(classifier, name=source), title
 
 
-def _images(values, model):
-    """Images, their names, where they are from, and their classes' names."""
+def _images(values: flags.FlagValues, classifier: "Classifier") -> "ReadImages":
+    """Return the images, their names, where they are from, and class names."""
     from keras_vit.data import load
-    from keras_vit.decoding import changed_decoding
     from keras_vit.inspect import read_images
 
     if values.images:
+        changes = dataset_flags.decoding(values)
         return read_images(
-            model,
+            classifier,
             values.images,
             values.limit,
             exif_orientation=values.exif_orientation,
-            decoding=changed_decoding(model, dataset_flags.decoding(values)),
+            decoding=dataclasses.replace(classifier.decoding, **changes),
         )
-    name, arguments = _dataset(values, model)
+    name, arguments = _dataset(values, classifier)
     dataset = load(name, **arguments)
-    found = read_images(model, dataset, values.limit)
-    alike = model.output_shape[-1] == dataset.num_classes
+    found = read_images(classifier, dataset, values.limit)
+    alike = classifier.num_classes == dataset.num_classes
     return found if alike else found._replace(class_names=None)
 
 
-def _dataset(values, model):
-    """The name of the data set to look at, and what `load` takes beside it."""
-    from keras_vit.decoding import decoding_of
-    from keras_vit.factories import find
-
-    options = {"decoding": decoding_of(model)}
-    run = None if find(values.model) is not None else values.model
+def _dataset(
+    values: flags.FlagValues, classifier: "Classifier"
+) -> tuple[str, dict[str, Any]]:
+    """Return the name of the data set, and what `load` takes beside it."""
+    built = values.model in MODELS or values.model.startswith(KERAS_PREFIX)
     try:
-        return dataset_flags.chosen(values, run, "fashion_mnist_sample", **options)
+        return dataset_flags.chosen(
+            values,
+            None if built else values.model,
+            DEFAULT,
+            decoding=classifier.decoding,
+        )
     except ValueError as error:
         raise ValueError(f"{error} Name images: --images or --dataset.") from error

@@ -49,8 +49,8 @@ def check(values: flags.FlagValues) -> None:
     dataset_flags.check(values)
 
 
-def run(values):
-    """Carries the command out and gives its exit status."""
+def run(values: flags.FlagValues) -> int:
+    """Print the report on the data set and return the exit status."""
     from keras_vit.data import inspect, load
 
     dataset = load(values.dataset, **dataset_flags.arguments(values))

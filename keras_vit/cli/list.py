@@ -1,6 +1,7 @@
 """`keras-vit list`."""
 
 import textwrap
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -82,7 +83,8 @@ def run(values: flags.FlagValues) -> int:
     return _list_weights(names)
 
 
-def _list_weights(names):
+def _list_weights(names: Sequence[str]) -> int:
+    """Print the releases of each model."""
     print(f"{'model':<12} {'weights':<18} {'classes':>7} {'pixels':>6}  top-1 %")
     for name in names:
         rows = list_weights(name)
@@ -100,7 +102,8 @@ def _list_weights(names):
     return 0
 
 
-def _list_details(names, size, by_layer):
+def _list_details(names: Sequence[str], size: tuple[int, int], by_layer: bool) -> int:
+    """Print the size and cost of each model, or of each layer of one."""
     from keras_vit.factories import find
     from keras_vit.inspect import summary, unallocated
 
@@ -111,14 +114,16 @@ def _list_details(names, size, by_layer):
             flush=True,
         )
     for name in names:
+        built = find(name)
+        assert built is not None  # as `check` found
         with unallocated():
-            told = summary(find(name)(image_size=size))
+            info = summary(built(image_size=size))
         if by_layer:
-            print(told)
+            print(info)
             continue
-        memory = (told.activation_bytes / 2**20, told.peak_bytes / 2**20)
+        memory = (info.activation_bytes / 2**20, info.peak_bytes / 2**20)
         print(
-            f"{name:<12} {told.parameters:>13,} {told.multiply_adds / 1e9:>8.2f} "
+            f"{name:<12} {info.parameters:>13,} {info.multiply_adds / 1e9:>8.2f} "
             f"{memory[0]:>8,.1f} MiB {memory[1]:>8,.1f} MiB",
             flush=True,
         )
@@ -131,7 +136,8 @@ def _list_details(names, size, by_layer):
     return 0
 
 
-def _list_recipes():
+def _list_recipes() -> int:
+    """Print a line for each recipe."""
     width = max(map(len, RECIPES))
     print(f"{'recipe':<{width}}  {'model':<11} {'data set':<20} {'length':<12} batch")
     for name, one in RECIPES.items():

@@ -90,7 +90,7 @@ def write_pictures(
     count = 0
     for number, one in enumerate(predictions, 1):
         if one.error is None and one.path is not None:
-            lines = [f"{label}  {100 * share:.1f} %" for label, share in one.top(top)]
+            lines = [f"{100 * share:.1f} %  {label}" for label, share in one.top(top)]
             image = read_image(one.path, exif_orientation, decoding)
             figure = labelled_picture(image, lines)
             write(figure, pathlib.Path(folder, f"{number:04d}_{one.path.stem}.png"))

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import logging
+from collections.abc import Iterator
 
 from absl import flags
 
@@ -68,8 +69,8 @@ def check(values: flags.FlagValues) -> None:
     """Do nothing: each flag is checked by itself."""
 
 
-def run(values):
-    """Carries the command out and gives its exit status."""
+def run(values: flags.FlagValues) -> int:
+    """Serve until a signal stops it, and return the exit status."""
     from keras_vit.serving import serve
 
     body = values.max_body_mb * 2**20
@@ -79,7 +80,7 @@ def run(values):
         batch=values.batch_size,
         seconds=values.timeout,
     )
-    with _told():
+    with _logged():
         serve(
             values.model,
             host=values.host,
@@ -92,8 +93,8 @@ def run(values):
 
 
 @contextlib.contextmanager
-def _told():
-    """Has what happens to versions, and what fails, told on the error stream."""
+def _logged() -> Iterator[None]:
+    """Print what happens to versions, and what fails, on the error stream."""
     log, handler = logging.getLogger("keras_vit.serving"), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("keras-vit serve: %(message)s"))
     before = log.level

@@ -1,6 +1,7 @@
 """`keras-vit train`."""
 
 import shlex
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -8,6 +9,9 @@ from keras_vit import recipes
 from keras_vit.choices import STRATEGIES
 from keras_vit.cli import dataset_flags, flag_types, model_flag
 from keras_vit.cli.model_flag import FACTORY, NETWORK, SERVED, TRAINED
+
+if TYPE_CHECKING:
+    from keras_vit.training.run import Run
 
 SUMMARY = "Trains a model by a recipe, evaluates it and exports it."
 USAGE = "[--recipe=NAME] [--set key=value ...] [--folder=FOLDER]"
@@ -102,7 +106,7 @@ def run(values: flags.FlagValues) -> int:
         **dataset_flags.arguments(values),
         **recipes.read_settings(values["set"].value),
     )
-    _tell(run)
+    _print_results(run)
     return 0
 
 
@@ -116,7 +120,8 @@ def _recipe(values: flags.FlagValues) -> tuple[recipes.Recipe, int, str]:
     return recipe, seed, "repeated"
 
 
-def _tell(run):
+def _print_results(run: "Run") -> None:
+    """Print the numbers of a run, where its files are, and what to do next."""
     from keras_vit.evaluation.headline import headline, without_area
     from keras_vit.model_files import LABELS
     from keras_vit.training.examination import MaskedPatchEvaluation
@@ -140,10 +145,10 @@ def _tell(run):
     names = (run.folder / LABELS).read_text(encoding="utf-8").splitlines()
     (first, *others), left_out = headline(result, names), without_area(result)
     left_out = f"  {left_out}\n" if left_out else ""
-    told = "".join(f"{one.label} {100 * one.value:.2f} %, " for one in others)
+    more = "".join(f"{one.label} {100 * one.value:.2f} %, " for one in others)
     name = "accuracy" if first.metric == "top1" else first.label
     print(
-        f"\nTest {name} {100 * first.value:.2f} % ({told}"
+        f"\nTest {name} {100 * first.value:.2f} % ({more}"
         f"loss {result.loss:.3f}) on {result.count:,} images\n"
         f"{left_out}"
         f"  everything  {run.folder}/ (config.json, history.csv, learning_curves.png, "

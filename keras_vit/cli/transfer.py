@@ -1,5 +1,7 @@
 """`keras-vit transfer`."""
 
+from typing import TYPE_CHECKING, Any
+
 from absl import flags
 
 from keras_vit import recipes
@@ -7,6 +9,10 @@ from keras_vit.choices import STRATEGIES
 from keras_vit.cli import dataset_flags, flag_types, model_flag
 from keras_vit.cli.model_flag import FACTORY, NETWORK, TRAINED
 from keras_vit.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from keras_vit.training.transfer_runs import Transfer
+    from keras_vit.training.vtab import VtabTransfer
 
 SUMMARY = "Fine-tunes by the paper's protocol: a sweep of rates, then several runs."
 USAGE = "[--recipe=NAME] [--dataset=NAME] [--rates=RATE,...]"
@@ -103,23 +109,24 @@ def run(values: flags.FlagValues) -> int:
         found = transfer_vtab(values.recipe, **options)
     else:
         found = transfer(values.recipe, dataset=dataset, **options)
-    _tell(found)
+    _print_table(found)
     return 0
 
 
-def _tell(found):
-    """Prints a table like the paper's, and where the files are."""
+def _print_table(found: "Transfer | VtabTransfer") -> None:
+    """Print a table like the paper's, and where the files are."""
     from keras_vit.training.transfer_report import plus_minus
 
-    one = not hasattr(found, "tasks")
-    rows = [] if one else [(name, *row[:2]) for name, row in found.groups().items()]
-    for each in [found] if one else found.tasks.values():
-        told = f"{each.dataset} (learning rate {each.rate:g})"
-        rows.append((told, each.mean, each.deviation))
+    several = hasattr(found, "tasks")
+    whole: Any = found
+    rows = [(name, *row[:2]) for name, row in whole.groups().items()] if several else []
+    for each in whole.tasks.values() if several else [whole]:
+        title = f"{each.dataset} (learning rate {each.rate:g})"
+        rows.append((title, each.mean, each.deviation))
     width = max(len(name) for name, _, _ in rows)
     print(f"\n{'':<{width}}  accuracy (%), mean ± deviation")
     for name, mean, deviation in rows:
         print(f"{name:<{width}}  {plus_minus(mean, deviation)}")
-    sweep = one and found.sweep
+    sweep = not several and whole.sweep
     files = f"transfer.md, .json, .csv{', .png' if sweep else ''}"
     print(f"  everything  {found.folder}/ ({files}, a folder for each run)")

@@ -4,9 +4,10 @@ import json
 import pytest
 
 import keras_vit.data
-import keras_vit.model_files
 import keras_vit.training
+from keras_vit.classifier import Classifier
 from keras_vit.cli.main import main
+from keras_vit.decoding import Decoding
 from keras_vit.recipes import RECIPES
 
 GIVEN = ["--dataset=a.zip", "--data_dir=room", "--download", "--noexif_orientation"]
@@ -56,7 +57,7 @@ def test_evaluate_hands_on_what_the_flags_say(monkeypatch, flags, expected):
         raise ValueError("seen")
 
     monkeypatch.setattr(keras_vit.data, "load", load)
-    monkeypatch.setattr(keras_vit.model_files, "load_classifier", lambda _: _Model)
+    monkeypatch.setattr(Classifier, "of", lambda _: _Model)
     assert main(["evaluate", "--model=x.keras", *flags]) == 2
     assert seen == [expected]
 
@@ -71,7 +72,7 @@ def test_evaluate_takes_the_data_set_of_the_run_if_none_is_named(
         raise ValueError("seen")
 
     monkeypatch.setattr(keras_vit.data, "load", load)
-    monkeypatch.setattr(keras_vit.model_files, "load_classifier", lambda _: _Model)
+    monkeypatch.setattr(Classifier, "of", lambda _: _Model)
     recipe = dataclasses.asdict(RECIPES["fashion_mnist"]) | {"dataset": "cifar10"}
     for objects in (["model"], ["dataset"]):
         config = {"recipe": recipe, "seed": 0, "given_in_python": objects}
@@ -84,4 +85,4 @@ def test_evaluate_takes_the_data_set_of_the_run_if_none_is_named(
 
 
 class _Model:
-    model = None
+    model, name, decoding = None, "x", Decoding()

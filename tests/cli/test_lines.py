@@ -70,7 +70,7 @@ def test_a_run_ends_with_the_same_numbers_first(make, rng, tmp_path, capsys):
     (tmp_path / "labels.txt").write_text("\n".join(names) + "\n")
     (tmp_path / "images").mkdir()
     evaluation = evaluation_of(answers)
-    train._tell(
+    train._print_results(
         types.SimpleNamespace(evaluation=evaluation, folder=tmp_path, saved_model="s")
     )
     said, places = capsys.readouterr().out, []
