@@ -9,8 +9,10 @@ from absl import flags
 from keras_vit.choices import HUB_PREFIX, KERAS_PREFIX, MODELS, keras_networks
 from keras_vit.cli import flag_types
 from keras_vit.dataset_names import no_such_path
+from keras_vit.foreign_arguments import release_for
 from keras_vit.releases import list_weights
 from keras_vit.suggestions import unknown
+from keras_vit.timm_names import hub_name, read_timm_name
 
 FACTORY, NETWORK = "a model's name such as ViT_B16", "keras:<network>"
 TRAINED, SERVED = "a run's folder, a .keras file", "a SavedModel"
@@ -64,6 +66,13 @@ class Model(flags.ArgumentParser):
                 raise ValueError(unknown("network of keras.applications", value, known))
             return
         if not path.exists():
+            timm = read_timm_name(value) if FACTORY in self.takes else None
+            if timm is not None:
+                weights = f" --weights={timm.weights}" if timm.weights else ""
+                raise ValueError(
+                    f"Expected {self.expected}. Received: {value!r}, which is timm's "
+                    f"name. Use --model={timm.variant}{weights}"
+                )
             if FACTORY in self.takes and not re.search(r"[/\\]|^[.~]|\.\w+$", value):
                 expected = f"{self.expected}; keras-vit list names the models"
                 raise ValueError(unknown("model", value, MODELS, expected=expected))
@@ -99,7 +108,11 @@ def check_weights(model: str | None, weights: str | None) -> None:
         FileNotFoundError: for the path of nothing.
         ValueError: for an unknown name.
     """
-    if weights is None or weights.startswith(HUB_PREFIX) or os.path.exists(weights):
+    if weights is None:
+        return
+    if model is not None and not model.startswith(KERAS_PREFIX):
+        weights = hub_name(model if model in MODELS else "ViT", weights)
+    if weights.startswith(HUB_PREFIX) or os.path.exists(weights):
         return
     if re.search(r"[/\\]|^[.~]|\.(npz|safetensors|h5|keras)$", weights):
         raise FileNotFoundError(no_such_path(weights, "a file of weights"))
@@ -111,4 +124,6 @@ def check_weights(model: str | None, weights: str | None) -> None:
         names = ", ".join(dict.fromkeys(known))
         expected = f"{names}{', ' if names else ''}hf:<owner>/<name>, or a file's path"
         kind = f"weights{f' of {model}' if model else ''}"
-        raise ValueError(unknown(kind, weights, known, expected=expected))
+        meant = release_for(weights, known)
+        advice = f" Use {meant!r}" if meant else ""
+        raise ValueError(f"{unknown(kind, weights, known, expected=expected)}{advice}")
