@@ -59,7 +59,7 @@ def written_whole(
 
 
 def _placed(scratch, path, may_be_taken):
-    """Renames what is written; says whether that did not meet another folder."""
+    """Rename what is written; return whether no other folder was in the way."""
     try:
         os.replace(scratch, path)
     except OSError as error:
@@ -70,7 +70,7 @@ def _placed(scratch, path, may_be_taken):
 
 
 def _sync(path):
-    """Waits until every file of a folder has reached the disk."""
+    """Wait until every file of a folder has reached the disk."""
     for file in [p for p in path.rglob("*") if p.is_file()]:
         with open(file, "rb") as stream:
             os.fsync(stream.fileno())

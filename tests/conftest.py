@@ -13,10 +13,6 @@ from keras_vit.exporting import runtime_check
 
 pytest.register_assert_rewrite("support")
 
-from support.models import randomize as randomize  # noqa: E402
-from support.models import tiny_vit as tiny_vit  # noqa: E402
-from support.splits import numbered as numbered  # noqa: E402
-
 sys.modules.setdefault("triton", None)  # PyTorch's compiler: none beside TensorFlow's
 
 

@@ -82,7 +82,7 @@ def augmented(
     """Read an image and augment it.
 
     Args:
-        read: as a split's `reader()` gives it.
+        read: as a split's `reader()` returns it.
         index: of the image in the split.
         draws: the image's numbers, `(augmentation.num_draws(),)`.
         augmentation: an `Augmentation`.

@@ -41,7 +41,7 @@ def check_class_names(names: Sequence[str]) -> None:
     """Refuse names that do not tell classes apart.
 
     Raises:
-        ValueError: naming those that `check_lines` refuses, or that are given
+        ValueError: naming those that `check_lines` refuses, or that occur
             twice.
     """
     check_lines(names)

@@ -44,7 +44,7 @@ def find_columns(
         `Columns`.
 
     Raises:
-        ValueError: if they cannot be told, or one that is asked for is missing.
+        ValueError: if they cannot be recognized, or one that is asked for is missing.
     """
     names = tuple(names)
     group = None if not options.group else _place(names, options.group)

@@ -97,14 +97,14 @@ class Columns:
         if not rest:
             return None
         label = few(repr(self.names[place].strip()) for place in self.labels)
-        told = (
+        note = (
             f"The path is read from column {self.names[self.image].strip()!r}, the "
             f"label from {label}; not used: {', '.join(rest)}."
         )
         belong = [name for name in rest if any(one in plain(name) for one in _BELONG)]
         if belong and self.group is None:
-            told += f" group={belong[0]!r} would keep its images on one side."
-        return told
+            note += f" group={belong[0]!r} would keep its images on one side."
+        return note
 
 
 def plain(name: str) -> str:
@@ -137,13 +137,13 @@ def zero_or_one(text: str) -> bool | None:
 
 def check_unnamed(options: TableOptions, path: str | os.PathLike[str]) -> None:
     """Refuse options that name a column where columns have no names."""
-    given = [
+    refused = [
         name
         for name in ("fold", "image_column", "label_column")
         if getattr(options, name) is not None
     ]
-    if given:
+    if refused:
         raise ValueError(
-            f"{', '.join(given)} must go with a table whose first line names its "
+            f"{', '.join(refused)} must go with a table whose first line names its "
             f"columns. Received: {path}"
         )

@@ -27,7 +27,7 @@ class Dataset:
     Example:
 
     >>> pixels = np.zeros((4, 28, 28, 3), np.uint8)
-    >>> split = Split(pixels, np.array([0, 1, 0, 1]))
+    >>> split = data.Split(pixels, np.array([0, 1, 0, 1]))
     >>> Dataset("cats and dogs", split, split, ("cat", "dog")).num_classes
     2
     """

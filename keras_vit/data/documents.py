@@ -110,13 +110,13 @@ def _tasks(content, path):
     rows, without = [], 0
     for number, task in enumerate(content, 1):
         image = _image_of(task["data"])
-        given = task.get("annotations", task.get("completions", []))
-        if image is None or not isinstance(given, list):
+        annotations = task.get("annotations", task.get("completions", []))
+        if image is None or not isinstance(annotations, list):
             raise ValueError(
                 f"{path}: expected tasks of Label Studio with an image in data and a "
                 f"list of annotations. Received: task {number} with {few(task['data'])}"
             )
-        kept = [one for one in given if not one.get("was_cancelled")]
+        kept = [one for one in annotations if not one.get("was_cancelled")]
         chosen = [_choices_of(one) for one in kept]
         if not any(chosen):
             without += 1

@@ -1,22 +1,15 @@
-"""What is given as a split -> the batches to evaluate on: each image once, in order."""
+"""A split -> the batches to evaluate on: each image once, in order."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.images import UnreadableImageError
-from keras_vit.data.inputs import split_of
 from keras_vit.data.preprocessing import SQUASH, preprocess
 from keras_vit.data.splits import Labelled
 from keras_vit.data.unreadable import READING_ERRORS, unreadable_among
 from keras_vit.preprocessing import Preprocessing
-
-
-def given_split(given: Any) -> Labelled:
-    """Return the split of what `keras_vit.data.split_of` takes."""
-    return split_of(given).split
 
 
 def evaluation_batches(

@@ -97,7 +97,7 @@ _ADVICE = (
 
 
 def _check_classes(splits, names, path):
-    """Refuses a folder without splits and classes; classes that train lacks."""
+    """Refuse a folder without splits and classes; classes that train lacks."""
     if not names or (None in splits and len(names) < 2):
         raise _unlike(names, path)
     check_no_parts(names, path, divided=None not in splits)
@@ -116,13 +116,13 @@ def _check_classes(splits, names, path):
 def _unlike(names, path):
     unread = Unread()
     _sorted_images(os.fsencode(path), unread)
-    told = (
+    message = (
         f"Expected a folder of images for each class in {path}, or train/ and test/ "
         "with such in them, and at least two classes. "
         f"Received: {few(map(repr, names)) or 'none'}"
     )
     more = (one.removesuffix(".") for one in (*hints(path), *unread.sentences()))
-    return ValueError(". ".join([told, *more]))
+    return ValueError(". ".join([message, *more]))
 
 
 def _labelled(of_classes, root, pattern):
@@ -245,7 +245,7 @@ def _sorted_images(folder, unread):
 
 
 def _images(folder: bytes, above, unread) -> Iterator[bytes]:
-    """Gives the path of each image, going down but never round in circles."""
+    """Yield the path of each image, going down but never round in circles."""
     place = os.stat(folder)
     here = place.st_dev, place.st_ino
     if here in above:

@@ -100,7 +100,7 @@ def held_out(hashes: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _balance(tested, members):
-    """Moves as few units of a class, in the order of hashes, as its share needs."""
+    """Move as few units of a class, in the order of hashes, as its share needs."""
     count = len(members)
     least = min(max(count * _LEAST // _OF, 1), count - 1)
     most = min(max(-(-count * _MOST // _OF), least), max(count - 1, 0))

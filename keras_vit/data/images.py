@@ -36,7 +36,7 @@ def find_images(paths: Iterable[str | os.PathLike[str]]) -> list[pathlib.Path]:
     """Return the image files that a mixture of files and folders holds.
 
     Files are taken as they are named, so that a wrong one is reported when it
-    is read. A folder gives the files in it, and below it, that have an
+    is read. A folder stands for the files in and below it that have an
     image's suffix, by name.
 
     Raises:

@@ -14,7 +14,7 @@ _BESIDE_IMAGES = ("annotations", "labels")  # folders of tables, not of images
 
 
 class Finder:
-    """Finds the files that a table names.
+    """Finder of the files that a table names.
 
     Args:
         table: the path of the table. Paths are relative to its folder, or to
@@ -47,7 +47,7 @@ class Finder:
         self._added = suffix and (suffix if suffix.startswith(".") else f".{suffix}")
         self._likely, self._index, self._named = None, None, {}
 
-    def find(self, given: str) -> str | None:
+    def find(self, written: str) -> str | None:
         """Return a file's path; `None` where there is none.
 
         A name without folders is also sought below the folders, by itself or
@@ -56,34 +56,34 @@ class Finder:
         whose folders are called as the path's last ones are.
         """
         self.doubtful = ()
-        if self._added and not given.endswith(self._added):
-            given += self._added
-        if found := self._existing(given, ("",)):
+        if self._added and not written.endswith(self._added):
+            written += self._added
+        if found := self._existing(written, ("",)):
             return found
-        given = plain_path(given.replace("\\", "/"))
-        bare = not given.lower().endswith(SUFFIXES)
+        written = plain_path(written.replace("\\", "/"))
+        bare = not written.lower().endswith(SUFFIXES)
         endings = (*filter(None, [self._likely]), *SUFFIXES, *map(str.upper, SUFFIXES))
-        if found := self._existing(given, ("", *endings) if bare else ("",)):
+        if found := self._existing(written, ("", *endings) if bare else ("",)):
             if bare:
                 self._likely = os.path.splitext(found)[1]
             return found
-        if "/" in given and not _ELSEWHERE.match(given):
+        if "/" in written and not _ELSEWHERE.match(written):
             return None
-        above, _, name = given.rpartition("/")
+        above, _, name = written.rpartition("/")
         names = name, _UPLOADED.sub("", name)
         return next(
-            filter(None, (self._below(above, one, given) for one in names)), None
+            filter(None, (self._below(above, one, written) for one in names)), None
         )
 
-    def _existing(self, given, endings):
+    def _existing(self, written, endings):
         for folder in self.folders:
-            path = os.path.normpath(os.path.join(folder, given))
+            path = os.path.normpath(os.path.join(folder, written))
             for ending in endings:
                 if os.path.isfile(path + ending):
                     return path + ending
         return None
 
-    def _below(self, above, name, given):
+    def _below(self, above, name, written):
         """The file of a name that lies as its path says, or is the only one."""
         if self._index is None:
             self._index = _files_below(self.folders)
@@ -94,7 +94,7 @@ class Finder:
             found = _best(found, self._is_of_the_table)
         self.doubtful = tuple(sorted(found)[:2]) if len(found) > 1 else ()
         # One file is not what two different paths mean.
-        if len(found) != 1 or self._named.setdefault(found[0], given) != given:
+        if len(found) != 1 or self._named.setdefault(found[0], written) != written:
             return None
         if self.below is None:
             self.below = name, os.path.relpath(found[0], self.folders[0])
@@ -106,18 +106,20 @@ class Finder:
         )
 
 
-def of_label_studio(given: str) -> bool:
+def of_label_studio(written: str) -> bool:
     """Return whether a path is one of Label Studio's server."""
-    return any(one in given for one in _OF_LABEL_STUDIO)
+    return any(one in written for one in _OF_LABEL_STUDIO)
 
 
-def plain_path(given: str) -> str:
+def plain_path(written: str) -> str:
     """Return a path with slashes, of Label Studio's and other addresses too."""
-    if _OF_LABEL_STUDIO[1] in given:
-        return "/" + parse_qs(urlsplit(given).query).get("d", [given])[0].lstrip("/")
-    if re.match(r"[a-z][a-z0-9]+://", given):
-        return unquote(urlsplit(given).path) or given
-    return given
+    if _OF_LABEL_STUDIO[1] in written:
+        return "/" + parse_qs(urlsplit(written).query).get("d", [written])[0].lstrip(
+            "/"
+        )
+    if re.match(r"[a-z][a-z0-9]+://", written):
+        return unquote(urlsplit(written).path) or written
+    return written
 
 
 def _best(paths, worth):

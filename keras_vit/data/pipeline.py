@@ -15,7 +15,7 @@ from keras_vit.data.splits import Labelled
 
 @dataclass(frozen=True)
 class Shard:
-    """The part of every global batch that a stream gives.
+    """The part of every global batch that a stream yields.
 
     A global batch is cut into as many slices as there are replicas, in order.
 
@@ -45,7 +45,7 @@ def training_batches(
     augmentation: Augmentation = _UNCHANGED,
     first_step: int = 0,
     shard: Shard = WHOLE,
-    stand_ins: np.ndarray | None = None,
+    replacements: np.ndarray | None = None,
     draws: int = 0,
 ) -> tf.data.Dataset:
     """Return the endless stream of batches that a run with this seed trains on.
@@ -53,9 +53,9 @@ def training_batches(
     Example i of step k has the place p = k B + i. Each epoch, N places, is a
     permutation of the split. What stands at a place, and how it is augmented,
     follows from (seed, p) alone, what is mixed from (seed, k): entering at
-    `first_step` gives what the stream from 0 gives there, and the slices of a
+    `first_step` yields what the stream from 0 yields there, and the slices of a
     batch together are the batch. Where each image is in its batch R times,
-    the permutation goes on by B / R images a step.
+    the permutation advances by B / R images a step.
 
     Args:
         split: N images, as a `Split`.
@@ -67,8 +67,8 @@ def training_batches(
         augmentation: an `Augmentation`.
         first_step: the step of the first batch.
         shard: the slices to give.
-        stand_ins: indices `(N,)` of the image that is shown in the place of
-            each, as `unreadable.stand_ins` gives them; `None`: its own.
+        replacements: indices `(N,)` of the image that is shown in the place of
+            each, as `unreadable.replacements` gives them; `None`: its own.
         draws: how many numbers in [0, 1) each image comes with, which follow
             from its place too, in place of its target; 0: its target. Not
             with mixing.
@@ -98,8 +98,8 @@ def training_batches(
         columns = (rows * (width - lead) + columns - lead) % batch_size
         places = slice_numbers // shard.count * batch_size + columns
         indices = order.examples_at(places)
-        if stand_ins is not None:
-            indices = tf.gather(stand_ins, indices)
+        if replacements is not None:
+            indices = tf.gather(replacements, indices)
         changes = augmentation.num_draws()
         numbers = uniforms(seed, places, changes + draws)
         images, targets = read(indices, numbers[:, :changes])
@@ -123,7 +123,7 @@ def training_batches(
 
 
 def _reader(split, augmentation, size, num_classes):
-    """Gives the way to many examples: `(indices, draws)` to images and targets."""
+    """Return a function for the graph: `(indices, draws) -> (images, targets)`."""
     apart = augmentation.keeps_images_apart()
     target = split.targets(num_classes)
     read_all = None if apart else split.batch_reader()

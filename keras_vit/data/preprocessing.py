@@ -83,8 +83,8 @@ def window_of(
 
     Args:
         height: of the image, in pixels, an integer, or those of B images.
-        width: likewise.
-        size: (height, width) in pixels that `preprocess` is given.
+        width: as the height.
+        size: (height, width) in pixels that `preprocess` is called with.
         preprocessing: a `Preprocessing`.
 
     Returns:

@@ -152,20 +152,20 @@ def _entries(image):
 
 
 def _look_up(image, tables):
-    """Replaces levels by what stands for them in their channel's table `(3, 256)`."""
+    """Replace levels by what stands for them in their channel's table `(3, 256)`."""
     tables = tf.reshape(tf.saturate_cast(tables, tf.uint8), [-1])
     return tf.reshape(tf.gather(tables, _entries(image)), tf.shape(image))
 
 
 def _stretched(image):
-    """Tables that take a channel's darkest level to 0 and its lightest to 255."""
+    """Return tables that take a channel's darkest level to 0, its lightest to 255."""
     low = tf.cast(tf.reduce_min(image, (0, 1)), tf.int32)[:, None]
     span = tf.cast(tf.reduce_max(image, (0, 1)), tf.int32)[:, None] - low
     return tf.where(span > 0, (LEVELS - low) * 255 // tf.maximum(span, 1), LEVELS)
 
 
 def _equalized(image):
-    """Tables that take a level to the share of its channel that is darker."""
+    """Return tables that take a level to the share of its channel that is darker."""
     counts = tf.math.bincount(_entries(image), minlength=768, maxlength=768)
     counts = tf.reshape(counts, (3, 256))
     darker = tf.cumsum(counts, axis=1, exclusive=True)
@@ -175,7 +175,7 @@ def _equalized(image):
 
 
 def _turn(image, angle):
-    """Turns the image about its centre, counter-clockwise by `angle` in radians."""
+    """Turn the image about its centre, counter-clockwise by `angle` in radians."""
     y, x = (tf.cast(side - 1, tf.float32) / 2 for side in _size(image))
     cos, sin = tf.cos(angle), tf.sin(angle)
     column = cos, -sin, x - cos * x + sin * y
@@ -184,7 +184,7 @@ def _turn(image, angle):
 
 
 def _move(image, column, row):
-    """Shows at (x, y) the pixel nearest to an affine image of (x, y), or grey.
+    """Show at (x, y) the pixel nearest to an affine image of (x, y), or grey.
 
     With its column `(a, b, c)` that pixel has x' = a x + b y + c, and with its row
     `(d, e, f)` y' = d x + e y + f, from the centre of the first pixel.
@@ -205,7 +205,7 @@ def _move(image, column, row):
 
 
 def _cut_out(image, half, draws):
-    """Greys a square about a drawn pixel; what lies beyond the image is lost."""
+    """Paint a square grey about a drawn pixel; what lies beyond the image is lost."""
     size = tf.shape(image)[:2]
     half = tf.cast(_scaled(half, image), tf.int32)
     centre = tf.cast(draws[2:] * tf.cast(size, tf.float32), tf.int32)

@@ -176,7 +176,7 @@ class Records(Labelled):
         return self.files.reader(self.indices)
 
     def _examples(self):
-        """Gives the graph's way to an image file's bytes and a label.
+        """Return a function for the graph: `(index) -> (image file, label)`.
 
         Where a graph asks for both the image and the target of an index, the
         record is read once.

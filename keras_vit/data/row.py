@@ -46,12 +46,12 @@ class Problems:
     def check(self) -> None:
         """Raise a ValueError if there was anything."""
         if self._count:
-            told = "; ".join(f"line {line}: {text}" for line, text in self._first)
+            lines = "; ".join(f"line {line}: {text}" for line, text in self._first)
             more = "; ..." if self._count > len(self._first) else ""
             end = f"{' ' if more else '. '}{self._advice}" if self._advice else ""
             raise ValueError(
                 f"{self._path} has {self._count:,} wrong "
-                f"{'line' if self._count == 1 else 'lines'}: {told}{more}"
+                f"{'line' if self._count == 1 else 'lines'}: {lines}{more}"
                 f"{end}"
             )
 
@@ -74,12 +74,12 @@ def split_of_row(
         return fields[columns.fold], None
     split = "train" if columns.flags else None
     for place, name in columns.flags:
-        told = truth(fields[place])
-        if told is None:
+        value = truth(fields[place])
+        if value is None:
             return None, (
                 f"expected true or false for {columns.names[place]!r}, received "
                 f"{fields[place]!r}"
             )
-        if told and split != "test":
+        if value and split != "test":
             split = name
     return split, None

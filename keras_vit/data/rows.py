@@ -47,7 +47,7 @@ def opened_rows(
         sentences on what is not as usual.
 
     Raises:
-        ValueError: if the columns cannot be told, or the file cannot be read.
+        ValueError: if the columns cannot be recognized, or the file cannot be read.
     """
     path = pathlib.Path(path)
     read = {".json": read_json, ".jsonl": read_jsonl}.get(path.suffix.lower(), _csv)

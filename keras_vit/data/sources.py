@@ -75,8 +75,8 @@ def load(
             default.
         image_column: of a table, the column of the path, where that has an
             unusual name.
-        label_column: likewise of the label; or several columns of 0 and 1, one
-            for each class, separated by commas.
+        label_column: of a table, the column of the label; or several
+            columns of 0 and 1, one for each class, separated by commas.
         suffix: what is added to a table's paths, such as `".jpg"`; by default
             what is found there, for paths without an image's suffix.
         pixel_range: which samples of more than 8 bits become black and white,
@@ -159,7 +159,7 @@ def _of_folder(path, name, exif_orientation, options, data_dir=None):
 
 
 def _check_options(options, taken, name):
-    """Refuses options that say nothing of a data set."""
+    """Refuse options that have no effect on a data set."""
     others = [
         option
         for option, value in dataclasses.asdict(options).items()
@@ -207,7 +207,7 @@ def _fashion_mnist_sample():
 
 
 def _of_keras(name, class_names, files):
-    """Gives what loads a whole data set by Keras, which downloads it."""
+    """Return a function that loads a whole data set by Keras, which downloads it."""
 
     def load_it():
         import keras

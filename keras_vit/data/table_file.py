@@ -26,7 +26,7 @@ class TableFile:
         folder: that holds the table.
         paths: of files, `(N,)` bytes.
         labels: as they are written.
-        splits: names of splits, or folds; `None` for each where none is told.
+        splits: names of splits, or folds; `None` for each where the table has none.
         groups: names of groups; `None` where there are none.
         notes: sentences on what is not as usual.
     """
@@ -40,12 +40,12 @@ class TableFile:
     ) -> None:
         problems, same = Problems(path), {}
         with opened_rows(path, problems, options) as (columns, rows, notes):
-            self.columns, lines, given = columns, array("q"), []
+            self.columns, lines, written = columns, array("q"), []
             self.labels, self.groups = [], []
             self.splits: list[str | None] = []
             for row in rows:
                 lines.append(row.line)
-                given.append(row.path)
+                written.append(row.path)
                 self.labels.append(same.setdefault(row.label, row.label))
                 self.splits.append(split or same.setdefault(row.split, row.split))
                 self.groups.append(same.setdefault(row.group, row.group))
@@ -58,7 +58,7 @@ class TableFile:
         self._may_be_none = are_several(self.labels, separators_of(path))
         finder = Finder(path, options.suffix, data_dir)
         self.folders = finder.folders
-        self.paths = self._located(lines, given, finder, problems)
+        self.paths = self._located(lines, written, finder, problems)
         problems.check()
         self.notes = [*notes, *filter(None, [columns.note()])]
         if finder.below:
@@ -74,13 +74,13 @@ class TableFile:
             if word is not None:
                 self.splits[row] = SPLIT_WORDS.get(word.strip().lower())
                 if self.splits[row] is None:
-                    told = f"split {word!r}, expected train, validation or test"
-                    problems.add(lines[row], told)
+                    wrong = f"split {word!r}, expected train, validation or test"
+                    problems.add(lines[row], wrong)
 
-    def _located(self, lines, given, finder, problems):
+    def _located(self, lines, written, finder, problems):
         """The files' paths, an array of bytes."""
         paths, seen, missing, unread = [], {}, None, Unread()
-        for row, (line, name) in enumerate(zip(lines, given, strict=True)):
+        for row, (line, name) in enumerate(zip(lines, written, strict=True)):
             path, wrong = finder.find(name) if name.strip() else None, None
             if not name.strip():
                 wrong = "no path"
@@ -133,11 +133,11 @@ def _as_tuple(label):
 
 def _sought(name, folders):
     """Where files were sought, and what to do."""
-    told = f"Files were sought in {' and '.join(folders)}"
+    places = f"Files were sought in {' and '.join(folders)}"
     if of_label_studio(name):
         return (
-            f"{told}, and below by their names: the paths are those of Label Studio's "
-            "server. Give the folder of its media, or of the images as they were "
-            "uploaded, as data_dir"
+            f"{places}, and below by their names: the paths are those of Label "
+            "Studio's server. Pass the folder of its media, or of the images as they "
+            "were uploaded, as data_dir"
         )
-    return f"{told}. Another folder of the images can be given as data_dir"
+    return f"{places}. Another folder of the images can be passed as data_dir"

@@ -86,8 +86,8 @@ def read_split_tables(
         path: of the folder.
         name: of the data set; the path by default.
         exif_orientation: as `read_table` takes it.
-        options: likewise.
-        data_dir: likewise.
+        options: as `read_table` takes them.
+        data_dir: as `read_table` takes it.
     """
     path = pathlib.Path(path)
     how = {"exif_orientation": exif_orientation, "options": options}
@@ -106,7 +106,7 @@ def _read(tables, where, name, *, exif_orientation, options, data_dir):
     )
     paths = np.concatenate([part.paths for part in parts])
     groups = _groups(parts, paths, options)
-    splits, told = _splits(
+    splits, split_notes = _splits(
         parts, paths, labels, groups=groups, where=where, fold=options.fold
     )
     rows_of = {split: np.flatnonzero(splits == split) for split in np.unique(splits)}
@@ -119,7 +119,9 @@ def _read(tables, where, name, *, exif_orientation, options, data_dir):
         )
         for split, rows in with_test_split(rows_of, where, _advice(tables)).items()
     }
-    notes = dict.fromkeys([*notes, *told, *(n for part in parts for n in part.notes)])
+    notes = dict.fromkeys(
+        [*notes, *split_notes, *(n for part in parts for n in part.notes)]
+    )
     dataset = Dataset(name, class_names=names, notes=tuple(notes), **files)
     check_trained(untrained(dataset), where, f"Add some. {_ADVICE}")
     return dataset

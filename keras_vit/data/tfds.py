@@ -176,10 +176,10 @@ def parser(
         image: the name of the feature that is the image.
         needed: the names of the features that the label is made of; where
             they are inside of others, by the others' names.
-        label: a function of these features' values that gives an integer.
+        label: a function of these features' values that returns an integer.
 
     Returns:
-        A function of a record's data that gives bytes and an int64 label.
+        A function of a record's data that returns bytes and an int64 label.
         It parses what is needed and nothing else.
 
     Raises:
@@ -230,8 +230,8 @@ def _image_and_label(info):
 
 
 def _root(data_dir):
-    given = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return os.path.expanduser(given)
+    root = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    return os.path.expanduser(root)
 
 
 def _folder(root: str, name: str) -> str | None:

@@ -104,7 +104,7 @@ class RecordFiles:
             indices: of records, `(N,)`.
 
         Returns:
-            A function of a number n below N that gives the data of record
+            A function of a number n below N that returns the data of record
             `indices[n]`. It raises `tf.errors.DataLossError` for data that
             do not agree with their checksum.
 
@@ -164,7 +164,7 @@ def record_offsets(path: str) -> np.ndarray:
 
 @contextlib.contextmanager
 def _opened(path):
-    """Yields what reads a header at a byte of a file, and the file's size."""
+    """Yield a function that reads a header at a byte of a file, and the file's size."""
     if "://" in path:
         with tf.io.gfile.GFile(path, "rb") as file:
 

@@ -44,7 +44,7 @@ def unreadable_among(split: Labelled, indices: Iterable[int]) -> dict[int, str]:
     return {index: why for index, why in reasons.items() if why is not None}
 
 
-def stand_ins(count: int, unreadable: Iterable[int]) -> np.ndarray:
+def replacements(count: int, unreadable: Iterable[int]) -> np.ndarray:
     """Return the image that is shown in the place of each.
 
     In the place of one that cannot be read that is the next one that can,
@@ -59,7 +59,7 @@ def stand_ins(count: int, unreadable: Iterable[int]) -> np.ndarray:
 
     Example:
 
-    >>> stand_ins(5, [1, 2, 4])
+    >>> replacements(5, [1, 2, 4])
     array([0, 3, 3, 3, 0])
     """
     indices = np.arange(count)

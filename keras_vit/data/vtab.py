@@ -29,7 +29,7 @@ class Label:
 
     Attributes:
         features: the names of what it is made of, as `tfds.parser` takes them.
-        function: of these features' values, in the graph, that gives a class.
+        function: of these features' values, in the graph, that returns a class.
         classes: their names.
     """
 

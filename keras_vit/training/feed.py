@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_vit.data.pipeline import CHUNK, examples_of_step
-from keras_vit.data.unreadable import READING_ERRORS, stand_ins, unreadable_among
+from keras_vit.data.unreadable import READING_ERRORS, replacements, unreadable_among
 from keras_vit.training.replicas import distributed_batches
 
 LOOKED_AHEAD = 512  # images: each new one costs building the stream anew
@@ -68,7 +68,9 @@ class Feed:
             self._split,
             self._batch_size,
             first_step=step,
-            stand_ins=stand_ins(len(self._split), unreadable) if unreadable else None,
+            replacements=replacements(len(self._split), unreadable)
+            if unreadable
+            else None,
             **self._options,
         )
 
@@ -81,7 +83,7 @@ class Feed:
             step,
             self._options["augmentation"].repeats,
         )
-        return stand_ins(len(self._split), self._journal.unreadable)[indices]
+        return replacements(len(self._split), self._journal.unreadable)[indices]
 
     def _pass_over(self, step, error):
         """Notes which images of the step are unreadable, and of some that follow."""
@@ -106,7 +108,7 @@ class Feed:
                 f"({next(iter(found.values()))}). keras-vit inspect-data finds all of "
                 "them"
             )
-        others = stand_ins(len(split), known)
+        others = replacements(len(split), known)
         for index, reason in found.items():
             self._tell(
                 f"Cannot be read: {reason}. {split.name(others[index])} is shown in "

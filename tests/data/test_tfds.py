@@ -15,7 +15,7 @@ from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.pipeline import training_batches
 from keras_vit.data.records import Records
 from keras_vit.data.tfrecord import RecordFiles
-from keras_vit.data.unreadable import stand_ins, unreadable_among
+from keras_vit.data.unreadable import replacements, unreadable_among
 from keras_vit.evaluation import evaluate
 from support.models import tiny_vit
 from support.prepared import of_pictures, pictures, prepare
@@ -331,6 +331,6 @@ def test_an_unreadable_record_is_named_and_others_stand_in_for_it(damaged):
     assert 0 < len(found) < len(damaged.train)
     for index, reason in found.items():
         assert reason.startswith(damaged.train.name(index))
-    others = stand_ins(len(damaged.train), found)
-    stream = batches(damaged.train, 3, stand_ins=others)
+    others = replacements(len(damaged.train), found)
+    stream = batches(damaged.train, 3, replacements=others)
     assert len(stream) == 3

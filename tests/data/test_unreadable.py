@@ -3,14 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_vit.data.images import UnreadableImageError
-from keras_vit.data.unreadable import stand_ins, unreadable_among
+from keras_vit.data.unreadable import replacements, unreadable_among
 
 
 @given(st.data())
 def test_the_next_readable_image_stands_in(data):
     count = data.draw(st.integers(2, 30))
     bad = data.draw(st.sets(st.integers(0, count - 1), max_size=count - 1))
-    for index, other in enumerate(stand_ins(count, bad)):
+    for index, other in enumerate(replacements(count, bad)):
         expected = index
         while expected in bad:
             expected = (expected + 1) % count

@@ -9,7 +9,7 @@ import keras_vit
 from keras_vit import distribution
 from keras_vit.data import Files
 from keras_vit.data.augmentation import Augmentation
-from keras_vit.data.unreadable import stand_ins
+from keras_vit.data.unreadable import replacements
 from keras_vit.training.feed import Feed
 from keras_vit.training.journal import Journal
 from support.training.small import small_recipe
@@ -62,7 +62,7 @@ def test_the_next_image_takes_the_place_of_an_unreadable_one(split, batch_size):
     seen = labels(feed(split, journal, told, batch_size), range(8))
     whole = image_files(pathlib.Path(split.name(0)).parent / "whole", 20, ())
     expected = labels(feed(whole, Journal(), [], batch_size), range(8))
-    others = stand_ins(20, BAD)
+    others = replacements(20, BAD)
     np.testing.assert_array_equal(seen, [others[one] for one in expected])
     assert sorted(journal.unreadable) == list(BAD)
     assert len(told) == len(BAD)

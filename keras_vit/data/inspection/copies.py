@@ -106,7 +106,7 @@ def _repeated(contents):
 
 
 def _leaks(by_split):
-    """Counts the images of each later split that an earlier one has."""
+    """Count the images of each later split that an earlier one has."""
     for earlier, later in itertools.combinations(by_split, 2):
         images = int(np.isin(by_split[later], by_split[earlier]).sum())
         if images:

@@ -19,19 +19,19 @@ _UPRIGHT = (None, 1)  # values of Exif's orientation, which is tag 0x0112
 
 
 class Facts(NamedTuple):
-    """What can be told of an image without looking at what it shows.
+    """What is known of an image besides what it shows.
 
     Attributes:
         digest: `DIGEST_BYTES` that tell its content from any other: that of
             the file's bytes, or of the pixels where there is no file.
         width: in pixels as stored, before any turning; 0 if not known.
-        height: likewise.
+        height: in pixels as stored.
         format: Pillow's name, such as `"JPEG"`; `""` where there is no file.
         mode: Pillow's name, such as `"RGB"`, `"L"` for grey, `"CMYK"`.
         turned: whether a camera noted that it has to be turned or mirrored.
         too_large: whether it has more than `max_pixels` of its decoding.
         low: the least of its samples, if they have more than 8 bits; else NaN.
-        high: the largest, likewise.
+        high: the largest of them.
         clear: whether it looks different on white than with what is transparent
             in it dropped.
         pages: of a TIFF file, of which the first alone is read.

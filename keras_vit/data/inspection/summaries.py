@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_vit.data.inspection.scanning import Scan
 
-COMMONEST = 5  # sizes that are told
+COMMONEST = 5  # sizes that are listed
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class SplitFacts:
         too_large: how many were refused for their size alone.
         classes: how many images there are of each class, read or not.
         width: the least, the median and the largest, in pixels as stored;
-            `None` where nothing is readable. Below, likewise, all is of
+            `None` where nothing is readable. All that follows is of
             readable images.
-        height: likewise.
+        height: as width.
         distinct_sizes: how many different sizes there are.
         commonest_sizes: (width, height, images), the commonest first.
         formats: images by format; empty where there are no files.
@@ -107,7 +107,7 @@ def _spread(values):
 
 
 def _tally(names, counts):
-    """Counts by name, the commonest first, without names that are empty."""
+    """Count by name, the commonest first, without names that are empty."""
     sums = {}
     for name, count in zip(names, counts.tolist(), strict=True):
         if name and count:
