@@ -17,11 +17,9 @@ EXPECTED = (
 )
 
 
-class LoadOptions(TypedDict, total=False):
-    """The options of `keras_vit.data.load`, which describes each."""
+class ReadOptions(TypedDict, total=False):
+    """How `keras_vit.data.load`, which describes each option, reads files."""
 
-    data_dir: str | os.PathLike[str] | None
-    download: bool
     exif_orientation: bool
     group: str | None
     fold: int | None
@@ -31,6 +29,13 @@ class LoadOptions(TypedDict, total=False):
     pixel_range: str | tuple[float, float] | None
     background: str
     max_pixels: int | None
+
+
+class LoadOptions(ReadOptions, total=False):
+    """The options of `keras_vit.data.load`, which describes each."""
+
+    data_dir: str | os.PathLike[str] | None
+    download: bool
 
 
 class NamedSplit(NamedTuple):

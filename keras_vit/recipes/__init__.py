@@ -10,9 +10,10 @@ from keras_vit.recipes.settings import from_json as from_json
 from keras_vit.recipes.settings import override as override
 from keras_vit.recipes.settings import read_settings as read_settings
 from keras_vit.recipes.settings import with_model as with_model
+from keras_vit.recipes.typed import RecipeSettings as RecipeSettings
 from keras_vit.suggestions import unknown
 
-RECIPES = {
+RECIPES: dict[str, Recipe] = {
     **small.RECIPES,
     **finetune.RECIPES,
     **paper.RECIPES,
@@ -21,7 +22,7 @@ RECIPES = {
 }
 
 
-def get(name):
+def get(name: str) -> Recipe:
     """Return the recipe of that name."""
     if name not in RECIPES:
         raise ValueError(unknown("recipe", name, RECIPES))

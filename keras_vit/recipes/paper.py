@@ -1,8 +1,10 @@
 """The ViT paper's recipes (arXiv:2010.11929): Table 3 and Table 4."""
 
 import dataclasses
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
-from keras_vit.recipes.recipe import Recipe
+from keras_vit.recipes.recipe import Decay, Recipe
 
 # Table 4, and section B.1.1: SGD with momentum, a cosine, batches of 512, no
 # weight decay, at a resolution of 384. The momentum is kept in bfloat16, as in
@@ -33,10 +35,12 @@ _FINE_TUNE = Recipe(
     flip=True,
 )
 
+_Rows: TypeAlias = dict[str, tuple[int, float, Decay, float, float]]
+
 # Table 3: Adam, batches of 4096, a warm-up of 10,000 steps, images of 224. JFT
-# is not public; its recipes are for sets like it, with several labels an image.
+# is not public; its recipes are for sets like it, with multi-label images.
 #   model         epochs  rate   decay    weight decay  dropout
-_JFT = {
+_JFT: _Rows = {
     "ViT_B32":     (7,  8e-4, "linear", 0.1, 0.0),
     "ViT_B16":     (7,  8e-4, "linear", 0.1, 0.0),
     "ViT_L32":     (7,  6e-4, "linear", 0.1, 0.0),
@@ -47,31 +51,31 @@ _JFT = {
     "R50_ViT_L32": (7,  2e-4, "linear", 0.1, 0.0),
     "R50_ViT_L16": (7,  4e-4, "linear", 0.1, 0.0),
 }  # fmt: skip
-_IMAGENET21K = {
+_IMAGENET21K: _Rows = {
     "ViT_B32": (90, 1e-3, "linear", 0.03, 0.1),
     "ViT_B16": (90, 1e-3, "linear", 0.03, 0.1),
     "ViT_L32": (90, 1e-3, "linear", 0.03, 0.1),
     "ViT_L16": (90, 1e-3, "linear", 0.03, 0.1),
 }  # fmt: skip
-_IMAGENET = {
+_IMAGENET: _Rows = {
     "ViT_B32": (300, 3e-3, "cosine", 0.3, 0.1),
     "ViT_B16": (300, 3e-3, "cosine", 0.3, 0.1),
     "ViT_L32": (300, 3e-3, "cosine", 0.3, 0.1),
     "ViT_L16": (300, 3e-3, "cosine", 0.3, 0.1),
 }  # fmt: skip
 
-_SEVERAL_LABELS = {"loss": "sigmoid", "head_bias": -10.0}
+_MULTI_LABEL = {"loss": "sigmoid", "head_bias": -10.0}
 _ONE_LABEL = {"loss": "softmax", "head_bias": 0.0}
 
 
 # Section B.1.2: masked patch prediction with B/16 by Adam with a rate of 2e-4 in
-# batches of 4096, a warm-up of 10,000 steps and a cosine. No weight decay or
-# clipping is told there. On JFT a million steps are 14 epochs; a tenth of them,
+# batches of 4096, a warm-up of 10,000 steps and a cosine. It names no weight decay or
+# clipping. On JFT a million steps are 14 epochs; a tenth of them,
 # and ImageNet, gave similar gains.
 _MASKED = {"jft": ("", 1_000_000), "imagenet2012": ("imagenet2012", 100_000)}
 
 
-def _masked_patches():
+def _masked_patches() -> Iterator[tuple[str, Recipe]]:
     for name, (dataset, steps) in _MASKED.items():
         yield (
             f"paper/masked_patches_{name}_vit_b16",
@@ -91,7 +95,7 @@ def _masked_patches():
         )
 
 
-def _fine_tuning():
+def _fine_tuning() -> Iterator[tuple[str, Recipe]]:
     for name, (steps, dev, _) in _FINE_TUNING.items():
         recipe = dataclasses.replace(
             _FINE_TUNE, dataset=name, steps=steps, warmup_steps=min(500, steps // 5)
@@ -110,7 +114,9 @@ def _fine_tuning():
     yield "paper/finetune_vtab", vtab
 
 
-def _pre_training(name, dataset, rows, clip_norm, labels):
+def _pre_training(
+    name: str, dataset: str, rows: _Rows, clip_norm: float, labels: dict[str, Any]
+) -> Iterator[tuple[str, Recipe]]:
     for model, (epochs, base_lr, decay, weight_decay, dropout) in rows.items():
         recipe = Recipe(
             dataset=dataset,
@@ -134,15 +140,15 @@ def _pre_training(name, dataset, rows, clip_norm, labels):
         yield f"paper/pretrain_{name}_{model.lower()}", recipe
 
 
-def _width(model):
+def _width(model: str) -> int:
     return 1024 if "L" in model else 768
 
 
 RECIPES = dict(
     [
         *_fine_tuning(),
-        *_pre_training("jft", "", _JFT, float("inf"), _SEVERAL_LABELS),
-        *_pre_training("imagenet21k", "", _IMAGENET21K, float("inf"), _SEVERAL_LABELS),
+        *_pre_training("jft", "", _JFT, float("inf"), _MULTI_LABEL),
+        *_pre_training("imagenet21k", "", _IMAGENET21K, float("inf"), _MULTI_LABEL),
         *_pre_training("imagenet2012", "imagenet2012", _IMAGENET, 1.0, _ONE_LABEL),
         *_masked_patches(),
     ]

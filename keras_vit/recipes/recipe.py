@@ -3,8 +3,9 @@
 import functools
 import math
 import warnings
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from keras_vit.preprocessing import resolve
 from keras_vit.renamed import with_new_names
@@ -21,21 +22,30 @@ RENAMED = {
 
 # The values of settings that are words. The tables behind them lie where the
 # work is done.
-CHOICES = {
-    "optimizer": ("sgd", "adam"),
-    "momentum_dtype": ("float32", "bfloat16"),
-    "decay": ("cosine", "linear", "rsqrt", "constant"),
-    "weight_decay_scaling": ("rate", "schedule"),
-    "loss": ("softmax", "sigmoid"),
-    "distillation": ("none", "soft", "hard"),
-    "pseudo_labels": ("none", "soft", "hard"),
-    "masked_patches": ("none", "mean_color", "colors_4x4", "pixels"),
-    "precision": ("float32", "mixed_bfloat16"),
-    "crop": ("none", "inception", "pad"),
+OptimizerName: TypeAlias = Literal["sgd", "adam"]
+MomentumDtype: TypeAlias = Literal["float32", "bfloat16"]
+Decay: TypeAlias = Literal["cosine", "linear", "rsqrt", "constant"]
+WeightDecayScaling: TypeAlias = Literal["rate", "schedule"]
+Loss: TypeAlias = Literal["softmax", "sigmoid"]
+FromTeacher: TypeAlias = Literal["none", "soft", "hard"]
+MaskedPatches: TypeAlias = Literal["none", "mean_color", "colors_4x4", "pixels"]
+Precision: TypeAlias = Literal["float32", "mixed_bfloat16"]
+Crop: TypeAlias = Literal["none", "inception", "pad"]
+CHOICES: dict[str, tuple[str, ...]] = {
+    "optimizer": get_args(OptimizerName),
+    "momentum_dtype": get_args(MomentumDtype),
+    "decay": get_args(Decay),
+    "weight_decay_scaling": get_args(WeightDecayScaling),
+    "loss": get_args(Loss),
+    "distillation": get_args(FromTeacher),
+    "pseudo_labels": get_args(FromTeacher),
+    "masked_patches": get_args(MaskedPatches),
+    "precision": get_args(Precision),
+    "crop": get_args(Crop),
 }
 
 
-def new_name(setting, *, stacklevel):
+def new_name(setting: str, *, stacklevel: int) -> str:
     """Return what a setting is called now.
 
     Args:
@@ -58,7 +68,7 @@ def new_name(setting, *, stacklevel):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run trains, on what, and how.
+    """What a run trains, on which data, and how.
 
     Attributes:
         dataset: a name in `keras_vit.data`, or a folder; empty where the
@@ -66,100 +76,104 @@ class Recipe:
         dataset_options: how `keras_vit.data.load` reads it, by argument, such
             as `{"group": "patient"}`.
         model: a factory's name, one of Keras's networks such as
-            `"keras:EfficientNetV2B0"`, or the path of a saved model.
+            `"keras:EfficientNetV2B0"`, or the path of a saved model; `None` where a
+            model was passed to `train`.
         model_arguments: of that factory, besides classes and image size.
         stem_blocks: for a hybrid of size `"ViT"`, the stages of its ResNet.
         stem_width_factor: of that ResNet.
-        weights: what the model begins from, as a factory takes it; random
-            weights by default.
+        weights: initial weights, as a factory takes them; random by default.
         teacher: for distillation or pseudo labels, the path of a saved model.
         head_bias: the head's first bias; -10 makes every class rare at first.
-        patch_size: the side of a patch, in place of the model's own; weights
-            of a model with a name are resized to it. 0: the model's own.
-        position_embedding: a ViT's, as its factory takes it, in place of what
-            `model_arguments` say. Empty: what they say.
-        position_embedding_at: likewise.
-        patch_dropout_rate: the share of the patches that training leaves out
-            of each image; 0: what `model_arguments` say.
+        patch_size: the side of a patch, instead of the model's own; published
+            weights are resized to it. 0: the model's own.
+        position_embedding: of a ViT, as its factory takes it, instead of the
+            one in `model_arguments`. Empty: that one.
+        position_embedding_at: of a ViT, as its factory takes it, instead of the
+            one in `model_arguments`. Empty: that one.
+        patch_dropout_rate: the fraction of the patches that training drops from
+            each image; 0: the one in `model_arguments`.
         image_size: the side of an image, in pixels.
-        train_split: what is learnt from, such as `"train[:98%]"`.
-        eval_split: what is looked at on the way and at the end.
-        evaluation_preprocessing: how images become the model's size there, as
-            `keras_vit.preprocessing` names it, such as `"timm:0.9"`; the model
-            keeps it. Empty: the model's own.
+        train_split: the split to train on, such as `"train[:98%]"`.
+        eval_split: the split to evaluate on, during the run and at its end.
+        evaluation_preprocessing: how images become the model's size in
+            evaluation, as `keras_vit.preprocessing` names it, such as
+            `"timm:0.9"`; the model keeps it. Empty: the model's own.
         epochs: passes over the training split.
-        steps: in place of epochs, where above 0.
+        steps: instead of epochs, if above 0.
         batch_size: images in a step, on all devices together.
-        accumulation_steps: parts of it that a device takes one after the other.
+        accumulation_steps: parts of a batch that a device computes one after
+            the other, whose gradients are summed; saves memory.
         evaluate_every: steps between evaluations; 0: an epoch.
         checkpoint_every: steps between checkpoints; 0: at each evaluation.
-        optimizer: `"sgd"` with momentum, or `"adam"`; weight decay stands
-            apart from either, as in AdamW.
+        optimizer: `"sgd"` with momentum, or `"adam"`; weight decay is
+            decoupled from either, as in AdamW.
         momentum: of either; Adam's beta_1.
         beta2: of Adam.
-        momentum_dtype: in which the momentum is kept.
+        momentum_dtype: the dtype in which the momentum is stored.
         base_lr: the learning rate at the end of the warm-up.
-        decay: of the learning rate after that.
-        warmup_steps: in which it grows linearly from 0.
-        cooldown_steps: in which it falls linearly to 0 at the end.
-        weight_decay: on kernels; not on biases, norms, class token and
+        decay: of the learning rate after the warm-up.
+        warmup_steps: steps in which the learning rate grows linearly from 0.
+        cooldown_steps: the last steps, in which it falls linearly to 0.
+        weight_decay: of kernels; not of biases, norms, class token and
             positions.
-        weight_decay_scaling: `"rate"`, as in AdamW, or `"schedule"`, the rate
-            divided by base_lr, as in big_vision.
+        weight_decay_scaling: what multiplies weight decay at each step:
+            `"rate"`, the learning rate, as in AdamW; or `"schedule"`, the
+            learning rate divided by base_lr, as in big_vision.
         layer_decay: the learning rate's factor from a block to the one below.
-        lr_multipliers: of certain weights, by pattern: `{"head/*": 10}`.
-        freeze: patterns of the names of layers that stay as they are, in this
-            run.
-        lora_rank: the rank of what is learnt beside the frozen kernels of
-            blocks, together with the head (LoRA, arXiv:2106.09685); the run
-            leaves a plain model with the sum of both. 0: kernels are learnt.
-        lora_alpha: its factor, which is divided by the rank; 0: the rank.
-        lora_targets: of which kernels: some of `query`, `key`, `value`,
-            `out`, `fc1`, `fc2`.
+        lr_multipliers: factors of the learning rate of some weights, by pattern
+            of their paths: `{"head/*": 10}`.
+        freeze: patterns of the names of layers that are not trained in this run.
+        lora_rank: the rank of the low-rank kernels that are trained beside the
+            frozen kernels of blocks, together with the head (LoRA,
+            arXiv:2106.09685); they are merged at the end. 0: no LoRA.
+        lora_alpha: LoRA's factor, which is divided by the rank; 0: the rank.
+        lora_targets: the kernels that LoRA adapts: some of `query`, `key`,
+            `value`, `out`, `fc1`, `fc2`.
         clip_norm: the largest norm of the whole gradient; infinite: any.
-        ema: the share of the old that stays in the weights' moving average at
-            each step, and evaluates and saves that average; 0: no average.
-        loss: `"softmax"`, or `"sigmoid"` for each class by itself.
-        label_smoothing: the share of a target that is spread over all classes.
+        ema: the decay of the weights' exponential moving average, which is then
+            evaluated and saved; 0: no average.
+        loss: `"softmax"`, or `"sigmoid"` for multi-label images.
+        label_smoothing: the fraction of a target that is spread over all classes.
         distillation: from a teacher, by its probabilities (`"soft"`), or its
-            answers (`"hard"`).
+            predicted class (`"hard"`).
         temperature: of soft distillation.
-        distillation_alpha: of the loss; the rest is that of the labels.
-        unlabelled_split: images whose labels are not looked at, such as
-            `"train[25%:]"`; a teacher says what they show.
-        pseudo_labels: of those images, the teacher's probabilities (`"soft"`)
-            or its answers (`"hard"`), made once, of images that are not
-            changed (Noisy Student training, arXiv:1911.04252).
-        min_confidence: what the likeliest class of such an image has to be
-            above.
-        pseudo_per_class: such images of each class, the surest ones, or some
-            more than once; 0: as many as there are images for a class.
+        distillation_alpha: the weight of distillation in the loss; labels have
+            the rest.
+        unlabelled_split: images whose labels are ignored, such as
+            `"train[25%:]"`; a teacher labels them.
+        pseudo_labels: the teacher's labels of those images: its probabilities
+            (`"soft"`) or its predicted class (`"hard"`), computed once, without
+            augmentation (Noisy Student training, arXiv:1911.04252).
+        min_confidence: the probability that the teacher's predicted class must
+            exceed for an unlabelled image to be used.
+        pseudo_per_class: unlabelled images of each class: the most confident
+            ones, or some more than once; 0: their number divided by the classes.
         masked_patches: pre-trains without labels by masked patch prediction
             (appendix B.1.2 of the ViT paper): of a corrupted patch its
-            `"mean_color"`, its `"colors_4x4"` or its `"pixels"` are told.
-            `"none"`: labels are learnt.
+            `"mean_color"`, its `"colors_4x4"` or its `"pixels"` are predicted.
+            `"none"`: the model is trained on labels.
         precision: `"mixed_bfloat16"` computes in bfloat16.
         remat: whether blocks are computed again in the backward pass, which
             saves memory and costs time.
         crop: `"inception"`, `"pad"` or `"none"`.
-        crop_area: the least share of the image that `"inception"` leaves.
+        crop_area: the smallest fraction of the image that `"inception"` keeps.
         crop_padding: pixels by which `"pad"` may move the image.
         flip: whether images are mirrored at random.
         randaugment_layers: operations of RandAugment on each image.
         randaugment_magnitude: their strength, 10 being usual.
-        random_erasing: the chance that a rectangle of an image becomes noise.
-        mixup: p of the Beta(p, p) that images are mixed by.
-        cutmix: p of the Beta(p, p) of the area that an image has of another;
-            with mixup, each batch has one of them.
-        repeats: how often an image is in its batch, each time changed anew.
-        max_unreadable_fraction: the share of the training images that may turn out to
-            be unreadable; others stand in for them. Above it the run ends.
+        random_erasing: the probability that a rectangle of an image becomes noise.
+        mixup: alpha of MixUp's Beta(alpha, alpha) distribution; 0: no MixUp.
+        cutmix: alpha of CutMix's Beta(alpha, alpha) distribution; with mixup,
+            each batch has one of the two.
+        repeats: how often an image is in its batch, augmented anew each time.
+        max_unreadable_fraction: the fraction of the training images that may be
+            unreadable; other images replace them. Above it the run stops.
     """
 
     dataset: str
-    model: str
-    dataset_options: dict = field(default_factory=dict)
-    model_arguments: dict = field(default_factory=dict)
+    model: str | None
+    dataset_options: dict[str, Any] = field(default_factory=dict)
+    model_arguments: dict[str, Any] = field(default_factory=dict)
     stem_blocks: tuple[int, ...] | None = None
     stem_width_factor: float = 1.0
     weights: str | None = None
@@ -179,16 +193,16 @@ class Recipe:
     accumulation_steps: int = 1
     evaluate_every: int = 0
     checkpoint_every: int = 0
-    optimizer: str = "adam"
+    optimizer: OptimizerName = "adam"
     momentum: float = 0.9
     beta2: float = 0.999
-    momentum_dtype: str = "float32"
+    momentum_dtype: MomentumDtype = "float32"
     base_lr: float = 1e-3
-    decay: str = "cosine"
+    decay: Decay = "cosine"
     warmup_steps: int = 60
     cooldown_steps: int = 0
     weight_decay: float = 0.05
-    weight_decay_scaling: str = "rate"
+    weight_decay_scaling: WeightDecayScaling = "rate"
     layer_decay: float = 1.0
     lr_multipliers: dict[str, float] = field(default_factory=dict)
     freeze: tuple[str, ...] = ()
@@ -197,19 +211,19 @@ class Recipe:
     lora_targets: tuple[str, ...] = ("query", "value")
     clip_norm: float = 1.0
     ema: float = 0.0
-    loss: str = "softmax"
+    loss: Loss = "softmax"
     label_smoothing: float = 0.0
-    distillation: str = "none"
+    distillation: FromTeacher = "none"
     temperature: float = 1.0
     distillation_alpha: float = 0.5
     unlabelled_split: str = ""
-    pseudo_labels: str = "none"
+    pseudo_labels: FromTeacher = "none"
     min_confidence: float = 0.3
     pseudo_per_class: int = 0
-    masked_patches: str = "none"
-    precision: str = "float32"
+    masked_patches: MaskedPatches = "none"
+    precision: Precision = "float32"
     remat: bool = False
-    crop: str = "none"
+    crop: Crop = "none"
     crop_area: float = 0.05
     crop_padding: int = 0
     flip: bool = False
@@ -221,7 +235,8 @@ class Recipe:
     repeats: int = 1
     max_unreadable_fraction: float = 0.01
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        self._check_types()
         for names, holds, expected in _BOUNDS:
             for name in names:
                 value = getattr(self, name)
@@ -272,8 +287,24 @@ class Recipe:
                 raise AttributeError(f"Recipe has no setting {name!r}")
             return getattr(self, new_name(name, stacklevel=3))
 
-    def _check_pseudo_labels(self):
-        """Refuses what does not go with learning from a teacher's labels."""
+    def _check_types(self) -> None:
+        """Refuse numbers that are none; a whole number may have come as 2.0."""
+        for one in fields(self):
+            if one.type not in _NUMBERS:
+                continue
+            value, (kind, expected) = getattr(self, one.name), _NUMBERS[one.type]
+            if (
+                not isinstance(value, Real)
+                or isinstance(value, bool)
+                or (kind is int and float(value) % 1)
+            ):
+                raise TypeError(
+                    f"{one.name} must be {expected}. Received: {one.name}={value!r}"
+                )
+            object.__setattr__(self, one.name, kind(float(value)))
+
+    def _check_pseudo_labels(self) -> None:
+        """Refuse what does not go with learning from a teacher's labels."""
         if (self.pseudo_labels == "none") != (not self.unlabelled_split):
             raise ValueError(
                 "pseudo_labels=soft or hard goes with an unlabelled_split, and that "
@@ -293,12 +324,12 @@ class Recipe:
                 f"Received: loss={self.loss}"
             )
 
-    def total_steps(self, training_images):
-        """The steps of a run on so many images."""
+    def total_steps(self, training_images: int) -> int:
+        """Return the steps of a run on so many images."""
         return self.steps or self.epochs * (training_images // self.batch_size)
 
-    def evaluation_interval(self, training_images):
-        """The steps from one evaluation to the next."""
+    def evaluation_interval(self, training_images: int) -> int:
+        """Return the steps from one evaluation to the next."""
         steps = self.evaluate_every or training_images // self.batch_size
         return min(steps, self.total_steps(training_images))
 
@@ -313,6 +344,10 @@ def _accepting_old_names(init):
 
 Recipe.__init__ = _accepting_old_names(Recipe.__init__)
 
+_NUMBERS: dict[Any, tuple[Any, str]] = {
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+}
 _BOUNDS = (
     (
         ("image_size", "epochs", "batch_size", "accumulation_steps", "repeats"),

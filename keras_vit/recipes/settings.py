@@ -4,21 +4,23 @@ import dataclasses
 import inspect
 import json
 import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from keras_vit.recipes.recipe import RENAMED, Recipe, new_name
+from keras_vit.recipes.recipe import CHOICES, RENAMED, Recipe, new_name
 from keras_vit.renamed import with_new_names
 from keras_vit.suggestions import unknown
 from keras_vit.variants import VARIANTS
 
 
-def with_model(recipe, model):
-    """Gives the recipe with another model in place of its own.
+def with_model(recipe: Recipe, model: str | None) -> Recipe:
+    """Return the recipe with another model instead of its own.
 
     Of another size in the table the recipe's other arguments and weights are
     kept, with the layer before the head as wide as a token. Any other model
     is taken as it is.
     """
-    if not {recipe.model, model} <= VARIANTS.keys():
+    if recipe.model not in VARIANTS or model not in VARIANTS:
         return dataclasses.replace(
             recipe, model=model, model_arguments={}, stem_blocks=None, weights=None
         )
@@ -28,16 +30,16 @@ def with_model(recipe, model):
     return dataclasses.replace(recipe, model=model, model_arguments=arguments)
 
 
-def changed(recipe, changes):
-    """Gives the recipe with other values; `epochs` puts `steps` out of force."""
-    changes = with_new_names(changes, RENAMED, "Recipe", stacklevel=3)
+def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """Return the recipe with other values; `epochs` replaces `steps`."""
+    changes = with_new_names(dict(changes), RENAMED, "Recipe", stacklevel=3)
     if "epochs" in changes:
         changes = {"steps": 0} | changes
     return dataclasses.replace(recipe, **changes)
 
 
-def override(recipe, settings):
-    """Gives the recipe with `"key=value"` settings in place of its own.
+def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
+    """Return the recipe with `"key=value"` settings instead of its own.
 
     Raises:
         ValueError: as `read_settings`.
@@ -51,8 +53,8 @@ def override(recipe, settings):
     return changed(recipe, read_settings(settings))
 
 
-def read_settings(settings):
-    """Gives the values that `"key=value"` settings stand for, by key.
+def read_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """Return the values of `"key=value"` settings, by key.
 
     Several words or numbers for one key are separated by commas, a pattern
     from its number by a colon.
@@ -105,24 +107,26 @@ def documented() -> dict[str, str]:
     return {name: " ".join(words.split()) for name, words in entries}
 
 
-def difference(one, other):
-    """What two recipes have not in common, as lines of text, one a setting.
+def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Return the settings that differ between two recipes, a line of text for each.
 
-    Each is a dict as JSON gives it back, which knows no tuples.
+    Args:
+        one: as `as_json` returns it.
+        other: as `as_json` returns it.
     """
     return [
         f"{name}: {one.get(name)!r} and {other.get(name)!r}"
-        for name in one | other
+        for name in {**one, **other}
         if one.get(name) != other.get(name)
     ]
 
 
-def as_json(recipe):
+def as_json(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as JSON gives it back."""
     return json.loads(json.dumps(dataclasses.asdict(recipe)))
 
 
-def from_json(settings):
+def from_json(settings: Mapping[str, Any]) -> Recipe:
     """Return the recipe of a file, which an earlier version may have written.
 
     Args:
@@ -136,23 +140,23 @@ def from_json(settings):
     return Recipe(**{RENAMED.get(name, name): settings[name] for name in settings})
 
 
-def _read_bool(text):
+def _read_bool(text: str) -> bool:
     words = {"true": True, "1": True, "false": False, "0": False}
     if text.lower() not in words:
         raise ValueError(text)
     return words[text.lower()]
 
 
-def _read_words(text):
+def _read_words(text: str) -> tuple[str, ...]:
     return tuple(word for word in text.split(",") if word)
 
 
-def _read_factors(text):
+def _read_factors(text: str) -> dict[str, float]:
     pairs = (part.rpartition(":") for part in _read_words(text))
     return {pattern: float(factor) for pattern, _, factor in pairs}
 
 
-_READERS = {
+_READERS: dict[Any, tuple[Callable[[str], Any], str]] = {
     int: (int, "a whole number"),
     float: (float, "a number"),
     bool: (_read_bool, "true or false"),
@@ -162,7 +166,7 @@ _READERS = {
 }
 _ARGUMENTS = ("dataset", "model")  # of `train`, no settings
 _KINDS = {
-    one.name: one.type
+    one.name: str if one.name in CHOICES else one.type
     for one in dataclasses.fields(Recipe)
-    if one.type in _READERS and one.name not in _ARGUMENTS
+    if (one.type in _READERS or one.name in CHOICES) and one.name not in _ARGUMENTS
 }

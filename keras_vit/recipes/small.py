@@ -1,8 +1,10 @@
 """Recipes for a CPU and a few minutes."""
 
+from typing import Any
+
 from keras_vit.recipes.recipe import Recipe
 
-_FASHION_MNIST = {
+_FASHION_MNIST: dict[str, Any] = {
     "dataset": "fashion_mnist_sample",
     "model": "ViT",
     "model_arguments": {
@@ -22,7 +24,7 @@ _FASHION_MNIST = {
     "crop_padding": 1,
 }
 _NOISE = {"dropout_rate": 0.1, "drop_path_rate": 0.05}
-_NOISY = _FASHION_MNIST | {
+_NOISY: dict[str, Any] = _FASHION_MNIST | {
     "model_arguments": _FASHION_MNIST["model_arguments"] | _NOISE
 }
 

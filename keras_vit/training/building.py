@@ -2,19 +2,23 @@
 
 import contextlib
 import fnmatch
+import logging
 import math
 import pathlib
+from collections.abc import Sequence
 
 import keras
 
 from keras_vit import layers
+from keras_vit.classifier import Classifier
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.factories import FACTORIES, arguments_of, find
 from keras_vit.foreign_arguments import RENAMED
-from keras_vit.layers.head import set_probabilities
 from keras_vit.layers.quantized import check_not_quantized
-from keras_vit.model_files import ServedModel, load_classifier
-from keras_vit.preprocessing import carry, resolve
+from keras_vit.meaning import meaning_of, set_meaning, with_outputs
+from keras_vit.preprocessing import resolve
+from keras_vit.recipes import Recipe
+from keras_vit.served_model import ServedModel
 from keras_vit.training.examination import OfLabels, OfMaskedPatches
 from keras_vit.training.low_rank import LowRankAdaptation
 from keras_vit.training.masked_patches import MaskedPatchPrediction
@@ -23,6 +27,8 @@ from keras_vit.training.optimizers import SGD, Adam, Optimizer, lr_multipliers
 from keras_vit.training.schedules import LearningRate
 from keras_vit.training.trainability import restorer
 from keras_vit.weights import replace_head
+
+LOG = logging.getLogger(__name__)
 
 # Arguments of a ViT's factory that are settings of a recipe by themselves.
 OF_A_VIT = (
@@ -48,8 +54,8 @@ def build_model(recipe, num_classes, class_names=None):
     """
     factory = find(recipe.model)
     if factory is None:
-        model = _with_head(_load_model(recipe.model), num_classes, class_names)
-        note(model, recipe)
+        model = with_head(_load_model(recipe.model), num_classes, class_names)
+        keep_meaning(model, recipe)
         return model
     arguments = dict(recipe.model_arguments)
     for name in OF_A_VIT:
@@ -66,21 +72,32 @@ def build_model(recipe, num_classes, class_names=None):
         )
     if recipe.head_bias:
         _set_head_bias(model, recipe.head_bias)
-    note(model, recipe)
+    keep_meaning(model, recipe)
     return model
 
 
-def note(model, recipe):
-    """Has the model keep what becomes of its logits, and how it is evaluated.
+def keep_meaning(
+    model: keras.Model, recipe: Recipe, class_names: Sequence[str] | None = None
+) -> None:
+    """Have a model keep the classes that it is trained on, and how it is evaluated.
 
-    The latter if the recipe says.
+    They replace what it kept: a fine-tuned model must not have the names of its
+    old classes. A model from elsewhere, without a layer for it, gets one when
+    it is saved (see `keras_vit.model_files.save_model`).
+
+    Args:
+        model: to be trained.
+        recipe: whose loss says what makes probabilities of logits.
+        class_names: of the data set; `None`: unknown, or no labels are learnt.
 
     Raises:
-        ValueError: if the model has no layer for it.
+        ValueError: if the recipe says how the model is evaluated, and the model
+            has no layer for it.
     """
-    set_probabilities(model, recipe.loss)
     if recipe.evaluation_preprocessing:
-        carry(model, resolve(recipe.evaluation_preprocessing))
+        set_meaning(model, preprocessing=resolve(recipe.evaluation_preprocessing))
+    if recipe.masked_patches == "none" and with_outputs(model) is model:
+        set_meaning(model, class_names=class_names, activation=recipe.loss)
 
 
 def prepare(model, recipe, seed=0):
@@ -157,9 +174,10 @@ def trained_model(model, recipe):
 
 def build_examination(trained, model, recipe, seed):
     """Gives how the run's model is looked at, as part of the one that is trained."""
+    preprocessing = meaning_of(model).preprocessing
     if recipe.masked_patches == "none":
-        return OfLabels(model, recipe.loss)
-    return OfMaskedPatches(trained, model, seed)
+        return OfLabels(model, recipe.loss, preprocessing)
+    return OfMaskedPatches(trained, model, seed, preprocessing)
 
 
 def build_objective(model, recipe, teacher=None):
@@ -171,11 +189,11 @@ def build_objective(model, recipe, teacher=None):
     check_teacher(recipe, teacher)
     if recipe.masked_patches != "none":
         return masked(model)
-    if recipe.distillation == "none":
+    if teacher is None or recipe.distillation == "none":
         return supervised(model, recipe.loss, recipe.label_smoothing)
     return distilled(
         model,
-        teacher,
+        teacher.model,
         recipe.distillation,
         recipe.temperature,
         recipe.distillation_alpha,
@@ -193,6 +211,14 @@ def check_teacher(recipe, teacher):
             "or hard, and those with a teacher. Received: "
             f"distillation={kinds[0]}, pseudo_labels={kinds[1]}, "
             f"{'no' if teacher is None else 'a'} teacher"
+        )
+    if teacher is None or recipe.distillation == "none":
+        return
+    if isinstance(teacher.model, ServedModel):
+        raise ValueError(
+            "A SavedModel cannot be the teacher of distillation, which is called in "
+            "each step. Pass a run's folder or a .keras file. "
+            f"Received: {teacher.name!r}"
         )
 
 
@@ -234,19 +260,32 @@ def _load_model(path):
             f"{', '.join(FACTORIES)}, or one of Keras's such as "
             f"keras:EfficientNetV2B0. Received: {path!r}"
         )
-    classifier = load_classifier(path)
+    classifier = Classifier.of(path)
+    check_trainable(classifier, repr(path))
+    return classifier
+
+
+def check_trainable(classifier: Classifier, source: str) -> None:
+    """Refuse a classifier whose weights cannot be trained.
+
+    Args:
+        classifier: of a model that is to be trained.
+        source: where it is from, as the message says it.
+
+    Raises:
+        ValueError: for a SavedModel or a quantized model.
+    """
     if isinstance(classifier.model, ServedModel):
         raise ValueError(
-            "A SavedModel cannot be trained. Name a run's folder or a .keras file. "
-            f"Received: {path!r}"
+            "A SavedModel cannot be trained. Pass a run's folder or a .keras file. "
+            f"Received: {source}"
         )
     check_not_quantized(
         classifier.model, "train", "train the float model, then quantize it."
     )
-    return classifier
 
 
-def _with_head(classifier, num_classes, class_names):
+def with_head(classifier, num_classes, class_names):
     """The model, its head giving way to a new one where classes are others.
 
     As with weights that are loaded by name; a model from elsewhere stays as it
@@ -255,7 +294,7 @@ def _with_head(classifier, num_classes, class_names):
     model, known = classifier.model, classifier.class_names
     names, told = {layer.name for layer in model.layers}, model.output_shape[-1]
     if any(isinstance(layer, layers.Logits) for layer in model.layers):
-        print("The model's outputs are trained and saved as logits, one a class.")
+        LOG.info("The model's outputs are trained and saved as logits, one a class.")
     has_head = "head" in names
     same = told == num_classes and (
         known is None or class_names is None or known == tuple(class_names)
@@ -264,7 +303,7 @@ def _with_head(classifier, num_classes, class_names):
         return model
     if num_classes is not None:
         had = f"The model's head of {told} classes gives way to a new one"
-        print(
+        LOG.info(
             f"{had if has_head else 'The model, which has no head, gets one'} for the "
             f"{num_classes} of the data set."
         )

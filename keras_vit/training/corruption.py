@@ -64,5 +64,6 @@ def corrupted(z, mask_embedding, draws):
     exchanged = hit & (fate >= MASKED) & (fate < MASKED + EXCHANGED)
     ahead = 1 + tf.cast(other * (count - 1), tf.int32)  # 1 to N - 1
     others = tf.gather(z, (tf.range(count) + ahead) % count, batch_dims=1)
-    z = tf.where(exchanged[..., None], others, z)
-    return tf.where(masked[..., None], tf.cast(mask_embedding, z.dtype), z), chosen
+    z = tf.where(tf.expand_dims(exchanged, -1), others, z)
+    mask = tf.cast(mask_embedding, z.dtype)
+    return tf.where(tf.expand_dims(masked, -1), mask, z), chosen

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from keras_vit.data.draws import uniforms
 from keras_vit.data.evaluation import evaluation_batches
+from keras_vit.data.preprocessing import SQUASH
 from keras_vit.evaluation import MetricSums
-from keras_vit.preprocessing import carried_by
 
 MOST_KEPT = 50_000_000  # logits of an evaluation, 200 MB
 SOON_RANKED = 2_000_000  # logits, which are ranked in a second
@@ -24,10 +24,12 @@ class OfLabels:
     Args:
         model: of K logits.
         loss: a key of `LOSSES`.
+        preprocessing: how images become the model's size; squashed by default.
     """
 
-    def __init__(self, model, loss):
+    def __init__(self, model, loss, preprocessing=SQUASH):
         self.answer, self._loss = model, loss
+        self._preprocessing = preprocessing
 
     def tally(self, split):
         """An empty `MetricSums`; it keeps logits where they tell more than accuracy."""
@@ -40,7 +42,9 @@ class OfLabels:
 
     def batches(self, split, batch_size):
         """Yields `((images,), labels, weights)`."""
-        for images, *rest in _batches(self.answer, split, batch_size):
+        for images, *rest in evaluation_batches(
+            split, batch_size, self.answer.input_shape[1:3], self._preprocessing
+        ):
             yield (images,), *rest
 
 
@@ -50,11 +54,13 @@ class OfMaskedPatches:
     Args:
         model: a `MaskedPatchPrediction`.
         vit: the ViT in it.
-        seed: which, with an image's place in the split, settles its patches.
+        seed: which, with an image's place in the split, determines its patches.
+        preprocessing: how images become the model's size; squashed by default.
     """
 
-    def __init__(self, model, vit, seed):
+    def __init__(self, model, vit, seed, preprocessing=SQUASH):
         self._model, self._vit, self._seed = model, vit, seed
+        self._preprocessing = preprocessing
 
     def answer(self, images, draws, training):
         """Loss and share of right answers of each image, `(B, 2)`."""
@@ -66,7 +72,8 @@ class OfMaskedPatches:
 
     def batches(self, split, batch_size):
         """Yields `((images, draws), labels, weights)`."""
-        batches = _batches(self._vit, split, batch_size)
+        size = self._vit.input_shape[1:3]
+        batches = evaluation_batches(split, batch_size, size, self._preprocessing)
         for number, (images, *rest) in enumerate(batches):
             places = number * batch_size + np.arange(batch_size)
             draws = uniforms(self._seed, places, self._model.num_draws).numpy()
@@ -115,8 +122,3 @@ class MaskedPatchTally:
         return MaskedPatchEvaluation(int(count), losses / count, right / count)
 
     whole = result
-
-
-def _batches(model, split, batch_size):
-    size = model.input_shape[1:3]
-    return evaluation_batches(split, batch_size, size, carried_by(model))

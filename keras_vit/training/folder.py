@@ -3,9 +3,9 @@
 import contextlib
 import csv
 import dataclasses
-import importlib.metadata
 import itertools
 import json
+import logging
 import os
 import pathlib
 import shutil
@@ -15,9 +15,15 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+import keras
+import tensorflow as tf
+
 from keras_vit import recipes
 from keras_vit.files import written_whole
 from keras_vit.training.checkpoints import Checkpoints
+from keras_vit.version import VERSION
+
+LOG = logging.getLogger(__name__)
 
 CONFIG = "config.json"
 FINISHED = "finished.json"
@@ -58,12 +64,13 @@ class RunFolder:
             return
         folder = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BlockingIOError(
+                    f"Another process trains in {self.path}. Name another folder."
+                ) from error
             yield
-        except BlockingIOError as error:
-            raise BlockingIOError(
-                f"Another process trains in {self.path}. Name another folder."
-            ) from error
         finally:
             os.close(folder)
 
@@ -145,8 +152,9 @@ class RunFolder:
                 "decoding": dataset.decoding.as_json(),
             },
             "versions": {
-                name: importlib.metadata.version(name)
-                for name in ("keras-vision-transformer", "keras", "tensorflow")
+                "keras-vision-transformer": VERSION,
+                "keras": keras.__version__,
+                "tensorflow": tf.__version__,
             },
         }
         write_json(self.path / CONFIG, config)
@@ -253,19 +261,18 @@ def _numbered(name, recipe, seed):
     names = itertools.chain(
         [name], (f"{name}-{number}" for number in itertools.count(2))
     )
-    shorter = None
-    for one in map(RunFolder, map(pathlib.Path("runs").joinpath, names)):
-        if _is_free(one.path):
-            break
-        if not (one.path / CONFIG).is_file():
-            continue
-        differences, finished = _differences(one, recipe, seed), one.finished()
-        if not differences and not finished:
-            break
-        if differences and finished and _of_length(differences):
-            shorter = one
+    folders = map(RunFolder, map(pathlib.Path("runs").joinpath, names))
+    one, shorter = next(folders), None
+    while not _is_free(one.path):
+        if (one.path / CONFIG).is_file():
+            differences, finished = _differences(one, recipe, seed), one.finished()
+            if not differences and not finished:
+                break
+            if differences and finished and _of_length(differences):
+                shorter = one
+        one = next(folders)
     if shorter is not None:
-        print(
+        LOG.info(
             f"This run begins anew in {one.path}. To train the model of the finished "
             f"run in {shorter.path} further, begin from it: --model={shorter.path}"
         )
@@ -288,6 +295,9 @@ def _differences(folder, recipe, seed):
     except (KeyError, TypeError, ValueError) as error:
         return [f"its {CONFIG} is not that of a run ({error!r})"]
     here = recipes.as_json(recipe)
+    for name in ("dataset", "model", "teacher"):  # `~` once stood in files
+        if isinstance(there[name], str):
+            there[name] = os.path.expanduser(there[name])
     if "dataset_options" not in config["recipe"]:  # its images are compared later
         there["dataset_options"] = here["dataset_options"]
     lines = recipes.difference(there, here)

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from typing import NoReturn
 
 HEARD = (signal.SIGINT, signal.SIGTERM)
 TOGETHER = 1.0  # seconds: `timeout` asks a process, and its group, which it is in
@@ -37,7 +38,7 @@ class Interruption:
         finally:
             self._at_once = False
 
-    def end(self):
+    def end(self) -> NoReturn:
         """Ends the program as the signal asks.
 
         Raises:

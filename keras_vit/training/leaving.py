@@ -18,7 +18,7 @@ from keras_vit.training.samples import write_samples
 EXPORT_IMAGES = 200  # that the export is compared on; all were evaluated before
 
 
-def leave(run, model, evaluation, history, heard, exports):
+def leave(run, model, evaluation, history, heard, exports) -> str | None:
     """Leaves model, evaluation, figures, sample images and the export.
 
     Of a model that has learnt no labels, and so is no classifier, the model,

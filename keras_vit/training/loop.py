@@ -1,5 +1,6 @@
 """The loop around the step: laps, evaluations, callbacks, checkpoints."""
 
+import logging
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ from keras_vit.evaluation.forward import ForwardPass
 from keras_vit.training.callbacks import without_optimizer
 from keras_vit.training.replicas import summed_over_workers
 
+LOG = logging.getLogger(__name__)
 MOST_FAILED_CHECKPOINTS = 3
 
 
@@ -41,14 +43,25 @@ class Loop:
         save: writes a checkpoint of state and journal.
         callbacks: Keras callbacks.
         interruption: an `Interruption`.
+        bar: whether a progress bar is drawn.
     """
 
     def __init__(
-        self, plan, state, step, strategy, feed, journal, save, callbacks, interruption
+        self,
+        plan,
+        state,
+        step,
+        strategy,
+        feed,
+        journal,
+        save,
+        callbacks,
+        interruption,
+        bar=True,
     ):
         self.plan, self.state, self.step = plan, state, step
         self.strategy, self.feed, self.journal = strategy, feed, journal
-        self.interruption = interruption
+        self.interruption, self._draws_bar = interruption, bar
         self._save, self._failures, self._saved = save, 0, None
         self._alone = num_workers(strategy) == 1
         self._forward = ForwardPass(plan.examination.answer, strategy)
@@ -79,10 +92,12 @@ class Loop:
         self._begun = time.perf_counter() - self.journal.seconds
         done = self.state.steps_taken()
         try:
-            with without_optimizer(model), _progress_bar(self.plan, done) as self._bar:
+            bar = _progress_bar(self.plan, done, self._draws_bar)
+            with without_optimizer(model), bar as self._bar:
                 if self._ended(done):  # before, and was then ended while finishing
                     return self.evaluate()
                 self.callbacks.on_train_begin()
+                done, evaluation = self._lap(done)
                 while not self._ended(done):
                     done, evaluation = self._lap(done)
                 if self._changed_by_the_end():
@@ -208,7 +223,7 @@ class Loop:
         )
         precision = row.get("eval_mean_average_precision")
         told = "" if precision is None else f"mAP {precision:.3f}, "
-        tell(
+        LOG.info(
             f"epoch {row['epoch']}: loss {row['loss']:.3f}, accuracy "
             f"{row['accuracy']:.3f}, {self.plan.eval_name} {told}accuracy "
             f"{row['eval_accuracy']:.3f}"
@@ -226,7 +241,7 @@ class Loop:
             self._failures, self._saved = 0, (step, journal["lap_steps"])
         except OSError as error:
             self._failures += 1
-            tell(
+            LOG.warning(
                 f"The checkpoint of step {step} could not be written ({error}). Those "
                 "before it are untouched; the next one is tried all the same."
             )
@@ -250,11 +265,6 @@ class Loop:
         )
 
 
-def tell(text):
-    """Writes a line for the user, above the progress bar."""
-    tqdm.write(text, file=sys.stdout)
-
-
 _OF_LOST_WORKERS = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -268,9 +278,10 @@ def _logs_of(evaluation):
     return {"accuracy": evaluation.accuracy, "loss": evaluation.loss}
 
 
-def _progress_bar(plan, done):
+def _progress_bar(plan, done, shown):
     watched = sys.stderr.isatty()  # a log is no place for ten lines a second
     return tqdm(
+        disable=not shown,
         mininterval=0.1 if watched else 15,
         total=plan.total_steps * plan.batch_size,
         initial=done * plan.batch_size,

@@ -1,26 +1,32 @@
 """What a run is made of, before its first step; its steps."""
 
+import logging
+from typing import Any
+
 from keras_vit import distribution
 from keras_vit.data.pipeline import check_batch_size
+from keras_vit.history import HistoryRow
 from keras_vit.training import building
 from keras_vit.training.feed import Feed
 from keras_vit.training.journal import Journal, Plan
-from keras_vit.training.loop import Loop, tell
+from keras_vit.training.loop import Loop
 from keras_vit.training.low_rank import num_trained
 from keras_vit.training.pseudo_labels import labels_of_run, write
 from keras_vit.training.replicas import same_for_all
 from keras_vit.training.step import TrainingState, training_step
+
+LOG = logging.getLogger(__name__)
 
 
 class PreparedRun:
     """Everything of a run that is made from its arguments, before the first step."""
 
     def __init__(
-        self, recipe, model, teacher, dataset, strategy, folder, seed, jit_compile
+        self, recipe, model, teacher, dataset, strategy, folder, seed, jit_compile, bar
     ):
         self.recipe, self.model, self.dataset = recipe, model, dataset
         self.strategy, self.folder, self.seed = strategy, folder, seed
-        self.chief = distribution.is_chief(strategy)
+        self.chief, self.bar = distribution.is_chief(strategy), bar
         self.parameters = model.count_params()
         with building.prepare(model, recipe, seed) as undo:
             building.check_teacher(recipe, teacher)
@@ -77,7 +83,7 @@ class PreparedRun:
         unlabelled = self.dataset.split(recipe.unlabelled_split)
         told = labels_of_run(
             *(recipe, unlabelled, self.dataset.num_classes),
-            *(teacher, self.strategy, self.folder, self.seed, tell),
+            *(teacher, self.strategy, self.folder, self.seed, LOG.info),
         )
         return told.joined(split, unlabelled), told
 
@@ -93,7 +99,7 @@ class PreparedRun:
             self.recipe.batch_size,
             journal,
             self.recipe.max_unreadable_fraction,
-            tell,
+            LOG.warning,
             image_size=self.model.input_shape[1:3],
             num_classes=self.dataset.num_classes,
             seed=self.seed,
@@ -101,7 +107,7 @@ class PreparedRun:
             draws=0 if self.learns_labels() else self.trained.num_draws,
         )
 
-    def run(self, callbacks, heard, objects):
+    def run(self, callbacks, heard, objects) -> tuple[Any, list[HistoryRow]]:
         """Takes the steps that are left; gives the last evaluation and the history.
 
         However that ends, the model is plain again.
@@ -135,6 +141,7 @@ class PreparedRun:
             self._save,
             callbacks,
             heard,
+            bar=self.bar,
         )
         evaluation = loop.run()
         self.state.swap_average()  # the average is what is kept, if there is one
@@ -147,7 +154,7 @@ class PreparedRun:
         """
         trained = num_trained(self.model)
         if self.recipe.freeze or self.recipe.lora_rank:
-            tell(f"Trains {trained:,} numbers; the model has {self.parameters:,}.")
+            LOG.info(f"Trains {trained:,} of {self.parameters:,} parameters.")
         return {"parameters": self.parameters, "trained": trained}
 
     def _restore(self):
@@ -158,7 +165,7 @@ class PreparedRun:
             step, notes = newest
             self.folder.checkpoints.restore(step, self.state.variables())
             journal = Journal.of_checkpoint(notes["journal"], self.plan.eval_name)
-            print(f"Going on from step {step:,} of {self.plan.total_steps:,}.")
+            LOG.info(f"Resuming from step {step:,} of {self.plan.total_steps:,}.")
         if not same_for_all(self.strategy, self.state.steps_taken()):
             raise ValueError(
                 "The workers found different checkpoints. All of them need the same "

@@ -14,7 +14,6 @@ from keras_vit.data.joined import Joined
 from keras_vit.distribution import num_workers
 from keras_vit.evaluation.predictions import one_hot, predictions_of
 from keras_vit.files import written_whole
-from keras_vit.layers.head import probabilities_of
 
 FILE = "pseudo_labels.npz"  # in a run's folder
 
@@ -100,7 +99,7 @@ def labels_of_run(recipe, split, num_classes, teacher, strategy, folder, seed, t
         recipe: with `pseudo_labels` set.
         split: the images without labels.
         num_classes: that are learnt.
-        teacher: a Keras model from pixels to logits of the same classes.
+        teacher: a `Classifier` of the same classes.
         strategy: whose replicas share the work.
         folder: of the run.
         seed: of the run.
@@ -111,15 +110,16 @@ def labels_of_run(recipe, split, num_classes, teacher, strategy, folder, seed, t
     """
     if num_workers(strategy) > 1:
         raise ValueError("Pseudo labels are made by one worker. Received: several")
-    if teacher.output_shape[-1] != num_classes:
+    if teacher.num_classes != num_classes:
         raise ValueError(
             "Student and teacher must have the same classes. Received: a teacher of "
-            f"{teacher.output_shape[-1]} and data of {num_classes}"
+            f"{teacher.num_classes} and data of {num_classes}"
         )
-    if probabilities_of(teacher) != "softmax":
+    if teacher.activation != "softmax":
         raise ValueError(
-            "A teacher's probabilities must tell one class an image. Expected one "
-            "trained with loss=softmax. Received: one that judges each class by itself"
+            "The teacher must predict one class an image: one trained with "
+            f"loss=softmax. Received: {teacher.name!r}, trained with loss="
+            f"{teacher.activation}, which predicts each class by itself"
         )
     path = folder.path / FILE
     if _are_of(split, path):

@@ -1,9 +1,14 @@
-"""A run: train, evaluate, and leave everything in a folder."""
+"""A run: train, evaluate, and write everything to a folder."""
+
+from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pathlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Unpack
 
 import keras
 
@@ -13,104 +18,129 @@ from keras_vit.data.classes import check_several
 from keras_vit.data.groups import on_both_sides
 from keras_vit.decoding import range_as_text
 from keras_vit.evaluation import Evaluation
+from keras_vit.history import HistoryRow
+from keras_vit.recipes import Recipe
 from keras_vit.renamed import with_new_names
 from keras_vit.training import interruption
 from keras_vit.training.arguments import (
-    Given,
-    as_text,
+    DatasetArgument,
+    ModelArgument,
+    Path,
+    TrainArguments,
+    TrainSettings,
     model_in_scope,
+    path_to_str,
     resolved,
+    strategy_of,
     teacher_in_scope,
 )
 from keras_vit.training.callbacks import checked
 from keras_vit.training.examination import MaskedPatchEvaluation
-from keras_vit.training.folder import claim
+from keras_vit.training.folder import RunFolder, claim
 from keras_vit.training.leaving import leave, model_of_one_device
-from keras_vit.training.loop import tell
 from keras_vit.training.prepared_run import PreparedRun
 from keras_vit.training.replicas import wait_for_all
+from keras_vit.verbosity import Verbose, lines_shown
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a training run leaves.
+    """The results of a training run.
 
     Attributes:
-        model: the trained Keras model; without a head where no labels were
-            learnt.
-        history: a dict of numbers for each evaluation, by default each epoch.
+        model: the trained Keras model; without a head where it was trained
+            without labels.
+        history: a dict of numbers for each evaluation, by default each epoch:
+            `epoch`, `steps`, `learning_rate`; `loss` and `accuracy` in training;
+            `eval_loss` and `eval_accuracy` on the split `eval_split`; and more.
         evaluation: the trained model on the whole evaluation split; of masked
-            patches, where those were learnt.
-        folder: where the run's files lie.
-        saved_model: the folder of the exported SavedModel; `None` where no
-            labels were learnt, or nothing was exported.
+            patches, where the model was trained on those.
+        folder: where the run's files are.
+        saved_model: the folder of the exported SavedModel; `None` where the
+            model was trained without labels, or nothing was exported.
     """
 
     model: keras.Model
-    history: list[dict]
+    history: list[HistoryRow]
     evaluation: Evaluation | MaskedPatchEvaluation
     folder: pathlib.Path
     saved_model: pathlib.Path | None
 
 
 def train(
-    recipe="fashion_mnist",
+    recipe: str | Recipe = "fashion_mnist",
     *,
-    model=None,
-    dataset=None,
-    data_dir=None,
-    download=False,
-    weights=None,
-    teacher=None,
-    strategy="one",
-    callbacks=(),
-    folder=None,
-    name=None,
-    seed=0,
-    jit_compile=False,
-    export=True,
-    **settings,
-):
-    """Trains a model by a recipe, evaluates it and exports it.
+    model: ModelArgument | None = None,
+    dataset: DatasetArgument | None = None,
+    data_dir: Path | None = None,
+    download: bool = False,
+    weights: Path | None = None,
+    teacher: ModelArgument | None = None,
+    strategy: str | tf.distribute.Strategy = "one",
+    callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback = (),
+    folder: Path | None = None,
+    name: str | None = None,
+    seed: int = 0,
+    jit_compile: bool = False,
+    export: bool = True,
+    verbose: Verbose = 1,
+    **settings: Unpack[TrainSettings],
+) -> Run:
+    """Train a model by a recipe, evaluate it and export it.
 
     Two runs with the same arguments on the same machine give equal numbers. A
-    run that ended before its time, by whatever, goes on from its last
-    checkpoint when it is called again with the same arguments: nothing but
-    the time it took is different then.
+    run that was stopped, by whatever, resumes from its last checkpoint when
+    `train` is called again with the same arguments: nothing but the time it took
+    is different then.
 
     Args:
         recipe: a key of `keras_vit.recipes.RECIPES`, or a `Recipe`.
-        model: a Keras model with one logit for each class, a factory's name,
-            one of Keras's networks such as `"keras:EfficientNetV2B0"`, or the
-            path of a saved model, also of one that was pre-trained without
-            labels. The recipe's own by default.
-        dataset: what `keras_vit.data.load` takes: a name, a folder of images,
-            an archive, a table; or a `keras_vit.data.Dataset`. The recipe's
-            own by default.
-        data_dir: as `keras_vit.data.load` takes it.
-        download: the same.
-        weights: what the model begins from, as a factory takes it. The
+        model: what is trained; the recipe's own by default:
+
+            - a factory's name, or one of Keras's networks such as
+              `"keras:EfficientNetV2B0"`;
+            - the path of a run's folder or of a `.keras` file, also of a model
+              that was pre-trained without labels;
+            - a `keras_vit.Classifier`, of whose model a copy is trained;
+            - a Keras model with one logit for each class, which is trained
+              itself.
+
+            A model from a path or a `Classifier` gets a new head where its
+            classes are not the data set's. The trained model has the class
+            names of the data set and the activation of the loss.
+        dataset: a name, a folder of images, an archive or a table, as
+            `keras_vit.data.load` takes it; a `keras_vit.data.Dataset`; or
+            `(images, labels)`, a fifth of which is held out to evaluate on. The
             recipe's own by default.
-        teacher: for distillation or pseudo labels, a Keras model from pixels
-            to logits, or the path of one.
+        data_dir: as `keras_vit.data.load` takes it.
+        download: as `keras_vit.data.load` takes it.
+        weights: initial weights, as a factory takes them. The recipe's own by
+            default.
+        teacher: for distillation or pseudo labels: the path of a saved model, a
+            Keras model or a `keras_vit.Classifier`.
         strategy: a name that `keras_vit.distribution.strategy` knows, or a
             `tf.distribute.Strategy`.
-        callbacks: a list of Keras callbacks. An epoch of theirs is what lies
-            between two evaluations. What they themselves remember is in no
-            checkpoint: when a run resumes, `on_train_begin` is called anew.
-            Those that set the learning rate, average weights or resume are
-            refused, as settings do that here.
-        folder: what the run writes; `runs/<name>` by default, numbered if
+        callbacks: a list of Keras callbacks. An epoch of theirs is the interval
+            between two evaluations. Their own state is in no checkpoint: when a
+            run resumes, `on_train_begin` is called anew. Those that set the
+            learning rate, average weights or resume are refused, as settings do
+            that here.
+        folder: where the run writes; `runs/<name>` by default, numbered if
             that holds another run. The SavedModel goes to `savedmodels/` and
             the folder's own name.
         name: of the run; the recipe's by default.
         seed: of the initial weights, the order of the images, their
             augmentation and dropout.
         jit_compile: whether XLA compiles the step.
-        export: whether the model is exported too, and figures are left and
-            images to try it on. Without them a short run is over in half the
-            time.
-        **settings: of the recipe, in place of its own, such as `epochs=3`; or
+        export: whether the model is exported too, and figures and sample images
+            are written. Without them a short run takes half the time.
+        verbose: 0: silent; 1: lines and a progress bar; 2: lines.
+        **settings: of the recipe, instead of its own, such as `epochs=3`; or
             options of `keras_vit.data.load`, such as `exif_orientation=False`,
             which the run keeps.
 
@@ -118,6 +148,7 @@ def train(
         A `Run`.
 
     Raises:
+        TypeError: for arguments of another type, or an unknown one.
         ValueError: for arguments that do not fit each other, before any work.
         FileExistsError: if the folder holds something else.
         FloatingPointError: if a loss or gradient is not finite. The last
@@ -137,63 +168,84 @@ def train(
             "train runs on Keras's TensorFlow backend. "
             f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
         )
-    settings = with_new_names(settings, recipes.RENAMED, "train", stacklevel=3)
-    callbacks = checked(callbacks)
-    given = Given(*map(as_text, (model, dataset, teacher)))
+    changes = with_new_names(dict(settings), recipes.RENAMED, "train", stacklevel=3)
     if weights is not None:
-        settings["weights"] = os.fspath(weights)
+        changes["weights"] = path_to_str(weights)
+    checked_callbacks = checked(callbacks)
+    arguments = TrainArguments.of(model, dataset, teacher)
     name = name or (recipe.replace("/", "-") if isinstance(recipe, str) else "run")
-    recipe = resolved(recipe, given, settings)
-    if isinstance(strategy, str):
-        strategy = distribution.strategy(strategy)
-    folder = claim(folder, name, recipe, seed)
-    keras.utils.set_random_seed(seed)
-    dataset = given.dataset
+    with lines_shown(verbose):
+        recipe = resolved(recipe, arguments, changes)
+        devices = strategy_of(strategy)
+        run_folder = claim(folder and path_to_str(folder), name, recipe, seed)
+        keras.utils.set_random_seed(seed)
+        data = _loaded(arguments, recipe, run_folder, data_dir, download)
+        if distribution.is_chief(devices):
+            for sentence in (*data.notes, *on_both_sides(data)):
+                LOG.info(sentence)
+        with interruption.heard() as heard:
+            alone = distribution.num_workers(devices) == 1  # else all end in one step
+            nothing_yet = heard.at_once() if alone else contextlib.nullcontext()
+            with nothing_yet, devices.scope():
+                training = PreparedRun(
+                    recipe,
+                    model_in_scope(arguments.model, recipe, data, devices),
+                    teacher_in_scope(
+                        arguments.teacher or recipe.teacher, devices, data
+                    ),
+                    data,
+                    devices,
+                    run_folder,
+                    seed,
+                    jit_compile,
+                    bar=verbose == 1,
+                )
+            with run_folder.held() if training.chief else contextlib.nullcontext():
+                with devices.scope():
+                    results = training.run(
+                        checked_callbacks, heard, arguments.objects()
+                    )
+                trained = model_of_one_device(training, arguments.model)
+                saved_model = leave(training, trained, *results, heard, export)
+            wait_for_all(devices)  # a worker that is gone would look lost
+            evaluation, history = results
+            return Run(
+                trained,
+                history,
+                evaluation,
+                run_folder.path,
+                saved_model and pathlib.Path(saved_model),
+            )
+
+
+def _loaded(
+    arguments: TrainArguments,
+    recipe: Recipe,
+    folder: RunFolder,
+    data_dir: Path | None,
+    download: bool,
+) -> Dataset:
+    """Return the data set of a run, loaded if it has a name."""
+    dataset = arguments.dataset
     if not isinstance(dataset, Dataset):
         if not recipe.dataset:
-            raise ValueError("This recipe leaves the data to you. Name a dataset.")
+            raise ValueError(
+                "The recipe names no data set. Expected dataset= (--dataset=), a name "
+                "or the path of your images. Received: none"
+            )
+        options: dict[str, Any] = recipe.dataset_options | folder.pixel_range()
         dataset = load(
             recipe.dataset,
-            data_dir=data_dir,
+            data_dir=data_dir and os.path.expanduser(data_dir),
             download=download,
-            **recipe.dataset_options | folder.pixel_range(),
+            **options,
         )
         if dataset.decoding.pixel_range:
             range_ = range_as_text(dataset.decoding.pixel_range)
-            tell(
+            LOG.info(
                 f"Samples of more than 8 bits: {range_} is black to white "
                 "(--pixel_range=LOW:HIGH sets it)."
             )
     if recipe.masked_patches == "none":
         check_several(dataset)
-    if distribution.is_chief(strategy):
-        for sentence in (*dataset.notes, *on_both_sides(dataset)):
-            tell(sentence)
-    with interruption.heard() as heard:
-        alone = distribution.num_workers(strategy) == 1  # else all end in one step
-        nothing_yet = heard.at_once() if alone else contextlib.nullcontext()
-        with nothing_yet, strategy.scope():
-            training = PreparedRun(
-                recipe,
-                model_in_scope(given.model, recipe, dataset, strategy),
-                teacher_in_scope(given.teacher or recipe.teacher, strategy, dataset),
-                dataset,
-                strategy,
-                folder,
-                seed,
-                jit_compile,
-            )
-        with folder.held() if training.chief else contextlib.nullcontext():
-            with strategy.scope():
-                results = training.run(callbacks, heard, given.objects())
-            trained = model_of_one_device(training, given.model)
-            saved_model = leave(training, trained, *results, heard, export)
-        wait_for_all(strategy)  # a worker that is gone would look lost
-        evaluation, history = results
-        return Run(
-            trained,
-            history,
-            evaluation,
-            folder.path,
-            saved_model and pathlib.Path(saved_model),
-        )
+    return dataset

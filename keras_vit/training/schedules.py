@@ -1,10 +1,11 @@
 """Learning rates over the steps of a run."""
 
 import math
+from typing import Any
 
 import keras
-from keras import ops
 
+ops: Any = keras.ops  # whose annotations allow for results that are None
 LINEAR_END = 1e-5  # the reference's linear decay does not go down to 0
 RSQRT_TIMESCALE = 10_000  # steps after which the rate is 1 / sqrt(2) of its peak
 

@@ -1,10 +1,13 @@
 """One step of training, the same on one device and on many."""
 
+from typing import Any
+
 import keras
-import tensorflow as tf
+import tensorflow
 
 from keras_vit.training.optimizers import clip_by_global_norm
 
+tf: Any = tensorflow  # whose stubs lack what is used here
 _MASKS = 3  # what a key of (seed, step) is for, beside what data draws by it
 
 

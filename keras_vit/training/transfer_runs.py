@@ -5,19 +5,36 @@ on a part of the training split that is left out; with it, the whole training sp
 learnt from, several times, and the test split looked at.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import pathlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from keras_vit import distribution, recipes
-from keras_vit.data import Dataset
+from keras_vit.recipes import Recipe
 from keras_vit.renamed import with_new_names
-from keras_vit.training.arguments import Given, as_text, resolved
+from keras_vit.training.arguments import (
+    DatasetArgument,
+    ModelArgument,
+    Path,
+    TrainArguments,
+    TrainSettings,
+    path_to_str,
+    resolved,
+    strategy_of,
+)
 from keras_vit.training.sweep import best_of, checked_rates, dev_splits, keeping_labels
 from keras_vit.training.transfer_report import write_transfer
 from keras_vit.training.trials import Outcome, Trial, run_trials
+from keras_vit.verbosity import Verbose, lines_shown
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclass(frozen=True)
@@ -42,37 +59,39 @@ class Transfer:
     folder: pathlib.Path
 
     @property
-    def accuracies(self):
-        """Of each run on the test split, `(S,)`, in [0, 1]."""
+    def accuracies(self) -> np.ndarray:
+        """Return each run's accuracy on the test split, `(S,)`, in [0, 1]."""
         return np.array([one.top1 for one in self.runs])
 
     @property
-    def mean(self):
-        """Of the runs' accuracies."""
+    def mean(self) -> float:
+        """Return the mean of the runs' accuracies."""
         return float(self.accuracies.mean())
 
     @property
-    def deviation(self):
-        """Of the runs' accuracies, over S - 1; 0 for one run alone."""
+    def deviation(self) -> float:
+        """Return their standard deviation, over S - 1; 0 for one run alone."""
         return deviation_of(self.accuracies)
 
 
 def transfer(
-    recipe,
+    recipe: str | Recipe,
     *,
-    rates=None,
-    seeds=3,
-    dev=None,
-    folder=None,
-    model=None,
-    weights=None,
-    dataset=None,
-    strategy="one",
-    data_dir=None,
-    download=False,
-    **settings,
-):
-    """Fine-tunes by the paper's protocol and says mean and deviation.
+    rates: Iterable[float] | None = None,
+    seeds: int = 3,
+    dev: str | None = None,
+    folder: Path | None = None,
+    model: ModelArgument | None = None,
+    weights: Path | None = None,
+    teacher: ModelArgument | None = None,
+    dataset: DatasetArgument | None = None,
+    strategy: str | tf.distribute.Strategy = "one",
+    data_dir: Path | None = None,
+    download: bool = False,
+    verbose: Verbose = 1,
+    **settings: Unpack[TrainSettings],
+) -> Transfer:
+    """Fine-tune by the paper's protocol, and return mean and standard deviation.
 
     Each learning rate is tried once, with the seed 0, on the training split
     without a part that is left out, on which it is judged. The best by
@@ -96,13 +115,16 @@ def transfer(
             `sweep.DEV_SHARE`.
         folder: of all runs and of what is told of them, `transfer.json`,
             `.csv`, `.md` and `.png`; `transfers/<recipe>` by default.
-        model: as `train` takes it by name or path.
+        model: as `train` takes it. A Keras model stays as it is: each run
+            trains a copy, with a new head where its classes are others.
         weights: as `train` takes it.
+        teacher: as `train` takes it.
         dataset: as `train` takes it.
         strategy: as `train` takes it.
         data_dir: as `train` takes it.
         download: as `train` takes it.
-        **settings: of the recipe, in place of its own, or options of
+        verbose: as `train` takes it.
+        **settings: of the recipe, instead of its own, or options of
             `keras_vit.data.load`, as `train` takes them.
 
     Returns:
@@ -117,36 +139,44 @@ def transfer(
     >>> found = transfer("paper/finetune_cifar10")  # doctest: +SKIP
     >>> print(found.rate, found.mean, found.deviation)  # doctest: +SKIP
     """
-    settings = with_new_names(settings, recipes.RENAMED, "transfer", stacklevel=3)
+    changes = with_new_names(dict(settings), recipes.RENAMED, "transfer", stacklevel=3)
     name = recipe if isinstance(recipe, str) else _name_of(recipe)
-    if "base_lr" in settings:
-        raise ValueError("rates are the learning rates, so base_lr cannot be set.")
+    if "base_lr" in changes:
+        raise ValueError(
+            "base_lr must be left to rates, the learning rates that are tried. "
+            f"Received: base_lr={changes['base_lr']}. Pass rates=[{changes['base_lr']}]"
+        )
     if weights is not None:
-        settings["weights"] = str(weights)
-    given = Given(*map(as_text, (model, dataset, None)))
-    if not isinstance(given.model, str | None):
-        raise TypeError(f"model must be a name or a path. Received: {model!r}")
-    recipe = keeping_labels(resolved(recipe, given, settings))
+        changes["weights"] = path_to_str(weights)
+    arguments = TrainArguments.of(model, dataset, teacher).with_copied_model()
+    recipe = keeping_labels(resolved(recipe, arguments, changes))
     _check(recipe, seeds)
     rates = checked_rates(rates, name, recipe)
     parts = dev_splits(dev, name, recipe)
-    folder = pathlib.Path(folder or f"transfers/{name.replace('/', '-') or 'recipe'}")
-    how = {
-        "dataset": dataset if isinstance(dataset, Dataset) else None,
-        "strategy": strategy,
+    default = f"transfers/{name.replace('/', '-') or 'recipe'}"
+    path = pathlib.Path(path_to_str(folder or default))
+    how: dict[str, Any] = {  # what recipes cannot name
+        "model": _object(arguments.model),
+        "teacher": _object(arguments.teacher),
+        "dataset": _object(arguments.dataset),
+        "strategy": strategy_of(strategy),
         "data_dir": data_dir,
         "download": download,
+        "verbose": verbose,
     }
-    if isinstance(strategy, str):
-        how["strategy"] = distribution.strategy(strategy)
-    found = _carried_out(recipe, rates, parts, seeds, folder, how)
+    with lines_shown(verbose):
+        found = _carried_out(recipe, rates, parts, seeds, path, how)
     if distribution.is_chief(how["strategy"]):
         write_transfer(found)
     return found
 
 
-def deviation_of(values):
-    """The sample's standard deviation, over N - 1; 0 for one value."""
+def _object(argument: Any) -> Any:
+    return None if isinstance(argument, str) else argument
+
+
+def deviation_of(values: Sequence[float] | np.ndarray) -> float:
+    """Return the sample's standard deviation, over N - 1; 0 for one value."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
@@ -171,7 +201,10 @@ def _name_of(recipe):
 
 def _check(recipe, seeds):
     if not recipe.dataset:
-        raise ValueError("This recipe leaves the data to you. Name a dataset.")
+        raise ValueError(
+            "The recipe names no data set. Expected dataset= (--dataset=), a name or "
+            "the path of your images. Received: none"
+        )
     if recipe.masked_patches != "none":
         raise ValueError(
             "Transfer is measured by labels, which masked patch prediction does "

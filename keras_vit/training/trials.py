@@ -1,20 +1,38 @@
 """Several runs that are compared: each trained once, whatever comes in between."""
 
+from __future__ import annotations
+
 import dataclasses
 import gc
 import json
+import logging
 import pathlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Unpack
 
 from keras_vit import distribution
+from keras_vit.data.inputs import ReadOptions
 from keras_vit.inspect import summary
 from keras_vit.recipes import Recipe
-from keras_vit.training.arguments import Given, as_text, resolved
+from keras_vit.training.arguments import (
+    DatasetArgument,
+    ModelArgument,
+    Path,
+    TrainArguments,
+    path_to_str,
+    resolved,
+    strategy_of,
+)
 from keras_vit.training.folder import CONFIG, claim, write_json
-from keras_vit.training.loop import tell
 from keras_vit.training.run import train
+from keras_vit.verbosity import Verbose, lines_shown
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+LOG = logging.getLogger(__name__)
 OUTCOME = "outcome.json"  # in a trial's folder once it is finished
 
 
@@ -65,39 +83,47 @@ class Outcome:
 
 
 def run_trials(
-    trials,
-    folder,
+    trials: Iterable[Trial],
+    folder: Path,
     *,
-    dataset=None,
-    strategy="one",
-    data_dir=None,
-    download=False,
-    **options,
-):
-    """Trains each trial that is not finished, without exporting it.
+    model: ModelArgument | None = None,
+    teacher: ModelArgument | None = None,
+    dataset: DatasetArgument | None = None,
+    strategy: str | tf.distribute.Strategy = "one",
+    data_dir: Path | None = None,
+    download: bool = False,
+    verbose: Verbose = 1,
+    **options: Unpack[ReadOptions],
+) -> dict[str, Outcome]:
+    """Train each trial that is not finished, without exporting it.
 
-    Interrupted and called again with the same arguments it goes on: a finished
-    trial is read, a half-done one resumed at its checkpoint, the others begun.
-    Each is told in a line.
+    Interrupted and called again with the same arguments it resumes: a finished
+    trial is read, an unfinished one resumes from its checkpoint, the others are
+    started. Each is reported in a line.
 
     Args:
         trials: a sequence of `Trial`.
         folder: in which each trial has its folder, `<folder>/<name>`.
+        model: as `train` takes it, of every trial that begins from no other; by
+            default each recipe's own. A Keras model stays as it is: each trial
+            trains a copy.
+        teacher: as `train` takes it; by default each recipe's own.
         dataset: as `train` takes it; by default each recipe's own.
         strategy: as `train` takes it.
         data_dir: as `train` takes it.
-        download: likewise.
+        download: as `train` takes it.
+        verbose: as `train` takes it.
         **options: of `keras_vit.data.load`, as `train` takes them.
 
     Returns:
         `{name: Outcome}`, in the order given.
 
     Raises:
-        ValueError: before any training, for names that are not unlike or no
-            names of folders, for a beginning from what is no trial before, and
-            for a folder that holds a run of another recipe or seed, which are
-            told. Also where the images that trials are evaluated on have changed
-            between two of them.
+        ValueError: before any training, for names that are equal or no names
+            of folders, for `begins_from` that names no trial before, and for a
+            folder that holds a run of another recipe or seed, with the
+            differences. Also where the images that trials are evaluated on have
+            changed between two of them.
         FileExistsError: if a folder holds something else.
 
     Example:
@@ -109,31 +135,34 @@ def run_trials(
     >>> outcomes["seed_1"].top1  # doctest: +SKIP
     0.7215
     """
-    trials, folder = tuple(trials), pathlib.Path(folder)
+    trials, path = tuple(trials), pathlib.Path(path_to_str(folder))
     check_names(trials)
-    settings = {
-        "dataset": dataset,
-        "data_dir": data_dir,
-        "download": download,
-        **options,
-    }
-    _check_folders(trials, folder, dataset, options)
-    if isinstance(strategy, str):
-        strategy = distribution.strategy(strategy)
-    outcomes, begun, trained, evaluated = {}, time.perf_counter(), 0, {}
-    for number, trial in enumerate(trials, start=1):
-        outcome = _read(folder / trial.name)
-        if outcome is None:
-            outcome = _train(trial, folder, strategy, settings)
-            trained += 1
-        _check_same_images(folder / trial.name, evaluated)
-        outcomes[trial.name] = outcome
-        left = sum(_read(folder / one.name) is None for one in trials[number:])
-        line = _line(number, len(trials), trial, outcome)
-        if trained and left:
-            spent = time.perf_counter() - begun
-            line += f"; {_duration(left * spent / trained)} left"
-        tell(line)
+    first = TrainArguments.of(model, dataset, teacher).with_copied_model()
+    with lines_shown(verbose):
+        _check_folders(trials, path, first, options)
+        settings = {
+            "teacher": first.teacher,
+            "dataset": first.dataset,
+            "data_dir": data_dir,
+            "download": download,
+            "verbose": verbose,
+            "strategy": strategy_of(strategy),
+            **options,
+        }
+        outcomes, begun, trained, evaluated = {}, time.perf_counter(), 0, {}
+        for number, trial in enumerate(trials, start=1):
+            outcome = _read(path / trial.name)
+            if outcome is None:
+                outcome = _train(trial, path, model_of(trial, path, first), settings)
+                trained += 1
+            _check_same_images(path / trial.name, evaluated)
+            outcomes[trial.name] = outcome
+            left = sum(_read(path / one.name) is None for one in trials[number:])
+            line = _line(number, len(trials), trial, outcome)
+            if trained and left:
+                spent = time.perf_counter() - begun
+                line += f"; {_duration(left * spent / trained)} left"
+            LOG.info(line)
     return outcomes
 
 
@@ -158,24 +187,30 @@ def check_names(trials):
         seen.add(trial.name)
 
 
-def model_of(trial, folder):
-    """What `train` is to begin from: another trial's folder as text, or `None`."""
-    return str(folder / trial.begins_from) if trial.begins_from else None
+def model_of(
+    trial: Trial, folder: pathlib.Path, arguments: TrainArguments | None = None
+) -> Any:
+    """Return what `train` is to begin from.
+
+    Another trial's folder as text, or the model of the arguments.
+    """
+    if trial.begins_from:
+        return str(folder / trial.begins_from)
+    return arguments.model if arguments else None
 
 
-def _check_folders(trials, folder, dataset, options):
-    """Claims all folders, so that none is refused when others are trained."""
+def _check_folders(trials, folder, arguments, options):
+    """Refuse a folder before any other trial is trained."""
     for trial in trials:
-        given = Given(model_of(trial, folder), as_text(dataset), None)
-        recipe = resolved(trial.recipe, given, options)
+        own = dataclasses.replace(arguments, model=model_of(trial, folder, arguments))
+        recipe = resolved(trial.recipe, own, options)
         claim(folder / trial.name, trial.name, recipe, trial.seed)
 
 
-def _train(trial, folder, strategy, settings):
+def _train(trial, folder, model, settings):
     run = train(
         trial.recipe,
-        model=model_of(trial, folder),
-        strategy=strategy,
+        model=model,
         folder=folder / trial.name,
         seed=trial.seed,
         export=False,
@@ -193,7 +228,7 @@ def _train(trial, folder, strategy, settings):
         multiply_adds=summary(run.model).multiply_adds,
         folder=run.folder,
     )
-    if distribution.is_chief(strategy):
+    if distribution.is_chief(settings["strategy"]):
         numbers = dataclasses.asdict(outcome)
         del numbers["folder"]
         write_json(run.folder / OUTCOME, numbers)

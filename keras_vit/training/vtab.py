@@ -1,13 +1,25 @@
 """All of VTAB-1k by one call, and the means of its groups (arXiv:1910.04867)."""
 
+from __future__ import annotations
+
 import pathlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from keras_vit import distribution
 from keras_vit.data import tfds
 from keras_vit.data.vtab import GROUPS, PREFIX, TASKS
+from keras_vit.recipes import Recipe
+from keras_vit.training.arguments import (
+    ModelArgument,
+    Path,
+    TrainSettings,
+    path_to_str,
+    strategy_of,
+)
 from keras_vit.training.transfer_report import (
     numbers_of,
     plus_minus,
@@ -15,6 +27,10 @@ from keras_vit.training.transfer_report import (
     write_numbers,
 )
 from keras_vit.training.transfer_runs import Transfer, deviation_of, transfer
+from keras_vit.verbosity import Verbose
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 ALL = "all"  # the mean over tasks, whatever their groups
 
@@ -31,11 +47,11 @@ class VtabTransfer:
     tasks: dict[str, Transfer]
     folder: pathlib.Path
 
-    def groups(self):
-        """Mean, deviation and number of tasks of each group, and of `"all"`.
+    def groups(self) -> dict[str, tuple[float, float, int]]:
+        """Return mean, deviation and number of tasks of each group, and of `"all"`.
 
-        Each task counts alike. The deviation is that of the runs: the mean
-        over tasks is taken for each seed.
+        Every task has the same weight. The deviation is over runs, of the mean
+        over tasks for each seed.
         """
         wanted = GROUPS | {ALL: tuple(TASKS)}
         found = {}
@@ -54,19 +70,42 @@ class VtabTransfer:
 
 
 def transfer_vtab(
-    recipe="paper/finetune_vtab", *, tasks=None, folder=None, data_dir=None, **options
-):
-    """Fine-tunes on the tasks of VTAB-1k, one after the other, by `transfer`.
+    recipe: str | Recipe = "paper/finetune_vtab",
+    *,
+    tasks: Iterable[str] | None = None,
+    rates: Iterable[float] | None = None,
+    seeds: int = 3,
+    dev: str | None = None,
+    folder: Path | None = None,
+    model: ModelArgument | None = None,
+    weights: Path | None = None,
+    teacher: ModelArgument | None = None,
+    strategy: str | tf.distribute.Strategy = "one",
+    data_dir: Path | None = None,
+    download: bool = False,
+    verbose: Verbose = 1,
+    **settings: Unpack[TrainSettings],
+) -> VtabTransfer:
+    """Fine-tune on the tasks of VTAB-1k, one after the other, by `transfer`.
 
-    Interrupted and called again, it goes on.
+    Interrupted and called again, it resumes.
 
     Args:
         recipe: a key of `keras_vit.recipes.RECIPES`, or a `Recipe`.
         tasks: keys of `keras_vit.data.vtab.TASKS`; all 19 by default.
         folder: in which each task has a folder; also of `transfer.json`,
             `.csv` and `.md`. `transfers/vtab` by default.
-        data_dir: where TensorFlow Datasets has prepared them.
-        **options: as `transfer` takes them.
+        rates: as `transfer` takes them.
+        seeds: as `transfer` takes them.
+        dev: as `transfer` takes it.
+        model: as `transfer` takes it.
+        weights: as `transfer` takes them.
+        teacher: as `transfer` takes it.
+        strategy: as `transfer` takes it.
+        data_dir: where TensorFlow Datasets has prepared the tasks.
+        download: whether TensorFlow Datasets may download what is not there.
+        verbose: as `train` takes it.
+        **settings: as `transfer` takes them.
 
     Returns:
         A `VtabTransfer`.
@@ -74,7 +113,7 @@ def transfer_vtab(
     Raises:
         ValueError: for an unknown task.
         FileNotFoundError: before any training, naming all data sets that are
-            not prepared, unless `download=True` is among the options.
+            not prepared, unless `download` is true.
 
     Example:
 
@@ -88,28 +127,38 @@ def transfer_vtab(
             f"Expected tasks of {', '.join(TASKS)}. "
             f"Received: {', '.join(unknown) or 'none'}"
         )
-    if not options.get("download"):
+    rates = None if rates is None else tuple(rates)  # which may come only once
+    data_dir = None if data_dir is None else path_to_str(data_dir)
+    if not download:
         check_prepared(names, data_dir)
-    if isinstance(options.setdefault("strategy", "one"), str):
-        options["strategy"] = distribution.strategy(options["strategy"])
-    folder, found = pathlib.Path(folder or "transfers/vtab"), {}
+    devices = strategy_of(strategy)
+    path, found = pathlib.Path(path_to_str(folder or "transfers/vtab")), {}
     for name in names:
         found[name] = transfer(
             recipe,
+            rates=rates,
+            seeds=seeds,
+            dev=dev,
+            folder=path / name,
+            model=model,
+            weights=weights,
+            teacher=teacher,
             dataset=f"{PREFIX}{name}",
-            folder=folder / name,
+            strategy=devices,
             data_dir=data_dir,
-            **options,
+            download=download,
+            verbose=verbose,
+            **settings,
         )
-    whole = VtabTransfer(found, folder)
-    if distribution.is_chief(options["strategy"]):
+    whole = VtabTransfer(found, path)
+    if distribution.is_chief(devices):
         rows = [row for one in found.values() for row in rows_of(one)]
-        write_numbers(folder, _numbers(whole), rows, _markdown(whole))
+        write_numbers(path, _numbers(whole), rows, _markdown(whole))
     return whole
 
 
-def check_prepared(names, data_dir):
-    """Refuses tasks whose data sets are not on this machine, naming all of them.
+def check_prepared(names: Sequence[str], data_dir: Path | None) -> None:
+    """Refuse tasks whose data sets are not on this machine, naming all of them.
 
     Raises:
         FileNotFoundError: for those that are not prepared.

@@ -330,9 +330,13 @@ def test_a_run_tells_its_data_set_whoever_made_its_model(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"model": 3}, TypeError, "a factory's name or a path. Received: 3"),
+        (
+            {"model": 3},
+            TypeError,
+            "a Keras model or a keras_vit.Class.* Received: builtins.int",
+        ),
         ({"rate": 3}, TypeError, "no setting rate. Expected some of base_lr"),
-        ({"dataset": ""}, ValueError, "leaves the data to you"),
+        ({"dataset": ""}, ValueError, "names no data set. Expected dataset="),
     ],
 )
 def test_what_train_does_not_know_is_refused(arguments, error, message):
