@@ -35,7 +35,8 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 
 def vit(num_classes=2, **options):
-    return keras_vit.model.ViT(16, 8, 1, 2, 16, 32, num_classes=num_classes, **options)
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 32}
+    return keras_vit.ViT(num_classes, image_size=16, patch_size=8, **sizes | options)
 
 
 def one_step(recipe=ONE_STEP, dataset=None, **arguments):

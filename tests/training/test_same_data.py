@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -67,7 +68,8 @@ def left(folder, recipe, finished):
 
 
 @pytest.mark.parametrize("changes", [{"epochs": 13}, {"steps": 9}])
-def test_a_finished_run_says_how_it_is_trained_further(there, capsys, changes):
+def test_a_finished_run_says_how_it_is_trained_further(there, caplog, changes):
+    caplog.set_level(logging.INFO, "keras_vit")
     recipe = small_recipe()
     longer = recipes.changed(recipe, changes)
     left(there / "runs" / "name", recipe, finished=True)
@@ -75,12 +77,13 @@ def test_a_finished_run_says_how_it_is_trained_further(there, capsys, changes):
     with pytest.raises(ValueError, match=f"finished.*{further} --folder=NEW"):
         claim("runs/name", "name", longer, 0)
     assert claim(None, "name", longer, 0).path.name == "name-2"
-    assert further in capsys.readouterr().out
+    assert further in caplog.text
+    caplog.clear()
     other = dataclasses.replace(longer, base_lr=0.5)
     with pytest.raises(ValueError, match="holds another run"):
         claim("runs/name", "name", other, 0)
     assert claim(None, "name", other, 0).path.name == "name-2"
-    assert not capsys.readouterr().out
+    assert not caplog.messages
 
 
 def test_a_run_of_an_earlier_version_lacks_settings_and_is_resumed(there):
