@@ -8,7 +8,10 @@ import pytest
 import tensorflow as tf
 
 from keras_vit import recipes
-from keras_vit.preprocessing import PRESETS, carried_by, resolve
+from keras_vit.classifier import Classifier
+from keras_vit.meaning import meaning_of
+from keras_vit.preprocessing import PRESETS, resolve
+from keras_vit.served_model import ServedModel
 from keras_vit.training import building
 from keras_vit.training.step import TrainingState, training_step
 from support.models import randomize, tiny_vit
@@ -175,9 +178,11 @@ def test_a_head_bias_makes_every_class_rare():
 
 def test_a_model_keeps_how_the_recipe_evaluates_it():
     recipe = small_recipe(evaluation_preprocessing="big_vision:0.5")
-    assert carried_by(building.build_model(recipe, 2)) == resolve("big_vision:0.5")
+    assert meaning_of(building.build_model(recipe, 2)).preprocessing == resolve(
+        "big_vision:0.5"
+    )
     recipe = small_recipe(model_arguments=SIZES | {"evaluation_preprocessing": "timm"})
-    assert carried_by(building.build_model(recipe, 2)) == PRESETS["timm"]
+    assert meaning_of(building.build_model(recipe, 2)).preprocessing == PRESETS["timm"]
 
 
 def test_a_recipes_positions_take_the_place_of_the_models_own():
@@ -216,6 +221,16 @@ def test_a_teacher_and_distillation_go_together():
     ):
         with pytest.raises(ValueError, match="A teacher goes with distillation"):
             building.build_objective(model, recipe, teacher)
+
+
+def test_a_saved_model_is_no_teacher_of_distillation():
+    served = Classifier.of(tiny_vit())
+    served = dataclasses.replace(served, model=object.__new__(ServedModel), name="a")
+    with pytest.raises(ValueError, match="SavedModel cannot be the teacher.*'a'"):
+        building.check_teacher(small_recipe(distillation="soft"), served)
+    building.check_teacher(
+        small_recipe(pseudo_labels="soft", unlabelled_split="train[50%:]"), served
+    )
 
 
 def test_settings_become_an_augmentation():

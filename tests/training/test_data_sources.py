@@ -8,7 +8,7 @@ from PIL import Image
 
 import keras_vit
 from keras_vit import recipes
-from keras_vit.model_files import load_classifier
+from keras_vit.classifier import Classifier
 
 RECIPE = recipes.Recipe(
     dataset="",
@@ -51,7 +51,7 @@ def test_the_names_of_classes_reach_model_and_export(root, kind):
         source, names, loss = "table.csv", ("grün", "rot"), "sigmoid"
     run = keras_vit.train(RECIPE, dataset=source, loss=loss, exif_orientation=False)
     for path in (run.folder, run.saved_model):
-        assert load_classifier(path).class_names == names
+        assert Classifier.of(path).class_names == names
     assert run.evaluation.count == 3
     config = json.loads((run.folder / "config.json").read_text())
     assert config["dataset"]["class_names"] == [*names]

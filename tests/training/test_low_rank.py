@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import keras_vit
 from keras_vit.baselines import ResNet
-from keras_vit.model_files import load_classifier
+from keras_vit.classifier import Classifier
 from keras_vit.training import building
 from keras_vit.training.low_rank import LowRankAdaptation, num_trained
 from support.models import randomize, tiny_vit
@@ -133,7 +133,7 @@ def test_what_is_left_is_plain_and_its_kernels_are_w_plus_ab(finished, rng):
     run, folder, _ = finished
     kept = np.load(folder / "checkpoints" / "step_000000010.npz")
     average = {n[8:]: kept[n] for n in kept.files if n.startswith("average/")}
-    weights = by_path(load_classifier(folder).model)
+    weights = by_path(Classifier.of(folder).model)
     assert weights.keys() == by_path(run.model).keys()
     assert not any("lora" in path for path in weights)
     moved = 0
@@ -150,7 +150,7 @@ def test_what_is_left_is_plain_and_its_kernels_are_w_plus_ab(finished, rng):
         np.testing.assert_allclose(weight, expected, atol=1e-6, err_msg=path)
     assert moved == 3
     assert num_trained(run.model) == run.model.count_params()  # of norm's, too
-    left = load_classifier(folder).model
+    left = Classifier.of(folder).model
     assert num_trained(left) == left.count_params()
     config = json.loads((folder / "config.json").read_text())
     factors = 2 * 3 * (16 + 16) + 3 * (16 + 32)

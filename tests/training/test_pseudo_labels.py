@@ -7,11 +7,12 @@ import tensorflow as tf
 
 import keras_vit
 from keras_vit import recipes
+from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Split
 from keras_vit.data.joined import Joined
 from keras_vit.data.pipeline import examples_of_step, training_batches
 from keras_vit.model import head
-from keras_vit.model_files import load_classifier, save_model
+from keras_vit.model_files import save_model
 from keras_vit.training import building
 from keras_vit.training.folder import RunFolder
 from keras_vit.training.pseudo_labels import (
@@ -170,7 +171,7 @@ def test_labels_of_other_images_are_made_anew(tmp_path, teacher, unbroken):
     stored = np.load(unbroken.folder / "pseudo_labels.npz")
     made = PseudoLabels(stored["indices"], stored["labels"])
     write(made, split, folder)
-    given = (2, load_classifier(teacher).model, "one", folder, 0, print)
+    given = (2, Classifier.of(teacher), "one", folder, 0, print)
     same = labels_of_run(NOISY, split, *given)
     np.testing.assert_array_equal(same.indices, made.indices)
     fewer = split.subset(np.arange(6))
@@ -185,7 +186,7 @@ def test_labels_of_other_images_are_made_anew(tmp_path, teacher, unbroken):
 def test_rows_of_zeros_and_a_one_are_not_judged_class_by_class(tmp_path, teacher):
     split = small_dataset().split("train[40%:]")
     several = Split(split.images, np.eye(2, dtype=np.int64)[split.labels])
-    given = (2, load_classifier(teacher).model, "one", RunFolder(tmp_path), 0, print)
+    given = (2, Classifier.of(teacher), "one", RunFolder(tmp_path), 0, print)
     np.testing.assert_array_equal(
         labels_of_run(NOISY, several, *given).labels,
         labels_of_run(NOISY, split, *given).labels,
@@ -218,7 +219,7 @@ def test_a_teacher_that_is_missing_or_of_other_classes_is_refused(tmp_path, teac
         keras_vit.train(NOISY, dataset=others, teacher=teacher, folder=tmp_path / "run")
     with pytest.raises(ValueError, match="a teacher of 5 and data of 2"):
         train(tmp_path, recipe=NOISY, teacher=tiny_vit())
-    of_several = load_classifier(teacher).model
+    of_several = Classifier.of(teacher).model
     of_several.get_layer("head").probabilities = "sigmoid"
     with pytest.raises(ValueError, match="trained with loss=softmax"):
         train(tmp_path, recipe=NOISY, teacher=of_several)

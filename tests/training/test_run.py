@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import keras_vit
+from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Split
-from keras_vit.model_files import load_classifier
 from keras_vit.training.folder import dataset_of
 from support.training.small import small_dataset, small_recipe
 
@@ -74,7 +74,7 @@ def test_the_saved_model_file_gives_the_same_logits(trained, rng):
     run, root = trained
     images = rng.integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
     for path in (root / "runs" / "run", root / "savedmodels" / "run"):
-        classifier = load_classifier(path)
+        classifier = Classifier.of(path)
         assert classifier.class_names == ("left half", "right/half")
         np.testing.assert_allclose(
             classifier.model.predict_on_batch(images), run.model(images), atol=1e-5
@@ -192,7 +192,7 @@ def test_evaluation_and_all_that_is_left_agree_on_the_preprocessing(
     squashed = keras_vit.evaluate(run.model, dataset.test, preprocessing="vit_jax")
     assert abs(squashed.loss - cropped.loss) > 1e-3
     for path in (run.folder, run.saved_model):
-        again = keras_vit.evaluate(load_classifier(path).model, dataset.test)
+        again = keras_vit.evaluate(Classifier.of(path).model, dataset.test)
         assert again.loss == pytest.approx(cropped.loss, rel=1e-5)
 
 

@@ -255,7 +255,7 @@ def test_all_that_is_not_prepared_is_named_at_once(small_task):
         ({"dev": "100%"}, "dev must be a share of a whole training split"),
         ({"train_split": "train[:50%]"}, "share of a whole.*train_split='train.:50%"),
         ({"eval_split": "train[90%:]"}, "must be of the whole training split"),
-        ({"base_lr": 0.1}, "rates are the learning rates"),
+        ({"base_lr": 0.1}, "left to rates.*Pass rates=.0.1"),
         ({"masked_patches": "pixels"}, "measured by labels"),
     ],
 )

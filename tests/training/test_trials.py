@@ -9,8 +9,8 @@ from unittest import mock
 import pytest
 
 import keras_vit
+from keras_vit.classifier import Classifier
 from keras_vit.inspect import summary
-from keras_vit.model_files import load_classifier
 from keras_vit.training import Trial, run_trials, trials
 from support.training.interrupted import EXPORT
 from support.training.small import small_dataset, small_recipe
@@ -53,7 +53,7 @@ def test_an_outcome_says_what_the_run_left(compared):
     told = json.loads((folder / "first" / "evaluation.json").read_text())
     assert (outcome.top1, outcome.loss) == (told["top1"], told["loss"])
     assert (outcome.count, outcome.steps, outcome.images) == (20, 10, 100)
-    model = load_classifier(outcome.folder).model
+    model = Classifier.of(outcome.folder).model
     assert outcome.parameters == model.count_params()
     assert outcome.multiply_adds == summary(model).multiply_adds
     assert outcome.seconds > 0
