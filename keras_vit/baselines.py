@@ -1,12 +1,14 @@
 """The networks that a ViT is compared with: the paper's own, and Keras's."""
 
+from __future__ import annotations
+
 import contextlib
 import difflib
 import fnmatch
 import inspect
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,12 +124,12 @@ _FIXED = ("include_top", "input_shape", "input_tensor", "classes", "pooling")
 _FIXED += ("classifier_activation", "include_preprocessing")
 
 
-def applications():
-    """The names in `keras.applications` of networks whose input is known."""
+def applications() -> list[str]:
+    """Return the names in `keras.applications` of networks whose input is known."""
     return [name for name in dir(keras.applications) if _pixels(name) is not None]
 
 
-def application(name: str) -> "Application":
+def application(name: str) -> Application:
     """Return the factory of one of Keras's own networks, for `"keras:<name>"`.
 
     Args:
@@ -231,7 +233,7 @@ def _pixels(name: str) -> Pixels | None:
 
 
 @contextlib.contextmanager
-def _names_from_the_start():
+def _names_from_the_start() -> Iterator[None]:
     """Layers without a name are numbered as in a process that built no others.
 
     Weights go by their layers' names: a run that goes on has to find its own.
@@ -246,7 +248,7 @@ def _names_from_the_start():
 
 
 @contextlib.contextmanager
-def _one_error(name):
+def _one_error(name: str) -> Iterator[None]:
     """What Keras raises while it builds or downloads, as an error with a cause."""
     try:
         yield

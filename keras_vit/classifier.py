@@ -6,7 +6,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import keras
 import numpy as np
@@ -97,13 +97,14 @@ class Classifier:
     @property
     def image_size(self) -> tuple[int, int]:
         """(height, width) of the model's images, pixels."""
-        _, height, width, _ = self.model.input_shape
-        return height, width
+        shape: Any = self.model.input_shape
+        return shape[1], shape[2]
 
     @property
     def num_classes(self) -> int:
         """K, the number of logits."""
-        return self.model.output_shape[-1]
+        shape: Any = self.model.output_shape
+        return shape[-1]
 
     def with_names(self, class_names: Sequence[str]) -> Classifier:
         """Return the same classifier with other names of classes.
@@ -123,7 +124,7 @@ class Classifier:
         if isinstance(self.model, ServedModel):
             return self.model.probabilities(images)
         logits = np.asarray(self.model.predict_on_batch(images), np.float32)
-        return keras.ops.convert_to_numpy(PROBABILITIES[self.activation](logits))
+        return np.asarray(PROBABILITIES[self.activation](logits))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a `.keras` file of the model and what it means.

@@ -4,8 +4,11 @@
 to the data that a model was trained on, so that the model carries it along.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 MAX_PIXELS = 62_000_000  # 186 MB once decoded, up to 1 GB on the way
 BACKGROUNDS = {"white": 255, "black": 0, "ignore": None}
@@ -41,7 +44,7 @@ class Decoding:
     background: str = "white"
     max_pixels: int = MAX_PIXELS
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "pixel_range", _range_of(self.pixel_range))
         if self.background not in BACKGROUNDS:
             raise ValueError(
@@ -54,11 +57,11 @@ class Decoding:
             )
 
     @property
-    def backdrop(self):
+    def backdrop(self) -> int | None:
         """The level behind transparent pixels; `None`: they are not seen through."""
         return BACKGROUNDS[self.background]
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """Return the fields as JSON has them, the range as text.
 
         Example:
@@ -73,7 +76,7 @@ class Decoding:
         }
 
 
-def range_as_text(pixel_range):
+def range_as_text(pixel_range: tuple[float, float] | None) -> str:
     """Return a range as a flag takes it.
 
     Example:
@@ -87,7 +90,7 @@ def range_as_text(pixel_range):
     return f"{low}:{high}"
 
 
-def check_range(value):
+def check_range(value: Any) -> None:
     """Refuse what is neither `"auto"` nor a range.
 
     Raises:
@@ -97,7 +100,7 @@ def check_range(value):
         _range_of(value)
 
 
-def _range_of(value):
+def _range_of(value: Any) -> tuple[float, float] | None:
     """Two numbers, or `None`, that a user or a file states."""
     if value is None or value == FULL:
         return None

@@ -135,15 +135,15 @@ def class_names_for(
     binary = any(isinstance(one, Logits) and one.binary for one in layers)
     if class_names is not None and binary and len(class_names) == 1:
         return checked_names(class_names, 1)
-    return class_names and tuple(class_names)
+    return None if class_names is None else tuple(class_names)
 
 
-def _inputs(model):
+def _inputs(model: Any) -> Any:
     """One Keras tensor, not in a list, so that images may come so; or several."""
     return model.inputs[0] if len(model.inputs) == 1 else model.inputs
 
 
-def _ending(tensor):
+def _ending(tensor: Any) -> Ending:
     """The `Ending` of what computes a Keras tensor."""
     operation, inputs = node_of(tensor)
     kind = type(operation).__name__
@@ -169,7 +169,7 @@ def _ending(tensor):
     return Ending("linear" if are_features or says and known else None)
 
 
-def _ending_of_model(model, inputs):
+def _ending_of_model(model: keras.Model, inputs: Any) -> Ending:
     """The `Ending` of a model inside a model."""
     outputs = getattr(model, "outputs", None)
     if not outputs or len(outputs) != 1:
@@ -181,21 +181,21 @@ def _ending_of_model(model, inputs):
     return Ending(found.activation, inner(inputs if len(inputs) > 1 else inputs[0]))
 
 
-def _in_shape(ending, tensor):
+def _in_shape(ending: Ending, tensor: Any) -> Ending:
     if ending.before is None or ending.before.shape == tensor.shape:
         return ending
     reshape = keras.layers.Reshape(tensor.shape[1:])
     return Ending(ending.activation, reshape(ending.before))
 
 
-def _over_classes(kind, operation, before):
+def _over_classes(kind: str, operation: Any, before: Any) -> Ending:
     """A softmax over another axis than the classes' is none of theirs."""
     axis = getattr(operation, "axis", -1)
     last = axis in (-1, len(before.shape) - 1)
     return Ending(kind, before) if last else Ending(None)
 
 
-def _without_activation(layer, tensor):
+def _without_activation(layer: Any, tensor: Any) -> Any:
     """What a layer returns before its activation; `None` if a copy cannot tell."""
     plain = (Head, *ACTIVATED)
     if type(layer) not in plain or getattr(layer, "quantization_mode", None):
@@ -208,7 +208,7 @@ def _without_activation(layer, tensor):
     return copy(tensor)
 
 
-def _name(activation):
+def _name(activation: Any) -> str:
     """What an activation is called, of Keras, TensorFlow or JAX, function or layer."""
     if activation is None:
         return "linear"
@@ -216,21 +216,23 @@ def _name(activation):
     return name.lower().removesuffix("_v2")
 
 
-def _probed(model):
+def _probed(model: Any) -> str:
     """The activation of a model whose end is unknown, by what it says of noise."""
     shape = model.input_shape
     if not isinstance(shape, tuple) or None in shape[1:]:
         return "linear"
     noise = np.random.default_rng(0).integers(0, 256, (PROBED, *shape[1:]))
-    told = keras.ops.convert_to_numpy(model(noise.astype(np.float32), training=False))
-    told = told.astype(np.float64)
-    if not (told >= 0).all():
+    outputs = np.asarray(
+        keras.ops.convert_to_numpy(model(noise.astype(np.float32), training=False)),
+        np.float64,
+    )
+    if not (outputs >= 0).all():
         return "linear"
-    if told.shape[-1] > 1 and all(
-        math.isclose(total, 1, abs_tol=1e-3) for total in told.sum(-1)
+    if outputs.shape[-1] > 1 and all(
+        math.isclose(total, 1, abs_tol=1e-3) for total in outputs.sum(-1)
     ):
         return "softmax"
-    if (told <= 1).all() and told.any():
+    if (outputs <= 1).all() and outputs.any():
         warnings.warn(
             f"{model.name!r} returns numbers from 0 to 1 that do not sum to 1, by a "
             "layer that does not say what they are, and are taken for logits. If they "

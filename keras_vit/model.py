@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -41,6 +41,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import renamed_arguments
 
 POOLINGS = ("token", "gap", "map")
+HEADS = ("head", "head_distillation")
 
 
 @renamed_arguments(pixel_deviation="pixel_std")
@@ -279,16 +280,17 @@ def ViT(
             name="pre_logits",
         )(y)
     arguments |= {"class_token": bool(class_token), "position_embedding_at": place}
-    y = features("features", "ViT", arguments)(y)
+    outputs = [features("features", "ViT", arguments)(y)]
     if distillation:
-        distilled = layers.TakeToken(1, name="pooling_distillation")(z)
-        distilled = features("features_distillation")(distilled)
+        y = layers.TakeToken(1, name="pooling_distillation")(z)
+        outputs.append(features("features_distillation")(y))
     if num_classes is not None:
-        y = head(num_classes)(y)
-        if distillation:
-            distilled = head(num_classes, "head_distillation")(distilled)
+        outputs = [
+            head(num_classes, name)(y) for name, y in zip(HEADS, outputs, strict=False)
+        ]
+    y = outputs[0]
     if distillation:
-        y = keras.layers.Average(name="mean", dtype="float32")([y, distilled])
+        y = keras.layers.Average(name="mean", dtype="float32")(outputs)
     return ImageModel(images, y, name=name)
 
 
@@ -306,8 +308,12 @@ def features(
     return layers.Features(builder, arguments, dtype="float32", name=name)
 
 
-def preprocessing(mean, deviation, evaluation=None):
-    """Pixels in [0, 255] to what the weights were trained on, in float32."""
+def preprocessing(
+    mean: PerChannel,
+    deviation: PerChannel,
+    evaluation: str | Preprocessing | None = None,
+) -> layers.PixelNormalization:
+    """Return the layer from pixels to what weights are trained on, in float32."""
     return layers.PixelNormalization(
         mean=np.broadcast_to(mean, 3).tolist(),
         variance=np.square(np.broadcast_to(deviation, 3)).tolist(),
@@ -317,7 +323,9 @@ def preprocessing(mean, deviation, evaluation=None):
     )
 
 
-def _positions_of_blocks(kind, place, grid, num_first_tokens, num_layers):
+def _positions_of_blocks(
+    kind: str, place: str, grid: tuple[int, int], num_first_tokens: int, num_layers: int
+) -> tuple[Sequence[layers.PositionEmbedding], dict[str, Any]]:
     """What is added before each block, and the arguments of what is inside it."""
     if kind not in ADDED:
         return (), {"position_embedding": kind, "grid": grid}

@@ -12,6 +12,7 @@ import logging
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -120,7 +121,7 @@ def name_of(path: str | os.PathLike[str]) -> str:
 
 def _load_keras(path: pathlib.Path) -> keras.Model:
     try:
-        model = keras.models.load_model(path)
+        model: Any = keras.models.load_model(path)
     except Exception as error:  # of zip, JSON, HDF5 and Keras: all mean the same
         raise ValueError(f"{path} cannot be loaded: {error}") from error
     inputs, outputs = model.input_shape, model.output_shape
@@ -144,24 +145,25 @@ def names_beside(
         path: as `load_model` takes it.
         model: what was loaded from there, which keeps no names itself.
     """
-    path = _keras_file(pathlib.Path(path).expanduser())
-    names = None if path is None else read_labels(path.parent / LABELS)
-    if path is None or names is None:
+    file = _keras_file(pathlib.Path(path).expanduser())
+    names = None if file is None else read_labels(file.parent / LABELS)
+    if file is None or names is None:
         return None
-    count = len(list(path.parent.glob("*.keras")))
+    count = len(list(file.parent.glob("*.keras")))
     if count > 1:
         problem = f"the folder holds {count} models, of which it may be any's"
     else:
+        shape: Any = model.output_shape
         try:
-            return checked_names(names, model.output_shape[-1])
+            return checked_names(names, shape[-1])
         except ValueError as error:
             problem = str(error)
     LOG.warning(
         "%s is not read for %s, which holds no names of classes: %s. To name them, "
         "save the model again by keras_vit.Classifier.of(path, class_names=...).save("
         "path)",
-        path.parent / LABELS,
-        path.name,
+        file.parent / LABELS,
+        file.name,
         problem,
     )
     return None

@@ -4,8 +4,11 @@ A row a library; `keras_vit.data.preprocessing` does what they say. Which way
 weights were evaluated belongs to them, so that a model carries it along.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 CHOICES = {
     "aspect": ("squash", "short_side"),
@@ -54,7 +57,7 @@ class Preprocessing:
     levels: str = "float"
     arithmetic: str = "big_vision"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(
@@ -91,8 +94,8 @@ PRESETS = {
 }
 
 
-def resolve(value):
-    """Gives the `Preprocessing` that a user, a recipe or a file means.
+def resolve(value: Any) -> Preprocessing:
+    """Return the `Preprocessing` that a user, a recipe or a file means.
 
     Args:
         value: a `Preprocessing`; a dict of its fields; or text, a key of

@@ -1,13 +1,17 @@
 """Multi-head attention."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
-from keras import ops
 
 from keras_vit.layers.quantized import Composite
 from keras_vit.layers.relative_positions import RelativePositions
 from keras_vit.layers.rotary_positions import RotaryPositions
+from keras_vit.layers.tensors import Shape, Tensor, ops
 
 POSITIONS = {  # a kind: its name in attention, and its layer
     "none": None,
@@ -61,14 +65,14 @@ class MultiHeadSelfAttention(Composite):
 
     def __init__(
         self,
-        num_heads,
-        attention_dropout_rate=0.0,
-        qk_norm=False,
-        layer_norm_epsilon=1e-6,
-        position_embedding="none",
-        grid=None,
-        **kwargs,
-    ):
+        num_heads: int,
+        attention_dropout_rate: float = 0.0,
+        qk_norm: bool = False,
+        layer_norm_epsilon: float = 1e-6,
+        position_embedding: str = "none",
+        grid: Sequence[int] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if num_heads < 1:
             raise ValueError(f"num_heads must be at least 1. Received: {num_heads}")
@@ -89,7 +93,12 @@ class MultiHeadSelfAttention(Composite):
         self.position_embedding = position_embedding
         self.grid = grid and tuple(grid)
 
-    def build(self, z_shape, queries_shape=None, sizes_shape=None):
+    def build(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        z_shape: Shape,
+        queries_shape: Shape | None = None,
+        sizes_shape: Shape | None = None,
+    ) -> None:
         width = z_shape[-1]
         if width % self.num_heads:
             raise ValueError(
@@ -106,7 +115,8 @@ class MultiHeadSelfAttention(Composite):
             )
             self._build_part(projection, z_shape)
             setattr(self, name, projection)
-        self.query_norm = self.key_norm = None
+        self.query_norm: Any = None
+        self.key_norm: Any = None
         if self.qk_norm:
             self.query_norm = self._head_norm("query_norm")
             self.key_norm = self._head_norm("key_norm")
@@ -117,7 +127,7 @@ class MultiHeadSelfAttention(Composite):
             self.attention_dropout_rate, name="dropout", dtype=self.dtype_policy
         )
 
-    def _build_positions(self, z_shape, queries_shape):
+    def _build_positions(self, z_shape: Shape, queries_shape: Shape | None) -> None:
         if queries_shape is not None:
             raise ValueError(
                 "Queries that are no tokens have no place. Expected "
@@ -128,23 +138,27 @@ class MultiHeadSelfAttention(Composite):
         positions.build((None, self.num_heads, z_shape[1], self.head_dim))
         setattr(self, name, positions)
 
-    def _head_norm(self, name):
+    def _head_norm(self, name: str) -> keras.layers.Layer:
         norm = keras.layers.LayerNormalization(
             epsilon=self.layer_norm_epsilon, name=name, dtype=self.dtype_policy
         )
         norm.build((None, self.num_heads, None, self.head_dim))
         return norm
 
-    def scores(self, z, queries=None, sizes=None):
-        """The attention probabilities, of shape `(B, H, M, N)`: Eq. 6.
+    def scores(
+        self, z: Tensor, queries: Tensor | None = None, sizes: Tensor | None = None
+    ) -> Tensor:
+        """Return the attention probabilities, of shape `(B, H, M, N)`: Eq. 6.
 
         A row says how much of each token one token reads; it sums to 1. The
         softmax is taken in float32 at least, under any dtype policy.
         """
         return self.scores_and_keys(z, queries, sizes)[0]
 
-    def scores_and_keys(self, z, queries=None, sizes=None):
-        """`scores`, and the keys that queries met, `(B, H, N, d)`.
+    def scores_and_keys(
+        self, z: Tensor, queries: Tensor | None = None, sizes: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return `scores`, and the keys that queries met, `(B, H, N, d)`.
 
         A token of size s counts as s equal ones would: proportional attention,
         Eq. 1 of arXiv:2210.09461.
@@ -165,11 +179,17 @@ class MultiHeadSelfAttention(Composite):
             a = a + ops.log(ops.cast(sizes, precise))[:, None, None]
         return ops.softmax(a, axis=-1), k
 
-    def call(self, z, queries=None, sizes=None, training=None):
+    def call(
+        self,
+        z: Tensor,
+        queries: Tensor | None = None,
+        sizes: Tensor | None = None,
+        training: bool | None = None,
+    ) -> Tensor:
         return self.read(z, self.scores(z, queries, sizes), training=training)
 
-    def read(self, z, a, training=None):
-        """What tokens read of z by the probabilities a: Eqs. 7 and 8.
+    def read(self, z: Tensor, a: Tensor, training: bool | None = None) -> Tensor:
+        """Return what tokens read of z by the probabilities a: Eqs. 7 and 8.
 
         Called by itself it takes probabilities that are not its own, such as
         `(B, H, M, N)` that a gradient is asked for.
@@ -180,15 +200,20 @@ class MultiHeadSelfAttention(Composite):
         sa = ops.reshape(sa, (-1, sa.shape[1], self.num_heads * self.head_dim))
         return self.out(sa)  # Eq. 8
 
-    def _heads(self, x):
-        """(B, N, D) to (B, H, N, d)."""
+    def _heads(self, x: Tensor) -> Tensor:
+        """Return (B, N, D) as (B, H, N, d)."""
         x = ops.reshape(x, (-1, x.shape[1], self.num_heads, self.head_dim))
         return ops.transpose(x, (0, 2, 1, 3))
 
-    def compute_output_shape(self, z_shape, queries_shape=None, sizes_shape=None):
+    def compute_output_shape(
+        self,
+        z_shape: Shape,
+        queries_shape: Shape | None = None,
+        sizes_shape: Shape | None = None,
+    ) -> Shape:
         return z_shape if queries_shape is None else queries_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "num_heads": self.num_heads,
             "attention_dropout_rate": self.attention_dropout_rate,

@@ -1,11 +1,15 @@
 """Pooling by attention."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
-from keras import ops
 
 from keras_vit.layers.attention import MultiHeadSelfAttention
 from keras_vit.layers.mlp import MLP
 from keras_vit.layers.quantized import Composite
+from keras_vit.layers.tensors import Shape, Tensor, ops
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -39,57 +43,59 @@ class AttentionPooling(Composite):
 
     def __init__(
         self,
-        num_heads,
-        mlp_dim,
-        activation="gelu_tanh",
-        layer_norm_epsilon=1e-6,
-        **kwargs,
-    ):
+        num_heads: int,
+        mlp_dim: int,
+        activation: str = "gelu_tanh",
+        layer_norm_epsilon: float = 1e-6,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.mlp_dim = mlp_dim
         self.activation = activation
         self.layer_norm_epsilon = layer_norm_epsilon
-        policy = {"dtype": self.dtype_policy}
+        policy: dict[str, Any] = {"dtype": self.dtype_policy}
         self.attention = MultiHeadSelfAttention(num_heads, name="attention", **policy)
         self.norm = keras.layers.LayerNormalization(
             epsilon=layer_norm_epsilon, name="norm", **policy
         )
         self.mlp = MLP(mlp_dim, activation, name="mlp", **policy)
 
-    def build(self, z_shape, sizes_shape=None):
+    def build(self, z_shape: Shape, sizes_shape: Shape | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         self.probe = self.add_weight(
             name="probe", shape=(1, 1, z_shape[-1]), initializer="glorot_uniform"
         )
         for part in (self.attention, self.norm, self.mlp):
             self._build_part(part, z_shape)
 
-    def call(self, z, sizes=None):
+    def call(self, z: Tensor, sizes: Tensor | None = None) -> Tensor:
         if sizes is not None:
             sizes = sizes[:, -z.shape[1] :]
         return self._pooled(self.attention(z, queries=self._probes(z), sizes=sizes))
 
-    def _pooled(self, y):
-        """(B, 1, D) to (B, D)."""
+    def _pooled(self, y: Tensor) -> Tensor:
+        """Return (B, 1, D) as (B, D)."""
         y = y + self.mlp(self.norm(y))
         return y[:, 0]
 
-    def scores(self, z):
-        """How much of each token is read: `(B, num_heads, 1, N)`."""
+    def scores(self, z: Tensor) -> Tensor:
+        """Return how much of each token is read: `(B, num_heads, 1, N)`."""
         return self.attention.scores(z, queries=self._probes(z))
 
-    def given(self, z, a):
-        """What the pooling gives if it reads z by a, `(B, num_heads, 1, N)`."""
+    def given(self, z: Tensor, a: Tensor) -> Tensor:
+        """Return what the pooling gives if it reads z by a, `(B, num_heads, 1, N)`."""
         return self._pooled(self.attention.read(z, a, training=False))
 
-    def _probes(self, z):
+    def _probes(self, z: Tensor) -> Tensor:
         probe = ops.cast(self.probe, z.dtype)
         return ops.broadcast_to(probe, (ops.shape(z)[0], 1, z.shape[-1]))
 
-    def compute_output_shape(self, z_shape, sizes_shape=None):
+    def compute_output_shape(
+        self, z_shape: Shape, sizes_shape: Shape | None = None
+    ) -> Shape:
         return z_shape[0], z_shape[-1]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "num_heads": self.num_heads,
             "mlp_dim": self.mlp_dim,

@@ -48,7 +48,8 @@ class Head(keras.layers.Dense):
         class_names: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(units, **({"kernel_initializer": "zeros"} | kwargs))
+        options: dict[str, Any] = {"kernel_initializer": "zeros"} | kwargs
+        super().__init__(units, **options)
         self.probabilities = checked_probabilities(probabilities)
         self.class_names = checked_names(class_names, units)
 
@@ -59,8 +60,8 @@ class Head(keras.layers.Dense):
         }
 
 
-def heads_of(model):
-    """The heads of a model; of one from elsewhere, or an exported one, none."""
+def heads_of(model: Any) -> list[Head]:
+    """Return the heads of a model; of one from elsewhere, or an exported one, none."""
     return [layer for layer in getattr(model, "layers", ()) if isinstance(layer, Head)]
 
 

@@ -1,7 +1,12 @@
 """LayerScale."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
-from keras import ops
+
+from keras_vit.layers.tensors import Shape, Tensor, ops
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -21,22 +26,22 @@ class LayerScale(keras.layers.Layer):
     np.float32(0.1)
     """
 
-    def __init__(self, initial_value=1e-5, **kwargs):
+    def __init__(self, initial_value: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.initial_value = initial_value
 
-    def build(self, z_shape):
+    def build(self, z_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         self.gamma = self.add_weight(
             name="gamma",
             shape=(z_shape[-1],),
             initializer=keras.initializers.Constant(self.initial_value),
         )
 
-    def call(self, z):
+    def call(self, z: Tensor) -> Tensor:
         return z * ops.cast(self.gamma, z.dtype)
 
-    def compute_output_shape(self, z_shape):
+    def compute_output_shape(self, z_shape: Shape) -> Shape:
         return z_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"initial_value": self.initial_value}

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_vit.layers.outputs import PROBABILITIES, checked_names
+from keras_vit.layers.tensors import Shape, ops
 
 ACTIVATIONS = ("linear", "before_softmax", *PROBABILITIES)
 # The smallest numbers that a precision can say: below them, a probability is zero.
@@ -74,7 +74,7 @@ class Logits(keras.layers.Layer):
                 )
         self.activation, self.probabilities = activation, probabilities
         self.temperature = temperature
-        self.class_names = class_names and tuple(class_names)
+        self.class_names = None if class_names is None else tuple(class_names)
         self.binary = False  # until it is built of one output
 
     @property
@@ -82,7 +82,7 @@ class Logits(keras.layers.Layer):
         """Whether the logits are the logarithms of a softmax."""
         return self.activation in ("softmax", "before_softmax")
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.binary = input_shape[-1] == 1
         if self.binary and self.of_softmax:
             raise ValueError(
@@ -101,18 +101,17 @@ class Logits(keras.layers.Layer):
         z = ops.cast(outputs, keras.backend.result_type(self.compute_dtype, "float32"))
         if self.activation == "before_softmax":
             z = ops.log_softmax(z)
-        elif self.activation != "linear":
+        elif self.activation == "softmax":
+            z = ops.log(ops.maximum(z, smallest))
+        elif self.activation == "sigmoid":
             p, z = z, ops.log(ops.maximum(z, smallest))
-        if self.activation == "sigmoid":
             z = z - ops.log(ops.maximum(1 - p, STEP_BELOW_ONE))
         if self.binary:
             z = ops.concatenate([-z / 2, z / 2], axis=-1)
         z = z if self.temperature == 1 else z / self.temperature
         return ops.cast(z, self.compute_dtype)
 
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], max(input_shape[-1], 2))
 
     def get_config(self) -> dict[str, Any]:

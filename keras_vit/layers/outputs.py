@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_vit.class_names import check_lines
+from keras_vit.layers.tensors import Shape
 
 PROBABILITIES = {"softmax": keras.ops.softmax, "sigmoid": keras.ops.sigmoid}
 
@@ -103,9 +104,9 @@ class Outputs(keras.layers.Identity):
     ) -> None:
         super().__init__(**kwargs)
         self.probabilities = checked_probabilities(probabilities)
-        self.class_names = class_names and tuple(class_names)
+        self.class_names = None if class_names is None else tuple(class_names)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.class_names = checked_names(self.class_names, input_shape[-1])
         self.built = True
 

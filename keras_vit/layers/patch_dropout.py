@@ -1,7 +1,12 @@
 """Patch dropout: training on some of the patches."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
-from keras import ops
+
+from keras_vit.layers.tensors import Shape, Tensor, ops
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -41,7 +46,13 @@ class PatchDropout(keras.layers.Layer):
     (2, 99, 192)
     """
 
-    def __init__(self, rate, num_other_tokens=0, seed=None, **kwargs):
+    def __init__(
+        self,
+        rate: float,
+        num_other_tokens: int = 0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
             raise ValueError(f"rate must lie in [0, 1). Received: rate={rate}")
@@ -51,7 +62,7 @@ class PatchDropout(keras.layers.Layer):
         if rate:
             self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, z, training=False):
+    def call(self, z: Tensor, training: bool | None = False) -> Tensor:
         if not training or not self.rate:
             return z
         others = self.num_other_tokens
@@ -67,10 +78,10 @@ class PatchDropout(keras.layers.Layer):
         patches = ops.take(rows, begins[:, None] + others + places, axis=0)
         return ops.concatenate([z[:, :others], patches], axis=1)
 
-    def compute_output_shape(self, z_shape):
+    def compute_output_shape(self, z_shape: Shape) -> Shape:
         return z_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "rate": self.rate,
             "num_other_tokens": self.num_other_tokens,

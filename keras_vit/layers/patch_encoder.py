@@ -1,7 +1,11 @@
 """From patches to the sequence z_0: projection, class token, positions."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
-from keras import ops
+import numpy as np
 
 from keras_vit.layers.position_embedding import (
     ADDED,
@@ -11,6 +15,7 @@ from keras_vit.layers.position_embedding import (
     vectors,
 )
 from keras_vit.layers.quantized import Composite
+from keras_vit.layers.tensors import Shape, Tensor, ops
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -55,16 +60,16 @@ class PatchEncoder(Composite):
 
     def __init__(
         self,
-        hidden_dim,
-        class_token=True,
-        position_embedding="learned",
-        num_registers=0,
-        distillation_token=False,
-        dropout_rate=0.0,
+        hidden_dim: int,
+        class_token: bool = True,
+        position_embedding: str = "learned",
+        num_registers: int = 0,
+        distillation_token: bool = False,
+        dropout_rate: float = 0.0,
         *,
-        position_interpolation=None,
-        **kwargs,
-    ):
+        position_interpolation: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if position_embedding not in ADDED:
             raise ValueError(
@@ -94,7 +99,7 @@ class PatchEncoder(Composite):
             dropout_rate, name="dropout", dtype=self.dtype_policy
         )
 
-    def build(self, patches_shape):
+    def build(self, patches_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         _, height, width, _ = patches_shape
         self._build_part(self.projection, patches_shape)
         self.grid = height, width
@@ -120,17 +125,17 @@ class PatchEncoder(Composite):
         if kind == "learned":
             (self.positions,) = self.tables
 
-    def call(self, patches, training=None):
+    def call(self, patches: Tensor, training: bool | None = None) -> Tensor:
         return self.sequence(self.embeddings(patches), training)
 
-    def embeddings(self, patches):
-        """The patches' embeddings x_p E alone, `(B, N, D)`."""
+    def embeddings(self, patches: Tensor) -> Tensor:
+        """Return the patches' embeddings x_p E alone, `(B, N, D)`."""
         _, height, width, _ = patches.shape
         z = self.projection(patches)
         return ops.reshape(z, (-1, height * width, self.hidden_dim))
 
-    def sequence(self, z, training=None):
-        """z_0 of embeddings `(B, N, D)`."""
+    def sequence(self, z: Tensor, training: bool | None = None) -> Tensor:
+        """Return z_0 of embeddings `(B, N, D)`."""
         if self.position_embedding in ("learned_2d", "sincos_2d"):
             z = z + ops.convert_to_tensor(self._vectors(), z.dtype)  # + E_pos
         if self.first_tokens:
@@ -144,26 +149,26 @@ class PatchEncoder(Composite):
             z = ops.concatenate([z[:, :count], registers, z[:, count:]], axis=1)
         return self.dropout(z, training=training)
 
-    def position_vectors(self):
-        """The vectors that are added to the patches, as an array `(h, w, D)`.
+    def position_vectors(self) -> np.ndarray | None:
+        """Return the vectors that are added to the patches, as an array `(h, w, D)`.
 
         `None` where nothing is added to them here.
         """
         return on_grid(self._vectors(), self.grid)
 
-    def _vectors(self):
+    def _vectors(self) -> Tensor | None:
         return vectors(self.position_embedding, self.tables, self.grid, self.hidden_dim)
 
-    def _for_each_image(self, tokens, z):
+    def _for_each_image(self, tokens: Tensor, z: Tensor) -> Tensor:
         tokens = ops.cast(tokens, z.dtype)
         return ops.broadcast_to(tokens, (ops.shape(z)[0], *tokens.shape[1:]))
 
-    def compute_output_shape(self, patches_shape):
+    def compute_output_shape(self, patches_shape: Shape) -> Shape:
         batch, height, width, _ = patches_shape
         others = self.class_token + self.distillation_token + self.num_registers
         return batch, others + height * width, self.hidden_dim
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "hidden_dim": self.hidden_dim,
             "class_token": self.class_token,

@@ -1,9 +1,14 @@
 """Cutting an image, or a feature map, into patches."""
 
+from __future__ import annotations
+
 import numbers
+from collections.abc import Sequence
+from typing import Any
 
 import keras
-from keras import ops
+
+from keras_vit.layers.tensors import Shape, Tensor, ops
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -33,11 +38,11 @@ class Patches(keras.layers.Layer):
     (2, 14, 14, 768)
     """
 
-    def __init__(self, patch_size, **kwargs):
+    def __init__(self, patch_size: int | Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.patch_size = pair(patch_size, "patch_size")
 
-    def compute_output_shape(self, images_shape):
+    def compute_output_shape(self, images_shape: Shape) -> Shape:
         batch, height, width, channels = images_shape
         rows, columns = self.patch_size
         if height < rows or width < columns:
@@ -48,7 +53,7 @@ class Patches(keras.layers.Layer):
             )
         return batch, height // rows, width // columns, rows * columns * channels
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         _, height, width, features = self.compute_output_shape(images.shape)
         rows, columns = self.patch_size
         x = images[:, : height * rows, : width * columns]
@@ -56,12 +61,12 @@ class Patches(keras.layers.Layer):
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
         return ops.reshape(x, (-1, height, width, features))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"patch_size": self.patch_size}
 
 
-def pair(size, name):
-    """Gives (height, width) for an integer or a pair of them."""
+def pair(size: Any, name: str) -> tuple[int, int]:
+    """Return (height, width) for an integer or a pair of them."""
     sides = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
     whole = all(isinstance(side, numbers.Integral) for side in sides)
     if len(sides) != 2 or not whole or min(sides) < 1:
@@ -69,4 +74,5 @@ def pair(size, name):
             f"{name} must be a positive integer or a pair (height, width) of them. "
             f"Received: {name}={size!r}"
         )
-    return tuple(int(side) for side in sides)
+    height, width = map(int, sides)
+    return height, width

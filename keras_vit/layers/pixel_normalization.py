@@ -1,6 +1,10 @@
 """The first layer: from pixels to what the weights were trained on."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 
@@ -36,18 +40,25 @@ class PixelNormalization(keras.layers.Normalization):
     0.9
     """
 
-    def __init__(self, mean, variance, evaluation=None, decoding=None, **kwargs):
+    def __init__(
+        self,
+        mean: Sequence[float],
+        variance: Sequence[float],
+        evaluation: Preprocessing | Mapping[str, Any] | str | None = None,
+        decoding: Decoding | Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(mean=mean, variance=variance, **kwargs)
         self.evaluation = Preprocessing() if evaluation is None else resolve(evaluation)
         if not isinstance(decoding, Decoding):
             decoding = Decoding(**decoding or {})
         self.decoding = decoding
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         evaluation = dataclasses.asdict(self.evaluation)
         decoding = self.decoding.as_json()
         return super().get_config() | {"evaluation": evaluation, "decoding": decoding}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> PixelNormalization:
         return super().from_config({"decoding": OF_OLD_FILES.as_json()} | config)

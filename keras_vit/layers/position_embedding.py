@@ -1,10 +1,15 @@
 """Positions that are added to tokens."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
-from keras import ops
 
 from keras_vit.layers.sincos import sincos_2d
+from keras_vit.layers.tensors import Shape, Tensor, ops
 
 # Where each kind of positions comes in, its usual place first: the columns of
 # Table 8 of the ViT paper.
@@ -28,8 +33,8 @@ POSITION_INTERPOLATIONS = (
 ADDED = ("learned", "none", "sincos_2d", "learned_2d")  # not inside attention
 
 
-def place_of(position_embedding, position_embedding_at=None):
-    """Gives where positions of a kind come in; `None`: at their usual place.
+def place_of(position_embedding: str, position_embedding_at: str | None = None) -> str:
+    """Return where positions of a kind come in; `None`: at their usual place.
 
     Raises:
         ValueError: for a kind, or a place for it, that there is not.
@@ -56,8 +61,10 @@ def place_of(position_embedding, position_embedding_at=None):
     return position_embedding_at
 
 
-def add_tables(layer, kind, grid, num_first_tokens, width):
-    """Gives a layer the weights of a kind of positions, in the order of `vectors`.
+def add_tables(
+    layer: Any, kind: str, grid: Sequence[int], num_first_tokens: int, width: int
+) -> list[Any]:
+    """Add to a layer the weights of a kind of positions, in the order of `vectors`.
 
     `"learned"`: `(1, num_first_tokens + h w, D)`. `"learned_2d"`: one vector
     of D / 2 for each column, `(w, D / 2)`, and one for each row, `(h, D / 2)`.
@@ -84,8 +91,10 @@ def add_tables(layer, kind, grid, num_first_tokens, width):
     ]
 
 
-def vectors(kind, tables, grid, width):
-    """The position vectors of a grid's patches, `(h w, D)`, in row-major order.
+def vectors(
+    kind: str, tables: Sequence[Any], grid: Sequence[int], width: int
+) -> Tensor | None:
+    """Return the position vectors of a grid's patches, `(h w, D)`, in row-major order.
 
     `None` for a kind that has none.
     """
@@ -100,8 +109,8 @@ def vectors(kind, tables, grid, width):
     return sincos_2d(rows, columns, width) if kind == "sincos_2d" else None
 
 
-def on_grid(flat, grid):
-    """`vectors` as an array `(h, w, D)`, or `None`."""
+def on_grid(flat: Tensor, grid: Sequence[int]) -> np.ndarray | None:
+    """Return `vectors` as an array `(h, w, D)`, or `None`."""
     if flat is None:
         return None
     return np.reshape(ops.convert_to_numpy(flat), (*grid, -1))
@@ -141,7 +150,9 @@ class PositionEmbedding(keras.layers.Layer):
     (14, 14, 192)
     """
 
-    def __init__(self, kind, grid, num_first_tokens=0, **kwargs):
+    def __init__(
+        self, kind: str, grid: Sequence[int], num_first_tokens: int = 0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if kind not in ("learned", "learned_2d"):
             raise ValueError(
@@ -151,13 +162,13 @@ class PositionEmbedding(keras.layers.Layer):
         self.grid = tuple(grid)
         self.num_first_tokens = num_first_tokens
 
-    def build(self, z_shape):
+    def build(self, z_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         self.width = z_shape[-1]
         self.tables = add_tables(
             self, self.kind, self.grid, self.num_first_tokens, self.width
         )
 
-    def call(self, z):
+    def call(self, z: Tensor) -> Tensor:
         patches = self._vectors()
         first = 0
         positions = [patches]
@@ -168,17 +179,17 @@ class PositionEmbedding(keras.layers.Layer):
         positions.insert(-1, ops.zeros((without, self.width), patches.dtype))
         return z + ops.cast(ops.concatenate(positions, axis=0), z.dtype)
 
-    def position_vectors(self):
-        """The vectors that the patches get, as an array `(h, w, D)`."""
+    def position_vectors(self) -> np.ndarray | None:
+        """Return the vectors that the patches get, as an array `(h, w, D)`."""
         return on_grid(self._vectors(), self.grid)
 
-    def _vectors(self):
+    def _vectors(self) -> Tensor:
         return vectors(self.kind, self.tables, self.grid, self.width)
 
-    def compute_output_shape(self, z_shape):
+    def compute_output_shape(self, z_shape: Shape) -> Shape:
         return z_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "kind": self.kind,
             "grid": self.grid,

@@ -1,6 +1,12 @@
 """What `quantize` of Keras does to models, and where that is refused."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
+
+from keras_vit.layers.tensors import Shape
 
 KEY = "quantized_parts"
 
@@ -17,32 +23,32 @@ class Composite(keras.layers.Layer):
     `quantize` expects, each by `self._build_part`.
     """
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         parts = self._quantized_parts()
         return super().get_config() | ({KEY: parts} if parts else {})
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Composite:
         config = dict(config)
         parts = config.pop(KEY, {})
         layer = super().from_config(config)
         layer._parts_to_quantize = parts
         return layer
 
-    def _quantized_parts(self):
+    def _quantized_parts(self) -> dict[str, Any]:
         """What is serialized of each quantized part, by its path in here."""
         if not self.built:
             return dict(getattr(self, "_parts_to_quantize", {}))
         serialize = keras.saving.serialize_keras_object
         return {
-            part.path.removeprefix(f"{self.path}/"): {
+            str(part.path).removeprefix(f"{self.path}/"): {
                 "dtype": serialize(part.dtype_policy),
                 "quantization_config": serialize(part.quantization_config),
             }
             for part in quantized_layers(self)
         }
 
-    def _build_part(self, part, shape):
+    def _build_part(self, part: Any, shape: Shape) -> None:
         """Build a part, quantized if the config says so, or parts of it."""
         parts, prefix = getattr(self, "_parts_to_quantize", {}), f"{part.name}/"
         if part.name in parts:
@@ -59,7 +65,7 @@ class Composite(keras.layers.Layer):
         part.build(shape)
 
 
-def quantized_layers(model):
+def quantized_layers(model: Any) -> list[keras.layers.Layer]:
     """Return all layers inside a model or layer that Keras has quantized.
 
     Args:
@@ -81,7 +87,7 @@ def quantized_layers(model):
     return [layer for layer in model._flatten_layers() if layer.quantization_mode]
 
 
-def check_not_quantized(model, action, instead):
+def check_not_quantized(model: Any, action: str, instead: str) -> None:
     """Refuse a model that Keras has quantized.
 
     Args:
@@ -94,7 +100,7 @@ def check_not_quantized(model, action, instead):
     """
     layers = quantized_layers(model)
     if layers:
-        modes = sorted({layer.quantization_mode for layer in layers})
+        modes = sorted({str(layer.quantization_mode) for layer in layers})
         raise ValueError(
             f"{action} needs a model that Keras has not quantized: {instead} "
             f"Received: {model.name!r}, with {len(layers)} layers in "

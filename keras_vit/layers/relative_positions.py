@@ -1,7 +1,13 @@
 """Positions inside attention: a key for each offset between two patches."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
-from keras import ops
+
+from keras_vit.layers.tensors import Shape, Tensor, ops
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -32,11 +38,11 @@ class RelativePositions(keras.layers.Layer):
     (2, 3, 197, 197)
     """
 
-    def __init__(self, grid, **kwargs):
+    def __init__(self, grid: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.grid = tuple(grid)
 
-    def build(self, q_shape):
+    def build(self, q_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         rows, columns = self.grid
         self.offsets = self.add_weight(  # of p_q - p_k in row N - 1 - (p_q - p_k)
             name="offset_embedding",
@@ -44,7 +50,7 @@ class RelativePositions(keras.layers.Layer):
             initializer=keras.initializers.RandomNormal(stddev=0.02),
         )
 
-    def call(self, q):
+    def call(self, q: Tensor) -> Tensor:
         n = self.grid[0] * self.grid[1]
         others = q.shape[2] - n
         r = ops.cast(self.offsets, q.dtype)
@@ -57,8 +63,8 @@ class RelativePositions(keras.layers.Layer):
         a = ops.reshape(a, (-1, a.shape[1], n, 2 * n - 1))[..., :n]
         return ops.pad(a, ((0, 0), (0, 0), (others, 0), (others, 0)))
 
-    def compute_output_shape(self, q_shape):
+    def compute_output_shape(self, q_shape: Shape) -> Shape:
         return (*q_shape[:3], q_shape[2])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"grid": self.grid}

@@ -1,7 +1,13 @@
 """The ResNet whose feature maps a hybrid reads."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
-from keras import ops
+
+from keras_vit.layers.tensors import Shape, Tensor, ops
 
 GROUPS = 32  # of every group normalisation
 EXPANSION = 4  # a bottleneck's output over its inner width
@@ -31,17 +37,19 @@ class StandardizedConv2D(keras.layers.Conv2D):
     (1, 112, 112, 64)
     """
 
-    def __init__(self, *args, standardization="deviation", **kwargs):
+    def __init__(
+        self, *args: Any, standardization: str = "deviation", **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         _check_standardization(standardization)
         self.standardization = standardization
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         precise = keras.backend.result_type(self.compute_dtype, "float32")
         kernel = standardized(ops.cast(kernel, precise), self.standardization)
         return super().convolution_op(inputs, ops.cast(kernel, inputs.dtype))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"standardization": self.standardization}
 
 
@@ -51,14 +59,14 @@ STANDARDIZATIONS = {  # of a variance: what a centred kernel is divided by
 }
 
 
-def standardized(kernel, standardization="deviation"):
-    """A kernel `(h, w, C, F)`, each of its F filters with mean 0 and deviation 1."""
+def standardized(kernel: Tensor, standardization: str = "deviation") -> Tensor:
+    """Return a kernel `(h, w, C, F)`, its F filters with mean 0 and deviation 1."""
     mean = ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
     variance = ops.var(kernel, axis=(0, 1, 2), keepdims=True)
     return (kernel - mean) / STANDARDIZATIONS[standardization](variance)
 
 
-def _check_standardization(standardization):
+def _check_standardization(standardization: str) -> None:
     if standardization not in STANDARDIZATIONS:
         raise ValueError(
             f"standardization must be one of {', '.join(STANDARDIZATIONS)}. "
@@ -93,18 +101,18 @@ class Bottleneck(keras.layers.Layer):
 
     def __init__(
         self,
-        filters,
-        strides=1,
-        project=False,
-        standardization="deviation",
-        **kwargs,
-    ):
+        filters: int,
+        strides: int = 1,
+        project: bool = False,
+        standardization: str = "deviation",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.strides = strides
         self.project = project
         self.standardization = standardization
-        policy = {"dtype": self.dtype_policy}
+        policy: dict[str, Any] = {"dtype": self.dtype_policy}
         form = policy | {"standardization": standardization}
         self.conv1 = _conv(filters, 1, name="conv1", **form)
         self.norm1 = _group_norm(name="norm1", **policy)
@@ -118,7 +126,7 @@ class Bottleneck(keras.layers.Layer):
             )
             self.norm_shortcut = _group_norm(name="norm_shortcut", **policy)
 
-    def build(self, x_shape):
+    def build(self, x_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         shape = _build_in_turn(
             x_shape,
             *(self.conv1, self.norm1, self.conv2, self.norm2, self.conv3, self.norm3),
@@ -131,7 +139,7 @@ class Bottleneck(keras.layers.Layer):
                 f"Expected {shape[-1]} channels. Received: {x_shape[-1]}"
             )
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         y = ops.relu(self.norm1(self.conv1(x)))
         y = ops.relu(self.norm2(self.conv2(y)))
         y = self.norm3(self.conv3(y))
@@ -139,11 +147,11 @@ class Bottleneck(keras.layers.Layer):
             x = self.norm_shortcut(self.conv_shortcut(x))
         return ops.relu(x + y)
 
-    def compute_output_shape(self, x_shape):
+    def compute_output_shape(self, x_shape: Shape) -> Shape:
         height, width, _ = self.conv2.compute_output_shape(x_shape)[1:]
         return x_shape[0], height, width, EXPANSION * self.filters
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "filters": self.filters,
             "strides": self.strides,
@@ -184,11 +192,11 @@ class ResNetStem(keras.layers.Layer):
 
     def __init__(
         self,
-        blocks=(3, 4, 9),
-        width_factor=1.0,
-        standardization="deviation",
-        **kwargs,
-    ):
+        blocks: Sequence[int] = (3, 4, 9),
+        width_factor: float = 1.0,
+        standardization: str = "deviation",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         filters = int(64 * width_factor)
         if filters < GROUPS or filters % GROUPS:
@@ -199,7 +207,7 @@ class ResNetStem(keras.layers.Layer):
         self.blocks = tuple(blocks)
         self.width_factor = width_factor
         self.standardization = standardization
-        policy = {"dtype": self.dtype_policy}
+        policy: dict[str, Any] = {"dtype": self.dtype_policy}
         form = policy | {"standardization": standardization}
         self.conv = _conv(filters, 7, strides=2, name="conv_root", **form)
         self.norm = _group_norm(name="norm_root", **policy)
@@ -219,27 +227,27 @@ class ResNetStem(keras.layers.Layer):
         ]
 
     @property
-    def stride(self):
-        """Pixels from one cell of the feature map to the next."""
+    def stride(self) -> int:
+        """The pixels from one cell of the feature map to the next."""
         return 4 * 2 ** max(len(self.blocks) - 1, 0)
 
-    def build(self, images_shape):
+    def build(self, images_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         _build_in_turn(images_shape, self.conv, self.norm, self.pool, *self.units)
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         x = self.pool(ops.relu(self.norm(self.conv(images))))
         for unit in self.units:
             x = unit(x)
         return x
 
-    def compute_output_shape(self, images_shape):
+    def compute_output_shape(self, images_shape: Shape) -> Shape:
         shape = self.conv.compute_output_shape(images_shape)
         shape = self.pool.compute_output_shape(shape)
         for unit in self.units:
             shape = unit.compute_output_shape(shape)
         return shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "blocks": self.blocks,
             "width_factor": self.width_factor,
@@ -247,7 +255,7 @@ class ResNetStem(keras.layers.Layer):
         }
 
 
-def _conv(filters, size, **kwargs):
+def _conv(filters: int, size: int, **kwargs: Any) -> StandardizedConv2D:
     return StandardizedConv2D(
         filters,
         size,
@@ -258,12 +266,12 @@ def _conv(filters, size, **kwargs):
     )
 
 
-def _group_norm(**kwargs):
+def _group_norm(**kwargs: Any) -> keras.layers.GroupNormalization:
     return keras.layers.GroupNormalization(groups=GROUPS, epsilon=1e-6, **kwargs)
 
 
-def _build_in_turn(shape, *layers):
-    """Builds each layer on the shape that the one before it gives."""
+def _build_in_turn(shape: Shape, *layers: keras.layers.Layer) -> Shape:
+    """Build each layer on the shape that the one before it gives."""
     for layer in layers:
         layer.build(shape)
         shape = layer.compute_output_shape(shape)

@@ -1,12 +1,20 @@
 """Positions inside attention: queries and keys turned by their coordinates."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
-from keras import ops
+
+from keras_vit.layers.tensors import Shape, Tensor, ops
 
 
-def rotary_angles(height, width, head_dim, temperature=100.0):
-    """The angles by which a patch's pairs of features are turned.
+def rotary_angles(
+    height: int, width: int, head_dim: int, temperature: float = 100.0
+) -> np.ndarray:
+    """Return the angles by which a patch's pairs of features are turned.
 
     The axial form of arXiv:2403.13298: with K = d / 4 frequencies
     `w_k = temperature^(-k / K)`, the patch of row y and column x has the
@@ -69,12 +77,13 @@ class RotaryPositions(keras.layers.Layer):
     (2, 3, 197, 64)
     """
 
-    def __init__(self, grid, **kwargs):
+    def __init__(self, grid: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.grid = tuple(grid)
 
-    def call(self, q):
-        angles = rotary_angles(*self.grid, q.shape[-1])
+    def call(self, q: Tensor) -> Tensor:
+        height, width = self.grid
+        angles = rotary_angles(height, width, q.shape[-1])
         others = q.shape[2] - len(angles)
         angles = np.pad(angles, ((others, 0), (0, 0)))  # an angle of 0 turns nothing
         cos, sin = (
@@ -84,8 +93,8 @@ class RotaryPositions(keras.layers.Layer):
         a, b = ops.split(q, 2, axis=-1)
         return ops.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
 
-    def compute_output_shape(self, q_shape):
+    def compute_output_shape(self, q_shape: Shape) -> Shape:
         return q_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"grid": self.grid}

@@ -1,10 +1,14 @@
 """Fixed sine and cosine positions."""
 
+from __future__ import annotations
+
 import numpy as np
 
 
-def sincos_2d(height, width, dim, temperature=10_000.0):
-    """Position vectors of a grid that need no training.
+def sincos_2d(
+    height: int, width: int, dim: int, temperature: float = 10_000.0
+) -> np.ndarray:
+    """Return position vectors of a grid that need no training.
 
     MoCo v3's form (arXiv:2104.02057), as in the plain ViT of
     arXiv:2205.01580: with K = dim / 4 frequencies

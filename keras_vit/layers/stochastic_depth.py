@@ -1,7 +1,12 @@
 """Stochastic depth."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
-from keras import ops
+
+from keras_vit.layers.tensors import Shape, Tensor, ops
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -30,7 +35,7 @@ class StochasticDepth(keras.layers.Layer):
     (2, 197, 192)
     """
 
-    def __init__(self, rate, seed=None, **kwargs):
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
             raise ValueError(f"rate must lie in [0, 1). Received: rate={rate}")
@@ -39,7 +44,7 @@ class StochasticDepth(keras.layers.Layer):
         if rate:
             self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, z, training=False):
+    def call(self, z: Tensor, training: bool | None = False) -> Tensor:
         if not training or not self.rate:
             return z
         shape = (ops.shape(z)[0],) + (1,) * (len(z.shape) - 1)
@@ -47,8 +52,8 @@ class StochasticDepth(keras.layers.Layer):
         draw = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
         return z * ops.cast(ops.floor(draw + keep), z.dtype) / keep
 
-    def compute_output_shape(self, z_shape):
+    def compute_output_shape(self, z_shape: Shape) -> Shape:
         return z_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"rate": self.rate, "seed": self.seed}

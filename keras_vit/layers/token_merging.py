@@ -4,12 +4,15 @@ B images, N tokens, the first T of which are no patches, D features of a token,
 d features of a key. The size of a token is the number of patches it stands for.
 """
 
+from __future__ import annotations
+
 import keras
-from keras import ops
+
+from keras_vit.layers.tensors import Shape, Tensor, ops
 
 
-def num_merged(num_tokens, num_protected, r):
-    """How many of N tokens are merged away: r, but no more than half of the patches.
+def num_merged(num_tokens: int, num_protected: int, r: int) -> int:
+    """Return how many of N tokens are merged away: r, or half of the patches.
 
     Example:
 
@@ -19,8 +22,8 @@ def num_merged(num_tokens, num_protected, r):
     return min(r, (num_tokens - num_protected) // 2)
 
 
-def patches_left(num_patches, num_blocks, r):
-    """How many patches each block leaves of those that enter the first one.
+def patches_left(num_patches: int, num_blocks: int, r: int) -> list[int]:
+    """Return how many patches each block leaves of those that enter the first one.
 
     Example:
 
@@ -34,8 +37,10 @@ def patches_left(num_patches, num_blocks, r):
     return left
 
 
-def merge(z, sizes, k, r, num_protected=0):
-    """Merges the r patches that are most like another one into it: section 3.
+def merge(
+    z: Tensor, sizes: Tensor, k: Tensor, r: int, num_protected: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Merge the r patches that are most like another one into it: section 3.
 
     Args:
         z: tokens, `(B, N, D)`.
@@ -80,8 +85,8 @@ def merge(z, sizes, k, r, num_protected=0):
     return z, ops.cast(sizes, "int32")
 
 
-def bipartite_soft_matching(k, r):
-    """Pairs r patches with the ones they are most like: section 3.
+def bipartite_soft_matching(k: Tensor, r: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Pair r patches with the ones they are most like: section 3.
 
     1. Patches go to the sets A and B in turn, the first of them to B.
     2. Each of A has one edge, to the one of B whose key is most similar, by
@@ -113,13 +118,13 @@ def bipartite_soft_matching(k, r):
     return kept, merged, _rows(into, merged)
 
 
-def _parts(x, num_protected=0):
+def _parts(x: Tensor, num_protected: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     """Of `(B, N, ...)` the protected tokens, and the patches of A and of B."""
     patches = x[:, num_protected:]
     return x[:, :num_protected], patches[:, 1::2], patches[:, ::2]
 
 
-def _rows(x, indices):
+def _rows(x: Tensor, indices: Tensor) -> Tensor:
     """Of `(B, n, ...)` those that indices `(B, m)` name: `(B, m, ...)`.
 
     `ops.take_along_axis` would make an index for each feature.
@@ -149,7 +154,7 @@ class TokenMean(keras.layers.Layer):
     array([[2.]], dtype=float32)
     """
 
-    def call(self, z, sizes=None):
+    def call(self, z: Tensor, sizes: Tensor | None = None) -> Tensor:
         if sizes is None:
             return ops.mean(z, axis=1)
         precise = keras.backend.result_type(z.dtype, "float32")
@@ -157,5 +162,7 @@ class TokenMean(keras.layers.Layer):
         y = ops.sum(ops.cast(z, precise) * weights, axis=1) / ops.sum(weights, axis=1)
         return ops.cast(y, z.dtype)
 
-    def compute_output_shape(self, z_shape, sizes_shape=None):
+    def compute_output_shape(
+        self, z_shape: Shape, sizes_shape: Shape | None = None
+    ) -> Shape:
         return z_shape[0], z_shape[-1]

@@ -1,6 +1,12 @@
 """Some of the tokens of a sequence, as layers, which every file format knows."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
+
+from keras_vit.layers.tensors import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -21,17 +27,17 @@ class TakeToken(keras.layers.Layer):
     (2, 192)
     """
 
-    def __init__(self, index, **kwargs):
+    def __init__(self, index: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.index = index
 
-    def call(self, z):
+    def call(self, z: Tensor) -> Tensor:
         return z[:, self.index]
 
-    def compute_output_shape(self, z_shape):
+    def compute_output_shape(self, z_shape: Shape) -> Shape:
         return z_shape[0], z_shape[-1]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"index": self.index}
 
 
@@ -53,16 +59,16 @@ class TakePatches(keras.layers.Layer):
     (2, 196, 192)
     """
 
-    def __init__(self, num_other_tokens, **kwargs):
+    def __init__(self, num_other_tokens: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_other_tokens = num_other_tokens
 
-    def call(self, z):
+    def call(self, z: Tensor) -> Tensor:
         return z[:, self.num_other_tokens :]
 
-    def compute_output_shape(self, z_shape):
+    def compute_output_shape(self, z_shape: Shape) -> Shape:
         batch, count, width = z_shape
         return batch, count - self.num_other_tokens, width
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"num_other_tokens": self.num_other_tokens}

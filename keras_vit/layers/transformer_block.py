@@ -1,13 +1,18 @@
 """One layer of the Transformer encoder."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
-from keras import ops
 
 from keras_vit.layers.attention import MultiHeadSelfAttention
 from keras_vit.layers.layer_scale import LayerScale
 from keras_vit.layers.mlp import MLP
 from keras_vit.layers.quantized import Composite
 from keras_vit.layers.stochastic_depth import StochasticDepth
+from keras_vit.layers.tensors import Shape, Tensor, ops
 from keras_vit.layers.token_merging import merge, num_merged
 
 
@@ -56,22 +61,22 @@ class TransformerBlock(Composite):
 
     def __init__(
         self,
-        num_heads,
-        mlp_dim,
-        activation="gelu_tanh",
-        dropout_rate=0.0,
-        attention_dropout_rate=0.0,
-        drop_path_rate=0.0,
-        layer_scale=None,
-        qk_norm=False,
-        layer_norm_epsilon=1e-6,
-        remat=False,
-        position_embedding="none",
-        grid=None,
-        token_merging=0,
-        num_protected=0,
-        **kwargs,
-    ):
+        num_heads: int,
+        mlp_dim: int,
+        activation: str = "gelu_tanh",
+        dropout_rate: float = 0.0,
+        attention_dropout_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        layer_scale: float | None = None,
+        qk_norm: bool = False,
+        layer_norm_epsilon: float = 1e-6,
+        remat: bool = False,
+        position_embedding: str = "none",
+        grid: Sequence[int] | None = None,
+        token_merging: int = 0,
+        num_protected: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.mlp_dim = mlp_dim
@@ -88,7 +93,7 @@ class TransformerBlock(Composite):
         self.token_merging = token_merging
         self.num_protected = num_protected
 
-        policy = {"dtype": self.dtype_policy}
+        policy: dict[str, Any] = {"dtype": self.dtype_policy}
         norm = {"epsilon": layer_norm_epsilon, **policy}
         self.norm1 = keras.layers.LayerNormalization(name="norm1", **norm)
         self.attention = MultiHeadSelfAttention(
@@ -110,25 +115,31 @@ class TransformerBlock(Composite):
             self.scale2 = LayerScale(layer_scale, name="scale2", **policy)
         self.drop_path = StochasticDepth(drop_path_rate, name="drop_path", **policy)
 
-    def build(self, z_shape, sizes_shape=None):
+    def build(self, z_shape: Shape, sizes_shape: Shape | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         parts = [self.norm1, self.attention, self.norm2, self.mlp, self.drop_path]
         parts += [scale for scale in (self.scale1, self.scale2) if scale]
         for part in parts:
             self._build_part(part, z_shape)
 
-    def call(self, z, sizes=None, training=None):
+    def call(
+        self, z: Tensor, sizes: Tensor | None = None, training: bool | None = None
+    ) -> Any:
         given = (z,) if sizes is None else (z, sizes)
         if self.remat and training:
             return self._recomputed(*given)
         return self._computed(*given, training=training)
 
-    def _computed(self, z, sizes=None, training=None):
+    def _computed(
+        self, z: Tensor, sizes: Tensor | None = None, training: bool | None = None
+    ) -> Any:
         if self.token_merging:
             return self._merged(z, sizes, training)
         y = self.attention(self.norm1(z), sizes=sizes, training=training)
         return self._added(z, y, training)
 
-    def _merged(self, z, sizes, training):
+    def _merged(
+        self, z: Tensor, sizes: Tensor, training: bool | None
+    ) -> tuple[Tensor, Tensor]:
         x = self.norm1(z)
         a, k = self.attention.scores_and_keys(x, sizes=sizes)
         z = self._attended(z, self.attention.read(x, a, training), training)
@@ -138,22 +149,22 @@ class TransformerBlock(Composite):
         z, sizes = merge(z, sizes, k, self.token_merging, self.num_protected)
         return self._fed_forward(z, training), sizes
 
-    def _added(self, z, y, training):
-        """What follows from z and what attention read of it, y."""
+    def _added(self, z: Tensor, y: Tensor, training: bool | None) -> Tensor:
+        """Return what follows from z and what attention read of it, y."""
         return self._fed_forward(self._attended(z, y, training), training)
 
-    def _attended(self, z, y, training):
+    def _attended(self, z: Tensor, y: Tensor, training: bool | None) -> Tensor:
         y = self.dropout(y, training=training)
         return z + self._branch(y, self.scale1, training)  # Eq. 2
 
-    def _fed_forward(self, z, training):
+    def _fed_forward(self, z: Tensor, training: bool | None) -> Tensor:
         y = self.mlp(self.norm2(z), training=training)
         return z + self._branch(y, self.scale2, training)  # Eq. 3
 
-    def _branch(self, y, scale, training):
+    def _branch(self, y: Tensor, scale: Any, training: bool | None) -> Tensor:
         return self.drop_path(y if scale is None else scale(y), training=training)
 
-    def _recomputed(self, *given):
+    def _recomputed(self, *given: Tensor) -> Any:
         generators = self._generators_of_masks()
         seeds = [generator.state.value + 0 for generator in generators]
 
@@ -164,16 +175,16 @@ class TransformerBlock(Composite):
 
         return keras.remat(compute)(*given, *seeds)
 
-    def _generators_of_masks(self):
+    def _generators_of_masks(self) -> list[Any]:
         drawing = self.attention.dropout, self.dropout, self.mlp.dropout, self.drop_path
         return [layer.seed_generator for layer in drawing if layer.rate]
 
-    def scores(self, z):
-        """The attention probabilities of this block for its input z: `(B, H, N, N)`."""
+    def scores(self, z: Tensor) -> Tensor:
+        """Return the attention probabilities for the input z: `(B, H, N, N)`."""
         return self.attention.scores(self.norm1(z))
 
-    def given(self, z, a):
-        """The block's output if its attention reads by a, `(B, H, N, N)`.
+    def given(self, z: Tensor, a: Tensor) -> Tensor:
+        """Return the block's output if its attention reads by a, `(B, H, N, N)`.
 
         With `scores(z)` for a that is what the block gives for z, dropout
         aside.
@@ -181,20 +192,24 @@ class TransformerBlock(Composite):
         y = self.attention.read(self.norm1(z), a, training=False)
         return self._added(z, y, training=False)
 
-    def compute_output_shape(self, z_shape, sizes_shape=None):
+    def compute_output_shape(
+        self, z_shape: Shape, sizes_shape: Shape | None = None
+    ) -> Shape:
         if not self.token_merging:
             return z_shape
         batch, count, width = z_shape
         count -= num_merged(count, self.num_protected, self.token_merging)
         return (batch, count, width), (batch, count)
 
-    def compute_output_spec(self, z, sizes=None, training=None):
+    def compute_output_spec(
+        self, z: Tensor, sizes: Tensor | None = None, training: bool | None = None
+    ) -> Any:
         shape = self.compute_output_shape(z.shape)
         if not self.token_merging:
             return keras.KerasTensor(shape, self.compute_dtype)
         return tuple(map(keras.KerasTensor, shape, (self.compute_dtype, "int32")))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "num_heads": self.num_heads,
             "mlp_dim": self.mlp_dim,

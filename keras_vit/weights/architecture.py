@@ -1,11 +1,15 @@
 """What a model is made of, as far as weights depend on it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_vit import layers
+from keras_vit.layers.tensors import Shape
 
 KERNEL = "patch_encoder/projection/kernel"
 
@@ -49,8 +53,8 @@ class Architecture:
     position_interpolation: str | None
 
 
-def describe(model):
-    """Gives the `Architecture` of a model.
+def describe(model: keras.Model) -> Architecture:
+    """Return the `Architecture` of a model.
 
     Raises:
         ValueError: if it is no ViT that this package built.
@@ -84,13 +88,13 @@ def describe(model):
 POOLINGS = {"Mean": "gap", "TokenMean": "gap", "AttentionPooling": "map"}
 
 
-def _pooling(model):
+def _pooling(model: keras.Model) -> str:
     kinds = {type(operation).__name__ for operation in model.operations}
     return next((POOLINGS[kind] for kind in POOLINGS if kind in kinds), "token")
 
 
-def check_patches_of_pixels(model):
-    """Refuses a model whose patch embedding reads something else than pixels.
+def check_patches_of_pixels(model: keras.Model) -> None:
+    """Refuse a model whose patch embedding reads something else than pixels.
 
     Raises:
         ValueError: for a hybrid, or what is no ViT.
@@ -115,16 +119,16 @@ def check_patches_of_pixels(model):
         )
 
 
-def shapes(model):
-    """The shape of every weight by its path."""
+def shapes(model: keras.layers.Layer) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every weight by its path."""
     return {weight.path: tuple(weight.shape) for weight in weights(model)}
 
 
-def weights(model):
-    """What a checkpoint holds of a model or layer: all but states of random draws."""
+def weights(model: keras.layers.Layer) -> list[Any]:
+    """Return what a checkpoint holds of a model: all but states of random draws."""
     return [weight for weight in model.weights if "seed_generator" not in weight.path]
 
 
-def empty(shape):
-    """An array of a shape that takes no memory, to try changes of shape on."""
+def empty(shape: Shape) -> np.ndarray:
+    """Return an array of a shape that takes no memory, to try changes of shape on."""
     return np.broadcast_to(np.float32(0), shape)

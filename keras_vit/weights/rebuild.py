@@ -26,7 +26,6 @@ BUILDERS: dict[str, Callable[..., keras.Model]] = {
     "ViT": vit.ViT,
     "ResNet": baselines.ResNet,
 }
-HEADS = ("head", "head_distillation")
 
 
 def resize(
@@ -98,9 +97,9 @@ def resize(
     for old, weight in pairs(model, new):
         array = old.numpy()
         if encoders:
-            grids = [encoder.grid for encoder in encoders]
             rule = method or encoders[0].position_interpolation or "bilinear"
-            array = resize_weight(old.path, array, *grids, rule)
+            first, second = (encoder.grid for encoder in encoders)
+            array = resize_weight(old.path, array, first, second, rule)
         if patch_size is not None and old.path == KERNEL:
             before = model.get_layer("patches").patch_size
             array = resize_kernel(array, before, changes["patch_size"])
@@ -143,7 +142,7 @@ def replace_head(model: ModelSource, num_classes: int | None) -> keras.Model:
             f"Received: {model.name!r}, without the layer 'features'"
         )
     new = rebuilt(model, num_classes=num_classes)
-    for old, weight in pairs(model, new, without=HEADS):
+    for old, weight in pairs(model, new, without=vit.HEADS):
         weight.assign(old)
     return new
 
@@ -180,7 +179,7 @@ def rebuilt(model: keras.Model, **changes: Any) -> keras.Model:
             f"keras_vit built. Received: {model.name!r}, which has been changed since, "
             "or was built by other code"
         )
-    _check_holds_all(model, new, HEADS if "num_classes" in changes else ())
+    _check_holds_all(model, new, vit.HEADS if "num_classes" in changes else ())
     _copy_state(model, new, names="num_classes" not in changes)
     return new
 
@@ -249,8 +248,12 @@ def _cloned(model: keras.Model, size: Sequence[int | None] | None = None) -> Any
         ),
         model.input,
     )
-    more = {} if isinstance(model, keras.Sequential) else {"call_function": call}
-    return keras.models.clone_model(model, inputs, copied, **more)
+    more: dict[str, Any] = (
+        {} if isinstance(model, keras.Sequential) else {"call_function": call}
+    )
+    return keras.models.clone_model(
+        model, input_tensors=inputs, clone_function=copied, **more
+    )
 
 
 def _with_head(model: keras.Model, num_classes: int | None) -> keras.Model:
@@ -265,7 +268,7 @@ def _with_head(model: keras.Model, num_classes: int | None) -> keras.Model:
     if num_classes is not None:
         outputs = [
             vit.head(num_classes, name)(one)
-            for one, name in zip(features, HEADS, strict=False)
+            for one, name in zip(features, vit.HEADS, strict=False)
         ]
     if len(outputs) > 1:
         outputs = [keras.layers.Average(name="mean", dtype="float32")(outputs)]
