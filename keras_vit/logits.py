@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ import keras
 import numpy as np
 
 from keras_vit.layers import Features, Head, Logits, Outputs
-from keras_vit.layers.outputs import PROBABILITIES, checked_names
+from keras_vit.layers.outputs import PROBABILITIES
 from keras_vit.meaning import MEANS, UNCHANGED, meaning_of, node_of
 
 # Layers whose activation is the last thing that they do.
@@ -114,28 +113,6 @@ def ends_in_softmax(model: Any) -> bool:
     """Return whether a model, as `logits_model` returns it, ended in a softmax."""
     layers = [one for one in getattr(model, "layers", ()) if isinstance(one, Logits)]
     return any(one.of_softmax for one in layers)
-
-
-def class_names_for(
-    model: Any, class_names: Sequence[str] | None
-) -> tuple[str, ...] | None:
-    """Return the names of a model's classes: of a binary one, one stands for two.
-
-    Args:
-        model: as `logits_model` returns it.
-        class_names: names, or `None`.
-
-    Example:
-
-    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    >>> class_names_for(logits_model(model), ["cat"])
-    ('not cat', 'cat')
-    """
-    layers = getattr(model, "layers", ())
-    binary = any(isinstance(one, Logits) and one.binary for one in layers)
-    if class_names is not None and binary and len(class_names) == 1:
-        return checked_names(class_names, 1)
-    return None if class_names is None else tuple(class_names)
 
 
 def _inputs(model: Any) -> Any:
