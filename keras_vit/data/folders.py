@@ -121,7 +121,11 @@ def _unlike(names, path):
         "with such in them, and at least two classes. "
         f"Received: {few(map(repr, names)) or 'none'}"
     )
-    more = (one.removesuffix(".") for one in (*hints(path), *unread.sentences()))
+    more = [one.removesuffix(".") for one in (*hints(path), *unread.sentences())]
+    if not more and not names:
+        more = ["Make a folder in it for each class, and move its images there"]
+    elif not more and len(names) == 1:
+        more = ["Add a folder with images of another class"]
     return ValueError(". ".join([message, *more]))
 
 

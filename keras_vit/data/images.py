@@ -43,7 +43,7 @@ def find_images(paths: Iterable[str | os.PathLike[str]]) -> list[pathlib.Path]:
         FileNotFoundError: naming all the paths that do not exist.
         ValueError: for a folder without images.
     """
-    paths = [pathlib.Path(path) for path in paths]
+    paths = [pathlib.Path(path).expanduser() for path in paths]
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise FileNotFoundError(f"No such file or folder: {', '.join(missing)}")

@@ -101,8 +101,9 @@ def hints(path: str | os.PathLike[str]) -> Iterator[str]:
     loose = sum(n.lower().endswith(SUFFIXES) for n in names)
     if loose and not tables:
         yield (
-            f"{loose:,} images lie in it without a class: move them into a folder for "
-            "each, or name their classes in a .csv table."
+            f"{loose:,} {'image lies' if loose == 1 else 'images lie'} in it without a "
+            "class: move them into a folder for each, or name their classes in a .csv "
+            "table."
         )
 
 

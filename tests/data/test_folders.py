@@ -203,7 +203,13 @@ def refused(folder, message):
             "lie loose in test, train. Move them",
         ),
         (["1.jpg", "2.jpg"], "each class.*Received: none. 2 images lie in it"),
-        (["all/cat/1.jpg", "all/dog/1.jpg"], "Received: 'all'"),
+        (["1.jpg"], "each class.*Received: none. 1 image lies in it"),
+        ([], "Received: none. Make a folder in it for each class"),
+        (["cat/1.jpg"], "Received: 'cat'. Add a folder with images of another class"),
+        (
+            ["all/cat/1.jpg", "all/dog/1.jpg"],
+            "'all'. If the classes are cat, dog, name",
+        ),
         (["a/notes.txt", "b/1.jpg"], "no training image of 'a'.*divide them yourself"),
     ],
 )

@@ -146,6 +146,12 @@ def test_missing_paths_and_empty_folders_are_named(tmp_path):
         find_images([tmp_path])
 
 
+def test_the_sign_of_the_home_folder_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.png").touch()
+    assert find_images(["~/a.png"]) == [tmp_path / "a.png"]
+
+
 def test_what_pillow_takes_for_a_bomb_is_read_if_it_was_asked_for(
     tmp_path, monkeypatch
 ):

@@ -95,6 +95,7 @@ def inspect(
         check_name(dataset)
         dataset = load(os.fspath(dataset))
     if folder is not None:
+        folder = os.path.expanduser(folder)
         check_folder(folder)
     scans = _scan(dataset, limit, seed)
     copies = find_copies(dataset, scans)
