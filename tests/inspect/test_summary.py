@@ -241,8 +241,8 @@ def test_a_model_whose_layers_are_not_known_is_refused():
     class Own(keras.Model):
         pass
 
-    with pytest.raises(ValueError, match="Expected a functional Keras model"):
+    with pytest.raises(ValueError, match="Expected a functional or seq"):
         inspect.summary(Own())
     images = keras.Input((None, None, 3))
-    with pytest.raises(ValueError, match="Expected an input of a known size"):
+    with pytest.raises(ValueError, match="whose input has a known size"):
         inspect.summary(keras.Model(images, keras.layers.Conv2D(1, 1)(images)))
