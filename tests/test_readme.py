@@ -35,7 +35,7 @@ def test_the_first_block_classifies_a_photograph_by_name(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     release = RELEASES[re.search(r'keras_vit\.(\w+)\(weights="(\w+)"\)', code).groups()]
     rng = np.random.default_rng(0)
-    model = vars(keras_vit)[release.variant](1000, release.image_size)
+    model = vars(keras_vit)[release.variant](1000, image_size=release.image_size)
     kernel, bias = model.get_layer("head").weights
     kernel.assign(rng.normal(size=kernel.shape))
     bias.assign(rng.normal(size=bias.shape))
