@@ -130,17 +130,16 @@ def export(
     if quantize == "int8":
         options["calibration"] = images
 
-    target, instead = path, None
-    if not FORMATS[format].suffix:
-        target = path / next_version(path)
+    versioned = not FORMATS[format].suffix
+    target = path / next_version(path) if versioned else path
 
-        def instead() -> pathlib.Path:  # of what another export has taken meanwhile
-            nonlocal target
-            target = path / next_version(path)
-            return target
+    def instead() -> pathlib.Path:  # of what another export has taken meanwhile
+        nonlocal target
+        target = path / next_version(path)
+        return target
 
     # First, as it fails where nobody may write.
-    with written_whole(target, instead) as scratch:
+    with written_whole(target, instead if versioned else None) as scratch:
         with reference_of(
             classifier,
             images.reported,

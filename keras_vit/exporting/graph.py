@@ -31,10 +31,11 @@ def precision_of(classifier: Classifier) -> str | None:
     >>> precision_of(Classifier.of(model))
     'mixed_bfloat16'
     """
-    config = classifier.model.get_config()
+    model: Any = classifier.model
+    config = model.get_config()
     if _in_float32(copy.deepcopy(config)) == config:
         return None
-    found = {one.dtype_policy.name for one in classifier.model.layers} - {"float32"}
+    found = {one.dtype_policy.name for one in model.layers} - {"float32"}
     return ", ".join(sorted(found)) or "mixed precision"  # of layers within layers
 
 
@@ -49,7 +50,7 @@ def exportable(classifier: Classifier, format: Format) -> Classifier:
         ValueError: for a model of other shapes, or of too many weights.
     """
     check_backend()
-    model = classifier.model
+    model: Any = classifier.model
     inputs, outputs = model.input_shape, model.output_shape
     if len(inputs) != 4 or None in inputs[1:] or inputs[3] != 3 or len(outputs) != 2:
         raise ValueError(
@@ -101,7 +102,8 @@ def outputs_of(
     Logits and probabilities are `(B, K)`, the latter by softmax or sigmoid as
     the classifier has it.
     """
-    model, probabilities = classifier.model, PROBABILITIES[classifier.activation]
+    model: Any = classifier.model
+    probabilities = PROBABILITIES[classifier.activation]
 
     def outputs(images: "tf.Tensor") -> "dict[str, tf.Tensor]":
         logits = model(images, training=False)
@@ -135,12 +137,13 @@ def frozen(
     outputs = outputs_of(classifier)
     shape = (batch_size, *classifier.model.input_shape[1:])
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, dtype, name="images")])
-    def serve(images):
+    def serve(images: tf.Tensor) -> list[tf.Tensor]:
         computed = outputs(tf.cast(images, tf.float32))
         return [tf.identity(computed[name], name) for name in OUTPUTS]
 
-    return convert_variables_to_constants_v2(serve.get_concrete_function())
+    images = tf.TensorSpec(shape, dtype, name="images")
+    function: Any = tf.function(serve, input_signature=[images])
+    return convert_variables_to_constants_v2(function.get_concrete_function())
 
 
 def servable(
@@ -151,12 +154,12 @@ def servable(
 
     constants = frozen(classifier, batch_size, dtype)
     images = constants.inputs[0]
-    module = tf.Module()
+    module: Any = tf.Module()
 
     @tf.function(
         input_signature=[tf.TensorSpec(images.shape, images.dtype, name="images")]
     )
-    def serve(images):
+    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return dict(zip(OUTPUTS, constants(images), strict=True))
 
     module.serve = serve

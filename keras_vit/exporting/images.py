@@ -2,14 +2,14 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from keras_vit.classifier import Classifier
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.inputs import split_of
-from keras_vit.data.splits import Labelled
+from keras_vit.data.splits import Split
 from keras_vit.exporting.accuracy_check import LEAST_JUDGING
 
 MOST_IMAGES = 2000  # that are compared: 1.2 GB on disk at 224 x 224
@@ -33,10 +33,10 @@ class Images:
             predictions: `reported`, or fewer images of it.
     """
 
-    reported: Labelled | None = None
+    reported: Split | None = None
     source: str = GENERATED
-    calibrating: Labelled | None = None
-    judging: Labelled | None = None
+    calibrating: Split | None = None
+    judging: Split | None = None
 
 
 def images_of(
@@ -69,19 +69,20 @@ def images_of(
     """
     if calibration is split and not isinstance(split, str | os.PathLike | Dataset):
         calibration = None
-    found: list[Labelled | None] = []
+    found: list[Split | None] = []
     for data, name in ((split, "test"), (calibration, "train")):
         by_name = isinstance(data, str | os.PathLike | Dataset)
-        options = {"split": name} if by_name else {}
         one = None
         if data is not None:
-            one = split_of(data, decoding=classifier.decoding, **options).split
+            part = name if by_name else "test"
+            named = split_of(data, split=part, decoding=classifier.decoding)
+            one = cast("Split", named.split)
             one.check_classes(classifier.num_classes)
         found.append(one)
     if source is None:
         source = _name_of(split)
     if quantize == "int8":
-        return _of_int8(*found, source)
+        return _of_int8(found[0], found[1], source)
     return (
         Images() if found[0] is None else Images(spread(found[0], MOST_IMAGES), source)
     )
@@ -93,9 +94,7 @@ def _name_of(data: Any) -> str:
     return f"{data.name}, test" if isinstance(data, Dataset) else "the given split"
 
 
-def _of_int8(
-    split: Labelled | None, calibration: Labelled | None, source: str
-) -> Images:
+def _of_int8(split: Split | None, calibration: Split | None, source: str) -> Images:
     if split is None and calibration is None:
         raise ValueError(
             "quantize='int8' needs images like those the model will meet: "
@@ -109,7 +108,7 @@ def _of_int8(
         judging = spread(split, MOST_JUDGING)
         return Images(spread(split, MOST_IMAGES), source, calibrating, judging)
     name = "calibration" if split is None else "split"
-    both = calibration if split is None else split
+    both = cast("Split", calibration if split is None else split)
     why = "one half gives the ranges of activations, the other judges"
     _check_count(both, LEAST_IMAGES, name, why)
     calibrating, judging = halves(both)
@@ -120,7 +119,7 @@ def _of_int8(
     return Images(judging, source, calibrating, judging)
 
 
-def _check_count(split: Labelled, least: int, name: str, why: str) -> None:
+def _check_count(split: Split, least: int, name: str, why: str) -> None:
     if len(split) < least:
         raise ValueError(
             f"{name} must have at least {least} images for quantize='int8': {why}. "
@@ -128,7 +127,7 @@ def _check_count(split: Labelled, least: int, name: str, why: str) -> None:
         )
 
 
-def halves(split: Labelled) -> tuple[Labelled, Labelled]:
+def halves(split: Split) -> tuple[Split, Split]:
     """Cut a split in two, the same way each time.
 
     Args:
@@ -150,7 +149,7 @@ def halves(split: Labelled) -> tuple[Labelled, Labelled]:
     )
 
 
-def spread(split: Labelled, count: int) -> Labelled:
+def spread(split: Split, count: int) -> Split:
     """Return so many images of a split, or all, evenly spread over it."""
     count = min(count, len(split))
     return split.subset(np.linspace(0, len(split) - 1, count).astype(np.int64))

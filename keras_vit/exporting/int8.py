@@ -2,13 +2,13 @@
 
 import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from keras_vit.classifier import Classifier
 from keras_vit.data.evaluation import evaluation_batches
-from keras_vit.data.splits import Labelled
+from keras_vit.data.splits import Split
 from keras_vit.exporting import accuracy_check, checking, quantization
 from keras_vit.exporting.images import Images
 from keras_vit.exporting.reference_outputs import reference_of
@@ -45,7 +45,8 @@ def write(
     Raises:
         AccuracyLostError: if none does, with what was measured.
     """
-    batches = _batches(classifier, images.calibrating, batch_size, pixels)
+    calibrating = cast("Split", images.calibrating)
+    batches = _batches(classifier, calibrating, batch_size, pixels)
     ranges = quantization.calibrated(converted, batches)
     with reference_of(
         classifier, images.judging, images.source, whole_pixels=pixels == "uint8"
@@ -57,7 +58,7 @@ def write(
                 continue
             put(file)
             logits, _ = checking.run_in_fresh_process("tflite", path, reference.images)
-            found = {"scheme": scheme, "calibration_images": len(images.calibrating)}
+            found = {"scheme": scheme, "calibration_images": len(calibrating)}
             found |= accuracy_check.measured(reference, logits)
             if accuracy_check.holds(found):
                 return found
@@ -66,7 +67,7 @@ def write(
 
 
 def _batches(
-    classifier: Classifier, split: Labelled, batch_size: int, pixels: str
+    classifier: Classifier, split: Split, batch_size: int, pixels: str
 ) -> list[np.ndarray]:
     """Return a split's images as the file takes them; the last batch begins anew."""
     batches = []

@@ -91,8 +91,9 @@ def operations(file: bytes) -> tuple[Counter[str], Counter[str]]:
     from tensorflow.lite.python import schema_py_generated as schema
 
     names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
-    model = schema.Model.GetRootAs(file, 0)
-    counted, in_int8 = Counter(), Counter()
+    model: Any = schema.Model.GetRootAs(file, 0)
+    counted: Counter[str] = Counter()
+    in_int8: Counter[str] = Counter()
     for graph in map(model.Subgraphs, range(model.SubgraphsLength())):
         for operator in map(graph.Operators, range(graph.OperatorsLength())):
             code = model.OperatorCodes(operator.OpcodeIndex())
@@ -113,14 +114,16 @@ def _converted(classifier: Classifier, batch_size: int, pixels: str) -> bytes:
     shape = (batch_size, *classifier.image_size, 3)
     module: Any = tf.Module()
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, pixels, name="images")])
-    def serve(images):
+    def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return outputs(tf.cast(images, tf.float32))
 
+    images = tf.TensorSpec(shape, pixels, name="images")
+    serve: Any = tf.function(answer, input_signature=[images])
     module.serve = serve
     # The converter finds them in a SavedModel that it writes. Of a graph of
     # constants it makes copy after copy: 20 GB in place of 4 for ViT-B/16.
-    module.weights = [weight.value for weight in classifier.model.variables]
+    model: Any = classifier.model
+    module.weights = [weight.value for weight in model.variables]
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [serve.get_concrete_function()], module
     )

@@ -5,7 +5,10 @@ import io
 import os
 import re
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
+import numpy as np
 from tqdm import tqdm
 
 # What computes in int8, the most complete first. The products of attention are
@@ -22,11 +25,11 @@ ALL = ".*"
 WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 
-def float16(file):
-    """Gives a .tflite file whose weights of dense layers, convolutions are float16."""
+def float16(file: bytes) -> bytes:
+    """Return a .tflite file whose weights of dense layers, convolutions are float16."""
     from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
-    def choose(recipe):
+    def choose(recipe: Any) -> None:
         for operation in WEIGHTED:
             recipe.add_weight_only_config(
                 ALL, operation, 16, algorithm_key=AlgorithmName.FLOAT_CASTING
@@ -35,13 +38,13 @@ def float16(file):
     return _rewritten(file, choose)
 
 
-def dynamic(file):
-    """Gives a .tflite file whose weights are int8, with a scale for each channel.
+def dynamic(file: bytes) -> bytes:
+    """Return a .tflite file whose weights are int8, with a scale for each channel.
 
-    The runtime quantises activations as they come, each row by its own range.
+    The runtime quantises activations when it runs, each row by its own range.
     """
 
-    def choose(recipe):
+    def choose(recipe: Any) -> None:
         for operation in WEIGHTED:
             recipe.add_dynamic_config(ALL, operation, 8)
 
@@ -51,24 +54,24 @@ def dynamic(file):
 WEIGHTS = {"float16": float16, "dynamic": dynamic}
 
 
-def int8(file, operations, ranges):
-    """Gives a .tflite file of which some operations compute in int8 throughout.
+def int8(file: bytes, operations: Sequence[str], ranges: Any) -> bytes:
+    """Return a .tflite file of which some operations compute in int8 throughout.
 
-    What gives the file's outputs keeps them in float32, with int8 weights:
-    256 values are few for logits.
+    The operations whose results are the file's outputs keep these in float32, with
+    int8 weights: 256 values are few for logits.
 
     Args:
         file: the bytes of a .tflite file in float32.
         operations: a value of `INT8`.
-        ranges: of activations, as `calibrated` gives them.
+        ranges: of activations, as `calibrated` returns them.
     """
     return _rewritten(file, lambda recipe: _static(recipe, file, operations), ranges)
 
 
-def calibrated(file, batches):
-    """Finds the ranges of activations: from the least value ever to the greatest.
+def calibrated(file: bytes, batches: Sequence[np.ndarray]) -> Any:
+    """Find the ranges of activations: from the smallest value to the largest.
 
-    The quantizer's own moving average cuts off what few images have, and was
+    The quantizer's own moving average cuts off rare values, and was
     two to three times as far from the origin's logits.
 
     Args:
@@ -84,11 +87,11 @@ def calibrated(file, batches):
 
     recipe = RecipeManager()
     _static(recipe, file, INT8["dense layers and convolutions"])
-    # Told in five seconds, if it is not done by then.
+    # Shown after five seconds, if it is not done by then.
     watched = tqdm(batches, "Calibrating", leave=False, delay=5, unit="batch")
     with _silent():
         calibrator = Calibrator(
-            file, num_threads=os.cpu_count(), qsv_update_func=min_max_update
+            file, num_threads=os.cpu_count() or 1, qsv_update_func=min_max_update
         )
     for batch in watched:
         with _silent():
@@ -96,7 +99,7 @@ def calibrated(file, batches):
     return calibrator.get_model_qsvs()
 
 
-def _static(recipe, file, operations):
+def _static(recipe: Any, file: bytes, operations: Sequence[str]) -> None:
     for operation in operations:
         recipe.add_static_config(ALL, operation, 8, 8)
         for name in _outputs(file):
@@ -104,15 +107,15 @@ def _static(recipe, file, operations):
             recipe.add_dynamic_config(last, operation, 8)
 
 
-def _outputs(file):
-    """The names of the tensors that a file gives."""
+def _outputs(file: bytes) -> list[str]:
+    """Return the names of the tensors that a file returns."""
     from tensorflow.lite.python import schema_py_generated as schema
 
-    graph = schema.Model.GetRootAs(file, 0).Subgraphs(0)
+    graph: Any = schema.Model.GetRootAs(file, 0).Subgraphs(0)
     return [graph.Tensors(i).Name().decode() for i in graph.OutputsAsNumpy()]
 
 
-def _rewritten(file, choose, ranges=None):
+def _rewritten(file: bytes, choose: Callable[[Any], None], ranges: Any = None) -> bytes:
     from ai_edge_quantizer.quantizer import Quantizer
     from ai_edge_quantizer.recipe_manager import RecipeManager
 
@@ -123,12 +126,12 @@ def _rewritten(file, choose, ranges=None):
         result = quantizer.quantize(
             ranges, enable_progress_bar=False, enable_progress_report=False
         )
-    return bytes(result.quantized_model)
+    return bytes(cast("bytes", result.quantized_model))
 
 
 @contextlib.contextmanager
-def _silent():
-    """Keeps the quantizer from drawing bars, and from warning of its own ways."""
+def _silent() -> Iterator[None]:
+    """Keep the quantizer from drawing bars, and from warning of itself."""
     with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -5,18 +5,15 @@ import pathlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 
 from keras_vit.classifier import Classifier
 from keras_vit.data.evaluation import evaluation_batches
-from keras_vit.data.splits import Labelled, Split
+from keras_vit.data.splits import Split
 from keras_vit.evaluation.metrics import MetricSums
 from keras_vit.exporting.warmup import picture
-
-if TYPE_CHECKING:
-    pass
 
 BATCH = 32
 
@@ -41,7 +38,7 @@ class ReferenceOutputs:
     labels: np.ndarray | None
     logits: np.ndarray
     source: str
-    activation: str = "softmax"
+    activation: Literal["softmax", "sigmoid"] = "softmax"
     before: np.ndarray | None = None
     picture: np.ndarray | None = None
 
@@ -62,7 +59,7 @@ class ReferenceOutputs:
 @contextlib.contextmanager
 def reference_of(
     classifier: Classifier,
-    split: Labelled | None,
+    split: Split | None,
     source: str,
     *,
     whole_pixels: bool = False,

@@ -8,7 +8,7 @@ import pathlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -148,7 +148,7 @@ def table(reports: Sequence[Report], reference: Mapping[str, str] | None = None)
     )
 
 
-def origin_row(model: "keras.Model", report: Report) -> dict[str, str]:
+def origin_row(model: keras.Model, report: Report) -> dict[str, str]:
     """Return the row of the Keras model itself, in this process, for `table`.
 
     Args:
@@ -208,7 +208,7 @@ def _card(report: Report, classifier: Classifier) -> str:
             f"- Images: RGB, {height} x {width}, pixels in [0, 255]",
             f"- Batch size: {batch}",
             f"- Classes: {classifier.num_classes} ({classes}{more})",
-            f"- Parameters: {classifier.model.count_params():,}",
+            f"- Parameters: {cast('keras.Model', classifier.model).count_params():,}",
             "",
             f"Compared with {_origin(report)} on {report.images:,} images "
             f"({report.source}), in a process of its own:",

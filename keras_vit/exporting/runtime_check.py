@@ -1,8 +1,8 @@
-"""Runs an exported file by its own runtime, in a process that has not this package.
+"""Run an exported file in its own runtime, in a process without this package.
 
     python -P runtime_check.py RUNTIME FILE IMAGES.npy LOGITS.npy
 
-Writes the logits of all images and prints, as its last line, what it measured.
+Write the logits of all images and print, as the last line, what was measured.
 Only NumPy and the runtime itself are imported.
 """
 
@@ -11,7 +11,9 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,64 +29,66 @@ class Loaded:
         logits: the function of float32 images `(B, H, W, 3)` to `(B, K)`.
         batch_size: the only B that it takes; `None`: any.
         versions: of the packages that run it, by name.
+        kept: what lives as long as this does.
     """
 
-    logits: object
+    logits: Callable[[np.ndarray], np.ndarray]
     batch_size: int | None
-    versions: dict
+    versions: dict[str, str]
+    kept: object = None
 
 
-def saved_model(path):
-    """A SavedModel, by TensorFlow."""
+def saved_model(path: str) -> Loaded:
+    """Load a SavedModel by TensorFlow."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(path)
     serve = loaded.signatures["pixels"]
 
-    def logits(images):
+    def logits(images: np.ndarray) -> Any:
         return serve(images=tf.constant(images, tf.float32))["logits"].numpy()
 
-    logits.loaded = loaded  # the signature alone does not keep its variables
-    return Loaded(logits, None, {"tensorflow": tf.__version__})
+    # The signature alone does not keep its variables.
+    return Loaded(logits, None, {"tensorflow": tf.__version__}, loaded)
 
 
-def tflite(path):
-    """A .tflite file, by LiteRT."""
+def tflite(path: str) -> Loaded:
+    """Load a .tflite file by LiteRT."""
     import importlib.metadata
 
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(path, num_threads=os.cpu_count())
     serve = interpreter.get_signature_runner("serving_default")
-    (given,) = serve.get_input_details().values()
+    (details,) = serve.get_input_details().values()
 
-    def logits(images):
-        return serve(images=_as_dtype(images, given["dtype"]))["logits"]
+    def logits(images: np.ndarray) -> Any:
+        return serve(images=_as_dtype(images, details["dtype"]))["logits"]
 
     version = importlib.metadata.version("ai-edge-litert")
-    return Loaded(logits, int(given["shape"][0]), {"ai-edge-litert": version})
+    return Loaded(logits, int(details["shape"][0]), {"ai-edge-litert": version})
 
 
-def onnx(path):
-    """An .onnx file, by ONNX Runtime."""
+def onnx(path: str) -> Loaded:
+    """Load an .onnx file by ONNX Runtime."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
-    def logits(images):
+    def logits(images: np.ndarray) -> Any:
         return session.run(["logits"], {"images": np.float32(images)})[0]
 
     return Loaded(logits, None, {"onnxruntime": onnxruntime.__version__})
 
 
-def openvino(path):
-    """An .xml file with its .bin, by OpenVINO."""
+def openvino(path: str) -> Loaded:
+    """Load an .xml file with its .bin by OpenVINO."""
     import openvino
 
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     model = openvino.Core().compile_model(path, "CPU", exact)
 
-    def logits(images):
+    def logits(images: np.ndarray) -> Any:
         return model({"images": np.float32(images)})["logits"]
 
     return Loaded(logits, None, {"openvino": openvino.__version__})
@@ -98,8 +102,10 @@ RUNTIMES = {
 }
 
 
-def run(runtime, path, images):
-    """Loads a file, runs all images, and measures.
+def run(
+    runtime: str, path: str | os.PathLike[str], images: np.ndarray
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Load a file, run all images, and measure.
 
     Args:
         runtime: a key of `RUNTIMES`.
@@ -129,8 +135,8 @@ def run(runtime, path, images):
     }
 
 
-def logits_of(loaded, images):
-    """The logits of any number of images, in batches that the model takes."""
+def logits_of(loaded: Loaded, images: np.ndarray) -> np.ndarray:
+    """Return the logits of any number of images, in batches that the model takes."""
     size = loaded.batch_size or BATCHES[-1]
     parts = []
     for start in range(0, len(images), size):
@@ -141,8 +147,8 @@ def logits_of(loaded, images):
     return np.concatenate(parts)
 
 
-def median_milliseconds(loaded, images, batch):
-    """The median time of so many images, one call or several, run again and again."""
+def median_milliseconds(loaded: Loaded, images: np.ndarray, batch: int) -> float:
+    """Return the median time of so many images, in one call or several."""
     images = np.resize(images[:batch], (batch, *images.shape[1:]))
     logits_of(loaded, images)
     times, begun = [], time.perf_counter()
@@ -153,8 +159,8 @@ def median_milliseconds(loaded, images, batch):
     return round(1000 * statistics.median(times), 3)
 
 
-def peak_memory():
-    """The most bytes that this process has had in memory; `None` if unknown."""
+def peak_memory() -> int | None:
+    """Return the most bytes that this process has had in memory; `None` if unknown."""
     try:
         # Not getrusage, which counts what the parent had when it forked.
         with open("/proc/self/status") as status:
@@ -164,17 +170,18 @@ def peak_memory():
         return None
 
 
-def _as_dtype(images, dtype):
+def _as_dtype(images: np.ndarray, dtype: Any) -> np.ndarray:
     if np.issubdtype(dtype, np.integer):
         images = np.rint(images)
     return np.asarray(images, dtype)
 
 
-def main(runtime, path, images, logits):
-    """Runs a file of images, writes logits and prints what was measured."""
-    sys.modules["keras_vit"] = None  # any import of it fails
-    answers, measured = run(runtime, path, np.load(images, mmap_mode="r"))
-    np.save(logits, answers)
+def main(runtime: str, path: str, images: str, logits: str) -> None:
+    """Run a file of images, write logits and print what was measured."""
+    modules: dict[str, Any] = sys.modules
+    modules["keras_vit"] = None  # any import of it fails
+    outputs, measured = run(runtime, path, np.load(images, mmap_mode="r"))
+    np.save(logits, outputs)
     print(json.dumps(measured))
 
 

@@ -1,6 +1,7 @@
 """SavedModel, in the layout that TensorFlow Serving watches."""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -37,8 +38,9 @@ def write(
 
     from keras_vit.exporting.signatures import signatures
 
-    module = tf.Module()  # Keras's own archive writes every weight twice
-    module.weights = [weight.value for weight in classifier.model.variables]
+    model: Any = classifier.model
+    module: Any = tf.Module()  # Keras's own archive writes every weight twice
+    module.weights = [weight.value for weight in model.variables]
     graphs = {
         name: tf.function(function, [inputs], autograph=False).get_concrete_function()
         for name, (function, inputs) in signatures(classifier, top=top, xla=xla).items()

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import keras
 import tensorflow as tf
@@ -46,7 +46,8 @@ def signatures(
     levels = tf.TensorSpec(shape, tf.uint8, name="images")
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
     # Each of these is a graph of its own, which the signatures share.
-    outputs = _outputs(classifier.model, PROBABILITIES[classifier.activation], xla)
+    model = cast("keras.Model", classifier.model)
+    outputs = _outputs(model, PROBABILITIES[classifier.activation], xla)
     read = _reader(classifier.image_size, classifier.preprocessing, classifier.decoding)
     names = classifier.class_names or [
         f"class {n}" for n in range(classifier.num_classes)
@@ -66,7 +67,7 @@ def signatures(
     }
     if FEATURES in outputs.structured_outputs:
         found[FEATURES] = features, images
-    attention = _attention(classifier.model, read)
+    attention = _attention(model, read)
     if attention:
         found["attention"] = attention, image_bytes
     return found
@@ -80,13 +81,15 @@ def _outputs(model: keras.Model, probabilities: Callable, xla: bool) -> Any:
     inside = keras.Model(model.inputs[0], inner)
     images = tf.TensorSpec(model.input_shape, tf.float32)
 
-    @tf.function(input_signature=[images], jit_compile=xla or None, autograph=False)
-    def outputs(images):
+    def outputs(images: tf.Tensor) -> dict[str, tf.Tensor]:
         values = inside(images, training=False)
         values = {name: tf.cast(value, tf.float32) for name, value in values.items()}
         return values | {"probabilities": probabilities(values["logits"])}
 
-    return outputs.get_concrete_function()
+    function: Any = tf.function(
+        outputs, [images], jit_compile=xla or None, autograph=False
+    )
+    return function.get_concrete_function()
 
 
 @functools.lru_cache(maxsize=4)  # it takes seconds to trace, and models share it
@@ -95,11 +98,13 @@ def _reader(
 ) -> Any:
     """Bytes of image files, strings `(B,)`, to pixels, windows and errors."""
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
-    def read(image_bytes):
+    def read(image_bytes: tf.Tensor) -> Any:
         return read_images(image_bytes, size, preprocessing, decoding)
 
-    return read.get_concrete_function()
+    function: Any = tf.function(
+        read, [tf.TensorSpec((None,), tf.string)], autograph=False
+    )
+    return function.get_concrete_function()
 
 
 def _classes(

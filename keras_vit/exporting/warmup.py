@@ -36,15 +36,17 @@ def write_warmup(folder: pathlib.Path, graphs: Mapping[str, Any]) -> bool:
             stacklevel=2,
         )
         return False
+    requests: Any = predict_pb2  # generated, which type checkers do not read
+    logs: Any = prediction_log_pb2
     path = folder / WARM_UP
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as file:
         for signature, name, values in _requests(graphs):
-            request = predict_pb2.PredictRequest()
+            request = requests.PredictRequest()
             request.model_spec.signature_name = signature
             request.inputs[name].CopyFrom(values)
-            log = prediction_log_pb2.PredictLog(request=request)
-            log = prediction_log_pb2.PredictionLog(predict_log=log)
+            log = logs.PredictLog(request=request)
+            log = logs.PredictionLog(predict_log=log)
             file.write(log.SerializeToString())
     return True
 

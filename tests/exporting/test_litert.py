@@ -583,4 +583,4 @@ def test_the_command_compares_with_the_model_that_merges_no_tokens(command):
 
 def test_the_command_takes_no_quantisation_beside_all(command, capsys):
     assert command("--format=all", "--quantize=none") == (2, {})
-    assert "leave --quantize out" in capsys.readouterr().err
+    assert "Leave it out" in capsys.readouterr().err

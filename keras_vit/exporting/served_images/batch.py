@@ -1,12 +1,16 @@
 """A batch of image files -> pixels of a model's size, and what is wrong with each."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 from keras_vit.data.images import MOST_BYTES, PLAIN
 from keras_vit.data.preprocessing import preprocess, window_of
-from keras_vit.exporting.served_images.byte_reader import ByteReader
+from keras_vit.decoding import Decoding
+from keras_vit.exporting.served_images.byte_reader import ByteReader, Tensor
 from keras_vit.exporting.served_images.decoding import decode, surrounded
-from keras_vit.exporting.served_images.formats import FORMATS, HEAD
+from keras_vit.exporting.served_images.formats import FORMATS, HEAD, Format
 from keras_vit.exporting.served_images.orientation import (
     may_be_noted,
     orientation_of,
@@ -15,9 +19,11 @@ from keras_vit.exporting.served_images.orientation import (
 from keras_vit.exporting.served_images.prepared import (
     NONE,
     SPEC,
+    Prepared,
     prepared,
     too_many,
 )
+from keras_vit.preprocessing import Preprocessing
 
 AT_A_TIME = 4  # images that are decoded beside each other
 _NAMES = [one.name for one in FORMATS]
@@ -25,7 +31,12 @@ _UNKNOWN = f"not a readable {', '.join(_NAMES[:-1])} or {_NAMES[-1]} image"
 _EMPTY = "empty: expected the bytes of an image file"
 
 
-def read_images(data, size, preprocessing, decoding=PLAIN):
+def read_images(
+    data: Tensor,
+    size: tuple[int, int],
+    preprocessing: Preprocessing,
+    decoding: Decoding = PLAIN,
+) -> tuple[Tensor, Tensor, Tensor]:
     """Reads image files as `predict` does, in TensorFlow's graph.
 
     An image that cannot be read takes nothing from the others.
@@ -71,7 +82,7 @@ def read_images(data, size, preprocessing, decoding=PLAIN):
     return pixels, tf.where((errors == "")[:, tf.newaxis], windows, 0.0), errors
 
 
-def _kinds(data):
+def _kinds(data: Tensor) -> tuple[Tensor, Tensor]:
     """The format of each file, and what is said of one that cannot be decoded."""
     heads, length = tf.strings.substr(data, 0, HEAD), tf.strings.length(data)
     kinds = tf.fill(tf.shape(data), len(FORMATS))
@@ -86,10 +97,12 @@ def _kinds(data):
     return tf.where(long, len(FORMATS), kinds), messages
 
 
-def _prepared(file, decoding):
+def _prepared(file: Tensor, decoding: Decoding) -> tuple[Prepared, Tensor]:
     """One file, as `(data, kind)`: a `Prepared`, and its orientation."""
     data, kind = file
-    ways = [lambda one=one: _opened(data, one, decoding) for one in FORMATS]
+    ways: list[Callable[[], Any]] = [
+        lambda one=one: _opened(data, one, decoding) for one in FORMATS
+    ]
     ways.append(lambda: (prepared(NONE, b""), tf.constant(False)))
     file, noted = tf.switch_case(kind, ways)
 
@@ -101,12 +114,18 @@ def _prepared(file, decoding):
     return file, tf.cond(noted, orientation, lambda: 1)
 
 
-def _opened(data, form, decoding):
+def _opened(data: Tensor, form: Format, decoding: Decoding) -> tuple[Prepared, Tensor]:
     noted = may_be_noted(data, form.mark) if form.mark else tf.constant(False)
     return form.prepare(data, decoding), noted
 
 
-def _decoded_ones(files, orientations, size, preprocessing, decoding):
+def _decoded_ones(
+    files: Prepared,
+    orientations: Tensor,
+    size: tuple[int, int],
+    preprocessing: Preprocessing,
+    decoding: Decoding,
+) -> Any:
     """Decodes what can be decoded.
 
     An operation that raises takes its image out of the stream, and those that

@@ -3,12 +3,15 @@
 TensorFlow's own operation takes the numbers of a palette's colours for grey.
 """
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.levels import flattened
-from keras_vit.exporting.served_images.byte_reader import ByteReader
-from keras_vit.exporting.served_images.prepared import BMP, prepared, too_many
+from keras_vit.decoding import Decoding
+from keras_vit.exporting.served_images.byte_reader import ByteReader, Tensor
+from keras_vit.exporting.served_images.prepared import BMP, Prepared, prepared, too_many
 
 BITS = (1, 4, 8, 24, 32)  # of a pixel; up to 8 count the colours of a palette
 _NO_MASKS, _MASKS = 0, 3  # that say where in a pixel its colours lie
@@ -20,8 +23,8 @@ _REFUSAL = (
 )
 
 
-def prepare_bmp(data, decoding):
-    """Prepares a BMP file.
+def prepare_bmp(data: Tensor, decoding: Decoding) -> Prepared:
+    """Prepare a BMP file.
 
     Args:
         data: its bytes, a scalar string.
@@ -46,8 +49,8 @@ def prepare_bmp(data, decoding):
     return prepared(BMP, data, error=tf.where(many == "", refusal, many))
 
 
-def decode_bmp(data, backdrop=None):
-    """The pixels of a BMP file that was prepared, uint8, `(H, W, 3)`.
+def decode_bmp(data: Tensor, backdrop: int | None = None) -> Tensor:
+    """Return the pixels of a BMP file that was prepared, uint8, `(H, W, 3)`.
 
     Args:
         data: its bytes, a scalar string.
@@ -70,16 +73,18 @@ def decode_bmp(data, backdrop=None):
     )
 
 
-def _sides(reader):
+def _sides(reader: ByteReader) -> Any:
     """Height and width, and whether the last row lies first."""
     width, height = reader.number(18, 4), reader.number(22, 4)
     upwards = height < 2**31  # as a negative number says that it does not
     return tf.where(upwards, height, 2**32 - height), width, upwards
 
 
-def _pixels(reader, rows, width, count, backdrop):
+def _pixels(
+    reader: ByteReader, rows: Tensor, width: Tensor, count: Tensor, backdrop: int | None
+) -> Tensor:
     """Pixels of 3 or 4 bytes: blue, green, red, and alpha if the header says so."""
-    pixels = tf.reshape(rows[:, : width * count], (-1, width, count))
+    pixels: Tensor = tf.reshape(rows[:, : width * count], (-1, width, count))
     colours = pixels[..., 2::-1]
     long = reader.number(14, 4) >= _WITH_ALPHA_MASK
     clear = long & (reader.number(66, 4) == _ALPHA_MASK) & (count == 4)
@@ -91,7 +96,7 @@ def _pixels(reader, rows, width, count, backdrop):
     )
 
 
-def _split(rows, bits, width):
+def _split(rows: Tensor, bits: Tensor, width: Tensor) -> Tensor:
     """Numbers of colours, `(height, width)`, of which a byte holds 1, 2 or 8."""
     each = 8 // bits
     shifts = tf.cast(8 - bits * (1 + tf.range(each)), tf.uint8)
@@ -100,7 +105,7 @@ def _split(rows, bits, width):
     return tf.reshape(parts, (tf.shape(rows)[0], -1))[:, :width]
 
 
-def _coloured(reader, numbers):
+def _coloured(reader: ByteReader, numbers: Tensor) -> Tensor:
     """Pixels of a palette's colours; of those it lacks, black, as Pillow has it.
 
     But where the palette is a part of all greys, those that follow are meant.

@@ -1,7 +1,12 @@
 """The bytes of a file as numbers, in TensorFlow's graph."""
 
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
 import numpy as np
 import tensorflow as tf
+
+Tensor: TypeAlias = Any  # a tf.Tensor, whose operators type checkers do not know
 
 
 class ByteReader:
@@ -22,15 +27,15 @@ class ByteReader:
     770
     """
 
-    def __init__(self, values):
+    def __init__(self, values: Tensor) -> None:
         values = tf.convert_to_tensor(values)
         if values.dtype == tf.string:
             values = tf.io.decode_raw(values, tf.uint8)
         self.size = tf.size(values, tf.int64)
         self.padded = tf.pad(values, [[0, 1]])
 
-    def number(self, at, count=1, big_endian=False):
-        """An unsigned integer of up to 7 bytes from a place, int64.
+    def number(self, at, count=1, big_endian: Any = False) -> Any:
+        """Return an unsigned integer of up to 7 bytes from a place, int64.
 
         Args:
             at: the place of its first byte.
@@ -46,14 +51,19 @@ class ByteReader:
             places = places[::-1]
         return tf.reduce_sum(digits * places)
 
-    def part(self, start, stop):
-        """The bytes from one place to before another, as a uint8 vector."""
+    def part(self, start: Tensor, stop: Tensor) -> Tensor:
+        """Return the bytes from one place to before another, as a uint8 vector."""
         start = tf.clip_by_value(tf.cast(start, tf.int64), 0, self.size)
         stop = tf.clip_by_value(tf.cast(stop, tf.int64), start, self.size)
         return self.padded[start:stop]
 
-    def walk(self, start, look, most=10_000):
-        """Goes from piece to piece of a file until one is the right one.
+    def walk(
+        self,
+        start: Tensor,
+        look: Callable[[Tensor], tuple[Tensor, Tensor]],
+        most: int = 10_000,
+    ) -> Tensor:
+        """Go from piece to piece of a file until one is the right one.
 
         Args:
             start: where the first piece lies.
@@ -88,8 +98,8 @@ class ByteReader:
         return tf.where(found, at, self.size)
 
 
-def piece(data, start, stop):
-    """The bytes of a scalar string from one place to before another, a string.
+def piece(data: Tensor, start: Tensor, stop: Tensor) -> Tensor:
+    """Return the bytes of a scalar string from one place to before another, a string.
 
     Example:
 
@@ -102,8 +112,8 @@ def piece(data, start, stop):
     return tf.strings.substr(data, start, stop - start)
 
 
-def code(text):
-    """The number that `ByteReader.number` reads where a text stands.
+def code(text: bytes) -> int:
+    """Return the number that `ByteReader.number` reads where a text stands.
 
     Example:
 
@@ -113,8 +123,8 @@ def code(text):
     return int.from_bytes(text, "little")
 
 
-def contains(data, pattern):
-    """Whether a scalar string contains what a regular expression says.
+def contains(data: Tensor, pattern: str) -> Tensor:
+    """Return whether a scalar string contains what a regular expression says.
 
     Example:
 

@@ -5,7 +5,9 @@ import tensorflow as tf
 from keras_vit.data.decoding import ACCURATE
 from keras_vit.data.images import MOST_BYTES
 from keras_vit.data.levels import flattened, levels_of_deep
+from keras_vit.decoding import Decoding
 from keras_vit.exporting.served_images.bmp import decode_bmp
+from keras_vit.exporting.served_images.byte_reader import Tensor
 from keras_vit.exporting.served_images.prepared import (
     BMP,
     CLEAR_PNG,
@@ -22,7 +24,7 @@ from keras_vit.exporting.served_images.prepared import (
 _ADOBE = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"
 
 
-def decode(way, data, decoding):
+def decode(way: Tensor, data: Tensor, decoding: Decoding) -> Tensor:
     """Decodes what `prepared` describes.
 
     Args:
@@ -54,7 +56,7 @@ def decode(way, data, decoding):
     return tf.switch_case(way, [ways[one] for one in sorted(ways)])
 
 
-def _jpeg(data, max_pixels):
+def _jpeg(data: Tensor, max_pixels: int) -> Tensor:
     height, width, components = tf.unstack(tf.image.extract_jpeg_shape(data, tf.int64))
     fits = too_many(height, width, max_pixels) == ""
     marked = tf.cond(components == 4, lambda: _marked(data), lambda: data)
@@ -66,11 +68,11 @@ def _jpeg(data, max_pixels):
     return image, tf.where(fits, tf.zeros(2, tf.int64), [height, width])
 
 
-def _marked(data):
+def _marked(data: Tensor) -> Tensor:
     return tf.strings.join([_ADOBE, tf.strings.substr(data, 2, MOST_BYTES)])
 
 
-def _deep_png(data, decoding):
+def _deep_png(data: Tensor, decoding: Decoding) -> Tensor:
     """Samples of 16 bits as levels, and what is seen through them."""
     samples = tf.io.decode_png(data, channels=4, dtype=tf.uint16)
     levels = levels_of_deep(samples[..., :3], decoding.pixel_range)
@@ -78,17 +80,18 @@ def _deep_png(data, decoding):
     return flattened(image, decoding.backdrop)
 
 
-def _other(data, backdrop):
+def _other(data: Tensor, backdrop: int | None) -> Tensor:
     image = tf.io.decode_image(data, expand_animations=False)
     if backdrop is None:
         return image[..., :3]
     opaque = tf.fill(tf.shape(image[..., :1]), tf.constant(255, tf.uint8))
     # What has an alpha keeps its own.
-    return flattened(tf.concat([image, opaque], -1)[..., :4], backdrop)
+    clear: Tensor = tf.concat([image, opaque], -1)
+    return flattened(clear[..., :4], backdrop)
 
 
-def surrounded(image, around, colour):
-    """Puts an image on a larger canvas.
+def surrounded(image: Tensor, around: Tensor, colour: Tensor) -> Tensor:
+    """Put an image on a larger canvas.
 
     Args:
         image: uint8 `(H, W, 3)`.
@@ -108,7 +111,7 @@ def surrounded(image, around, colour):
 
     def canvas():
         paddings = tf.reshape(around, (2, 2))
-        inside = tf.pad(tf.ones(tf.shape(image)[:2], tf.bool), paddings)
+        inside: Tensor = tf.pad(tf.ones(tf.shape(image)[:2], tf.bool), paddings)
         larger = tf.pad(image, tf.pad(paddings, [[0, 1], [0, 0]]))
         return tf.where(inside[..., tf.newaxis], larger, colour)
 

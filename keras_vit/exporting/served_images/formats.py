@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_vit.decoding import Decoding
 from keras_vit.exporting.served_images.bmp import prepare_bmp
-from keras_vit.exporting.served_images.byte_reader import ByteReader, contains
+from keras_vit.exporting.served_images.byte_reader import ByteReader, Tensor, contains
 from keras_vit.exporting.served_images.gif import prepare_gif
 from keras_vit.exporting.served_images.orientation import (
     in_jpeg,
@@ -55,7 +55,7 @@ class Format:
     mark: str | None = None
     failure: str = "damaged or cut"
 
-    def begins(self, heads):
+    def begins(self, heads: Tensor) -> Tensor:
         """Whether files begin as one of this kind, of their first `HEAD` bytes.
 
         Args:
@@ -71,14 +71,14 @@ class Format:
         return tf.reduce_all(parts, 0)
 
 
-def prepare_jpeg(data, decoding):
-    """Prepares a JPEG file, whose sides are read only as it is decoded."""
+def prepare_jpeg(data: Tensor, decoding: Decoding) -> Prepared:
+    """Prepare a JPEG file, whose sides are read only as it is decoded."""
     del decoding
     return prepared(JPEG, data)
 
 
-def prepare_png(data, decoding):
-    """Prepares a PNG file: one of 16 bits, or with transparency, in its own way."""
+def prepare_png(data: Tensor, decoding: Decoding) -> Prepared:
+    """Prepare a PNG file: one of 16 bits, or with transparency, in its own way."""
     head = ByteReader(tf.strings.substr(data, 0, 26))
     width, height = (head.number(at, 4, big_endian=True) for at in (16, 20))
     clear = tf.reduce_any(head.number(25) == _WITH_ALPHA) | contains(data, "tRNS")

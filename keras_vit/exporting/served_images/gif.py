@@ -8,8 +8,14 @@ background's.
 
 import tensorflow as tf
 
-from keras_vit.exporting.served_images.byte_reader import ByteReader, piece
-from keras_vit.exporting.served_images.prepared import OTHER, prepared, too_many
+from keras_vit.decoding import Decoding
+from keras_vit.exporting.served_images.byte_reader import ByteReader, Tensor, piece
+from keras_vit.exporting.served_images.prepared import (
+    OTHER,
+    Prepared,
+    prepared,
+    too_many,
+)
 
 _MOST_STEPS = 10_000  # of at most 1 MB each
 _RUN = 4096  # full blocks that one step can pass
@@ -18,8 +24,8 @@ _CONTROL = 0xF9  # of the extension that says which colour is transparent
 _HEAD = 13  # bytes before the palette
 
 
-def prepare_gif(data, decoding):
-    """Prepares a GIF file.
+def prepare_gif(data: Tensor, decoding: Decoding) -> Prepared:
+    """Prepare a GIF file.
 
     Args:
         data: its bytes, a scalar string.
@@ -52,18 +58,18 @@ def prepare_gif(data, decoding):
     )
 
 
-def _with_colour(data, at, colour, noted):
+def _with_colour(data: Tensor, at: Tensor, colour: Tensor, noted: Tensor) -> Tensor:
     """The file with another colour at a place of a palette, if one is noted."""
     parts = piece(data, 0, at), colour, piece(data, at + 3, tf.strings.length(data))
     return tf.where(noted, tf.strings.join(parts), data)
 
 
-def _palette_size(flags):
+def _palette_size(flags: Tensor) -> Tensor:
     """Bytes of the palette that a picture's flags announce."""
     return tf.where(flags >= 0x80, 3 * 2 ** (flags % 8 + 1), 0)
 
 
-def _first_frame(reader, start):
+def _first_frame(reader: ByteReader, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Where the first frame begins and ends, and which colour is transparent in it.
 
     Both are the file's end if there is none, or a part of one; -1: no colour is.

@@ -2,7 +2,12 @@
 
 import tensorflow as tf
 
-from keras_vit.exporting.served_images.byte_reader import ByteReader, code, contains
+from keras_vit.exporting.served_images.byte_reader import (
+    ByteReader,
+    Tensor,
+    code,
+    contains,
+)
 
 _ABSENT = -1
 _MARK = b"Exif\0\0"
@@ -22,8 +27,8 @@ _TURNS = (
 )
 
 
-def may_be_noted(data, mark):
-    """Whether a file seems to note an orientation.
+def may_be_noted(data: Tensor, mark: str) -> Tensor:
+    """Return whether a file seems to note an orientation.
 
     Args:
         data: its bytes, a scalar string.
@@ -32,8 +37,8 @@ def may_be_noted(data, mark):
     return contains(data, mark) | contains(data, _XMP)
 
 
-def orientation_of(data, exif):
-    """The orientation that a file notes.
+def orientation_of(data: Tensor, exif: Tensor) -> Tensor:
+    """Return the orientation that a file notes.
 
     Args:
         data: its bytes, a scalar string.
@@ -54,8 +59,8 @@ def orientation_of(data, exif):
     return tf.cond(in_xmp, of_xmp, lambda: orientation)
 
 
-def in_jpeg(reader):
-    """Exif in a JPEG file: a segment before the picture itself."""
+def in_jpeg(reader: ByteReader) -> Tensor:
+    """Return the Exif in a JPEG file: a segment before the picture itself."""
 
     def look(at):
         marker = reader.number(at, 2, big_endian=True)
@@ -69,8 +74,8 @@ def in_jpeg(reader):
     return reader.part(at + 4, at + 2 + reader.number(at + 2, 2, big_endian=True))
 
 
-def in_png(reader):
-    """Exif in a PNG file: a chunk."""
+def in_png(reader: ByteReader) -> Tensor:
+    """Return the Exif in a PNG file: a chunk."""
 
     def look(at):
         length = reader.number(at, 4, big_endian=True)
@@ -80,8 +85,8 @@ def in_png(reader):
     return reader.part(at + 8, at + 8 + reader.number(at, 4, big_endian=True))
 
 
-def in_webp(reader):
-    """Exif in a WebP file: a chunk, of even length."""
+def in_webp(reader: ByteReader) -> Tensor:
+    """Return the Exif in a WebP file: a chunk, of even length."""
 
     def look(at):
         length = reader.number(at + 4, 4)
@@ -91,13 +96,13 @@ def in_webp(reader):
     return reader.part(at + 8, at + 8 + reader.number(at + 4, 4))
 
 
-def nowhere(reader):
-    """Exif in a file that has none."""
+def nowhere(reader: ByteReader) -> Tensor:
+    """Return the Exif in a file that has none."""
     return reader.part(0, 0)
 
 
-def of_exif(values):
-    """The orientation that Exif notes, or -1.
+def of_exif(values: Tensor) -> Tensor:
+    """Return the orientation that Exif notes, or -1.
 
     Args:
         values: its bytes, a uint8 vector of any length.
@@ -136,8 +141,8 @@ def of_exif(values):
     return tf.reduce_max(tf.concat([[_ABSENT], tf.where(right, value, _ABSENT)], 0))
 
 
-def upright(image, orientation):
-    """Turns pixels `(H, W, 3)` as an orientation says.
+def upright(image: Tensor, orientation: Tensor) -> Tensor:
+    """Turn pixels `(H, W, 3)` as an orientation says.
 
     Example:
 
@@ -148,7 +153,7 @@ def upright(image, orientation):
 
     def turned():
         transposed, rows, columns = tf.unstack(tf.gather(_TURNS, orientation - 1))
-        order = tf.where(transposed, [1, 0, 2], [0, 1, 2])
+        order: Tensor = tf.where(transposed, [1, 0, 2], [0, 1, 2])
         flipped = tf.stack([rows, columns, False])
         return tf.raw_ops.Reverse(tensor=tf.transpose(image, order), dims=flipped)
 

@@ -1,6 +1,6 @@
 """What is made of an image file before it is decoded."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -29,7 +29,8 @@ class Prepared(NamedTuple):
     error: tf.Tensor
 
 
-SPEC = Prepared(
+_specs: Any = Prepared  # of tensors' specs too
+SPEC: Prepared = _specs(
     tf.TensorSpec((), tf.int32),
     tf.TensorSpec((), tf.string),
     tf.TensorSpec((4,), tf.int64),
@@ -38,8 +39,14 @@ SPEC = Prepared(
 )
 
 
-def prepared(way, data, around=(0,) * 4, colour=(0,) * 3, error=""):
-    """Gives a `Prepared` of tensors; one that has an error is not decoded."""
+def prepared(
+    way: Any,
+    data: Any,
+    around: Any = (0,) * 4,
+    colour: Any = (0,) * 3,
+    error: Any = "",
+) -> Prepared:
+    """Return a `Prepared` of tensors; one that has an error is not decoded."""
     error = tf.convert_to_tensor(error)
     return Prepared(
         tf.where(error == "", way, NONE),
@@ -50,8 +57,8 @@ def prepared(way, data, around=(0,) * 4, colour=(0,) * 3, error=""):
     )
 
 
-def too_many(height, width, most=MAX_PIXELS):
-    """What is said of sides, int64, with too many pixels; empty if they are not.
+def too_many(height: Any, width: Any, most: int = MAX_PIXELS) -> tf.Tensor:
+    """Return the error for sides, int64, with too many pixels; empty if they fit.
 
     Example:
 

@@ -4,18 +4,31 @@ TensorFlow's operation reads single pictures. It is given nothing else: a file o
 one bitstream, and of the transparency beside it, without the other chunks around it.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
-from keras_vit.exporting.served_images.byte_reader import ByteReader, code, piece
-from keras_vit.exporting.served_images.prepared import OTHER, prepared, too_many
+from keras_vit.decoding import Decoding
+from keras_vit.exporting.served_images.byte_reader import (
+    ByteReader,
+    Tensor,
+    code,
+    piece,
+)
+from keras_vit.exporting.served_images.prepared import (
+    OTHER,
+    Prepared,
+    prepared,
+    too_many,
+)
 
 _LOSSY, _LOSSLESS, _FRAME, _EXTENDED = map(code, (b"VP8 ", b"VP8L", b"ANMF", b"VP8X"))
 _ALPHA, _HAS_ALPHA = code(b"ALPH"), 0x10  # a chunk, and a flag of an extended file
 _HEAD = 12  # bytes before the first chunk
 
 
-def prepare_webp(data, decoding):
-    """Prepares a WebP file.
+def prepare_webp(data: Tensor, decoding: Decoding) -> Prepared:
+    """Prepare a WebP file.
 
     Args:
         data: its bytes, a scalar string.
@@ -51,12 +64,14 @@ def prepare_webp(data, decoding):
     )
 
 
-def _chunk(data, reader, at):
+def _chunk(data: Tensor, reader: ByteReader, at: Tensor) -> Tensor:
     length = reader.number(at + 4, 4)
     return piece(data, at, at + 8 + length + length % 2)
 
 
-def _with_alpha(data, reader, at, height, width):
+def _with_alpha(
+    data: Tensor, reader: ByteReader, at: Tensor, height: Tensor, width: Tensor
+) -> Tensor:
     """A bitstream's chunk, after that of its transparency if that is another."""
     alpha, _ = _bitstream(reader, (_LOSSY, _LOSSLESS, _ALPHA))
     flags = tf.strings.join([b"VP8X", _four_bytes(10), bytes([_HAS_ALPHA, 0, 0, 0])])
@@ -66,7 +81,9 @@ def _with_alpha(data, reader, at, height, width):
     return tf.where(reader.number(alpha, 4) == _ALPHA, both, alone)
 
 
-def _bitstream(reader, kinds=(_LOSSY, _LOSSLESS)):
+def _bitstream(
+    reader: ByteReader, kinds: tuple[int, ...] = (_LOSSY, _LOSSLESS)
+) -> tuple[Tensor, Tensor]:
     """The places of the first chunk of a kind, and of the frame's that holds it."""
 
     def look(at):
@@ -82,7 +99,7 @@ def _bitstream(reader, kinds=(_LOSSY, _LOSSLESS)):
     return reader.walk(_HEAD, look), reader.walk(_HEAD, frame)
 
 
-def _sides(reader, at):
+def _sides(reader: ByteReader, at: Tensor) -> Any:
     """Height and width as a bitstream itself has them, 14 bits each."""
     packed = reader.number(at + 9, 4)
     lossless = [packed // 2**14 % 2**14 + 1, packed % 2**14 + 1]
@@ -91,7 +108,7 @@ def _sides(reader, at):
     return tf.unstack(tf.where(is_lossless, lossless, lossy))
 
 
-def _four_bytes(number):
+def _four_bytes(number: Tensor) -> Tensor:
     """A number as a file has it, lowest byte first: a string."""
     each = tf.bitwise.right_shift(tf.cast(number, tf.int32), [0, 8, 16, 24]) % 256
     return tf.strings.reduce_join(tf.gather([bytes([n]) for n in range(256)], each))
