@@ -27,8 +27,8 @@ from ai_edge_litert.interpreter import Interpreter
 import keras_vit
 from keras_vit.data.images import read_image
 from keras_vit.data.preprocessing import preprocess
+from keras_vit.meaning import meaning_of
 from keras_vit.model_files import load_classifier, name_of
-from keras_vit.preprocessing import carried_by
 
 
 @contextlib.contextmanager
@@ -73,7 +73,9 @@ def main(run="runs/fashion_mnist", picture=None):
         written = keras_vit.export(model, path, format, class_names=names)
         print(f"written and checked: {written}", flush=True)
     picture = picture or min((pathlib.Path(run) / "images").iterdir())
-    pixels = preprocess(read_image(picture), model.input_shape[1:3], carried_by(model))
+    pixels = preprocess(
+        read_image(picture), model.input_shape[1:3], meaning_of(model).preprocessing
+    )
     with served(folder) as url:
         answers = {"server": ask(url, folder.name, picture)}
     answers["LiteRT"] = run_litert(lite, pixels, names)

@@ -7,7 +7,7 @@ to the data that a model was trained on, so that the model carries it along.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 MAX_PIXELS = 62_000_000  # 186 MB once decoded, up to 1 GB on the way
@@ -115,65 +115,6 @@ def _range_of(value: Any) -> tuple[float, float] | None:
         f"pixel_range must be {RANGES}, the lower first. "
         f"Received: pixel_range={value!r}"
     )
-
-
-def decoding_of(model):
-    """Return the `Decoding` of the images that a model was trained on.
-
-    A model that does not say, such as one from elsewhere, has the default.
-    """
-    own = getattr(model, "decoding", None)  # of an exported model
-    layer = _carrier(model)
-    if own is None and layer is not None:
-        own = layer.decoding
-    return own if isinstance(own, Decoding) else Decoding()
-
-
-def changed_decoding(model, changes):
-    """Return a model's `Decoding` with other values of its fields.
-
-    Args:
-        model: as `decoding_of` takes it.
-        changes: by the names of the fields.
-
-    Raises:
-        ValueError: for `"auto"`, which takes a data set, and what `Decoding`
-            refuses.
-    """
-    if changes.get("pixel_range") == AUTO:
-        raise ValueError(
-            "pixel_range=auto is of a data set. Expected full or two numbers such as "
-            "0:4095, or none: the model's own. Received: auto"
-        )
-    return replace(decoding_of(model), **changes)
-
-
-def carry_decoding(model, decoding):
-    """Put another `Decoding` into a model, to be saved with it.
-
-    Raises:
-        ValueError: if the model has no layer for it, and `decoding` is not
-            what is taken for such models.
-    """
-    layer = _carrier(model)
-    if layer is not None:
-        layer.decoding = decoding
-    elif decoding != Decoding():
-        raise ValueError(
-            "Expected a model with keras_vit's layer 'preprocessing', which keeps how "
-            f"its images are read ({decoding.as_json()}). Received: {model.name!r}, "
-            "which has none: begin it with keras_vit.layers.PixelNormalization"
-        )
-
-
-def _carrier(model):
-    """The layer that keeps it, however deep inside; `None` if there is none."""
-    for layer in getattr(model, "layers", ()):
-        kept = isinstance(getattr(layer, "decoding", None), Decoding)
-        found = layer if kept else _carrier(layer)
-        if found is not None:
-            return found
-    return None
 
 
 # Of models saved before they carried it: transparency was dropped then.

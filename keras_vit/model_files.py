@@ -12,7 +12,7 @@ import logging
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -24,6 +24,9 @@ from keras_vit.served_model import LABELS as LABELS
 from keras_vit.served_model import PREPROCESSING as PREPROCESSING
 from keras_vit.served_model import ServedModel, read_labels
 from keras_vit.served_model import read_notes as read_notes
+
+if TYPE_CHECKING:
+    from keras_vit.classifier import Classifier
 
 LOG = logging.getLogger(__name__)
 
@@ -169,8 +172,17 @@ def names_beside(
     return None
 
 
-def load_classifier(path):
-    """Load the classifier at a path: see `keras_vit.Classifier.of`."""
+def load_classifier(path: str | os.PathLike[str]) -> Classifier:
+    """Load the classifier at a path, as `keras_vit.Classifier.of` does.
+
+    Args:
+        path: of a run's folder, a `.keras` file or a SavedModel.
+
+    Example:
+
+    >>> load_classifier("runs/fashion_mnist").class_names[0]  # doctest: +SKIP
+    'T-shirt/top'
+    """
     from keras_vit.classifier import Classifier
 
     return Classifier.of(pathlib.Path(path))

@@ -19,7 +19,8 @@ from keras_vit import layers
 from keras_vit.classifier import Classifier
 from keras_vit.data.preprocessing import preprocess
 from keras_vit.exporting import litert
-from keras_vit.preprocessing import PRESETS, Preprocessing, carry
+from keras_vit.meaning import set_meaning
+from keras_vit.preprocessing import PRESETS, Preprocessing
 from support.models import randomize, tiny_vit
 
 EXAMPLE = pathlib.Path(__file__).parent.parent / "examples" / "browser"
@@ -125,7 +126,7 @@ def models(tmp_path_factory):
         model = randomize(tiny_vit(**arguments), rng)
         path = folder / f"{name}.tflite"
         if name == "hybrid":
-            carry(model, PRESETS["huggingface"])
+            set_meaning(model, preprocessing=PRESETS["huggingface"])
         classifier = Classifier.of(model, class_names=NAMES)
         litert.write(classifier, path)  # export's check of it takes seconds
         made[name] = (model, path)

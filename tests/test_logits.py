@@ -17,8 +17,9 @@ from keras_vit.evaluation.measurements import MEASUREMENTS
 from keras_vit.exporting import export
 from keras_vit.exporting.graph import outputs_of as graph_of
 from keras_vit.exporting.signatures import signatures
-from keras_vit.layers.head import PROBABILITIES, probabilities_of
+from keras_vit.layers.head import PROBABILITIES
 from keras_vit.logits import logits_model
+from keras_vit.meaning import meaning_of
 from keras_vit.model_files import load_classifier, save_model
 from keras_vit.training.arguments import teacher_in_scope
 from keras_vit.training.objectives import distilled
@@ -131,7 +132,7 @@ def pictures(rng, model, count=20):
 
 def probabilities(model, images):
     logits = model.predict_on_batch(images.astype(np.float32))
-    return np.array(PROBABILITIES[probabilities_of(model)](logits))
+    return np.array(PROBABILITIES[meaning_of(model).activation](logits))
 
 
 @pytest.mark.parametrize(("kind", "name"), ENDINGS)
@@ -140,7 +141,7 @@ def test_probabilities_that_a_model_gives_are_told_as_they_are(kind, name, rng):
     images = pictures(rng, model)
     expected = np.array(model(images.astype(np.float32)), np.float64)
     told = logits_model(model)
-    assert probabilities_of(told) == kind and told.name == model.name
+    assert meaning_of(told).activation == kind and told.name == model.name
     # bfloat16 says a probability to three digits.
     near = 4e-3 if name == "mixed precision" else 2e-6
     np.testing.assert_allclose(probabilities(told, images), expected, atol=near)

@@ -12,7 +12,8 @@ from PIL import Image, ImageSequence
 import keras_vit
 from keras_vit import predict
 from keras_vit.classifier import Classifier
-from keras_vit.decoding import Decoding, carry_decoding
+from keras_vit.decoding import Decoding
+from keras_vit.meaning import set_meaning
 from keras_vit.prediction import Prediction, iter_predictions
 from support.models import tiny_vit
 
@@ -214,7 +215,7 @@ def test_of_an_animation_the_frame_that_was_chosen_counts(model, rng):
 
 def test_arrays_of_more_bits_are_read_by_the_models_own_range(rng):
     model = tiny_vit(num_classes=3)
-    carry_decoding(model, Decoding("0:4095"))
+    set_meaning(model, decoding=Decoding("0:4095"))
     deep = rng.integers(0, 4096, (16, 24)).astype(np.uint16)
     Image.fromarray(deep).save("x.png")
     by_file, by_array, by_batch = (

@@ -2,11 +2,10 @@ import pytest
 
 import keras_vit
 from keras_vit.data.preprocessing import before_crop
+from keras_vit.meaning import meaning_of, set_meaning
 from keras_vit.preprocessing import (
     PRESETS,
     Preprocessing,
-    carried_by,
-    carry,
     resolve,
 )
 from support.models import tiny_vit
@@ -58,7 +57,7 @@ def test_a_model_carries_its_own_through_everything_that_makes_another(tmp_path)
         keras_vit.replace_head(model, 3),
         keras.Sequential([model]),
     ):
-        assert carried_by(other) == resolve("timm:0.8")
+        assert meaning_of(other).preprocessing == resolve("timm:0.8")
 
 
 def test_a_model_that_does_not_say_squashes():
@@ -72,12 +71,14 @@ def test_a_model_that_does_not_say_squashes():
         keras.Model(images, old),
         object(),
     ):
-        assert carried_by(model) == PRESETS["vit_jax"]
+        assert meaning_of(model).preprocessing == PRESETS["vit_jax"]
 
 
 def test_a_model_with_nowhere_to_keep_it_is_refused():
     model = tiny_vit()
-    carry(model, PRESETS["timm"])
-    assert carried_by(model) == PRESETS["timm"]
+    set_meaning(model, preprocessing=PRESETS["timm"])
+    assert meaning_of(model).preprocessing == PRESETS["timm"]
     with pytest.raises(ValueError, match="'preprocessing'.*Received: 'vit', which has"):
-        carry(tiny_vit(include_preprocessing=False), PRESETS["timm"])
+        set_meaning(
+            tiny_vit(include_preprocessing=False), preprocessing=PRESETS["timm"]
+        )

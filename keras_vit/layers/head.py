@@ -63,24 +63,3 @@ class Head(keras.layers.Dense):
 def heads_of(model: Any) -> list[Head]:
     """Return the heads of a model; of one from elsewhere, or an exported one, none."""
     return [layer for layer in getattr(model, "layers", ()) if isinstance(layer, Head)]
-
-
-def probabilities_of(model):
-    """What becomes of a model's logits: a key of `PROBABILITIES`.
-
-    Of a model that does not say, softmax.
-    """
-    found = [layer.probabilities for layer in _layers_that_say(model)]
-    return found[-1] if found else "softmax"
-
-
-def set_probabilities(model, probabilities):
-    """Has a model keep what becomes of its logits, where it has a layer for it."""
-    for layer in _layers_that_say(model):
-        layer.probabilities = probabilities
-
-
-def _layers_that_say(model):
-    """A model's heads, and behind them the layer that makes logits of outputs."""
-    layers = getattr(model, "layers", ())
-    return [one for one in layers if isinstance(getattr(one, "probabilities", 0), str)]

@@ -13,8 +13,9 @@ import keras_vit
 from keras_vit.data import Files, load
 from keras_vit.data.images import UnreadableImageError, decode_image, read_image
 from keras_vit.data.pixel_range import range_of_files
-from keras_vit.decoding import Decoding, carry_decoding, decoding_of
+from keras_vit.decoding import Decoding
 from keras_vit.exporting.served_images import read_images
+from keras_vit.meaning import meaning_of, set_meaning
 from keras_vit.preprocessing import Preprocessing
 
 tifffile = pytest.importorskip("tifffile")
@@ -219,10 +220,10 @@ def test_the_range_and_the_background_are_kept_by_a_saved_model(tmp_path):
         num_classes=3,
     )
     decoding = Decoding("-1000:3000", "black", 9_000_000)
-    carry_decoding(model, decoding)
+    set_meaning(model, decoding=decoding)
     model.save(tmp_path / "a.keras")
     loaded = tf.keras.models.load_model(tmp_path / "a.keras")
-    assert decoding_of(loaded) == decoding
+    assert meaning_of(loaded).decoding == decoding
     layer = type(model.layers[1])
     old = model.layers[1].get_config()
     del old["decoding"]  # as it was before models had it: transparency was dropped

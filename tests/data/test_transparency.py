@@ -11,9 +11,10 @@ import keras_vit
 from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Files, Split, inspect
 from keras_vit.data.images import read_image
-from keras_vit.decoding import Decoding, carry_decoding
+from keras_vit.decoding import Decoding
 from keras_vit.exporting.served_images import read_images
 from keras_vit.exporting.signatures import signatures
+from keras_vit.meaning import set_meaning
 from keras_vit.model_files import read_notes
 from keras_vit.preprocessing import Preprocessing
 from support.damaged import encoded, smooth
@@ -111,7 +112,7 @@ def test_prediction_and_the_exported_signature_lay_it_on_the_models_background(
     picture.save(tmp_path / "a.png")
     seen = {}
     for background in LEVELS:
-        carry_decoding(model, Decoding(background=background))
+        set_meaning(model, decoding=Decoding(background=background))
         [one] = keras_vit.predict(model, tmp_path / "a.png")
         pixels = composed((tmp_path / "a.png").read_bytes(), background)
         logits = np.asarray(model(pixels[None].astype(np.float32)))[0].astype(float)

@@ -17,8 +17,8 @@ from keras_vit.data.preprocessing import preprocess
 from keras_vit.exporting import export, saved_model, signatures, warmup
 from keras_vit.inspect import attention_rollout
 from keras_vit.layers import Head, ResNetStem
+from keras_vit.meaning import meaning_of
 from keras_vit.model_files import load_classifier
-from keras_vit.preprocessing import carried_by
 from support.damaged import encoded, smooth, turned
 from support.models import randomize, tiny_vit
 
@@ -112,7 +112,9 @@ def files():
 def pixels_of(model, files):
     """What `predict` makes of files."""
     images = [
-        preprocess(decode_image(data, "image"), (16, 24), carried_by(model))
+        preprocess(
+            decode_image(data, "image"), (16, 24), meaning_of(model).preprocessing
+        )
         for data in files
     ]
     return np.stack([np.asarray(image, np.float32) for image in images])

@@ -11,7 +11,7 @@ from PIL import Image
 import keras_vit
 from keras_vit import recipes
 from keras_vit.cli.main import main
-from keras_vit.decoding import decoding_of
+from keras_vit.meaning import meaning_of
 from keras_vit.training.folder import RunFolder, claim
 from support.training.small import small_dataset, small_recipe
 
@@ -187,7 +187,7 @@ def test_a_run_keeps_the_range_of_samples_that_it_began_with(there):
             samples = rng.integers(0, 4096, (16, 16)).astype(np.uint16)
             Image.fromarray(samples).save(path)
     run = trained("set", image_size=16)
-    assert decoding_of(run.model).pixel_range == (0, 4095)
+    assert meaning_of(run.model).decoding.pixel_range == (0, 4095)
     config = json.loads((there / "run" / "config.json").read_text())
     assert config["dataset"]["decoding"]["pixel_range"] == "0:4095"
     assert RunFolder("run").pixel_range() == {"pixel_range": "0:4095"}

@@ -8,7 +8,8 @@ import pytest
 
 import keras_vit
 from keras_vit.data.preprocessing import before_crop
-from keras_vit.preprocessing import PRESETS, carried_by, resolve
+from keras_vit.meaning import meaning_of
+from keras_vit.preprocessing import PRESETS, resolve
 from keras_vit.weights import checkpoint, find_checkpoint, list_weights, save_weights
 from support.fixture_models import SIZES, TINY, TORCH
 
@@ -172,13 +173,12 @@ def test_an_aspect_that_is_kept_has_no_place_there_for_rectangles(tmp_path):
 
 def test_a_model_built_with_weights_carries_it(fixtures):
     path = fixtures / "timm_token.safetensors"
-    assert carried_by(
-        keras_vit.ViT(7, image_size=32, weights=path, **SIZES)
-    ) == resolve("timm:0.9")
+    model = keras_vit.ViT(7, image_size=32, weights=path, **SIZES)
+    assert meaning_of(model).preprocessing == resolve("timm:0.9")
     other = keras_vit.ViT(
         7, image_size=32, weights=path, **SIZES, evaluation_preprocessing="vit_jax"
     )
-    assert carried_by(other) == PRESETS["vit_jax"]
+    assert meaning_of(other).preprocessing == PRESETS["vit_jax"]
 
 
 def test_every_release_says_how_it_is_evaluated(fixtures, monkeypatch):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import keras_vit
-from keras_vit.preprocessing import carried_by, resolve
+from keras_vit.meaning import meaning_of
+from keras_vit.preprocessing import resolve
 from keras_vit.weights import find_checkpoint, load_weights, save_weights
 from support.fixture_models import SIZES
 from support.models import randomize
@@ -57,7 +58,7 @@ def test_the_model_that_was_saved_comes_back(
         again = keras_vit.ViT(weights=tmp_path / path, **SIZES)
     assert again.input_shape == model.input_shape
     same(model, again, rng)
-    assert carried_by(again) == resolve(way)
+    assert meaning_of(again).preprocessing == resolve(way)
 
 
 def test_torchvisions_pixels_are_imagenets_and_others_are_refused(tmp_path, rng):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import keras_vit
-from keras_vit.preprocessing import PRESETS, carried_by
+from keras_vit.meaning import meaning_of
+from keras_vit.preprocessing import PRESETS
 from keras_vit.weights import find_checkpoint, load_weights
 from keras_vit.weights.sources import huggingface_config
 
@@ -303,7 +304,7 @@ def test_pixels_reach_the_model_as_hugging_faces_processor_makes_them(
     (tmp_path / "model.safetensors").write_bytes(file)
     processor.save_pretrained(tmp_path)
     model = keras_vit.ViT(image_size=24, weights=tmp_path, **(SIZES | {"num_heads": 4}))
-    ours = preprocess(photograph, (24, 24), carried_by(model))
+    ours = preprocess(photograph, (24, 24), meaning_of(model).preprocessing)
     ours = model.get_layer("preprocessing")(np.asarray(ours)[None])[0]
     theirs = theirs.transpose(1, 2, 0)
     scale = np.asarray(model.get_layer("preprocessing").input_variance) ** 0.5
