@@ -124,7 +124,7 @@ def _context(values: flags.FlagValues) -> "tuple[Context, str]":
     from keras_vit.classifier import Classifier
     from keras_vit.data import load
     from keras_vit.evaluation.context import Context
-    from keras_vit.evaluation.labels import check_order, read_labels
+    from keras_vit.evaluation.labels import read_labels
 
     preprocessing = values.preprocessing and resolve(values.preprocessing)
     strategy = None
@@ -136,21 +136,15 @@ def _context(values: flags.FlagValues) -> "tuple[Context, str]":
     labels = values.labels and read_labels(
         values.labels, dataset, classifier.num_classes, classifier.class_names
     )
-    other = Classifier.of(values.compare) if values.compare else None
     context = Context(
-        classifier.model,
+        classifier,
         dataset,
-        other=other and other.model,
+        other=values.compare,
         labels=labels,
         batch_size=values.batch_size,
         preprocessing=preprocessing,
         strategy=strategy,
     )
-    if context.subset is None:
-        check_order(values.model, classifier.class_names, dataset.class_names)
-    if other:
-        expected = classifier.class_names if context.subset else dataset.class_names
-        check_order(values.compare, other.class_names, expected)
     return context, classifier.name
 
 
