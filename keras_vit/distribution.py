@@ -1,14 +1,20 @@
 """A name -> the devices that train together."""
 
+from __future__ import annotations
+
 import json
 import os
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
+
+if TYPE_CHECKING:  # whose public name `tf.distribute.Strategy` no checker resolves
+    from tensorflow.python.distribute.distribute_lib import Strategy
 
 STRATEGIES = ("auto", "one", "mirrored", "multiworker", "tpu:<name>")
 
 
-def strategy(name: str = "auto") -> tf.distribute.Strategy:
+def strategy(name: str = "auto") -> Strategy:
     """Return the `tf.distribute.Strategy` of that name.
 
     Call it before anything else of TensorFlow: several workers can only be
@@ -44,12 +50,12 @@ def strategy(name: str = "auto") -> tf.distribute.Strategy:
     return _BUILDERS[name]()
 
 
-def is_chief(strategy: tf.distribute.Strategy) -> bool:
+def is_chief(strategy: Strategy) -> bool:
     """Return whether this process is the one that writes for all workers."""
     return strategy.extended.should_checkpoint
 
 
-def num_workers(strategy: tf.distribute.Strategy) -> int:
+def num_workers(strategy: Strategy) -> int:
     """Return how many processes, each with its own program, train together."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 1
@@ -57,7 +63,7 @@ def num_workers(strategy: tf.distribute.Strategy) -> int:
     return max(sum(len(jobs.get(job, [])) for job in ("chief", "worker")), 1)
 
 
-def worker_index(strategy: tf.distribute.Strategy) -> int:
+def worker_index(strategy: Strategy) -> int:
     """Return the number of this worker, the chief being the first."""
     if num_workers(strategy) == 1:
         return 0
@@ -66,7 +72,7 @@ def worker_index(strategy: tf.distribute.Strategy) -> int:
     return cluster.task_id + (chiefs if cluster.task_type == "worker" else 0)
 
 
-def local_replicas(strategy: tf.distribute.Strategy) -> int:
+def local_replicas(strategy: Strategy) -> int:
     """Return how many replicas this process drives."""
     return strategy.num_replicas_in_sync // num_workers(strategy)
 

@@ -15,7 +15,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import OldName, old_names, renamed_arguments
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    from tensorflow.python.distribute.distribute_lib import Strategy
 
 MOST_CONFUSED = 4096  # classes, beyond which no confusion matrix is kept
 
@@ -236,7 +236,7 @@ def evaluate(
     data: DataInput,
     batch_size: int = 200,
     preprocessing: Preprocessing | str | None = None,
-    strategy: tf.distribute.Strategy | str | None = None,
+    strategy: Strategy | str | None = None,
 ) -> Evaluation:
     """Evaluate a classifier on a whole split, its last partial batch included.
 
