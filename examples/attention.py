@@ -16,7 +16,7 @@ from keras_vit import figures
 from keras_vit.classifier import Classifier
 
 
-def main(folder=None, *pictures, path="attention.png"):
+def main(folder: str | None = None, *pictures: str, path: str = "attention.png"):
     """Draw the attention rollout of a model over pictures."""
     if folder is None:
         folder = keras_vit.train("fashion_mnist", name="attention").folder

@@ -10,11 +10,11 @@ import keras_vit
 from keras_vit import recipes
 
 
-def main(epochs=2):
+def main(epochs: int = 2):
     """Trains, then names the likeliest classes of the run's own sample images."""
     recipe = recipes.override(recipes.get("fashion_mnist"), [f"epochs={epochs}"])
     run = keras_vit.train(recipe, name="fashion_mnist")
-    print(f"test accuracy {run.evaluation.top1:.1%}")
+    print(f"test accuracy {run.evaluation.accuracy:.1%}")
     for one in keras_vit.predict(run.folder, run.folder / "images"):
         top = one.top(2)
         print(one.path.name, ", ".join(f"{name} {p:.0%}" for name, p in top))

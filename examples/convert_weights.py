@@ -17,6 +17,8 @@ GELU by tanh, which Google's models have. `keras-vit convert` does the same in o
 
 import argparse
 import pathlib
+from collections.abc import Callable
+from typing import Literal
 
 import keras
 import numpy as np
@@ -24,7 +26,7 @@ import numpy as np
 import keras_vit
 
 
-def published(path):
+def published(path: str) -> str:
     """Writes what stands in for a published file: random weights, head included."""
     model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
     head = model.get_layer("head")
@@ -33,12 +35,17 @@ def published(path):
     return path
 
 
-def load(build, weights):
+def load(build: Callable[..., keras.Model], weights: str) -> keras.Model:
     """The model that a file or folder of weights tells of, with its own head."""
     return build(weights=weights)
 
 
-def main(model="ViT_Ti16", weights=None, to="converted", format="huggingface"):
+def main(
+    model: str = "ViT_Ti16",
+    weights: str | None = None,
+    to: str = "converted",
+    format: Literal["npz", "timm", "huggingface", "torchvision"] = "huggingface",
+):
     """Converts, reads back and compares; gives the largest difference of a logit."""
     weights = weights or published("google.npz")
     build = getattr(keras_vit, model)
@@ -60,7 +67,7 @@ def main(model="ViT_Ti16", weights=None, to="converted", format="huggingface"):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="ViT_Ti16", help="a factory's name")
     parser.add_argument("--weights", help="a file, a folder or a release's name")
     parser.add_argument("--to", default="converted", help="what is written")

@@ -15,7 +15,7 @@ from keras_vit.evaluation import features_of, few_shot
 from keras_vit.model_files import load_classifier
 
 
-def main(path="runs/fashion_mnist", dataset=None):
+def main(path: str = "runs/fashion_mnist", dataset: data.Dataset | None = None):
     """Prints the accuracy for each number of training images, mean and deviation."""
     dataset = dataset or data.load("fashion_mnist_sample")
     model = load_classifier(path).model

@@ -17,12 +17,19 @@ on the test photographs and the likeliest classes of one of them:
 """
 
 import argparse
+from collections.abc import Sequence
 
 import keras_vit
 from keras_vit import data, recipes
 
 
-def main(folder, model=None, weights=None, picture=None, settings=()):
+def main(
+    folder: str,
+    model: str | None = None,
+    weights: str | None = None,
+    picture: str | None = None,
+    settings: Sequence[str] = (),
+):
     """Trains on a folder and predicts one picture: by default its first for testing."""
     dataset = data.load(folder)
     learnt, tested = len(dataset.train), len(dataset.test)
@@ -40,14 +47,14 @@ def main(folder, model=None, weights=None, picture=None, settings=()):
         name="finetune",
         **(batch | recipes.read_settings(settings)),
     )
-    print(f"test accuracy {100 * run.evaluation.top1:.1f} %")
+    print(f"test accuracy {100 * run.evaluation.accuracy:.1f} %")
     for one in keras_vit.predict(run.folder, picture or dataset.test.name(0)):
         top = one.top(3)
         print(f"{one.path}:", ", ".join(f"{name} {p:.0%}" for name, p in top))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder")
     parser.add_argument("settings", nargs="*", help="of the recipe, as key=value")
     parser.add_argument("--model", help="a factory's name or a saved model")

@@ -41,7 +41,7 @@ def efficient_net():
     return keras.Model(whole.input, whole.get_layer("block2b_add").output, name="stem")
 
 
-def told(model):
+def told(model: keras.Model) -> str:
     """What a hybrid reads, in words."""
     _, rows, columns, _ = model.get_layer("patches").output.shape
     channels = model.get_layer("patches").input.shape[-1]
@@ -51,7 +51,7 @@ def told(model):
     )
 
 
-def main(images=12_000, dataset=None):
+def main(images: str | int = 12_000, dataset: data.Dataset | None = None):
     """Trains the small ones on so many images and prints what they are worth."""
     print(f"R_ViT_Ti16: {told(keras_vit.R_ViT_Ti16())}", flush=True)
     dataset = dataset or data.load("fashion_mnist_sample")

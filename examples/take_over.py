@@ -45,7 +45,7 @@ RULES = {
 }
 
 
-def main(theirs, ours):
+def main(theirs: str, ours: str) -> None:
     """Reads one file and writes the other."""
     loaded = keras.models.load_model(theirs)
     arrays = {weight.path: weight.numpy() for weight in loaded.weights}

@@ -23,6 +23,7 @@ tested that a step compiles by XLA with static shapes.
 import argparse
 import importlib.util
 import os
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -42,7 +43,11 @@ def found():
     return "GPU" if gpus else "CPU", "mirrored" if gpus > 1 else "one"
 
 
-def main(recipe="fashion_mnist", dataset=None, settings=()):
+def main(
+    recipe: str = "fashion_mnist",
+    dataset: str | None = None,
+    settings: Sequence[str] = (),
+):
     """Trains by a recipe on all devices, and gives the run."""
     device, name = found()
     strategy = distribution.strategy(name)  # before anything else of TensorFlow
@@ -63,12 +68,12 @@ def main(recipe="fashion_mnist", dataset=None, settings=()):
         name=f"{recipe.replace('/', '-')}-{device.lower()}",
         **told,
     )
-    print(f"test accuracy {100 * run.evaluation.top1:.1f} %")
+    print(f"test accuracy {100 * run.evaluation.accuracy:.1f} %")
     return run
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("settings", nargs="*", help="of the recipe, as key=value")
     parser.add_argument("--recipe", default="fashion_mnist")
     parser.add_argument("--dataset", help="in place of the recipe's own")

@@ -43,7 +43,7 @@ from keras_vit.training.replicas import wait_for_all
 from keras_vit.verbosity import Verbose, lines_shown
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    from tensorflow.python.distribute.distribute_lib import Strategy
 
 LOG = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def train(
     download: bool = False,
     weights: Path | None = None,
     teacher: ModelArgument | None = None,
-    strategy: str | tf.distribute.Strategy = "one",
+    strategy: str | Strategy = "one",
     callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback = (),
     folder: Path | None = None,
     name: str | None = None,
