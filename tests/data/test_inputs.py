@@ -166,8 +166,9 @@ def test_what_does_not_fit_is_refused(data, options, message):
 def test_the_options_are_those_of_load():
     import inspect
 
-    accepted = [*inspect.signature(load).parameters][1:]
-    assert [*inputs.LoadOptions.__annotations__] == accepted
+    accepted = {*inspect.signature(load).parameters} - {"name"}
+    assert {*inputs.LoadOptions.__annotations__} == accepted
+    assert [*inputs.ReadOptions.__annotations__] == [*sources.OPTIONS]
 
 
 def test_part_is_the_old_name_of_split():
