@@ -255,8 +255,8 @@ def model_in_scope(
         check_not_quantized(model, "train", "train the float model, then quantize it.")
         trained = in_scope(model, strategy)
     elif isinstance(model, Classifier):
-        building.check_trainable(model, repr(model.name))
-        own = dataclasses.replace(model, model=copied(model.model))
+        keras_model = building.trainable(model, repr(model.name))
+        own = dataclasses.replace(model, model=copied(keras_model))
         trained = building.with_head(own, classes, dataset.class_names)
         if model.preprocessing != meaning_of(trained).preprocessing:
             set_meaning(trained, preprocessing=model.preprocessing)

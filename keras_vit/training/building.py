@@ -261,12 +261,12 @@ def _load_model(path):
             f"keras:EfficientNetV2B0. Received: {path!r}"
         )
     classifier = Classifier.of(path)
-    check_trainable(classifier, repr(path))
+    trainable(classifier, repr(path))
     return classifier
 
 
-def check_trainable(classifier: Classifier, source: str) -> None:
-    """Refuse a classifier whose weights cannot be trained.
+def trainable(classifier: Classifier, source: str) -> keras.Model:
+    """Return the model of a classifier, if its weights can be trained.
 
     Args:
         classifier: of a model that is to be trained.
@@ -283,6 +283,7 @@ def check_trainable(classifier: Classifier, source: str) -> None:
     check_not_quantized(
         classifier.model, "train", "train the float model, then quantize it."
     )
+    return classifier.model
 
 
 def with_head(classifier, num_classes, class_names):

@@ -51,14 +51,14 @@ def leave(run, model, evaluation, history, heard, exports) -> str | None:
             figures.write(
                 figures.learning_curves(history), path / "learning_curves.png"
             )
-        if to_export:
+        if to_export and names is not None:
             write_report(evaluation, names, path)
             saved_model = str(_leave_export(run, model, heard))
         else:
             write_json(path / "evaluation.json", _numbers_of(evaluation, names))
         finished = {"saved_model": saved_model, "steps": run.state.steps_taken()}
         write_json(path / FINISHED, finished)
-    return finished and finished["saved_model"]
+    return finished["saved_model"] if finished else None
 
 
 def _numbers_of(evaluation, class_names):

@@ -214,7 +214,7 @@ def train(
                 history,
                 evaluation,
                 run_folder.path,
-                saved_model and pathlib.Path(saved_model),
+                pathlib.Path(saved_model) if saved_model else None,
             )
 
 
