@@ -335,7 +335,7 @@ def test_a_run_tells_its_data_set_whoever_made_its_model(tmp_path):
             TypeError,
             "a Keras model or a keras_vit.Class.* Received: builtins.int",
         ),
-        ({"rate": 3}, TypeError, "no setting rate. Expected some of base_lr"),
+        ({"rate": 3}, TypeError, "no setting rate. Expected some of .*base_lr"),
         ({"dataset": ""}, ValueError, "names no data set. Expected dataset="),
     ],
 )
