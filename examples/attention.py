@@ -1,11 +1,11 @@
-"""Draws what a model reads of pictures: attention rollout, as in the paper's Fig. 6.
+"""Draw the attention rollout of a model over images, as in the paper's Fig. 6.
 
     python examples/attention.py [MODEL [PICTURE ...]]
 
 MODEL is a run's folder; without one, a small model is trained on the embedded
 images first, which takes a minute or two. Pictures are image files or folders
-of them; without any, those that the run left. Writes `attention.png` into the
-current folder.
+of them; without any, those of the run. Writes `attention.png` into the current
+folder.
 """
 
 import pathlib

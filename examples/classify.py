@@ -1,9 +1,9 @@
-"""Trains a ViT on the embedded images for two epochs and classifies a few files.
+"""Train a ViT on the embedded images for two epochs and classify a few files.
 
     python examples/classify.py
 
 Writes `runs/fashion_mnist` and `savedmodels/fashion_mnist` into the current
-folder. Two epochs show how it goes; the recipe's own ten reach 87 %.
+folder. Two epochs are a demonstration; the recipe's ten reach 87 %.
 """
 
 import keras_vit

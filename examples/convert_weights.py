@@ -1,12 +1,12 @@
-"""Takes weights of one publisher into a model, and out in another's format.
+"""Load weights of one publisher, and write them in another's format.
 
     python examples/convert_weights.py
     python examples/convert_weights.py --model=ViT_B16 --weights=ViT-B_16.npz \
         --to=vit-b16 --format=huggingface
 
-Without `--weights` it first makes a file as Google publishes them, of a ViT-Ti/16 of
-random weights, so that it runs without a network. The model that is read from what was
-written has to say the same of two images as the first; it prints how far they differ:
+Without `--weights` it first writes a file in Google's format, of a ViT-Ti/16 with
+random weights, so that it runs without a network. It loads the converted file and
+prints how far its logits differ from those of the first model on two images:
 
     google.npz: ViT_Ti16 for images of 32 x 32, 10 classes
     converted: huggingface, 3 files, logits differ by at most 0.0e+00

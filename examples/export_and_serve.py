@@ -1,11 +1,11 @@
-"""Exports a trained model twice and asks both: a server over HTTP, and LiteRT.
+"""Export a trained model twice and compare both: a server over HTTP, and LiteRT.
 
     python examples/export_and_serve.py [RUN [PICTURE]]
 
 RUN is the folder of a run, `runs/fashion_mnist` by default, which `keras-vit train`
-leaves; PICTURE an image file, by default one that the run left. Writes a SavedModel and
-a `.tflite` file into `savedmodels/`, starts `keras-vit serve` at a free port, asks it
-as any client would, and runs LiteRT in this process:
+writes; PICTURE an image file, by default one of the run. Writes a SavedModel and a
+`.tflite` file into `savedmodels/`, starts `keras-vit serve` at a free port, sends it a
+request, and runs LiteRT in this process:
 
     server: Ankle boot 91.6 %, Sneaker 4.2 %, Coat 1.0 %
     LiteRT: Ankle boot 91.6 %, Sneaker 4.2 %, Coat 1.0 %

@@ -1,9 +1,9 @@
-"""Says what a model's frozen features are worth after a few images of each class.
+"""Measure the few-shot accuracy of a model's frozen features.
 
     python examples/few_shot.py [MODEL]
 
-MODEL is a run's folder or a .keras file, such as `examples/classify.py` leaves in
-`runs/fashion_mnist`, which is the default. The head is not asked: a linear
+MODEL is a run's folder or a .keras file, such as `examples/classify.py` writes to
+`runs/fashion_mnist`, which is the default. The head is not used: a linear
 classifier is fitted to the features of 1, 5, 10 and 25 images of each class, three
 times, as in the ViT paper.
 """

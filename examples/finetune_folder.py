@@ -1,11 +1,11 @@
-"""Fine-tunes a pre-trained ViT on your own photographs, and names what one shows.
+"""Fine-tune a pre-trained ViT on your own photographs, and classify one of them.
 
     python examples/finetune_folder.py photos
     python examples/finetune_folder.py photos --model=ViT_Ti16 --picture=new.jpg
     python examples/finetune_folder.py photos --weights=mine.npz epochs=5 base_lr=0.01
 
-`photos` holds a folder of pictures for each class, or `train/` and `test/` that do;
-where nothing says what is for testing, a fifth is. The weights, pre-trained on
+`photos` holds a folder of images for each class, or `train/` and `test/` that do;
+without a test split, a fifth is held out. The weights, pre-trained on
 ImageNet-21k, are downloaded once; `--weights` takes another release's name or a file,
 `--model` also a model that you trained before. What follows are settings of the recipe
 `finetune`. Writes `runs/finetune` and `savedmodels/finetune`, and prints the accuracy

@@ -3,11 +3,11 @@
     python examples/hybrid.py [IMAGES]
 
 The first is a variant of the literature, by its name. The others are small: one has a
-unit of the hybrids' own ResNet before it, one the beginning of an EfficientNetV2 of
-`keras.applications`, as it might have any Keras model that gives a feature map, with
-random weights here; `weights="imagenet"` downloads its own. These two learn from IMAGES
-of the embedded ones, all by default, for one epoch by Keras's own `fit`, and print what
-they are worth:
+unit of the hybrids' ResNet as its stem, one the first layers of an EfficientNetV2 of
+`keras.applications`; any Keras model that returns a feature map can be a stem. Its
+weights are random here; `weights="imagenet"` downloads them. These two are trained on
+IMAGES of the embedded images, all by default, for one epoch by Keras's `fit`, and their
+accuracy is printed:
 
     R_ViT_Ti16: 49 tokens of 64 channels, 6,337,704 parameters
     after a ResNet: 64 tokens of 128 channels, 104,042 parameters, test accuracy 46.4%

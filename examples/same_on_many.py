@@ -1,4 +1,4 @@
-"""Ten steps on one device and on two: the weights end up the same.
+"""Train ten steps on one device and on two, and compare the weights.
 
     python examples/same_on_many.py
 

@@ -1,9 +1,9 @@
-"""Takes a model of vit-keras or of KerasHub over, with its weights.
+"""Convert a model of vit-keras or of KerasHub, with its weights.
 
     python examples/take_over.py THEIRS.keras MINE.keras
 
-Loading theirs needs their package beside this one; what is written needs it no
-longer, and takes pixels in [0, 255], where theirs expects -1 to 1.
+Loading their model needs their package; the written model does not need it, and takes
+pixels in [0, 255], where theirs takes -1 to 1.
 """
 
 import re
