@@ -7,7 +7,7 @@ On Colab choose a TPU in "Change runtime type", and install TensorFlow for it fi
 
     !pip install tensorflow-tpu==2.20.0 keras-vision-transformer
 
-Settings that differ between devices are set here: the strategy, the precision (a TPU's units
+Set here is what differs between devices: the strategy, the precision (a TPU's units
 and newer GPUs multiply in bfloat16; weights stay float32) and the batch, of which each
 core or GPU has the same share at every step, so that XLA compiles one shape. What is
 learnt does not differ: the learning rate is for the whole batch. Prints what was found
