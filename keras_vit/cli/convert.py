@@ -13,7 +13,7 @@ from keras_vit.cli.model_flag import TRAINED, Model, check_weights
 if TYPE_CHECKING:
     import keras
 
-SUMMARY = "Converts weights from one publisher's layout to another's."
+SUMMARY = "Convert weights from one publisher's layout to another's."
 USAGE = "--model=NAME --from=WEIGHTS --to=PATH [--format=FORMAT]"
 REQUIRED = ("from", "to")
 TAKES_PATHS = False

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from keras_vit.evaluation.context import Context
     from keras_vit.evaluation.parts import Part
 
-SUMMARY = "Evaluates a trained model on a whole test split."
+SUMMARY = "Evaluate a trained model on a whole test split."
 USAGE = "--model=MODEL [--dataset=NAME] [--what=NAME,...]"
 REQUIRED = ("model",)
 TAKES_PATHS = False

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from keras_vit.data import Dataset
     from keras_vit.exporting.report import Report
 
-SUMMARY = "Writes a trained model for TensorFlow Serving, LiteRT, ONNX and OpenVINO."
+SUMMARY = "Write a trained model for TensorFlow Serving, LiteRT, ONNX and OpenVINO."
 USAGE = "--model=MODEL [--format=FORMAT] [--quantize=SCHEME]"
 REQUIRED = ("model",)
 TAKES_PATHS = False

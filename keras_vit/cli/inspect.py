@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from keras_vit.classifier import Classifier
     from keras_vit.inspect.images import ReadImages
 
-SUMMARY = "Looks inside a trained model: attention, positions, filters, layers."
+SUMMARY = "Look inside a trained model: attention, positions, filters, layers."
 USAGE = "--model=MODEL [--images=PATH,...] [--what=NAME,...]"
 REQUIRED = ("model",)
 TAKES_PATHS = False

@@ -8,10 +8,10 @@ from absl import flags
 
 from keras_vit.cli import dataset_flags, flag_types
 
-SUMMARY = "Looks through a data set: counts, sizes, copies, what cannot be read."
+SUMMARY = "Look through a data set: counts, sizes, copies, what cannot be read."
 USAGE = (
     "[--dataset=NAME] [--folder=FOLDER] [--limit=N]\n\n"
-    "Ends with 1 if an image cannot be read or is in two splits, with 0 otherwise."
+    "The exit status is 1 if an image cannot be read or is in two splits, 0 otherwise."
 )
 UNSOUND = 1
 REQUIRED = ()

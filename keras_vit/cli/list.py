@@ -15,7 +15,7 @@ from keras_vit.variants import VARIANTS
 
 WIDTH = 88
 
-SUMMARY = "Lists the models, the weights they can be built with, and the recipes."
+SUMMARY = "List the models, the weights they can be built with, and the recipes."
 USAGE = "[--model=NAME] [--details] [--recipes] [--recipe=NAME]"
 REQUIRED = ()
 TAKES_PATHS = False

@@ -11,7 +11,7 @@ from keras_vit.cli.model_flag import SERVED, TRAINED
 from keras_vit.cli.predictions import write_pictures, writer_of
 from keras_vit.preprocessing import PRESETS, resolve
 
-SUMMARY = "Says what image files show."
+SUMMARY = "Classify image files."
 USAGE = "--model=MODEL [--output=FILE] IMAGE_OR_FOLDER ..."
 UNREADABLE = 1
 REQUIRED = ("model",)

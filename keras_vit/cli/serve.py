@@ -11,7 +11,7 @@ from keras_vit.cli import flag_types, model_flag
 from keras_vit.cli.model_flag import SERVED, TRAINED
 from keras_vit.serving.limits import Limits
 
-SUMMARY = "Answers requests as TensorFlow Serving does, and shows a page to try it."
+SUMMARY = "Serve a model by TensorFlow Serving's REST paths, with a page to try it."
 USAGE = "--model=MODEL [--port=8501]"
 REQUIRED = ("model",)
 TAKES_PATHS = False

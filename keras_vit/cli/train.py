@@ -13,7 +13,7 @@ from keras_vit.cli.model_flag import FACTORY, NETWORK, SERVED, TRAINED
 if TYPE_CHECKING:
     from keras_vit.training.run import Run
 
-SUMMARY = "Trains a model by a recipe, evaluates it and exports it."
+SUMMARY = "Train a model by a recipe, evaluate it and export it."
 USAGE = "[--recipe=NAME] [--set key=value ...] [--folder=FOLDER]"
 REQUIRED = ()
 TAKES_PATHS = False
@@ -70,7 +70,7 @@ def define(values: flags.FlagValues) -> None:
 def check(values: flags.FlagValues) -> None:
     """Refuse flags that contradict each other, and settings that do not exist."""
     dataset_flags.check(values)
-    settings = recipes.read_settings(values["set"].value)
+    settings = recipes.read_settings(values["set"].value or [])
     if values.config is not None:
         if values["recipe"].present or values["seed"].present:
             raise ValueError(
@@ -104,7 +104,7 @@ def run(values: flags.FlagValues) -> int:
         jit_compile=values.jit,
         seed=seed,
         **dataset_flags.arguments(values),
-        **recipes.read_settings(values["set"].value),
+        **recipes.read_settings(values["set"].value or []),
     )
     _print_results(run)
     return 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from keras_vit.training.transfer_runs import Transfer
     from keras_vit.training.vtab import VtabTransfer
 
-SUMMARY = "Fine-tunes by the paper's protocol: a sweep of rates, then several runs."
+SUMMARY = "Fine-tune by the paper's protocol: a sweep of rates, then several runs."
 USAGE = "[--recipe=NAME] [--dataset=NAME] [--rates=RATE,...]"
 REQUIRED = ()
 TAKES_PATHS = False
@@ -71,7 +71,7 @@ def define(values: flags.FlagValues) -> None:
 def check(values: flags.FlagValues) -> None:
     """Refuse settings that do not exist, and rates that are none."""
     dataset_flags.check(values, VTAB)
-    changes = recipes.read_settings(values["set"].value)
+    changes = recipes.read_settings(values["set"].value or [])
     recipe = recipes.changed(recipes.get(values.recipe), changes)
     flag_types.with_flag(
         "weights",
@@ -100,7 +100,7 @@ def run(values: flags.FlagValues) -> int:
         "weights": values.weights,
         "strategy": values.strategy,
         **dataset_flags.arguments(values),
-        **recipes.read_settings(values["set"].value),
+        **recipes.read_settings(values["set"].value or []),
     }
     dataset = values.dataset
     if dataset is None and not recipe.dataset and values.recipe.endswith(VTAB):
