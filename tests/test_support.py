@@ -4,8 +4,8 @@ import ast
 import pathlib
 
 TESTS = pathlib.Path(__file__).parent
-# Scripts that make files of `fixtures`, and what tests share.
-APART = {"fixtures", "support"}
+# Scripts that make files of `fixtures`, what tests share, and what pyright reads.
+APART = {"fixtures", "support", "typing"}
 
 
 def imported(path):
