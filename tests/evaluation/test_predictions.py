@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_vit
+from keras_vit import evaluation
 from keras_vit.data import Split
 from keras_vit.evaluation import Predictions, evaluate, predictions_of
 from keras_vit.model_files import save_model
@@ -107,3 +108,33 @@ def test_a_strategy_is_refused_where_it_cannot_serve():
         predictions_of(Scripted(np.zeros((1, 2))), split, strategy="mirrored")
     with pytest.raises(ValueError, match="strategy must be one of"):
         predictions_of(tiny_vit(), split, strategy="two")
+
+
+OLD = {
+    "Answers": evaluation.Predictions,
+    "answers_of": evaluation.predictions_of,
+    "Tally": evaluation.MetricSums,
+}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_old_names_go_on_with_a_warning_that_says_the_new_one(name):
+    new = OLD[name].__name__
+    with pytest.warns(DeprecationWarning, match=f"{name} is called {new} now"):
+        assert getattr(evaluation, name) is OLD[name]
+    with pytest.raises(AttributeError, match="has no attribute 'Replies'"):
+        evaluation.Replies  # noqa: B018
+
+
+def test_old_methods_and_fields_go_on_with_a_warning(rng):
+    found = Predictions(rng.normal(size=(9, 3)), np.arange(9) % 3, "sigmoid")
+    with pytest.warns(DeprecationWarning, match="Predictions.right is called correct"):
+        np.testing.assert_array_equal(found.right(2), found.correct(2))
+    with pytest.warns(DeprecationWarning, match="Predictions.best is called argmax"):
+        np.testing.assert_array_equal(found.best(), found.argmax())
+    with pytest.warns(DeprecationWarning, match="Predictions.loss is called activat"):
+        assert found.loss == "sigmoid"
+    with pytest.warns(DeprecationWarning, match="several is called multi_label"):
+        assert found.several is False
+    with pytest.warns(DeprecationWarning, match="keeps is called keep_logits"):
+        evaluation.MetricSums(3, keeps=True)
