@@ -85,7 +85,7 @@ class OldName:
     >>> class Box:
     ...     width = 3
     ...     breadth = OldName("width")
-    >>> Box().breadth
+    >>> Box().breadth  # with a DeprecationWarning  # doctest: +SKIP
     3
     """
 
@@ -117,7 +117,7 @@ def old_names(module: str, **names: str) -> Callable[[str], Any]:
     Example:
 
     >>> __getattr__ = old_names("keras_vit.renamed", Renamed="OldName")
-    >>> __getattr__("Renamed").__name__
+    >>> __getattr__("Renamed").__name__  # with a DeprecationWarning  # doctest: +SKIP
     'OldName'
     """
 
