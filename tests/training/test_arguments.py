@@ -58,7 +58,9 @@ def test_the_settings_that_train_takes_are_those_of_recipes_and_of_reading():
 @pytest.mark.parametrize("name", ["train", "transfer", "transfer_vtab", "run_trials"])
 def test_every_parameter_of_training_has_a_type(name):
     function = getattr(training, name)
-    annotations = typing.get_type_hints(function, localns={"tf": tf})
+    annotations = typing.get_type_hints(
+        function, localns={"tf": tf, "Strategy": tf.distribute.Strategy}
+    )
     code = function.__code__
     count = code.co_argcount + code.co_kwonlyargcount + 1
     assert annotations.keys() == {*code.co_varnames[:count], "return"}
