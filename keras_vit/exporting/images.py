@@ -74,8 +74,8 @@ def images_of(
         by_name = isinstance(data, str | os.PathLike | Dataset)
         one = None
         if data is not None:
-            part = name if by_name else "test"
-            named = split_of(data, split=part, decoding=classifier.decoding)
+            options: dict[str, Any] = {"split": name} if by_name else {}
+            named = split_of(data, decoding=classifier.decoding, **options)
             one = cast("Split", named.split)
             one.check_classes(classifier.num_classes)
         found.append(one)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -46,8 +46,7 @@ def signatures(
     levels = tf.TensorSpec(shape, tf.uint8, name="images")
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
     # Each of these is a graph of its own, which the signatures share.
-    model = cast("keras.Model", classifier.model)
-    outputs = _outputs(model, PROBABILITIES[classifier.activation], xla)
+    outputs = _outputs(classifier.model, PROBABILITIES[classifier.activation], xla)
     read = _reader(classifier.image_size, classifier.preprocessing, classifier.decoding)
     names = classifier.class_names or [
         f"class {n}" for n in range(classifier.num_classes)
@@ -67,13 +66,13 @@ def signatures(
     }
     if FEATURES in outputs.structured_outputs:
         found[FEATURES] = features, images
-    attention = _attention(model, read)
+    attention = _attention(classifier.model, read)
     if attention:
         found["attention"] = attention, image_bytes
     return found
 
 
-def _outputs(model: keras.Model, probabilities: Callable, xla: bool) -> Any:
+def _outputs(model: Any, probabilities: Callable, xla: bool) -> Any:
     """Images `(B, H, W, 3)` to logits, probabilities and, if there are, features."""
     inner = {"logits": model.outputs[0]}
     if any(layer.name == FEATURES for layer in model.layers):
@@ -129,7 +128,7 @@ def _classes(
     return serving_default
 
 
-def _attention(model: keras.Model, read: Signature) -> Signature | None:
+def _attention(model: Any, read: Signature) -> Signature | None:
     """Bytes of image files to attention rollout; `None` without attention."""
     try:
         rollout = rollout_model(model)

@@ -2,14 +2,17 @@
 
 import json
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
 _quoted = json.JSONEncoder(check_circular=False).encode
 
 
-def response_body(outputs, count, by_row, error=""):
-    """The body of an answer.
+def response_body(
+    outputs: Mapping[str, np.ndarray], count: int, by_row: bool, error: str = ""
+) -> bytes:
+    """Return the body of a response.
 
     A single output stands without its name. Floating-point numbers have as many
     digits as tell them from their neighbours, in their own precision. Strings are
@@ -46,13 +49,13 @@ def response_body(outputs, count, by_row, error=""):
     return f'{{{said}"predictions":[{",".join(rows)}]}}'.encode()
 
 
-def _named(texts):
+def _named(texts: Mapping[str, str]) -> str:
     if len(texts) == 1:
         return next(iter(texts.values()))
     return "{" + ",".join(f"{_quoted(name)}:{one}" for name, one in texts.items()) + "}"
 
 
-def _texts(array, binary):
+def _texts(array: np.ndarray, binary: bool) -> list[str]:
     """The JSON text of each element of an array's first dimension."""
     shape = array.shape
     texts = _scalars(array.reshape(-1), binary)
@@ -64,21 +67,21 @@ def _texts(array, binary):
     return texts
 
 
-def _scalars(flat, binary):
+def _scalars(flat: np.ndarray, binary: bool) -> list[str]:
     if flat.dtype.kind in "OS":
         if binary:
             return [_base64(one) for one in flat]
         return [_quoted(one.decode("utf-8", "replace")) for one in flat]
     if flat.dtype.kind == "b":
         return ["true" if one else "false" for one in flat]
-    texts = flat.astype("U").tolist()
+    texts: list[str] = flat.astype("U").tolist()
     if flat.dtype.kind == "f" and not np.isfinite(flat).all():
         names = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
         texts = [names.get(text, text) for text in texts]
     return texts
 
 
-def _base64(value):
+def _base64(value: bytes) -> str:
     import base64
 
     return f'{{"b64":"{base64.b64encode(value).decode()}"}}'

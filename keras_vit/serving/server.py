@@ -47,7 +47,9 @@ def run(
         api = Api(folder.name, versions, batcher, metrics, limits)
         app = build(api, metrics, limits, host, origins)
         url = _url(listener)
-        line = f"Serving {folder.name} version {versions.current.version} at {url}"
+        current = versions.current
+        version = None if current is None else current.version
+        line = f"Serving {folder.name} version {version} at {url}"
         server = _Server(_config(app, limits, metrics), started, line)
         try:
             with _signals_heard(server):
@@ -81,10 +83,11 @@ def _url(listener):
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def _config(app, limits, metrics):
-    def protocol(**arguments):
+def _config(app: Any, limits: Limits, metrics: Metrics) -> uvicorn.Config:
+    def connection(**arguments: Any) -> _Connection:
         return _Connection(limits, metrics, **arguments)
 
+    protocol: Any = connection  # which uvicorn calls as it does a class
     return uvicorn.Config(
         app,
         http=protocol,
@@ -177,7 +180,8 @@ class _Connection(H11Protocol):
 
     def resume_writing(self):
         super().resume_writing()
-        self._unread.cancel()
+        if self._unread is not None:
+            self._unread.cancel()
 
     def timeout_keep_alive_handler(self):
         super().timeout_keep_alive_handler()

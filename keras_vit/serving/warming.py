@@ -1,6 +1,7 @@
 """The first answers of a model, which are slow, before anybody waits for them."""
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -45,15 +46,16 @@ def recorded_requests(path):
     """
     file = path / "assets.extra" / RECORDED
     try:
-        from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+        from tensorflow_serving.apis import prediction_log_pb2
     except ImportError:
         return
     if not file.is_file():
         return
     import tensorflow as tf
 
+    logs: Any = prediction_log_pb2  # generated, which type checkers do not read
     for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
-        request = PredictionLog.FromString(record).predict_log.request
+        request = logs.PredictionLog.FromString(record).predict_log.request
         inputs = {name: tf.make_ndarray(one) for name, one in request.inputs.items()}
         yield request.model_spec.signature_name or "serving_default", inputs
 
