@@ -141,8 +141,8 @@ class Classifier:
 
         Example:
 
-        >>> classifier = Classifier.of("a.keras", class_names=("cup", "pan"))
-        ... classifier.save("b.keras")  # doctest: +SKIP
+        >>> renamed = Classifier.of("a.keras", class_names=names)  # doctest: +SKIP
+        >>> renamed.save("b.keras")  # doctest: +SKIP
         """
         if isinstance(self.model, ServedModel):
             raise TypeError(
