@@ -18,11 +18,11 @@ from keras_vit.classifier import Classifier
 
 def main(folder: str | None = None, *pictures: str, path: str = "attention.png"):
     """Draw the attention rollout of a model over pictures."""
-    if folder is None:
-        folder = keras_vit.train("fashion_mnist", name="attention").folder
-    model = Classifier.of(folder)
-    pictures = pictures or [pathlib.Path(folder) / "images"]
-    images, names, *_ = keras_vit.inspect.read_images(model, pictures, limit=24)
+    run = pathlib.Path(folder) if folder is not None else None
+    run = run or keras_vit.train("fashion_mnist", name="attention").folder
+    model = Classifier.of(run)
+    chosen = pictures or [run / "images"]
+    images, names, *_ = keras_vit.inspect.read_images(model, chosen, limit=24)
 
     maps = keras_vit.inspect.attention_rollout(model, images)
     maps = maps * maps[0].size  # 1: uniform attention

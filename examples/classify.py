@@ -17,7 +17,10 @@ def main(epochs: int = 2):
     print(f"test accuracy {run.evaluation.accuracy:.1%}")
     for one in keras_vit.predict(run.folder, run.folder / "images"):
         top = one.top(2)
-        print(one.path.name, ", ".join(f"{name} {p:.0%}" for name, p in top))
+        print(
+            one.path and one.path.name,
+            ", ".join(f"{label} {p:.0%}" for label, p in top),
+        )
 
 
 if __name__ == "__main__":

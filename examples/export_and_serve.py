@@ -20,25 +20,27 @@ import pathlib
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Generator, Sequence
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 import keras_vit
+from keras_vit.classifier import Classifier
 from keras_vit.data.images import read_image
 from keras_vit.data.preprocessing import preprocess
-from keras_vit.meaning import meaning_of
-from keras_vit.model_files import load_classifier, name_of
+from keras_vit.model_files import name_of
 
 
 @contextlib.contextmanager
-def served(folder):
+def served(folder: pathlib.Path) -> Generator[str, None, None]:
     """Starts the server and gives its address, which is in its first line."""
     command = [sys.executable, "-m", "keras_vit_command", "serve"]
     command += [f"--model={folder}", "--port=0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            line = process.stdout.readline()
+            line = process.stdout.readline() if process.stdout else ""
             if "http://" not in line:
                 raise RuntimeError("The server did not start; see what it says above.")
             yield next(word for word in line.split() if word.startswith("http://"))
@@ -46,7 +48,7 @@ def served(folder):
             process.terminate()
 
 
-def ask(url, name, picture):
+def ask(url: str, name: str, picture: str | pathlib.Path) -> dict[str, float]:
     """What the server says of an image file: classes and probabilities."""
     file = base64.b64encode(pathlib.Path(picture).read_bytes()).decode()
     body = json.dumps({"instances": [{"image_bytes": {"b64": file}}]}).encode()
@@ -56,25 +58,33 @@ def ask(url, name, picture):
     return dict(zip(told["classes"], told["probabilities"], strict=True))
 
 
-def run_litert(path, pixels, class_names):
+def run_litert(
+    path: pathlib.Path, pixels: Any, class_names: Sequence[str]
+) -> dict[str, float]:
     """What LiteRT says of an image of the model's size, `(H, W, 3)`."""
     signature = Interpreter(str(path)).get_signature_runner("serving_default")
-    [shares] = signature(images=np.float32(pixels)[np.newaxis])["probabilities"]
-    return {class_names[k]: float(shares[k]) for k in np.argsort(-shares)}
+    images = np.asarray(pixels, np.float32)[np.newaxis]
+    shares: np.ndarray = signature(images=images)["probabilities"][0]
+    order: list[int] = np.argsort(-shares).tolist()
+    return {class_names[k]: float(shares[k]) for k in order}
 
 
-def main(run="runs/fashion_mnist", picture=None):
+def main(
+    run: str = "runs/fashion_mnist", picture: str | pathlib.Path | None = None
+) -> dict[str, dict[str, float]]:
     """Exports, asks both, and prints and gives their answers."""
-    classifier = load_classifier(run)
-    model, names = classifier.model, classifier.class_names
+    classifier = Classifier.of(run)
+    names = classifier.class_names or ()
     folder = pathlib.Path("savedmodels") / name_of(run)
     lite = folder / f"{folder.name}.tflite"
-    for path, format in ((folder, "saved_model"), (lite, "tflite")):
-        written = keras_vit.export(model, path, format, class_names=names)
+    for written in (
+        keras_vit.export(classifier, folder, "saved_model"),
+        keras_vit.export(classifier, lite, "tflite"),
+    ):
         print(f"written and checked: {written}", flush=True)
     picture = picture or min((pathlib.Path(run) / "images").iterdir())
     pixels = preprocess(
-        read_image(picture), model.input_shape[1:3], meaning_of(model).preprocessing
+        read_image(picture), classifier.image_size, classifier.preprocessing
     )
     with served(folder) as url:
         answers = {"server": ask(url, folder.name, picture)}

@@ -15,9 +15,10 @@ from keras_vit.evaluation import features_of, few_shot
 from keras_vit.model_files import load_classifier
 
 
-def main(path: str = "runs/fashion_mnist", dataset: data.Dataset | None = None):
+def main(path: str = "runs/fashion_mnist", dataset: data.Dataset | str | None = None):
     """Prints the accuracy for each number of training images, mean and deviation."""
-    dataset = dataset or data.load("fashion_mnist_sample")
+    if not isinstance(dataset, data.Dataset):
+        dataset = data.load(dataset or "fashion_mnist_sample")
     model = load_classifier(path).model
     train, test = (
         (features_of(model, split), split.labels)

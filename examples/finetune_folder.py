@@ -18,6 +18,7 @@ on the test photographs and the likeliest classes of one of them:
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 import keras_vit
 from keras_vit import data, recipes
@@ -38,7 +39,9 @@ def main(
         f"{tested} to test on"
     )
     recipe = recipes.get("finetune")
-    batch = {"batch_size": min(recipe.batch_size, learnt)}  # of a small folder
+    batch: dict[str, Any] = {
+        "batch_size": min(recipe.batch_size, learnt)
+    }  # of a small folder
     run = keras_vit.train(
         recipe,
         dataset=folder,

@@ -15,6 +15,7 @@ accuracy is printed:
 """
 
 import sys
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,19 +24,27 @@ import keras_vit
 from keras_vit import data
 
 SIZE = 32  # the least that keras.applications takes
-SMALL = {"num_layers": 2, "num_heads": 2, "hidden_dim": 64, "mlp_dim": 128}
-OF_IMAGENET = {  # what an EfficientNetV2 was trained on: the ViT's first layer makes it
+SMALL: dict[str, Any] = {
+    "num_layers": 2,
+    "num_heads": 2,
+    "hidden_dim": 64,
+    "mlp_dim": 128,
+}
+OF_IMAGENET: dict[str, Any] = {  # what an EfficientNetV2 was trained on
     "pixel_mean": (123.675, 116.28, 103.53),
     "pixel_std": (58.395, 57.12, 57.375),
 }
 
+KERAS: dict[str, Any] = {"jit_compile": False}  # which Keras types as a string
+QUIET: dict[str, Any] = {"verbose": 0}  # and this, too
 
-def efficient_net():
+
+def efficient_net() -> keras.Model:
     """The first two stages: a quarter as high and wide, 32 channels."""
     whole = keras.applications.EfficientNetV2B0(
         include_top=False,
         include_preprocessing=False,
-        weights=None,
+        weights=None,  # pyright: ignore[reportArgumentType]  # Keras says str
         input_shape=(SIZE, SIZE, 3),
     )
     return keras.Model(whole.input, whole.get_layer("block2b_add").output, name="stem")
@@ -51,10 +60,11 @@ def told(model: keras.Model) -> str:
     )
 
 
-def main(images: str | int = 12_000, dataset: data.Dataset | None = None):
+def main(images: str | int = 12_000, dataset: data.Dataset | str | None = None):
     """Trains the small ones on so many images and prints what they are worth."""
     print(f"R_ViT_Ti16: {told(keras_vit.R_ViT_Ti16())}", flush=True)
-    dataset = dataset or data.load("fashion_mnist_sample")
+    if not isinstance(dataset, data.Dataset):
+        dataset = data.load(dataset or "fashion_mnist_sample")
     split = dataset.train.subset(np.arange(int(images)))
     pixels = keras.ops.image.resize(split.images, (SIZE, SIZE))
     for name, stem, first in (
@@ -65,8 +75,9 @@ def main(images: str | int = 12_000, dataset: data.Dataset | None = None):
             10, image_size=SIZE, patch_size=1, stem=stem, **SMALL, **first
         )
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(1e-3), loss, jit_compile=False)
-        model.fit(pixels, split.labels, batch_size=64, verbose=0)
+        optimizer = keras.optimizers.Adam(1e-3)
+        model.compile(optimizer, loss, **KERAS)
+        model.fit(pixels, split.labels, batch_size=64, **QUIET)
         top1 = keras_vit.evaluate(model, dataset.test).top1
         print(f"after {name}: {told(model)}, test accuracy {top1:.1%}", flush=True)
 

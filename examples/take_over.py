@@ -8,6 +8,8 @@ pixels in [0, 255], where theirs takes -1 to 1.
 
 import re
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 
@@ -16,7 +18,7 @@ import keras_vit
 EPSILON = 1e-6  # of both packages, where a model does not say
 
 # What their names become, one after the other. Each package has some of these.
-RULES = {
+RULES: dict[str, str | Callable[[re.Match[str]], str]] = {
     # vit-keras 0.2
     r"^embedding/": "patch_encoder/projection/",
     r"^class_token/cls$": "patch_encoder/class_token",
@@ -47,12 +49,12 @@ RULES = {
 
 def main(theirs: str, ours: str) -> None:
     """Reads one file and writes the other."""
-    loaded = keras.models.load_model(theirs)
+    loaded: Any = keras.models.load_model(theirs)
     arrays = {weight.path: weight.numpy() for weight in loaded.weights}
     taken_over(arrays, loaded.input_shape[1:3], **settings_of(loaded)).save(ours)
 
 
-def settings_of(loaded):
+def settings_of(loaded: Any) -> dict[str, Any]:
     """What their model says of itself beside its weights, for `taken_over`."""
     backbone = getattr(loaded, "backbone", loaded)  # of a task of KerasHub's
     norms = [
@@ -69,8 +71,13 @@ def settings_of(loaded):
 
 
 def taken_over(
-    arrays, image_size, num_heads=None, *, layer_norm_epsilon=EPSILON, pooling="token"
-):
+    arrays: Mapping[str, Any],
+    image_size: tuple[int, int],
+    num_heads: int | None = None,
+    *,
+    layer_norm_epsilon: float = EPSILON,
+    pooling: str = "token",
+) -> keras.Model:
     """Gives our model with their weights.
 
     Args:
@@ -111,14 +118,14 @@ def taken_over(
     return model
 
 
-def told(known, name):
+def told(known: Mapping[str, Any], name: str) -> Any:
     """What is known by one of our names."""
     if name not in known:
         raise ValueError(f"Nothing stands for {name}: is it a ViT of theirs?")
     return known[name]
 
 
-def our_name(path):
+def our_name(path: str) -> str:
     """Our name of one of their weights."""
     for pattern, name in RULES.items():
         path = re.sub(pattern, name, path)

@@ -24,6 +24,7 @@ import argparse
 import importlib.util
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -54,7 +55,10 @@ def main(
     replicas = strategy.num_replicas_in_sync
     chosen = recipes.get(recipe)
     share = -(-chosen.batch_size // replicas)  # rounded up: all shares are equal
-    told = {"precision": PRECISION[device], "batch_size": share * replicas}
+    told: dict[str, Any] = {
+        "precision": PRECISION[device],
+        "batch_size": share * replicas,
+    }
     told |= recipes.read_settings(settings)
     print(
         f"{device}, strategy {name}: {replicas} x {told['batch_size'] // replicas} "

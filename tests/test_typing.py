@@ -64,11 +64,13 @@ def test_every_public_name_is_clean_in_strict_mode(pyright, tmp_path):
     assert complaints(pyright, tmp_path, "strict", **OF_KERAS) == []
 
 
-def test_the_readme_is_clean_in_strict_mode(pyright, tmp_path):
+def test_the_readme_and_the_examples_are_clean_in_strict_mode(pyright, tmp_path):
     blocks = BLOCK.findall((ROOT / "README.md").read_text())
     assert blocks
     for number, block in enumerate(blocks):
         (tmp_path / f"block_{number}.py").write_text(block)
+    for path in (ROOT / "examples").glob("*.py"):
+        shutil.copy(path, tmp_path)
     assert complaints(pyright, tmp_path, "strict", **OF_KERAS) == []
 
 
