@@ -65,6 +65,7 @@ def left(folder, recipe, finished):
     (folder / "config.json").write_text(json.dumps(config))
     if finished:
         (folder / "finished.json").write_text('{"steps": 12}')
+        (folder / "model.keras").touch()
 
 
 @pytest.mark.parametrize("changes", [{"epochs": 13}, {"steps": 9}])
@@ -109,7 +110,8 @@ def test_commands_read_the_data_set_of_a_run_as_the_run_did(there, monkeypatch):
     recipe = small_recipe(dataset="pets.zip", dataset_options=options)
     left(there / "run", recipe, finished=True)
     monkeypatch.setattr("keras_vit.data.load", load)
-    monkeypatch.setattr("keras_vit.model_files.load_classifier", lambda _: _Model)
+    monkeypatch.setattr("keras_vit.classifier.Classifier.of", lambda *_, **__: _Model)
+    (there / "pets.zip").touch()  # the command looks whether it is there
     for flags in ([], ["--dataset=pets.zip"], ["--exif_orientation"]):
         assert main(["evaluate", "--model=run", *flags]) == 2
     assert seen == [("pets.zip", False), ("pets.zip", False), ("pets.zip", True)]
@@ -168,11 +170,12 @@ def test_commands_hand_on_how_tables_and_groups_are_read(there, monkeypatch):
         "suffix": ".png",
     }
     flags = [f"--{name}={value}" for name, value in given.items()]
+    (there / "t.csv").touch()  # the command looks whether it is there
     assert main(["inspect-data", "--dataset=t.csv", *flags]) == 2
     assert given.items() <= seen[0].items()
     recipe = small_recipe(dataset="t.csv", dataset_options=given)
     left(there / "run", recipe, finished=True)
-    monkeypatch.setattr("keras_vit.model_files.load_classifier", lambda _: _Model)
+    monkeypatch.setattr("keras_vit.classifier.Classifier.of", lambda *_, **__: _Model)
     assert main(["evaluate", "--model=run"]) == 2
     assert given.items() <= seen[1].items()
 
