@@ -7,12 +7,13 @@ up every other thread meanwhile.
 
 import json
 import re
+from typing import Any
 
 import numpy as np
 
 NUMERIC = b"0123456789+-.eE,[] \t\r\n"  # all that lists of numbers are written with
 TENSORS = ("instances", "inputs")
-_SPACE = re.compile(r"[ \t\n\r]*")  # as JSON has it
+_SPACE: Any = re.compile(r"[ \t\n\r]*")  # as JSON has it, none included
 
 
 def scan(body, most):
