@@ -11,6 +11,7 @@ from PIL import Image
 import keras_vit
 from keras_vit import recipes
 from keras_vit.cli.main import main
+from keras_vit.decoding import Decoding
 from keras_vit.meaning import meaning_of
 from keras_vit.training.folder import RunFolder, claim
 from support.training.small import small_dataset, small_recipe
@@ -118,7 +119,8 @@ def test_commands_read_the_data_set_of_a_run_as_the_run_did(there, monkeypatch):
 
 
 class _Model:
-    model = None
+    model = class_names = None
+    decoding = Decoding()
 
 
 def test_how_data_are_read_is_a_part_of_the_run(there):
