@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -32,8 +33,9 @@ def disk(radius: float, soft: float) -> np.ndarray:
     edge = np.exp(-((reach / soft) ** 2) / 2) * (
         abs(reach) <= (1 if radius <= 8 else 2)
     )
+    convolve: Any = np.convolve  # whose overloads apply_along_axis's type refuses
     for axis in (0, 1):
-        inside = np.apply_along_axis(np.convolve, axis, inside, edge, "same")
+        inside = np.apply_along_axis(convolve, axis, inside, edge, "same")
     return (inside / inside.sum()).astype(np.float32)
 
 
