@@ -93,11 +93,11 @@ def transfer_vtab(
     Args:
         recipe: a key of `keras_vit.recipes.RECIPES`, or a `Recipe`.
         tasks: keys of `keras_vit.data.vtab.TASKS`; all 19 by default.
-        folder: in which each task has a folder; also of `transfer.json`,
-            `.csv` and `.md`. `transfers/vtab` by default.
         rates: as `transfer` takes them.
         seeds: as `transfer` takes them.
         dev: as `transfer` takes it.
+        folder: in which each task has a folder; also of `transfer.json`,
+            `.csv` and `.md`. `transfers/vtab` by default.
         model: as `transfer` takes it.
         weights: as `transfer` takes them.
         teacher: as `transfer` takes it.
