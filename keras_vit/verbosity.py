@@ -1,6 +1,7 @@
-"""What the package logs, shown to who has not set up logging."""
+"""Lines that the package logs, and progress bars, shown as `verbose` says."""
 
 import contextlib
+import contextvars
 import logging
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Literal, TypeAlias
 # As Keras has it: 0: nothing; 1: lines and a progress bar; 2: lines.
 Verbose: TypeAlias = Literal[0, 1, 2]
 LOGGER = logging.getLogger("keras_vit")
+_BARS = contextvars.ContextVar("_BARS", default=True)
 
 
 def check_verbose(verbose: Verbose) -> None:
@@ -24,12 +26,18 @@ def check_verbose(verbose: Verbose) -> None:
         )
 
 
+def bars_shown() -> bool:
+    """Return whether progress bars are drawn here: not under `verbose` 0 or 2."""
+    return _BARS.get()
+
+
 @contextlib.contextmanager
 def lines_shown(verbose: Verbose) -> Iterator[None]:
     """Print what the package logs meanwhile, a line a message.
 
     A program that has set up logging for such messages gets them as any others,
-    and nothing is printed beside.
+    and nothing is printed beside. Progress bars of all parts of the package are
+    drawn with 1 alone (see `bars_shown`).
 
     Args:
         verbose: 0: nothing is printed.
@@ -41,8 +49,18 @@ def lines_shown(verbose: Verbose) -> Iterator[None]:
     3 images
     """
     check_verbose(verbose)
+    bars = _BARS.set(verbose == 1)
+    try:
+        with _lines_printed() if verbose else contextlib.nullcontext():
+            yield
+    finally:
+        _BARS.reset(bars)
+
+
+@contextlib.contextmanager
+def _lines_printed() -> Iterator[None]:
     set_up = LOGGER.isEnabledFor(logging.INFO) and LOGGER.hasHandlers()
-    if not verbose or set_up:
+    if set_up:
         yield
         return
     handler, before = _Lines(), (LOGGER.level, LOGGER.propagate)

@@ -18,6 +18,7 @@ from keras_vit.data.images import SUFFIXES
 from keras_vit.data.split_tables import is_of_split
 from keras_vit.data.unread import Unread, is_hidden
 from keras_vit.files import cache_folder, written_whole
+from keras_vit.verbosity import bars_shown
 
 # Images are compressed already: no honest archive of them grows a hundredfold.
 MOST_GROWTH = 100
@@ -157,7 +158,13 @@ def _extract(archive, entries, folder):
     folder.mkdir()
     total = sum(info.file_size for info in entries.values())
     title = pathlib.Path(archive.filename).name
-    with tqdm(total=total, desc=title, unit="B", unit_scale=True) as bar:
+    with tqdm(
+        total=total,
+        desc=title,
+        unit="B",
+        unit_scale=True,
+        disable=not bars_shown(),
+    ) as bar:
         for name, info in entries.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_vit.preprocessing import Preprocessing
+from keras_vit.verbosity import bars_shown
 
 if TYPE_CHECKING:
     import keras
@@ -78,6 +79,7 @@ def progress_bar(total: int) -> Any:
         mininterval=0.1 if sys.stderr.isatty() else 15,
         dynamic_ncols=True,
         leave=False,
+        disable=not bars_shown(),
     )
 
 

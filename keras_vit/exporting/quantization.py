@@ -11,6 +11,8 @@ from typing import Any, cast
 import numpy as np
 from tqdm import tqdm
 
+from keras_vit.verbosity import bars_shown
+
 # What computes in int8, the most complete first. The products of attention are
 # left out: as near as these (99.2 % of answers unchanged on Fashion-MNIST), but
 # LiteRT's own kernels, not XNNPACK's, make B/16 twice as slow. So are
@@ -88,7 +90,14 @@ def calibrated(file: bytes, batches: Sequence[np.ndarray]) -> Any:
     recipe = RecipeManager()
     _static(recipe, file, INT8["dense layers and convolutions"])
     # Shown after five seconds, if it is not done by then.
-    watched = tqdm(batches, "Calibrating", leave=False, delay=5, unit="batch")
+    watched = tqdm(
+        batches,
+        "Calibrating",
+        leave=False,
+        delay=5,
+        unit="batch",
+        disable=not bars_shown(),
+    )
     with _silent():
         calibrator = Calibrator(
             file, num_threads=os.cpu_count() or 1, qsv_update_func=min_max_update

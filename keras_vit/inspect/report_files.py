@@ -16,6 +16,7 @@ from keras_vit.inspect.figure_specs import FIGURE_SPECS
 from keras_vit.inspect.inspection import Inspection
 from keras_vit.inspect.model_summary import Summary
 from keras_vit.inspect.page import PageFigure, page
+from keras_vit.verbosity import bars_shown
 
 PAGE, NUMBERS = "report.html", "inspection.json"
 POINTS = 96  # CSS pixels an inch
@@ -53,6 +54,7 @@ def _with_progress(names: Iterable[str]) -> Iterator[str]:
         delay=1,
         mininterval=0.1 if sys.stderr.isatty() else 15,
         dynamic_ncols=True,
+        disable=not bars_shown(),
     )
     for name in bar:
         bar.set_description(name, refresh=False)

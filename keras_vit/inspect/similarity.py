@@ -14,6 +14,7 @@ from keras_vit.inspect.images import Images, model_and_batches
 from keras_vit.inspect.inspector import inspector
 from keras_vit.inspect.sources import inspected_model
 from keras_vit.model_source import ModelSource
+from keras_vit.verbosity import bars_shown
 
 ops: Any = keras.ops  # whose inferred types are those of one backend
 
@@ -183,5 +184,11 @@ def _watched(batches: Iterable[np.ndarray]) -> Iterable[np.ndarray]:
 
     pace = 0.1 if sys.stderr.isatty() else 15
     return tqdm(
-        batches, "Comparing", unit=" batches", delay=5, leave=False, mininterval=pace
+        batches,
+        "Comparing",
+        unit=" batches",
+        delay=5,
+        leave=False,
+        mininterval=pace,
+        disable=not bars_shown(),
     )

@@ -10,6 +10,7 @@ import requests
 from tqdm import tqdm
 
 from keras_vit.files import cache_folder, written_whole
+from keras_vit.verbosity import bars_shown
 
 CONNECT_SECONDS, STALL_SECONDS = 10, 30
 CHUNK = 1 << 20
@@ -53,7 +54,13 @@ def _download(url, path):
         received = 0
         with (
             open(scratch, "wb") as file,
-            tqdm(total=size or None, desc=path.name, unit="B", unit_scale=True) as bar,
+            tqdm(
+                total=size or None,
+                desc=path.name,
+                unit="B",
+                unit_scale=True,
+                disable=not bars_shown(),
+            ) as bar,
         ):
             for chunk in answer.iter_content(CHUNK):
                 file.write(chunk)

@@ -14,6 +14,7 @@ from keras_vit.data.inspection.report import check_folder, write_report
 from keras_vit.data.inspection.scanning import scan
 from keras_vit.data.inspection.summaries import SplitFacts, summarized
 from keras_vit.data.sources import check_name, load
+from keras_vit.verbosity import bars_shown
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,7 @@ def _scan(dataset, limit, seed):
         delay=1,  # what takes no time needs no bar
         mininterval=0.1 if sys.stderr.isatty() else 15,
         dynamic_ncols=True,
+        disable=not bars_shown(),
     )
     # For all threads at once: Pillow's own limit, odd Exif data, and the like.
     with bar, warnings.catch_warnings():
