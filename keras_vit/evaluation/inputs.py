@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_vit.classifier import Classifier, Source
 from keras_vit.preprocessing import Preprocessing, resolve
+from keras_vit.weights.imagenet import imagenet_classes
 
 if TYPE_CHECKING:
     from keras_vit.data import Dataset
@@ -92,9 +93,10 @@ def class_order(
 ) -> np.ndarray | None:
     """Return which of a model's classes each class of a data set is.
 
-    Classes with the same names in another order are matched by their names. Where
-    no name is the same, as of WordNet's ids and its words, the order is taken to
-    be the same, if there are as many.
+    Classes with the same names in another order are matched by their names, and
+    ImageNet's by their WordNet ids where one side has these: TensorFlow Datasets'
+    `imagenet_resized` has another order than `imagenet2012`. Where no name is the
+    same, the order is taken to be the same, with a warning.
 
     Args:
         classifier: of the model, whose names may be unknown.
@@ -115,6 +117,8 @@ def class_order(
     array([1, 0])
     """
     expected, received = classifier.class_names, tuple(class_names)
+    if expected is not None:
+        expected, received = _by_words(expected), _by_words(received)
     if len(received) != classifier.num_classes:
         raise ValueError(
             f"Expected data with the model's {classifier.num_classes} classes"
@@ -126,6 +130,12 @@ def class_order(
         return None
     shared = {*expected} & {*received}
     if not shared:
+        LOG.warning(
+            "The model and the data name no class alike, so their order is taken to be "
+            "the same: %s of the model are taken for%s of the data",
+            _some(expected).strip(),
+            _some(received),
+        )
         return None
     if shared != {*received} or len(shared) < len(received):
         only_model, only_data = (
@@ -143,6 +153,12 @@ def class_order(
     )
     numbers = {name: number for number, name in enumerate(expected)}
     return np.array([numbers[name] for name in received])
+
+
+def _by_words(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of classes, with the words of ImageNet's for their WordNet ids."""
+    words = {one.wordnet_id: one.name for one in imagenet_classes()}
+    return tuple(words.get(name, name) for name in names)
 
 
 def _some(names: Sequence[str] | None) -> str:

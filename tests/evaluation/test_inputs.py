@@ -18,7 +18,9 @@ from keras_vit.evaluation import (
     robustness,
     scaled,
 )
+from keras_vit.evaluation.inputs import class_order
 from keras_vit.model_files import save_model
+from keras_vit.weights.imagenet import imagenet_classes
 from support.models import randomize, tiny_vit
 from support.scripted import Scripted
 
@@ -206,3 +208,20 @@ def test_annotations_of_every_public_function_are_complete():
             lacking = {*named, "return"} - {"self", *hints}
             missing += [f"{key}: {one}" for one in sorted(lacking)]
     assert not missing, missing
+
+
+def test_word_net_ids_are_matched_with_the_words_of_imagenet():
+    # TensorFlow Datasets' imagenet_resized has no class where imagenet2012 has it.
+    classes = imagenet_classes()[::300]
+    model = Classifier.of(
+        tiny_vit(num_classes=4), class_names=[x.name for x in classes]
+    )
+    ids = [classes[number].wordnet_id for number in (2, 0, 3, 1)]
+    assert class_order(model, ids).tolist() == [2, 0, 3, 1]
+    assert class_order(model, [x.wordnet_id for x in classes]) is None
+
+
+def test_classes_that_share_no_name_are_taken_in_order_with_a_warning(caplog):
+    model = Classifier.of(tiny_vit(num_classes=2), class_names=("cat", "dog"))
+    assert class_order(model, ("0", "1")) is None
+    assert "('cat', 'dog') of the model are taken for ('0', '1')" in caplog.text
