@@ -1,16 +1,19 @@
-"""What `ViT` is given is looked at before anything is built."""
+"""Checks of the arguments of `ViT`, before anything is built."""
 
 import numbers
 import warnings
+from collections.abc import Collection, Sequence
+from typing import Any
 
+import keras
 import numpy as np
 
 from keras_vit.layers.patches import pair
 from keras_vit.layers.token_merging import patches_left
 
 
-def check_choice(argument, value, choices):
-    """Refuses a word that is none of the choices."""
+def check_choice(argument: str, value: object, choices: Collection[str]) -> None:
+    """Refuse a word that is none of the choices."""
     if value not in choices:
         raise ValueError(
             f"{argument} must be one of {', '.join(choices)}. "
@@ -18,8 +21,15 @@ def check_choice(argument, value, choices):
         )
 
 
-def check_sizes(height, width, patch_size, stem, num_heads, hidden_dim):
-    """Refuses images smaller than a patch, and heads that do not divide the width."""
+def check_sizes(
+    height: int,
+    width: int,
+    patch_size: int | Sequence[int],
+    stem: keras.layers.Layer | None,
+    num_heads: int,
+    hidden_dim: int,
+) -> None:
+    """Refuse images smaller than a patch, and heads that do not divide the width."""
     rows, columns = pair(patch_size, "patch_size")
     if stem is None and (height < rows or width < columns):
         raise ValueError(
@@ -33,7 +43,7 @@ def check_sizes(height, width, patch_size, stem, num_heads, hidden_dim):
             feature_map[1] >= rows and feature_map[2] >= columns
         ):
             raise ValueError(
-                "stem must give a feature map (batch, height, width, channels) of at "
+                "stem must return a feature map (batch, height, width, channels) of at "
                 f"least one patch, {rows} x {columns}. Received: {feature_map} for "
                 f"image_size=({height}, {width})"
             )
@@ -44,8 +54,8 @@ def check_sizes(height, width, patch_size, stem, num_heads, hidden_dim):
         )
 
 
-def check_widths(position_embedding, num_heads, hidden_dim):
-    """Refuses a width that positions cannot be halved or turned in."""
+def check_widths(position_embedding: str, num_heads: int, hidden_dim: int) -> None:
+    """Refuse a width that positions cannot be halved or turned in."""
     if position_embedding == "learned_2d" and hidden_dim % 2:
         raise ValueError(
             'position_embedding="learned_2d" needs an even hidden_dim. '
@@ -58,8 +68,8 @@ def check_widths(position_embedding, num_heads, hidden_dim):
         )
 
 
-def check_counts(least=1, or_none="", **counts):
-    """Refuses what is no whole number, or one below `least`."""
+def check_counts(least: int = 1, or_none: str = "", **counts: Any) -> None:
+    """Refuse what is no whole number, or one below `least`."""
     for argument, value in counts.items():
         whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
         if not whole or value < least:
@@ -78,8 +88,8 @@ def check_rates(**rates: float) -> None:
             )
 
 
-def check_patch_dropout(rate, position_embedding, place):
-    """Refuses to leave patches out where blocks need the whole grid."""
+def check_patch_dropout(rate: float, position_embedding: str, place: str) -> None:
+    """Refuse to leave patches out where blocks need the whole grid."""
     if rate and place != "input":
         raise ValueError(
             "patch_dropout_rate leaves patches out before the first block, so "
@@ -90,8 +100,14 @@ def check_patch_dropout(rate, position_embedding, place):
         )
 
 
-def check_tokens(pooling, class_token, distillation, fc_norm, representation_size):
-    """Refuses tokens and a pooling that do not go together."""
+def check_tokens(
+    pooling: str,
+    class_token: bool | None,
+    distillation: bool,
+    fc_norm: bool,
+    representation_size: int | None,
+) -> None:
+    """Refuse tokens and a pooling that do not go together."""
     if pooling == "token" and class_token is False:
         raise ValueError(
             'pooling="token" reads the class token, so class_token=False '
@@ -106,8 +122,8 @@ def check_tokens(pooling, class_token, distillation, fc_norm, representation_siz
         raise ValueError(f'fc_norm goes with pooling="gap". Received: {pooling!r}')
 
 
-def check_merging(token_merging, position_embedding, place):
-    """Refuses merged tokens where positions come in that they no longer have."""
+def check_merging(token_merging: int, position_embedding: str, place: str) -> None:
+    """Refuse merged tokens where positions come in that they no longer have."""
     check_counts(least=0, token_merging=token_merging)
     if token_merging and place != "input":
         raise ValueError(
@@ -117,7 +133,7 @@ def check_merging(token_merging, position_embedding, place):
         )
 
 
-def warn_of_merging(token_merging, num_patches, num_blocks):
+def warn_of_merging(token_merging: int, num_patches: int, num_blocks: int) -> None:
     """Warn where hardly a patch is left: of more in all than there are to merge.
 
     The paper (arXiv:2210.09461) stays below that: r = 16 in the 12 blocks of
@@ -129,8 +145,8 @@ def warn_of_merging(token_merging, num_patches, num_blocks):
     left = patches_left(num_patches, num_blocks, token_merging)[-1]
     warnings.warn(
         f"token_merging={token_merging} leaves {left} of {num_patches} patches after "
-        f"{num_blocks} blocks, so that answers may be far from those of the model "
-        f"that merges none. Expected at most {num_patches // num_blocks}, for which "
+        f"{num_blocks} blocks, so that outputs may be far from those of the model "
+        f"without merging. Expected at most {num_patches // num_blocks}, for which "
         "the paper's blocks have patches enough. Compare both on your own data",
         stacklevel=5,
     )

@@ -72,7 +72,7 @@ class Prediction:
 
     @property
     def probability(self) -> float:
-        """That of the likeliest class; NaN if the image could not be read."""
+        """The likeliest class's probability; NaN if the image could not be read."""
         if self.error is not None:
             return float("nan")
         return float(self.class_probabilities[self._likeliest])

@@ -32,7 +32,7 @@ class Variant:
     stem_blocks: tuple[int, ...] | None = None
 
     @property
-    def stride(self):
+    def stride(self) -> int:
         """Pixels from one token to the next."""
         if self.stem_blocks is None:
             return self.patch_size

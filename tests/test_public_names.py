@@ -40,16 +40,6 @@ def test_no_name_hides_a_module_of_its_package():
     assert hidden == []
 
 
-def test_what_a_name_of_a_package_was_called_before_it_hid_its_module_is_imported():
-    """In a process of its own: the import must not put the module in its place."""
-    code = (
-        "import keras_vit.exporting.export, keras_vit.exporting as e\n"
-        "from keras_vit.exporting.export import export\n"
-        "assert callable(e.export) and export is e.export"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def lazy_names_for_editors():
     """Submodules, and names by their module, that `keras_vit` imports when typed."""
     tree = ast.parse((ROOT / "__init__.py").read_text())

@@ -57,7 +57,7 @@ class Dataset:
 
     @property
     def decoding(self) -> Decoding:
-        """How image files such as those of the training split are read."""
+        """The `Decoding` that reads image files such as those of the training split."""
         return getattr(self.train, "decoding", Decoding())
 
     def decoded(self, decoding: Decoding) -> "Dataset":

@@ -112,7 +112,7 @@ class FewShot:
 
     @property
     def accuracy(self) -> np.ndarray:
-        """`(S, R, L)`."""
+        """The accuracy for each of `shots`, `seeds` and `l2`, `(S, R, L)`."""
         return self.correct.mean(-1)
 
     @property

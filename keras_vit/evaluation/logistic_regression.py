@@ -49,7 +49,7 @@ class LinearProbe:
 
     @property
     def accuracy(self) -> float:
-        """On the test images."""
+        """The accuracy on the test images."""
         return float(self.correct.mean())
 
 

@@ -72,7 +72,7 @@ class Evaluation:
 
     @property
     def without_auroc(self) -> int:
-        """How many classes have no such area: no image shows them, or all do."""
+        """The number of classes without such an area: of no image, or of all."""
         return 0 if self.ranking is None else int(np.isnan(self.ranking.auroc).sum())
 
     @property
@@ -107,7 +107,7 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """`top1`."""
+        """The accuracy, which is `top1`."""
         return self.top1
 
     @property

@@ -54,7 +54,7 @@ class Predictions:
 
     @property
     def num_classes(self) -> int:
-        """K."""
+        """K, the number of classes."""
         return self.logits.shape[1]
 
     def argmax(self) -> np.ndarray:

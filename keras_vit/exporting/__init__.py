@@ -1,13 +1,7 @@
 """A model -> files that run elsewhere."""
 
-import sys
-
 from keras_vit.export_formats import FORMATS as FORMATS
 from keras_vit.export_formats import SCHEMES as SCHEMES
-from keras_vit.exporting import export_model
 from keras_vit.exporting.export_model import export as export
 from keras_vit.exporting.report import Report as Report
 from keras_vit.exporting.report import read_report as read_report
-
-# The module's name before `export` hid it, which goes with the next version.
-sys.modules[f"{__name__}.export"] = export_model

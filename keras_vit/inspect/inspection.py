@@ -73,7 +73,7 @@ class Inspection:
 
     @functools.cached_property
     def probabilities(self) -> np.ndarray:
-        """Of each class, for each picture that is shown: `(pictures, K)`."""
+        """The probability of each class, for each picture shown: `(pictures, K)`."""
         return self.classifier.probabilities(self.shown)
 
     @functools.cached_property

@@ -1,23 +1,28 @@
-"""Whether a model computes as the source of a file does."""
+"""Compare the settings of a model with those of the source of a file."""
 
-HUGGINGFACE_EPSILON = 1e-12  # of a config.json that does not say
+from keras_vit.weights.architecture import Architecture
+from keras_vit.weights.sources.source import Config, Source
+
+HUGGINGFACE_EPSILON = 1e-12  # of a config.json without one
 
 
-def epsilon_of(source, config):
+def epsilon_of(source: Source, config: Config) -> float:
     """Return the epsilon that a source's models normalise with."""
-    told = source.settings(config).get("layer_norm_epsilon")
-    if told is not None:
-        return told
+    epsilon = source.settings(config).get("layer_norm_epsilon")
+    if epsilon is not None:
+        return epsilon
     return source.layer_norm_epsilon or HUGGINGFACE_EPSILON
 
 
-def activation_of(source, config):
+def activation_of(source: Source, config: Config) -> str:
     """Return the activation of a source's models."""
     return source.settings(config).get("activation", source.activation)
 
 
-def check_agreement(architecture, source, config, head):
-    """Refuse a model that computes otherwise than the file's source.
+def check_agreement(
+    architecture: Architecture, source: Source, config: Config, head: str
+) -> None:
+    """Refuse a model whose settings differ from those of the file's source.
 
     Args:
         architecture: of the model.
@@ -30,15 +35,18 @@ def check_agreement(architecture, source, config, head):
     """
     if architecture.position_embedding == "rope_2d":
         raise ValueError(
-            f"The weights are {source.name}'s, whose models turn no queries and keys. "
-            "Build the model with another position_embedding than 'rope_2d'."
+            f"The weights are {source.name}'s, whose models do not use rotary "
+            "position embeddings. Build the model with another position_embedding "
+            "than 'rope_2d'."
         )
-    told = source.settings(config)
+    settings = source.settings(config)
     expected = {
         "activation": activation_of(source, config),
         "layer_norm_epsilon": epsilon_of(source, config),
     }
-    expected |= {key: told[key] for key in ("num_heads", "pooling") if key in told}
+    expected |= {
+        key: settings[key] for key in ("num_heads", "pooling") if key in settings
+    }
     if architecture.standardization and source.standardization:
         expected["standardization"] = source.standardization  # of the stem
     if head == "reset":
@@ -52,6 +60,7 @@ def check_agreement(architecture, source, config, head):
         arguments = ", ".join(f"{key}={value!r}" for key, (value, _) in wrong.items())
         received = ", ".join(f"{key}={value!r}" for key, (_, value) in wrong.items())
         raise ValueError(
-            f"The weights are {source.name}'s, and this model computes otherwise. "
+            f"The weights are {source.name}'s, and the model's {', '.join(wrong)} "
+            f"{'differ' if len(wrong) > 1 else 'differs'} from the checkpoint's. "
             f"Build it with {arguments}. Received: {received}"
         )

@@ -1,4 +1,4 @@
-"""What a file of weights says of the model that it belongs to."""
+"""The arguments of a model from the file of its weights."""
 
 import dataclasses
 import os
@@ -65,7 +65,7 @@ def find_checkpoint(
     weights: str | os.PathLike[str],
     source_grid: tuple[int, int] | None = None,
 ) -> Checkpoint:
-    """Find what `weights=` means and read what it says of a model.
+    """Find the file that `weights=` names and read the arguments of its model.
 
     Args:
         variant: the factory's name.
@@ -143,7 +143,7 @@ def _read(path, variant, source_grid, release=None):
         source_grid,
         found.foreign_head,
         _class_names(source, config, num_classes),
-        None if pixels.is_told(note) else source.assumed(config),
+        None if pixels.holds_pixels(note) else source.assumed(config),
     )
 
 
@@ -159,9 +159,9 @@ def _preprocessing(source, names, config, image_size):
         return source.preprocessing(names, config, image_size)
     except ValueError as error:
         warnings.warn(
-            f"These weights were evaluated in a way that keras_vit has not ({error}). "
-            "Their model squashes images; evaluate and predict take another "
-            "preprocessing.",
+            "keras_vit does not support the preprocessing that these weights were "
+            f"evaluated with ({error}). The model squashes images instead; pass "
+            "preprocessing= to evaluate or predict to use another.",
             stacklevel=2,
         )
         return Preprocessing()
@@ -176,9 +176,9 @@ def _image_size(stored, source, config, variant, source_grid):
     if source.positions not in stored or strides is None:
         return None
     if source_grid is None:
-        told = source.arguments(stored)
-        pooled = told.get("pooling", "token") == "token"
-        first = told.get("class_token", pooled) + told.get("distillation", False)
+        info = source.arguments(stored)
+        pooled = info.get("pooling", "token") == "token"
+        first = info.get("class_token", pooled) + info.get("distillation", False)
         known = known_of(source, stored, config, own=None, first=first, grid_of=None)
         reading = likeliest(stored[source.positions].shape[1], known)
         if reading is None:

@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import ml_dtypes
 import numpy as np
@@ -36,18 +37,18 @@ class Stored:
     Attributes:
         shape: of the array.
         dtype: of the array.
-        read: gives the array.
+        read: returns the array.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
     read: Callable[[], np.ndarray]
 
-    def changed(self, change):
-        """The array that `change` will make of this one when it is read."""
+    def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> Self:
+        """Return the array that `change` will make of this one when it is read."""
         empty = np.broadcast_to(np.zeros((), self.dtype), self.shape)
         made = change(empty)
-        return Stored(made.shape, made.dtype, lambda: change(self.read()))
+        return type(self)(made.shape, made.dtype, lambda: change(self.read()))
 
 
 def open_arrays(path: str | os.PathLike[str]) -> dict[str, Stored]:
@@ -180,7 +181,7 @@ def _open_safetensors(path):
             )
         header = json.loads(file.read(length))
     if not isinstance(header, dict):
-        raise ValueError("its header is no table of names")
+        raise ValueError("expected a JSON object in its header")
     header.pop("__metadata__", None)
     stored, begun, ends = {}, 8 + length, 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):

@@ -8,12 +8,16 @@ so where something else fits too.
 
 import math
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import keras
+
 from keras_vit.layers.patches import pair
-from keras_vit.weights.architecture import shapes
+from keras_vit.weights.architecture import Architecture, shapes
 from keras_vit.weights.metadata import KEY
 from keras_vit.weights.rebuild import grid_of
+from keras_vit.weights.sources.source import Arrays, Config, Source
 
 POSITIONS = "patch_encoder/position_embedding"
 
@@ -57,17 +61,26 @@ class Known:
     published: tuple[int, int] | None = None
 
 
-def table_of(model, source, stored, config, *, told, name, grid=None):
+def table_of(
+    model: keras.Model,
+    source: Source,
+    stored: Arrays,
+    config: Config,
+    *,
+    architecture: Architecture,
+    name: str,
+    grid: Sequence[int] | None = None,
+) -> tuple[Reading | None, str | None]:
     """Return how a file's position table is to be read, or what is wrong with it.
 
     Args:
         model: a ViT that a factory of this package built.
         source: whose file it is.
         stored: its arrays, by canonical names.
-        config: as `load.open_weights` returns it.
-        told: the model's `Architecture`, with patches of the file's size.
+        config: as `opening.open_weights` returns it.
+        architecture: the model's `Architecture`, with patches of the file's size.
         name: of the file, for warnings.
-        grid: what the caller says of the table's.
+        grid: the table's grid that the caller states.
 
     Returns:
         A `Reading` and `None`, or `None` and a text; `None` twice where there
@@ -83,9 +96,9 @@ def table_of(model, source, stored, config, *, told, name, grid=None):
         source,
         stored,
         config,
-        own=told.grid,
-        first=told.num_first_tokens,
-        grid_of=lambda size: grid_of(model, size, told.patch_size),
+        own=architecture.grid,
+        first=architecture.num_first_tokens,
+        grid_of=lambda size: grid_of(model, size, architecture.patch_size),
         source_grid=grid,
     )
     try:
@@ -94,7 +107,7 @@ def table_of(model, source, stored, config, *, told, name, grid=None):
         return None, str(error)
 
 
-def doubt_flexivit(method, name):
+def doubt_flexivit(method: str, name: str) -> None:
     """Warn where big_vision's other models would resize a table of that shape."""
     if method == "bilinear_antialias" and "flexi" not in name.lower():
         warnings.warn(
@@ -105,17 +118,26 @@ def doubt_flexivit(method, name):
         )
 
 
-def known_of(source, stored, config, *, own, first, grid_of, source_grid=None):
+def known_of(
+    source: Source,
+    stored: Arrays,
+    config: Config,
+    *,
+    own: tuple[int, int] | None,
+    first: int,
+    grid_of: Callable[[tuple[int, int]], tuple[int, int] | None] | None,
+    source_grid: Sequence[int] | None = None,
+) -> Known:
     """Return the `Known` of a file's position table.
 
     Args:
         source: whose file it is.
         stored: its arrays, by canonical names.
-        config: as `load.open_weights` returns it.
+        config: as `opening.open_weights` returns it.
         own: the grid of the model, or `None`.
         first: how many class and distillation tokens there are.
         grid_of: `(height, width)` of images -> their grid of the file's patches.
-        source_grid: what the caller says of the grid.
+        source_grid: the grid that the caller states.
     """
     likely, every = (), (first,)
     if source.first_rows is not None:
@@ -128,11 +150,13 @@ def known_of(source, stored, config, *, own, first, grid_of, source_grid=None):
         rows, columns = note["grid"]
         grid, by = (rows, columns), "the file's own note"
     size = source.image_size(config)
-    published = None if size is None or grid is not None else grid_of(size)
+    published = None
+    if grid is None and size is not None and grid_of is not None:
+        published = grid_of(size)
     return Known(own, likely, every, grid, by, published)
 
 
-def read_table(length, known, name):
+def read_table(length: int, known: Known, name: str) -> Reading:
     """Return how a table is to be read, with a warning where that is not known.
 
     Args:
@@ -144,31 +168,33 @@ def read_table(length, known, name):
         A `Reading`.
 
     Raises:
-        ValueError: if nothing fits, or not what the caller or the file says.
+        ValueError: if nothing fits, or not what the caller or the file states.
     """
     if known.grid is not None:
-        return _told(length, known)
-    if known.published and _settled(length, known, known.published):
-        return _settled(length, known, known.published)
+        return _stated(length, known)
+    published = known.published and _exact(length, known, known.published)
+    if published:
+        return published
     fits = _fits(length, known.likely, known.own)
     fits = fits or _fits(length, known.every, known.own)
     if not fits:
         rows = " or ".join(map(str, known.likely or known.every))
         raise ValueError(
             f"expected {rows} and the cells of the model's own or of a square grid "
-            "(source_grid=(rows, columns) says which other grid it is)"
+            "(for another grid, pass source_grid=(rows, columns))"
         )
     reading, *others = fits
     is_usual = reading.grid == known.own and reading.grid[0] == reading.grid[1]
     if known.published:
         doubt = (
-            f"are not those of {_text(known.published)} patches, as its settings say. "
-            f"They are read as {reading}; source_grid=(rows, columns) says otherwise."
+            f"are not those of {_text(known.published)} patches, as its settings "
+            f"state. They are read as {reading}; pass source_grid=(rows, columns) if "
+            "they are of another grid."
         )
     elif others and not is_usual:
         doubt = (
             f"may be those of {reading}, or of {others[0]}. They are read as the "
-            f"former; source_grid={others[0].grid} says the latter."
+            f"former; pass source_grid={others[0].grid} for the latter."
         )
     else:
         return reading
@@ -176,7 +202,7 @@ def read_table(length, known, name):
     return reading
 
 
-def likeliest(length, known):
+def likeliest(length: int, known: Known) -> Reading | None:
     """Return the first `Reading` of a bare table; `None` if nothing fits."""
     fits = _fits(length, known.likely, known.own)
     return next(iter(fits or _fits(length, known.every, known.own)), None)
@@ -186,17 +212,17 @@ def _text(grid):
     return f"{grid[0]} x {grid[1]}"
 
 
-def _told(length, known):
-    reading = _settled(length, known, known.grid)
+def _stated(length, known):
+    reading = _exact(length, known, known.grid)
     if reading is None:
         raise ValueError(
             f"expected {' or '.join(map(str, known.every))} and the cells of "
-            f"{_text(known.grid)}, which {known.by} says"
+            f"{_text(known.grid)}, which {known.by} states"
         )
     return reading
 
 
-def _settled(length, known, grid):
+def _exact(length, known, grid):
     """The reading of a table of that grid; `None` if it is of another."""
     rows = length - math.prod(grid)
     return Reading(rows, tuple(grid)) if rows in known.every else None

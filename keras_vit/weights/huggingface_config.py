@@ -1,5 +1,10 @@
 """The settings with which transformers builds the model of the weights beside them."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
 from keras_vit.data.preprocessing import before_crop
 from keras_vit.meaning import meaning_of
 from keras_vit.weights import pixels
@@ -8,7 +13,9 @@ from keras_vit.weights.architecture import describe
 HIDDEN_ACT = {"gelu_erf": "gelu", "gelu_tanh": "gelu_pytorch_tanh"}
 
 
-def huggingface_config(model, class_names=None):
+def huggingface_config(
+    model: keras.Model, class_names: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Return the `config.json` of a model, for JSON.
 
     Args:
@@ -57,7 +64,7 @@ def huggingface_config(model, class_names=None):
     return config
 
 
-def huggingface_preprocessing(model):
+def huggingface_preprocessing(model: keras.Model) -> dict[str, Any]:
     """Return the `preprocessor_config.json` of a model, for JSON."""
     height, width = model.input_shape[1:3]
     return _huggingface_resizing(meaning_of(model).preprocessing, height, width) | (
@@ -74,7 +81,7 @@ def _huggingface_resizing(preprocessing, height, width):
     They antialias and round always; whole pixels are theirs.
     """
     rows, columns = before_crop((height, width), preprocessing.crop_fraction)
-    told = {
+    processor = {
         "image_processor_type": "ViTImageProcessor",
         "do_resize": True,
         "size": {"height": rows, "width": columns},
@@ -86,11 +93,11 @@ def _huggingface_resizing(preprocessing, height, width):
                 "huggingface's files cannot hold an aspect that is kept for images "
                 f"that are not square. Received: {height} x {width}"
             )
-        told |= {"image_processor_type": "BitImageProcessor"}
-        told |= {"size": {"shortest_edge": rows}}
+        processor |= {"image_processor_type": "BitImageProcessor"}
+        processor |= {"size": {"shortest_edge": rows}}
     elif preprocessing.crop_fraction < 1:
-        told |= {"image_processor_type": "DeiTImageProcessor"}
-    if told["image_processor_type"] != "ViTImageProcessor":
-        told |= {"do_center_crop": True}
-        told |= {"crop_size": {"height": height, "width": width}}
-    return told
+        processor |= {"image_processor_type": "DeiTImageProcessor"}
+    if processor["image_processor_type"] != "ViTImageProcessor":
+        processor |= {"do_center_crop": True}
+        processor |= {"crop_size": {"height": height, "width": width}}
+    return processor

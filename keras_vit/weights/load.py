@@ -27,6 +27,7 @@ from keras_vit.weights.patches import resize_kernel
 from keras_vit.weights.pixels import unlike_of_file
 from keras_vit.weights.positions import check_method, resize_table
 from keras_vit.weights.sources import identify
+from keras_vit.weights.sources.source import Arrays, Config, Source
 from keras_vit.weights.sources.unsupported import unsupported
 from keras_vit.weights.translate import PATCH_AXES, names_in, their_shape, to_ours
 
@@ -48,8 +49,8 @@ def load_weights(
 
     Everything is checked before anything is assigned: after an error the
     model is as it was. Positions go to the model's grid by the rule of the
-    source's own code, which the model keeps for `resize`. A model that
-    normalises pixels otherwise than the file says is warned of. Google's
+    source's own code, which the model keeps for `resize`. A warning is
+    logged if the model normalises pixels differently from the file. Google's
     files in `.npz`, old and new names, and those of timm, Hugging Face (ViT,
     DeiT, DINOv2) and torchvision in `.safetensors` are recognised by the
     names in them.
@@ -73,8 +74,8 @@ def load_weights(
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged or unknown, if the model computes
-            otherwise than the source (GELU, epsilon, rotary positions), or if
+        ValueError: if the file is damaged or unknown, if the model's
+            settings differ from the source's (GELU, epsilon, rotary positions), or if
             arrays are missing, left over or misshapen, of which one message
             lists all.
 
@@ -99,26 +100,32 @@ def load_weights(
     architecture = describe(model)
     path, stored, config = open_weights(path)
     found = identify(stored, config, source)
-    source, stored = found.source, found.stored
-    check_agreement(architecture, source, config, head)
-    unlike = unlike_of_file(model, config, source, path.name)
-    method = position_interpolation or method_of(source, found.named, config)
-    told = _of_files_patches(architecture, source, stored, patches)
+    publisher, stored = found.source, found.stored
+    check_agreement(architecture, publisher, config, head)
+    unlike = unlike_of_file(model, config, publisher, path.name)
+    method = position_interpolation or method_of(publisher, found.named, config)
+    of_file = _of_files_patches(architecture, publisher, stored, patches)
     reading, problem = table_of(
-        model, source, stored, config, told=told, name=path.name, grid=source_grid
+        model,
+        publisher,
+        stored,
+        config,
+        architecture=of_file,
+        name=path.name,
+        grid=source_grid,
     )
     resized_from = None
     if reading is not None:
-        stored = source.aligned(stored, reading.rows)
+        stored = publisher.aligned(stored, reading.rows)
         if reading.grid != architecture.grid:
             resized_from = reading.grid
     if resized_from is not None and position_interpolation is None:
         doubt_flexivit(method, path.name)
     names = _match(
-        model, told, source, stored, head=head, path=path, table_problem=problem
+        model, of_file, publisher, stored, head=head, path=path, table_problem=problem
     )
     if any(name.startswith("pre_logits/") for name in names):
-        source.check_pre_logits(config)
+        publisher.check_pre_logits(config)
 
     theirs = {}
     for name in {name for name, _ in names.values()}:
@@ -133,7 +140,9 @@ def load_weights(
             shape = tuple(weight.shape)
             if weight.path == KERNEL:
                 array = to_ours(array, change, (-1, shape[1]))
-                array = resize_kernel(array, told.patch_size, architecture.patch_size)
+                array = resize_kernel(
+                    array, of_file.patch_size, architecture.patch_size
+                )
             else:
                 array = to_ours(array, change, shape)
             arrays[weight.path] = array
@@ -147,7 +156,7 @@ def load_weights(
         LOG.warning("%s: %s.", path.name, note)
 
 
-def method_of(source, stored, config):
+def method_of(source: Source, stored: Arrays, config: Config) -> str:
     """Return the rule by which positions are resized: our own note's, or the source's.
 
     Args:
@@ -171,7 +180,7 @@ def _of_files_patches(architecture, source, stored, patches):
 
 
 def _match(model, architecture, source, stored, *, head, path, table_problem):
-    """Finds each weight's array, or tells everything that does not fit."""
+    """Return each weight's array, or raise with all that does not fit."""
     wanted = shapes(model)
     cells = math.prod(architecture.patch_size)  # of the file's patches
     size = math.prod(model.get_layer("patches").patch_size)
@@ -200,7 +209,7 @@ def _match(model, architecture, source, stored, *, head, path, table_problem):
     if head == "reset":
         over = [name for name in over if not name.startswith(source.dropped_with_head)]
     problems = {
-        "not among what keras_vit's models have": unsupported(stored),
+        "not supported by keras_vit's models": unsupported(stored),
         "missing": missing,
         "left over": over,
         "misshapen": misshapen,
@@ -239,5 +248,5 @@ def _read(stored, name, path):
     if array.dtype != np.float32:
         array = array.astype(np.float32)
     if not np.isfinite(array.ravel()).all():
-        raise ValueError(f"{path.name}: {name!r} holds numbers that are not finite")
+        raise ValueError(f"{path.name}: {name!r} holds values that are not finite")
     return array

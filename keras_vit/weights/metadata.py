@@ -1,4 +1,4 @@
-"""What we write into a file of weights besides arrays, and read from it.
+"""The metadata that this package writes into a file of weights and reads from it.
 
 A file of another publisher's layout has no place for the grid of its position
 table, the normalisation of its pixels and the like. Ours carry a JSON object
@@ -8,9 +8,14 @@ train one), a `.safetensors` in its header's `__metadata__`.
 """
 
 import json
+import pathlib
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import keras
 
 from keras_vit.foreign_arguments import RENAMED  # earlier versions wrote those
 from keras_vit.weights import pixels
@@ -21,7 +26,7 @@ from keras_vit.weights.pixels import KEY
 COMMENT_LENGTH = struct.Struct("<H")  # the last field of a zip archive before it
 
 
-def metadata_of(model):
+def metadata_of(model: keras.Model) -> dict[str, Any]:
     """Return what a file of a model's weights says besides arrays, for JSON."""
     architecture = describe(model)
     rule = architecture.position_interpolation
@@ -33,19 +38,19 @@ def metadata_of(model):
     }
 
 
-def write_npz(path, metadata):
+def write_npz(path: pathlib.Path, metadata: Mapping[str, Any]) -> None:
     """Write metadata into an existing `.npz` file."""
     text = json.dumps(metadata).encode()
     with zipfile.ZipFile(path, "a") as archive:  # whose checksums leave comments out
         archive.comment = b"%s %08x %s" % (KEY.encode(), zlib.crc32(text), text)
 
 
-def for_safetensors(metadata):
+def for_safetensors(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Return the `metadata=` of safetensors' writers, strings alone."""
     return {"format": "pt", KEY: json.dumps(metadata)}
 
 
-def read_metadata(path):
+def read_metadata(path: pathlib.Path) -> dict[str, Any]:
     """Read the metadata of a file that `open_arrays` has accepted.
 
     Returns:
@@ -55,19 +60,20 @@ def read_metadata(path):
         WeightsFileError: if there is metadata of ours that is not readable.
     """
     try:
-        metadata = _READERS[path.suffix](path)
+        metadata: Any = _READERS[path.suffix](path)
         if metadata is None:
             return {}
         if not isinstance(metadata, dict):
-            raise ValueError("it is no table of names")
+            raise ValueError("expected a JSON object")
     except (AttributeError, TypeError, ValueError) as error:
         raise WeightsFileError(
             f"{path.name}: its metadata is not readable ({error})"
         ) from error
-    return {RENAMED.get(key, key): value for key, value in metadata.items()}
+    entries: dict[str, Any] = metadata
+    return {RENAMED.get(key, key): value for key, value in entries.items()}
 
 
-def _read_npz(path):
+def _read_npz(path: pathlib.Path) -> Any:
     with zipfile.ZipFile(path) as archive:
         comment = archive.comment
     with open(path, "rb") as file:  # which zipfile does not mind to be cut
@@ -82,7 +88,7 @@ def _read_npz(path):
     return json.loads(text)
 
 
-def _read_safetensors(path):
+def _read_safetensors(path: pathlib.Path) -> Any:
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(length))

@@ -1,10 +1,12 @@
 """A file of weights, and what is written beside it and in it of its model."""
 
 import json
+import os
 import pathlib
+from typing import Any
 
 from keras_vit.weights import metadata
-from keras_vit.weights.files import WeightsFileError, open_arrays
+from keras_vit.weights.files import Stored, WeightsFileError, open_arrays
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
@@ -12,7 +14,7 @@ PUBLISHED = "model.safetensors"  # as a repository calls its weights
 FILES = "weights_files"  # in a `config.json` of ours: the files that it is of
 
 
-def find(path):
+def find(path: str | os.PathLike[str]) -> tuple[pathlib.Path, dict[str, Any]]:
     """Return the file of weights at a path, and the settings beside it.
 
     Args:
@@ -38,7 +40,9 @@ def find(path):
     return path, config
 
 
-def open_weights(path):
+def open_weights(
+    path: str | os.PathLike[str],
+) -> tuple[pathlib.Path, dict[str, Stored], dict[str, Any]]:
     """Open the weights at a path.
 
     Returns:
@@ -50,17 +54,17 @@ def open_weights(path):
     return path, stored, config | {metadata.KEY: metadata.read_metadata(path)}
 
 
-def read_settings(path):
-    """Return what a JSON file says; `None` where there is none."""
+def read_settings(path: pathlib.Path) -> dict[str, Any] | None:
+    """Return the settings in a JSON file; `None` where there is no file."""
     if not path.is_file():
         return None
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        settings = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise WeightsFileError(f"{path}: not readable ({error})") from error
-    if not isinstance(told, dict):
+    if not isinstance(settings, dict):
         raise WeightsFileError(f"{path}: expected a JSON object")
-    return told
+    return settings
 
 
 def _is_of(config, path):

@@ -13,10 +13,14 @@ Interpolation is that of `tf.image.resize`, by half pixels and without
 antialiasing, as in the authors' code.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def resize_kernel(kernel, old, new):
+def resize_kernel(
+    kernel: np.ndarray, old: Sequence[int], new: Sequence[int]
+) -> np.ndarray:
     """Return the kernel for patches of another size.
 
     Args:

@@ -1,22 +1,23 @@
-"""The pixels of a model: what its first layer makes of them, and where that is said."""
+"""The normalization of a model's pixels, and how files and settings state it."""
 
 import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_vit.meaning import meaning_of
 from keras_vit.preprocessing import resolve
-from keras_vit.weights.sources.source import HALF
+from keras_vit.weights.sources.source import HALF, Config, Source
 
 KEY = "keras_vit"  # our own note, in settings and in `__metadata__`
 
 WIDEST = 1e-3  # levels of 255 by which two texts of one number may differ
 
 
-def pixels_of(model):
+def pixels_of(model: keras.Model) -> tuple[list[float], list[float]] | None:
     """Return mean and deviation by colour, in levels of 255.
 
     `None` for a model without preprocessing, which takes normalised pixels.
@@ -28,7 +29,7 @@ def pixels_of(model):
     return None
 
 
-def note_of(model):
+def note_of(model: keras.Model) -> dict[str, Any]:
     """Return what our own files say of a model's pixels, for JSON."""
     pixels = pixels_of(model)
     if pixels is None:
@@ -40,16 +41,18 @@ def note_of(model):
     }
 
 
-def pixels_to_write(model, format):
+def pixels_to_write(
+    model: keras.Model, format: str
+) -> tuple[list[float], list[float]] | None:
     """Return mean and deviation for a publisher's settings, which always have some.
 
-    A model without preprocessing does not tell: that is said.
+    Warn of a model without preprocessing, which does not know them.
     """
     pixels = pixels_of(model)
     if pixels is None:
         warnings.warn(
-            f"{model.name!r} has no preprocessing, so it does not tell its mean and "
-            f"std: {format}'s code will take its own, and keras_vit will build the "
+            f"{model.name!r} has no preprocessing, so its mean and std are unknown: "
+            f"{format}'s code will use its defaults, and keras_vit will build the "
             "model without preprocessing again.",
             stacklevel=4,
         )
@@ -72,25 +75,30 @@ def arguments(
     """
     if note.get("include_preprocessing") is False:
         return {"include_preprocessing": False}
-    told = {"pixel_mean": published[0], "pixel_std": published[1]}
+    entries = {"pixel_mean": published[0], "pixel_std": published[1]}
     if "pixel_mean" not in note:
-        return told
-    own = {key: tuple(note[key]) for key in told}
-    if says and any(np.abs(np.subtract(own[k], told[k])).max() > WIDEST for k in told):
+        return entries
+    own = {key: tuple(note[key]) for key in entries}
+    if says and any(
+        np.abs(np.subtract(own[k], entries[k])).max() > WIDEST for k in entries
+    ):
         raise ValueError(
-            f"{name} and the settings beside it must tell the same pixels. Correct or "
-            f"remove those that are not its own. Received: {own} and {told}"
+            f"{name} and the settings beside it must state the same pixel mean and "
+            "std. Correct or remove settings that belong to other weights. "
+            f"Received: {own} and {entries}"
         )
     return own | {"evaluation_preprocessing": resolve(note["evaluation_preprocessing"])}
 
 
-def is_told(note):
+def holds_pixels(note: Mapping[str, Any]) -> bool:
     """Return whether our own note holds a model's pixels."""
     return "pixel_mean" in note or note.get("include_preprocessing") is False
 
 
-def unlike_of_file(model, config, source, name):
-    """Return a sentence if a model normalises pixels otherwise than its file says.
+def unlike_of_file(
+    model: keras.Model, config: Config, source: Source, name: str
+) -> str | None:
+    """Return a sentence if a model normalises pixels differently from its file.
 
     Args:
         model: that the file's weights go to.
@@ -99,8 +107,8 @@ def unlike_of_file(model, config, source, name):
         name: of the file.
 
     Returns:
-        A text; `None` where they agree, where the file says nothing of pixels, and
-        where the file or the model leaves normalisation to the caller.
+        A text; `None` where they agree, where the file states no mean and std of
+        pixels, and where the file or the model leaves normalisation to the caller.
 
     Raises:
         ValueError: if the file and the settings beside it disagree.
@@ -119,7 +127,7 @@ def unlike_of_file(model, config, source, name):
         for some in (theirs, ours)
     )
     return (
-        "the model normalises pixels otherwise than these weights were trained with. "
+        "the model normalises pixels differently from how these weights were trained. "
         f"Expected {expected}: build the model with it. Received: {received}"
     )
 
@@ -128,25 +136,25 @@ INTERPOLATIONS = {"bilinear": "bilinear", "bicubic": "bicubic", "area": "box"}
 CROP_MODES = {"short_side": "center", "squash": "squash"}
 
 
-def for_timm(model):
+def for_timm(model: keras.Model) -> dict[str, Any]:
     """Return the entries of timm's `pretrained_cfg` on pixels and evaluation.
 
     timm antialiases and rounds always.
     """
     preprocessing = meaning_of(model).preprocessing
-    told = {
+    entries = {
         "interpolation": INTERPOLATIONS[preprocessing.method],
         "crop_pct": preprocessing.crop_fraction,
         "crop_mode": CROP_MODES[preprocessing.aspect],
     }
     pixels = pixels_to_write(model, "timm")
     if pixels is None:
-        return told
+        return entries
     mean, deviation = ([value / 255 for value in values] for values in pixels)
-    return {"mean": mean, "std": deviation} | told
+    return {"mean": mean, "std": deviation} | entries
 
 
-def for_huggingface(model):
+def for_huggingface(model: keras.Model) -> dict[str, Any]:
     """Return the entries of `preprocessor_config.json` on pixels."""
     mean, deviation = pixels_to_write(model, "huggingface") or HALF
     return {
@@ -158,8 +166,8 @@ def for_huggingface(model):
     }
 
 
-def unlike(model, source):
-    """Return, in words, what a source without settings cannot say of pixels."""
+def unlike(model: keras.Model, source: Source) -> list[str]:
+    """Return, in words, what a source's files without settings lack of pixels."""
     pixels = pixels_to_write(model, source.name)
     if pixels is None:
         return []

@@ -7,10 +7,12 @@ original image"). What is computed from a patch's row and column (sines and
 cosines, rotations) has no table, and is computed for those of the new grid.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def check_method(method, argument):
+def check_method(method: str, argument: str) -> str:
     """Return a key of `METHODS`.
 
     Raises:
@@ -23,8 +25,8 @@ def check_method(method, argument):
     return method
 
 
-def resize_grid(table, grid, method):
-    """Interpolates a table of position vectors.
+def resize_grid(table: np.ndarray, grid: Sequence[int], method: str) -> np.ndarray:
+    """Interpolate a table of position vectors.
 
     Args:
         table: `(h, w, D)`, the vectors of the old grid.
@@ -49,8 +51,10 @@ def resize_grid(table, grid, method):
     return resized.astype(np.float32)
 
 
-def resize_weight(path, array, old, new, method):
-    """Interpolates a weight if it is one of positions.
+def resize_weight(
+    path: str, array: np.ndarray, old: Sequence[int], new: Sequence[int], method: str
+) -> np.ndarray:
+    """Interpolate a weight if it is one of positions.
 
     Args:
         path: of the weight; its last word says what it is (`TABLES`).
@@ -74,8 +78,10 @@ def resize_weight(path, array, old, new, method):
     return resize(np.asarray(array), old, new, method)
 
 
-def resize_table(table, old, new, method):
-    """One vector for each patch behind those of other tokens: `(1, T, D)`."""
+def resize_table(
+    table: np.ndarray, old: Sequence[int], new: Sequence[int], method: str
+) -> np.ndarray:
+    """Interpolate a table of other tokens' vectors, then the patches': `(1, T, D)`."""
     first = table.shape[1] - old[0] * old[1]
     cells = resize_grid(table[0, first:].reshape(*old, -1), new, method)
     cells = cells.reshape(new[0] * new[1], -1)

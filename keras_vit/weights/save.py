@@ -171,19 +171,19 @@ def _write_safetensors(model, arrays, path):
 
 def _write_timm(architecture, folder, class_names, model, arrays, path):
     name, patches_alone = chosen(model, architecture)
-    told = timm_config(model, name, patches_alone, class_names)
+    settings = timm_config(model, name, patches_alone, class_names)
     beside, target = folder / CONFIG, folder / path.name
     before = read_settings(beside) or {FILES: []}
     files = before.pop(FILES, None)  # `None`: it is not ours
-    alike = before == json.loads(json.dumps(told))
+    alike = before == json.loads(json.dumps(settings))
     if files is None or ({path.name} != {*files, path.name} and not alike):
         raise ValueError(
             f"{beside} belongs to other weights, and timm reads it. Expected a folder "
             f"without one. Received: {str(target)!r}"
         )
     _write_safetensors(model, spread(arrays, patches_alone), path)
-    told = {FILES: sorted({*files, path.name})} | told
-    config = json.dumps(told, indent=2) + "\n"
+    settings = {FILES: sorted({*files, path.name})} | settings
+    config = json.dumps(settings, indent=2) + "\n"
     (path.parent / CONFIG).write_text(config, encoding="utf-8")
 
 

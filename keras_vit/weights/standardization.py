@@ -13,7 +13,7 @@ FACTORS = {  # from a form, to a form: of a deviation
 }
 
 
-def restandardized(kernel, form, wanted):
+def restandardized(kernel: np.ndarray, form: str, wanted: str) -> np.ndarray:
     """Return a kernel that is in another form what this one is in its own.
 
     Args:

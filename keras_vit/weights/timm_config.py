@@ -1,6 +1,10 @@
 """The `config.json` with which timm builds the model of the weights beside it."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 
 from keras_vit.weights.architecture import describe
 from keras_vit.weights.pixels import for_timm
@@ -19,7 +23,7 @@ HYBRID = re.compile(r"_r(?:\d*_s\d+|esnet)")  # in a name: the stem
 WRITTEN = {"num_heads", "global_pool", "class_token", "no_embed_class", "fc_norm"}
 
 
-def architecture_of(model):
+def architecture_of(model: keras.Model) -> str | None:
     """Return timm's name of what builds such a model, given the other sizes.
 
     `None` for a hybrid whose stem timm has no name for.
@@ -35,31 +39,31 @@ def architecture_of(model):
     return HYBRIDS.get(tuple(stem.blocks))
 
 
-def chosen(model, architecture):
+def chosen(model: keras.Model, architecture: str | None) -> tuple[str | None, bool]:
     """Return timm's architecture for a model, and whether patches alone have positions.
 
     Args:
         model: a ViT that a factory of this package built.
-        architecture: what the user asks for; `None`: what fits the model.
+        architecture: the name that the user asks for; `None`: one that fits the model.
 
     Raises:
         ValueError: for an architecture of another kind than the model's.
     """
-    told = describe(model)
+    described = describe(model)
     fits = architecture_of(model)
     encoder = model.get_layer("patch_encoder")
     distilled = fits == DISTILLED
-    if distilled and told.num_registers:
+    if distilled and described.num_registers:
         raise ValueError(
             "timm's code has no registers beside a distillation token. "
-            f"Received: {model.name!r}, with {told.num_registers}"
+            f"Received: {model.name!r}, with {described.num_registers}"
         )
     if architecture is not None:
         return _checked(architecture, model, fits)
     if distilled or encoder.positions is None:
         return fits, False
-    first = encoder.positions.numpy()[:, : told.num_first_tokens]
-    return fits, bool(told.num_registers or (first.size and not first.any()))
+    first = encoder.positions.numpy()[:, : described.num_first_tokens]
+    return fits, bool(described.num_registers or (first.size and not first.any()))
 
 
 def _checked(architecture, model, fits):
@@ -73,7 +77,7 @@ def _checked(architecture, model, fits):
     others = sorted(ARCHITECTURES[name].keys() - WRITTEN)
     if others or _kind(name) != _kind(fits):
         raise ValueError(
-            f"timm's {name} computes otherwise than {model.name!r}"
+            f"timm's {name} differs from {model.name!r}"
             f"{' in ' + ', '.join(others) if others else ''}. Expected an architecture "
             f"of the model's kind, such as {fits!r}. Received: {architecture!r}"
         )
@@ -86,7 +90,12 @@ def _kind(name):
     return hybrid and hybrid.group(), "_distilled_" in (name or "")
 
 
-def timm_config(model, architecture, patches_alone, class_names=None):
+def timm_config(
+    model: keras.Model,
+    architecture: str | None,
+    patches_alone: bool,
+    class_names: Sequence[str] | None = None,
+) -> dict[str, Any]:
     """Return the `config.json` of a model, for JSON.
 
     `timm.create_model("local-dir:FOLDER", pretrained=True)` reads it, and so does
@@ -98,23 +107,23 @@ def timm_config(model, architecture, patches_alone, class_names=None):
         patches_alone: whether `no_embed_class` is set there.
         class_names: in the order of the logits; `None`: not known.
     """
-    told = describe(model)
+    described = describe(model)
     layers = {layer.name: layer for layer in model.layers}
     encoder, block = layers["patch_encoder"], layers["block_00"]
     height, width = model.input_shape[1:3]
     num_classes = layers["head"].units if "head" in layers else 0
-    pooling = "avg" if told.pooling == "gap" else told.pooling
+    pooling = "avg" if described.pooling == "gap" else described.pooling
     arguments = {
         "img_size": _one_or_two(height, width),
-        "patch_size": _one_or_two(*told.patch_size),
+        "patch_size": _one_or_two(*described.patch_size),
         "embed_dim": encoder.hidden_dim,
         "depth": sum(name.startswith("block_") for name in layers),
-        "num_heads": told.num_heads,
+        "num_heads": described.num_heads,
         "mlp_ratio": _ratio(block.mlp_dim, encoder.hidden_dim),
         "global_pool": pooling,
-        "fc_norm": told.fc_norm,
+        "fc_norm": described.fc_norm,
         "class_token": encoder.class_token,
-        "reg_tokens": told.num_registers,
+        "reg_tokens": described.num_registers,
         "no_embed_class": patches_alone,
         "pos_embed": "none" if encoder.positions is None else "learn",
         "init_values": block.layer_scale or 0.0,  # create_model drops what is None

@@ -56,13 +56,13 @@ def merge_tokens(model: ModelSource, r: int) -> keras.Model:
     check_not_quantized(
         model, "merge_tokens", "merge tokens of the float model, then quantize it."
     )
-    told = describe(model)
+    architecture = describe(model)
     added = [one.kind for one in model.layers if isinstance(one, PositionEmbedding)]
-    kind = added[0] if added else told.position_embedding
+    kind = added[0] if added else architecture.position_embedding
     place = "every_layer" if added or kind not in ADDED else "input"
     check_merging(r, kind, place)
     if r:
-        rows, columns = told.grid
+        rows, columns = architecture.grid
         blocks = [one for one in model.layers if isinstance(one, TransformerBlock)]
         warn_of_merging(r, rows * columns, len(blocks))
     new = rebuilt(model, token_merging=r)

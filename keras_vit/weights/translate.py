@@ -7,17 +7,17 @@ from 0 and we from 1.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from keras_vit.weights.architecture import empty
+from keras_vit.weights.architecture import Architecture, empty
 
 
 @dataclass(frozen=True)
 class Change:
-    """How one array is laid out there and here.
+    """The layouts of one array in a source's file and in this package.
 
     Attributes:
         theirs: our array and the `Architecture` -> theirs.
@@ -27,14 +27,17 @@ class Change:
         parts: how many parts there are.
     """
 
-    theirs: Callable = lambda array, architecture: array
-    ours: Callable = lambda array, shape: array
+    theirs: Callable[[np.ndarray, Architecture], np.ndarray] = lambda array, _: array
+    ours: Callable[[np.ndarray, tuple[int, ...]], np.ndarray] = lambda array, _: array
     part: int = 0
     parts: int = 1
 
 
-def reshaped(shape):
-    """Theirs has the shape that `shape(our array, architecture)` says."""
+Rules = dict[str, tuple[str, Change]]  # ours: (theirs, change)
+
+
+def reshaped(shape: Callable[[np.ndarray, Architecture], tuple[int, ...]]) -> Change:
+    """Return the change to an array of shape `shape(our array, architecture)`."""
     return Change(
         theirs=lambda array, architecture: array.reshape(shape(array, architecture)),
         ours=lambda array, ours: array.reshape(ours),
@@ -77,7 +80,7 @@ THIRDS = _parts("query", "key", "value")
 HALVES = _parts("key", "value")
 
 
-def names_in(rules, paths):
+def names_in(rules: Rules, paths: Iterable[str]) -> tuple[Rules, list[str]]:
     """Find where each of our weights lies in a source.
 
     Returns:
@@ -109,21 +112,25 @@ def _count(sign, number):
     return str(int(number) - (sign == "#"))
 
 
-def their_shape(shape, change, architecture):
-    """The shape that an array of theirs must have to hold one of ours."""
+def their_shape(
+    shape: tuple[int, ...], change: Change, architecture: Architecture
+) -> tuple[int, ...]:
+    """Return the shape that an array of theirs must have to hold one of ours."""
     theirs = change.theirs(empty(shape), architecture).shape
     return (theirs[0] * change.parts, *theirs[1:]) if change.parts > 1 else theirs
 
 
-def to_ours(array, change, shape):
-    """Our array from theirs, as a view of it where that can be."""
+def to_ours(array: np.ndarray, change: Change, shape: tuple[int, ...]) -> np.ndarray:
+    """Return our array from theirs, as a view of it where possible."""
     if change.parts > 1:
         array = np.split(array, change.parts)[change.part]
     return change.ours(array, shape)
 
 
-def to_theirs(arrays, names, architecture):
-    """All of their arrays from ours.
+def to_theirs(
+    arrays: Mapping[str, np.ndarray], names: Rules, architecture: Architecture
+) -> dict[str, np.ndarray]:
+    """Return all of their arrays from ours.
 
     Args:
         arrays: ours, by path.

@@ -141,7 +141,7 @@ def test_hugging_faces_configuration_is_read(config, expected, fixtures, tmp_pat
 )
 def test_what_cannot_be_done_alike_is_told(file, configs, fixtures, tmp_path):
     path = in_folder(fixtures, tmp_path, file, **configs)
-    with pytest.warns(UserWarning, match="evaluated in a way that keras_vit has not"):
+    with pytest.warns(UserWarning, match="does not support the preprocessing"):
         assert told(path) == PRESETS["vit_jax"]
 
 

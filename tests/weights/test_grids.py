@@ -241,7 +241,7 @@ def test_settings_that_do_not_fit_are_said_and_the_table_goes_by_its_length(tmp_
     (tmp_path / "config.json").write_text(json.dumps(config))
     model = ours((6, 6))
     (line,) = loaded(model, path)
-    assert "17 positions are not those of 3 x 3 patches, as its settings say" in line
+    assert "17 positions are not those of 3 x 3 patches, as its settings state" in line
     expected = resampled(network, (4, 4), (6, 6), 1)
     np.testing.assert_allclose(positions(model), expected, atol=1e-5)
 
@@ -301,7 +301,7 @@ def test_a_grid_that_nothing_tells_is_refused_with_what_to_say(tmp_path):
         ValueError, match=r"square grid \(source_grid=\(rows, columns\)"
     ):
         load_weights(model, path)
-    with pytest.raises(ValueError, match="cells of 3 x 5, which source_grid says"):
+    with pytest.raises(ValueError, match="cells of 3 x 5, which source_grid states"):
         load_weights(model, path, source_grid=(3, 5))
     load_weights(model, path, source_grid=(2, 5))
 

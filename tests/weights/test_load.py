@@ -219,7 +219,7 @@ def test_more_than_ten_blocks_keep_their_order(tmp_path, rng):
         (
             "vit_tiny_token.npz",
             {"position_embedding": "rope_2d"},
-            "google's, whose models turn no queries and keys",
+            "google's, whose models do not use rotary position embeddings",
         ),
         (
             "vit_tiny_token.npz",

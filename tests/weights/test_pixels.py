@@ -90,7 +90,7 @@ def test_a_model_without_preprocessing_comes_back_without(format, tmp_path, rng)
     if format == "npz":
         save_weights(model, tmp_path / path, format)
     else:
-        with pytest.warns(UserWarning, match="does not tell its mean and std"):
+        with pytest.warns(UserWarning, match="its mean and std are unknown"):
             save_weights(model, tmp_path / path, format)
     same(model, keras_vit.ViT(3, weights=tmp_path / path, **SIZES), rng)
 
@@ -141,7 +141,7 @@ def test_settings_that_disagree_with_the_file_are_refused(tmp_path, rng):
     config = json.loads((tmp_path / "config.json").read_text())
     config["pretrained_cfg"]["mean"] = [0.5, 0.5, 0.5]
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="must tell the same pixels"):
+    with pytest.raises(ValueError, match="must state the same pixel mean and std"):
         find_checkpoint("ViT", tmp_path / "a.safetensors")
 
 

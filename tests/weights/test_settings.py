@@ -122,7 +122,7 @@ def test_pooling_is_read_where_it_stands_beside_the_arguments(timm, images, tmp_
         ({"architecture": "vit_base_patch16_rope_ape_224"}, "none of timm's Vision"),
         (
             {"global_pool": "avg", "model_args": {"global_pool": "token"}},
-            "must say one pooling",
+            "must state one pooling",
         ),
     ],
 )
@@ -318,7 +318,9 @@ def test_a_processor_that_resizes_nothing_is_said(fixtures, tmp_path):
     (tmp_path / "model.safetensors").write_bytes(file)
     told = {"image_processor_type": "ViTImageProcessor", "do_resize": False}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(told))
-    with pytest.warns(UserWarning, match="evaluated in a way.*do_resize=False"):
+    with pytest.warns(
+        UserWarning, match="not support the preprocessing.*do_resize=False"
+    ):
         arguments = find_checkpoint("ViT", tmp_path).arguments
     assert arguments["evaluation_preprocessing"] == PRESETS["vit_jax"]
 

@@ -104,7 +104,7 @@ def test_a_file_without_class_positions_comes_out_so(tmp_path, rng):
     ("arguments", "architecture", "message"),
     [
         ({}, "resnet50", "Unknown architecture.*such as 'vit_base_patch16_224'"),
-        ({}, "vit_base_patch16_224_miil", "computes otherwise than 'vit' in qkv_bias"),
+        ({}, "vit_base_patch16_224_miil", "differs from 'vit' in qkv_bias"),
         ({}, "deit_tiny_distilled_patch16_224", "of the model's kind"),
         ({}, "vit_base_r50_s16_224", "of the model's kind"),
         ({}, "vit_base_resnet50_384", "of the model's kind"),

@@ -37,7 +37,7 @@ def read_images(
     preprocessing: Preprocessing,
     decoding: Decoding = PLAIN,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Reads image files as `predict` does, in TensorFlow's graph.
+    """Read image files as `predict` does, in TensorFlow's graph.
 
     An image that cannot be read takes nothing from the others.
 

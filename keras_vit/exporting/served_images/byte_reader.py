@@ -34,7 +34,7 @@ class ByteReader:
         self.size = tf.size(values, tf.int64)
         self.padded = tf.pad(values, [[0, 1]])
 
-    def number(self, at, count=1, big_endian: Any = False) -> Any:
+    def number(self, at: Any, count: int = 1, big_endian: Any = False) -> Any:
         """Return an unsigned integer of up to 7 bytes from a place, int64.
 
         Args:

@@ -25,7 +25,7 @@ _ADOBE = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"
 
 
 def decode(way: Tensor, data: Tensor, decoding: Decoding) -> Tensor:
-    """Decodes what `prepared` describes.
+    """Decode what `prepared` describes.
 
     Args:
         way: int32, a constant of `prepared`.

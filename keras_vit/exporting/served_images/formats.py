@@ -56,7 +56,7 @@ class Format:
     failure: str = "damaged or cut"
 
     def begins(self, heads: Tensor) -> Tensor:
-        """Whether files begin as one of this kind, of their first `HEAD` bytes.
+        """Return whether files begin as one of this kind, of their first `HEAD` bytes.
 
         Args:
             heads: strings `(B,)`, which may be shorter.

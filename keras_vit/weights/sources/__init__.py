@@ -6,7 +6,7 @@ from keras_vit.weights.sources.google import GOOGLE
 from keras_vit.weights.sources.heads import respell
 from keras_vit.weights.sources.huggingface import DINOV2, HUGGINGFACE
 from keras_vit.weights.sources.prefixes import without_prefix
-from keras_vit.weights.sources.source import Source
+from keras_vit.weights.sources.source import Arrays, Config, Source
 from keras_vit.weights.sources.timm import TIMM
 from keras_vit.weights.sources.torchvision import TORCHVISION
 
@@ -38,12 +38,12 @@ class Identified:
     """
 
     source: Source
-    named: dict
-    stored: dict
+    named: Arrays
+    stored: Arrays
     notes: tuple[str, ...]
 
     @property
-    def foreign_head(self):
+    def foreign_head(self) -> dict[str, tuple[int, ...]]:
         """The shapes, by name, of a classifier that is not one dense layer."""
         if "num_classes" in self.source.arguments(self.stored):
             return {}
@@ -55,7 +55,7 @@ class Identified:
         }
 
 
-def identify(stored, config, name=None):
+def identify(stored: Arrays, config: Config, name: str | None = None) -> Identified:
     """Find whose arrays these are, and give them their canonical names.
 
     Args:

@@ -6,11 +6,14 @@ having no position for the class token, and may stack all blocks (`scan`).
 """
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from keras_vit.preprocessing import PRESETS, Preprocessing, resolve
-from keras_vit.weights.sources.source import HALF, Source
+from keras_vit.weights.files import Stored
+from keras_vit.weights.sources.source import HALF, Arrays, Config, Source
 from keras_vit.weights.translate import AS_IS, PATCHES, reshaped
 
 POSITIONS = "Transformer/posembed_input/pos_embedding"
@@ -94,8 +97,8 @@ RULES = {
 }
 
 
-def normalise(stored):
-    """Canonical names, one array a block, GroupNorm as (1, 1, 1, C)."""
+def normalise(stored: Arrays) -> dict[str, Stored]:
+    """Return arrays by canonical names, one a block, GroupNorm as (1, 1, 1, C)."""
     renamed = {}
     for name, array in _without_prefix(stored).items():
         scanned = re.fullmatch(r"Transformer/encoderblock/(.+)", name)
@@ -135,30 +138,31 @@ def _with_first_zero(positions):
     return np.pad(positions, [(0, 0), (1, 0), (0, 0)])
 
 
-def arguments(stored):
-    """What the arrays tell of the model."""
-    told = {"pooling": "gap"}
+def arguments(stored: Arrays) -> dict[str, Any]:
+    """Return the arguments of a model that the arrays determine."""
+    info: dict[str, Any] = {"pooling": "gap"}
     if "cls" in stored:
-        told["pooling"] = "token"
+        info["pooling"] = "token"
     elif "MAPHead_0/probe" in stored:
-        told["pooling"] = "map"
+        info["pooling"] = "map"
     if POSITIONS not in stored:
-        told["position_embedding"] = "sincos_2d"
+        info["position_embedding"] = "sincos_2d"
     if "pre_logits/kernel" in stored:
-        told["representation_size"] = stored["pre_logits/kernel"].shape[1]
+        info["representation_size"] = stored["pre_logits/kernel"].shape[1]
     if "head/kernel" in stored:
-        told["num_classes"] = stored["head/kernel"].shape[1]
-    return told
+        info["num_classes"] = stored["head/kernel"].shape[1]
+    return info
 
 
 FLEXIVIT = {"pos_embedding": (1, 49), "embedding/kernel": (32, 32)}
 
 
-def position_method(stored, config):
-    """By aligned corners when loading; FlexiViT by half-pixel centres, in its forward.
+def position_method(stored: Arrays, config: Config) -> str:
+    """Return the rule that big_vision resizes positions by.
 
-    Its files are those of patches of 32 x 32 pixels and 7 x 7 positions, none of
-    which is the class token's, whatever sizes the model is then used with.
+    It aligns corners when loading; FlexiViT resizes by half-pixel centres in its
+    forward pass. Its files hold patches of 32 x 32 pixels and 7 x 7 positions, none
+    of which is the class token's, whatever sizes the model is then used with.
     """
     stored = _without_prefix(stored)
     is_flexible = all(
@@ -168,10 +172,13 @@ def position_method(stored, config):
     return "bilinear_antialias" if is_flexible else "bilinear"
 
 
-def preprocessing(names, config, image_size):
-    """big_vision keeps its positions elsewhere than vit_jax, and crops.
+def preprocessing(
+    names: Iterable[str], config: Config, image_size: int | None
+) -> Preprocessing:
+    """Return the preprocessing of the code that wrote a file.
 
-    Its towers of image and text squash: SigLIP's and LiT's evaluators have
+    big_vision names its positions differently from vit_jax, and crops. Its towers
+    of image and text squash: SigLIP's and LiT's evaluators have
     `resize(res)|value_range(-1, 1)` (configs/proj/image_text). A tower is the part
     `img` of its file, and pools by attention without a classifier.
     """

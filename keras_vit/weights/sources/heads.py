@@ -6,12 +6,14 @@ what the publisher's network has, renames the same two arrays.
 
 import re
 
+from keras_vit.weights.sources.source import Arrays
+
 ROOTS = ("head", "heads", "classifier", "fc")
 # Of a Sequential's number, or of a module that holds the layer.
 INSIDE = r"(?:\.(?:\d+|head|fc|classifier|linear))*"
 
 
-def respell(stored, canonical):
+def respell(stored: Arrays, canonical: str) -> tuple[Arrays, str | None]:
     """Rename the arrays of the one dense layer that is a classifier.
 
     Args:

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_vit.preprocessing import PRESETS
+from keras_vit.weights.architecture import Architecture
 from keras_vit.weights.sources import huggingface_config as config_file
 from keras_vit.weights.sources import huggingface_processor as processor_file
-from keras_vit.weights.sources.source import HALF, IMAGENET, Source
+from keras_vit.weights.sources.source import HALF, IMAGENET, Arrays, Config, Source
 from keras_vit.weights.sources.torch_layout import dense, norm
-from keras_vit.weights.translate import AS_IS, PATCHES_TORCH
+from keras_vit.weights.translate import AS_IS, PATCHES_TORCH, Rules
 
 PREFIX = re.compile(r"^(vit|deit|dinov2|dinov2_with_registers)\.")
 BLOCK_0 = rf"(?:{PREFIX.pattern.removeprefix('^')})?(?:encoder\.layer|layers)\.0\."
@@ -65,8 +66,8 @@ DINOV2_RULES = SHARED | {
 }
 
 
-def vit_rules(architecture):
-    """DeiT with a teacher has two heads, under names of their own."""
+def vit_rules(architecture: Architecture) -> Rules:
+    """Return the rules of ViT, or of DeiT with a teacher, which has two heads."""
     if architecture.num_first_tokens < 2:
         return VIT_RULES | dense("head", "classifier")
     return (
@@ -101,31 +102,31 @@ def _has(part):
     return lambda names: any(pattern.match(name) for name in names)
 
 
-def dinov2_position_method(stored, config):
-    """With registers its code antialiases, without them it does not."""
+def dinov2_position_method(stored: Arrays, config: Config) -> str:
+    """Return the rule of its code, which antialiases for models with registers only."""
     has_registers = any(name.endswith("register_tokens") for name in stored)
     return "bicubic_antialias" if has_registers else "bicubic"
 
 
-def image_size(config):
-    """As `config.json` says, an integer or (height, width)."""
-    told = config.get("image_size")
-    return (told, told) if isinstance(told, int) else told and tuple(told)
+def image_size(config: Config) -> tuple[int, int] | None:
+    """Return `image_size` of `config.json`, an integer or (height, width) there."""
+    info = config.get("image_size")
+    return (info, info) if isinstance(info, int) else info and tuple(info)
 
 
 def arguments(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a model that the arrays determine."""
-    told: dict[str, Any] = {"distillation": "embeddings.distillation_token" in stored}
+    info: dict[str, Any] = {"distillation": "embeddings.distillation_token" in stored}
     if "embeddings.register_tokens" in stored:
-        told["num_registers"] = stored["embeddings.register_tokens"].shape[1]
+        info["num_registers"] = stored["embeddings.register_tokens"].shape[1]
     if "encoder.layer.0.layer_scale1.lambda1" in stored:
-        told["layer_scale"] = 1.0
+        info["layer_scale"] = 1.0
     if "pooler.dense.weight" in stored:
-        told["representation_size"] = stored["pooler.dense.weight"].shape[0]
+        info["representation_size"] = stored["pooler.dense.weight"].shape[0]
     for name in ("classifier.weight", "cls_classifier.weight"):
         if name in stored and not _is_foreign(stored):
-            told["num_classes"] = stored[name].shape[0]
-    return told
+            info["num_classes"] = stored[name].shape[0]
+    return info
 
 
 def _is_foreign(stored):

@@ -1,5 +1,9 @@
 """What Hugging Face's `config.json` says of a model and of its classes."""
 
+from typing import Any
+
+from keras_vit.weights.sources.source import Config
+
 EPSILONS = {  # a kind of model: its epsilon where the file does not say
     "vit": 1e-12,
     "deit": 1e-12,
@@ -26,7 +30,7 @@ SUPPORTED = {  # what else the model has
 }
 
 
-def settings(config):
+def settings(config: Config) -> dict[str, Any]:
     """Return the arguments of `ViT` that `config.json` states.
 
     Raises:
@@ -35,22 +39,22 @@ def settings(config):
     for key, values in SUPPORTED.items():
         if key in config and config[key] not in values:
             raise ValueError(
-                "keras_vit's models have no such thing: "
-                f"{key}={config[key]!r} of config.json. Expected "
+                f"keras_vit's models do not support {key}={config[key]!r} of "
+                "config.json. Expected "
                 f"{' or '.join(map(repr, values))}."
             )
-    told = {}
+    found = {}
     if "hidden_act" in config:
-        told["activation"] = ACTIVATIONS[config["hidden_act"]]
-    epsilon = config.get("layer_norm_eps", EPSILONS.get(config.get("model_type")))
+        found["activation"] = ACTIVATIONS[config["hidden_act"]]
+    epsilon = config.get("layer_norm_eps", EPSILONS.get(config.get("model_type", "")))
     if epsilon is not None:
-        told["layer_norm_epsilon"] = epsilon
+        found["layer_norm_epsilon"] = epsilon
     if "num_attention_heads" in config:
-        told["num_heads"] = config["num_attention_heads"]
-    return told
+        found["num_heads"] = config["num_attention_heads"]
+    return found
 
 
-def class_names(config):
+def class_names(config: Config) -> tuple[str, ...] | None:
     """Return the names of the classes; `None` if there are none.
 
     By `id2label`, or by `label2id` alone, which the library itself ignores (5.24).
@@ -67,7 +71,7 @@ def class_names(config):
     return None if names == made_up else names
 
 
-def check_pooler(config):
+def check_pooler(config: Config) -> None:
     """Refuse a pooler whose activation is not that of a pre-logits layer.
 
     Raises:

@@ -5,9 +5,11 @@ What it leaves out is the processor's own default, by transformers 5.24.
 
 import dataclasses
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from keras_vit.weights.sources.source import IMAGENET
+from keras_vit.preprocessing import Preprocessing
+from keras_vit.weights.sources.source import IMAGENET, Config, Pixels
 
 CLIP = (
     (0.48145466, 0.4578275, 0.40821073),
@@ -29,10 +31,10 @@ class Processor:
         levels: of pixels once resized, a word of `Preprocessing`.
     """
 
-    size: dict
+    size: dict[str, int]
     resample: int
     crops: bool
-    normalization: tuple
+    normalization: Pixels
     levels: str = "round"
 
 
@@ -55,13 +57,15 @@ PROCESSORS = {
 CROP_SIZE = 224
 
 
-def _processor(told, default):
+def _processor(settings, default):
     """Return the defaults of the processor that a file names.
 
     Raises:
         ValueError: for one that is not known.
     """
-    kind = told.get("image_processor_type") or told.get("feature_extractor_type")
+    kind = settings.get("image_processor_type") or settings.get(
+        "feature_extractor_type"
+    )
     if kind is None:
         return PROCESSORS[default]
     name = re.sub(r"(ImageProcessor|FeatureExtractor)(Fast|Pil)?$", "", kind)
@@ -70,7 +74,7 @@ def _processor(told, default):
     return PROCESSORS[name]
 
 
-def pixels(default, processor):
+def pixels(default: Pixels, processor: str) -> Callable[[Config], Pixels]:
     """Return a reader of mean and deviation.
 
     Args:
@@ -79,21 +83,21 @@ def pixels(default, processor):
     """
 
     def read(config):
-        """As `preprocessor_config.json` says."""
-        told = config.get("preprocessing")
-        if told is None:
+        """Return what `preprocessor_config.json` states."""
+        settings = config.get("preprocessing")
+        if settings is None:
             return default
-        scale = told.get("rescale_factor", 1 / 255)
-        scale = 1 / scale if told.get("do_rescale", True) else 1.0
-        if not told.get("do_normalize", True):
+        scale = settings.get("rescale_factor", 1 / 255)
+        scale = 1 / scale if settings.get("do_rescale", True) else 1.0
+        if not settings.get("do_normalize", True):
             return (0.0,) * 3, (scale,) * 3
         keys = ("image_mean", "image_std")
-        known = [told.get(key) for key in keys]
+        known = [settings.get(key) for key in keys]
         if None in known:
             known = [
                 value if value is not None else default
                 for value, default in zip(
-                    known, _processor(told, processor).normalization, strict=True
+                    known, _processor(settings, processor).normalization, strict=True
                 )
             ]
         return tuple(
@@ -115,7 +119,9 @@ def _three(key, value):
     return value * 3 if len(value) == 1 else value
 
 
-def preprocessing(default, processor):
+def preprocessing(
+    default: Preprocessing, processor: str
+) -> Callable[[Iterable[str], Config, int | None], Preprocessing]:
     """Return a reader of how images become the model's size.
 
     Args:
@@ -124,22 +130,22 @@ def preprocessing(default, processor):
     """
 
     def read(names, config, image_size):
-        """As `preprocessor_config.json` says."""
-        told = config.get("preprocessing")
-        if told is None:
+        """Return what `preprocessor_config.json` states."""
+        settings = config.get("preprocessing")
+        if settings is None:
             return default
-        known = _processor(told, processor)
+        known = _processor(settings, processor)
         for key, expected in (("do_resize", True), ("do_pad", False)):
-            if told.get(key, expected) != expected:
-                raise ValueError(f"{key}={told[key]}")
-        resample = told.get("resample", known.resample)
+            if settings.get(key, expected) != expected:
+                raise ValueError(f"{key}={settings[key]}")
+        resample = settings.get("resample", known.resample)
         by_short_side = "shortest_edge" in known.size
-        size = _sides(told.get("size", known.size), "size", by_short_side)
+        size = _sides(settings.get("size", known.size), "size", by_short_side)
         if resample not in RESAMPLE:
             raise ValueError(f"resample={resample}")
         fractions, crop = {1.0}, None
-        if told.get("do_center_crop", known.crops):
-            crop = _sides(told.get("crop_size", CROP_SIZE), "crop_size", False)
+        if settings.get("do_center_crop", known.crops):
+            crop = _sides(settings.get("crop_size", CROP_SIZE), "crop_size", False)
             sides = zip(crop.values(), list(size.values()) * 2, strict=False)
             fractions = {part / whole for part, whole in sides}
         if len(fractions) > 1:

@@ -5,6 +5,10 @@ name: `module.` (data parallel), `_orig_mod.` (torch.compile), `model.`
 (Lightning), `backbone.`, `student.` and `teacher.` (self-supervision).
 """
 
+from collections.abc import Callable
+
+from keras_vit.weights.sources.source import Arrays
+
 PREFIXES = (  # where there are several, the first is meant: a teacher is evaluated
     *("teacher", "model", "module", "_orig_mod", "backbone", "net", "encoder"),
     "student",
@@ -12,7 +16,9 @@ PREFIXES = (  # where there are several, the first is meant: a teacher is evalua
 DEEPEST = 4  # wrappers around each other
 
 
-def without_prefix(stored, recognised):
+def without_prefix(
+    stored: Arrays, recognised: Callable[[Arrays], object]
+) -> tuple[Arrays, str]:
     """Take off the prefix under which names are somebody's.
 
     Args:

@@ -1,7 +1,17 @@
 """What is to be known of a publisher of weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from keras_vit.preprocessing import Preprocessing
+from keras_vit.weights.architecture import Architecture
+from keras_vit.weights.files import Stored
+from keras_vit.weights.translate import Rules
+
+Config = Mapping[str, Any]  # a repository's settings, as `opening` reads them
+Arrays = Mapping[str, Stored]  # by name
+Pixels = Sequence[Sequence[float]]  # mean and standard deviation by colour
 
 HALF = ((127.5,) * 3, (127.5,) * 3)  # to [-1, 1]
 IMAGENET = (  # its mean and deviation
@@ -59,24 +69,26 @@ class Source:
     """
 
     name: str
-    recognises: Callable
-    normalise: Callable
-    rules: Callable
+    recognises: Callable[[Iterable[str]], bool]
+    normalise: Callable[[Arrays], dict[str, Stored]]
+    rules: Callable[[Architecture], Rules]
     activation: str
     layer_norm_epsilon: float | None
-    position_method: Callable
+    position_method: Callable[[Arrays, Config], str]
     patches: str
     positions: str
-    arguments: Callable
-    pixels: Callable
-    preprocessing: Callable
+    arguments: Callable[[Arrays], dict[str, Any]]
+    pixels: Callable[[Config], Pixels]
+    preprocessing: Callable[[Iterable[str], Config, int | None], Preprocessing]
     dropped_with_head: tuple[str, ...] = field(default=())
     standardization: str | None = None
-    image_size: Callable = lambda config: None
-    first_rows: Callable | None = None
-    aligned: Callable = lambda stored, rows: stored
+    image_size: Callable[[Config], tuple[int, int] | None] = lambda config: None
+    first_rows: (
+        Callable[[Arrays, Config], tuple[tuple[int, ...], tuple[int, ...]]] | None
+    ) = None
+    aligned: Callable[[Arrays, int], Arrays] = lambda stored, rows: stored
     classifiers: tuple[str, ...] = ()
-    settings: Callable = lambda config: {}
-    class_names: Callable = lambda config: None
-    assumed: Callable = lambda config: None
-    check_pre_logits: Callable = lambda config: None
+    settings: Callable[[Config], dict[str, Any]] = lambda config: {}
+    class_names: Callable[[Config], tuple[str, ...] | None] = lambda config: None
+    assumed: Callable[[Config], str | None] = lambda config: None
+    check_pre_logits: Callable[[Config], None] = lambda config: None

@@ -1,9 +1,12 @@
 """timm (pytorch-image-models), and the hybrids there."""
 
+from typing import Any
+
+from keras_vit.weights.architecture import Architecture
 from keras_vit.weights.sources import timm_positions, timm_settings
-from keras_vit.weights.sources.source import Source
+from keras_vit.weights.sources.source import Arrays, Config, Source
 from keras_vit.weights.sources.torch_layout import dense, fused, key_and_value, norm
-from keras_vit.weights.translate import AS_IS, CONVOLUTION, PATCHES_TORCH
+from keras_vit.weights.translate import AS_IS, CONVOLUTION, PATCHES_TORCH, Rules
 
 BLOCK = "blocks.*"
 BACKBONE = "patch_embed.backbone"
@@ -59,47 +62,47 @@ ROOT_ALONE = {  # the stem of R+Ti/16, which has no stages
 }
 
 
-def rules(architecture):
-    """What follows pooling, and a root alone, have names of their own."""
+def rules(architecture: Architecture) -> Rules:
+    """Return the rules of an architecture: of its final norm and of its stem."""
     final = norm("norm", "fc_norm" if architecture.fc_norm else "norm")
     return RULES | final | (ROOT_ALONE if architecture.root_alone else {})
 
 
-def position_method(stored, config):
-    """Bicubic and antialiased, but for FlexiViT, by the architecture's name."""
+def position_method(stored: Arrays, config: Config) -> str:
+    """Return the rule of timm's resizing; FlexiViT is known by its architecture."""
     is_flexible = "flexi" in (config.get("architecture") or "")
     return "bilinear_half_pixels" if is_flexible else "bicubic_antialias"
 
 
-def image_size(config):
-    """Of the model's own arguments, or as `pretrained_cfg` says."""
-    told = config.get("model_args", {}).get("img_size")
-    if told is None:
-        told = config.get("pretrained_cfg", config).get("input_size")
-        return told and tuple(told[1:])
-    return (told, told) if isinstance(told, int) else tuple(told)
+def image_size(config: Config) -> tuple[int, int] | None:
+    """Return the image size in `model_args`, or else in `pretrained_cfg`."""
+    info = config.get("model_args", {}).get("img_size")
+    if info is None:
+        info = config.get("pretrained_cfg", config).get("input_size")
+        return info and tuple(info[1:])
+    return (info, info) if isinstance(info, int) else tuple(info)
 
 
-def arguments(stored):
-    """What the arrays tell of the model."""
-    told = {
+def arguments(stored: Arrays) -> dict[str, Any]:
+    """Return the arguments of a model that the arrays determine."""
+    info = {
         "pooling": "token",
         "class_token": "cls_token" in stored,
         "fc_norm": "fc_norm.weight" in stored,
         "distillation": "dist_token" in stored,
         "qk_norm": "blocks.0.attn.q_norm.weight" in stored,
     }
-    if told["fc_norm"] or not told["class_token"]:
-        told["pooling"] = "gap"
+    if info["fc_norm"] or not info["class_token"]:
+        info["pooling"] = "gap"
     if "attn_pool.latent" in stored:
-        told["pooling"] = "map"
+        info["pooling"] = "map"
     if "reg_token" in stored:
-        told["num_registers"] = stored["reg_token"].shape[1]
+        info["num_registers"] = stored["reg_token"].shape[1]
     if "blocks.0.ls1.gamma" in stored:
-        told["layer_scale"] = 1.0
+        info["layer_scale"] = 1.0
     if "head.weight" in stored:
-        told["num_classes"] = stored["head.weight"].shape[0]
-    return told
+        info["num_classes"] = stored["head.weight"].shape[0]
+    return info
 
 
 TIMM = Source(

@@ -6,39 +6,46 @@ token have positions, registers have none. A position is added to the same token
 every image, so that it can be part of the token: each is the same model.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from keras_vit.weights.files import Stored
+from keras_vit.weights.sources.source import Arrays, Config
 from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
 
 
-def embeds_patches_alone(architecture):
+def embeds_patches_alone(architecture: str) -> bool | None:
     """Return whether timm's architecture of a name sets `no_embed_class`.
 
     `None` for a name that is not known.
     """
-    told = ARCHITECTURES.get(architecture.partition(".")[0])
-    return None if told is None else told.get("no_embed_class", False)
+    info = ARCHITECTURES.get(architecture.partition(".")[0])
+    return None if info is None else info.get("no_embed_class", False)
 
 
-def no_embed_class(config):
+def no_embed_class(config: Config) -> bool | None:
     """Return whether a `config.json` says that patches alone have positions.
 
     `None` if it does not say, as where there is none.
     """
-    told = config.get("model_args", {}).get("no_embed_class")
-    if told is None:
+    info = config.get("model_args", {}).get("no_embed_class")
+    if info is None:
         return embeds_patches_alone(config.get("architecture") or "")
-    return told
+    return info
 
 
-def first_tokens(stored):
+def first_tokens(
+    stored: Mapping[str, Stored] | Mapping[str, np.ndarray],
+) -> tuple[int, int]:
     """Return how many class and distillation tokens, and how many registers."""
     registers = stored["reg_token"].shape[1] if "reg_token" in stored else 0
     return sum(name in stored for name in ("cls_token", "dist_token")), registers
 
 
-def first_rows(stored, config):
+def first_rows(
+    stored: Arrays, config: Config
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return how many rows of the table may stand before the patches'.
 
     Returns:
@@ -47,13 +54,13 @@ def first_rows(stored, config):
     """
     first, registers = first_tokens(stored)
     every = (0, first + registers, first) if registers else (first, 0)
-    told = no_embed_class(config)
-    if told is None:
+    info = no_embed_class(config)
+    if info is None:
         return (), every
-    return (0 if told else first + registers,), every
+    return (0 if info else first + registers,), every
 
 
-def aligned(stored, rows):
+def aligned(stored: Arrays, rows: int) -> dict[str, Stored]:
     """Give positions to class and distillation token and to the patches alone.
 
     Args:
@@ -81,7 +88,9 @@ def aligned(stored, rows):
     return stored
 
 
-def spread(arrays, patches_alone):
+def spread(
+    arrays: Mapping[str, np.ndarray], patches_alone: bool
+) -> Mapping[str, np.ndarray]:
     """Turn the positions of `aligned` into those that timm's code expects.
 
     Args:

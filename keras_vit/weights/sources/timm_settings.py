@@ -5,9 +5,11 @@ a model are those of its architecture, by name, and `model_args`.
 """
 
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
 
-from keras_vit.preprocessing import PRESETS
-from keras_vit.weights.sources.source import HALF, IMAGENET
+from keras_vit.preprocessing import PRESETS, Preprocessing
+from keras_vit.weights.sources.source import HALF, IMAGENET, Config, Pixels
 from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
 
 NOTHING = {None: {}, "": {}}
@@ -53,12 +55,12 @@ OF_TRAINING = {
 }
 
 
-def arguments_of(config):
-    """Return the arguments of timm's VisionTransformer, as far as they are said.
+def arguments_of(config: Config) -> dict[str, Any]:
+    """Return the arguments of timm's VisionTransformer, as far as they are stated.
 
     Raises:
-        ValueError: for an architecture that is not known, and where the
-            pooling is said twice and differently.
+        ValueError: for an architecture that is not known, and where two
+            poolings are stated.
     """
     name = (config.get("architecture") or "").split(".")[0]
     if name and name not in ARCHITECTURES:
@@ -74,35 +76,34 @@ def arguments_of(config):
         return arguments
     if config.get("model_args", {}).get("global_pool", pooling) != pooling:
         raise ValueError(
-            "config.json must say one pooling. Received: "
+            "config.json must state one pooling. Received: "
             f"global_pool={pooling!r}, and model_args with "
             f"global_pool={config['model_args']['global_pool']!r}"
         )
     return arguments | {"global_pool": pooling}
 
 
-def settings(config):
+def settings(config: Config) -> dict[str, Any]:
     """Return the arguments of `ViT` that `config.json` states.
 
     Raises:
         ValueError: naming what this package's models do not have.
     """
     theirs = arguments_of(config)
-    told = {}
+    info = {}
     if "num_heads" in theirs:
-        told["num_heads"] = theirs["num_heads"]
+        info["num_heads"] = theirs["num_heads"]
     for name, value in theirs.items():
         if name in TOLD_BY_ARRAYS | OF_TRAINING or name == "num_heads":
             continue
         if not _is_supported(name, value):
             architecture = config.get("architecture")
             raise ValueError(
-                "keras_vit's models have no such thing: "
-                f"{name}={value!r} of timm's {architecture or 'config.json'}. "
-                "Load it with timm."
+                f"keras_vit's models do not support {name}={value!r} of timm's "
+                f"{architecture or 'config.json'}. Load it with timm."
             )
-        told |= SUPPORTED[name][value]
-    return told
+        info |= SUPPORTED[name][value]
+    return info
 
 
 def _is_supported(name, value):
@@ -111,23 +112,23 @@ def _is_supported(name, value):
     return known and value in SUPPORTED[name]
 
 
-def pretrained_cfg(config):
+def pretrained_cfg(config: Config) -> Config | None:
     """Return timm's `pretrained_cfg`; `None` where there is none.
 
-    Once it was not apart from the rest.
+    Old files have its entries at the top level.
     """
     if "pretrained_cfg" in config or "architecture" not in config:
         return config.get("pretrained_cfg")
     return config
 
 
-def pixels(config):
+def pixels(config: Config) -> Pixels:
     """Return mean and deviation; half and half if there is no configuration."""
-    told = pretrained_cfg(config)
-    if told is None:
+    info = pretrained_cfg(config)
+    if info is None:
         return HALF
     return tuple(
-        tuple(255 * x for x in told[key]) if told.get(key) else default
+        tuple(255 * x for x in info[key]) if info.get(key) else default
         for key, default in zip(("mean", "std"), IMAGENET, strict=True)
     )
 
@@ -136,37 +137,42 @@ ASPECTS = {"center": "short_side", "squash": "squash"}  # of `crop_mode`
 CROP = 0.875  # of a configuration that does not say
 
 
-def preprocessing(names, config, image_size):
-    """As `pretrained_cfg` says; 0.9 at 224 pixels, all of it above, if not."""
-    told = pretrained_cfg(config)
-    if told is None:
-        told = {"crop_pct": 0.9 if (image_size or 224) <= 224 else 1.0}
-    mode = told.get("crop_mode") or "center"
+def preprocessing(
+    names: Iterable[str], config: Config, image_size: int | None
+) -> Preprocessing:
+    """Return the preprocessing of `pretrained_cfg`.
+
+    Without one, 0.9 of the image is kept at 224 pixels, and all of it above.
+    """
+    info = pretrained_cfg(config)
+    if info is None:
+        info = {"crop_pct": 0.9 if (image_size or 224) <= 224 else 1.0}
+    mode = info.get("crop_mode") or "center"
     if mode not in ASPECTS:
         raise ValueError(f"crop_mode={mode!r}")
     return dataclasses.replace(
         PRESETS["timm"],
         aspect=ASPECTS[mode],
-        method=told.get("interpolation") or "bicubic",
-        crop_fraction=told.get("crop_pct") or CROP,
+        method=info.get("interpolation") or "bicubic",
+        crop_fraction=info.get("crop_pct") or CROP,
     )
 
 
-def class_names(config):
+def class_names(config: Config) -> tuple[str, ...] | None:
     """Return the names of the classes, by `label_names` and `label_descriptions`."""
-    told = pretrained_cfg(config) or {}
-    names = config.get("label_names") or told.get("label_names")
+    info = pretrained_cfg(config) or {}
+    names = config.get("label_names") or info.get("label_names")
     if not names:
         return None
     if isinstance(names, dict):
         names = [names[key] for key in sorted(names, key=int)]
-    described = config.get("label_descriptions") or told.get("label_descriptions")
+    described = config.get("label_descriptions") or info.get("label_descriptions")
     described = described if isinstance(described, dict) else {}
     return tuple(described.get(name, name) for name in names)
 
 
-def assumed(config):
-    """Say what is assumed of a file without `config.json`."""
+def assumed(config: Config) -> str | None:
+    """Return, in words, what is assumed of a file without `config.json`."""
     if pretrained_cfg(config) is not None:
         return None
     return (

@@ -1,9 +1,12 @@
 """torchvision."""
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
-from keras_vit.preprocessing import PRESETS, resolve
-from keras_vit.weights.sources.source import IMAGENET, Source
+from keras_vit.preprocessing import PRESETS, Preprocessing, resolve
+from keras_vit.weights.files import Stored
+from keras_vit.weights.sources.source import IMAGENET, Arrays, Config, Source
 from keras_vit.weights.sources.torch_layout import dense, fused, norm
 from keras_vit.weights.translate import AS_IS, PATCHES_TORCH
 
@@ -30,8 +33,8 @@ RULES = {
 OLD = {"linear_1": "0", "linear_2": "3"}  # before torchvision 0.14
 
 
-def normalise(stored):
-    """The newer names of the MLP's layers."""
+def normalise(stored: Arrays) -> dict[str, Stored]:
+    """Return arrays by the newer names of the MLP's layers."""
     return {
         re.sub(
             r"(?<=\.mlp\.)linear_[12](?=\.)", lambda old: OLD[old.group()], name
@@ -40,18 +43,23 @@ def normalise(stored):
     }
 
 
-def arguments(stored):
-    """What the arrays tell of the model."""
-    told = {}
+def arguments(stored: Arrays) -> dict[str, Any]:
+    """Return the arguments of a model that the arrays determine."""
+    info = {}
     if "heads.pre_logits.weight" in stored:
-        told["representation_size"] = stored["heads.pre_logits.weight"].shape[0]
+        info["representation_size"] = stored["heads.pre_logits.weight"].shape[0]
     if "heads.head.weight" in stored:
-        told["num_classes"] = stored["heads.head.weight"].shape[0]
-    return told
+        info["num_classes"] = stored["heads.head.weight"].shape[0]
+    return info
 
 
-def preprocessing(names, config, image_size):
-    """Its weights for more pixels than 224 are those of SWAG: bicubic, whole."""
+def preprocessing(
+    names: Iterable[str], config: Config, image_size: int | None
+) -> Preprocessing:
+    """Return the preprocessing of its evaluation.
+
+    Weights for more pixels than 224 are those of SWAG: bicubic, the whole image.
+    """
     if (image_size or 224) > 224:
         return resolve("timm:1")
     return PRESETS["torchvision"]

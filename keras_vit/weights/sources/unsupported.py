@@ -2,6 +2,8 @@
 
 import re
 
+from keras_vit.weights.sources.source import Arrays
+
 NAMES = {  # in names: what they belong to
     r"\bmlp\.(fc1_g|fc1_x|w12|w1|w3|weights_in|weights_out|gate)\b": "SwiGLU MLPs",
     r"\bnorm_pre\.": "a norm before the first block (pre_norm)",
@@ -19,7 +21,7 @@ BIASED = re.compile(
 )
 
 
-def unsupported(stored):
+def unsupported(stored: Arrays) -> list[str]:
     """Return, in words, what is known to be of other networks.
 
     Args:
