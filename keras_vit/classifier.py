@@ -15,7 +15,13 @@ from keras_vit.decoding import Decoding
 from keras_vit.layers.outputs import PROBABILITIES, checked_names
 from keras_vit.logits import logits_model
 from keras_vit.meaning import meaning_of, set_meaning, with_outputs
-from keras_vit.model_files import load_model, name_of, names_beside, save_model
+from keras_vit.model_files import (
+    check_shapes,
+    load_model,
+    name_of,
+    names_beside,
+    save_model,
+)
 from keras_vit.preprocessing import Preprocessing
 from keras_vit.served_model import ServedModel
 
@@ -61,7 +67,8 @@ class Classifier:
         Raises:
             FileNotFoundError: if there is nothing at the path.
             TypeError: for what is none of these.
-            ValueError: for names that are not as many as the classes.
+            ValueError: for names that are not as many as the classes, or a model that
+                is not from images of a known size to one output `(B, K)`.
 
         Example:
 
@@ -80,6 +87,8 @@ class Classifier:
                 "Expected a Keras model, or the path of a run's folder, a .keras file "
                 f"or a SavedModel. Received: {type(source).__name__}"
             )
+        if path is None and isinstance(source, keras.Model):
+            check_shapes(source, repr(source.name))
         model = logits_model(source)
         meaning = meaning_of(model)
         if path is not None and class_names is None and meaning.class_names is None:

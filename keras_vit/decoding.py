@@ -7,6 +7,7 @@ to the data that a model was trained on, so that the model carries it along.
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +52,11 @@ class Decoding:
                 f"background must be one of {', '.join(BACKGROUNDS)}. "
                 f"Received: background={self.background!r}"
             )
-        if not self.max_pixels >= 1:
+        number = isinstance(self.max_pixels, numbers.Real)
+        if not number or not self.max_pixels >= 1:
             raise ValueError(
-                f"max_pixels must be at least 1. Received: {self.max_pixels}"
+                "max_pixels must be at least 1. "
+                f"Received: max_pixels={self.max_pixels!r}"
             )
 
     @property

@@ -59,6 +59,10 @@ class ImageModel(keras.Model):
         return arguments | {k: v for k, v in current.items() if k in arguments}
 
 
+# By the class's bare name alone do .h5 files of Keras's older format name a model.
+keras.saving.get_custom_objects()["ImageModel"] = ImageModel
+
+
 def _kept(model: keras.Model) -> Features | None:
     layers = (layer for layer in model.layers if isinstance(layer, Features))
     return next((layer for layer in layers if layer.builder is not None), None)

@@ -127,13 +127,36 @@ def _load_keras(path: pathlib.Path) -> keras.Model:
         model: Any = keras.models.load_model(path)
     except Exception as error:  # of zip, JSON, HDF5 and Keras: all mean the same
         raise ValueError(f"{path} cannot be loaded: {error}") from error
-    inputs, outputs = model.input_shape, model.output_shape
-    if len(inputs) != 4 or None in inputs[1:] or inputs[3] != 3 or len(outputs) != 2:
-        raise ValueError(
-            "Expected a model from images (None, height, width, 3) of a known size to "
-            f"outputs (None, classes). Received: {path}, from {inputs} to {outputs}"
-        )
+    check_shapes(model, str(path))
     return model
+
+
+def check_shapes(model: keras.Model, name: str) -> None:
+    """Refuse a model that is not from images of a known size to outputs of classes.
+
+    Raises:
+        ValueError: naming the shapes that it has.
+    """
+    inputs, outputs = (
+        [tuple(one.shape) for one in getattr(model, which, None) or ()]
+        for which in ("inputs", "outputs")
+    )
+    of_images = [
+        len(one) == 4 and None not in one[1:] and one[3] == 3 for one in inputs
+    ]
+    if of_images == [True] and [len(one) for one in outputs] == [2]:
+        return
+    shapes = "no shapes yet: begin it with keras.Input(shape)"
+    if inputs:
+        shapes = f"from {_shown(inputs)} to {_shown(outputs)}"
+    raise ValueError(
+        "Expected a model from images (None, height, width, 3) of a known size to "
+        f"outputs (None, classes). Received: {name}, {shapes}"
+    )
+
+
+def _shown(shapes: list[tuple[int | None, ...]]) -> str:
+    return " and ".join(map(str, shapes))
 
 
 def names_beside(

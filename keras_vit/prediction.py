@@ -13,7 +13,8 @@ import keras
 import numpy as np
 
 from keras_vit.classifier import Classifier
-from keras_vit.decoding import AUTO, Decoding
+from keras_vit.decoding import AUTO, FULL, Decoding
+from keras_vit.model_arguments import check_counts
 from keras_vit.preprocessing import Preprocessing, resolve
 
 if TYPE_CHECKING:
@@ -94,10 +95,7 @@ class Prediction:
         >>> Prediction(None, ("cat", "dog"), np.float32([0.25, 0.75])).top(1)
         [ClassProbability(label='dog', probability=0.75)]
         """
-        if k < 1:
-            raise ValueError(
-                f"Expected a number of classes of at least 1. Received: {k}"
-            )
+        check_counts(k=k)
         order = np.argsort(-self.class_probabilities, kind="stable")[:k]
         return [
             ClassProbability(self.class_names[i], float(self.class_probabilities[i]))
@@ -226,8 +224,7 @@ def iter_predictions(
     """
     from keras_vit.data.image_inputs import image_readers, listed_inputs
 
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1. Received: {batch_size}")
+    check_counts(batch_size=batch_size)
     resizing = None if preprocessing is None else resolve(preprocessing)
     images = listed_inputs(images)  # a wrong path is told before a model is loaded
     classifier = Classifier.of(model, class_names=class_names)
@@ -237,11 +234,12 @@ def iter_predictions(
         "max_pixels": max_pixels,
     }
     decoding = _changed(classifier.decoding, changes)
+    array_range = None if pixel_range is None else decoding.pixel_range
     readers = image_readers(
         images,
         exif_orientation=exif_orientation,
         decoding=decoding,
-        array_range=None if pixel_range is None else decoding.pixel_range,
+        array_range=FULL if pixel_range == FULL else array_range,
     )
     if resizing is not None:
         classifier = replace(classifier, preprocessing=resizing)

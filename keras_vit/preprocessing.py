@@ -6,7 +6,8 @@ weights were evaluated belongs to them, so that a model carries it along.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import numbers
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -64,13 +65,15 @@ class Preprocessing:
                     f"{name} must be one of {', '.join(choices)}. "
                     f"Received: {name}={getattr(self, name)!r}"
                 )
-        if not 0 < self.crop_fraction <= 1:
+        number = isinstance(self.crop_fraction, numbers.Real)
+        if not number or not 0 < self.crop_fraction <= 1:
             raise ValueError(
                 "crop_fraction must lie in (0, 1]. "
-                f"Received: crop_fraction={self.crop_fraction}"
+                f"Received: crop_fraction={self.crop_fraction!r}"
             )
 
 
+FIELDS = tuple(one.name for one in fields(Preprocessing))
 PRESETS = {
     # google-research/vision_transformer: tf.image.resize, and nothing else.
     "vit_jax": Preprocessing(),
@@ -113,6 +116,12 @@ def resolve(value: Any) -> Preprocessing:
     if isinstance(value, Preprocessing):
         return value
     if isinstance(value, dict):
+        unknown = [name for name in value if name not in FIELDS]
+        if unknown:
+            raise ValueError(
+                f"Expected fields of a preprocessing among {', '.join(FIELDS)}. "
+                f"Received: {', '.join(map(repr, unknown))}"
+            )
         return Preprocessing(**value)
     name, colon, fraction = str(value).partition(":")
     try:

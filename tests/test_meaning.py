@@ -62,7 +62,7 @@ def test_names_that_are_not_as_many_as_the_outputs_are_refused(tmp_path):
     model = tiny_vit(num_classes=2)
     with pytest.raises(ValueError, match="Expected 2 class names.*Received: 3 names"):
         save_model(model, tmp_path / "a.keras", list("abc"))
-    with pytest.raises(ValueError, match="the text 'ab'"):
+    with pytest.raises(ValueError, match="a list or a tuple. Received: str 'ab'"):
         save_model(model, tmp_path / "a.keras", "ab")
     with pytest.raises(ValueError, match="Expected 2 class names"):
         set_meaning(model, class_names=["a"], activation="sigmoid")
@@ -99,3 +99,53 @@ def test_a_model_from_elsewhere_is_saved_with_names_and_the_same_outputs(
     np.testing.assert_array_equal(
         before.probabilities(images), after.probabilities(images)
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ({"cat", "dog"}, "in the order of the outputs.*Received: set"),
+        ({0: "cat", 1: "dog"}, "in the order of the outputs.*Received: dict"),
+        ({"cat": 0, "dog": 1}, "in the order of the outputs.*Received: dict"),
+        ([b"cat", b"dog"], "must be text. Received: b'cat', b'dog'"),
+        ([None, "dog"], "must be text. Received: None"),
+    ],
+)
+def test_names_without_an_order_or_that_are_no_text_are_refused(names, says):
+    with pytest.raises(ValueError, match=says):
+        Classifier.of(tiny_vit(num_classes=2), class_names=names)
+
+
+@pytest.mark.parametrize("names", [np.array(PETS), iter(PETS), list(PETS)])
+def test_names_in_any_order_of_text_are_taken(names):
+    model = tiny_vit(num_classes=2)
+    set_meaning(model, class_names=names)
+    assert Classifier.of(model).class_names == PETS
+
+
+def models_of_no_classes():
+    vit, layers = tiny_vit(num_classes=2), keras.layers
+    yield keras.Model(vit.input, [vit.output, vit.get_layer("features").output])
+    images = [keras.Input((8, 8, 3)), keras.Input((8, 8, 3))]
+    yield keras.Model(images, layers.Flatten()(layers.Add()(images)))
+    yield keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten()])
+    yield keras.Sequential(
+        [keras.Input((None, None, 3)), layers.GlobalAveragePooling2D()]
+    )
+    yield keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(2, 3)])
+    yield keras.Sequential([layers.Flatten(), layers.Dense(2)])
+
+
+def test_models_that_are_not_from_images_to_classes_are_refused_with_their_shapes():
+    said = []
+    for model in models_of_no_classes():
+        with pytest.raises(ValueError, match="Expected a model from images") as error:
+            Classifier.of(model)
+        said.append(str(error.value).partition("Received: ")[2])
+    vit, two, grey, any_size, map_, unbuilt = said
+    assert vit.endswith("from (None, 16, 24, 3) to (None, 2) and (None, 16)")
+    assert two.endswith("from (None, 8, 8, 3) and (None, 8, 8, 3) to (None, 192)")
+    assert grey.endswith("from (None, 8, 8, 1) to (None, 64)")
+    assert any_size.endswith("from (None, None, None, 3) to (None, 3)")
+    assert map_.endswith("from (None, 8, 8, 3) to (None, 6, 6, 2)")
+    assert unbuilt.endswith("no shapes yet: begin it with keras.Input(shape)")

@@ -69,7 +69,7 @@ def test_it_returns_a_list_of_predictions_with_all_probabilities(model, rng):
         assert (one.path, one.error) == (None, None)
         assert one.class_probabilities.dtype == np.float32
         assert one.class_probabilities.base is None  # or it would keep its batch
-    with pytest.raises(ValueError, match="at least 1. Received: 0"):
+    with pytest.raises(ValueError, match="at least 1. Received: k=0"):
         found[0].top(0)
 
 
@@ -300,11 +300,14 @@ def test_models_are_given_as_themselves_paths_or_classifiers(model, rng):
         ([[1, 2], "x"], FileNotFoundError, "x"),
         ([[1, 2]], TypeError, "bytes of image files.*Received: list"),
         ({"a": 1}, TypeError, "Received: dict"),
+        (io.BytesIO(b"1\n2\n"), TypeError, r"BytesIO. Pass its bytes: file.read\(\)"),
+        ([io.BytesIO(b"1")], TypeError, r"BytesIO. Pass its bytes: file.read\(\)"),
+        ("", FileNotFoundError, 'Received: ""'),
         (np.zeros((2, 16, 24), np.uint8), ValueError, r"\(2, 16, 24\). Grey images in"),
         (np.zeros((3, 16, 24), np.uint8), ValueError, r"np.moveaxis\(array, 0, -1\)"),
         (np.zeros((5, 3, 8, 9), np.uint8), ValueError, r"np.moveaxis\(array, 1, -1\)"),
         (np.zeros((16, 24, 4), np.uint8), ValueError, r"PIL.Image.fromarray\(array\)"),
-        (np.zeros((0, 24, 3), np.uint8), ValueError, r"shape \(0, 24, 3\)"),
+        (np.zeros((0, 24, 3), np.uint8), ValueError, r"shape \(0, 24, 3\)$"),
         (np.zeros(3, np.uint8), ValueError, r"shape \(3,\)"),
         (np.full((4, 4, 3), np.nan), ValueError, "NaN"),
     ],
@@ -319,7 +322,12 @@ def test_what_is_no_image_is_refused_before_the_model_is_asked(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"batch_size": 0}, "batch_size must be at least 1. Received: 0"),
+        ({"batch_size": 0}, "at least 1. Received: batch_size=0"),
+        ({"batch_size": 1.5}, "an integer.* Received: batch_size=1.5"),
+        ({"batch_size": None}, "an integer.* Received: batch_size=None"),
+        ({"max_pixels": "many"}, "Received: max_pixels='many'"),
+        ({"preprocessing": {"crop": 1}}, "crop_fraction.* Received: 'crop'"),
+        ({"preprocessing": {"crop_fraction": "1"}}, "Received: crop_fraction='1'"),
         ({"pixel_range": "auto"}, "found in a data set"),
         ({"background": "green"}, "white, black, ignore"),
         ({"preprocessing": "nothing"}, "Unknown preprocessing"),
@@ -359,3 +367,25 @@ def test_a_prediction_is_shown_in_a_line():
     assert repr(seen) == "Prediction(path=None, dog 75.0 %, cat 25.0 %)"
     failed = Prediction(pathlib.PurePosixPath("x"), error="x: cut")
     assert repr(failed) == "Prediction(path=PurePosixPath('x'), error='x: cut')"
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, None, "2"])
+def test_top_takes_whole_numbers_from_1(k):
+    seen = Prediction(None, NAMES, np.float32([0.25, 0.5, 0.25]))
+    with pytest.raises(ValueError, match=f"k must be an integer.*Received: k={k!r}"):
+        seen.top(k)
+
+
+def test_the_full_range_of_unsigned_integers_is_that_of_files(model, rng):
+    grey = rng.integers(0, 65536, (16, 24), dtype=np.uint16)
+    of_array = predict(model, grey, pixel_range="full")[0].class_probabilities
+    of_image = predict(model, Image.fromarray(grey))[0].class_probabilities
+    np.testing.assert_allclose(of_array, of_image, atol=1e-6)
+
+
+def test_arrays_that_have_no_full_range_are_pixels_still(model, rng):
+    images = rng.integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    plain = predict(model, images)[0].class_probabilities
+    for dtype in (np.uint8, np.float32):
+        (seen,) = predict(model, images.astype(dtype), pixel_range="full")
+        np.testing.assert_array_equal(seen.class_probabilities, plain)

@@ -48,7 +48,7 @@ def image_readers(
     *,
     exif_orientation: bool = True,
     decoding: Decoding = images.PLAIN,
-    array_range: tuple[float, float] | None = None,
+    array_range: tuple[float, float] | str | None = None,
 ) -> list[ImageReader]:
     """Return a reader for each image, in order; a folder or a batch has many.
 
@@ -60,9 +60,9 @@ def image_readers(
             files in it and below it, by name.
         exif_orientation: whether the camera's note on the orientation counts.
         decoding: how samples become pixels.
-        array_range: the numbers of arrays that become 0 and 255. `None`: arrays
-            are pixels in [0, 255], but for integers of more than 8 bits where
-            `decoding` has a range.
+        array_range: the numbers of arrays that become 0 and 255; `"full"`: all that
+            an unsigned integer can be. `None`: arrays are pixels in [0, 255], but for
+            integers of more than 8 bits where `decoding` has a range.
 
     Raises:
         FileNotFoundError: naming the paths where nothing is.
@@ -124,7 +124,8 @@ def _listed(inputs: Any) -> list[Any]:
     if hasattr(inputs, "__array__"):
         array = np.asarray(inputs)
         return array.ravel().tolist() if array.dtype.kind in "OUS" else [inputs]
-    if isinstance(inputs, dict) or not isinstance(inputs, Iterable):
+    no_list = isinstance(inputs, dict) or hasattr(inputs, "read")
+    if no_list or not isinstance(inputs, Iterable):
         raise _no_image(inputs, "images")
     return list(inputs)
 
@@ -132,6 +133,11 @@ def _listed(inputs: Any) -> list[Any]:
 def _check_paths(inputs: list[Any]) -> None:
     """Refuse paths where nothing is, all in one message."""
     paths = [one for one in inputs if isinstance(one, str | os.PathLike)]
+    if "" in paths:  # which stands for the working directory elsewhere
+        raise FileNotFoundError(
+            'Expected the path of a file or folder. Received: ""; "." is the folder '
+            "that you are in"
+        )
     missing = [
         str(path)
         for one in paths
@@ -158,7 +164,7 @@ def _is_pillow(value: Any) -> bool:
 def _batch(
     value: Any,
     name: str,
-    array_range: tuple[float, float] | None,
+    array_range: tuple[float, float] | str | None,
     decoding: Decoding,
 ) -> np.ndarray:
     """Pixels `(B, H, W, C)` of an array, of one or three channels."""
@@ -177,6 +183,9 @@ def _batch(
     deep = batch.dtype.kind in "iu" and batch.dtype != np.uint8
     if array_range is None and deep:
         array_range = decoding.pixel_range
+    if isinstance(array_range, str):
+        unsigned = batch.dtype.kind == "u"
+        array_range = (0, np.iinfo(batch.dtype).max) if deep and unsigned else None
     if array_range is not None:
         return pixels_in_range(batch, array_range)
     check_pixels(batch)
@@ -192,7 +201,7 @@ def _advice_for(shape: tuple[int, ...]) -> str:
         return (
             f". Move the channels to the end: np.moveaxis(array, {len(shape) - 3}, -1)"
         )
-    if len(shape) == 3:
+    if len(shape) == 3 and 0 not in shape and shape[-1] > 3:
         return ". Grey images in a batch need a channel: array[..., np.newaxis]"
     return ""
 
@@ -206,4 +215,5 @@ def _no_image(value: Any, name: str) -> TypeError:
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
     return TypeError(
         f"Expected {name} to be {EXPECTED}. Received: {module}{kind.__qualname__}"
+        + (". Pass its bytes: file.read()" if hasattr(value, "read") else "")
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_vit.model_arguments import check_counts
 from keras_vit.preprocessing import Preprocessing
 from keras_vit.verbosity import bars_shown
 
@@ -93,8 +94,7 @@ def forward_of(
     Raises:
         ValueError: as `outputs_of` does.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1. Received: {batch_size}")
+    check_counts(batch_size=batch_size)
     if strategy is None or strategy == "one":
         return model.predict_on_batch, batch_size
     from keras_vit import distribution

@@ -18,6 +18,7 @@ from keras_vit.inspect.image_kinds import (
     source_of,
 )
 from keras_vit.inspect.sources import opened
+from keras_vit.model_arguments import check_counts
 from keras_vit.model_source import ModelSource
 
 if TYPE_CHECKING:
@@ -206,10 +207,7 @@ class _Reading:
 
     def batches(self, images: Any, batch_size: int) -> Iterator[np.ndarray]:
         """Return an array in batches of nearly one size, and batches as they are."""
-        if batch_size < 1:
-            raise ValueError(
-                f"batch_size must be at least 1. Received: batch_size={batch_size}"
-            )
+        check_counts(batch_size=batch_size)
         if is_data_set(images):
             images = self.drawn(images, AVERAGED).pixels
         images = self.stacked(images)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import keras
 
-from keras_vit.class_names import check_lines
+from keras_vit.class_names import check_lines, few
 from keras_vit.layers.tensors import Shape
 
+NO_ORDER = (str, bytes, Set, Mapping)  # what no order of outputs can be read from
 PROBABILITIES = {"softmax": keras.ops.softmax, "sigmoid": keras.ops.sigmoid}
 
 
@@ -49,12 +50,19 @@ def checked_names(
     """
     if class_names is None:
         return None
-    if isinstance(class_names, str):
+    if isinstance(class_names, NO_ORDER):
         raise ValueError(
-            "class_names must be a sequence of names, one for each output. "
-            f"Received: the text {class_names!r}"
+            "class_names must be a sequence of names, in the order of the outputs: a "
+            f"list or a tuple. Received: {type(class_names).__name__} {class_names!r}"
         )
-    names = tuple(str(name) for name in class_names)
+    names = tuple(class_names)
+    wrong = [name for name in names if name is None or isinstance(name, bytes)]
+    if wrong:
+        raise ValueError(
+            f"class_names must be text. Received: {few(map(repr, wrong))}. "
+            "Decode bytes: name.decode()"
+        )
+    names = tuple(str(name) for name in names)
     if units == 1 and len(names) == 1:
         names = (f"not {names[0]}", names[0])
     if len(names) != max(units, 2):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import numbers
 import pathlib
 from typing import Any, NamedTuple
 
@@ -78,10 +79,10 @@ def decode_predictions(logits: Any, top: int = 5) -> list[list[tuple[str, str, f
             f"decode_predictions expects logits of shape (batch, {NUM_CLASSES}), of a "
             f"model of ImageNet's classes. Received: shape {values.shape}; {advice}"
         )
-    if not 1 <= top <= NUM_CLASSES:
+    if not isinstance(top, numbers.Integral) or not 1 <= top <= NUM_CLASSES:
         raise ValueError(
             f"top must be a number of classes from 1 to {NUM_CLASSES}. "
-            f"Received: top={top}"
+            f"Received: top={top!r}"
         )
     if not np.isfinite(values).all():
         raise ValueError(

@@ -134,5 +134,5 @@ def test_models_and_images_that_cannot_be_compared_are_refused():
         inspect.cka_layers(model, keras_vit.ResNet_R26(3, image_size=32), images)
     with pytest.raises(ValueError, match="a batch of at least 4 images"):
         inspect.cka_layers(model, model, images)
-    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+    with pytest.raises(ValueError, match="batch_size must be an integer of at least 1"):
         inspect.cka_layers(model, model, images, batch_size=0)

@@ -85,6 +85,8 @@ def test_it_returns_what_keras_applications_returns(kind, rng, monkeypatch, tmp_
         (np.zeros((1, 21843)), 5, r"shape \(batch, 1000\).*\(1, 21843\)"),
         (np.zeros((1, 1000)), 0, "from 1 to 1000. Received: top=0"),
         (np.zeros((1, 1000)), 1001, "top=1001"),
+        (np.zeros((1, 1000)), 2.5, "top=2.5"),
+        (np.zeros((1, 1000)), None, "top=None"),
         (np.full((2, 1000), np.nan), 5, "NaN or infinity in 2 of 2 rows"),
     ],
 )
