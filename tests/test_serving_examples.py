@@ -240,18 +240,26 @@ def test_load_counts_refusals_by_their_status(
 
 def test_load_reports_what_was_done_at_ctrl_c(served, stand_in, pictures):
     stand_in.delay = 0.1
-    command = [EXAMPLE / "load.py", pictures / "a.png", "--requests=100000"]
-    command += [f"--server={served[1]['rest']}", "--clients=2"]
-    load = subprocess.Popen(
-        [sys.executable, *map(str, command)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Where tests run in the background, the signal would be ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    # Where tests run in the background, the signal would be ignored; a function that
+    # runs between fork and exec may hang or fail beside this process's gRPC threads.
+    program = (
+        "import os, runpy, signal, sys; sys.argv[:1] = [];"
+        "sys.path[0] = os.path.dirname(sys.argv[0]);"
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    told = iter(load.stderr.readline, "")  # gRPC may have a word to say, too
-    assert any(re.fullmatch(r"[1-9]\d* of 100000\n", line) for line in told)
+    command = [sys.executable, "-c", program, EXAMPLE / "load.py", pictures / "a.png"]
+    command += [f"--server={served[1]['rest']}", "--clients=2", "--requests=100000"]
+    load = subprocess.Popen(
+        [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    lines = []  # gRPC may write some, too
+    for line in iter(load.stderr.readline, ""):
+        lines.append(line)
+        if re.fullmatch(r"[1-9]\d* of 100000\n", line):
+            break
+    else:
+        pytest.fail("".join(lines))
     load.send_signal(signal.SIGINT)
     out, err = load.communicate(timeout=300)
     assert load.returncode == 1 and "Traceback" not in err

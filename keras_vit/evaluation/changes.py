@@ -12,7 +12,7 @@ from keras_vit.evaluation.outputs import forward_of, progress_bar
 from keras_vit.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    from tensorflow.python.distribute.distribute_lib import Strategy
 
     from keras_vit.data.splits import Labelled
 
@@ -27,7 +27,7 @@ def correct_under(
     changes: Sequence[Change],
     *,
     batch_size: int = 200,
-    strategy: tf.distribute.Strategy | str | None = None,
+    strategy: Strategy | str | None = None,
     restricted: Restriction | None = None,
 ) -> np.ndarray:
     """Predict each image of a split under each of some changes.

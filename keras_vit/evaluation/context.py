@@ -17,7 +17,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import OldName
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    from tensorflow.python.distribute.distribute_lib import Strategy
 
     from keras_vit.data import Dataset
     from keras_vit.data.splits import Labelled
@@ -51,7 +51,7 @@ class Context:
     labels: RealLabels | Subset | None = None
     batch_size: int = 200
     preprocessing: Preprocessing | str | None = None
-    strategy: tf.distribute.Strategy | str | None = None
+    strategy: Strategy | str | None = None
     seed: int = 0
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 

@@ -21,7 +21,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import renamed_arguments
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    from tensorflow.python.distribute.distribute_lib import Strategy
 
     from keras_vit.data.splits import Labelled
     from keras_vit.evaluation.context import Context
@@ -78,7 +78,7 @@ def features_of(
     data: DataInput,
     batch_size: int = 200,
     preprocessing: Preprocessing | str | None = None,
-    strategy: tf.distribute.Strategy | str | None = None,
+    strategy: Strategy | str | None = None,
     *,
     cache: bool = True,
 ) -> np.ndarray:

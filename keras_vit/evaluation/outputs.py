@@ -14,7 +14,7 @@ from keras_vit.verbosity import bars_shown
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
+    from tensorflow.python.distribute.distribute_lib import Strategy
 
     from keras_vit.data.splits import Labelled
     from keras_vit.served_model import ServedModel
@@ -26,7 +26,7 @@ def outputs_of(
     preprocessing: Preprocessing,
     *,
     batch_size: int = 200,
-    strategy: tf.distribute.Strategy | str | None = None,
+    strategy: Strategy | str | None = None,
 ) -> np.ndarray:
     """Compute what a model returns for each image of a split, in order.
 
@@ -87,7 +87,7 @@ def progress_bar(total: int) -> Any:
 def forward_of(
     model: keras.Model | ServedModel,
     batch_size: int,
-    strategy: tf.distribute.Strategy | str | None,
+    strategy: Strategy | str | None,
 ) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
     """Return a function of images to vectors, and a batch size that replicas divide.
 

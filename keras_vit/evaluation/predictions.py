@@ -17,7 +17,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import OldName, renamed_arguments
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    from tensorflow.python.distribute.distribute_lib import Strategy
 
     from keras_vit.data.splits import Labelled
 
@@ -140,7 +140,7 @@ def predictions_of(
     data: DataInput,
     batch_size: int = 200,
     preprocessing: Preprocessing | str | None = None,
-    strategy: tf.distribute.Strategy | str | None = None,
+    strategy: Strategy | str | None = None,
 ) -> Predictions:
     """Compute a classifier's logits for a whole split, each image once.
 
@@ -183,7 +183,7 @@ def predicted(
     split: Labelled,
     *,
     batch_size: int = 200,
-    strategy: tf.distribute.Strategy | str | None = None,
+    strategy: Strategy | str | None = None,
 ) -> Predictions:
     """Compute `Predictions` of a split whose classes are the classifier's."""
     split.check_classes(classifier.num_classes)

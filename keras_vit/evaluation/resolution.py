@@ -27,7 +27,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import renamed_arguments
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    from tensorflow.python.distribute.distribute_lib import Strategy
 
     from keras_vit.evaluation.context import Context
 
@@ -102,7 +102,7 @@ def resolutions(
     *,
     batch_size: int = 200,
     preprocessing: Preprocessing | str | None = None,
-    strategy: tf.distribute.Strategy | str | None = None,
+    strategy: Strategy | str | None = None,
     seed: int = 0,
     limit: int | None = None,
     restricted: Restriction | None = None,

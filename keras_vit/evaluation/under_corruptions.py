@@ -28,7 +28,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import OldName, renamed_arguments
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    from tensorflow.python.distribute.distribute_lib import Strategy
 
     from keras_vit.evaluation.context import Context
     from keras_vit.figures.drawing import Figure
@@ -139,7 +139,7 @@ def robustness(
     *,
     batch_size: int = 200,
     preprocessing: Preprocessing | str | None = None,
-    strategy: tf.distribute.Strategy | str | None = None,
+    strategy: Strategy | str | None = None,
     seed: int = 0,
     limit: int | None = None,
     restricted: Restriction | None = None,

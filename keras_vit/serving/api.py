@@ -1,61 +1,92 @@
-"""What is asked of a model -> what is answered, whatever carries it."""
+"""Requests about a model -> responses, whatever transports them."""
+
+from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+from collections.abc import AsyncIterable, Callable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple
 
 import numpy as np
 
 from keras_vit.serving.body import Bodies
-from keras_vit.serving.limits import RefusedError
+from keras_vit.serving.limits import Limits, RefusedError
 from keras_vit.serving.pixels import check_pixels
-from keras_vit.serving.request import read_request
+from keras_vit.serving.request import PredictRequest, read_request
 from keras_vit.serving.response import response_body
 
+if TYPE_CHECKING:
+    from keras_vit.serving.batching import Batcher
+    from keras_vit.serving.metrics import Metrics
+    from keras_vit.serving.servable import Outputs, Servable
+    from keras_vit.serving.versions import Versions
+
+Result = TypeVar("Result")
+Args = TypeVarTuple("Args")
+
 LONG_BODY = 2**18  # bytes that are not read in the event loop's own thread
-LONG_ANSWER = 2**14  # numbers that are not written there
+LONG_RESPONSE = 2**14  # numbers that are not written there
 
 
 class Api:
     """The requests of TensorFlow Serving for one model.
 
-    Every method raises `RefusedError`, 404, for another model or version than the
-    one that answers.
+    Every method raises `RefusedError`, 404, for a model or version that is not
+    served.
 
     Args:
         name: of the model.
-        versions: a `Versions`.
-        batcher: a `Batcher`.
-        metrics: a `Metrics`.
-        limits: a `Limits`.
+        versions: the versions of the model, one of which is served.
+        batcher: what runs the model.
+        metrics: the counters of the server.
+        limits: what the server accepts.
+
+    Attributes:
+        name: of the model.
     """
 
-    def __init__(self, name, versions, batcher, metrics, limits):
+    name: str
+
+    def __init__(
+        self,
+        name: str,
+        versions: Versions,
+        batcher: Batcher,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> None:
         self.name = name
         self._versions, self._batcher = versions, batcher
         self._metrics, self._limits = metrics, limits
         self._bodies = Bodies(limits)
         self._reader = concurrent.futures.ThreadPoolExecutor(1, "reader")
 
-    async def predict(self, name, version, length, chunks):
-        """Answers a prediction.
+    async def predict(
+        self,
+        name: str,
+        version: str | None,
+        length: int | None,
+        chunks: AsyncIterable[bytes],
+    ) -> tuple[int, bytes]:
+        """Predict the images of a request.
 
         An image that cannot be read is no error of the request while another one
-        can be: as with TensorFlow Serving, what is wrong with it stands in the
-        output `error`. Where none can be read, the answer says so beside its rows.
+        can be: as with TensorFlow Serving, the output `error` states what is wrong
+        with it. Where none can be read, the response states that beside its rows.
 
         Args:
-            name: the model that is asked for.
-            version: its version as text, or `None`.
-            length: bytes of the body, as the request says; `None` if nothing.
-            chunks: an asynchronous iterator of the body's bytes.
+            name: the requested model.
+            version: its version as text; `None` for the one that is served.
+            length: bytes of the body, as the request declares; `None` if it does not.
+            chunks: the body's bytes, piece by piece.
 
         Returns:
             A status, 200, or 400 if no image can be read; and bytes of JSON.
 
         Raises:
             RefusedError: 400 for a request that is wrong, 413 for one too large,
-                500 where the model fails, 503 with too much to do already, 504
-                if there is no answer in time.
+                500 where the model fails, 503 where too many requests wait, 504
+                if there are no outputs in time.
         """
         servable = self._servable(name, version)
         async with self._bodies.read(length, chunks) as body:
@@ -65,7 +96,7 @@ class Api:
             outputs = await self._outputs(servable, request)
             error = _why_none_is_read(outputs, request.count)
             content = await self._off_loop(
-                sum(one.size for one in outputs.values()) > LONG_ANSWER,
+                sum(one.size for one in outputs.values()) > LONG_RESPONSE,
                 response_body,
                 outputs,
                 request.count,
@@ -74,8 +105,8 @@ class Api:
             )
             return 400 if error else 200, content
 
-    def status(self, name, version):
-        """Where one version stands, or every one that was loaded or tried."""
+    def status(self, name: str, version: str | None) -> dict[str, Any]:
+        """Return the state of one version, or of every one that was loaded or tried."""
         self._check_name(name)
         states = self._versions.states
         if version is not None:
@@ -83,7 +114,7 @@ class Api:
             if number not in states:
                 raise self._unknown(version)
             states = {number: states[number]}
-        told = [
+        info = [
             {
                 "version": str(number),
                 "state": state.name,
@@ -91,10 +122,10 @@ class Api:
             }
             for number, state in states.items()
         ]
-        return {"model_version_status": told}
+        return {"model_version_status": info}
 
-    def metadata(self, name, version):
-        """The signatures, as the model's file has them."""
+    def metadata(self, name: str, version: str | None) -> dict[str, Any]:
+        """Return the signatures, as the model's file has them."""
         servable = self._servable(name, version)
         spec = {
             "name": self.name,
@@ -104,30 +135,30 @@ class Api:
         definitions = {"signature_def": {"signature_def": servable.definitions}}
         return {"model_spec": spec, "metadata": definitions}
 
-    def other_verb(self, name, version, verb):
-        """Refuses what is no prediction."""
+    def other_verb(self, name: str, version: str | None, verb: str) -> NoReturn:
+        """Refuse a verb that is not `predict`."""
         self._servable(name, version)
         if verb in ("classify", "regress"):
             raise RefusedError(
-                400, f"No signature is one for {verb}. Expected :predict in its place."
+                400, f"Expected :predict. Received: :{verb}, which no signature offers"
             )
         raise RefusedError(404, f"Expected :predict. Received: :{verb[:100]}")
 
-    def health(self):
-        """That there is a model, and which."""
-        version = str(self._versions.current.version)
+    def health(self) -> dict[str, str]:
+        """Return which model and version is served."""
+        version = str(self._current().version)
         return {"status": "ok", "model": self.name, "version": version}
 
-    def counters(self):
-        """The text for Prometheus."""
+    def counters(self) -> bytes:
+        """Return the text for Prometheus."""
         return self._metrics.text(self._batcher.waiting)
 
-    def _request(self, body, servable):
+    def _request(self, body: bytearray, servable: Servable) -> PredictRequest:
         request = read_request(body, servable.signatures, self._limits.images)
         check_pixels(request, self._limits.pixels, servable.max_pixels)
         return request
 
-    async def _outputs(self, servable, request):
+    async def _outputs(self, servable: Servable, request: PredictRequest) -> Outputs:
         try:
             async with asyncio.timeout(self._limits.seconds):
                 outputs = await self._batcher.answer(
@@ -135,42 +166,51 @@ class Api:
                 )
         except TimeoutError:
             raise RefusedError(
-                504, f"The model had no answer within {self._limits.seconds:g} seconds."
+                504,
+                f"Expected outputs within {self._limits.seconds:g} seconds. Received: "
+                "none. Try again later, or send fewer images.",
             ) from None
         if "error" in outputs:
-            self._metrics.unreadable(np.count_nonzero(outputs["error"] != b""))
+            self._metrics.unreadable(int(np.count_nonzero(outputs["error"] != b"")))
         return outputs
 
-    async def _off_loop(self, long, function, *arguments):
-        """Calls a function, in a thread of its own if it takes long."""
+    async def _off_loop(
+        self, long: bool, function: Callable[[*Args], Result], *arguments: *Args
+    ) -> Result:
+        """Call a function, in a thread of its own if it takes long."""
         if not long:
             return function(*arguments)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._reader, function, *arguments)
 
-    def _servable(self, name, version):
-        self._check_name(name)
+    def _current(self) -> Servable:
         servable = self._versions.current
+        assert servable is not None, "the first version is loaded before any request"
+        return servable
+
+    def _servable(self, name: str, version: str | None) -> Servable:
+        self._check_name(name)
+        servable = self._current()
         if version is not None and _number(version) != servable.version:
             raise self._unknown(version)
         return servable
 
-    def _check_name(self, name):
+    def _check_name(self, name: str) -> None:
         if name != self.name:
             raise RefusedError(
                 404, f"Expected the model {self.name!r}. Received: {name[:100]!r}"
             )
 
-    def _unknown(self, version):
+    def _unknown(self, version: str) -> RefusedError:
         return RefusedError(
             404,
-            f"Expected version {self._versions.current.version} of {self.name}, the "
-            f"only one that answers. Received: {version[:100]!r}",
+            f"Expected version {self._current().version} of {self.name}, the only one "
+            f"that is served. Received: {version[:100]!r}",
         )
 
 
-def _why_none_is_read(outputs, count):
-    """What is said where none of so many images can be read; else nothing."""
+def _why_none_is_read(outputs: Outputs, count: int) -> str:
+    """Return the error where none of so many images can be read; else an empty text."""
     errors = outputs.get("error", np.array([]))
     if errors.dtype.kind not in "OS" or not all(errors):
         return ""
@@ -180,7 +220,7 @@ def _why_none_is_read(outputs, count):
     return f"Expected {wanted} image file that can be read. Received: {first}{more}"
 
 
-def _number(version):
-    """A version's number; -1 for what is none."""
+def _number(version: str) -> int:
+    """Return a version's number; -1 for a text that is not one."""
     known = version.isascii() and version.isdigit() and len(version) < 20
     return int(version) if known else -1

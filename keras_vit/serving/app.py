@@ -2,16 +2,19 @@
 
 import html
 import pathlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from keras_vit.serving.api import Api
 from keras_vit.serving.guard import Guard
-from keras_vit.serving.limits import RefusedError, error_body
-from keras_vit.serving.metrics import CONTENT_TYPE
+from keras_vit.serving.limits import Limits, RefusedError, error_body
+from keras_vit.serving.metrics import CONTENT_TYPE, Metrics
 
 PAGE = pathlib.Path(__file__).parent / "page"
 TYPES = {
@@ -24,26 +27,32 @@ MODEL = "/v1/models/{name}"
 NO_SUCH_PATH = (
     "Expected /v1/models/<name>, .../metadata, ...:predict, /healthz, /metrics or /."
 )
-CLOSED_BY_CLIENT = 499  # which nobody sees but the counters
+CLOSED_BY_CLIENT = 499  # for the counters: no client receives it
 
 
-def build(api, metrics, limits, host="127.0.0.1", origins=()):
-    """Builds the ASGI application.
+def build(
+    api: Api,
+    metrics: Metrics,
+    limits: Limits,
+    host: str = "127.0.0.1",
+    origins: Iterable[str] = (),
+) -> Guard:
+    """Build the ASGI application.
 
     Args:
-        api: an `Api`.
-        metrics: a `Metrics`, which is told of every answer.
-        limits: a `Limits`.
-        host: the address that is listened at.
-        origins: of pages elsewhere that may ask.
+        api: what responds.
+        metrics: where every response is counted.
+        limits: what the server accepts.
+        host: the address that the server listens at.
+        origins: of pages elsewhere that may send requests.
 
     Returns:
         An ASGI application, for any server.
     """
-    handlers = {
+    handlers: dict[Any, Any] = {
         RefusedError: _refused,
         HTTPException: _no_such_path,
-        ClientDisconnect: _left_alone,
+        ClientDisconnect: _disconnected,
         Exception: _failed,
     }
     routes = [*_model_routes(api), *_other_routes(api, _page(api.name, limits))]
@@ -52,24 +61,24 @@ def build(api, metrics, limits, host="127.0.0.1", origins=()):
     return Guard(app, metrics, host, origins)
 
 
-def _model_routes(api):
-    async def predict(request):
+def _model_routes(api: Api) -> Iterator[Route]:
+    async def predict(request: Request) -> Response:
         status, content = await api.predict(
-            *_asked(request, "predict"), _length(request), request.stream()
+            *_model_of(request, "predict"), _length(request), request.stream()
         )
         return Response(content, status, media_type="application/json")
 
-    async def other_verb(request):
-        name, version = _asked(request, "other")
+    async def other_verb(request: Request) -> None:
+        name, version = _model_of(request, "other")
         api.other_verb(name, version, request.path_params["verb"])
 
-    async def status(request):
+    async def status(request: Request) -> Response:
         if ":" in request.url.path.rpartition("/")[2]:  # a verb, which is for POST
             raise HTTPException(405, headers={"Allow": "POST"})
-        return JSONResponse(api.status(*_asked(request, "status")))
+        return JSONResponse(api.status(*_model_of(request, "status")))
 
-    async def metadata(request):
-        return JSONResponse(api.metadata(*_asked(request, "metadata")))
+    async def metadata(request: Request) -> Response:
+        return JSONResponse(api.metadata(*_model_of(request, "metadata")))
 
     for path in (MODEL, MODEL + "/versions/{version}"):
         yield Route(path + ":predict", predict, methods=["POST"])
@@ -78,8 +87,8 @@ def _model_routes(api):
         yield Route(path, status)
 
 
-def _other_routes(api, files):
-    async def page(request):
+def _other_routes(api: Api, files: Mapping[str, bytes]) -> Iterator[Route]:
+    async def page(request: Request) -> Response:
         request.scope["kind"] = "page"
         name = request.path_params.get("file", "index.html")
         if name not in files:
@@ -91,11 +100,11 @@ def _other_routes(api, files):
         }
         return Response(files[name], headers=headers)
 
-    async def health(request):
+    async def health(request: Request) -> Response:
         request.scope["kind"] = "health"
         return JSONResponse(api.health())
 
-    async def counters(request):
+    async def counters(request: Request) -> Response:
         request.scope["kind"] = "metrics"
         return Response(api.counters(), headers={"content-type": CONTENT_TYPE})
 
@@ -105,14 +114,14 @@ def _other_routes(api, files):
     yield Route("/metrics", counters)
 
 
-def _asked(request, kind):
-    """The model and the version in a path; notes what is asked for the counters."""
+def _model_of(request: Request, kind: str) -> tuple[str, str | None]:
+    """Return the model and the version in a path; note the kind for the counters."""
     request.scope["kind"] = kind
     return request.path_params["name"], request.path_params.get("version")
 
 
-def _page(name, limits):
-    """The files of the page, by name."""
+def _page(name: str, limits: Limits) -> dict[str, bytes]:
+    """Return the files of the page, by name."""
     files = {one.name: one.read_bytes() for one in PAGE.iterdir()}
     text = files["index.html"].decode()
     for key, value in {"model": name, "most": str(limits.body)}.items():
@@ -120,32 +129,34 @@ def _page(name, limits):
     return files | {"index.html": text.encode()}
 
 
-def _length(request):
+def _length(request: Request) -> int | None:
     text = request.headers.get("content-length", "")
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-async def _refused(request, error):
+async def _refused(request: Request, error: RefusedError) -> Response:
     return _error(error.status, error.message, error.headers)
 
 
-async def _no_such_path(request, error):
+async def _no_such_path(request: Request, error: HTTPException) -> Response:
     expected = NO_SUCH_PATH
     if error.status_code == 405:
-        allowed = sorted(error.headers["Allow"].split(", "))
+        allowed = sorted(cast(Any, error.headers)["Allow"].split(", "))
         expected = f"Expected {' or '.join(allowed)} at this path."
-    said = f"{expected} Received: {request.method} {request.url.path[:200]}"
-    return _error(error.status_code, said, error.headers)
+    message = f"{expected} Received: {request.method} {request.url.path[:200]}"
+    return _error(error.status_code, message, error.headers)
 
 
-async def _left_alone(request, error):
-    return _error(CLOSED_BY_CLIENT, "The client has gone.")
+async def _disconnected(request: Request, error: Exception) -> Response:
+    return _error(CLOSED_BY_CLIENT, "The client closed the connection.")
 
 
-async def _failed(request, error):
+async def _failed(request: Request, error: Exception) -> Response:
     return _error(500, f"The server failed: {type(error).__name__}")
 
 
-def _error(status, message, headers=None):
+def _error(
+    status: int, message: str, headers: Mapping[str, str] | None = None
+) -> Response:
     headers = {"content-type": "application/json", **(headers or {})}
     return Response(error_body(message), status, headers)

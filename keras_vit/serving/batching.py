@@ -1,4 +1,6 @@
-"""Requests that arrive together are answered together."""
+"""Requests that arrive together are run together."""
+
+from __future__ import annotations
 
 import asyncio
 import collections
@@ -6,11 +8,20 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_vit.serving.limits import RefusedError, busy
+from keras_vit.serving.limits import Limits, RefusedError, busy
+
+if TYPE_CHECKING:
+    from keras_vit.serving.metrics import Metrics
+    from keras_vit.serving.servable import Inputs, Outputs, Servable
+
+    Key = tuple[Servable, str]  # a version and the name of one of its signatures
+    _Delivery = tuple[asyncio.Future[Outputs], Outputs | RefusedError]
 
 LONGEST_WAIT = 0.002  # seconds, for others to come along
 LOG = logging.getLogger(__name__)
@@ -20,15 +31,15 @@ LOG = logging.getLogger(__name__)
 class _Piece:
     """A request, or what fits into a batch of one."""
 
-    inputs: dict
+    inputs: Inputs
     count: int
-    future: asyncio.Future
+    future: asyncio.Future[Outputs]
     arrived: float
 
 
 @dataclass
 class _Queue:
-    pieces: collections.deque = field(default_factory=collections.deque)
+    pieces: collections.deque[_Piece] = field(default_factory=collections.deque)
     count: int = 0  # of images
 
 
@@ -37,31 +48,35 @@ class Batcher:
 
     The thread takes what waits longest, and with it whatever else waits for the
     same signature, up to the model's batch size. While it runs, the next ones
-    gather. A batch that fails is run again one request at a time, so that what
-    one of them brought about does not reach the others.
+    gather. A batch that fails is run again one request at a time, so that a
+    failure that one of them caused does not reach the others.
 
     Args:
-        limits: a `Limits`.
-        metrics: a `Metrics`, which is told of each batch.
+        limits: what the server accepts.
+        metrics: where each batch is counted.
 
     Attributes:
         waiting: the number of images that wait.
     """
 
-    def __init__(self, limits, metrics):
+    waiting: int
+
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self._limits, self._metrics = limits, metrics
         self._changed = threading.Condition()
-        self._queues = {}  # by servable and signature, in the order of arrival
+        self._queues: dict[Key, _Queue] = {}  # in the order of arrival
         self._closed = False
         self.waiting = 0
         self._thread = threading.Thread(target=self._work, name="model", daemon=True)
         self._thread.start()
 
-    async def answer(self, servable, signature, inputs, count):
-        """Waits for the outputs of one request.
+    async def answer(
+        self, servable: Servable, signature: str, inputs: Inputs, count: int
+    ) -> Outputs:
+        """Wait for the outputs of one request and return them.
 
         Args:
-            servable: a `Servable`.
+            servable: the version that runs it.
             signature: the name of one of its signatures.
             inputs: as `Servable.run` takes them.
             count: the number of images in them.
@@ -72,8 +87,9 @@ class Batcher:
         Raises:
             RefusedError: 503 if too many images wait already, 500 if the model fails.
         """
-        loop, now, size = asyncio.get_running_loop(), time.monotonic(), 0
-        pieces, size = [], servable.batch_size
+        loop, now = asyncio.get_running_loop(), time.monotonic()
+        pieces: list[_Piece] = []
+        size = servable.batch_size
         for start in range(0, count, size):
             part = {name: one[start : start + size] for name, one in inputs.items()}
             taken = min(size, count - start)
@@ -81,22 +97,25 @@ class Batcher:
         self._add((servable, signature), pieces, count)
         if len(pieces) == 1:
             return await pieces[0].future
-        told = await asyncio.gather(*(piece.future for piece in pieces))
-        return {name: np.concatenate([one[name] for one in told]) for name in told[0]}
+        outputs = await asyncio.gather(*(piece.future for piece in pieces))
+        return {
+            name: np.concatenate([one[name] for one in outputs]) for name in outputs[0]
+        }
 
-    def close(self):
-        """Answers what waits still, and ends the thread."""
+    def close(self) -> None:
+        """Run the requests that still wait, then stop the thread."""
         with self._changed:
             self._closed = True
             self._changed.notify()
         self._thread.join(self._limits.seconds)
 
-    def _add(self, key, pieces, count):
+    def _add(self, key: Key, pieces: Sequence[_Piece], count: int) -> None:
         with self._changed:
             if self._closed or self.waiting + count > self._limits.waiting:
                 raise busy(
-                    f"{self.waiting} images wait already, of at most "
-                    f"{self._limits.waiting}. Ask again in a second."
+                    f"Expected at most {self._limits.waiting} waiting images. "
+                    f"Received: {count} more than the {self.waiting} that wait "
+                    "already. Ask again in a second."
                 )
             queue = self._queues.setdefault(key, _Queue())
             queue.pieces.extend(pieces)
@@ -104,12 +123,12 @@ class Batcher:
             self.waiting += count
             self._changed.notify()
 
-    def _work(self):
+    def _work(self) -> None:
         while (taken := self._next()) is not None:
             self._run(*taken)
 
-    def _next(self):
-        """Waits for a batch that is due; `None` when there is none to come."""
+    def _next(self) -> tuple[Key, list[_Piece]] | None:
+        """Wait for a batch that is due; return `None` once there will be no more."""
         with self._changed:
             while True:
                 if self._queues:
@@ -124,12 +143,13 @@ class Batcher:
                 else:
                     self._changed.wait()
 
-    def _arrival(self, key):
+    def _arrival(self, key: Key) -> float:
         return self._queues[key].pieces[0].arrived
 
-    def _take(self, key):
-        """Removes as many pieces from a queue as fit into a batch."""
-        queue, taken, room = self._queues[key], [], key[0].batch_size
+    def _take(self, key: Key) -> list[_Piece]:
+        """Remove and return as many pieces from a queue as fit into a batch."""
+        taken: list[_Piece] = []
+        queue, room = self._queues[key], key[0].batch_size
         while queue.pieces and queue.pieces[0].count <= room:
             piece = queue.pieces.popleft()
             queue.count -= piece.count
@@ -141,7 +161,7 @@ class Batcher:
             del self._queues[key]
         return taken
 
-    def _run(self, key, pieces):
+    def _run(self, key: Key, pieces: Sequence[_Piece]) -> None:
         if not pieces:
             return
         servable, signature = key
@@ -150,8 +170,11 @@ class Batcher:
             outputs = servable.run(signature, _joined(pieces))
             for name, value in outputs.items():
                 if np.shape(value)[:1] != (count,):
-                    raise ValueError(f"{name} is not of a batch of {count}")
-        except Exception as error:  # of any kind: the thread has to go on
+                    raise ValueError(
+                        f"Expected {name} of a batch of {count}. Received: the shape "
+                        f"{np.shape(value)}"
+                    )
+        except Exception as error:  # of any kind: the thread has to survive it
             if len(pieces) > 1:
                 for piece in pieces:
                     self._run(key, [piece])
@@ -164,13 +187,13 @@ class Batcher:
         _deliver(pieces, _parts(outputs, pieces))
 
 
-def _joined(pieces):
-    """The inputs of all pieces as one batch."""
+def _joined(pieces: Sequence[_Piece]) -> Inputs:
+    """Return the inputs of all pieces as one batch."""
     if len(pieces) == 1:
         return pieces[0].inputs
-    joined = {}
+    joined: Inputs = {}
     for name, first in pieces[0].inputs.items():
-        parts = [piece.inputs[name] for piece in pieces]
+        parts: list[Any] = [piece.inputs[name] for piece in pieces]
         if isinstance(first, list):
             joined[name] = [one for part in parts for one in part]
         else:
@@ -178,7 +201,7 @@ def _joined(pieces):
     return joined
 
 
-def _parts(outputs, pieces):
+def _parts(outputs: Outputs, pieces: Iterable[_Piece]) -> Iterator[Outputs]:
     start = 0
     for piece in pieces:
         end = start + piece.count
@@ -186,18 +209,21 @@ def _parts(outputs, pieces):
         start = end
 
 
-def _deliver(pieces, results):
-    """Hands results over to who waits for them, in the thread of each event loop."""
+def _deliver(
+    pieces: Iterable[_Piece], results: Iterable[Outputs | RefusedError]
+) -> None:
+    """Pass results to those who wait for them, in the thread of each event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Delivery]]
     by_loop = collections.defaultdict(list)
     for piece, result in zip(pieces, results, strict=True):
         by_loop[piece.future.get_loop()].append((piece.future, result))
-    for loop, results in by_loop.items():
+    for loop, deliveries in by_loop.items():
         with contextlib.suppress(RuntimeError):  # of a loop that is closed
-            loop.call_soon_threadsafe(_settle, results)
+            loop.call_soon_threadsafe(_set_results, deliveries)
 
 
-def _settle(results):
-    for future, result in results:
+def _set_results(deliveries: Iterable[_Delivery]) -> None:
+    for future, result in deliveries:
         if future.done():
             continue
         if isinstance(result, RefusedError):

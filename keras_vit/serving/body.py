@@ -1,27 +1,30 @@
 """Bodies of requests, as much of them as there is room for."""
 
 import contextlib
+from collections.abc import AsyncIterable, AsyncIterator
 
-from keras_vit.serving.limits import RefusedError, busy
+from keras_vit.serving.limits import Limits, RefusedError, busy
 
 
 class Bodies:
-    """Reads bodies, and knows how many bytes of them are held.
+    """A reader of bodies that counts how many bytes of them are held.
 
     Args:
         limits: a `Limits`.
     """
 
-    def __init__(self, limits):
+    def __init__(self, limits: Limits) -> None:
         self._limits, self._held = limits, 0
 
     @contextlib.asynccontextmanager
-    async def read(self, length, chunks):
-        """Yields a body, a `bytearray`, which counts as held meanwhile.
+    async def read(
+        self, length: int | None, chunks: AsyncIterable[bytes]
+    ) -> AsyncIterator[bytearray]:
+        """Yield a body, a `bytearray`, which counts as held meanwhile.
 
         Args:
-            length: what the request says of its length; `None` if nothing.
-            chunks: an asynchronous iterator of bytes.
+            length: as the request declares it; `None` if it does not.
+            chunks: the bytes, piece by piece.
 
         Raises:
             RefusedError: 413 for too large a body, before it is read where its
@@ -38,7 +41,7 @@ class Bodies:
         finally:
             self._held -= len(body)
 
-    def _check(self, size, more):
+    def _check(self, size: int, more: int) -> None:
         if size > self._limits.body:
             raise RefusedError(
                 413,
@@ -46,4 +49,7 @@ class Bodies:
                 f"Received: {size} or more",
             )
         if self._held + more > self._limits.held:
-            raise busy("Other requests take all the room. Ask again in a second.")
+            raise busy(
+                f"Expected at most {self._limits.held} bytes of all requests together. "
+                "Received: more. Try again in a second."
+            )

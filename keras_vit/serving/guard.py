@@ -1,14 +1,23 @@
-"""Who may ask, and what every answer carries.
+"""Who may send requests, and the headers of every response.
 
 A server at localhost is within reach of every page that the same machine's browser
 shows. A browser says in `Origin` whose page is asking, and in `Host` which name it
 believes to talk to; with DNS rebinding that name is the other page's.
 """
 
+from __future__ import annotations
+
 import re
 import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from keras_vit.serving.limits import error_body
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from keras_vit.serving.metrics import Metrics
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HEADERS = [
@@ -29,11 +38,11 @@ PREFLIGHT = [
 ]
 
 
-def checked(origins):
-    """Origins as browsers write them.
+def checked(origins: Iterable[str]) -> tuple[str, ...]:
+    """Return origins as browsers write them.
 
     Raises:
-        ValueError: for what is none.
+        ValueError: for a text that is not an origin.
 
     Example:
 
@@ -53,14 +62,20 @@ class Guard:
     """An ASGI application around another one.
 
     Args:
-        app: what answers.
-        metrics: a `Metrics`, which is told of every answer.
-        host: the address that is listened at. At one of this machine alone,
+        app: the application that responds.
+        metrics: where every response is counted.
+        host: the address that the server listens at. At one of this machine alone,
             requests have to name it, too.
-        origins: of other pages that may ask, as `checked` gives them.
+        origins: of other pages that may send requests, as `checked` returns them.
     """
 
-    def __init__(self, app, metrics, host="127.0.0.1", origins=()):
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        host: str = "127.0.0.1",
+        origins: Iterable[str] = (),
+    ) -> None:
         self._app, self._metrics = app, metrics
         self._origins = set(origins)
         self._hosts = None
@@ -68,7 +83,8 @@ class Guard:
             named = {one.partition("://")[2] for one in self._origins}
             self._hosts = {*LOOPBACK, *map(_without_port, named)}
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it, and complete the response."""
         if scope["type"] != "http":
             return
         begun, status = time.perf_counter(), 500
@@ -81,7 +97,7 @@ class Guard:
                 (b"vary", b"origin"),
             ]
 
-        async def send_more(message):
+        async def send_more(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -101,8 +117,10 @@ class Guard:
             kind = scope.get("kind", "other")
             self._metrics.answered(kind, status, time.perf_counter() - begun)
 
-    def _reason_against(self, headers, origin):
-        """Why a request is refused; `None` if it is not."""
+    def _reason_against(
+        self, headers: Mapping[bytes, bytes], origin: str
+    ) -> str | None:
+        """Return why a request is refused; `None` if it is not."""
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if self._hosts is not None and host and _without_port(host) not in self._hosts:
             return (
@@ -118,8 +136,8 @@ class Guard:
         return None
 
 
-def _without_port(host):
-    """The name in `name:port` or `[address]:port`.
+def _without_port(host: str) -> str:
+    """Return the name in `name:port` or `[address]:port`.
 
     Example:
 
@@ -131,7 +149,7 @@ def _without_port(host):
     return host.partition(":")[0]
 
 
-async def _answer(send, status, body):
+async def _answer(send: Send, status: int, body: bytes) -> None:
     headers = [(b"content-length", str(len(body)).encode())]
     if body:
         headers.append((b"content-type", b"application/json"))

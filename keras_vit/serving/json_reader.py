@@ -7,28 +7,30 @@ up every other thread meanwhile.
 
 import json
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import numpy as np
 
 NUMERIC = b"0123456789+-.eE,[] \t\r\n"  # all that lists of numbers are written with
 TENSORS = ("instances", "inputs")
+Read = tuple[Any, int]  # a value, and the character after its end
 _SPACE: Any = re.compile(r"[ \t\n\r]*")  # as JSON has it, none included
 
 
-def scan(body, most):
-    """Reads the members of a JSON object.
+def scan(body: bytes | bytearray, most: int) -> dict[str, Any]:
+    """Read the members of a JSON object.
 
     Args:
-        body: bytes, in UTF-8.
+        body: the text, in UTF-8.
         most: how many elements the lists of `instances` and `inputs` may have.
 
     Returns:
         A dict. In `instances` and `inputs` the lists in lists are arrays, of int64
-        or float64; all else is as `json.loads` gives it.
+        or float64; all else is as `json.loads` returns it.
 
     Raises:
-        ValueError: if it is no JSON, or not an object.
+        ValueError: if it is not JSON, or not an object.
         OverflowError: for more elements than allowed.
 
     Example:
@@ -50,8 +52,8 @@ def scan(body, most):
     return found
 
 
-def _check_marks(text, most):
-    """Refuses what images do not need: Python would make an object of each.
+def _check_marks(text: str, most: int) -> None:
+    """Refuse more marks than images need: Python would make an object of each.
 
     Each element has a few names in a few objects. Pixels have three numbers in
     their innermost lists, so two commas.
@@ -64,26 +66,27 @@ def _check_marks(text, most):
 
 
 class _Members:
-    """Reads each member of the outermost object as it deserves."""
+    """A reader of the members of the outermost object."""
 
-    def __init__(self, most):
+    def __init__(self, most: int) -> None:
         self._most = most
 
-    def read(self, key, text, start):
+    def read(self, key: str, text: str, start: int) -> Read:
+        """Read the tensors one image at a time, other members as `json` does."""
         if key not in TENSORS:
             return _decode(text, start)
         if text[start] == "{" and key == "inputs":
             return _object(text, start, self._tensor)
         return self._tensor(key, text, start)
 
-    def _tensor(self, key, text, start):
+    def _tensor(self, key: str, text: str, start: int) -> Read:
         if text[start] == "[":
             return _list(text, start, self._most)
         return _value(key, text, start)
 
 
-def _value(key, text, start):
-    """An element: numbers, a string, or an object of them by name."""
+def _value(key: str | None, text: str, start: int) -> Read:
+    """Read an element: numbers, a string, or an object of them by name."""
     if text[start] == "{":
         return _object(text, start, _value)
     value, end = _decode(text, start)
@@ -92,8 +95,8 @@ def _value(key, text, start):
     return value, end
 
 
-def _array(value, text):
-    """Numbers in lists as an array; anything else as it is, to be refused."""
+def _array(value: list[Any], text: str) -> Any:
+    """Return numbers in lists as an array; anything else as it is, to be refused."""
     if text.encode("ascii", "replace").translate(None, NUMERIC):
         return value
     try:
@@ -102,9 +105,10 @@ def _array(value, text):
         raise ValueError("lists side by side differ in length") from None
 
 
-def _object(text, start, read):
-    """An object whose values are read by `read(key, text, start)`."""
-    found, at = {}, _after_space(text, start + 1)
+def _object(text: str, start: int, read: Callable[[str, str, int], Read]) -> Read:
+    """Read an object whose values are read by `read(key, text, start)`."""
+    found: dict[str, Any] = {}
+    at = _after_space(text, start + 1)
     if text[at : at + 1] == "}":
         return found, at + 1
     while True:
@@ -120,9 +124,10 @@ def _object(text, start, read):
         at = _after_comma(text, at)
 
 
-def _list(text, start, most):
-    """The elements of a list, each read on its own."""
-    found, at = [], _after_space(text, start + 1)
+def _list(text: str, start: int, most: int) -> Read:
+    """Read the elements of a list, each on its own."""
+    found: list[Any] = []
+    at = _after_space(text, start + 1)
     if text[at : at + 1] == "]":
         return found, at + 1
     while True:
@@ -136,23 +141,23 @@ def _list(text, start, most):
         at = _after_comma(text, at)
 
 
-def _after_comma(text, at):
+def _after_comma(text: str, at: int) -> int:
     if text[at : at + 1] != ",":
         raise ValueError(f"a comma was expected at character {at}")
     return _after_space(text, at + 1)
 
 
-def _after_space(text, at):
+def _after_space(text: str, at: int) -> int:
     return _SPACE.match(text, at).end()
 
 
-def _within(text, at):
+def _within(text: str, at: int) -> int:
     if at >= len(text):
         raise ValueError("it ends too early")
     return at
 
 
-def _refuse_constant(name):
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
 
 

@@ -1,21 +1,22 @@
-"""What a server allows, and how it says no."""
+"""What a server allows, and how it refuses."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much of everything there may be.
+    """How much of everything a server accepts.
 
     Attributes:
         body: bytes of a request.
         held: bytes of all requests that are being read and answered.
         images: of a request.
-        pixels: of all image files of a request, as their headers tell.
+        pixels: of all image files of a request, as their headers declare.
         waiting: images that wait for the model.
-        batch: images that the model is given at once. `None`: as many as it
-            answers in a tenth of a second, at most 64.
+        batch: images that the model runs on at once. `None`: as many as it
+            runs on in a tenth of a second, at most 64.
         seconds: for the head of a request to arrive, then for its body, and for
             its answer, each.
         connections: that are open at once.
@@ -30,33 +31,39 @@ class Limits:
     seconds: float = 30.0
     connections: int = 512
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be above 0. Received: {name}={value}")
 
 
 class RefusedError(Exception):
-    """An answer that says what is wrong.
+    """A request is refused; the message states why.
 
     Attributes:
         status: of HTTP, 4xx or 5xx.
-        message: what was expected and what came.
-        headers: more headers of the answer, by name.
+        message: what was expected and what was received.
+        headers: more headers of the response, by name.
     """
 
-    def __init__(self, status, message, headers=None):
+    status: int
+    message: str
+    headers: Mapping[str, str]
+
+    def __init__(
+        self, status: int, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status, self.message, self.headers = status, message, headers or {}
 
 
-def busy(message):
-    """A `RefusedError` of what may be asked again a second later."""
+def busy(message: str) -> RefusedError:
+    """Return a `RefusedError` of a request that may be repeated a second later."""
     return RefusedError(503, message, {"retry-after": "1"})
 
 
-def error_body(message):
-    """The JSON text of an error, as TensorFlow Serving gives it.
+def error_body(message: str) -> bytes:
+    """Return the JSON text of an error, as TensorFlow Serving writes it.
 
     Example:
 

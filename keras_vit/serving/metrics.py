@@ -10,7 +10,7 @@ CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 class Metrics:
     """Counters of one server, and the memory and time of its process."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._registry = registry = prometheus_client.CollectorRegistry()
         prometheus_client.ProcessCollector(registry=registry)
         self._requests = prometheus_client.Counter(
@@ -18,13 +18,13 @@ class Metrics:
         )
         self._seconds = prometheus_client.Histogram(
             "keras_vit_predict_seconds",
-            "From a prediction's head to the end of its answer.",
+            "From a prediction's head to the end of its response.",
             buckets=SECONDS,
             registry=registry,
         )
         self._images = prometheus_client.Histogram(
             "keras_vit_batch_images",
-            "Images that the model was given at once.",
+            "Images that the model ran on at once.",
             ("signature",),
             buckets=IMAGES,
             registry=registry,
@@ -40,7 +40,7 @@ class Metrics:
             registry=registry,
         )
         self._version = prometheus_client.Gauge(
-            "keras_vit_model_version", "The version that answers.", registry=registry
+            "keras_vit_model_version", "The version that is served.", registry=registry
         )
         self._failures = prometheus_client.Counter(
             "keras_vit_model_load_failures",
@@ -48,29 +48,29 @@ class Metrics:
             registry=registry,
         )
 
-    def answered(self, kind, code, seconds):
-        """Counts an answer; `kind` is what was asked, such as `predict`."""
+    def answered(self, kind: str, code: int, seconds: float) -> None:
+        """Count a response; `kind` is that of the request, such as `predict`."""
         self._requests.labels(kind, code).inc()
         if kind == "predict":
             self._seconds.observe(seconds)
 
-    def ran(self, signature, images):
-        """Counts a batch."""
+    def ran(self, signature: str, images: int) -> None:
+        """Count a batch."""
         self._images.labels(signature).observe(images)
 
-    def unreadable(self, images):
-        """Counts images that were none."""
+    def unreadable(self, images: int) -> None:
+        """Count image files that could not be read."""
         self._unreadable.inc(images)
 
-    def loaded(self, version):
-        """Notes the version that answers from now on."""
+    def loaded(self, version: int) -> None:
+        """Record the version that is served from now on."""
         self._version.set(version)
 
-    def failed_to_load(self):
-        """Counts a version that could not be loaded."""
+    def failed_to_load(self) -> None:
+        """Count a version that could not be loaded."""
         self._failures.inc()
 
-    def text(self, waiting):
-        """All of it, with so many images waiting now."""
+    def text(self, waiting: int) -> bytes:
+        """Return all counts as text, with so many images waiting now."""
         self._waiting.set(waiting)
         return prometheus_client.generate_latest(self._registry)

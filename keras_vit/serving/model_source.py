@@ -1,4 +1,4 @@
-"""Whatever is to be served -> the folder of its SavedModel."""
+"""A model or a path -> the folder of the SavedModel to serve."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""How much there is to decode in a request, told before any of it is."""
+"""How much there is to decode in a request, measured before any of it is."""
 
 import io
 
 from keras_vit.decoding import MAX_PIXELS
 from keras_vit.serving.limits import RefusedError
+from keras_vit.serving.request import PredictRequest
 
 # A PNG's header stands at one place. Pillow reads the others', and reads on in a PNG:
 # texts could keep it from telling the size of one that the model decodes.
@@ -11,12 +12,12 @@ _PNG, _WIDTH, _HEIGHT = b"\x89PNG\r\n\x1a\n", slice(16, 20), slice(20, 24)
 _OTHERS = ("JPEG", "WEBP", "BMP", "GIF")
 
 
-def check_pixels(request, most, largest=MAX_PIXELS):
-    """Refuses image files that are too much together, each of which is not.
+def check_pixels(request: PredictRequest, most: int, largest: int = MAX_PIXELS) -> None:
+    """Refuse image files that are too large together.
 
     Args:
-        request: a `PredictRequest`.
-        most: pixels that its files may have.
+        request: the request.
+        most: pixels that its files may have together.
         largest: pixels of one file, above which the model does not decode it.
 
     Raises:
@@ -36,15 +37,15 @@ def check_pixels(request, most, largest=MAX_PIXELS):
         )
 
 
-def pixels_of(file, largest=MAX_PIXELS):
-    """The pixels of an image file, by its header.
+def pixels_of(file: bytes, largest: int = MAX_PIXELS) -> int:
+    """Return the number of pixels of an image file, by its header.
 
     Args:
         file: its bytes.
         largest: pixels above which it is not decoded.
 
     Returns:
-        0 for what is not decoded: what is no image, or is above `largest`.
+        0 for a file that is not decoded: no image, or one above `largest`.
 
     Example:
 
@@ -61,11 +62,11 @@ def pixels_of(file, largest=MAX_PIXELS):
     return width * height if width * height <= largest else 0
 
 
-def _sides_by_pillow(file):
+def _sides_by_pillow(file: bytes) -> tuple[int, int]:
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(file), formats=_OTHERS) as image:
             return image.size
-    except Exception:  # of many kinds, for what is damaged: the model says why
+    except Exception:  # of many kinds, for what is damaged: the model reports why
         return 0, 0

@@ -1,12 +1,15 @@
-"""The body of a request -> what the model is asked."""
+"""The body of a request -> a signature of the model and its inputs."""
 
 import binascii
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from keras_vit.serving.json_reader import TENSORS, scan
 from keras_vit.serving.limits import RefusedError
+from keras_vit.serving.servable import Input, Inputs, Signature
 
 DEFAULT = "serving_default"
 FORMAT = (
@@ -17,23 +20,25 @@ FORMAT = (
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """What a request asks.
+    """A request for predictions.
 
     Attributes:
         signature: the name of a signature.
         inputs: for each of its names an array `(count, ...)`, or a list of bytes.
         count: the number of images.
-        by_row: whether the answer is a list of rows; else it is columns.
+        by_row: whether the response is a list of rows; else it is columns.
     """
 
     signature: str
-    inputs: dict
+    inputs: Inputs
     count: int
     by_row: bool
 
 
-def read_request(body, signatures, most):
-    """Reads the body of a `:predict` request, in rows or in columns.
+def read_request(
+    body: bytes | bytearray, signatures: Mapping[str, Signature], most: int
+) -> PredictRequest:
+    """Read the body of a `:predict` request, in rows or in columns.
 
     Args:
         body: bytes of JSON.
@@ -44,8 +49,8 @@ def read_request(body, signatures, most):
         A `PredictRequest`.
 
     Raises:
-        RefusedError: 400, saying what was expected and what came; 413 for too many
-            images.
+        RefusedError: 400, with what was expected and what was received; 413 for
+            too many images.
 
     Example:
 
@@ -55,26 +60,26 @@ def read_request(body, signatures, most):
     >>> read_request(body, {"double": double}, most=8).inputs["x"].tolist()
     [[1.0, 2.0], [3.0, 4.0]]
     """
-    said = _said(body, most)
-    name = said.get("signature_name", DEFAULT)
+    members = _members(body, most)
+    name = members.get("signature_name", DEFAULT)
     if not isinstance(name, str) or name not in signatures:
         raise _wrong(f"one of the signatures {', '.join(signatures)}", name)
-    given = [key for key in TENSORS if key in said]
-    if len(given) != 1:
+    keys = [key for key in TENSORS if key in members]
+    if len(keys) != 1:
         raise _wrong(
-            "either 'instances' or 'inputs'", " and ".join(given) or "neither of them"
+            "either 'instances' or 'inputs'", " and ".join(keys) or "neither of them"
         )
     inputs = signatures[name].inputs
-    by_row = given == ["instances"]
-    columns = (_from_rows if by_row else _from_columns)(said[given[0]], inputs)
-    columns = {key: _column(key, columns[key], one) for key, one in inputs.items()}
+    by_row = keys == ["instances"]
+    values = (_from_rows if by_row else _from_columns)(members[keys[0]], inputs)
+    columns = {key: _column(key, values[key], one) for key, one in inputs.items()}
     counts = {key: len(column) for key, column in columns.items()}
     if len(set(counts.values())) != 1 or not min(counts.values()):
         raise _wrong("at least one image, and as many of each input", counts)
     return PredictRequest(name, columns, next(iter(counts.values())), by_row)
 
 
-def _said(body, most):
+def _members(body: bytes | bytearray, most: int) -> dict[str, Any]:
     if not body:
         raise _wrong(FORMAT, "an empty body")
     try:
@@ -84,13 +89,13 @@ def _said(body, most):
             413, f"Expected at most {most} images in a request. Received: more"
         ) from None
     except ValueError as error:  # of JSON, of UTF-8, of lists that are no arrays
-        raise _wrong(FORMAT, f"what cannot be read so: {error}") from None
+        raise _wrong(FORMAT, f"a body that cannot be read: {error}") from None
 
 
-def _from_rows(rows, inputs):
+def _from_rows(rows: Any, inputs: Collection[str]) -> dict[str, list[Any]]:
     if not isinstance(rows, list):
         raise _wrong("'instances' to be a list", _kind(rows))
-    columns = {name: [] for name in inputs}
+    columns: dict[str, list[Any]] = {name: [] for name in inputs}
     for number, row in enumerate(rows):
         if isinstance(row, dict) and not _is_base64(row):
             if set(row) != set(inputs):
@@ -110,37 +115,37 @@ def _from_rows(rows, inputs):
     return columns
 
 
-def _from_columns(given, inputs):
-    if not isinstance(given, dict) or _is_base64(given):
+def _from_columns(columns: Any, inputs: Collection[str]) -> dict[str, list[Any]]:
+    if not isinstance(columns, dict) or _is_base64(columns):
         if len(inputs) > 1:
             raise _wrong(
-                f"'inputs' to be an object with {', '.join(inputs)}", _kind(given)
+                f"'inputs' to be an object with {', '.join(inputs)}", _kind(columns)
             )
-        given = {next(iter(inputs)): given}
-    if set(given) != set(inputs):
+        columns = {next(iter(inputs)): columns}
+    if set(columns) != set(inputs):
         raise _wrong(
-            f"'inputs' to have {', '.join(inputs)}", ", ".join(given) or "nothing"
+            f"'inputs' to have {', '.join(inputs)}", ", ".join(columns) or "nothing"
         )
-    for name, column in given.items():
+    for name, column in columns.items():
         if not isinstance(column, list):
             raise _wrong(f"{name} to be a list with an element an image", _kind(column))
-    return given
+    return columns
 
 
-def _column(name, values, one):
-    """The values of one input, as the model takes them."""
+def _column(name: str, values: Sequence[Any], one: Input) -> np.ndarray | list[bytes]:
+    """Return the values of one input, as the model takes them."""
     if one.dtype == "string":
         return [_bytes(name, number, value) for number, value in enumerate(values)]
     expected = f"{name} of {one} for each image"
-    arrays = []
+    arrays: list[np.ndarray] = []
     for number, value in enumerate(values):
         where = f"image {number}"
         if isinstance(value, (bool, str, list, dict)) or value is None:
             raise _wrong(expected, f"{_kind(value)} for {where}")
         array = np.asarray(value)
         fits = len(array.shape) == len(one.shape) and all(
-            size in (None, given)
-            for size, given in zip(one.shape, array.shape, strict=True)
+            expected_size in (None, size)
+            for expected_size, size in zip(one.shape, array.shape, strict=True)
         )
         if not fits or (arrays and array.shape != arrays[0].shape):
             raise _wrong(expected, f"the shape {array.shape} for {where}")
@@ -148,7 +153,7 @@ def _column(name, values, one):
     return np.stack(arrays) if arrays else []
 
 
-def _cast(array, one, expected, where):
+def _cast(array: np.ndarray, one: Input, expected: str, where: str) -> np.ndarray:
     if array.dtype.kind not in "iuf":
         raise _wrong(expected, f"numbers that are too large for {where}")
     dtype = np.dtype(one.dtype)
@@ -168,12 +173,12 @@ def _cast(array, one, expected, where):
     return cast
 
 
-def _is_base64(value):
+def _is_base64(value: Mapping[str, Any]) -> bool:
     return set(value) == {"b64"}
 
 
-def _bytes(name, number, value):
-    """The bytes of an image, from base64 in an object."""
+def _bytes(name: str, number: int, value: Any) -> bytes:
+    """Return the bytes of an image, from base64 in an object."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace")
     if not isinstance(value, dict) or not _is_base64(value):
@@ -194,8 +199,8 @@ def _bytes(name, number, value):
         raise _wrong(f"base64 for image {number}", str(error)) from None
 
 
-def _kind(value):
-    """What JSON calls a value."""
+def _kind(value: Any) -> str:
+    """Return JSON's word for a value."""
     if value is None:
         return "null"
     for kind, name in (
@@ -209,5 +214,5 @@ def _kind(value):
     return "a number"
 
 
-def _wrong(expected, received):
+def _wrong(expected: str, received: object) -> RefusedError:
     return RefusedError(400, f"Expected {expected}. Received: {received}"[:500])

@@ -1,4 +1,4 @@
-"""What the model answers -> the JSON that TensorFlow Serving would give."""
+"""The outputs of a model -> the JSON that TensorFlow Serving would send."""
 
 import json
 import math
@@ -21,9 +21,9 @@ def response_body(
     Args:
         outputs: arrays `(count, ...)` by name; bytes as objects.
         count: of images.
-        by_row: whether to give `predictions`, a row for each image, or `outputs`,
+        by_row: whether to return `predictions`, a row for each image, or `outputs`,
             a column for each name.
-        error: what is said before them where they are no answer.
+        error: a message before them, where no image could be read.
 
     Returns:
         Bytes of JSON.
@@ -38,15 +38,15 @@ def response_body(
     columns = {
         name: _texts(value, name.endswith("_bytes")) for name, value in outputs.items()
     }
-    said = f'"error":{_quoted(error)},' if error else ""
+    prefix = f'"error":{_quoted(error)},' if error else ""
     if not by_row:
         columns = {name: f"[{','.join(rows)}]" for name, rows in columns.items()}
-        return f'{{{said}"outputs":{_named(columns)}}}'.encode()
+        return f'{{{prefix}"outputs":{_named(columns)}}}'.encode()
     rows = (
         _named({name: column[number] for name, column in columns.items()})
         for number in range(count)
     )
-    return f'{{{said}"predictions":[{",".join(rows)}]}}'.encode()
+    return f'{{{prefix}"predictions":[{",".join(rows)}]}}'.encode()
 
 
 def _named(texts: Mapping[str, str]) -> str:
@@ -56,7 +56,7 @@ def _named(texts: Mapping[str, str]) -> str:
 
 
 def _texts(array: np.ndarray, binary: bool) -> list[str]:
-    """The JSON text of each element of an array's first dimension."""
+    """Return the JSON text of each element of an array's first dimension."""
     shape = array.shape
     texts = _scalars(array.reshape(-1), binary)
     for axis in range(len(shape) - 1, 0, -1):

@@ -1,25 +1,32 @@
 """One version of a SavedModel in memory."""
 
+import os
+import pathlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from keras_vit.model_files import LABELS, read_notes
 
+Inputs = dict[str, np.ndarray | list[bytes]]  # of a batch, by name
+Outputs = dict[str, np.ndarray]
+
 
 @dataclass(frozen=True)
 class Input:
-    """What a signature takes under one name.
+    """The type and shape of one input of a signature.
 
     Attributes:
         dtype: such as `float32`; `string` for bytes.
-        shape: of one of a batch; `None` where any size will do.
+        shape: of one example, without the batch; `None` where any size is accepted.
     """
 
     dtype: str
     shape: tuple[int | None, ...]
 
-    def __str__(self):
+    def __str__(self) -> str:
         sizes = ", ".join("any" if size is None else str(size) for size in self.shape)
         return f"{self.dtype} ({sizes})"
 
@@ -30,41 +37,51 @@ class Signature:
 
     Attributes:
         inputs: an `Input` for each name.
-        call: from tensors by name to tensors by name.
+        call: the TensorFlow function, from tensors by name to tensors by name.
     """
 
     inputs: dict[str, Input]
-    call: object
+    call: Any
 
 
 class Servable:
-    """A version that answers.
+    """A loaded version of a model.
 
     Args:
         path: of the version's folder.
         version: its number.
 
     Attributes:
+        path: of the version's folder.
+        version: its number.
         signatures: a `Signature` for each name; those whose inputs have a batch
             of any size in front.
-        definitions: what the model's file says of them, as TensorFlow Serving
-            tells it.
+        definitions: the signatures in the model's file, as TensorFlow Serving
+            describes them.
         compiled: whether XLA compiles it, which it does anew for each size of a
             batch.
-        batch_size: the most images that are worth asking about at once.
+        batch_size: the most images that are run at once.
         max_pixels: of an image file, above which the model does not decode it.
 
     Raises:
-        ValueError: if the file cannot be served, or if it has another number of
-            classes than names.
+        ValueError: if the file cannot be served, or if its number of classes
+            differs from its number of names.
     """
 
-    def __init__(self, path, version):
+    path: pathlib.Path
+    version: int
+    signatures: dict[str, Signature]
+    definitions: dict[str, Any]
+    compiled: bool
+    batch_size: int
+    max_pixels: int
+
+    def __init__(self, path: str | os.PathLike[str], version: int) -> None:
         import tensorflow as tf
 
-        self.path, self.version, self.batch_size = path, version, 1
-        self._tf = tf
-        self._loaded = tf.saved_model.load(str(path))  # holds the variables
+        self.path, self.version, self.batch_size = pathlib.Path(path), version, 1
+        self._to_tensor: Callable[..., Any] = tf.convert_to_tensor
+        self._loaded: Any = tf.saved_model.load(str(path))  # holds the variables
         self.signatures = {}
         for name, function in sorted(self._loaded.signatures.items()):
             inputs = _inputs(function)
@@ -74,19 +91,19 @@ class Servable:
             raise ValueError("no signature takes a batch of any size")
         self._check_labels()
         self.max_pixels = read_notes(self.path)[1].max_pixels
-        graph = _graph(path)
+        graph = _graph(self.path)
         self.definitions = _definitions(graph)
         self.compiled = any(
             one.attr["_XlaMustCompile"].b for one in graph.graph_def.library.function
         )
 
-    def sizes(self):
-        """The sizes of batches that the model is run with, where it is compiled."""
+    def sizes(self) -> list[int]:
+        """Return the batch sizes that the model is run with, where it is compiled."""
         powers = [2**n for n in range(self.batch_size.bit_length())]
         return sorted({*powers, self.batch_size})
 
-    def run(self, signature, inputs):
-        """Answers a batch, which is filled up to one of `sizes` if need be.
+    def run(self, signature: str, inputs: Inputs) -> Outputs:
+        """Run a signature on a batch, which is padded to one of `sizes` if need be.
 
         Args:
             signature: a key of `signatures`.
@@ -96,18 +113,18 @@ class Servable:
         Returns:
             Arrays `(B, ...)` by name; bytes as objects.
         """
-        signature, count = self.signatures[signature], len(next(iter(inputs.values())))
+        function, count = self.signatures[signature], len(next(iter(inputs.values())))
         more = 0
         if self.compiled:
             more = min((n - count for n in self.sizes() if n >= count), default=0)
         tensors = {
-            name: self._tf.convert_to_tensor(_filled(inputs[name], more), one.dtype)
-            for name, one in signature.inputs.items()
+            name: self._to_tensor(_filled(inputs[name], more), one.dtype)
+            for name, one in function.inputs.items()
         }
-        told = signature.call(**tensors)
-        return {name: value.numpy()[: -more or None] for name, value in told.items()}
+        outputs = function.call(**tensors)
+        return {name: value.numpy()[: -more or None] for name, value in outputs.items()}
 
-    def _check_labels(self):
+    def _check_labels(self) -> None:
         path = self.path / "assets" / LABELS
         if not path.is_file():
             return
@@ -116,14 +133,14 @@ class Servable:
             logits = signature.call.structured_outputs.get("logits")
             if logits is not None and logits.shape[-1] not in (None, count):
                 raise ValueError(
-                    f"{LABELS} names {count} classes, but {name} gives "
-                    f"{logits.shape[-1]} logits"
+                    f"Expected {logits.shape[-1]} names in {LABELS}, one for each "
+                    f"logit of {name}. Received: {count}"
                 )
 
 
-def _inputs(function):
-    """The inputs of a signature; `None` if they cannot be batched."""
-    inputs = {}
+def _inputs(function: Any) -> dict[str, Input] | None:
+    """Return the inputs of a signature; `None` if they cannot be batched."""
+    inputs: dict[str, Input] = {}
     for name, spec in function.structured_input_signature[1].items():
         if not spec.shape.rank or spec.shape[0] is not None:
             return None
@@ -133,8 +150,8 @@ def _inputs(function):
     return inputs or None
 
 
-def _filled(values, more):
-    """A batch whose last element comes so many times more."""
+def _filled(values: np.ndarray | list[bytes], more: int) -> np.ndarray | list[bytes]:
+    """Return a batch whose last element is repeated so many times more."""
     if not more:
         return values
     if isinstance(values, list):
@@ -142,14 +159,14 @@ def _filled(values, more):
     return np.concatenate([values, np.repeat(values[-1:], more, axis=0)])
 
 
-def _graph(path):
+def _graph(path: pathlib.Path) -> Any:
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     file = (path / "saved_model.pb").read_bytes()
     return SavedModel.FromString(file).meta_graphs[0]
 
 
-def _definitions(graph):
+def _definitions(graph: Any) -> dict[str, Any]:
     from google.protobuf.json_format import MessageToDict
 
     return {

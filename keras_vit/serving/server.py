@@ -1,9 +1,11 @@
 """The process that listens: connections, signals, one line at the start."""
 
+import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import h11
@@ -21,9 +23,9 @@ from keras_vit.serving.versions import Versions
 
 POLL = 1.0  # seconds between two looks for new versions, as TensorFlow Serving's
 LARGEST_HEAD = 2**16  # bytes of a request's line and headers
-LINGERING = 2.0  # seconds in which a client may take the answer that ends it
+LINGERING = 2.0  # seconds in which a client may read the last response
 BACKLOG = 2048
-ENDING = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(
@@ -52,17 +54,18 @@ def run(
         line = f"Serving {folder.name} version {version} at {url}"
         server = _Server(_config(app, limits, metrics), started, line)
         try:
-            with _signals_heard(server):
+            with _catch_stop_signals(server):
                 server.run([listener])
         finally:
             versions.close()
             batcher.close()
 
 
-def _listener(host, port):
-    """A socket that is bound, so that a port that is taken is told at once.
+def _listener(host: str, port: int) -> socket.socket:
+    """Return a bound socket, so that a port that is taken is reported at once.
 
-    It is named a TCP one because asyncio sends small answers without delay only then.
+    It is named a TCP one because asyncio sends small responses without delay only
+    then.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -72,13 +75,13 @@ def _listener(host, port):
     except OSError as error:
         listener.close()
         raise OSError(
-            f"Cannot listen at {host}, port {port}: {error.strerror}. Another --port, "
-            "or 0 for any free one, may do."
+            f"Cannot listen at {host}, port {port}: {error.strerror}. Use another "
+            "--port, or 0 for any free one."
         ) from error
     return listener
 
 
-def _url(listener):
+def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
@@ -106,16 +109,16 @@ def _config(app: Any, limits: Limits, metrics: Metrics) -> uvicorn.Config:
 
 
 @contextlib.contextmanager
-def _signals_heard(server):
-    """Has signals end the server alone: before it hears them itself, and after.
+def _catch_stop_signals(server: uvicorn.Server) -> Iterator[None]:
+    """Have signals stop the server alone: before it handles them itself, and after.
 
-    When it has ended, uvicorn raises once more those that it has heard.
+    When it has stopped, uvicorn raises once more those that it has caught.
     """
 
-    def end(number, frame):
+    def stop(number: int, frame: FrameType | None) -> None:
         server.should_exit = True
 
-    before = {one: signal.signal(one, end) for one in ENDING}
+    before = {one: signal.signal(one, stop) for one in STOP_SIGNALS}
     try:
         yield
     finally:
@@ -141,63 +144,73 @@ class _Connection(H11Protocol):
     """A connection that cannot be kept open for nothing.
 
     uvicorn waits without end for a request to arrive, for the rest of a body that has
-    been refused and for an answer to be read, and what it refuses gets no JSON.
+    been refused and for a response to be read, and it refuses without JSON.
     """
 
-    def __init__(self, limits, metrics, **arguments):
+    def __init__(self, limits: Limits, metrics: Metrics, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._limits, self._metrics = limits, metrics
-        self._timer = self._awaited = self._unread = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._awaited: Any = None  # a state of h11
         self._refused = False
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Refuse a connection above the limit; watch the others."""
         super().connection_made(transport)
         if len(self.connections) > self._limits.connections:
             self._refuse(
                 503,
-                f"{self._limits.connections} connections are open already. Ask again "
-                "in a second.",
+                f"Expected at most {self._limits.connections} open connections. "
+                "Received: one more. Try again in a second.",
             )
         else:
             self._watch()
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
+        """Handle bytes, unless the connection was refused."""
         if not self._refused:
             super().data_received(data)
             self._watch()
 
-    def on_response_complete(self):
+    def on_response_complete(self) -> None:
+        """Wait for the next request, as long as its head may take."""
         super().on_response_complete()
         self._watch()
 
-    def connection_lost(self, exc):
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer."""
         self._stop_watching()
         super().connection_lost(exc)
 
-    def pause_writing(self):
+    def pause_writing(self) -> None:
+        """Limit the time in which the client has to read the response."""
         super().pause_writing()
         self._unread = self._abort_after(self._limits.seconds)
 
-    def resume_writing(self):
+    def resume_writing(self) -> None:
+        """Lift that limit."""
         super().resume_writing()
         if self._unread is not None:
             self._unread.cancel()
 
-    def timeout_keep_alive_handler(self):
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, even if the client does not read."""
         super().timeout_keep_alive_handler()
-        self._abort_after(self._limits.seconds)  # if the client does not read
+        self._abort_after(self._limits.seconds)
 
-    def send_400_response(self, msg):
+    def send_400_response(self, msg: str) -> None:
+        """Refuse bytes that are not HTTP, with JSON."""
         self._refuse(
             400,
-            f"Expected a request of HTTP/1.1, its head of up to {LARGEST_HEAD} bytes.",
+            f"Expected a request of HTTP/1.1, its head of up to {LARGEST_HEAD} bytes. "
+            "Received: bytes that are not one",
         )
 
-    def _watch(self):
-        """Sets a limit to the time in which what is missing has to come.
+    def _watch(self) -> None:
+        """Limit the time in which the rest of a head or a body has to arrive.
 
-        A head and a body have each their own, which what comes of them does not
-        prolong.
+        Each has its own limit, which bytes that arrive do not prolong.
         """
         awaited = self.conn.their_state
         if awaited not in (h11.IDLE, h11.SEND_BODY):
@@ -207,25 +220,27 @@ class _Connection(H11Protocol):
             self._awaited = awaited
             self._timer = self.loop.call_later(self._limits.seconds, self._too_late)
 
-    def _stop_watching(self):
+    def _stop_watching(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._awaited = None
 
-    def _too_late(self):
+    def _too_late(self) -> None:
         if self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
             self.transport.close()  # nothing was begun
             return
         part = "head of a request" if self.conn.their_state is h11.IDLE else "body"
         self._refuse(
-            408, f"Expected the whole {part} within {self._limits.seconds:g} seconds."
+            408,
+            f"Expected the whole {part} within {self._limits.seconds:g} seconds. "
+            "Received: less",
         )
 
-    def _refuse(self, status, message):
-        """Answers without the application, and ends the connection.
+    def _refuse(self, status: int, message: str) -> None:
+        """Respond without the application, and close the connection.
 
-        It is closed for good only a little later: what the client is still sending
-        would otherwise have its system discard the answer.
+        It is closed for good only a little later: bytes that the client is still
+        sending would otherwise have its system discard the response.
         """
         self._refused = True
         self.connections.discard(self)
@@ -254,5 +269,5 @@ class _Connection(H11Protocol):
         self.transport.write_eof()
         self._abort_after(LINGERING)
 
-    def _abort_after(self, seconds):
+    def _abort_after(self, seconds: float) -> asyncio.TimerHandle:
         return self.loop.call_later(seconds, self.transport.abort)

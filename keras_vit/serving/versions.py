@@ -1,26 +1,35 @@
-"""Which version answers, and which one is next."""
+"""Which version is served, and which one is next."""
+
+from __future__ import annotations
 
 import gc
 import logging
+import pathlib
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from keras_vit.serving.folder import look
+from keras_vit.serving.folder import ModelFolder, look
 from keras_vit.serving.servable import Servable
 from keras_vit.serving.warming import warm
 
+if TYPE_CHECKING:
+    from keras_vit.serving.metrics import Metrics
+
 LOG = logging.getLogger(__name__)
+Files = dict[str, tuple[int, int, int]] | None
 LOADING, AVAILABLE, END = "LOADING", "AVAILABLE", "END"
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a version stands, in TensorFlow Serving's words.
+    """The state of a version, in TensorFlow Serving's words.
 
     Attributes:
-        name: `LOADING`, `AVAILABLE`, or `END` of what does not answer.
-        code: `OK`, or `INTERNAL` of what could not be loaded.
-        message: why not.
+        name: `LOADING`, `AVAILABLE`, or `END` of a version that is not served.
+        code: `OK`, or `INTERNAL` of a version that could not be loaded.
+        message: why it could not be loaded.
     """
 
     name: str
@@ -29,37 +38,44 @@ class State:
 
 
 class Versions:
-    """Keeps the newest version of a model that can be loaded.
+    """The newest version of a model that can be loaded.
 
     `poll` looks into the folder once; `watch` does so in a thread of its own. A
-    new version is loaded and warmed while the old one answers. One that cannot be
+    new version is loaded and warmed while the old one is served. One that cannot be
     loaded is tried again when its files have changed. While nothing can be loaded
-    from the folder, what is loaded goes on answering.
+    from the folder, the loaded version is still served.
 
     Args:
-        folder: a `ModelFolder`.
-        metrics: a `Metrics`.
+        folder: the folder of the versions.
+        metrics: the counters of the server.
         batch_size: of all versions; measured for each if `None`.
 
     Attributes:
-        current: the `Servable` that answers; `None` before the first.
+        current: the `Servable` that is served; `None` before the first.
         states: a `State` for each version that was loaded or tried, newest first.
     """
 
-    def __init__(self, folder, metrics, batch_size=None):
+    current: Servable | None
+    states: dict[int, State]
+
+    def __init__(
+        self, folder: ModelFolder, metrics: Metrics, batch_size: int | None = None
+    ) -> None:
         self._folder, self._metrics, self._batch_size = folder, metrics, batch_size
-        self._seen, self._failed = {}, {}  # what the last look saw, by version
+        # The files at the last look, and those that failed to load, by version.
+        self._seen: dict[int, Files] = {}
+        self._failed: dict[int, Files] = {}
         self._ended, self._thread = threading.Event(), None
         self.current, self.states = None, {}
 
-    def load_first(self, seconds):
-        """Loads the newest version that can be, before there is any.
+    def load_first(self, seconds: float) -> None:
+        """Load the newest version that can be loaded, before any is served.
 
         Args:
             seconds: between two looks.
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if there is no such version.
         """
         self.poll()
         self._ended.wait(seconds)
@@ -74,10 +90,10 @@ class Versions:
                 + ("; ".join(found) or "None is whole.")
             )
 
-    def watch(self, seconds):
-        """Polls every so many seconds until `close`."""
+    def watch(self, seconds: float) -> None:
+        """Poll every so many seconds until `close`."""
 
-        def work():
+        def work() -> None:
             while not self._ended.wait(seconds):
                 try:
                     self.poll()
@@ -87,14 +103,14 @@ class Versions:
         self._thread = threading.Thread(target=work, name="versions", daemon=True)
         self._thread.start()
 
-    def close(self):
-        """Ends the watching; a version that is being loaded is waited for."""
+    def close(self) -> None:
+        """Stop watching; wait for a version that is being loaded."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
 
-    def poll(self):
-        """Looks once, and loads the newest version that is whole and new."""
+    def poll(self) -> None:
+        """Look once, and load the newest version that is whole and new."""
         found = self._folder.versions()
         if self.current is not None and not found:
             return
@@ -107,16 +123,16 @@ class Versions:
             ):
                 return
 
-    def _forget(self, found):
-        """Drops what is known of versions that are gone."""
+    def _forget(self, found: Iterable[int]) -> None:
+        """Drop the states of versions that are gone."""
         kept = {*found, self.current.version} if self.current else set(found)
         self.states = {n: one for n, one in self.states.items() if n in kept}
         for known in (self._seen, self._failed):
             for version in set(known) - set(found):
                 del known[version]
 
-    def _is_due(self, version, path):
-        """Whether a version is whole, at rest, and not what has failed before."""
+    def _is_due(self, version: int, path: pathlib.Path) -> bool:
+        """Return whether a version is whole, at rest, and has not failed as it is."""
         seen = look(path)
         if seen is None and version not in self._seen:
             LOG.info("version %d is not whole yet", version)
@@ -124,8 +140,8 @@ class Versions:
         self._seen[version] = seen
         return at_rest and seen != self._failed.get(version)
 
-    def _load(self, version, path):
-        """Loads a version and has it answer; says whether that is so."""
+    def _load(self, version: int, path: pathlib.Path) -> bool:
+        """Load a version and serve it; return whether that succeeded."""
         self._note(version, State(LOADING))
         try:
             servable = Servable(path, version)
@@ -143,12 +159,12 @@ class Versions:
         self._note(version, State(AVAILABLE))
         self._metrics.loaded(version)
         if before is not None:
-            LOG.info("version %d answers in place of %d", version, before.version)
+            LOG.info("version %d is served instead of %d", version, before.version)
             self._note(before.version, State(END))
             del before
             gc.collect()
         return True
 
-    def _note(self, version, state):
+    def _note(self, version: int, state: State) -> None:
         states = self.states | {version: state}
         self.states = dict(sorted(states.items(), reverse=True))

@@ -1,25 +1,29 @@
-"""The first answers of a model, which are slow, before anybody waits for them."""
+"""The first calls of a model, which are slow, before any request waits for them."""
 
+import pathlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from keras_vit.serving.servable import Inputs, Servable, Signature
 
 RECORDED = "tf_serving_warmup_requests"  # in assets.extra, a TFRecord file
 LONGEST = 0.1  # seconds that a batch may take
 LARGEST = 64
 
 
-def warm(servable, batch_size=None):
-    """Runs every signature, and finds out how many images to run at once.
+def warm(servable: Servable, batch_size: int | None = None) -> None:
+    """Run every signature, and measure how many images to run at once.
 
     What a batch saves is a cost per call, a few milliseconds. Once a call takes
     much longer than that, more images in it make all of them wait and nothing
     faster.
 
     Args:
-        servable: a `Servable`; its `batch_size` is set.
-        batch_size: to be set in place of what is measured.
+        servable: its `batch_size` is set.
+        batch_size: the value to set; measured if `None`.
     """
     for signature, inputs in recorded_requests(servable.path):
         if signature in servable.signatures:
@@ -33,8 +37,8 @@ def warm(servable, batch_size=None):
             servable.run(name, _examples(signature, size))
 
 
-def recorded_requests(path):
-    """What a SavedModel brings along to be asked first.
+def recorded_requests(path: pathlib.Path) -> Iterator[tuple[str, Inputs]]:
+    """Yield the warm-up requests that a SavedModel holds.
 
     Args:
         path: of the version's folder.
@@ -60,7 +64,7 @@ def recorded_requests(path):
         yield request.model_spec.signature_name or "serving_default", inputs
 
 
-def _measured(servable):
+def _measured(servable: Servable) -> int:
     name = next(iter(servable.signatures))
     if "serving_default" in servable.signatures:
         name = "serving_default"
@@ -73,17 +77,17 @@ def _measured(servable):
     return size
 
 
-def _seconds(servable, name, inputs):
+def _seconds(servable: Servable, name: str, inputs: Inputs) -> float:
     begun = time.perf_counter()
     servable.run(name, inputs)
     return time.perf_counter() - begun
 
 
-def _examples(signature, count):
-    """Inputs of a signature: a black picture, or zeros."""
+def _examples(signature: Signature, count: int) -> Inputs:
+    """Return inputs of a signature: a black picture, or zeros."""
     import tensorflow as tf
 
-    examples = {}
+    examples: Inputs = {}
     for name, one in signature.inputs.items():
         if one.dtype == "string":
             picture = tf.io.encode_png(tf.zeros((8, 8, 3), tf.uint8)).numpy()

@@ -356,7 +356,7 @@ def test_bodies_are_refused_while_others_take_all_the_room(pets):
 
         local.get_held = lambda: local.api._bodies._held
         refused, first, again = asyncio.run(scenario())
-        assert "take all the room" in error_in(refused, 503)
+        assert "of all requests together" in error_in(refused, 503)
         assert refused.headers["retry-after"] == "1"
         assert (first.status_code, again.status_code) == (200, 200)
 

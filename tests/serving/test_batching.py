@@ -156,7 +156,7 @@ def test_outputs_of_another_batch_are_an_error_not_an_answer(batcher):
             return {"double": np.zeros(1)}
 
     async def scenario():
-        with pytest.raises(RefusedError, match="double is not of a batch of 2"):
+        with pytest.raises(RefusedError, match="Expected double of a batch of 2"):
             await batcher.answer(Wrong(), "s", {"x": [b"a", b"b"]}, 2)
 
     asyncio.run(scenario())

@@ -16,7 +16,10 @@ from keras_vit.serving import Limits, serve
         ([], "--model is missing. Expected: A SavedModel"),
         (["--model=no/where"], "No such file or folder: no/where"),
         (["--model={empty}"], "No model in"),
-        (["--model={pets}", "--port={taken}"], "Another --port, or 0 for any free one"),
+        (
+            ["--model={pets}", "--port={taken}"],
+            "Use another --port, or 0 for any free one",
+        ),
         (["--model={pets}", "--port=70000"], "port"),
         (["--model={pets}", "--batch_size=0"], "batch_size"),
         (["--model={pets}", "--timeout=0"], "timeout"),

@@ -272,6 +272,6 @@ def test_no_request_fails_while_versions_come_and_go_nor_at_sigterm(own_pets, se
         assert status == 0
         assert err.splitlines() == [
             "keras-vit serve: version 3 is not whole yet",
-            "keras-vit serve: version 2 answers in place of 1",
-            "keras-vit serve: version 1 answers in place of 2",
+            "keras-vit serve: version 2 is served instead of 1",
+            "keras-vit serve: version 1 is served instead of 2",
         ]
