@@ -27,7 +27,7 @@ import keras_vit
 
 
 def published(path: str) -> str:
-    """Writes what stands in for a published file: random weights, head included."""
+    """Write a stand-in for a published file: random weights, head included."""
     model = keras_vit.ViT_Ti16(num_classes=10, image_size=32)
     head = model.get_layer("head")
     head.kernel.assign(keras.random.normal(head.kernel.shape, seed=0))

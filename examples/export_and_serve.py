@@ -35,7 +35,7 @@ from keras_vit.model_files import name_of
 
 @contextlib.contextmanager
 def served(folder: pathlib.Path) -> Generator[str, None, None]:
-    """Starts the server and gives its address, which is in its first line."""
+    """Start the server and return its address, which is in its first line."""
     command = [sys.executable, "-m", "keras_vit_command", "serve"]
     command += [f"--model={folder}", "--port=0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -10,18 +10,18 @@ times, as in the ViT paper.
 
 import sys
 
+import keras_vit
 from keras_vit import data
 from keras_vit.evaluation import features_of, few_shot
-from keras_vit.model_files import load_classifier
 
 
 def main(path: str = "runs/fashion_mnist", dataset: data.Dataset | str | None = None):
-    """Prints the accuracy for each number of training images, mean and deviation."""
+    """Print the accuracy for each number of training images, mean and deviation."""
     if not isinstance(dataset, data.Dataset):
         dataset = data.load(dataset or "fashion_mnist_sample")
-    model = load_classifier(path).model
+    classifier = keras_vit.Classifier.of(path)
     train, test = (
-        (features_of(model, split), split.labels)
+        (features_of(classifier, split), split.labels)
         for split in (dataset.train, dataset.test)
     )
     found = few_shot(train, test, dataset.num_classes)

@@ -11,7 +11,7 @@ ImageNet-21k, are downloaded once; `--weights` takes another release's name or a
 `finetune`. Writes `runs/finetune` and `savedmodels/finetune`, and prints the accuracy
 on the test photographs and the likeliest classes of one of them:
 
-    3 classes, 240 photographs to learn from, 60 to test on
+    3 classes, 240 photographs to train on, 60 to test on
     test accuracy 95.0 %
     photos/cat/0012.jpg: cat 97 %, dog 2 %, fox 1 %
 """
@@ -31,16 +31,16 @@ def main(
     picture: str | None = None,
     settings: Sequence[str] = (),
 ):
-    """Trains on a folder and predicts one picture: by default its first for testing."""
+    """Train on a folder and predict one picture: by default its first for testing."""
     dataset = data.load(folder)
-    learnt, tested = len(dataset.train), len(dataset.test)
+    trained, tested = len(dataset.train), len(dataset.test)
     print(
-        f"{dataset.num_classes} classes, {learnt} photographs to learn from, "
+        f"{dataset.num_classes} classes, {trained} photographs to train on, "
         f"{tested} to test on"
     )
     recipe = recipes.get("finetune")
     batch: dict[str, Any] = {
-        "batch_size": min(recipe.batch_size, learnt)
+        "batch_size": min(recipe.batch_size, trained)
     }  # of a small folder
     run = keras_vit.train(
         recipe,

@@ -61,7 +61,7 @@ def told(model: keras.Model) -> str:
 
 
 def main(images: str | int = 12_000, dataset: data.Dataset | str | None = None):
-    """Trains the small ones on so many images and prints what they are worth."""
+    """Train the small ones on so many images and print their accuracy."""
     print(f"R_ViT_Ti16: {told(keras_vit.R_ViT_Ti16())}", flush=True)
     if not isinstance(dataset, data.Dataset):
         dataset = data.load(dataset or "fashion_mnist_sample")

@@ -17,7 +17,7 @@ import keras_vit
 
 
 def main():
-    """Trains both ways and prints the relative difference of all weights."""
+    """Train both ways and print the relative difference of all weights."""
     [cpu] = tf.config.list_physical_devices("CPU")
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, two)

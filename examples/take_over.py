@@ -48,7 +48,7 @@ RULES: dict[str, str | Callable[[re.Match[str]], str]] = {
 
 
 def main(theirs: str, ours: str) -> None:
-    """Reads one file and writes the other."""
+    """Read one file and write the other."""
     loaded: Any = keras.models.load_model(theirs)
     arrays = {weight.path: weight.numpy() for weight in loaded.weights}
     taken_over(arrays, loaded.input_shape[1:3], **settings_of(loaded)).save(ours)
@@ -78,7 +78,7 @@ def taken_over(
     layer_norm_epsilon: float = EPSILON,
     pooling: str = "token",
 ) -> keras.Model:
-    """Gives our model with their weights.
+    """Return our model with their weights.
 
     Args:
         arrays: theirs, by path.

@@ -49,7 +49,7 @@ def main(
     dataset: str | None = None,
     settings: Sequence[str] = (),
 ):
-    """Trains by a recipe on all devices, and gives the run."""
+    """Train by a recipe on all devices, and return the run."""
     device, name = found()
     strategy = distribution.strategy(name)  # before anything else of TensorFlow
     replicas = strategy.num_replicas_in_sync

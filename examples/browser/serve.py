@@ -1,4 +1,4 @@
-"""Serves this folder to the browsers of this machine.
+"""Serve this folder to the browsers of this machine.
 
     python serve.py [PORT]
 
@@ -22,7 +22,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     }
 
     def end_headers(self):
-        """Adds to what every file is sent with."""
+        """Add to the headers of every file."""
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")
         self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         self.send_header("Cache-Control", "no-cache")  # a new model.tflite is seen
@@ -30,7 +30,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 def main(port=8000):
-    """Serves until Ctrl-C."""
+    """Serve until Ctrl-C."""
     here = pathlib.Path(__file__).resolve().parent
     handler = functools.partial(Handler, directory=here)
     with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:

@@ -1,4 +1,4 @@
-"""Asks TensorFlow Serving, over gRPC, what pictures show.
+"""Ask TensorFlow Serving, over gRPC, what pictures show.
 
     pip install tensorflow-serving-api
     python client_grpc.py PICTURE ... [--model=NAME] [--label=stable]
@@ -21,13 +21,13 @@ OPTIONS = [
 
 
 def stub_of(server):
-    """Gives a `PredictionServiceStub` for a server such as `127.0.0.1:8500`."""
+    """Return a `PredictionServiceStub` for a server such as `127.0.0.1:8500`."""
     channel = grpc.insecure_channel(server, OPTIONS)
     return prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
 def classify(pictures, stub, model, label=None, timeout=10.0):
-    """Gives what `serving_default` says of each picture.
+    """Return the outputs of `serving_default` for each picture.
 
     Args:
         pictures: image files as bytes.

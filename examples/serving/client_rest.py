@@ -1,4 +1,4 @@
-"""Asks TensorFlow Serving, over REST, what pictures show.
+"""Ask TensorFlow Serving, over REST, what pictures show.
 
     python client_rest.py PICTURE ... [--model=NAME] [--label=stable]
 
@@ -16,7 +16,7 @@ BATCH = 8  # pictures a request
 
 
 def classify(pictures, server, model, label=None, timeout=10.0, session=requests):
-    """Gives what `serving_default` says of each picture.
+    """Return the outputs of `serving_default` for each picture.
 
     Args:
         pictures: image files as bytes.
@@ -52,7 +52,7 @@ def classify(pictures, server, model, label=None, timeout=10.0, session=requests
 
 
 def arguments(about, server, **more):
-    """Gives what the command line says: pictures, where to ask, and `more` flags."""
+    """Return the command line's arguments: pictures, a server, and `more` flags."""
     parser = argparse.ArgumentParser(description=about.splitlines()[0])
     for name, options in more.items():
         parser.add_argument(f"--{name}", **options)
@@ -69,7 +69,7 @@ def arguments(about, server, **more):
 
 
 def tell(paths, ask):
-    """Prints a line for each picture; gives 1 if one could not be read, else 0."""
+    """Print a line for each picture; return 1 if one could not be read, else 0."""
     status = 0
     for start in range(0, len(paths), BATCH):
         batch = paths[start : start + BATCH]

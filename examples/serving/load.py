@@ -1,4 +1,4 @@
-"""Asks TensorFlow Serving again and again, and says how fast it answers.
+"""Ask TensorFlow Serving again and again, and measure how fast it responds.
 
     python load.py PICTURE ... [--protocol=grpc] [--requests=200] [--clients=4]
 
@@ -19,7 +19,7 @@ MOST = {"requests": 100_000, "clients": 64}
 
 
 def client_of(protocol, server, *where):
-    """Gives a function that connects, and gives one that asks about a picture."""
+    """Return a function that connects, and returns one that asks about a picture."""
     if protocol == "rest":
         import requests
 
@@ -37,7 +37,7 @@ def client_of(protocol, server, *where):
 
 
 def attempt(ask, picture):
-    """Gives the seconds that an answer took, and why it failed: "" if it did not."""
+    """Return the seconds that a response took, and why it failed: "" if it did not."""
     start = time.perf_counter()
     try:
         [answer] = ask(picture)
@@ -51,7 +51,7 @@ def attempt(ask, picture):
 
 
 def run(connect, pictures, requests, clients):
-    """Sends all requests, and gives what `attempt` says of each."""
+    """Send all requests, and return what `attempt` returns for each."""
     numbers = iter(range(requests))  # of which each client takes the next
     attempts = []
 
@@ -73,7 +73,7 @@ def run(connect, pictures, requests, clients):
 
 
 def main():
-    """Sends what the flags say, and prints rate, latency and failures."""
+    """Send the requests of the flags, and print rate, latency and failures."""
     told = client_rest.arguments(
         __doc__,
         server=None,
