@@ -90,7 +90,7 @@ class Pixels:
 
     Attributes:
         mean: a number, or one for each of red, green and blue.
-        deviation: likewise.
+        deviation: a number, or one for each of red, green and blue.
         blue_first: whether the channels are blue, green and red after that.
     """
 

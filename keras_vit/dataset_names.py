@@ -64,7 +64,7 @@ def check_exists(name: str, data_dir: str | None = None) -> None:
 
     Args:
         name: as `keras_vit.data.load` takes it.
-        data_dir: likewise.
+        data_dir: as `keras_vit.data.load` takes it.
 
     Raises:
         FileNotFoundError: for the path of nothing.

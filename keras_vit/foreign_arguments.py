@@ -166,7 +166,7 @@ def known_options(
     Raises:
         TypeError: for a keyword that is none, in one line that names the function,
             the keyword and what to use.
-        ValueError: for a value of another library, likewise.
+        ValueError: for a value of another library, in a line with the same facts.
     """
     known = with_new_names(dict(options), RENAMED, function, stacklevel=5)
     check_keywords(function, known, table.__annotations__)

@@ -208,7 +208,7 @@ def iter_predictions(
     """Classify images one batch after the other, as `predict` does.
 
     Args:
-        model: as `predict` takes it; likewise all others.
+        model: as `predict` takes it, and so are all other arguments.
 
     Returns:
         An iterator of a `Prediction` for each image, in order. Arguments are

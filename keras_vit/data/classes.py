@@ -38,7 +38,7 @@ def composed(name: str) -> str:
 
 
 def check_class_names(names: Sequence[str]) -> None:
-    """Refuse names that do not tell classes apart.
+    """Refuse names that do not distinguish classes.
 
     Raises:
         ValueError: naming those that `check_lines` refuses, or that occur
@@ -108,7 +108,7 @@ def check_several(dataset: "Dataset") -> None:
     only = only_class(dataset)
     if only is not None:
         raise ValueError(
-            "Expected training images of at least two classes, to tell apart. "
+            "Expected training images of at least two classes. "
             f"Received: {dataset.name}, whose {len(dataset.train):,} training images "
             f"all show {only}. Add images of another class"
         )

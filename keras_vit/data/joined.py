@@ -50,7 +50,7 @@ class Joined(Labelled):
         return part.name(place)
 
     def identity_bytes(self) -> Iterator[bytes]:
-        """Yield bytes that tell the split from others: labels, those of the parts."""
+        """Yield bytes that distinguish the split from others: labels, its parts'."""
         yield from (self.labels.tobytes(), self.indices.tobytes())
         yield from itertools.chain(*(part.identity_bytes() for part in self.parts))
 

@@ -180,7 +180,7 @@ def _margin(whole, side, arithmetic):
 
 
 def _as_pillow(image, around, offsets, size, method):
-    """Resizes as Pillow 13 does: one axis, uint8, the other axis, uint8.
+    """Resize as Pillow 13 does: one axis, uint8, the other axis, uint8.
 
     Columns come first, but where the height shrinks by more than twice as many
     pixels as the width, rows do: so it is in Pillow from version 13 on, whatever

@@ -120,7 +120,7 @@ def _lighten_dark(image, amount):
 
 
 def _blend(degenerate, image, factor):
-    """Goes `factor` of the way from a degenerate image to the image, or past it."""
+    """Go `factor` of the way from a degenerate image to the image, or past it."""
     way = factor * (tf.cast(image, tf.float32) - degenerate)
     return tf.saturate_cast(degenerate + way, tf.uint8)
 

@@ -68,7 +68,7 @@ class Records(Labelled):
             raise UnreadableImageError(f"{self.name(index)}: {reason}") from error
 
     def identity_bytes(self) -> Iterator[bytes]:
-        """Yield bytes that tell the split from others: which records of what."""
+        """Yield bytes that distinguish the split from others: which records of what."""
         yield from (os.path.basename(path).encode() for path in self.files.paths)
         yield np.asarray(self.indices, np.int64).tobytes()
 

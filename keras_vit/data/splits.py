@@ -66,7 +66,7 @@ class Labelled:
         raise NotImplementedError
 
     def identity_bytes(self) -> Iterator[bytes]:
-        """Yield bytes that tell the split from others."""
+        """Yield bytes that distinguish the split from others."""
         raise NotImplementedError
 
     def file_stats_bytes(self) -> Iterator[bytes]:
@@ -74,7 +74,7 @@ class Labelled:
         raise NotImplementedError
 
     def fingerprint(self) -> str:
-        """Return a digest that tells the split from others, as text.
+        """Return a digest that distinguishes the split from others, as text.
 
         It need not tell images apart that have the same names and labels.
         """
@@ -159,7 +159,7 @@ class Split(Labelled):
         return str(index)
 
     def identity_bytes(self) -> Iterator[bytes]:
-        """Yield bytes that tell the split from others: labels, some images."""
+        """Yield bytes that distinguish the split from others: labels, some images."""
         some = self.images[:: len(self) // 1000 + 1]
         yield from (self.labels.tobytes(), repr(self.images.shape).encode())
         yield some.tobytes()
@@ -246,7 +246,7 @@ class Files(Labelled):
         return os.fsdecode(self.paths[index])
 
     def identity_bytes(self) -> Iterator[bytes]:
-        """Yield bytes that tell the split from others: paths and labels."""
+        """Yield bytes that distinguish the split from others: paths and labels."""
         yield from (self.labels.tobytes(), bytes([self.exif_orientation]))
         yield self.paths.tobytes()
         read_as = dataclasses.replace(self.decoding, max_pixels=MAX_PIXELS)

@@ -172,7 +172,7 @@ def _without_arguments(config: Any) -> Any:
 
 
 def _keep(features: np.ndarray, path: pathlib.Path) -> None:
-    """Writes an array, and a digest of the file so far behind it."""
+    """Write an array, and a digest of the file so far behind it."""
     with written_whole(path) as scratch:
         np.save(scratch, features)
         digest = _digest(np.memmap(scratch, np.uint8, "r"))

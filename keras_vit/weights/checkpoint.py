@@ -27,7 +27,7 @@ from keras_vit.weights.sources import identify
 
 HUB = "hf:"
 # timm's own releases for ImageNet, whose settings name no classes. What others
-# trained further keeps timm's tag, so that the tag alone tells nothing.
+# trained further keeps timm's tag, so that the tag alone proves nothing.
 _IN1K_BY_TIMM = re.compile(r"timm/[^/]+in1k$")
 
 

@@ -19,7 +19,7 @@ CHUNK = 1 << 20
 def cached(url: str) -> pathlib.Path:
     """Return the path in the cache of what is at a URL; download it if needed.
 
-    Size and checksum are compared with what the server tells (Content-Length,
+    Size and checksum are compared with what the server states (Content-Length,
     and the MD5 of Google's `x-goog-hash`) before the file takes its name.
 
     Raises:

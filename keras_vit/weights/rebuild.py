@@ -318,9 +318,10 @@ def _check_holds_all(
         )
     if more:  # by `Dense.enable_lora`, say
         raise ValueError(
-            f"{model.name!r} has weights that its config does not tell of and a copy "
-            "would lack. Expected low-rank factors that are merged into their kernels, "
-            f"as a .keras file has them. Received: more weights in {', '.join(more)}"
+            f"{model.name!r} has weights that its config does not describe, so a "
+            "copy would lack them. Expected low-rank factors that are merged into "
+            "their kernels, as in a .keras file. "
+            f"Received: more weights in {', '.join(more)}"
         )
 
 

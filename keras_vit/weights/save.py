@@ -205,7 +205,7 @@ def _write_huggingface(class_names, model, arrays, folder):
 
 
 def _check(path, arrays):
-    """Reads back what was written."""
+    """Read back what was written and compare it."""
     stored = open_arrays(path)
     for name, array in arrays.items():
         if not np.array_equal(stored[name].read(), array, equal_nan=True):

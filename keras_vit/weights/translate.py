@@ -49,7 +49,7 @@ def _their_patches(array, architecture):
 
 
 def _parts(*names):
-    """Theirs holds several dense layers' kernels or biases one after the other."""
+    """Return changes for an array of several dense layers' kernels or biases."""
     return {
         name: Change(
             theirs=lambda array, _: array.T,

@@ -297,9 +297,8 @@ def test_a_google_file_of_as_many_cells_is_read_as_a_square(fixtures):
 def test_a_grid_that_nothing_tells_is_refused_with_what_to_say(tmp_path):
     path = bare(theirs("class token", (2, 5)), tmp_path / "a.safetensors")
     model = ours((4, 4))
-    with pytest.raises(
-        ValueError, match=r"square grid \(source_grid=\(rows, columns\)"
-    ):
+    match = r"square grid \(for another grid, pass source_grid=\(rows, columns\)"
+    with pytest.raises(ValueError, match=match):
         load_weights(model, path)
     with pytest.raises(ValueError, match="cells of 3 x 5, which source_grid states"):
         load_weights(model, path, source_grid=(3, 5))

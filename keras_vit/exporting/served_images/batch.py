@@ -51,7 +51,8 @@ def read_images(
         pixels: float32 `(B, height, width, 3)`, in [0, 255]; 0 where an image
             could not be read.
         windows: float32 `(B, 4)`: top, left, height and width of what pixels
-            show, as fractions of the upright picture; likewise.
+            show, as fractions of the upright picture; 0 where an image could not
+            be read.
         errors: strings `(B,)`: empty, or why an image could not be read.
 
     Example:

@@ -30,16 +30,17 @@ class Source:
         normalise: `{name: Stored}` as found -> the same in the source's one
             canonical spelling, without what is no weight of the model.
         rules: an `Architecture` -> `{ours: (theirs, Change)}`.
-        activation: the form of GELU, where the source settles it.
-        layer_norm_epsilon: likewise.
+        activation: the form of GELU, where the source determines it.
+        layer_norm_epsilon: of its layer normalisations, where the source
+            determines it.
         position_method: the arrays as found, the repository's settings -> by
             which its own code resizes positions; a key of `positions.METHODS`.
         patches: the canonical name of the kernel that patches are embedded by.
         positions: the canonical name of the position table.
         arguments: canonical `{name: Stored}` -> the arguments of `ViT` that
-            they tell, and `num_classes` if there is a head.
+            they determine, and `num_classes` if there is a head.
         settings: the repository's settings -> the arguments of `ViT` that
-            they tell beyond the arrays; a ValueError where they name what this
+            they hold beyond the arrays; a ValueError where they name what this
             package's models do not have.
         pixels: the repository's settings -> (mean, deviation) of pixels in
             [0, 255].
@@ -63,7 +64,7 @@ class Source:
         class_names: the repository's settings -> the names of the classes, or
             `None`.
         check_pre_logits: the repository's settings -> nothing; a ValueError
-            where the layer before the classifier computes otherwise.
+            where the layer before the classifier has another activation.
         assumed: the repository's settings -> in words, what is taken for
             granted since they do not say it, or `None`.
     """

@@ -5,7 +5,7 @@ and mostly in no `config.json`: the architecture's name there says them.
 """
 
 # What differs from the defaults of its VisionTransformer, and who has it: after the
-# heads of attention and a colon, the names. What arrays tell is left out.
+# heads of attention and a colon, the names. What arrays determine is left out.
 # fmt: off
 _ROWS = (
     ({},
