@@ -168,7 +168,7 @@ def test_a_download_that_fails_is_told_as_an_error_of_the_system(monkeypatch):
         (["train", "--model=keras:Xception"], "Input size must be at least 71x71"),
         (
             ["train", "--model=keras:VGG16", "--set", "position_embedding=none"],
-            "has no position_embedding",
+            "sets position_embedding needs a model with that argument",
         ),
     ],
 )

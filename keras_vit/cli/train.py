@@ -124,7 +124,7 @@ def _print_results(run: "Run") -> None:
     """Print the numbers of a run, where its files are, and what to do next."""
     from keras_vit.evaluation.headline import headline, without_area
     from keras_vit.model_files import LABELS
-    from keras_vit.training.examination import MaskedPatchEvaluation
+    from keras_vit.training.evaluators import MaskedPatchEvaluation
 
     result = run.evaluation
     if isinstance(result, MaskedPatchEvaluation):

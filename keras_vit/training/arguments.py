@@ -68,7 +68,7 @@ class TrainArguments:
         dataset: DatasetArgument | None = None,
         teacher: ModelArgument | None = None,
     ) -> TrainArguments:
-        """Return the arguments of `train`, after refusing what is none.
+        """Check the arguments of `train`, and return them.
 
         Raises:
             TypeError: for an object of another type.
@@ -233,8 +233,8 @@ def model_in_scope(
 ) -> keras.Model:
     """Return the model to be trained, with a copy of its weights on every replica.
 
-    Its layers keep what the data set's images and classes mean from then on, in
-    place of what they kept before.
+    Its layers keep the classes and the preprocessing of the data set from then on,
+    instead of those they kept before.
 
     Args:
         model: a Keras model, which is trained itself; a `Classifier`, of whose
@@ -269,7 +269,7 @@ def model_in_scope(
             f"The data set {dataset.name!r} has {dataset.num_classes} classes, so the "
             f"model must return logits of shape (None, {dataset.num_classes}). "
             f"Received: a model that returns {outputs}. "
-            "keras_vit.replace_head(model, num_classes) gives it another head"
+            "Pass keras_vit.replace_head(model, num_classes)"
         )
     if len(inputs) != 4 or None in inputs[1:3] or inputs[3] != 3:
         raise ValueError(

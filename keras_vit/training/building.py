@@ -1,11 +1,14 @@
 """A recipe -> the model, the optimizer and the step of a run."""
 
+from __future__ import annotations
+
 import contextlib
 import fnmatch
 import logging
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import keras
 
@@ -19,7 +22,7 @@ from keras_vit.meaning import meaning_of, set_meaning, with_outputs
 from keras_vit.preprocessing import resolve
 from keras_vit.recipes import Recipe
 from keras_vit.served_model import ServedModel
-from keras_vit.training.examination import OfLabels, OfMaskedPatches
+from keras_vit.training.evaluators import ClassificationEvaluator, MaskedPatchEvaluator
 from keras_vit.training.low_rank import LowRankAdaptation
 from keras_vit.training.masked_patches import MaskedPatchPrediction
 from keras_vit.training.objectives import distilled, masked, supervised
@@ -27,6 +30,11 @@ from keras_vit.training.optimizers import SGD, Adam, Optimizer, lr_multipliers
 from keras_vit.training.schedules import LearningRate
 from keras_vit.training.trainability import restorer
 from keras_vit.weights import replace_head
+
+if TYPE_CHECKING:
+    from keras_vit.training.evaluators import Evaluator
+    from keras_vit.training.objectives import Objective
+
 
 LOG = logging.getLogger(__name__)
 
@@ -37,12 +45,14 @@ OF_A_VIT = (
 )
 
 
-def build_model(recipe, num_classes, class_names=None):
-    """Builds the model that a recipe trains, or loads it.
+def build_model(
+    recipe: Recipe, num_classes: int | None, class_names: Sequence[str] | None = None
+) -> keras.Model:
+    """Build the model that a recipe trains, or load it.
 
     Args:
         recipe: whose `model` is a factory's name or the path of a saved model,
-            of which a head for other classes gives way to a new one.
+            whose head is replaced if it has other classes.
         num_classes: of the data set; `None`: no head.
         class_names: of the data set, if they are known.
 
@@ -50,11 +60,12 @@ def build_model(recipe, num_classes, class_names=None):
         A Keras model.
 
     Raises:
-        ValueError: for a model that there is not, or that cannot be trained.
+        ValueError: for a model that does not exist, or cannot be trained.
     """
-    factory = find(recipe.model)
+    source = recipe.model or ""
+    factory = find(source)
     if factory is None:
-        model = with_head(_load_model(recipe.model), num_classes, class_names)
+        model = with_head(_load_model(source), num_classes, class_names)
         keep_meaning(model, recipe)
         return model
     arguments = dict(recipe.model_arguments)
@@ -66,7 +77,7 @@ def build_model(recipe, num_classes, class_names=None):
             arguments["stem"] = layers.ResNetStem(
                 recipe.stem_blocks, recipe.stem_width_factor, name="stem"
             )
-        _check_takes(recipe.model, factory, arguments)
+        _check_takes(source, factory, arguments)
         model = factory(
             num_classes=num_classes, image_size=recipe.image_size, **arguments
         )
@@ -79,19 +90,19 @@ def build_model(recipe, num_classes, class_names=None):
 def keep_meaning(
     model: keras.Model, recipe: Recipe, class_names: Sequence[str] | None = None
 ) -> None:
-    """Have a model keep the classes that it is trained on, and how it is evaluated.
+    """Set the classes that a model is trained on, and how it is evaluated.
 
-    They replace what it kept: a fine-tuned model must not have the names of its
-    old classes. A model from elsewhere, without a layer for it, gets one when
-    it is saved (see `keras_vit.model_files.save_model`).
+    They replace what the model kept: a fine-tuned model must not have the names
+    of its old classes. A model of another origin, without a layer for them, gets
+    one when it is saved (see `keras_vit.model_files.save_model`).
 
     Args:
         model: to be trained.
-        recipe: whose loss says what makes probabilities of logits.
-        class_names: of the data set; `None`: unknown, or no labels are learnt.
+        recipe: whose loss determines how logits become probabilities.
+        class_names: of the data set; `None`: unknown, or trained without labels.
 
     Raises:
-        ValueError: if the recipe says how the model is evaluated, and the model
+        ValueError: if the recipe sets how the model is evaluated, and the model
             has no layer for it.
     """
     if recipe.evaluation_preprocessing:
@@ -100,16 +111,16 @@ def keep_meaning(
         set_meaning(model, class_names=class_names, activation=recipe.loss)
 
 
-def prepare(model, recipe, seed=0):
-    """Freezes the layers that a recipe freezes, adapts others, and sets `remat`.
+def prepare(model: keras.Model, recipe: Recipe, seed: int = 0) -> contextlib.ExitStack:
+    """Freeze the layers that a recipe freezes, adapt others, and set `remat`.
 
     Returns:
-        A `contextlib.ExitStack`, to be closed when the model is trained:
-        which merges what was adapted, and has no layer stay frozen.
+        A `contextlib.ExitStack`, to be closed when the model is trained: that
+        merges what was adapted, and unfreezes the layers.
 
     Raises:
         ValueError: if a pattern matches no layer, or nothing is left to train.
-            The model is then as it was.
+            The model is then unchanged.
     """
     with contextlib.ExitStack() as undo:
         undo.callback(restorer(model))
@@ -126,23 +137,26 @@ def prepare(model, recipe, seed=0):
         return undo.pop_all()
 
 
-def _freeze(model, patterns):
+def _freeze(model: keras.Model, patterns: Sequence[str]) -> None:
     names = [layer.name for layer in model.layers]
     for pattern in patterns:
         matching = fnmatch.filter(names, pattern)
         if not matching:
             raise ValueError(
-                f"freeze: no layer matches {pattern!r}. Expected some of "
-                f"{', '.join(names)}"
+                "freeze must name layers of the model, or match them by *. Received: "
+                f"{pattern!r}, which matches none of {', '.join(names)}"
             )
         for name in matching:
             model.get_layer(name).trainable = False
     if not model.trainable_variables:
-        raise ValueError("freeze leaves nothing to be trained.")
+        raise ValueError(
+            "freeze must leave some layers to be trained. Received: "
+            f"{', '.join(patterns)}, which freezes all weights"
+        )
 
 
-def build_optimizer(model, recipe, total_steps):
-    """Gives the optimizer of a recipe for a model."""
+def build_optimizer(model: keras.Model, recipe: Recipe, total_steps: int) -> Optimizer:
+    """Build the optimizer of a recipe for a model."""
     rule = {
         "sgd": lambda: SGD(recipe.momentum, recipe.momentum_dtype),
         "adam": lambda: Adam(
@@ -165,23 +179,27 @@ def build_optimizer(model, recipe, total_steps):
     )
 
 
-def trained_model(model, recipe):
-    """The model that the step trains: the run's own, or one around it."""
+def trained_model(model: keras.Model, recipe: Recipe) -> keras.Model:
+    """Return the model that the step trains: the run's own, or one around it."""
     if recipe.masked_patches == "none":
         return model
     return MaskedPatchPrediction(model, recipe.masked_patches)
 
 
-def build_examination(trained, model, recipe, seed):
-    """Gives how the run's model is looked at, as part of the one that is trained."""
+def build_evaluator(
+    trained: keras.Model, model: keras.Model, recipe: Recipe, seed: int
+) -> Evaluator:
+    """Return the evaluator of the run's model, which is part of the trained one."""
     preprocessing = meaning_of(model).preprocessing
     if recipe.masked_patches == "none":
-        return OfLabels(model, recipe.loss, preprocessing)
-    return OfMaskedPatches(trained, model, seed, preprocessing)
+        return ClassificationEvaluator(model, recipe.loss, preprocessing)
+    return MaskedPatchEvaluator(trained, model, seed, preprocessing)
 
 
-def build_objective(model, recipe, teacher=None):
-    """Gives what a recipe minimises, of a `trained_model`.
+def build_objective(
+    model: keras.Model, recipe: Recipe, teacher: Classifier | None = None
+) -> Objective:
+    """Return the loss that a recipe minimises, of a `trained_model`.
 
     Raises:
         ValueError: if distillation lacks a teacher, or a teacher its use.
@@ -193,7 +211,7 @@ def build_objective(model, recipe, teacher=None):
         return supervised(model, recipe.loss, recipe.label_smoothing)
     return distilled(
         model,
-        teacher.model,
+        cast(keras.Model, teacher.model),  # `check_teacher` refuses others
         recipe.distillation,
         recipe.temperature,
         recipe.distillation_alpha,
@@ -202,13 +220,13 @@ def build_objective(model, recipe, teacher=None):
     )
 
 
-def check_teacher(recipe, teacher):
-    """Refuses a teacher without a use, and uses without a teacher."""
+def check_teacher(recipe: Recipe, teacher: Classifier | None) -> None:
+    """Refuse a teacher without a use, and uses without a teacher."""
     kinds = recipe.distillation, recipe.pseudo_labels
     if (kinds == ("none", "none")) != (teacher is None):
         raise ValueError(
-            "A teacher goes with distillation=soft or hard, or with pseudo_labels=soft "
-            "or hard, and those with a teacher. Received: "
+            "A teacher needs distillation=soft or hard, or pseudo_labels=soft or hard, "
+            "and each of those needs a teacher. Received: "
             f"distillation={kinds[0]}, pseudo_labels={kinds[1]}, "
             f"{'no' if teacher is None else 'a'} teacher"
         )
@@ -216,14 +234,14 @@ def check_teacher(recipe, teacher):
         return
     if isinstance(teacher.model, ServedModel):
         raise ValueError(
-            "A SavedModel cannot be the teacher of distillation, which is called in "
-            "each step. Pass a run's folder or a .keras file. "
-            f"Received: {teacher.name!r}"
+            "The teacher of distillation must be a Keras model, which each step calls. "
+            f"Received: {teacher.name!r}, a SavedModel. Pass a run's folder or a "
+            ".keras file"
         )
 
 
-def augmentation_of(recipe):
-    """Gives what a recipe changes in training images."""
+def augmentation_of(recipe: Recipe) -> Augmentation:
+    """Return how a recipe augments training images."""
     randaugment = recipe.randaugment_layers, recipe.randaugment_magnitude
     return Augmentation(
         crop=recipe.crop,
@@ -238,25 +256,28 @@ def augmentation_of(recipe):
     )
 
 
-def clip_of(recipe):
-    """The largest norm of a gradient; `None`: any."""
+def clip_of(recipe: Recipe) -> float | None:
+    """Return the largest norm of a gradient; `None`: any."""
     return None if math.isinf(recipe.clip_norm) else recipe.clip_norm
 
 
-def _check_takes(name, factory, arguments):
-    """Refuses settings of a ViT where another model is to be built."""
+def _check_takes(
+    name: str, factory: Callable[..., keras.Model], arguments: Mapping[str, Any]
+) -> None:
+    """Refuse settings of a ViT where another model is to be built."""
     clash = sorted(arguments.keys() - {*arguments_of(factory), *RENAMED})
     if clash:
         raise ValueError(
-            f"{name} has no {', '.join(clash)}. Expected a ViT, or a recipe that "
-            "leaves them open."
+            f"A recipe that sets {', '.join(clash)} needs a model with that argument, "
+            f"such as ViT_B16. Received: model={name}. Name another model, or a recipe "
+            "without it"
         )
 
 
-def _load_model(path):
+def _load_model(path: str) -> Classifier:
     if not path or not pathlib.Path(path).exists():
         raise ValueError(
-            "model must be a factory's name or an existing path. Expected one of "
+            "model must be an existing path or a factory's name: one of "
             f"{', '.join(FACTORIES)}, or one of Keras's such as "
             f"keras:EfficientNetV2B0. Received: {path!r}"
         )
@@ -270,15 +291,15 @@ def trainable(classifier: Classifier, source: str) -> keras.Model:
 
     Args:
         classifier: of a model that is to be trained.
-        source: where it is from, as the message says it.
+        source: its origin, for the message.
 
     Raises:
         ValueError: for a SavedModel or a quantized model.
     """
     if isinstance(classifier.model, ServedModel):
         raise ValueError(
-            "A SavedModel cannot be trained. Pass a run's folder or a .keras file. "
-            f"Received: {source}"
+            "The model must be a Keras model, whose weights can be trained. Received: "
+            f"{source}, a SavedModel. Pass a run's folder or a .keras file"
         )
     check_not_quantized(
         classifier.model, "train", "train the float model, then quantize it."
@@ -286,40 +307,45 @@ def trainable(classifier: Classifier, source: str) -> keras.Model:
     return classifier.model
 
 
-def with_head(classifier, num_classes, class_names):
-    """The model, its head giving way to a new one where classes are others.
+def with_head(
+    classifier: Classifier, num_classes: int | None, class_names: Sequence[str] | None
+) -> keras.Model:
+    """Return the model, with a new head where the classes differ.
 
-    As with weights that are loaded by name; a model from elsewhere stays as it
-    is.
+    As with weights that are loaded by name. A model that this package did not
+    build is returned unchanged.
     """
-    model, known = classifier.model, classifier.class_names
-    names, told = {layer.name for layer in model.layers}, model.output_shape[-1]
+    model, known = cast(keras.Model, classifier.model), classifier.class_names
+    outputs: Any = model.output_shape
+    names, count = {layer.name for layer in model.layers}, outputs[-1]
     if any(isinstance(layer, layers.Logits) for layer in model.layers):
-        LOG.info("The model's outputs are trained and saved as logits, one a class.")
+        LOG.info(
+            "The model's outputs are trained and saved as logits, one for each class."
+        )
     has_head = "head" in names
-    same = told == num_classes and (
+    same = count == num_classes and (
         known is None or class_names is None or known == tuple(class_names)
     )
     if "features" not in names or (same if has_head else num_classes is None):
         return model
     if num_classes is not None:
-        had = f"The model's head of {told} classes gives way to a new one"
+        had = f"Replacing the model's head of {count} classes by a new one"
         LOG.info(
-            f"{had if has_head else 'The model, which has no head, gets one'} for the "
-            f"{num_classes} of the data set."
+            f"{had if has_head else 'Adding a head to the model, which has none,'} for "
+            f"the {num_classes} classes of the data set."
         )
     return replace_head(model, num_classes)
 
 
-def _set_head_bias(model, value):
+def _set_head_bias(model: keras.Model, value: float) -> None:
     for layer in model.layers:
         if layer.name in ("head", "head_distillation"):
             layer.bias.assign(keras.ops.full(layer.bias.shape, value))
 
 
 @contextlib.contextmanager
-def _precision(name):
-    """Builds layers that compute in this precision."""
+def _precision(name: str) -> Iterator[None]:
+    """Build layers that compute in this precision."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:

@@ -1,6 +1,10 @@
-"""Keras callbacks under `train`: which can work, and what they find as optimizer."""
+"""Keras callbacks under `train`: which are accepted, and the optimizer they see."""
+
+from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import keras
 
@@ -18,7 +22,7 @@ REFUSED = {  # a callback of Keras, and what train has in its place
 }
 
 
-def checked(callbacks):
+def checked(callbacks: Any) -> list[keras.callbacks.Callback]:
     """Return callbacks as a list.
 
     Raises:
@@ -35,32 +39,32 @@ def checked(callbacks):
         for name, why in REFUSED.items():
             if isinstance(callback, getattr(keras.callbacks, name)):
                 raise ValueError(
-                    f"{name} does not work with train: {why}. Expected callbacks "
-                    f"without it. Received: {type(callback).__name__}"
+                    f"callbacks must not hold {name}, which does not work with train: "
+                    f"{why}. Received: {type(callback).__name__}. Leave it out"
                 )
     return callbacks
 
 
 class OptimizerOfTrain:
-    """What callbacks find as `model.optimizer`: nothing that they could change."""
+    """Refuse what callbacks look for in `model.optimizer`."""
 
     weights = ()  # for files of Keras's format .h5
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(self._message(name))
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(self._message(name))
 
-    def _message(self, name):
+    def _message(self, name: str) -> str:
         return (
-            "A callback asks for the optimizer of Keras, which train does not use: "
+            "Callbacks must not use model.optimizer, as train has its own optimizer: "
             f"{_RATE}. Received: model.optimizer.{name}"
         )
 
 
 @contextlib.contextmanager
-def without_optimizer(model):
+def without_optimizer(model: keras.Model) -> Iterator[None]:
     """Keep a model's optimizer, which the training step never reads, from callbacks."""
     compiled = hasattr(model, "optimizer")
     before = getattr(model, "optimizer", None)

@@ -4,11 +4,16 @@ A checkpoint is one `.npz` file: every variable that a step changes, and the
 run's notes as JSON. Its checksums show a damaged one.
 """
 
+from __future__ import annotations
+
 import json
+import os
 import pathlib
 import re
 import warnings
 import zipfile
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,28 +25,34 @@ NOTES = "notes"
 
 
 class Checkpoints:
-    """The checkpoints in a folder, of which the newest and the best are kept.
+    """Checkpoints in a folder, of which the newest and the best are kept.
 
     Args:
         folder: `step_<number>.npz` lie there. It need not exist.
         keep: how many of the newest are kept.
     """
 
-    def __init__(self, folder, keep=3):
+    def __init__(self, folder: str | os.PathLike[str], keep: int = 3) -> None:
         self.folder = pathlib.Path(folder)
         self.keep = keep
 
-    def steps(self):
-        """The steps of all checkpoints, ascending."""
+    def steps(self) -> list[int]:
+        """Return the steps of all checkpoints, ascending."""
         names = (path.name for path in self.folder.glob("step_*.npz"))
         return sorted(int(m[1]) for name in names if (m := _NAME.fullmatch(name)))
 
-    def path(self, step):
-        """Where the checkpoint of a step lies."""
+    def path(self, step: int) -> pathlib.Path:
+        """Return the path of a step's checkpoint."""
         return self.folder / f"step_{step:09d}.npz"
 
-    def save(self, step, variables, notes, best=None):
-        """Writes a checkpoint, reads it back, and removes old ones.
+    def save(
+        self,
+        step: int,
+        variables: Mapping[str, Any],
+        notes: Any,
+        best: int | None = None,
+    ) -> None:
+        """Write a checkpoint, read it back, and remove old ones.
 
         Args:
             step: its number.
@@ -62,15 +73,17 @@ class Checkpoints:
             try:
                 _verify(scratch)
             except WeightsFileError as error:  # the disk's fault, as any other
-                raise OSError(f"It was read back damaged: {error}") from error
+                raise OSError(
+                    f"The checkpoint was damaged when it was read back: {error}"
+                ) from error
         for old in self.steps()[: -self.keep]:
             if old not in (best, step):
                 self.path(old).unlink()
 
-    def newest(self):
-        """Finds the newest checkpoint that is whole.
+    def newest(self) -> tuple[int, dict[str, Any]] | None:
+        """Find the newest checkpoint that is whole.
 
-        A damaged one is reported by a warning and passed over.
+        A damaged one is skipped with a warning.
 
         Returns:
             Its step and its notes, or `None` if there is none.
@@ -82,32 +95,35 @@ class Checkpoints:
                 return step, json.loads(notes.tobytes())
             except (WeightsFileError, KeyError, ValueError) as error:
                 warnings.warn(
-                    f"The checkpoint {self.path(step)} is damaged and is passed over: "
+                    f"The checkpoint {self.path(step)} is damaged and is skipped: "
                     f"{error}",
                     stacklevel=2,
                 )
         return None
 
-    def restore(self, step, variables):
-        """Gives variables the values that they had at a step.
+    def restore(self, step: int, variables: Mapping[str, Any]) -> None:
+        """Assign variables the values that they had at a step.
 
         Raises:
-            ValueError: listing every variable that is missing, left over or
+            ValueError: listing every variable that is missing, unexpected or
                 of another shape. None is changed then.
         """
         stored = open_arrays(self.path(step))
         del stored[NOTES]
-        problems = [f"{name} is not in it" for name in variables if name not in stored]
-        problems += [f"{name} is not known" for name in stored if name not in variables]
+        problems = [f"{name} is missing" for name in variables if name not in stored]
         problems += [
-            f"{name} is {array.shape}, not {tuple(variables[name].shape)}"
+            f"{name} is unexpected" for name in stored if name not in variables
+        ]
+        problems += [
+            f"{name} has shape {array.shape}, not {tuple(variables[name].shape)}"
             for name, array in stored.items()
             if name in variables and array.shape != tuple(variables[name].shape)
         ]
         if problems:
             raise ValueError(
-                f"The checkpoint {self.path(step)} is of another model or recipe: "
-                + "; ".join(problems)
+                "Expected a checkpoint of the same model and recipe. Received: "
+                f"{self.path(step)}: {'; '.join(problems)}. Name another folder, or "
+                "remove this one to begin again"
             )
         for name, array in stored.items():
             variables[name].assign(tf.cast(array.read(), variables[name].dtype))
@@ -116,13 +132,13 @@ class Checkpoints:
 _NAME = re.compile(r"step_(\d+)\.npz")
 
 
-def _write(archive, name, array):
+def _write(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
     with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
         np.lib.format.write_array(stream, array, allow_pickle=False)
 
 
-def _verify(path):
-    """Compares every checksum of a zip file."""
+def _verify(path: pathlib.Path) -> None:
+    """Compare every checksum of a zip file."""
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()

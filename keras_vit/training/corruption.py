@@ -3,6 +3,10 @@
 B images, N patches each, M of them corrupted, D features of an embedding.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import tensorflow as tf
 
 CORRUPTED = 0.5  # of the patches
@@ -10,13 +14,13 @@ MASKED, EXCHANGED = 0.8, 0.1  # of those; the rest is kept as it is
 _NUMBERS = 3  # for a patch: its rank, what becomes of it, which other it is
 
 
-def num_draws(num_patches):
-    """How many numbers an image needs."""
+def num_draws(num_patches: int) -> int:
+    """Return how many random numbers an image needs."""
     return _NUMBERS * num_patches
 
 
-def num_corrupted(num_patches):
-    """M: half of the patches, rounded down.
+def num_corrupted(num_patches: int) -> int:
+    """Return M: half of the patches, rounded down.
 
     Raises:
         ValueError: if that is none.
@@ -30,18 +34,18 @@ def num_corrupted(num_patches):
     return count
 
 
-def corrupted(z, mask_embedding, draws):
-    """Corrupts half of the patch embeddings of each image.
+def corrupted(z: Any, mask_embedding: Any, draws: Any) -> tuple[Any, Any]:
+    """Corrupt half of the patch embeddings of each image.
 
-    Which they are, what each of them becomes and which other one takes its
-    place follows from the image's own numbers alone. A patch is corrupted if
+    The image's own random numbers alone determine which patches are corrupted,
+    what each becomes and which other one replaces it. A patch is corrupted if
     its number is among the M largest. It becomes the [mask] embedding with a
     chance of 80 %, one of the N - 1 others of its image, all equally likely,
     with 10 %, and stays as it is with 10 %.
 
     Args:
         z: the embeddings, without positions, `(B, N, D)`.
-        mask_embedding: what is learned, `(D,)`.
+        mask_embedding: a trained vector, `(D,)`.
         draws: numbers in [0, 1), `(B, 3 N)`: each patch's for its rank, then
             each patch's for what becomes of it, then for which other it is.
 

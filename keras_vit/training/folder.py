@@ -1,4 +1,6 @@
-"""The folder of a run: what is written there, and going on with it."""
+"""The folder of a run: what is written there, and how a run resumes."""
+
+from __future__ import annotations
 
 import contextlib
 import csv
@@ -9,6 +11,8 @@ import logging
 import os
 import pathlib
 import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 try:
     import fcntl
@@ -23,6 +27,12 @@ from keras_vit.files import written_whole
 from keras_vit.training.checkpoints import Checkpoints
 from keras_vit.version import VERSION
 
+if TYPE_CHECKING:
+    from keras_vit.data import Dataset
+    from keras_vit.data.splits import Labelled
+    from keras_vit.recipes import Recipe
+
+
 LOG = logging.getLogger(__name__)
 
 CONFIG = "config.json"
@@ -36,27 +46,27 @@ class RunFolder:
         path: of the folder, which need not exist.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = pathlib.Path(path)
         self.checkpoints = Checkpoints(self.path / "checkpoints")
 
-    def finished(self):
-        """What the run noted at its end; `None` if it has not come to it."""
+    def finished(self) -> dict[str, Any] | None:
+        """Return what the run noted when it finished; `None` before that."""
         path = self.path / FINISHED
         return json.loads(path.read_text()) if path.is_file() else None
 
-    def clear_scratch(self):
-        """Removes what a killed process was writing."""
+    def clear_scratch(self) -> None:
+        """Remove what a killed process was writing."""
         for scratch in self.path.rglob(".*"):
             if scratch.is_dir():
                 shutil.rmtree(scratch, ignore_errors=True)
 
     @contextlib.contextmanager
-    def held(self):
-        """Keeps a second run out of the folder meanwhile.
+    def held(self) -> Iterator[None]:
+        """Lock the folder against a second run meanwhile.
 
         Raises:
-            BlockingIOError: if another process is at work there.
+            BlockingIOError: if another process trains there.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         if fcntl is None:  # where there is no such lock, nobody is kept out
@@ -68,24 +78,25 @@ class RunFolder:
                 fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise BlockingIOError(
-                    f"Another process trains in {self.path}. Name another folder."
+                    f"Another process trains in {self.path}. Wait until it has "
+                    "finished, or name another folder."
                 ) from error
             yield
         finally:
             os.close(folder)
 
-    def check_data(self, split, eval_split):
-        """Refuses images that are not those the run began with.
+    def check_data(self, split: Labelled, eval_split: Labelled) -> None:
+        """Refuse images that are not those the run began with.
 
-        A run of an earlier version did not note on which it was evaluated;
-        then these are taken for the same.
+        A run of an earlier version did not record its evaluation images; then
+        these are assumed to be the same.
 
         Args:
             split: to train on.
             eval_split: to evaluate on.
 
         Raises:
-            ValueError: saying which of the two have changed, and what to do.
+            ValueError: naming the one that has changed, and what to do.
         """
         try:
             began = json.loads((self.path / CONFIG).read_text())["dataset"]
@@ -93,21 +104,22 @@ class RunFolder:
             return  # the run has only begun
         if began.get("fingerprint", split.fingerprint()) != split.fingerprint():
             raise ValueError(
-                f"The run in {self.path} began on other training images than those "
-                f"that are there now ({began['training_images']:,} then, in all), or "
-                "with them turned otherwise. Put them back, or name another folder."
+                f"The run in {self.path} must resume on the training images that it "
+                f"began on: {began['training_images']:,} in all. Received: other "
+                "images, or the same in another orientation. Restore them, or name "
+                "another folder"
             )
         evaluated = began.get("eval_fingerprint", eval_split.fingerprint())
         if evaluated != eval_split.fingerprint():
             raise ValueError(
-                f"The run in {self.path} was evaluated on other images than those that "
-                f"are there now ({began['eval_images']:,} then, {len(eval_split):,} "
-                "now), or on other labels, and its history must not mix two. Put them "
-                "back; or begin from its model in another folder: "
-                f"--model={self.path} --folder=NEW."
+                f"The run in {self.path} must be evaluated on the images and labels "
+                f"that it began with, {began['eval_images']:,} images, so that its "
+                f"history is comparable. Received: {len(eval_split):,} images, or "
+                "labels, that differ. Restore them; or begin from its model in another "
+                f"folder: --model={self.path} --folder=NEW"
             )
 
-    def pixel_range(self):
+    def pixel_range(self) -> dict[str, Any]:
         """Return the range of samples that the run began with, once it has begun.
 
         Returns:
@@ -120,8 +132,18 @@ class RunFolder:
         except (OSError, KeyError, ValueError):
             return {}
 
-    def write_config(self, recipe, seed, model, dataset, splits, *, objects, counts):
-        """Writes the resolved recipe, from which the run can be repeated.
+    def write_config(
+        self,
+        recipe: Recipe,
+        seed: int,
+        model: keras.Model,
+        dataset: Dataset,
+        splits: tuple[Labelled, Labelled],
+        *,
+        objects: Iterable[str],
+        counts: Mapping[str, int],
+    ) -> None:
+        """Write the resolved recipe, from which the run can be repeated.
 
         Args:
             recipe: a `Recipe`.
@@ -129,8 +151,9 @@ class RunFolder:
             model: that is trained.
             dataset: that it learns from.
             splits: the parts of it to train on and to evaluate on.
-            objects: what was given in Python and cannot be named in a file.
-            counts: of the model's numbers, by what they are.
+            objects: the arguments that are objects of Python, which a file cannot
+                name.
+            counts: of the model's parameters: all, and the trained ones.
         """
         config = {
             "recipe": dataclasses.asdict(recipe),
@@ -159,8 +182,8 @@ class RunFolder:
         }
         write_json(self.path / CONFIG, config)
 
-    def write_history(self, history):
-        """Writes `history.csv`, a row an evaluation."""
+    def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Write `history.csv`, one row for each evaluation."""
         with (
             written_whole(self.path / "history.csv") as scratch,
             open(scratch, "w", newline="") as file,
@@ -171,8 +194,8 @@ class RunFolder:
             writer.writerows(history)
 
 
-def read_config(path):
-    """Gives the recipe and the seed of a run's `config.json`.
+def read_config(path: str | os.PathLike[str]) -> tuple[Recipe, int]:
+    """Return the recipe and the seed of a run's `config.json`.
 
     Raises:
         ValueError: if it is no such file, or the run's model or data were
@@ -181,14 +204,15 @@ def read_config(path):
     recipe, seed, objects = _read(path)
     if objects:
         raise ValueError(
-            f"{path} cannot repeat its run, whose {', '.join(objects)} was given in "
-            "Python."
+            "Expected a config.json that names the run's model and data. Received: "
+            f"{path}, whose run had objects of Python as {', '.join(objects)}. Repeat "
+            "it in Python, with the same objects"
         )
     return recipe, seed
 
 
-def dataset_of(path):
-    """Gives the data set of a run, by its `config.json`.
+def dataset_of(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
+    """Return the data set of a run, by its `config.json`.
 
     Returns:
         Its name, and how it is read: arguments of `keras_vit.data.load`.
@@ -199,11 +223,14 @@ def dataset_of(path):
     """
     recipe, _, objects = _read(path)
     if "dataset" in objects:
-        raise ValueError(f"{path} names no data set, which was given in Python.")
+        raise ValueError(
+            f"Expected the {CONFIG} of a run on a data set with a name. Received: "
+            f"{path}, whose run had an object of Python as dataset. Pass that dataset"
+        )
     return recipe.dataset, recipe.dataset_options
 
 
-def _read(path):
+def _read(path: str | os.PathLike[str]) -> tuple[Recipe, int, list[str]]:
     try:
         config = json.loads(pathlib.Path(path).read_text())
         recipe = recipes.from_json(config["recipe"])
@@ -214,11 +241,13 @@ def _read(path):
         ) from error
 
 
-def claim(folder, name, recipe, seed):
-    """Finds the folder of a run: a new one, or that of the same run begun before.
+def open_run_folder(
+    folder: str | os.PathLike[str] | None, name: str, recipe: Recipe, seed: int
+) -> RunFolder:
+    """Find the folder of a run: a new one, or that of the same run begun before.
 
     Args:
-        folder: the path asked for; `None`: `runs/<name>`, numbered if that
+        folder: the requested path; `None`: `runs/<name>`, numbered if that
             holds another run or a finished one.
         name: of the run.
         recipe: a `Recipe`.
@@ -228,36 +257,38 @@ def claim(folder, name, recipe, seed):
         A `RunFolder`.
 
     Raises:
-        FileExistsError: if the folder asked for holds something else.
-        ValueError: if it holds a run of another recipe or seed, which are
-            told.
+        FileExistsError: if the requested folder holds something else.
+        ValueError: if it holds a run of another recipe or seed, naming the
+            differences.
     """
     if folder is None:
         return _numbered(name, recipe, seed)
-    folder = RunFolder(folder)
-    if _is_free(folder.path):
-        return folder
-    if not (folder.path / CONFIG).is_file():
+    run = RunFolder(folder)
+    if _is_free(run.path):
+        return run
+    if not (run.path / CONFIG).is_file():
         raise FileExistsError(
-            f"{folder.path} holds something already. Name another folder, or remove it."
+            "folder must be empty, new, or the folder of this run. Received: "
+            f"{run.path}, which holds other files. Name another folder, or remove it"
         )
-    differences = _differences(folder, recipe, seed)
-    if differences and folder.finished() and _of_length(differences):
+    differences = _differences(run, recipe, seed)
+    if differences and run.finished() and _of_length(differences):
         raise ValueError(
-            f"The run in {folder.path} has finished. To train its model further, begin "
-            f"from it in another folder: --model={folder.path} --folder=NEW. There and "
-            f"here: {'; '.join(differences)}"
+            f"The run in {run.path} has finished. To train its model further, begin "
+            f"from it in another folder: --model={run.path} --folder=NEW. Existing run "
+            f"and this run: {'; '.join(differences)}"
         )
     if differences:
         raise ValueError(
-            f"{folder.path} holds another run. Name another folder, or begin it with "
-            f"the same settings. There and here: {'; '.join(differences)}"
+            f"{run.path} holds another run. Name another folder, or resume that "
+            "run with its own settings. Existing run and this run: "
+            f"{'; '.join(differences)}"
         )
-    return folder
+    return run
 
 
-def _numbered(name, recipe, seed):
-    """The first folder of a name and a number that is free, or holds this very run."""
+def _numbered(name: str, recipe: Recipe, seed: int) -> RunFolder:
+    """Return the first numbered folder that is free, or holds this very run."""
     names = itertools.chain(
         [name], (f"{name}-{number}" for number in itertools.count(2))
     )
@@ -273,27 +304,27 @@ def _numbered(name, recipe, seed):
         one = next(folders)
     if shorter is not None:
         LOG.info(
-            f"This run begins anew in {one.path}. To train the model of the finished "
-            f"run in {shorter.path} further, begin from it: --model={shorter.path}"
+            f"This run starts from the beginning, in {one.path}. To train the model of "
+            f"the finished run in {shorter.path} further, pass --model={shorter.path}"
         )
     return one
 
 
-def _is_free(path):
-    """Nothing is there, or nothing but what a killed start left."""
+def _is_free(path: pathlib.Path) -> bool:
+    """Return whether nothing is there but what a killed start left."""
     if not path.is_dir():
         return not path.exists()
     return all(inside.name.startswith(f".{CONFIG}.") for inside in path.iterdir())
 
 
-def _differences(folder, recipe, seed):
+def _differences(folder: RunFolder, recipe: Recipe, seed: int) -> list[str]:
     try:
         config = json.loads((folder.path / CONFIG).read_text())
         # What an earlier version had no setting for was as it is by default.
         there = recipes.as_json(recipes.from_json(config["recipe"]))
         its_seed = config["seed"]
     except (KeyError, TypeError, ValueError) as error:
-        return [f"its {CONFIG} is not that of a run ({error!r})"]
+        return [f"its {CONFIG} is not of a run ({error!r})"]
     here = recipes.as_json(recipe)
     for name in ("dataset", "model", "teacher"):  # `~` once stood in files
         if isinstance(there[name], str):
@@ -306,12 +337,12 @@ def _differences(folder, recipe, seed):
     return lines
 
 
-def _of_length(differences):
-    """Whether two runs differ in how long they are, and in nothing else."""
+def _of_length(differences: Iterable[str]) -> bool:
+    """Return whether two runs differ in their length alone."""
     return all(line.startswith(("epochs: ", "steps: ")) for line in differences)
 
 
-def write_json(path, content):
-    """Writes a JSON file, whole or not at all."""
+def write_json(path: pathlib.Path, content: Any) -> None:
+    """Write a JSON file, whole or not at all."""
     with written_whole(path) as scratch:
         scratch.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,35 +1,38 @@
-"""Signals that ask a run to end, heard between steps."""
+"""Signals that ask a run to stop, checked between steps."""
+
+from __future__ import annotations
 
 import contextlib
 import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from typing import NoReturn
 
-HEARD = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 TOGETHER = 1.0  # seconds: `timeout` asks a process, and its group, which it is in
 PREEMPTED = 42  # the exit status after SIGTERM: start the same command again
 
 
 class Interruption:
-    """Whether a signal has come, and what follows from it."""
+    """Whether a stop signal has come, and what follows from it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.signal, self._at_once = None, False
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return self.signal is not None
 
-    def note(self, number):
-        """Takes a signal: the first is heeded."""
+    def note(self, number: int) -> None:
+        """Note a signal; the first one counts."""
         self.signal = self.signal or number
         if self._at_once:
             self.end()
 
     @contextlib.contextmanager
-    def at_once(self):
-        """Ends the program when a signal comes meanwhile: nothing is to be kept."""
+    def at_once(self) -> Iterator[None]:
+        """End the program at once when a signal comes: nothing is to be kept yet."""
         if self:
             self.end()
         self._at_once = True
@@ -39,7 +42,7 @@ class Interruption:
             self._at_once = False
 
     def end(self) -> NoReturn:
-        """Ends the program as the signal asks.
+        """End the program as the signal asks.
 
         Raises:
             KeyboardInterrupt: after Ctrl-C.
@@ -51,12 +54,12 @@ class Interruption:
 
 
 @contextlib.contextmanager
-def heard():
-    """Yields an `Interruption` that hears SIGTERM and Ctrl-C meanwhile.
+def catch_stop_signals() -> Iterator[Interruption]:
+    """Yield an `Interruption` that notes SIGTERM and Ctrl-C meanwhile.
 
-    The first is noted, a second ends the process at once, unless it comes
-    together with the first. Outside of the main thread Python hears no
-    signals, and nothing is noted.
+    The first is noted; a second ends the process at once, unless both come
+    together. Outside the main thread Python delivers no signals, and none is
+    noted.
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
@@ -66,7 +69,7 @@ def heard():
     def note(number, frame):
         interruption.note(number)
 
-    before = {one: signal.signal(one, note) for one in HEARD}
+    before = {one: signal.signal(one, note) for one in STOP_SIGNALS}
     with _second_ends_at_once():
         try:
             yield interruption
@@ -76,8 +79,8 @@ def heard():
 
 
 @contextlib.contextmanager
-def _second_ends_at_once():
-    """Ends the process at a second signal, whatever the main thread is doing.
+def _second_ends_at_once() -> Iterator[None]:
+    """End the process at a second signal, whatever the main thread is doing.
 
     Python calls its handlers in the main thread, which may be in the middle of
     a long step; the numbers of signals it writes to a file at once.
@@ -93,10 +96,10 @@ def _second_ends_at_once():
         os.close(writer)  # which ends the thread
 
 
-def _count(reader):
+def _count(reader: int) -> None:
     first = None
     while number := os.read(reader, 1):
-        if number[0] not in HEARD:
+        if number[0] not in STOP_SIGNALS:
             continue
         first = first or time.monotonic()
         if time.monotonic() - first > TOGETHER:

@@ -8,8 +8,8 @@ not see.
 import tensorflow as tf
 
 
-def softmax_cross_entropy(logits, targets):
-    """`-sum_k t_k log softmax(z)_k`: one class an image, or a mixture of classes.
+def softmax_cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Compute `-sum_k t_k log softmax(z)_k`: one class an image, or a mixture.
 
     Example:
 
@@ -19,10 +19,10 @@ def softmax_cross_entropy(logits, targets):
     return -tf.reduce_sum(targets * tf.nn.log_softmax(logits), axis=-1)
 
 
-def sigmoid_cross_entropy(logits, targets):
-    """`-sum_k t_k log s(z_k) + (1 - t_k) log s(-z_k)`, each class for itself.
+def sigmoid_cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Compute `-sum_k t_k log s(z_k) + (1 - t_k) log s(-z_k)`, for each class.
 
-    For images that show several things, as in ImageNet-21k and JFT; the
+    For multi-label images, as in ImageNet-21k and JFT; the
     reference begins such training with a head bias of -10, so that a class is
     rare at first.
 
@@ -35,8 +35,12 @@ def sigmoid_cross_entropy(logits, targets):
     return tf.reduce_sum(of_class, axis=-1)
 
 
-def soft_distillation(logits, teacher_logits, temperature):
-    """`t^2 KL(softmax(teacher / t) || softmax(student / t))` (arXiv:1503.02531).
+def soft_distillation(
+    logits: tf.Tensor, teacher_logits: tf.Tensor, temperature: float
+) -> tf.Tensor:
+    """Compute `t^2 KL(softmax(teacher / t) || softmax(student / t))`.
+
+    From arXiv:1503.02531.
 
     The square keeps the gradient's size whatever the temperature. As in the
     reference, probabilities below 1e-8 count as 1e-8 in a logarithm.
@@ -46,13 +50,13 @@ def soft_distillation(logits, teacher_logits, temperature):
     return temperature**2 * tf.reduce_sum(teacher * log_ratio, axis=-1)
 
 
-def hard_distillation(logits, teacher_logits):
-    """Cross-entropy with the teacher's answer as the label (arXiv:2012.12877)."""
-    answers = tf.one_hot(tf.argmax(teacher_logits, axis=-1), logits.shape[-1])
-    return softmax_cross_entropy(logits, answers)
+def hard_distillation(logits: tf.Tensor, teacher_logits: tf.Tensor) -> tf.Tensor:
+    """Compute cross-entropy with the teacher's class as label (arXiv:2012.12877)."""
+    classes = tf.one_hot(tf.argmax(teacher_logits, axis=-1), logits.shape[-1])
+    return softmax_cross_entropy(logits, classes)
 
 
-def _log(probabilities):
+def _log(probabilities: tf.Tensor) -> tf.Tensor:
     return tf.math.log(tf.maximum(probabilities, 1e-8))
 
 

@@ -1,6 +1,10 @@
 """Low-rank adaptation: fine-tuning by a few numbers a block (LoRA)."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,12 +24,12 @@ TARGETS = {  # a word of a recipe: the projection of a block
 
 
 class LowRankAdaptation:
-    """Trains `A B` beside kernels that stay as they are, and the head.
+    """Trains `A B` beside frozen kernels, and the head.
 
     "LoRA: Low-Rank Adaptation of Large Language Models" (arXiv:2106.09685,
     section 4.1). A kernel W of D x K becomes `W + alpha / r A B`, where A is
-    D x r and B is r x K, at first 0: training begins at the model that is
-    given. Everything else of the model but its head is frozen: kernels,
+    D x r and B is r x K, at first 0: training begins at the given
+    model. Everything else of the model but its head is frozen: kernels,
     biases, norms, tokens, positions, the stem, a layer before the head. The
     head is every `layers.Head`; of a model without one, the last layer that
     has weights. Gradients, their sum over replicas, the optimizer's moments
@@ -58,7 +62,14 @@ class LowRankAdaptation:
     True
     """
 
-    def __init__(self, model, rank, alpha=None, targets=("query", "value"), seed=0):
+    def __init__(
+        self,
+        model: keras.Model,
+        rank: int,
+        alpha: float | None = None,
+        targets: Sequence[str] = ("query", "value"),
+        seed: int = 0,
+    ) -> None:
         unlike = set(targets)
         if not unlike or unlike - TARGETS.keys() or len(unlike) < len(targets):
             raise ValueError(
@@ -71,7 +82,8 @@ class LowRankAdaptation:
         if not adapted:
             raise ValueError(
                 "LoRA needs blocks of a Vision Transformer that are not frozen. "
-                f"Received: {model.name!r}, with {len(blocks)} blocks, all frozen"
+                f"Received: {model.name!r}, whose {len(blocks)} blocks are all frozen. "
+                "Set freeze to fewer layers"
                 if blocks
                 else "LoRA needs a model with layers.TransformerBlock in it. "
                 f"Received: {model.name!r}"
@@ -90,8 +102,8 @@ class LowRankAdaptation:
             first = keras.initializers.HeUniform(one)
             projection.enable_lora(rank, alpha, a_initializer=first)
 
-    def merge(self):
-        """Adds each product to its kernel, and leaves a plain model.
+    def merge(self) -> None:
+        """Add each product to its kernel, so that a plain model remains.
 
         Its weights and what of them trains are those that it had, but for
         their values. It computes the same, to float precision.
@@ -112,13 +124,13 @@ class LowRankAdaptation:
         self._restore()
 
 
-def num_trained(model):
-    """How many numbers of a model are trained."""
+def num_trained(model: keras.Model) -> int:
+    """Return how many parameters of a model are trained."""
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
-def _parts(model):
-    """The layers of a model, and of models inside it."""
+def _parts(model: Any) -> Iterator[Any]:
+    """Yield the layers of a model, and of models inside it."""
     for layer in model.layers:
         if hasattr(layer, "layers"):
             yield from _parts(layer)

@@ -1,5 +1,10 @@
 """Masked patch prediction: pre-training without labels (appendix B.1.2)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -9,10 +14,10 @@ from keras_vit.training.patch_targets import TARGETS
 
 
 class MaskedPatchPrediction(keras.Model):
-    """A ViT that says what it is not shown, from "An Image is Worth 16x16 Words".
+    """A ViT that predicts corrupted patches, from "An Image is Worth 16x16 Words".
 
     Half of the patches' embeddings are corrupted before class token and
-    positions join them, and the final states of those patches are asked what
+    positions join them, and the final states of those patches predict what
     they were (arXiv:2010.11929, appendix B.1.2). The ViT shares its weights
     with this model and is what remains of it; its pooling and its head are
     not trained.
@@ -50,7 +55,12 @@ class MaskedPatchPrediction(keras.Model):
     ([5, 2, 512], [5, 2])
     """
 
-    def __init__(self, vit, target="mean_color", name="masked_patch_prediction"):
+    def __init__(
+        self,
+        vit: keras.Model,
+        target: str = "mean_color",
+        name: str = "masked_patch_prediction",
+    ) -> None:
         super().__init__(name=name)
         if target not in TARGETS:
             raise ValueError(
@@ -63,14 +73,14 @@ class MaskedPatchPrediction(keras.Model):
             )
         if any(isinstance(layer, layers.PatchDropout) for layer in vit.layers):
             raise ValueError(
-                "Masked patch prediction asks for any patch, so none can be left out. "
-                f"Expected patch_dropout_rate=0 of {vit.name!r}."
+                "Masked patch prediction needs all patches: a model with "
+                f"patch_dropout_rate=0. Received: {vit.name!r}, which drops some"
             )
         if any(getattr(layer, "token_merging", 0) for layer in vit.layers):
             raise ValueError(
-                "Masked patch prediction asks for any patch, so none can be merged. "
-                f"Expected token_merging=0 of {vit.name!r}. "
-                "keras_vit.merge_tokens(model, 0) gives one that merges none."
+                "Masked patch prediction needs all patches: a model with "
+                f"token_merging=0. Received: {vit.name!r}, which merges some. Pass "
+                "keras_vit.merge_tokens(model, 0)"
             )
         self.vit_input_shape, self.target = vit.input_shape, TARGETS[target]
         encoder = vit.get_layer("patch_encoder")
@@ -93,19 +103,23 @@ class MaskedPatchPrediction(keras.Model):
         self.built = True
 
     @property
-    def num_draws(self):
-        """How many numbers an image needs."""
+    def num_draws(self) -> int:
+        """How many random numbers an image needs."""
         return num_draws(self.num_patches)
 
-    def call(self, images, draws, training=None):
+    def call(
+        self, images: Any, draws: Any, training: bool | None = None
+    ) -> tuple[Any, Any]:
         z = self.encoder.embeddings(self.patches(images, training=training))
         z, chosen = corrupted(z, self.mask_embedding, draws)
         z = self.blocks(self.encoder.sequence(z, training), training=training)
         z = tf.gather(z[:, -self.num_patches :], chosen, batch_dims=1)
         return self.head(z), chosen
 
-    def judged(self, images, draws, training=False):
-        """The losses and the shares of right answers of images, each `(B,)`."""
+    def loss_and_accuracy(
+        self, images: Any, draws: Any, training: bool = False
+    ) -> tuple[Any, Any]:
+        """Return each image's loss and share of correct predictions, both `(B,)`."""
         predictions, chosen = self(images, draws, training=training)
         rows, columns = self.cells.patch_size
         cells = self.cells(tf.cast(images, tf.float32))
@@ -113,8 +127,8 @@ class MaskedPatchPrediction(keras.Model):
         return self.target.judge(predictions, tf.gather(cells, chosen, batch_dims=1))
 
 
-def _cells(vit, grid):
-    """What cuts the pixels under each patch out of images."""
+def _cells(vit: keras.Model, grid: Sequence[int]) -> layers.Patches:
+    """Return a layer that cuts the pixels under each patch out of images."""
     _, height, width, _ = vit.input_shape
     patches = vit.get_layer("patches")
     _, rows, columns, _ = patches.input.shape  # of the image, or of a stem's map
@@ -124,14 +138,14 @@ def _cells(vit, grid):
     )
     if (height // size[0], width // size[1]) != tuple(grid):
         raise ValueError(
-            "Each cell of the stem's feature map must stand for as many pixels. "
+            "Each cell of the stem's feature map must cover the same number of pixels. "
             f"Received: {rows} x {columns} cells of images of {height} x {width}"
         )
     return layers.Patches(size, name="cells", dtype="float32")
 
 
-def _final_states(vit):
-    """Of all tokens, before anything is pooled: after the last norm, if it is there."""
+def _final_states(vit: keras.Model) -> Any:
+    """Return all tokens before pooling, after the last norm if there is one."""
     names = [layer.name for layer in vit.layers]
     last = max(name for name in names if name.startswith("block_"))
     states = vit.get_layer("norm").output

@@ -5,11 +5,21 @@ velocity, which under a schedule is another algorithm, and under
 `tf.distribute` it sums gradients once more. These take the gradient as it is.
 """
 
+from __future__ import annotations
+
 import fnmatch
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_vit.training.schedules import LearningRate
+
 
 # What weight decay leaves alone, by the end of a weight's path.
 NOT_DECAYED = (
@@ -36,11 +46,13 @@ class SGD:
     momentum_dtype: str = "float32"
 
     @property
-    def slots(self):
+    def slots(self) -> dict[str, str]:
         return {"momentum": self.momentum_dtype}
 
-    def update(self, weight, gradient, slots, step, rate):
-        """Updates a weight, a `tf.Variable`, and its slots."""
+    def update(
+        self, weight: Any, gradient: Any, slots: Mapping[str, Any], step: Any, rate: Any
+    ) -> None:
+        """Update a weight, a `tf.Variable`, and its slots."""
         beta = tf.cast(tf.cast(self.momentum, self.momentum_dtype), "float32")
         m = beta * tf.cast(slots["momentum"], "float32") + gradient
         weight.assign_sub(rate * m)
@@ -68,11 +80,13 @@ class Adam:
     momentum_dtype: str = "float32"
 
     @property
-    def slots(self):
+    def slots(self) -> dict[str, str]:
         return {"momentum": self.momentum_dtype, "second_moment": "float32"}
 
-    def update(self, weight, gradient, slots, step, rate):
-        """Updates a weight, a `tf.Variable`, and its slots."""
+    def update(
+        self, weight: Any, gradient: Any, slots: Mapping[str, Any], step: Any, rate: Any
+    ) -> None:
+        """Update a weight, a `tf.Variable`, and its slots."""
         t = tf.cast(step + 1, "float32")
         left1, left2 = tf.pow(self.momentum, t), tf.pow(self.beta2, t)
         root = tf.sqrt(1 - left2)
@@ -122,13 +136,13 @@ class Optimizer:
 
     def __init__(
         self,
-        weights,
-        rule,
-        schedule,
-        weight_decay=0.0,
-        weight_decay_scaling="rate",
-        lr_multipliers=None,
-    ):
+        weights: Iterable[Any],
+        rule: SGD | Adam,
+        schedule: LearningRate,
+        weight_decay: float = 0.0,
+        weight_decay_scaling: str = "rate",
+        lr_multipliers: Mapping[str, float] | None = None,
+    ) -> None:
         self.weights = list(weights)
         self.rule = rule
         self.schedule = schedule
@@ -143,8 +157,8 @@ class Optimizer:
             for slot, dtype in rule.slots.items()
         }
 
-    def apply(self, gradients, step):
-        """Updates every weight once, by float32 gradients in their order."""
+    def apply(self, gradients: Sequence[Any], step: Any) -> None:
+        """Update every weight once, by float32 gradients in their order."""
         rate = self.schedule(step)
         followed = (
             rate if self.weight_decay_scaling == "rate" else self.schedule.factor(step)
@@ -157,8 +171,8 @@ class Optimizer:
             slots = {name: kept[index] for name, kept in self.slots.items()}
             self.rule.update(weight, gradient, slots, step, factor * rate)
 
-    def variables(self):
-        """The slots' variables, `{slot/path of the weight: variable}`."""
+    def variables(self) -> dict[str, tf.Variable]:
+        """Return the slots' variables, `{slot/path of the weight: variable}`."""
         return {
             f"{name}/{weight.path}": variable
             for name, kept in self.slots.items()
@@ -166,8 +180,12 @@ class Optimizer:
         }
 
 
-def lr_multipliers(model, layer_decay=1.0, patterns=None):
-    """Gives every trainable weight its share of the learning rate.
+def lr_multipliers(
+    model: keras.Model,
+    layer_decay: float = 1.0,
+    patterns: Mapping[str, float] | None = None,
+) -> dict[str, float]:
+    """Return the factor of every trainable weight's learning rate.
 
     Args:
         model: a Keras model whose blocks are named `block_00`, `block_01`, ...
@@ -195,8 +213,8 @@ def lr_multipliers(model, layer_decay=1.0, patterns=None):
     for pattern in patterns:
         if not fnmatch.filter(paths, pattern):
             raise ValueError(
-                f"No weight matches {pattern!r}. Expected a pattern of paths "
-                f"such as {paths[-1]!r} or 'block_*'"
+                "lr_multipliers must match paths of weights, such as "
+                f"{paths[-1]!r} or 'block_*'. Received: {pattern!r}, which matches none"
             )
     blocks = [int(found[1]) for path in paths if (found := _BLOCK.match(path))]
     num_blocks = max(blocks, default=-1) + 1
@@ -217,21 +235,23 @@ def lr_multipliers(model, layer_decay=1.0, patterns=None):
 _BLOCK = re.compile(r"(?:block|positions)_(\d+)/")
 
 
-def _storable(dtype):
-    """The dtype of a variable: TensorFlow sends no bfloat16 to other workers."""
+def _storable(dtype: str) -> str:
+    """Return the dtype of a variable: TensorFlow sends no bfloat16 to other workers."""
     several = isinstance(
         tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy
     )
     return "float32" if several else dtype
 
 
-def _rounded(value, dtype, variable):
-    """A value as precise as `dtype`, for a variable that may hold more."""
+def _rounded(value: Any, dtype: str, variable: Any) -> Any:
+    """Round a value to `dtype`, for a variable that may hold more."""
     return tf.cast(tf.cast(value, dtype), variable.dtype)
 
 
-def clip_by_global_norm(gradients, limit):
-    """Scales gradients so that their joint norm is at most `limit`.
+def clip_by_global_norm(
+    gradients: Sequence[Any], limit: float
+) -> tuple[list[Any], Any]:
+    """Scale gradients so that their joint norm is at most `limit`.
 
     Returns:
         The gradients and the norm that they had.

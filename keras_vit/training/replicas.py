@@ -1,14 +1,29 @@
 """What replicas and workers share besides the step."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.pipeline import Shard, training_batches
 from keras_vit.distribution import local_replicas, num_workers
 
+if TYPE_CHECKING:
+    from keras_vit.data.splits import Labelled
+    from keras_vit.evaluation import MetricSums
+    from keras_vit.training.evaluators import MaskedPatchSums
 
-def distributed_batches(strategy, split, batch_size, *arguments, **options):
-    """Gives `training_batches`, each replica its slice of every global batch."""
+
+def distributed_batches(
+    strategy: tf.distribute.Strategy,
+    split: Labelled,
+    batch_size: int,
+    *arguments: Any,
+    **options: Any,
+) -> Any:
+    """Return `training_batches`, each replica with its slice of every global batch."""
 
     def share(context):
         local = context.num_replicas_in_sync // context.num_input_pipelines
@@ -20,39 +35,41 @@ def distributed_batches(strategy, split, batch_size, *arguments, **options):
     return strategy.distribute_datasets_from_function(share)
 
 
-def summed_over_workers(tally, strategy):
-    """Makes the tally of this worker that of all of them."""
+def summed_over_workers(
+    sums: MetricSums | MaskedPatchSums, strategy: tf.distribute.Strategy
+) -> None:
+    """Add the sums of all workers to this one's."""
     if num_workers(strategy) == 1:
         return
     local = local_replicas(strategy)  # each adds the same
-    summed = _sum(tally.numbers / local, strategy)
+    summed = _sum(sums.numbers / local, strategy)
     whole = np.round(summed)  # as counts are, and have to stay
-    tally.numbers[:] = np.where(np.abs(summed - whole) < 1e-6, whole, summed)
+    sums.numbers[:] = np.where(np.abs(summed - whole) < 1e-6, whole, summed)
 
 
-def wait_for_all(strategy):
-    """Returns when every worker has come to this place."""
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Wait until every worker has come to this place."""
     if num_workers(strategy) > 1:
         _sum(np.zeros(1), strategy)
 
 
-def same_for_all(strategy, number):
-    """Whether every worker has the same number."""
+def same_for_all(strategy: tf.distribute.Strategy, number: float) -> bool:
+    """Return whether every worker has the same number."""
     if num_workers(strategy) == 1:
         return True
     total = _sum(np.array([float(number)]), strategy)[0]
     return total == number * strategy.num_replicas_in_sync
 
 
-def _sum(values, strategy):
-    """The sum of an array over all replicas of all workers."""
-    values = tf.constant(values)
+def _sum(values: np.ndarray, strategy: tf.distribute.Strategy) -> np.ndarray:
+    """Sum an array over all replicas of all workers."""
+    tensor = tf.constant(values)
 
     @tf.function
     def total():
         def all_reduce():
             context = tf.distribute.get_replica_context()
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tensor)
 
         return strategy.experimental_local_results(strategy.run(all_reduce))[0]
 

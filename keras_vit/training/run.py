@@ -35,11 +35,11 @@ from keras_vit.training.arguments import (
     teacher_in_scope,
 )
 from keras_vit.training.callbacks import checked
-from keras_vit.training.examination import MaskedPatchEvaluation
-from keras_vit.training.folder import RunFolder, claim
-from keras_vit.training.leaving import leave, model_of_one_device
+from keras_vit.training.evaluators import MaskedPatchEvaluation
+from keras_vit.training.folder import RunFolder, open_run_folder
 from keras_vit.training.prepared_run import PreparedRun
 from keras_vit.training.replicas import wait_for_all
+from keras_vit.training.results import model_of_one_device, write_results
 from keras_vit.verbosity import Verbose, lines_shown
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def train(
     """
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
-            "train runs on Keras's TensorFlow backend. "
+            "train needs Keras's TensorFlow backend. "
             f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
         )
     changes = with_new_names(dict(settings), recipes.RENAMED, "train", stacklevel=3)
@@ -177,15 +177,15 @@ def train(
     with lines_shown(verbose):
         recipe = resolved(recipe, arguments, changes)
         devices = strategy_of(strategy)
-        run_folder = claim(folder and path_to_str(folder), name, recipe, seed)
+        run_folder = open_run_folder(folder and path_to_str(folder), name, recipe, seed)
         keras.utils.set_random_seed(seed)
         data = _loaded(arguments, recipe, run_folder, data_dir, download)
         if distribution.is_chief(devices):
             for sentence in (*data.notes, *on_both_sides(data)):
                 LOG.info(sentence)
-        with interruption.heard() as heard:
+        with interruption.catch_stop_signals() as stop:
             alone = distribution.num_workers(devices) == 1  # else all end in one step
-            nothing_yet = heard.at_once() if alone else contextlib.nullcontext()
+            nothing_yet = stop.at_once() if alone else contextlib.nullcontext()
             with nothing_yet, devices.scope():
                 training = PreparedRun(
                     recipe,
@@ -202,11 +202,9 @@ def train(
                 )
             with run_folder.held() if training.chief else contextlib.nullcontext():
                 with devices.scope():
-                    results = training.run(
-                        checked_callbacks, heard, arguments.objects()
-                    )
+                    results = training.run(checked_callbacks, stop, arguments.objects())
                 trained = model_of_one_device(training, arguments.model)
-                saved_model = leave(training, trained, *results, heard, export)
+                saved_model = write_results(training, trained, *results, stop, export)
             wait_for_all(devices)  # a worker that is gone would look lost
             evaluation, history = results
             return Run(
@@ -230,8 +228,8 @@ def _loaded(
     if not isinstance(dataset, Dataset):
         if not recipe.dataset:
             raise ValueError(
-                "The recipe names no data set. Expected dataset= (--dataset=), a name "
-                "or the path of your images. Received: none"
+                "dataset= (--dataset=) must be a name or the path of your images, as "
+                "the recipe names no data set. Received: none"
             )
         options: dict[str, Any] = recipe.dataset_options | folder.pixel_range()
         dataset = load(

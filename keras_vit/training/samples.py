@@ -1,16 +1,24 @@
 """Some images of a data set, to try its model on."""
 
+from __future__ import annotations
+
+import pathlib
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_vit.files import written_whole
 
+if TYPE_CHECKING:
+    from keras_vit.data import Dataset
+
+
 MOST_LETTERS = 60  # of a class's name in the name of a file
 
 
-def write_samples(folder, dataset):
-    """Writes a test image of each class, named as the class.
+def write_samples(folder: pathlib.Path, dataset: Dataset) -> None:
+    """Write a test image of each class, named as the class.
 
     Args:
         folder: where they go; it is made.

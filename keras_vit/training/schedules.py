@@ -10,20 +10,20 @@ LINEAR_END = 1e-5  # the reference's linear decay does not go down to 0
 RSQRT_TIMESCALE = 10_000  # steps after which the rate is 1 / sqrt(2) of its peak
 
 
-def _cosine(after_warmup, progress, base_lr):
+def _cosine(after_warmup: Any, progress: Any, base_lr: float) -> Any:
     return 0.5 * (1 + ops.cos(math.pi * progress))
 
 
-def _linear(after_warmup, progress, base_lr):
+def _linear(after_warmup: Any, progress: Any, base_lr: float) -> Any:
     end = min(LINEAR_END / base_lr, 1) if base_lr else 0
     return end + (1 - end) * (1 - progress)
 
 
-def _rsqrt(after_warmup, progress, base_lr):
+def _rsqrt(after_warmup: Any, progress: Any, base_lr: float) -> Any:
     return ops.rsqrt(1 + ops.maximum(after_warmup, 0) / RSQRT_TIMESCALE)
 
 
-def _constant(after_warmup, progress, base_lr):
+def _constant(after_warmup: Any, progress: Any, base_lr: float) -> Any:
     return ops.ones_like(progress)
 
 
@@ -72,8 +72,13 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(
-        self, base_lr, total_steps, warmup_steps=0, decay="cosine", cooldown_steps=0
-    ):
+        self,
+        base_lr: float,
+        total_steps: int,
+        warmup_steps: int = 0,
+        decay: str = "cosine",
+        cooldown_steps: int = 0,
+    ) -> None:
         if decay not in DECAYS:
             raise ValueError(
                 f"decay must be one of {', '.join(DECAYS)}. Received: decay={decay!r}"
@@ -94,8 +99,8 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         self.decay = decay
         self.cooldown_steps = cooldown_steps
 
-    def factor(self, step):
-        """The share of `base_lr` at a step, in [0, 1]."""
+    def factor(self, step: Any) -> Any:
+        """Return the share of `base_lr` at a step, in [0, 1]."""
         step = ops.cast(step, "float32")
         after_warmup = step - self.warmup_steps
         progress = after_warmup / (self.total_steps - self.warmup_steps)
@@ -108,10 +113,10 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
             factor = factor * ops.minimum(1.0, left / self.cooldown_steps)
         return factor
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         return self.base_lr * self.factor(step)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "base_lr": self.base_lr,
             "total_steps": self.total_steps,

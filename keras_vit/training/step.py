@@ -1,11 +1,21 @@
 """One step of training, the same on one device and on many."""
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow
 
 from keras_vit.training.optimizers import clip_by_global_norm
+
+if TYPE_CHECKING:
+    from tensorflow.python.distribute.distribute_lib import Strategy
+
+    from keras_vit.training.objectives import Objective
+    from keras_vit.training.optimizers import Optimizer
+
 
 tf: Any = tensorflow  # whose stubs lack what is used here
 _MASKS = 3  # what a key of (seed, step) is for, beside what data draws by it
@@ -26,7 +36,9 @@ class TrainingState:
             follows it.
     """
 
-    def __init__(self, model, optimizer, averaged=False):
+    def __init__(
+        self, model: keras.Model, optimizer: Optimizer, averaged: bool = False
+    ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.average = [
@@ -37,8 +49,8 @@ class TrainingState:
         self.halted = tf.Variable(False, trainable=False)
         self.seeds = [v for v in model.variables if v.name == "seed_generator_state"]
 
-    def variables(self):
-        """All that has to be kept to go on, `{name: variable}`.
+    def variables(self) -> dict[str, Any]:
+        """Return all that is needed to resume, `{name: variable}`.
 
         Seeds are not: each step sets them from its own number.
         """
@@ -54,12 +66,12 @@ class TrainingState:
         }
         return kept
 
-    def steps_taken(self):
-        """The number of updates so far, as an integer."""
+    def steps_taken(self) -> int:
+        """Return the number of updates so far, as an integer."""
         return int(self.step.numpy())
 
-    def swap_average(self):
-        """Exchanges the weights and their average; a second call undoes it."""
+    def swap_average(self) -> None:
+        """Exchange the weights and their average; a second call undoes it."""
         for weight, average in zip(self.optimizer.weights, self.average, strict=False):
             value = tf.identity(weight.value)
             weight.assign(average)
@@ -67,30 +79,30 @@ class TrainingState:
 
 
 def training_step(
-    state,
-    objective,
-    strategy,
+    state: TrainingState,
+    objective: Objective,
+    strategy: Strategy,
     *,
-    global_batch,
-    seed=0,
-    clip_norm=None,
-    accumulation_steps=1,
-    ema=0.0,
-    jit_compile=False,
-):
-    """Gives the function that takes one step.
+    global_batch: int,
+    seed: int = 0,
+    clip_norm: float | None = None,
+    accumulation_steps: int = 1,
+    ema: float = 0.0,
+    jit_compile: bool = False,
+) -> Callable[..., dict[str, Any]]:
+    """Build the function that takes one step.
 
     Each replica takes the gradient of its share of the global batch, in
     micro-batches if asked for; **one** all-reduce sums all gradients and
-    numbers; every replica then clips by the global norm, looks whether
-    everything is finite and makes the same update. That order gives what one
-    device would have given.
+    numbers; every replica then clips by the global norm, checks that
+    everything is finite and makes the same update. The result is that of one
+    device.
 
     Dropout and stochastic depth draw from (seed, step, replica, micro-batch).
 
     Args:
         state: a `TrainingState`, made under the strategy's scope.
-        objective: as `supervised` gives it.
+        objective: as `supervised` returns it.
         strategy: a `tf.distribute.Strategy`.
         global_batch: images in a step, of all replicas together.
         seed: of the dropout masks.
@@ -103,10 +115,10 @@ def training_step(
     Returns:
         A function of images and targets, each one tensor or one for each
         replica, and of `stop`, a number that is above 0 where this process is
-        asked to end. It gives a dict of scalars: `loss` and `accuracy` of the
+        asked to stop. It returns a dict of scalars: `loss` and `accuracy` of the
         global batch before the update, `gradient_norm` before clipping,
         `updated`, false if a number was not finite and nothing was changed,
-        and `stop`, whether any process is asked to end.
+        and `stop`, whether any process is asked to stop.
 
     Raises:
         ValueError: if the batch cannot be cut into that many parts.
@@ -123,15 +135,15 @@ def training_step(
         _refuse_batch_statistics(model)
 
     def gradients_of(images, targets, key):
-        """Gradients, loss and right answers, as shares of the global batch's."""
+        """Return gradients, loss and accuracy, as shares of the global batch's."""
         _set_seeds(state.seeds, key)
         with tf.GradientTape() as tape:
-            losses, right = objective(images, targets)
+            losses, correct = objective(images, targets)
             loss = tf.reduce_sum(losses) / global_batch
             if model.losses:  # such as weight regularisers
                 loss += tf.add_n(model.losses) / (replicas * accumulation_steps)
         gradients = tape.gradient(loss, optimizer.weights, unconnected_gradients="zero")
-        accuracy = tf.reduce_sum(right) / global_batch
+        accuracy = tf.reduce_sum(correct) / global_batch
         return [tf.cast(g, "float32") for g in gradients], tf.stack([loss, accuracy])
 
     def accumulated(images, targets, key):
@@ -199,22 +211,22 @@ def training_step(
     return step
 
 
-def _refuse_batch_statistics(model):
-    """Keras averages them by a collective of its own, within a replica's step."""
+def _refuse_batch_statistics(model: keras.Model) -> None:
+    """Refuse layers whose statistics Keras would average within a replica's step."""
     layers = list(model.layers)
     while layers:
         layer = layers.pop()
         layers += getattr(layer, "layers", [])
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
             raise ValueError(
-                f"The layer {layer.name!r} keeps statistics of batches, which several "
-                "replicas do not share. Freeze it, use group or layer normalisation, "
-                "or train on one device."
+                "Several replicas need layers without statistics of batches, which "
+                f"they do not share. Received: the layer {layer.name!r}. Freeze it, "
+                "use group or layer normalisation, or train on one device"
             )
 
 
-def _set_seeds(seeds, key):
-    """Lets every layer that draws begin anew, each with a seed of its own."""
+def _set_seeds(seeds: Sequence[Any], key: Any) -> None:
+    """Set the seed of every layer that draws random numbers, each to its own."""
     if seeds:
         shape = (len(seeds), 2)
         drawn = tf.random.stateless_uniform(shape, key, None, None, tf.int32)
@@ -222,8 +234,8 @@ def _set_seeds(seeds, key):
             seed.assign(tf.cast(value, seed.dtype))
 
 
-def _all_reduce(gradients, numbers):
-    """Sums over all replicas, packed into one vector: one collective a step."""
+def _all_reduce(gradients: Sequence[Any], numbers: Any) -> tuple[list[Any], Any]:
+    """Sum over all replicas, packed into one vector: one collective a step."""
     parts = [tf.reshape(part, [-1]) for part in (*gradients, numbers)]
     context = tf.distribute.get_replica_context()
     total = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.concat(parts, axis=0))

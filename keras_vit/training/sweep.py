@@ -1,12 +1,21 @@
-"""What a sweep of learning rates tries, and what it is judged by."""
+"""The learning rates of a sweep, and the splits that it is run on."""
+
+from __future__ import annotations
 
 import dataclasses
 import math
 import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from keras_vit import recipes
 from keras_vit.data.vtab import PREFIX, TASKS
 from keras_vit.recipes.paper import LEARNING_RATES
+
+if TYPE_CHECKING:
+    from keras_vit.recipes import Recipe
+    from keras_vit.training.trials import Outcome
+
 
 OF_PAPER = {f"paper/finetune_{one}": rates for one, rates in LEARNING_RATES.items()}
 # Of a recipe's own rate, as far apart as those of Table 4.
@@ -15,14 +24,16 @@ DEV_SHARE = "10%"  # of a training split for which no recipe says another
 VTAB_DEV = ("train[:800]", "train[800:]")  # arXiv:1910.04867
 
 
-def best_of(rates, sweep):
-    """The rate of the most accurate outcome; of equals, that of the least loss."""
+def best_of(rates: Iterable[float], sweep: Iterable[Outcome]) -> float:
+    """Return the rate of the most accurate outcome; of equals, of the least loss."""
     pairs = zip(rates, sweep, strict=True)
     return max(pairs, key=lambda pair: (pair[1].top1, -pair[1].loss))[0]
 
 
-def checked_rates(rates, name, recipe):
-    """The learning rates to be tried, as `transfer` describes.
+def checked_rates(
+    rates: Iterable[float] | None, name: str, recipe: Any
+) -> tuple[float, ...]:
+    """Return the learning rates to be tried, as `transfer` describes.
 
     Raises:
         ValueError: for rates that are no rates, or twice the same.
@@ -42,18 +53,18 @@ def checked_rates(rates, name, recipe):
     whole = all(0 < rate < math.inf for rate in rates)
     if not rates or not whole or len({f"{rate:g}" for rate in rates}) < len(rates):
         raise ValueError(
-            "rates must be one or several unlike learning rates above 0. "
+            "rates must be one or several different learning rates above 0. "
             f"Received: {', '.join(f'{rate:g}' for rate in rates) or 'none'}"
         )
     return rates
 
 
-def dev_splits(dev, name, recipe):
-    """What the sweep learns from and what it is judged by, as `transfer` describes.
+def dev_splits(dev: str | None, name: str, recipe: Recipe) -> tuple[str, str]:
+    """Return the splits that a sweep trains and is evaluated on (see `transfer`).
 
     Raises:
-        ValueError: for a `dev` that is no share, one of what is a share, or what
-            the runs are judged by.
+        ValueError: for a `dev` that is no share, a share of a share, or the split
+            that the runs are tested on.
     """
     split, tried = recipe.train_split, recipes.RECIPES.get(f"{name}_dev")
     if dev is None and split == "train":
@@ -64,7 +75,8 @@ def dev_splits(dev, name, recipe):
     dev = dev or DEV_SHARE
     if dev == recipe.eval_split:
         raise ValueError(
-            "What judges the rates must not judge the runs too. "
+            "dev, the split that the rates are chosen on, must not be eval_split, "
+            "which the runs are tested on. "
             f"Received: dev={dev!r} and eval_split={recipe.eval_split!r}"
         )
     if dev == "validation":
@@ -79,8 +91,8 @@ def dev_splits(dev, name, recipe):
     return f"{split}[:{kept}%]", f"{split}[{kept}%:]"
 
 
-def keeping_labels(recipe):
-    """The recipe without crops and mirror images that change labels of a VTAB task.
+def keeping_labels(recipe: Recipe) -> Recipe:
+    """Return the recipe without augmentations that change labels of a VTAB task.
 
     Example:
 

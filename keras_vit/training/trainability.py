@@ -1,11 +1,19 @@
-"""Which layers and weights of a model are trained, kept to be given back."""
+"""Which layers and weights of a model are trained, kept to be restored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
 
 
-def restorer(model):
-    """Gives the function that has again trained what is trained now.
+def restorer(model: keras.Model) -> Callable[[], None]:
+    """Return a function that sets again what is trainable now.
 
-    A run freezes layers for itself. Left so, they would stay frozen in every
-    run that goes on with its model.
+    A run freezes layers for itself. They must not stay frozen in another run
+    that begins from its model.
 
     Args:
         model: a Keras model.

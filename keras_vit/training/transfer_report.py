@@ -1,10 +1,19 @@
 """A transfer as files: its numbers, a table like the paper's, a figure."""
 
+from __future__ import annotations
+
 import csv
 import json
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from keras_vit import figures
 from keras_vit.files import written_whole
+
+if TYPE_CHECKING:
+    from keras_vit.training.transfer_runs import Transfer
+
 
 STEM = "transfer"
 COLUMNS = (
@@ -13,8 +22,8 @@ COLUMNS = (
 )
 
 
-def write_transfer(found):
-    """Writes `transfer.json`, `.csv`, `.md` and, of a sweep, `.png`, each whole.
+def write_transfer(found: Transfer) -> None:
+    """Write `transfer.json`, `.csv`, `.md` and, of a sweep, `.png`, each whole.
 
     Args:
         found: a `Transfer`, into whose folder they go.
@@ -30,8 +39,13 @@ def write_transfer(found):
         figures.write(figure, found.folder / f"{STEM}.png")
 
 
-def write_numbers(folder, numbers, rows, lines):
-    """Writes a dict as JSON, rows as CSV and lines as Markdown."""
+def write_numbers(
+    folder: pathlib.Path,
+    numbers: Mapping[str, Any],
+    rows: Iterable[Mapping[str, Any]],
+    lines: Iterable[str],
+) -> None:
+    """Write a dict as JSON, rows as CSV and lines as Markdown."""
     with written_whole(folder / f"{STEM}.json") as scratch:
         scratch.write_text(json.dumps(numbers, indent=2, allow_nan=False) + "\n")
     with (
@@ -45,8 +59,8 @@ def write_numbers(folder, numbers, rows, lines):
         scratch.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def numbers_of(found):
-    """What JSON holds of a `Transfer`."""
+def numbers_of(found: Transfer) -> dict[str, Any]:
+    """Return a `Transfer` as JSON can hold it."""
     return {
         "dataset": found.dataset,
         "rates": list(found.rates),
@@ -59,8 +73,8 @@ def numbers_of(found):
     }
 
 
-def rows_of(found):
-    """A row for each run of a `Transfer`, as `COLUMNS` has it."""
+def rows_of(found: Transfer) -> list[dict[str, Any]]:
+    """Return a row for each run of a `Transfer`, with the columns `COLUMNS`."""
     tried = [
         ("dev", rate, 0, one)
         for rate, one in zip(found.rates, found.sweep, strict=bool(found.sweep))
@@ -82,8 +96,8 @@ def rows_of(found):
     ]
 
 
-def plus_minus(mean, deviation):
-    """An accuracy as Table 2 has it, in per cent.
+def plus_minus(mean: float, deviation: float) -> str:
+    """Return an accuracy in per cent, as in Table 2.
 
     Example:
 
@@ -93,8 +107,8 @@ def plus_minus(mean, deviation):
     return f"{100 * mean:.2f} ± {100 * deviation:.2f}"
 
 
-def markdown_of(found):
-    """The lines of a `Transfer`'s report."""
+def markdown_of(found: Transfer) -> list[str]:
+    """Return the lines of a `Transfer`'s report."""
     runs, count = len(found.runs), found.runs[0].count
     lines = [
         f"# Transfer to {found.dataset}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What a model is worth on a data set after fine-tuning.
+    """The accuracy of a model on a data set after fine-tuning.
 
     Attributes:
         dataset: its name.
@@ -94,7 +94,7 @@ def transfer(
     """Fine-tune by the paper's protocol, and return mean and standard deviation.
 
     Each learning rate is tried once, with the seed 0, on the training split
-    without a part that is left out, on which it is judged. The best by
+    without a part that is left out, on which it is evaluated. The best by
     accuracy there, by loss if several are equal, is the rate of `seeds` runs
     on the whole training split. The test split is looked at by these alone.
     Of a task of VTAB, images are cropped and mirrored only where that leaves
@@ -180,40 +180,50 @@ def deviation_of(values: Sequence[float] | np.ndarray) -> float:
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
-def _carried_out(recipe, rates, parts, seeds, folder, how):
-    """The sweep, learning from and judged by `parts`, and the runs that follow."""
+def _carried_out(
+    recipe: Recipe,
+    rates: tuple[float, ...],
+    parts: tuple[str, str],
+    seeds: int,
+    folder: pathlib.Path,
+    how: Mapping[str, Any],
+) -> Transfer:
+    """Run the sweep, trained and evaluated on `parts`, and the runs that follow."""
 
     def at(rate, **changes):
         return dataclasses.replace(recipe, base_lr=rate, **changes)
 
     tried = dict(zip(("train_split", "eval_split"), parts, strict=True))
-    sweep = [Trial(f"rate_{rate:g}_dev", at(rate, **tried)) for rate in rates]
-    sweep = tuple(run_trials(sweep, folder, **how).values()) if len(rates) > 1 else ()
+    tries = [Trial(f"rate_{rate:g}_dev", at(rate, **tried)) for rate in rates]
+    sweep: tuple[Outcome, ...] = ()
+    if len(rates) > 1:
+        sweep = tuple(run_trials(tries, folder, **how).values())
     best = best_of(rates, sweep) if sweep else rates[0]
-    runs = [Trial(f"rate_{best:g}_seed_{n}", at(best), n) for n in range(seeds)]
-    runs = tuple(run_trials(runs, folder, **how).values())
+    final = [Trial(f"rate_{best:g}_seed_{n}", at(best), n) for n in range(seeds)]
+    runs = tuple(run_trials(final, folder, **how).values())
     return Transfer(recipe.dataset, rates, sweep, best, runs, folder)
 
 
-def _name_of(recipe):
+def _name_of(recipe: Recipe) -> str:
     return next((name for name, r in recipes.RECIPES.items() if r == recipe), "")
 
 
-def _check(recipe, seeds):
+def _check(recipe: Recipe, seeds: int) -> None:
     if not recipe.dataset:
         raise ValueError(
-            "The recipe names no data set. Expected dataset= (--dataset=), a name or "
-            "the path of your images. Received: none"
+            "dataset= (--dataset=) must be a name or the path of your images, as the "
+            "recipe names no data set. Received: none"
         )
     if recipe.masked_patches != "none":
         raise ValueError(
-            "Transfer is measured by labels, which masked patch prediction does "
-            f"without. Received: masked_patches={recipe.masked_patches}"
+            "transfer needs a recipe that trains on labels: masked_patches=none. "
+            f"Received: masked_patches={recipe.masked_patches}"
         )
     if recipe.eval_split.startswith("train"):
         raise ValueError(
-            "The recipe must be of the whole training split; what the sweep leaves "
-            f"out is dev. Received: eval_split={recipe.eval_split!r}"
+            "eval_split must not be a part of the training split; the part that the "
+            "sweep of learning rates is evaluated on is dev. "
+            f"Received: eval_split={recipe.eval_split!r}"
         )
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1. Received: seeds={seeds}")

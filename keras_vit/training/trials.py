@@ -8,7 +8,7 @@ import json
 import logging
 import pathlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -25,7 +25,7 @@ from keras_vit.training.arguments import (
     resolved,
     strategy_of,
 )
-from keras_vit.training.folder import CONFIG, claim, write_json
+from keras_vit.training.folder import CONFIG, open_run_folder, write_json
 from keras_vit.training.run import train
 from keras_vit.verbosity import Verbose, lines_shown
 
@@ -56,11 +56,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial.
+    """The results of a trial.
 
     Attributes:
-        top1: the share of right answers on the recipe's `eval_split`; of
-            corrupted patches' colours, where no labels were learnt.
+        top1: the accuracy on the recipe's `eval_split`; of the colours of corrupted
+            patches, where the model was trained without labels.
         loss: the mean there.
         count: the images there.
         steps: that were taken.
@@ -166,8 +166,8 @@ def run_trials(
     return outcomes
 
 
-def check_names(trials):
-    """Refuses trials that cannot stand beside each other.
+def check_names(trials: Iterable[Trial]) -> None:
+    """Refuse trials whose names clash, or that begin from none before them.
 
     Raises:
         ValueError: for what `run_trials` refuses of names.
@@ -176,7 +176,7 @@ def check_names(trials):
     for trial in trials:
         if trial.name in seen or pathlib.Path(trial.name).name != trial.name:
             raise ValueError(
-                "A trial's name must be that of a folder, unlike the others'. "
+                "A trial's name must be a valid and unique name of a folder. "
                 f"Received: {trial.name!r} after {', '.join(sorted(seen)) or 'none'}"
             )
         if trial.begins_from and trial.begins_from not in seen:
@@ -199,15 +199,22 @@ def model_of(
     return arguments.model if arguments else None
 
 
-def _check_folders(trials, folder, arguments, options):
+def _check_folders(
+    trials: Iterable[Trial],
+    folder: pathlib.Path,
+    arguments: TrainArguments,
+    options: Mapping[str, Any],
+) -> None:
     """Refuse a folder before any other trial is trained."""
     for trial in trials:
         own = dataclasses.replace(arguments, model=model_of(trial, folder, arguments))
         recipe = resolved(trial.recipe, own, options)
-        claim(folder / trial.name, trial.name, recipe, trial.seed)
+        open_run_folder(folder / trial.name, trial.name, recipe, trial.seed)
 
 
-def _train(trial, folder, model, settings):
+def _train(
+    trial: Trial, folder: pathlib.Path, model: Any, settings: Mapping[str, Any]
+) -> Outcome:
     run = train(
         trial.recipe,
         model=model,
@@ -237,16 +244,16 @@ def _train(trial, folder, model, settings):
     return outcome
 
 
-def _read(folder):
-    """The outcome of a finished trial; `None` of any other."""
+def _read(folder: pathlib.Path) -> Outcome | None:
+    """Return the outcome of a finished trial; `None` of any other."""
     path = folder / OUTCOME
     if not path.is_file():
         return None
     return Outcome(**json.loads(path.read_text()), folder=folder)
 
 
-def _check_same_images(folder, evaluated):
-    """Refuses a trial that was evaluated on other images than one before it.
+def _check_same_images(folder: pathlib.Path, evaluated: dict[Any, Any]) -> None:
+    """Refuse a trial that was evaluated on other images than one before it.
 
     Args:
         folder: of the trial.
@@ -265,20 +272,20 @@ def _check_same_images(folder, evaluated):
     if fingerprint != expected:
         raise ValueError(
             f"Trials must be evaluated on the same images. Received: {folder}, whose "
-            f"{recipe['eval_split']} images of {recipe['dataset']} are others than "
-            f"those of {first}. Put them back, or remove the folder that is of others"
+            f"{recipe['eval_split']} images of {recipe['dataset']} differ from those "
+            f"of {first}. Restore them, or remove the folder with the other images"
         )
 
 
-def _line(number, count, trial, outcome):
+def _line(number: int, count: int, trial: Trial, outcome: Outcome) -> str:
     return (
         f"{number}/{count} {trial.name}: {100 * outcome.top1:.2f} % of "
         f"{outcome.count:,} images, {outcome.seconds:.0f} s"
     )
 
 
-def _duration(seconds):
-    """A duration as text.
+def _duration(seconds: float) -> str:
+    """Return a duration as text.
 
     Example:
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -37,7 +37,7 @@ ALL = "all"  # the mean over tasks, whatever their groups
 
 @dataclass(frozen=True)
 class VtabTransfer:
-    """What a model is worth on tasks of VTAB-1k after fine-tuning.
+    """The accuracy of a model on tasks of VTAB-1k after fine-tuning.
 
     Attributes:
         tasks: a `Transfer` for each task, by its name.
@@ -178,7 +178,7 @@ def check_prepared(names: Sequence[str], data_dir: Path | None) -> None:
         )
 
 
-def _numbers(whole):
+def _numbers(whole: VtabTransfer) -> dict[str, Any]:
     groups = {
         name: {"mean": mean, "deviation": deviation, "tasks": count}
         for name, (mean, deviation, count) in whole.groups().items()
@@ -187,7 +187,7 @@ def _numbers(whole):
     return {"groups": groups, "tasks": tasks}
 
 
-def _markdown(whole):
+def _markdown(whole: VtabTransfer) -> list[str]:
     runs = len(next(iter(whole.tasks.values())).runs)
     lines = ["# Transfer to VTAB-1k", "", "| tasks | accuracy (%) |", "| --- | ---: |"]
     for name, (mean, deviation, count) in whole.groups().items():

@@ -88,7 +88,7 @@ def test_help_is_short_and_names_every_flag(name, capsys):
         ),
         (["train", "--model={models}/served"], "can be neither trained, inspected"),
         (["train", "--model={models}/run", "--set", "image_size=32"], "clashes with"),
-        (["train", "--folder={models}"], "holds something already"),
+        (["train", "--folder={models}"], "which holds other files"),
         (["transfer", "--rates=a"], "--rates=a: Expected numbers separated"),
         (["transfer", "--rates="], "learning rates above 0. Received: none"),
         (["transfer", "--set", "base_lr=1"], "so base_lr cannot be set"),

@@ -12,9 +12,9 @@ from keras_vit.data import Split
 from keras_vit.evaluation import Predictions, evaluation_of
 from keras_vit.evaluation.measurements import MEASUREMENTS
 from keras_vit.evaluation.metrics import MetricSums
-from keras_vit.training import examination
-from keras_vit.training.examination import OfLabels
-from keras_vit.training.journal import Journal
+from keras_vit.training import evaluators
+from keras_vit.training.evaluators import ClassificationEvaluator
+from keras_vit.training.progress import Progress
 
 
 def binary(rng):
@@ -92,35 +92,35 @@ def test_a_run_ends_with_the_same_numbers_first(make, rng, tmp_path, capsys):
 def test_a_run_keeps_logits_where_they_say_more_than_accuracy(
     classes, several, count, kept, rng, monkeypatch
 ):
-    monkeypatch.setattr(examination, "SOON_RANKED", 100)
+    monkeypatch.setattr(evaluators, "SOON_RANKED", 100)
     labels = np.arange(count) % classes
     labels = np.eye(classes, dtype=int)[labels] if several else labels
     split = Split(np.zeros((count, 1, 1, 3), np.uint8), labels)
     model = types.SimpleNamespace(output_shape=(None, classes))
     loss = "sigmoid" if several else "softmax"
-    tally = OfLabels(model, loss).tally(split)
+    sums = ClassificationEvaluator(model, loss).metric_sums(split)
     logits = rng.normal(size=(count, classes)).astype(np.float32)
-    tally.add(logits, labels)
-    found, expected = tally.whole(), evaluation_of(Predictions(logits, labels, loss))
+    sums.add(logits, labels)
+    found, expected = sums.whole(), evaluation_of(Predictions(logits, labels, loss))
     assert (found.ranking is not None) == kept
     assert not kept or found.auroc == expected.auroc
 
 
 def test_the_history_of_several_labels_has_their_precision(rng):
     answers, _ = several(rng)
-    tally = MetricSums(6, "sigmoid", True, keep_logits=True)
-    tally.add(answers.logits, answers.labels)
+    sums = MetricSums(6, "sigmoid", True, keep_logits=True)
+    sums.add(answers.logits, answers.labels)
     numbers = {"steps": 1, "epoch": 1.0, "learning_rate": 0.1, "images_per_second": 1.0}
     numbers["eval_split"] = "test"
-    journal = Journal()
-    journal.add(1.0, 0.5)
-    row = journal.end_lap(tally.whole(), **numbers)
+    progress = Progress()
+    progress.add(1.0, 0.5)
+    row = progress.end_interval(sums.whole(), **numbers)
     precision = evaluation_of(answers).mean_average_precision
     assert row["eval_mean_average_precision"] == precision
-    plain = Journal()
+    plain = Progress()
     plain.add(1.0, 0.5)
     answers, _ = one_of_six(rng)
-    assert "eval_mean_average_precision" not in plain.end_lap(
+    assert "eval_mean_average_precision" not in plain.end_interval(
         evaluation_of(answers), **numbers
     )
 

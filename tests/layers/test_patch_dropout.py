@@ -111,7 +111,7 @@ def test_blocks_that_need_the_whole_grid_refuse_it(arguments):
 
 def test_what_asks_for_any_patch_refuses_it():
     vit = tiny_vit(patch_dropout_rate=0.5)
-    with pytest.raises(ValueError, match="asks for any patch"):
+    with pytest.raises(ValueError, match="needs all patches"):
         MaskedPatchPrediction(vit)
     with pytest.raises(ValueError, match="patch_dropout_rate must lie in"):
         tiny_vit(patch_dropout_rate=1.0)

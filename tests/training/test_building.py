@@ -198,7 +198,9 @@ def test_a_recipes_positions_take_the_place_of_the_models_own():
     cnn = dataclasses.replace(
         own, model="ResNet_R26", model_arguments={}, position_embedding="relative"
     )
-    with pytest.raises(ValueError, match="ResNet_R26 has no position_embedding"):
+    with pytest.raises(
+        ValueError, match="sets position_embedding .*Received: model=ResNet_R26"
+    ):
         building.build_model(cnn, 2)
 
 
@@ -207,9 +209,11 @@ def test_freezing_goes_by_patterns_of_layers():
     building.prepare(model, small_recipe(freeze=("patch_encoder", "block_0[01]")))
     tops = {weight.path.split("/")[0] for weight in model.trainable_variables}
     assert tops == {"block_02", "norm", "head"}
-    with pytest.raises(ValueError, match="no layer matches 'blok'.*patch_encoder"):
+    with pytest.raises(
+        ValueError, match="Received: 'blok.*matches none of .*patch_encoder"
+    ):
         building.prepare(model, small_recipe(freeze=("blok",)))
-    with pytest.raises(ValueError, match="nothing to be trained"):
+    with pytest.raises(ValueError, match="must leave some layers to be trained"):
         building.prepare(model, small_recipe(freeze=("*",)))
 
 
@@ -219,14 +223,16 @@ def test_a_teacher_and_distillation_go_together():
         (small_recipe(distillation="hard"), None),
         (small_recipe(), model),
     ):
-        with pytest.raises(ValueError, match="A teacher goes with distillation"):
+        with pytest.raises(ValueError, match="A teacher needs distillation"):
             building.build_objective(model, recipe, teacher)
 
 
 def test_a_saved_model_is_no_teacher_of_distillation():
     served = Classifier.of(tiny_vit())
     served = dataclasses.replace(served, model=object.__new__(ServedModel), name="a")
-    with pytest.raises(ValueError, match="SavedModel cannot be the teacher.*'a'"):
+    with pytest.raises(
+        ValueError, match="teacher of distillation must be a Keras.*'a', a SavedModel"
+    ):
         building.check_teacher(small_recipe(distillation="soft"), served)
     building.check_teacher(
         small_recipe(pseudo_labels="soft", unlabelled_split="train[50%:]"), served

@@ -161,7 +161,7 @@ def test_a_checkpoint_of_another_model_is_refused_with_the_difference(tmp_path):
     with pytest.raises(SystemExit):
         train(tmp_path, [At("on_train_batch_end", 1, ask_to_end)], model=model(16))
     with pytest.raises(
-        ValueError, match=r"class_token is \(1, 1, 16\), not \(1, 1, 8\)"
+        ValueError, match=r"class_token has shape \(1, 1, 16\), not \(1, 1, 8\)"
     ):
         train(tmp_path, model=model(8))
 
@@ -209,7 +209,7 @@ def test_the_third_failure_in_turn_ends_the_run(tmp_path, unbroken):
         5,
         lambda: limit.enter_context(no_file_larger_than(1000)),
     )
-    with limit, pytest.raises(OSError, match="3 checkpoints in turn"):
+    with limit, pytest.raises(OSError, match="3 checkpoints in a row"):
         train(tmp_path, [begin])
     kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
     assert kept.steps() == [3]
@@ -344,7 +344,7 @@ def test_a_refused_model_leaves_the_folder_as_it_was(tmp_path):
     with pytest.raises(SystemExit):
         train(tmp_path, [At("on_train_batch_end", 1, ask_to_end)], model=model(16))
     before = (tmp_path / "run" / "config.json").read_text()
-    with pytest.raises(ValueError, match="of another model"):
+    with pytest.raises(ValueError, match="of the same model and recipe"):
         train(tmp_path, model=model(8))
     assert (tmp_path / "run" / "config.json").read_text() == before
 

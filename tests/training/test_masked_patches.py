@@ -11,13 +11,13 @@ import tensorflow as tf
 
 import keras_vit
 from keras_vit import layers
-from keras_vit.cli.train import _tell
+from keras_vit.cli.train import _print_results
 from keras_vit.data import Dataset, Split
 from keras_vit.data.draws import uniforms
 from keras_vit.evaluation.forward import ForwardPass
 from keras_vit.training import building
 from keras_vit.training.corruption import corrupted, num_corrupted, num_draws
-from keras_vit.training.examination import OfMaskedPatches
+from keras_vit.training.evaluators import MaskedPatchEvaluator
 from keras_vit.training.masked_patches import MaskedPatchPrediction
 from keras_vit.training.objectives import masked
 from keras_vit.training.optimizers import SGD, Optimizer
@@ -177,7 +177,7 @@ def test_the_loss_is_that_of_the_corrupted_patches_alone(target, arguments, rng)
     vit = tiny_vit(**arguments)
     model = randomize(MaskedPatchPrediction(vit, target), rng)
     images, draws = images_and_draws(rng)
-    losses, right = model.judged(tf.constant(images), tf.constant(draws))
+    losses, right = model.loss_and_accuracy(tf.constant(images), tf.constant(draws))
 
     weights = {weight.path: weight.numpy() for weight in model.weights}
     oracle = Corrupted(weights, patch=8, heads=2, pooling=arguments.get("pooling"))
@@ -201,9 +201,9 @@ def test_states_are_not_normalised_where_the_norm_follows_pooling(rng):
     images, draws = images_and_draws(rng)
     paths = {weight.path for weight in model.trainable_variables}
     assert not {path for path in paths if path.startswith("norm/")}
-    before = model.judged(tf.constant(images), tf.constant(draws))[0]
+    before = model.loss_and_accuracy(tf.constant(images), tf.constant(draws))[0]
     vit.get_layer("norm").gamma.assign([0.0] * 16)
-    after = model.judged(tf.constant(images), tf.constant(draws))[0]
+    after = model.loss_and_accuracy(tf.constant(images), tf.constant(draws))[0]
     np.testing.assert_array_equal(before, after)
 
 
@@ -213,7 +213,7 @@ def test_a_cell_of_a_hybrid_stands_for_the_pixels_under_it(rng):
     model = MaskedPatchPrediction(vit, "pixels")
     assert model.cells.patch_size == (4, 4)
     images, draws = images_and_draws(rng, patches=32, shape=(16, 32))
-    losses, _ = model.judged(tf.constant(images), tf.constant(draws))
+    losses, _ = model.loss_and_accuracy(tf.constant(images), tf.constant(draws))
     for image, numbers in enumerate(draws):  # with a head of zeros, grey is told
         patches = np.argsort(-numbers[:32], kind="stable")[:16]
         cells = [
@@ -266,32 +266,32 @@ def test_micro_batches_give_the_step_of_the_whole_batch(rng):
         before = [weight.numpy() for weight in state.optimizer.weights]
         told = step(*batch)
         found.append([weight.numpy() for weight in state.optimizer.weights])
-        losses, right = state.model.judged(*batch)  # after it
+        losses, right = state.model.loss_and_accuracy(*batch)  # after it
         assert float(tf.reduce_mean(losses)) < float(told["loss"])
         assert any((x != y).any() for x, y in zip(before, found[-1], strict=True))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-6)
 
 
-def test_an_examination_asks_for_the_same_patches_whatever_the_batch():
+def test_an_evaluation_asks_for_the_same_patches_whatever_the_batch():
     vit = tiny_vit(image_size=16)
     model = randomize(MaskedPatchPrediction(vit), np.random.default_rng(0), 0.1)
     split, found = small_dataset().test, []
     for batch_size in (20, 7):
-        examination = OfMaskedPatches(model, vit, seed=5)
-        tally = examination.tally(split)
-        forward = ForwardPass(examination.answer, ONE)
-        for inputs, labels, weights in examination.batches(split, batch_size):
-            tally.add(forward(*inputs)[weights > 0], labels)
-        found.append(tally.result())
+        evaluator = MaskedPatchEvaluator(model, vit, seed=5)
+        sums = evaluator.metric_sums(split)
+        forward = ForwardPass(evaluator.answer, ONE)
+        for inputs, labels, weights in evaluator.batches(split, batch_size):
+            sums.add(forward(*inputs)[weights > 0], labels)
+        found.append(sums.result())
     draws = uniforms(5, np.arange(20), model.num_draws)
-    losses, right = model.judged(tf.constant(split.images), draws)
+    losses, right = model.loss_and_accuracy(tf.constant(split.images), draws)
     assert found[0].count == found[1].count == 20
     for one in found:
         assert one.loss == pytest.approx(float(tf.reduce_mean(losses)), rel=1e-5)
         assert one.accuracy == pytest.approx(float(tf.reduce_mean(right)), abs=1e-6)
-    with pytest.raises(FloatingPointError, match="losses are not finite"):
-        tally.add(np.array([[np.nan, 0.0]]), None)
+    with pytest.raises(FloatingPointError, match="Expected finite losses"):
+        sums.add(np.array([[np.nan, 0.0]]), None)
 
 
 # 4 patches of 8 x 8: dark ones and bright ones.
@@ -335,7 +335,7 @@ def test_a_run_learns_without_labels_and_leaves_a_model_without_a_head(pretraine
 
 
 def test_the_command_tells_of_masked_patches(pretrained, capsys):
-    _tell(pretrained)
+    _print_results(pretrained)
     told = capsys.readouterr().out
     assert f"{100 * pretrained.evaluation.accuracy:.2f} % of the colours" in told
     assert f"keras-vit train --model={pretrained.folder}" in told

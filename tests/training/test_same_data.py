@@ -13,7 +13,7 @@ from keras_vit import recipes
 from keras_vit.cli.main import main
 from keras_vit.decoding import Decoding
 from keras_vit.meaning import meaning_of
-from keras_vit.training.folder import RunFolder, claim
+from keras_vit.training.folder import RunFolder, open_run_folder
 from support.training.small import small_dataset, small_recipe
 
 RECIPE = small_recipe(steps=2, evaluate_every=1, warmup_steps=0)
@@ -43,7 +43,7 @@ def test_a_run_is_not_resumed_on_another_test_split(there):
     dataset = small_dataset()
     trained(dataset)
     history = (there / "run" / "history.csv").read_bytes()
-    with pytest.raises(ValueError, match="evaluated on other images") as error:
+    with pytest.raises(ValueError, match="must be evaluated on the images") as error:
         trained(changed_test_split(dataset))
     assert "--model=run --folder=NEW" in str(error.value)
     assert "\n" not in str(error.value)
@@ -77,14 +77,14 @@ def test_a_finished_run_says_how_it_is_trained_further(there, caplog, changes):
     left(there / "runs" / "name", recipe, finished=True)
     further = "--model=runs/name"
     with pytest.raises(ValueError, match=f"finished.*{further} --folder=NEW"):
-        claim("runs/name", "name", longer, 0)
-    assert claim(None, "name", longer, 0).path.name == "name-2"
+        open_run_folder("runs/name", "name", longer, 0)
+    assert open_run_folder(None, "name", longer, 0).path.name == "name-2"
     assert further in caplog.text
     caplog.clear()
     other = dataclasses.replace(longer, base_lr=0.5)
     with pytest.raises(ValueError, match="holds another run"):
-        claim("runs/name", "name", other, 0)
-    assert claim(None, "name", other, 0).path.name == "name-2"
+        open_run_folder("runs/name", "name", other, 0)
+    assert open_run_folder(None, "name", other, 0).path.name == "name-2"
     assert not caplog.messages
 
 
@@ -95,9 +95,9 @@ def test_a_run_of_an_earlier_version_lacks_settings_and_is_resumed(there):
     for name in ("dataset_options", "pseudo_per_class", "ema"):
         del config["recipe"][name]
     (there / "run" / "config.json").write_text(json.dumps(config))
-    assert claim("run", "run", recipe, 0).path.name == "run"
+    assert open_run_folder("run", "run", recipe, 0).path.name == "run"
     with pytest.raises(ValueError, match="ema: 0.0 and 0.5"):
-        claim("run", "run", dataclasses.replace(recipe, ema=0.5), 0)
+        open_run_folder("run", "run", dataclasses.replace(recipe, ema=0.5), 0)
 
 
 def test_commands_read_the_data_set_of_a_run_as_the_run_did(there, monkeypatch):

@@ -250,7 +250,7 @@ def test_all_that_is_not_prepared_is_named_at_once(small_task):
         ({"rates": []}, "one or several unlike learning rates above 0. Received: none"),
         ({"rates": [0.1, 0.0]}, "unlike learning rates above 0. Received: 0.1, 0"),
         ({"rates": [0.1, 0.1]}, "unlike learning rates"),
-        ({"dev": "validation", "eval_split": "validation"}, "not judge the runs too"),
+        ({"dev": "validation", "eval_split": "validation"}, "must not be eval_split"),
         ({"seeds": 0}, "seeds must be at least 1. Received: seeds=0"),
         ({"dev": "100%"}, "dev must be a share of a whole training split"),
         ({"train_split": "train[:50%]"}, "share of a whole.*train_split='train.:50%"),

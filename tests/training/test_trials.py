@@ -133,5 +133,5 @@ def test_trials_on_other_test_images_are_not_compared(compared, tmp_path):
     config = json.loads(path.read_text())
     config["dataset"]["eval_fingerprint"] = "of others"
     path.write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="second, whose test images of sides are oth"):
+    with pytest.raises(ValueError, match="second, whose test images of sides differ"):
         run_trials(TRIALS[:2], folder, dataset=DATA)

@@ -329,7 +329,7 @@ def of_a_given_model(folder):
              LearningRate(0.1, 9), global_batch=8)  # fmt: skip
         refused = False
     except ValueError as error:
-        refused = "'statistics' keeps statistics of batches" in str(error)
+        refused = "the layer 'statistics'" in str(error)
     weights = {f"given {one.path}": one.numpy() for one in given.trainable_variables}
     return weights | {"refused": refused}
 

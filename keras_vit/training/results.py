@@ -1,7 +1,11 @@
-"""What a run leaves in its folder at its end, each file whole."""
+"""The results that a run writes to its folder, each file whole."""
+
+from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import keras
 
@@ -15,23 +19,37 @@ from keras_vit.model_files import LABELS, save_model, write_labels
 from keras_vit.training.folder import FINISHED, write_json
 from keras_vit.training.samples import write_samples
 
+if TYPE_CHECKING:
+    from keras_vit.data.splits import Split
+    from keras_vit.history import HistoryRow
+    from keras_vit.training.interruption import Interruption
+    from keras_vit.training.prepared_run import PreparedRun
+
+
 EXPORT_IMAGES = 200  # that the export is compared on; all were evaluated before
 
 
-def leave(run, model, evaluation, history, heard, exports) -> str | None:
-    """Leaves model, evaluation, figures, sample images and the export.
+def write_results(
+    run: PreparedRun,
+    model: keras.Model,
+    evaluation: Any,
+    history: Sequence[HistoryRow],
+    interruption: Interruption,
+    exports: bool,
+) -> str | None:
+    """Write model, evaluation, figures, sample images and the export.
 
-    Of a model that has learnt no labels, and so is no classifier, the model,
-    the evaluation and the figure. A finished run is left as it is, unless it
-    was not exported and now is to be.
+    Of a model that was trained without labels, only the model, the evaluation
+    and the figure are written. A finished run is not changed, unless it was not
+    exported and now is to be.
 
     Args:
         run: a `PreparedRun` that has taken its steps.
-        model: what is saved of it, as `model_of_one_device` gives it.
+        model: what is saved of it, as `model_of_one_device` returns it.
         evaluation: the last one.
-        history: of the journal.
-        heard: an `Interruption`, which is heeded before the export.
-        exports: whether more is left than model and evaluation.
+        history: of the progress.
+        interruption: an `Interruption`, which is checked before the export.
+        exports: whether more is written than model and evaluation.
 
     Returns:
         The folder of the SavedModel as text; `None` where there is none.
@@ -53,7 +71,7 @@ def leave(run, model, evaluation, history, heard, exports) -> str | None:
             )
         if to_export and names is not None:
             write_report(evaluation, names, path)
-            saved_model = str(_leave_export(run, model, heard))
+            saved_model = str(_export(run, model, interruption))
         else:
             write_json(path / "evaluation.json", _numbers_of(evaluation, names))
         finished = {"saved_model": saved_model, "steps": run.state.steps_taken()}
@@ -61,29 +79,31 @@ def leave(run, model, evaluation, history, heard, exports) -> str | None:
     return finished["saved_model"] if finished else None
 
 
-def _numbers_of(evaluation, class_names):
-    """An evaluation as JSON can hold it."""
+def _numbers_of(evaluation: Any, class_names: Sequence[str] | None) -> dict[str, Any]:
+    """Return an evaluation as JSON can hold it."""
     if class_names is None:  # of masked patches
         return dataclasses.asdict(evaluation)
     return numbers_of(evaluation, class_names)
 
 
-def _leave_export(run, model, heard):
-    """Leaves sample images and the export, and tells where the last lies."""
+def _export(
+    run: PreparedRun, model: keras.Model, interruption: Interruption
+) -> pathlib.Path:
+    """Write sample images and the export, and return the export's folder."""
     write_samples(run.folder.path / "images", run.dataset)
-    if heard:
-        heard.end()
+    if interruption:
+        interruption.end()
     return export(
         model,
         pathlib.Path("savedmodels") / run.folder.path.resolve().name,
         class_names=run.dataset.class_names,
-        split=spread(run.plan.eval_split, EXPORT_IMAGES),
+        split=spread(cast("Split", run.plan.eval_split), EXPORT_IMAGES),
         source=f"{run.dataset.name}, {run.recipe.eval_split}",
     )
 
 
-def model_of_one_device(run, given):
-    """The trained model as it can be saved: a given one, or one made anew."""
+def model_of_one_device(run: PreparedRun, given: Any) -> keras.Model:
+    """Return the trained model as it can be saved: the caller's own, or a copy."""
     if run.strategy.num_replicas_in_sync == 1:
         return run.model
     if not isinstance(given, keras.Model) or given is run.model:

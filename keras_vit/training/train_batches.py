@@ -1,49 +1,61 @@
 """The batches of a run, step by step, whatever its files are like."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from keras_vit.data.pipeline import CHUNK, examples_of_step
 from keras_vit.data.unreadable import READING_ERRORS, replacements, unreadable_among
 from keras_vit.training.replicas import distributed_batches
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from keras_vit.data.splits import Labelled
+    from keras_vit.training.progress import Progress
+
+
 LOOKED_AHEAD = 512  # images: each new one costs building the stream anew
 
 
-class Feed:
-    """Gives the batch of each step.
+class TrainBatches:
+    """Reads the batch of each step.
 
-    An image that cannot be read is told, noted in the journal and gives its
-    place to the next one that can. What a run is fed therefore depends on its
-    files alone, and not on when it met which of them. Where several workers
-    are fed, each notes what it meets itself.
+    An image that cannot be read is reported, noted in the progress and replaced by
+    the next one that can. The batches therefore depend on the files alone, and not
+    on when a run met which of them. Of several workers, each notes the images that
+    it met itself.
 
     Args:
-        strategy: whose replicas are fed.
+        strategy: whose replicas take the batches.
         split: N training images.
         batch_size: of the global batch.
-        journal: a `Journal`, which knows the unreadable images met before.
-        max_unreadable_fraction: the share of the split at which the run ends.
-        tell: what takes a line for the user.
+        progress: a `Progress`, which knows the unreadable images met before.
+        max_unreadable_fraction: the share of the split beyond which the run stops.
+        tell: a function that shows a line to the user.
         **options: of `training_batches`, besides these.
     """
 
     def __init__(
         self,
-        strategy,
-        split,
-        batch_size,
-        journal,
-        max_unreadable_fraction,
-        tell,
-        **options,
-    ):
+        strategy: tf.distribute.Strategy,
+        split: Labelled,
+        batch_size: int,
+        progress: Progress,
+        max_unreadable_fraction: float,
+        tell: Callable[[str], object],
+        **options: Any,
+    ) -> None:
         self._strategy, self._split, self._options = strategy, split, options
-        self._batch_size, self._journal = batch_size, journal
+        self._batch_size, self._progress = batch_size, progress
         self._most = max_unreadable_fraction * len(split)
         self._tell, self._stream = tell, None
 
-    def batch(self, step):
-        """The batch of a step, that of the one before having been taken before.
+    def batch(self, step: int) -> tuple[Any, ...]:
+        """Return the batch of a step; steps are asked for in order.
 
         Raises:
             OSError: if more images are unreadable than may be, or a batch
@@ -57,12 +69,12 @@ class Feed:
                 self._stream = None
                 self._pass_over(step, error)
 
-    def names(self, step):
-        """What people find the images of a step by."""
+    def names(self, step: int) -> list[str]:
+        """Return the names of a step's images, by which people find them."""
         return [self._split.name(index) for index in self._examples(step)]
 
-    def _from(self, step):
-        unreadable = self._journal.unreadable
+    def _from(self, step: int) -> Any:
+        unreadable = self._progress.unreadable
         return distributed_batches(
             self._strategy,
             self._split,
@@ -74,8 +86,8 @@ class Feed:
             **self._options,
         )
 
-    def _examples(self, step):
-        """The indices in the split of a step's images, after any change of places."""
+    def _examples(self, step: int) -> np.ndarray:
+        """Return the indices in the split of a step's images, after replacements."""
         indices = examples_of_step(
             self._split,
             self._batch_size,
@@ -83,11 +95,11 @@ class Feed:
             step,
             self._options["augmentation"].repeats,
         )
-        return replacements(len(self._split), self._journal.unreadable)[indices]
+        return replacements(len(self._split), self._progress.unreadable)[indices]
 
-    def _pass_over(self, step, error):
-        """Notes which images of the step are unreadable, and of some that follow."""
-        split, known = self._split, self._journal.unreadable
+    def _pass_over(self, step: int, error: Exception) -> None:
+        """Note which images of the step, and of some that follow, are unreadable."""
+        split, known = self._split, self._progress.unreadable
         steps = range(step, step + 1 + -(-LOOKED_AHEAD // self._batch_size))
         ahead = np.concatenate([self._examples(one) for one in steps])
         # No farther than a step and its last chunk, or not much.
@@ -95,9 +107,9 @@ class Feed:
         found = unreadable_among(split, ahead)
         if not found:
             raise OSError(
-                f"Step {step + 1} could not be read, though each of its images can "
-                f"({str(error).splitlines()[0]}). The same command goes on from the "
-                "last checkpoint."
+                f"The batch of step {step + 1} could not be read, although each of its "
+                f"images can be ({str(error).splitlines()[0]}). Start the run again: "
+                "it resumes from the last checkpoint"
             ) from error
         known += found
         if len(known) > self._most or len(known) == len(split):
@@ -105,12 +117,12 @@ class Feed:
             raise OSError(
                 f"{len(known)} of {len(split):,} training images cannot be read, more "
                 f"than max_unreadable_fraction allows, among them {names} "
-                f"({next(iter(found.values()))}). keras-vit inspect-data finds all of "
-                "them"
+                f"({next(iter(found.values()))}). List all of them with keras-vit "
+                "inspect-data, and repair or remove them"
             )
         others = replacements(len(split), known)
         for index, reason in found.items():
             self._tell(
-                f"Cannot be read: {reason}. {split.name(others[index])} is shown in "
-                f"its place ({len(known)} so far)."
+                f"Cannot be read: {reason}. {split.name(others[index])} is used "
+                f"instead ({len(known)} so far)."
             )

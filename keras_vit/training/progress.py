@@ -1,63 +1,80 @@
 """How long a run is, and what it has seen so far."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from keras_vit.history import HistoryRow, with_present_names
 
+if TYPE_CHECKING:
+    from keras_vit.data.splits import Labelled
+    from keras_vit.evaluation import Evaluation
+    from keras_vit.training.evaluators import Evaluator, MaskedPatchEvaluation
+
 
 @dataclass
-class Journal:
+class Progress:
     """What a run remembers besides its variables; part of every checkpoint.
 
-    A lap is what lies between two evaluations, by default an epoch.
+    An interval lies between two evaluations; by default it is an epoch. Checkpoints
+    hold the attributes by these names.
 
     Attributes:
-        history: a `HistoryRow` for each lap.
-        lap_steps: steps taken in the current lap.
+        history: a `HistoryRow` for each evaluation.
+        lap_steps: steps taken in the current interval.
         lap_sums: over them, of loss and accuracy.
         seconds: that the run has taken so far.
         best: the step and the accuracy of the best evaluation.
-        stopped: whether a callback ended the run.
+        stopped: whether a callback stopped the run.
         unreadable: indices of the training images that cannot be read, as far
             as they were met.
     """
 
     history: list[HistoryRow] = field(default_factory=list)
     lap_steps: int = 0
-    lap_sums: list = field(default_factory=lambda: [0.0, 0.0])
+    lap_sums: list[float] = field(default_factory=lambda: [0.0, 0.0])
     seconds: float = 0.0
-    best: dict | None = None
+    best: dict[str, Any] | None = None
     stopped: bool = False
     unreadable: list[int] = field(default_factory=list)
 
-    def add(self, loss, accuracy):
-        """Notes a step."""
+    def add(self, loss: float, accuracy: float) -> None:
+        """Add the numbers of a step."""
         self.lap_steps += 1
         self.lap_sums[0] += float(loss)
         self.lap_sums[1] += float(accuracy)
 
-    def means(self):
-        """Loss and accuracy of the current lap."""
+    def means(self) -> dict[str, float]:
+        """Return loss and accuracy of the current interval."""
         loss, accuracy = (total / self.lap_steps for total in self.lap_sums)
         return {"accuracy": accuracy, "loss": loss}
 
     @classmethod
-    def of_checkpoint(cls, notes, eval_split):
-        """Return the journal of a checkpoint, which an earlier version may have saved.
+    def of_checkpoint(cls, notes: Mapping[str, Any], eval_split: str) -> Progress:
+        """Return the progress in a checkpoint, also in one of an earlier version.
 
         Args:
-            notes: the journal's attributes, by name.
+            notes: the attributes of `Progress`, by name.
             eval_split: the name of the split that the run evaluates on.
         """
         history = [
             with_present_names(row, eval_split=eval_split) for row in notes["history"]
         ]
-        return cls(**notes | {"history": history})
+        return cls(**{**notes, "history": history})
 
-    def end_lap(
-        self, evaluation, *, steps, epoch, eval_split, learning_rate, images_per_second
-    ):
-        """End the lap with its evaluation, and return its row of the history."""
+    def end_interval(
+        self,
+        evaluation: Evaluation | MaskedPatchEvaluation,
+        *,
+        steps: int,
+        epoch: float,
+        eval_split: str,
+        learning_rate: float,
+        images_per_second: float,
+    ) -> HistoryRow:
+        """End the interval with its evaluation, and return its row of the history."""
         means = self.means()
         row = HistoryRow(
             epoch=int(epoch) if epoch.is_integer() else round(epoch, 3),
@@ -80,8 +97,8 @@ class Journal:
             self.best = {"step": steps, "accuracy": evaluation.accuracy}
         return row
 
-    def last_logs(self):
-        """What Keras tells callbacks at the end of an epoch."""
+    def last_logs(self) -> dict[str, float]:
+        """Return the logs that Keras passes to callbacks at the end of an epoch."""
         if not self.history:
             return {}
         row = self.history[-1]
@@ -99,21 +116,21 @@ class Plan:
 
     Attributes:
         total_steps: of the run.
-        lap_steps: from one evaluation to the next.
+        interval_steps: from one evaluation to the next.
         checkpoint_steps: from one checkpoint to the next, besides that after
             every evaluation.
         steps_per_epoch: that the training split makes.
         batch_size: of the global batch.
         eval_split: what is evaluated on.
         eval_name: what that is called.
-        examination: how it is, as `examination` has it.
+        evaluator: of it (see `evaluators`).
     """
 
     total_steps: int
-    lap_steps: int
+    interval_steps: int
     checkpoint_steps: int
     steps_per_epoch: int
     batch_size: int
-    eval_split: object
+    eval_split: Labelled
     eval_name: str
-    examination: object
+    evaluator: Evaluator

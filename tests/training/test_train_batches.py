@@ -10,8 +10,8 @@ from keras_vit import distribution
 from keras_vit.data import Files
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.unreadable import replacements
-from keras_vit.training.feed import Feed
-from keras_vit.training.journal import Journal
+from keras_vit.training.progress import Progress
+from keras_vit.training.train_batches import TrainBatches
 from support.training.small import small_recipe
 
 BAD = (3, 4, 11)
@@ -32,14 +32,14 @@ def image_files(folder, count, bad):
     return Files(np.array(paths), np.arange(count))
 
 
-def feed(split, journal, told, batch_size=5, most=0.5):
-    return Feed(
+def batches_of(split, progress, lines, batch_size=5, most=0.5):
+    return TrainBatches(
         distribution.strategy("one"),
         split,
         batch_size,
-        journal,
+        progress,
         most,
-        told.append,
+        lines.append,
         image_size=(16, 16),
         num_classes=20,
         seed=3,
@@ -58,47 +58,47 @@ def split(tmp_path_factory):
 
 @pytest.mark.parametrize("batch_size", [3, 5, 20])
 def test_the_next_image_takes_the_place_of_an_unreadable_one(split, batch_size):
-    journal, told = Journal(), []
-    seen = labels(feed(split, journal, told, batch_size), range(8))
+    progress, lines = Progress(), []
+    seen = labels(batches_of(split, progress, lines, batch_size), range(8))
     whole = image_files(pathlib.Path(split.name(0)).parent / "whole", 20, ())
-    expected = labels(feed(whole, Journal(), [], batch_size), range(8))
+    expected = labels(batches_of(whole, Progress(), [], batch_size), range(8))
     others = replacements(20, BAD)
     np.testing.assert_array_equal(seen, [others[one] for one in expected])
-    assert sorted(journal.unreadable) == list(BAD)
-    assert len(told) == len(BAD)
+    assert sorted(progress.unreadable) == list(BAD)
+    assert len(lines) == len(BAD)
     for index in BAD:
         [line] = [
             one
-            for one in told
+            for one in lines
             if one.startswith(f"Cannot be read: {split.name(index)}")
         ]
-        assert "is shown in its place" in line
+        assert "is used instead" in line
 
 
 def test_a_run_that_goes_on_is_fed_as_one_that_knew_its_files(split):
-    whole = labels(feed(split, Journal(), []), range(8))
-    for journal in (Journal(), Journal(unreadable=[3]), Journal(unreadable=[*BAD])):
-        resumed = labels(feed(split, journal, []), range(5, 8))
+    whole = labels(batches_of(split, Progress(), []), range(8))
+    for progress in (Progress(), Progress(unreadable=[3]), Progress(unreadable=[*BAD])):
+        resumed = labels(batches_of(split, progress, []), range(5, 8))
         np.testing.assert_array_equal(resumed, whole[5:])
 
 
 def test_the_names_of_a_step_are_those_of_the_images_shown(split):
-    one = feed(split, Journal(), [])
+    one = batches_of(split, Progress(), [])
     for step, seen in enumerate(labels(one, range(8))):
         assert one.names(step) == [split.name(index) for index in seen]
 
 
 def test_too_many_unreadable_images_end_the_run(split):
     with pytest.raises(OSError, match=r"of 20 training images.*\.png.*inspect-data"):
-        labels(feed(split, Journal(), [], most=0.1), range(8))
+        labels(batches_of(split, Progress(), [], most=0.1), range(8))
 
 
-def test_a_file_that_vanishes_is_told_as_well(tmp_path):
-    split, told = image_files(tmp_path, 6, ()), []
+def test_a_file_that_vanishes_is_lines_as_well(tmp_path):
+    split, lines = image_files(tmp_path, 6, ()), []
     pathlib.Path(split.name(2)).unlink()
-    seen = labels(feed(split, Journal(), told), range(2))
+    seen = labels(batches_of(split, Progress(), lines), range(2))
     assert 2 not in np.concatenate(seen)
-    assert "02.png" in told[0]
+    assert "02.png" in lines[0]
 
 
 def test_a_run_tells_its_unreadable_images_and_ends_well(tmp_path, monkeypatch, capsys):
@@ -114,7 +114,7 @@ def test_a_run_tells_its_unreadable_images_and_ends_well(tmp_path, monkeypatch, 
     named = [line for line in lines if line.startswith("Cannot be read")]
     assert len(named) == 2
     assert "a/05.png" in " ".join(named)
-    assert "a/06.png is shown in its place" in " ".join(named)
+    assert "a/06.png is used instead" in " ".join(named)
     assert run.evaluation.count == 8
 
 
@@ -158,7 +158,7 @@ def test_a_run_goes_on_with_the_images_it_began_with_alone(tmp_path, monkeypatch
     path = tmp_path / "set" / "train" / "a" / "03.png"
     content = path.read_bytes()
     path.unlink()
-    with pytest.raises(ValueError, match="began on other training images"):
+    with pytest.raises(ValueError, match="resume on the training images"):
         keras_vit.train(small_recipe(epochs=6), **arguments)
     path.write_bytes(content)
     assert len(keras_vit.train(small_recipe(epochs=6), **arguments).history) == 6
