@@ -1,4 +1,4 @@
-"""One step, the loop around it, and a run that leaves its results in a folder."""
+"""One step, the loop around it, and a run that writes its results to a folder."""
 
 from keras_vit.training.folder import read_config as read_config
 from keras_vit.training.run import Run as Run

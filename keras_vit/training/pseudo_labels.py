@@ -127,7 +127,7 @@ def labels_of_run(
     Args:
         recipe: with `pseudo_labels` set.
         split: the images without labels.
-        num_classes: that are learnt.
+        num_classes: of the training data.
         teacher: a `Classifier` of the same classes.
         strategy: whose replicas share the work.
         folder: of the run.

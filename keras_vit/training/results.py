@@ -102,11 +102,11 @@ def _export(
     )
 
 
-def model_of_one_device(run: PreparedRun, given: Any) -> keras.Model:
+def model_of_one_device(run: PreparedRun, original: Any) -> keras.Model:
     """Return the trained model as it can be saved: the caller's own, or a copy."""
     if run.strategy.num_replicas_in_sync == 1:
         return run.model
-    if not isinstance(given, keras.Model) or given is run.model:
+    if not isinstance(original, keras.Model) or original is run.model:
         return copied(run.model)
-    given.set_weights([weight.numpy() for weight in run.model.weights])
-    return given
+    original.set_weights([weight.numpy() for weight in run.model.weights])
+    return original

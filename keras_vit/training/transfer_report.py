@@ -123,7 +123,7 @@ def markdown_of(found: Transfer) -> list[str]:
         f"on {count:,} test images.",
     ]
     if not found.sweep:
-        return [*lines, "The learning rate was given: no other was tried."]
+        return [*lines, "The learning rate was fixed: no other was tried."]
     lines += [
         "",
         f"The learning rate is the best of these on {found.sweep[0].count:,} training "

@@ -1,8 +1,8 @@
 """Transfer as in the paper's Table 2: a sweep, then several runs at the best rate.
 
 Section B.1.1 of the ViT paper (arXiv:2010.11929): the learning rate is the best of some
-on a part of the training split that is left out; with it, the whole training split is
-learnt from, several times, and the test split looked at.
+on a part of the training split that is left out; with it, several
+runs train on the whole training split and are evaluated on the test split.
 """
 
 from __future__ import annotations
@@ -96,11 +96,11 @@ def transfer(
     Each learning rate is tried once, with the seed 0, on the training split
     without a part that is left out, on which it is evaluated. The best by
     accuracy there, by loss if several are equal, is the rate of `seeds` runs
-    on the whole training split. The test split is looked at by these alone.
-    Of a task of VTAB, images are cropped and mirrored only where that leaves
-    labels as they are.
+    on the whole training split. These alone are evaluated on the test split.
+    Images of a VTAB task are cropped and mirrored only where that does not
+    change their labels.
 
-    Interrupted and called again with the same arguments, it goes on; called
+    Interrupted and called again with the same arguments, it resumes; called
     with more rates or seeds, it adds them.
 
     Args:
@@ -109,11 +109,11 @@ def transfer(
             recipe of the paper, else `sweep.FACTORS` times the recipe's own; for
             VTAB that alone, as in the paper. One alone is not tried.
         seeds: how many runs at the best rate; of seeds 0, 1, ...
-        dev: what of the training split is left out, such as `"10%"`; or
-            `"validation"`: nothing, that split judges. By default as the
-            paper has it for its data sets and for VTAB (200 images), else
-            `sweep.DEV_SHARE`.
-        folder: of all runs and of what is told of them, `transfer.json`,
+        dev: the share of the training split that is left out, such as `"10%"`;
+            or `"validation"`: none, the rates are evaluated on that split. By
+            default as in the paper for its data sets and for VTAB (200 images),
+            else `sweep.DEV_SHARE`.
+        folder: of all runs and of their report, `transfer.json`,
             `.csv`, `.md` and `.png`; `transfers/<recipe>` by default.
         model: as `train` takes it. A Keras model stays as it is: each run
             trains a copy, with a new head where its classes are others.
@@ -196,9 +196,10 @@ def _carried_out(
     tried = dict(zip(("train_split", "eval_split"), parts, strict=True))
     tries = [Trial(f"rate_{rate:g}_dev", at(rate, **tried)) for rate in rates]
     sweep: tuple[Outcome, ...] = ()
-    if len(rates) > 1:
+    first, *others = rates
+    if others:
         sweep = tuple(run_trials(tries, folder, **how).values())
-    best = best_of(rates, sweep) if sweep else rates[0]
+    best = best_of(rates, sweep) if sweep else first
     final = [Trial(f"rate_{best:g}_seed_{n}", at(best), n) for n in range(seeds)]
     runs = tuple(run_trials(final, folder, **how).values())
     return Transfer(recipe.dataset, rates, sweep, best, runs, folder)

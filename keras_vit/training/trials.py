@@ -116,7 +116,7 @@ def run_trials(
         **options: of `keras_vit.data.load`, as `train` takes them.
 
     Returns:
-        `{name: Outcome}`, in the order given.
+        `{name: Outcome}`, in the order of `trials`.
 
     Raises:
         ValueError: before any training, for names that are equal or no names
