@@ -277,7 +277,7 @@ def _check_takes(
 def _load_model(path: str) -> Classifier:
     if not path or not pathlib.Path(path).exists():
         raise ValueError(
-            "model must be an existing path or a factory's name: one of "
+            "model must be a factory's name or an existing path. Expected one of "
             f"{', '.join(FACTORIES)}, or one of Keras's such as "
             f"keras:EfficientNetV2B0. Received: {path!r}"
         )

@@ -355,6 +355,6 @@ def test_a_model_that_exists_takes_no_setting_of_one_to_be_built(tmp_path):
         num_classes=2,
     )
     with pytest.raises(
-        ValueError, match="precision clashes with the model that is given"
+        ValueError, match="precision must go with a model that the recipe builds"
     ):
         keras_vit.train(small_recipe(), model=model, precision="mixed_bfloat16")

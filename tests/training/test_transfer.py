@@ -247,16 +247,19 @@ def test_all_that_is_not_prepared_is_named_at_once(small_task):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rates": []}, "one or several unlike learning rates above 0. Received: none"),
-        ({"rates": [0.1, 0.0]}, "unlike learning rates above 0. Received: 0.1, 0"),
-        ({"rates": [0.1, 0.1]}, "unlike learning rates"),
+        (
+            {"rates": []},
+            "one or several different learning rates above 0. Received: none",
+        ),
+        ({"rates": [0.1, 0.0]}, "different learning rates above 0. Received: 0.1, 0"),
+        ({"rates": [0.1, 0.1]}, "different learning rates"),
         ({"dev": "validation", "eval_split": "validation"}, "must not be eval_split"),
         ({"seeds": 0}, "seeds must be at least 1. Received: seeds=0"),
         ({"dev": "100%"}, "dev must be a share of a whole training split"),
         ({"train_split": "train[:50%]"}, "share of a whole.*train_split='train.:50%"),
-        ({"eval_split": "train[90%:]"}, "must be of the whole training split"),
+        ({"eval_split": "train[90%:]"}, "must not be a part of the training split"),
         ({"base_lr": 0.1}, "left to rates.*Pass rates=.0.1"),
-        ({"masked_patches": "pixels"}, "measured by labels"),
+        ({"masked_patches": "pixels"}, "needs a recipe that trains on labels"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_any_work(arguments, message, tmp_path):

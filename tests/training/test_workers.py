@@ -75,7 +75,7 @@ def test_a_lost_worker_ends_the_others_and_a_restart_goes_on(tmp_path):
 
     statuses, outputs = ended(started(tmp_path))
     assert statuses == [0, 0], outputs
-    assert all("Going on from step" in told for told in outputs)
+    assert all("Resuming from step" in told for told in outputs)
     assert "Test accuracy" in outputs[0]
     assert "Test accuracy" not in outputs[1]
     with open(tmp_path / "run" / "history.csv") as file:
