@@ -25,6 +25,8 @@ def derived_arguments(model: keras.Model) -> tuple[str, dict[str, Any]] | None:
         `"ViT"` or `"ResNet"`, and what to call it with; `None` for a model that
         is neither, or that something was added to.
     """
+    if isinstance(model, keras.Sequential):  # that has no list of operations
+        return None
     bare = {
         type(one).__name__
         for one in model.operations

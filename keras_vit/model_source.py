@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import pathlib
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import keras
 
 from keras_vit.classifier import Classifier
-from keras_vit.meaning import keeps_classes, meaning_of, set_meaning
+from keras_vit.meaning import keeps_classes, meaning_of, set_meaning, with_outputs
 from keras_vit.model_files import load_model, names_beside
 
 ModelSource: TypeAlias = "keras.Model | Classifier | str | os.PathLike[str]"
@@ -50,4 +50,39 @@ def keras_model(source: ModelSource, action: str = "changed") -> keras.Model:
             f"Received: {source if isinstance(source, str) else model.name!r}, a "
             "SavedModel. Pass the model that it was exported from"
         )
+    return model
+
+
+def meant_as(
+    source: ModelSource, model: keras.Model, *, with_names: bool = True
+) -> keras.Model:
+    """Return a model that was made of a source, and means what the source does.
+
+    A `Classifier` can have other values than the layers of its model keep.
+
+    Args:
+        source: what the model was made of.
+        model: a new model, which keeps what the layers of the source's model do.
+        with_names: whether its classes are those of the source.
+
+    Returns:
+        The model itself, or one that ends in `layers.Outputs` where it has no
+        layer that could keep names.
+    """
+    if not isinstance(source, Classifier):
+        return model
+    fields = ["preprocessing", "decoding"]
+    if with_names:
+        fields += ["class_names", "activation"]
+    elif keeps_classes(model):
+        fields += ["activation"]
+    kept = meaning_of(model)
+    changes: dict[str, Any] = {
+        name: getattr(source, name)
+        for name in fields
+        if getattr(source, name) != getattr(kept, name)
+    }
+    if {"class_names", "activation"} & changes.keys():
+        model = with_outputs(model)
+    set_meaning(model, **changes)
     return model

@@ -1,11 +1,14 @@
 """What functions on a model's layers take as a model."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import keras_vit
 from keras_vit.classifier import Classifier
 from keras_vit.meaning import meaning_of
+from keras_vit.preprocessing import resolve
 from support.models import randomize, tiny_vit
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (2, 16, 24, 3)).astype("float32")
@@ -46,6 +49,22 @@ def test_names_of_classes_beside_a_file_are_kept(run):
     assert meaning_of(keras_vit.resize(run, (24, 24))).class_names == (
         *("ant", "bee", "cat", "dog", "eel"),
     )
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_a_classifier_says_is_kept_though_its_model_says_otherwise(name, model):
+    before = meaning_of(model)
+    classifier = dataclasses.replace(
+        Classifier.of(model, class_names=("one", "two", "three", "four", "five")),
+        activation="sigmoid",
+        preprocessing=resolve("timm:0.9"),
+    )
+    meaning = meaning_of(FUNCTIONS[name](classifier))
+    assert meaning.preprocessing == resolve("timm:0.9")
+    if name != "replace_head":
+        assert meaning.class_names == classifier.class_names
+        assert meaning.activation == "sigmoid"
+    assert meaning_of(model) == before
 
 
 def test_what_has_no_layers_is_refused(model, tmp_path):

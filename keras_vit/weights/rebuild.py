@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -16,7 +16,8 @@ from keras_vit.image_model import ImageModel
 from keras_vit.layers.patches import pair
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.meaning import keeps_classes, meaning_of, set_meaning
-from keras_vit.model_source import ModelSource, keras_model
+from keras_vit.model_source import ModelSource, keras_model, meant_as
+from keras_vit.weights.appended import built_and_appended
 from keras_vit.weights.architecture import KERNEL, check_patches_of_pixels, weights
 from keras_vit.weights.patches import resize_kernel
 from keras_vit.weights.positions import check_method, resize_weight
@@ -78,7 +79,7 @@ def resize(
     >>> resize(model, patch_size=8).get_layer("patch_encoder").grid
     (4, 4)
     """
-    model = keras_model(model, "resized")
+    source, model = model, keras_model(model, "resized")
     check_not_quantized(model, "resize", "resize the float model, then quantize it.")
     size = model.input_shape[1:3] if image_size is None else image_size
     changes: dict[str, Any] = {"image_size": pair(size, "image_size")}
@@ -104,7 +105,7 @@ def resize(
             before = model.get_layer("patches").patch_size
             array = resize_kernel(array, before, changes["patch_size"])
         weight.assign(array)
-    return new
+    return meant_as(source, new)
 
 
 def replace_head(model: ModelSource, num_classes: int | None) -> keras.Model:
@@ -132,7 +133,7 @@ def replace_head(model: ModelSource, num_classes: int | None) -> keras.Model:
     >>> replace_head(model, 3).output_shape
     (None, 3)
     """
-    model = keras_model(model)
+    source, model = model, keras_model(model)
     check_not_quantized(
         model, "replace_head", "replace the float model's head, train, then quantize."
     )
@@ -144,7 +145,7 @@ def replace_head(model: ModelSource, num_classes: int | None) -> keras.Model:
     new = rebuilt(model, num_classes=num_classes)
     for old, weight in pairs(model, new, without=vit.HEADS):
         weight.assign(old)
-    return new
+    return meant_as(source, new, with_names=False)
 
 
 def rebuilt(model: keras.Model, **changes: Any) -> keras.Model:
@@ -174,14 +175,28 @@ def rebuilt(model: keras.Model, **changes: Any) -> keras.Model:
     elif set(changes) == {"num_classes"}:
         new = _with_head(_cloned(model), changes["num_classes"])
     else:
-        raise ValueError(
-            f"{', '.join(changes)} can be changed of a model that a function of "
-            f"keras_vit built. Received: {model.name!r}, which has been changed since, "
-            "or was built by other code"
-        )
+        new = _with_the_same_appended(model, changes)
     _check_holds_all(model, new, vit.HEADS if "num_classes" in changes else ())
     _copy_state(model, new, names="num_classes" not in changes)
     return new
+
+
+def _with_the_same_appended(
+    model: keras.Model, changes: Mapping[str, Any]
+) -> keras.Model:
+    """Build what was built again, and append copies of what has been appended."""
+    parts = built_and_appended(model)
+    if parts is None:
+        raise ValueError(
+            "Expected a model that a function of keras_vit built, with nothing changed "
+            f"since, for another {', '.join(changes)}. Received: {model.name!r}, which "
+            "has been changed, or was built by other code. Do this first, and change "
+            "the model that is returned"
+        )
+    built, appended = parts
+    new = rebuilt(built, **changes)
+    copy = keras.models.clone_model(appended, clone_function=_copy_for_any_size)
+    return keras.Model(new.inputs[0], copy.call(new.outputs[0]), name=model.name)
 
 
 def _recipe_of(model: keras.Model) -> tuple[str, dict[str, Any]] | None:
@@ -238,6 +253,7 @@ def _cloned(model: keras.Model, size: Sequence[int | None] | None = None) -> Any
             if config["grid"] is not None and grids:
                 config["grid"] = grids[-1]
             return type(layer).from_config(config)
+        _check_no_vit_inside(layer)
         return _copy_for_any_size(layer)
 
     inputs = keras.tree.map_structure(
@@ -246,7 +262,7 @@ def _cloned(model: keras.Model, size: Sequence[int | None] | None = None) -> Any
             dtype=x.dtype,
             name=x.name,
         ),
-        model.input,
+        model.inputs[0] if isinstance(model, keras.Sequential) else model.input,
     )
     more: dict[str, Any] = (
         {} if isinstance(model, keras.Sequential) else {"call_function": call}
@@ -254,6 +270,17 @@ def _cloned(model: keras.Model, size: Sequence[int | None] | None = None) -> Any
     return keras.models.clone_model(
         model, input_tensors=inputs, clone_function=copied, **more
     )
+
+
+def _check_no_vit_inside(layer: Any) -> None:
+    """Refuse a model inside a model whose positions stand for one grid."""
+    inner = getattr(layer, "layers", ())
+    if any(isinstance(one, layers.PatchEncoder) for one in inner):
+        raise ValueError(
+            "Expected a model whose own layers are those of keras_vit. Received: a "
+            f"model around {layer.name!r}. Pass that one, "
+            f"model.get_layer({layer.name!r}), and build around what is returned"
+        )
 
 
 def _with_head(model: keras.Model, num_classes: int | None) -> keras.Model:

@@ -8,7 +8,7 @@ from keras_vit.layers import PositionEmbedding, TransformerBlock
 from keras_vit.layers.position_embedding import ADDED
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.model_arguments import check_merging, warn_of_merging
-from keras_vit.model_source import ModelSource, keras_model
+from keras_vit.model_source import ModelSource, keras_model, meant_as
 from keras_vit.weights.architecture import describe
 from keras_vit.weights.rebuild import pairs, rebuilt
 
@@ -52,7 +52,7 @@ def merge_tokens(model: ModelSource, r: int) -> keras.Model:
     >>> model.get_layer("block_00").output.shape, tokens.shape
     ((None, 17, 192), (None, 16, 192))
     """
-    model = keras_model(model)
+    source, model = model, keras_model(model)
     check_not_quantized(
         model, "merge_tokens", "merge tokens of the float model, then quantize it."
     )
@@ -68,4 +68,4 @@ def merge_tokens(model: ModelSource, r: int) -> keras.Model:
     new = rebuilt(model, token_merging=r)
     for old, weight in pairs(model, new):
         weight.assign(old)
-    return new
+    return meant_as(source, new)
