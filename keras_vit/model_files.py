@@ -70,7 +70,7 @@ def save_model(
     if meaning:
         model = with_outputs(model)
         set_meaning(model, **meaning)
-    with written_whole(pathlib.Path(path)) as scratch:
+    with written_whole(pathlib.Path(path).expanduser()) as scratch:
         model.save(scratch)
         keras.models.load_model(scratch)
 

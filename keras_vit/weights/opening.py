@@ -25,7 +25,7 @@ def find(path: str | os.PathLike[str]) -> tuple[pathlib.Path, dict[str, Any]]:
         what `preprocessor_config.json` says. It is empty where they belong to
         another file of the folder.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     if path.is_dir():
         path = path / PUBLISHED
     if path.suffix != ".safetensors":

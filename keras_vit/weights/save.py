@@ -85,7 +85,7 @@ def save_weights(
         "save the weights of the float model, or the quantized one as a .keras file.",
     )
     source, write, suffix = FORMATS[format]
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     if path.suffix != suffix:
         raise ValueError(
             f"format={format!r} writes {f'a {suffix} file' if suffix else 'a folder'}. "

@@ -6,12 +6,13 @@ import pytest
 
 import keras_vit
 from keras_vit.factories import FACTORIES
+from keras_vit.model_files import save_model
 from keras_vit.weights import load_weights, save_weights
 from keras_vit.weights.architecture import describe, shapes
 from keras_vit.weights.sources import GOOGLE
 from keras_vit.weights.translate import names_in, their_shape
 from support.fixture_models import MODELS, TINY, TORCH, build
-from support.models import randomize
+from support.models import randomize, tiny_vit
 from support.published import PUBLISHED
 
 ROUND_TRIPS = [  # format, path, a file whose model goes through it
@@ -150,3 +151,13 @@ def test_hugging_faces_form_of_gelu_and_epsilon_go_through_its_config(tmp_path, 
     load_weights(again, tmp_path / "a")
     images = rng.uniform(-1, 1, (1, 32, 32, 3)).astype("float32")
     np.testing.assert_array_equal(again(images), model(images))
+
+
+def test_a_home_folder_is_expanded_where_it_is_written_and_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    model = tiny_vit()
+    keras_vit.save_weights(model, "~/a.npz")
+    keras_vit.load_weights(model, "~/a.npz")
+    save_model(model, "~/a.keras")
+    assert {one.name for one in tmp_path.iterdir()} == {"a.npz", "a.keras"}
