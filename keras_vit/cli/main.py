@@ -47,6 +47,18 @@ COMMANDS: dict[str, types.ModuleType] = {
     "convert": convert,
     "list": list_,
 }
+SETTINGS_ELSEWHERE = {  # flags of other programs -> the settings of recipes
+    "lr": "base_lr",
+    "learning_rate": "base_lr",
+    "opt": "optimizer",
+    "wd": "weight_decay",
+    "batch": "batch_size",
+    "img_size": "image_size",
+    "smoothing": "label_smoothing",
+    "clip_grad": "clip_norm",
+    "reprob": "random_erasing",
+    "grad_accum_steps": "accumulation_steps",
+}
 INTERRUPTED = 130
 TRACEBACK = "KERAS_VIT_TRACEBACK"  # of the environment: show where errors are raised
 
@@ -67,8 +79,10 @@ def main(
             default, for callers that have imported `keras_vit`.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
     name = arguments[0] if arguments else "--help"
-    if name in ("--help", "-h", "help"):
+    if name in ("--help", "-h"):
         print(overview(COMMANDS))
         return 0
     if name == "--version":
@@ -155,10 +169,12 @@ def _unknown_flag(
     title: str, error: flags.UnrecognizedFlagError, values: flags.FlagValues
 ) -> str:
     name, value = error.flagname, str(error.flagvalue).partition("=")[2]
-    if "set" in values and name in setting_names():
+    plain = name.replace("-", "_")
+    setting = SETTINGS_ELSEWHERE.get(plain, plain)
+    if "set" in values and setting in setting_names():
         return (
             f"--{name} is a setting of the recipe, not a flag. Use --set "
-            f"{name}={value or '...'}"
+            f"{setting}={value or '...'}"
         )
     near = did_you_mean(f"--{name}", [f"--{flag}" for flag in values])
     return (
