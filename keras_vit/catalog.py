@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from keras_vit.factories import FACTORIES, find
 from keras_vit.model_options import NumClasses
 from keras_vit.recipes import RECIPES
-from keras_vit.suggestions import unknown
-from keras_vit.timm_names import read_timm_name
+from keras_vit.suggestions import did_you_mean
+from keras_vit.timm_names import ARCHITECTURES, read_timm_name
 
 if TYPE_CHECKING:
     import keras
@@ -63,6 +63,11 @@ def create_model(
     >>> create_model("ViT_Ti16", num_classes=10, image_size=32).output_shape
     (None, 10)
     """
+    if not isinstance(name, str):
+        raise TypeError(
+            "create_model() takes the name of a model, such as 'ViT_B16'. Received: "
+            f"{name!r}"
+        )
     factory = find(name)
     timm = read_timm_name(name) if factory is None else None
     if timm is not None:
@@ -77,11 +82,23 @@ def create_model(
         if options.get("weights") is None:
             options = {"image_size": timm.image_size, **timm.arguments, **options}
     if factory is None:
-        known = [*FACTORIES, "keras:<name>"]
-        raise ValueError(unknown("model", name, known))
+        raise ValueError(_unknown_model(name))
     if num_classes != "auto":
         options["num_classes"] = num_classes
     return factory(**options)
+
+
+def _unknown_model(name: str) -> str:
+    if "/" in name or name.endswith((".keras", ".npz", ".safetensors")):
+        return (
+            f"create_model() takes the name of a model. Received: {name!r}, a file or "
+            "a repository. Use create_model('ViT_B16', weights=...) for weights, with "
+            "hf: before a repository, and keras_vit.Classifier.of(path).model for a "
+            "saved model"
+        )
+    near = did_you_mean(name, [*FACTORIES, *(f"{one}_224" for one in ARCHITECTURES)])
+    expected = f"one of {', '.join(FACTORIES)}, keras:<name>, or timm's name of one"
+    return f"Unknown model. Expected {expected}. Received: {name!r}.{near}"
 
 
 def _matching(names: "dict[str, Any]", pattern: str) -> list[str]:

@@ -39,8 +39,21 @@ def test_a_network_of_keras_is_created_with_its_own_default_of_classes():
 
 
 def test_an_unknown_model_is_answered_with_a_similar_one():
-    with pytest.raises(ValueError, match=r"Received: 'vit-b/16'\. .*'ViT_B16'\?"):
-        keras_vit.create_model("vit-b/16")
+    with pytest.raises(ValueError, match=r"Received: 'vit-b-16'\. .*'ViT_B16'\?"):
+        keras_vit.create_model("vit-b-16")
+    with pytest.raises(ValueError, match=r"mean 'vit_tiny_patch16_224'\?"):
+        keras_vit.create_model("vit_tinny_patch16_224")
+
+
+@pytest.mark.parametrize("name", ["google/vit-base-patch16-224", "hf:a/b", "my.keras"])
+def test_a_file_or_repository_in_place_of_a_name_is_told_where_it_goes(name):
+    with pytest.raises(ValueError, match=r"weights=.*Classifier\.of\(path\)\.model"):
+        keras_vit.create_model(name)
+
+
+def test_what_is_no_name_is_refused_by_the_function_that_was_called():
+    with pytest.raises(TypeError, match=r"create_model\(\) takes the name.* 7"):
+        keras_vit.create_model(7)
 
 
 @pytest.mark.slow
