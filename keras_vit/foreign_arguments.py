@@ -53,6 +53,7 @@ KEYWORDS = {
         None, "Models return logits; keras_vit.predict returns probabilities."
     ),
     "pre_logits": Row("representation_size"),
+    "pretrained_top": Row("num_classes", ", whose head is new if the weights' differs"),
     # images
     "img_size": Row("image_size", SIZE),
     "input_size": Row("image_size", SIZE),

@@ -4,6 +4,7 @@ Google's files, https://github.com/google-research/vision_transformer,
 Apache-2.0. The accuracies are top-1 on ImageNet, in per cent.
 """
 
+import re
 import urllib.parse
 from dataclasses import dataclass
 
@@ -112,6 +113,17 @@ _ROWS = (
 )
 # fmt: on
 RELEASES = {(release.variant, release.name): release for release in _ROWS}
+
+
+def is_path(weights: str) -> bool:
+    """Return whether weights are named by a path, whether or not it exists.
+
+    Example:
+
+    >>> is_path("folder/mine.npz"), is_path("augreg_in21k")
+    (True, False)
+    """
+    return bool(re.search(r"[/\\]|^[.~]|\.(npz|safetensors|h5|keras)$", weights))
 
 
 def list_weights(variant: str | None = None) -> list[Release]:

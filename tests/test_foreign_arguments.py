@@ -17,6 +17,7 @@ KERAS = {
     "include_rescaling": "include_preprocessing",
     "image_shape": "image_size",
     "dropout": "dropout_rate",
+    "pretrained_top": "num_classes",
 }
 TIMM = {
     "pretrained": "weights",

@@ -10,7 +10,7 @@ from keras_vit.choices import HUB_PREFIX, KERAS_PREFIX, MODELS, keras_networks
 from keras_vit.cli import flag_types
 from keras_vit.dataset_names import no_such_path
 from keras_vit.foreign_arguments import release_for
-from keras_vit.releases import list_weights
+from keras_vit.releases import is_path, list_weights
 from keras_vit.suggestions import unknown
 from keras_vit.timm_names import hub_name, read_timm_name
 
@@ -114,7 +114,7 @@ def check_weights(model: str | None, weights: str | None) -> None:
         weights = hub_name(model if model in MODELS else "ViT", weights)
     if weights.startswith(HUB_PREFIX) or os.path.exists(weights):
         return
-    if re.search(r"[/\\]|^[.~]|\.(npz|safetensors|h5|keras)$", weights):
+    if is_path(weights):
         raise FileNotFoundError(no_such_path(weights, "a file of weights"))
     if model is not None and model.startswith(KERAS_PREFIX):
         known = ["imagenet"]

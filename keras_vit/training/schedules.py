@@ -86,7 +86,8 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         if not 0 <= warmup_steps < total_steps:
             raise ValueError(
                 "warmup_steps must be fewer than the steps of the run. "
-                f"Received: warmup_steps={warmup_steps}, {total_steps} steps"
+                f"Received: warmup_steps={warmup_steps}, {total_steps} steps. Use a "
+                "smaller warmup_steps, such as 0, or more epochs"
             )
         if not 0 <= cooldown_steps <= total_steps - warmup_steps:
             raise ValueError(

@@ -12,7 +12,7 @@ from typing import Any
 from keras_vit.foreign_arguments import release_for
 from keras_vit.layers.patches import pair
 from keras_vit.preprocessing import Preprocessing, resolve
-from keras_vit.releases import RELEASES, list_weights
+from keras_vit.releases import RELEASES, is_path, list_weights
 from keras_vit.suggestions import did_you_mean
 from keras_vit.timm_names import hub_name
 from keras_vit.variants import VARIANTS
@@ -89,8 +89,14 @@ def find_checkpoint(
         repository = weights.removeprefix(HUB)
         found = _read(from_hub(repository), variant, source_grid)
         return _of_imagenet(found) if _IN1K_BY_TIMM.match(repository) else found
-    if pathlib.Path(weights).exists():
-        return _read(pathlib.Path(weights), variant, source_grid)
+    path = pathlib.Path(weights).expanduser()
+    if path.exists():
+        return _read(path, variant, source_grid)
+    if is_path(weights):
+        raise FileNotFoundError(
+            f"No such file or folder: {path}. Expected a file of weights, or hf: "
+            "before a repository of Hugging Face's hub."
+        )
     known = [release.name for release in list_weights(variant)]
     names = ", ".join(known)
     meant = release_for(weights, known)

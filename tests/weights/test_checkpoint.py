@@ -187,3 +187,17 @@ def test_every_release_says_how_it_is_evaluated(fixtures, monkeypatch):
     path = fixtures / "bv_tiny_map_learn.npz"  # whose own would be another
     monkeypatch.setattr(checkpoint, "cached", lambda url: path)
     assert told("in21k", "ViT_B16") == PRESETS["vit_jax"]
+
+
+@pytest.mark.parametrize("path", ["no/where.npz", "~/where.npz", "where.npz"])
+def test_a_wrong_path_of_weights_is_no_unknown_name(path):
+    with pytest.raises(FileNotFoundError, match=r"No such file or folder: .*where.npz"):
+        find_checkpoint("ViT_Ti16", path)
+
+
+def test_the_path_of_weights_may_begin_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    small = {"num_layers": 1, "num_heads": 1, "hidden_dim": 8, "mlp_dim": 8}
+    model = keras_vit.ViT(2, image_size=16, patch_size=8, **small)
+    keras_vit.save_weights(model, tmp_path / "mine.npz")
+    assert find_checkpoint("ViT", "~/mine.npz").num_classes == 2
