@@ -165,7 +165,7 @@ def transfer(
         "verbose": verbose,
     }
     with lines_shown(verbose):
-        found = _carried_out(recipe, rates, parts, seeds, path, how)
+        found = _carried_out(recipe, rates, parts, seeds=seeds, folder=path, how=how)
     if distribution.is_chief(how["strategy"]):
         write_transfer(found)
     return found
@@ -184,6 +184,7 @@ def _carried_out(
     recipe: Recipe,
     rates: tuple[float, ...],
     parts: tuple[str, str],
+    *,
     seeds: int,
     folder: pathlib.Path,
     how: Mapping[str, Any],

@@ -99,7 +99,12 @@ def save_weights(
     names = _checked_names(model, class_names, format)
     arrays = _translated(model, source)
     if source is TIMM:
-        write = functools.partial(_write_timm, architecture, path.parent, names)
+        write = functools.partial(
+            _write_timm,
+            architecture=architecture,
+            folder=path.parent,
+            class_names=names,
+        )
     elif source is HUGGINGFACE:
         write = functools.partial(_write_huggingface, names)
     with written_whole(path) as scratch:
@@ -169,7 +174,7 @@ def _write_safetensors(model, arrays, path):
     _check(path, arrays)
 
 
-def _write_timm(architecture, folder, class_names, model, arrays, path):
+def _write_timm(model, arrays, path, *, architecture, folder, class_names):
     name, patches_alone = chosen(model, architecture)
     settings = timm_config(model, name, patches_alone, class_names)
     beside, target = folder / CONFIG, folder / path.name
