@@ -20,7 +20,7 @@ EXTRAS = {
         "playwright>=1.50",
         "tensorboard>=2.18",
         "ruff==0.17.*",
-        "pyright>=1.1.400",
+        "pyright[nodejs]>=1.1.400",
     ],
     "export": [
         "ai-edge-litert>=2.0",

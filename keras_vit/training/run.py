@@ -45,6 +45,17 @@ from keras_vit.verbosity import Verbose, lines_shown
 if TYPE_CHECKING:
     from tensorflow.python.distribute.distribute_lib import Strategy
 
+    class KerasModel:
+        """A `keras.Model` for type checkers, which find no attribute of that type.
+
+        To them a base of `keras.Model` is unknown and may define `__get__`: what is
+        declared as one in a class's body would be unknown, and not be completed.
+        """
+
+        def __get__(self, instance: object, owner: type) -> keras.Model: ...
+        def __set__(self, instance: object, value: keras.Model) -> None: ...
+
+
 LOG = logging.getLogger(__name__)
 
 
@@ -65,7 +76,7 @@ class Run:
             model was trained without labels, or nothing was exported.
     """
 
-    model: keras.Model
+    model: KerasModel
     history: list[HistoryRow]
     evaluation: Evaluation | MaskedPatchEvaluation
     folder: pathlib.Path
