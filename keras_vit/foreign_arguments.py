@@ -38,6 +38,7 @@ POOLING = "='token', 'gap' (the mean of the patches) or 'map'"
 DROPOUT = ", one rate after the positions, attention and MLPs"
 WIDTHS = ", a number of features and no ratio"
 EXTRA = ", True or False"
+NAMES = ", and keras_vit.Classifier.of(model, class_names=...) for their names"
 
 KEYWORDS = {
     # classes and heads
@@ -54,6 +55,12 @@ KEYWORDS = {
     ),
     "pre_logits": Row("representation_size"),
     "pretrained_top": Row("num_classes", ", whose head is new if the weights' differs"),
+    "rep_size": Row("representation_size"),
+    "id2label": Row("num_classes", NAMES),
+    "label2id": Row("num_classes", NAMES),
+    "backbone": Row(None, "Use keras_vit.replace_head(model, num_classes)."),
+    "variant": Row(None, "Use keras_vit.create_model(name)."),
+    "model_name": Row(None, "Use keras_vit.create_model(name)."),
     # images
     "img_size": Row("image_size", SIZE),
     "input_size": Row("image_size", SIZE),
@@ -65,6 +72,7 @@ KEYWORDS = {
     "num_channels": Row(None, CHANNELS),
     "include_rescaling": Row("include_preprocessing", EXTRA),
     "include_normalization": Row("include_preprocessing", EXTRA),
+    "preprocessor": Row("include_preprocessing", EXTRA),
     "image_mean": Row("pixel_mean", " for pixels in [0, 255]"),
     "image_std": Row("pixel_std", " for pixels in [0, 255]"),
     "mean": Row("pixel_mean", " for pixels in [0, 255]"),
@@ -85,6 +93,7 @@ KEYWORDS = {
     "reg_tokens": Row("num_registers"),
     "num_register_tokens": Row("num_registers"),
     "pos_embed": Row("position_embedding"),
+    "posemb": Row("position_embedding"),
     "use_mha_bias": Row(None, "Queries, keys and values have biases."),
     "qkv_bias": Row(None, "Queries, keys and values have biases."),
     # regularisation
@@ -103,11 +112,14 @@ KEYWORDS = {
     # sizes
     "embed_dim": Row("hidden_dim"),
     "hidden_size": Row("hidden_dim"),
+    "width": Row("hidden_dim"),
     "depth": Row("num_layers"),
     "num_hidden_layers": Row("num_layers"),
     "num_attention_heads": Row("num_heads"),
     "mlp_ratio": Row("mlp_dim", WIDTHS),
     "intermediate_size": Row("mlp_dim", WIDTHS),
+    "intermediate_dim": Row("mlp_dim", WIDTHS),
+    "conv_stem_configs": Row("stem", ", a Keras layer of feature maps"),
     # the rest of a block
     "act_layer": Row("activation", "='gelu_erf' (PyTorch's) or 'gelu_tanh' (JAX's)"),
     "hidden_act": Row("activation", "='gelu_erf' (PyTorch's) or 'gelu_tanh' (JAX's)"),
@@ -120,6 +132,18 @@ KEYWORDS = {
     # Keras
     "dtype": Row(None, "Call keras.config.set_dtype_policy before."),
     "trainable": Row(None, "Set trainable of the model that is returned."),
+    **dict.fromkeys(
+        (
+            *("attn_layer", "block_fn", "embed_layer", "embed_norm_layer"),
+            *("mlp_layer", "norm_layer", "pre_norm", "final_norm"),
+            *("scale_attn_norm", "scale_mlp_norm", "use_swiglu_ffn"),
+            *("proj_bias", "use_mlp_bias", "use_patch_bias", "use_mask_token"),
+            *("no_embed_class", "pool_include_prefix"),
+            *("weight_init", "fix_init", "initializer_range", "head_zeroinit"),
+            *("data_format", "device"),
+        ),
+        Row(None, "What it sets is fixed here."),
+    ),
 }
 # What the name of a size sets.
 SIZES = ("patch_size", "num_layers", "num_heads", "hidden_dim", "mlp_dim", "stem")

@@ -43,8 +43,22 @@ SIZE_WORDS = {
     "num_hidden_layers": "num_layers",
     "num_attention_heads": "num_heads",
     "intermediate_size": "mlp_dim",
+    "intermediate_dim": "mlp_dim",
+    "width": "hidden_dim",
 }
-WORDS = KERAS | TIMM | HUGGING_FACE
+OTHERS = {
+    "rep_size": "representation_size",
+    "posemb": "position_embedding",
+    "id2label": "class_names",
+    "preprocessor": "include_preprocessing",
+    "pretrained_top": "num_classes",
+    "backbone": "replace_head",
+    "variant": "create_model",
+    "norm_layer": "fixed here",
+    "no_embed_class": "fixed here",
+    "weight_init": "fixed here",
+}
+WORDS = KERAS | TIMM | HUGGING_FACE | OTHERS
 
 
 def refused(call, *args, **kwargs):

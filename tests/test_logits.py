@@ -203,7 +203,11 @@ def test_a_model_of_one_output_is_evaluated_as_keras_does(activation, rng):
 
 @pytest.mark.parametrize(
     ("given", "names"),
-    [(None, ("class 0", "class 1")), (["cat"], ("not cat", "cat")), ("ab", ("a", "b"))],
+    [
+        (None, ("class 0", "class 1")),
+        (["cat"], ("not cat", "cat")),
+        (["a", "b"], ("a", "b")),
+    ],
 )
 def test_one_output_is_a_probability_and_its_complement(given, names, rng, tmp_path):
     model = ends_in(layers.Dense(1, activation="sigmoid"))
