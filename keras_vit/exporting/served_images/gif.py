@@ -76,7 +76,7 @@ def _first_frame(reader: ByteReader, start: Tensor) -> tuple[Tensor, Tensor, Ten
     """
 
     def within(at, frame, clear):
-        """Passes blocks of one length byte and as many more; an empty one ends."""
+        """Pass blocks of one length byte and as many more; an empty one ends."""
         full = reader.padded[at : at + 256 * _RUN : 256] == 255
         at += 256 * tf.reduce_sum(tf.math.cumprod(tf.cast(full, tf.int64)))
         length = reader.number(at)
