@@ -131,7 +131,7 @@ class _Probe:
     def correct(
         self, features: np.ndarray, labels: np.ndarray, l2: float
     ) -> np.ndarray:
-        """Whether images are classified correctly after a fit with that l2."""
+        """Return whether images are classified correctly after a fit with that l2."""
         self._regression.fit(self._features, self._labels, l2)
         return self._regression.predict(self._standardised(features)) == labels
 
