@@ -176,7 +176,12 @@ def rebuilt(model: keras.Model, **changes: Any) -> keras.Model:
         new = _with_head(_cloned(model), changes["num_classes"])
     else:
         new = _with_the_same_appended(model, changes)
-    _check_holds_all(model, new, vit.HEADS if "num_classes" in changes else ())
+    of_outputs = [
+        one.name
+        for one in model.layers
+        if one.name in vit.HEADS or isinstance(one, (layers.Logits, layers.Outputs))
+    ]
+    _check_holds_all(model, new, of_outputs if "num_classes" in changes else ())
     _copy_state(model, new, names="num_classes" not in changes)
     return new
 
