@@ -122,8 +122,8 @@ def test_labels_that_are_not_as_many_as_the_classes_are_refused(own_pets, second
     labels.write_text("ant\nbee\n")
     versions.poll()
     versions.poll()
-    assert "names in labels.txt" in versions.states[2].message
-    assert "7 logits" in versions.states[2].message
+    expected = "Expected 7 names in labels.txt, one for each logit of pixels"
+    assert f"{expected}. Received: 2" in versions.states[2].message
     assert versions.current.version == 1
 
 
