@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import pathlib
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -209,3 +210,18 @@ def load_classifier(path: str | os.PathLike[str]) -> Classifier:
     from keras_vit.classifier import Classifier
 
     return Classifier.of(pathlib.Path(path))
+
+
+def __getattr__(name: str) -> Any:
+    """`Classifier` was in this module until it got one of its own."""
+    if name != "Classifier":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from keras_vit.classifier import Classifier
+
+    warnings.warn(
+        f"{__name__}.Classifier is keras_vit.Classifier now; the old name goes with "
+        "the next version",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return Classifier

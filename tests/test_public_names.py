@@ -1,6 +1,7 @@
 """Every public name is where people look for it."""
 
 import ast
+import importlib
 import pathlib
 import pkgutil
 import re
@@ -126,3 +127,17 @@ def test_each_lazy_module_is_reached_before_anything_else_was_called():
     )
     names = [one.name for one in pkgutil.iter_modules([str(ROOT)])]
     subprocess.run([sys.executable, "-c", code, *names], check=True)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "new"),
+    [
+        ("keras_vit.model_files", "Classifier", "keras_vit.classifier"),
+        ("keras_vit.weights.releases", "Release", "keras_vit.releases"),
+    ],
+)
+def test_a_public_name_that_moved_is_found_with_a_warning(module, name, new):
+    old = importlib.import_module(module)
+    with pytest.warns(DeprecationWarning, match=f"{name} is keras_vit"):
+        found = getattr(old, name)
+    assert found is getattr(importlib.import_module(new), name)
