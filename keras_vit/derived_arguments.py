@@ -25,23 +25,28 @@ def derived_arguments(model: keras.Model) -> tuple[str, dict[str, Any]] | None:
         `"ViT"` or `"ResNet"`, and what to call it with; `None` for a model that
         is neither, or that something was added to.
     """
-    if isinstance(model, keras.Sequential):  # that has no list of operations
-        return None
-    bare = {
-        type(one).__name__
-        for one in model.operations
-        if not isinstance(one, keras.layers.Layer)
-    }
-    if not bare <= {*OPERATIONS} or len(model.outputs) != 1:
-        return None
-    last = model.outputs[0]._keras_history.operation
-    if not isinstance(last, ENDS) and last.name != "features":
+    if not ends_as_built(model):
         return None
     if _all(model, layers.PatchEncoder) and _all(model, layers.TransformerBlock):
         return "ViT", _of_vit(model)
     if _all(model, layers.ResNetStem):
         return "ResNet", _of_resnet(model)
     return None
+
+
+def ends_as_built(model: keras.Model) -> bool:
+    """Return whether a model computes and ends as this package's builders have it."""
+    if isinstance(model, keras.Sequential):  # that has no list of operations
+        return False
+    bare = {
+        type(one).__name__
+        for one in model.operations
+        if not isinstance(one, keras.layers.Layer)
+    }
+    if not bare <= {*OPERATIONS} or len(model.outputs) != 1:
+        return False
+    last = model.outputs[0]._keras_history.operation
+    return isinstance(last, ENDS) or last.name == "features"
 
 
 def _all(model: keras.Model, kind: type) -> list[Any]:

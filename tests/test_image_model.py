@@ -182,8 +182,9 @@ def test_what_follows_a_model_is_kept_where_keras_clones_it(rng):
     images = rng.uniform(0, 255, (2, 32, 40, 3)).astype("float32")
     expected = keras.ops.softmax(resize(inner, (32, 40))(images))
     np.testing.assert_allclose(resize(model, (32, 40))(images), expected, atol=1e-6)
-    with pytest.raises(ValueError, match="token_merging can be changed of a model"):
-        merge_tokens(model, 1)
+    merged = keras.ops.softmax(merge_tokens(inner, 1)(images[:, :16, :24]))
+    found = merge_tokens(model, 1)(images[:, :16, :24])
+    np.testing.assert_allclose(found, merged, atol=1e-6)
 
 
 def test_a_network_of_keras_is_resized_as_if_built_so(rng):
@@ -193,3 +194,15 @@ def test_a_network_of_keras_is_resized_as_if_built_so(rng):
     wanted.set_weights(model.get_weights())
     images = rng.uniform(0, 255, (1, 45, 45, 3)).astype("float32")
     np.testing.assert_array_equal(resize(model, 45)(images), wanted(images))
+
+
+@pytest.mark.parametrize("pooling", ["token", "gap", "map"])
+def test_a_model_of_the_same_inputs_and_outputs_is_built_again(pooling, rng):
+    built = randomize(tiny_vit(pooling=pooling), rng)
+    same = keras.Model(built.input, built.output)
+    images = rng.uniform(0, 255, (2, *built.input_shape[1:])).astype("float32")
+    for change in (
+        lambda model: merge_tokens(model, 1),
+        lambda model: resize(model, patch_size=4),
+    ):
+        np.testing.assert_array_equal(change(same)(images), change(built)(images))

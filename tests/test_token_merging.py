@@ -254,7 +254,7 @@ def test_what_is_no_count_of_tokens_is_refused(r):
 
 
 def test_masked_patch_prediction_which_asks_for_any_patch_refuses_it():
-    with pytest.raises(ValueError, match=r"none can be merged.*merge_tokens\(model, 0"):
+    with pytest.raises(ValueError, match=r"needs all patches.*merge_tokens\(model, 0"):
         MaskedPatchPrediction(tiny_vit(token_merging=1))
 
 

@@ -58,7 +58,7 @@ def preprocess(
     p = preprocessing
     squashed = p.aspect == "squash" and p.crop_fraction == 1
     if squashed and (p == SQUASH or tuple(image.shape[:2]) == tuple(size)):
-        return resize(tf.convert_to_tensor(image), size)
+        return resize(image, size)
     (top, left), sides = _middle(tf.unstack(tf.shape(image, tf.int64)[:2]), p)
     if p.aspect == "short_side":
         image = image[top : top + sides[0], left : left + sides[1]]

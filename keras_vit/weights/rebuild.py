@@ -11,7 +11,7 @@ import keras
 
 from keras_vit import baselines, layers
 from keras_vit import model as vit
-from keras_vit.derived_arguments import derived_arguments
+from keras_vit.derived_arguments import derived_arguments, ends_as_built
 from keras_vit.image_model import ImageModel
 from keras_vit.layers.patches import pair
 from keras_vit.layers.quantized import check_not_quantized
@@ -208,8 +208,11 @@ def _recipe_of(model: keras.Model) -> tuple[str, dict[str, Any]] | None:
     """The builder of a model and its arguments, kept or derived; `None`: unknown."""
     if isinstance(model, ImageModel) and model.builder is not None:
         return model.builder, model.arguments
-    if any(isinstance(one, layers.Features) and one.builder for one in model.layers):
-        return None  # of a model with something around what was built
+    for layer in model.layers:
+        if isinstance(layer, layers.Features) and layer.builder is not None:
+            if ends_as_built(model):  # such as `keras.Model(model.input, model.output)`
+                return layer.builder, dict(layer.arguments or {})
+            return None  # of a model with something around what was built
     return derived_arguments(model)
 
 

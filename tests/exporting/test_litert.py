@@ -535,7 +535,7 @@ def command(tmp_path, monkeypatch):
     np.savez(tmp_path / "data.npz", **arrays)
     written = {}
 
-    def write(model, path, format, class_names, **options):
+    def write(model, path, format, **options):
         written[format, options.get("quantize")] = options
         if options.get("quantize") == "int8":
             raise accuracy_check.AccuracyLostError("agreement 12 %")
