@@ -17,7 +17,7 @@ from keras.src.backend.common import global_state  # no public name gives it
 
 from keras_vit import layers
 from keras_vit.foreign_arguments import answering_foreign_words, check_keywords
-from keras_vit.image_model import ImageModel
+from keras_vit.image_model import KerasVitModel
 from keras_vit.layers.patches import pair
 from keras_vit.model import features, head, preprocessing
 
@@ -59,7 +59,7 @@ def ResNet(
     y = features("features", "ResNet", arguments)(keras.ops.mean(x, axis=(1, 2)))
     if num_classes is not None:
         y = head(num_classes)(y)
-    return ImageModel(images, y, name=name)
+    return KerasVitModel(images, y, name=name)
 
 
 @answering_foreign_words
@@ -215,7 +215,7 @@ class Application:
         y = features("features", PREFIX + self.name, built)(network.output)
         if num_classes is not None:
             y = head(num_classes)(y)
-        return ImageModel(images, y, name=name)
+        return KerasVitModel(images, y, name=name)
 
     def arguments(self) -> tuple[str, ...]:
         """Return the names of what a call takes."""

@@ -11,11 +11,12 @@ from keras_vit.layers.features import as_json
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
-class ImageModel(keras.Model):
+class KerasVitModel(keras.Model):
     """A functional Keras model from images to logits that knows how it was built.
 
     Each builder of this package returns one. Its graph is all that it has; how
-    it was built is kept by its layer `Features`.
+    it was built is kept by its layer `Features`. Its name says which import a file
+    needs: Keras names the class that it could not locate.
 
     Args:
         inputs: Keras tensors.
@@ -60,7 +61,7 @@ class ImageModel(keras.Model):
 
 
 # By the class's bare name alone do .h5 files of Keras's older format name a model.
-keras.saving.get_custom_objects()["ImageModel"] = ImageModel
+keras.saving.get_custom_objects()["KerasVitModel"] = KerasVitModel
 
 
 def _kept(model: keras.Model) -> Features | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_vit import layers
 from keras_vit.foreign_arguments import answering_foreign_words
-from keras_vit.image_model import ImageModel
+from keras_vit.image_model import KerasVitModel
 from keras_vit.layers.mlp import ACTIVATIONS
 from keras_vit.layers.patches import pair
 from keras_vit.layers.position_embedding import ADDED, POSITION_INTERPOLATIONS, place_of
@@ -291,7 +291,7 @@ def ViT(
     y = outputs[0]
     if distillation:
         y = keras.layers.Average(name="mean", dtype="float32")(outputs)
-    return ImageModel(images, y, name=name)
+    return KerasVitModel(images, y, name=name)
 
 
 def head(num_classes: int, name: str = "head") -> layers.Head:

@@ -10,7 +10,7 @@ import keras_vit
 from keras_vit import layers
 from keras_vit.decoding import Decoding
 from keras_vit.derived_arguments import derived_arguments
-from keras_vit.image_model import ImageModel
+from keras_vit.image_model import KerasVitModel
 from keras_vit.inspect import unallocated
 from keras_vit.layers.patches import pair
 from keras_vit.meaning import meaning_of, set_meaning
@@ -136,7 +136,7 @@ def test_a_model_that_is_built_again_means_the_same(change, rng):
     assert new.arguments["position_interpolation"] == "bicubic"
     assert not new.get_layer("block_00").trainable
     assert new.get_layer("block_01").trainable and new.get_layer("block_01").remat
-    assert isinstance(new, ImageModel) and new.name == model.name
+    assert isinstance(new, KerasVitModel) and new.name == model.name
     assert meaning_of(model).class_names == ("a", "b")
 
 

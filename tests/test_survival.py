@@ -15,7 +15,7 @@ import keras_vit
 from keras_vit import layers
 from keras_vit.classifier import Classifier
 from keras_vit.decoding import Decoding
-from keras_vit.image_model import ImageModel
+from keras_vit.image_model import KerasVitModel
 from keras_vit.meaning import meaning_of, set_meaning, with_outputs
 from keras_vit.model_files import save_model
 from keras_vit.preprocessing import resolve
@@ -134,7 +134,7 @@ def test_every_piece_of_meaning_survives_every_road(kind, tmp_path, rng):
         np.testing.assert_array_equal(again(images), outputs, err_msg=road.__name__)
         if meaning_of(again) != expected:
             lost.append((road.__name__, meaning_of(again)))
-        if isinstance(model, ImageModel) and road is not inside_another_model:
+        if isinstance(model, KerasVitModel) and road is not inside_another_model:
             kept = again.builder, again.arguments
             if kept != (model.builder, model.arguments):
                 lost.append((road.__name__, kept))
@@ -163,7 +163,8 @@ try:
     raise SystemExit("loaded without the package")
 except TypeError as error:
     (line,) = str(error).splitlines()
-    assert "imported" in line and "keras_vit" in line[:400], line[:400]
+    named = "KerasVitModel" in line.partition("Full object config")[0]
+    assert named and "make sure they are all imported" in line, line[:400]
 import keras_vit
 from keras_vit.classifier import Classifier
 

@@ -6,7 +6,7 @@ import inspect
 MEMBERS = {  # a class: the methods that belong to its contract
     "AttentionPooling": ("scores", "given"),
     "Classifier": ("of", "image_size", "num_classes", "probabilities", "save"),
-    "ImageModel": ("builder", "arguments"),
+    "KerasVitModel": ("builder", "arguments"),
     "MultiHeadSelfAttention": ("scores", "read"),
     "PatchEncoder": ("embeddings", "sequence", "position_vectors"),
     "PositionEmbedding": ("position_vectors",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from keras_vit.image_model import ImageModel
+from keras_vit.image_model import KerasVitModel
 from keras_vit.layers import Head
 from keras_vit.meaning import node_of
 
@@ -43,7 +43,7 @@ def built_and_appended(
         operation, inputs = node_of(tensor)
     if tensor is model.outputs[0]:
         return None
-    built = ImageModel(model.inputs[0], tensor, name=model.name)
+    built = KerasVitModel(model.inputs[0], tensor, name=model.name)
     return built, keras.Model(tensor, model.outputs[0])
 
 

@@ -12,7 +12,7 @@ import keras
 from keras_vit import baselines, layers
 from keras_vit import model as vit
 from keras_vit.derived_arguments import derived_arguments, ends_as_built
-from keras_vit.image_model import ImageModel
+from keras_vit.image_model import KerasVitModel
 from keras_vit.layers.patches import pair
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.meaning import keeps_classes, meaning_of, set_meaning
@@ -206,7 +206,7 @@ def _with_the_same_appended(
 
 def _recipe_of(model: keras.Model) -> tuple[str, dict[str, Any]] | None:
     """The builder of a model and its arguments, kept or derived; `None`: unknown."""
-    if isinstance(model, ImageModel) and model.builder is not None:
+    if isinstance(model, KerasVitModel) and model.builder is not None:
         return model.builder, model.arguments
     for layer in model.layers:
         if isinstance(layer, layers.Features) and layer.builder is not None:
