@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
@@ -58,7 +59,7 @@ def preprocess(
     p = preprocessing
     squashed = p.aspect == "squash" and p.crop_fraction == 1
     if squashed and (p == SQUASH or tuple(image.shape[:2]) == tuple(size)):
-        return resize(image, size)
+        return resize(cast("tf.Tensor", image), size)  # an array of it stays one
     (top, left), sides = _middle(tf.unstack(tf.shape(image, tf.int64)[:2]), p)
     if p.aspect == "short_side":
         image = image[top : top + sides[0], left : left + sides[1]]

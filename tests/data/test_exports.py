@@ -94,7 +94,7 @@ def test_images_of_another_machine_are_found_by_the_end_of_their_path(
 
 def test_where_label_studios_images_are_is_asked_for(tmp_path):
     table = label_studio(tmp_path, UPLOADED, ["cat", "dog"] * 4)
-    refused(table, "Label Studio's server", "Give the folder of its media", "export")
+    refused(table, "Label Studio's server", "Pass the folder of its media", "export")
     files(tmp_path, "a/0.jpg", "b/0.jpg", *(f"a/{n}.jpg" for n in range(1, 8)))
     refused(table, "1 wrong line", "00000000-0.jpg", data_dir=tmp_path)
 
