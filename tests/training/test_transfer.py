@@ -269,9 +269,13 @@ def test_what_does_not_fit_is_refused_before_any_work(arguments, message, tmp_pa
 
 
 def test_the_command_hands_its_flags_on_and_ends_with_mean_and_deviation(
-    transferred, capsys
+    transferred, capsys, tmp_path, monkeypatch
 ):
     found, folder, *_ = transferred
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", "runs/one"):  # which the command looks for at once
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "runs/one/model.keras").touch()
     command = ["transfer", "--recipe=cifar10", "--dataset=photos", "--model=runs/one"]
     command += ["--rates=1e-5,0.02", "--seeds=2", "--set", "epochs=3", "--dev=20%"]
     with mock.patch.object(training, "transfer", return_value=found) as called:
