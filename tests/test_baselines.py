@@ -163,8 +163,11 @@ def test_a_download_that_fails_is_told_as_an_error_of_the_system(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["train", "--model=keras:MobileNetV4"], "one such as MobileNetV2"),
-        (["list", "--details", "--model=keras:ResNet51"], "one such as ResNet5"),
+        (["train", "--model=keras:MobileNetV4"], "Did you mean 'MobileNetV2'"),
+        (
+            ["list", "--details", "--model=keras:ResNet51"],
+            "Unknown network of keras.applications",
+        ),
         (["train", "--model=keras:Xception"], "Input size must be at least 71x71"),
         (
             ["train", "--model=keras:VGG16", "--set", "position_embedding=none"],

@@ -157,7 +157,10 @@ def test_a_model_without_the_layer_is_refused():
     images = keras.Input((8, 8, 3))
     plain = keras.Model(images, keras.layers.Flatten()(images))
     named = keras.Model(images, keras.layers.Identity(name="features")(images))
-    for model, message in ((plain, "named 'features'"), (named, "a vector for each")):
+    for model, message in (
+        (plain, "named 'features'"),
+        (named, "to outputs (None, classes)"),
+    ):
         with pytest.raises(ValueError, match=message):
             features_of(model, numbered(3))
     with pytest.raises(ValueError, match="a SavedModel has none"):
