@@ -206,7 +206,6 @@ DATA = {
     "a tf.data.Dataset": lambda: tf.data.Dataset.range(3),
     "a generator": lambda: (number for number in range(3)),
     "a PyDataset": Batches,
-    "arrays": lambda: (np.zeros((2, 16, 16, 3)), np.zeros(2)),
 }
 
 
