@@ -115,7 +115,7 @@ def test_another_recipe_in_a_folder_is_refused_before_any_training(compared):
     ("wrong", "message"),
     [
         ((Trial("a", RECIPE), Trial("a", RECIPE)), "'a' after a"),
-        ((Trial("a/b", RECIPE),), "name must be that of a folder"),
+        ((Trial("a/b", RECIPE),), "unique name of a folder"),
         ((Trial("a", RECIPE, begins_from="b"), Trial("b", RECIPE)), "before it"),
     ],
 )
