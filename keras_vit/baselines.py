@@ -236,7 +236,7 @@ def _pixels(name: str) -> Pixels | None:
 def _names_from_the_start() -> Iterator[None]:
     """Layers without a name are numbered as in a process that built no others.
 
-    Weights go by their layers' names: a run that goes on has to find its own.
+    Weights go by their layers' names: a run that resumes has to find its own.
     """
     key = "object_name_uids"
     before = global_state.get_global_attribute(key, defaultdict(int), True)

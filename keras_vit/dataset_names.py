@@ -1,6 +1,6 @@
 """What names a data set, readable without TensorFlow.
 
-`keras_vit.data.load` reads what is named here; this module tells beforehand
+`keras_vit.data.load` reads what is named here; this module reports beforehand
 whether there is anything to read.
 """
 

@@ -226,7 +226,7 @@ def iter_predictions(
 
     check_counts(batch_size=batch_size)
     resizing = None if preprocessing is None else resolve(preprocessing)
-    images = listed_inputs(images)  # a wrong path is told before a model is loaded
+    images = listed_inputs(images)  # a wrong path is refused before a model is loaded
     classifier = Classifier.of(model, class_names=class_names)
     changes = {
         "pixel_range": pixel_range,

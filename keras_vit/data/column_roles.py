@@ -92,7 +92,7 @@ def find_columns(
             "some mean as no (CelebA) and some as uncertain (CheXpert). Write 0 or 1"
         )
     if image is None or not labels:
-        raise _untold(names, where)
+        raise _without_labels(names, where)
     return Columns(names, image, labels, one_hot, group=group, **sides)
 
 
@@ -124,7 +124,7 @@ def _one(names, wanted, lists, rest, *, where, option):
     for one in lists:
         places = [place for place in rest if plain(names[place]) in one]
         if len(places) > 1:
-            raise _untold(names, where)
+            raise _without_labels(names, where)
         if places:
             return places[0]
     return None
@@ -161,7 +161,7 @@ def _lacking(names, wanted, where, option):
     )
 
 
-def _untold(names, where):
+def _without_labels(names, where):
     return ValueError(
         f"{where}: expected one column for the path ({', '.join((*PATH, *ID))}), one "
         f"for the label ({', '.join(LABEL)}) and perhaps one for the split "

@@ -51,7 +51,7 @@ def images_of(
 
     Those that int8 is judged by are of the evaluation split, to which the model
     was not fitted. Without other images for the ranges of activations, one
-    half of the split gives these, and the other alone judges and is reported
+    half of the split is for these, and the other alone is compared and reported
     on.
 
     Args:
@@ -109,7 +109,7 @@ def _of_int8(split: Split | None, calibration: Split | None, source: str) -> Ima
         return Images(spread(split, MOST_IMAGES), source, calibrating, judging)
     name = "calibration" if split is None else "split"
     both = cast("Split", calibration if split is None else split)
-    why = "one half gives the ranges of activations, the other judges"
+    why = "one half is for the ranges of activations, the other for the comparison"
     _check_count(both, LEAST_IMAGES, name, why)
     calibrating, judging = halves(both)
     if split is None:

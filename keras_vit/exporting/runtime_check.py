@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 BATCHES = (1, 32)  # whose latency is measured
-SECONDS = 1.0  # that a measurement goes on, once it has run three times
+SECONDS = 1.0  # that a measurement takes, once it has run three times
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A picture with the labels that a model gives it."""
+"""A picture with its predicted labels."""
 
 from __future__ import annotations
 

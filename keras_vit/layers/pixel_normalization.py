@@ -22,7 +22,7 @@ class PixelNormalization(keras.layers.Normalization):
 
     Args:
         mean: a number a channel.
-        variance: the square of the deviation, likewise.
+        variance: the square of the deviation, a number a channel.
         evaluation: a `keras_vit.preprocessing.Preprocessing`, or what
             `resolve` there takes for one; `None`: images are squashed.
         decoding: a `keras_vit.decoding.Decoding`, or its fields by name;

@@ -53,13 +53,13 @@ class Composite(keras.layers.Layer):
         parts, prefix = getattr(self, "_parts_to_quantize", {}), f"{part.name}/"
         if part.name in parts:
             deserialize = keras.saving.deserialize_keras_object
-            told = parts[part.name]
-            part.dtype_policy = deserialize(told["dtype"])
-            part.quantization_config = deserialize(told["quantization_config"])
+            saved = parts[part.name]
+            part.dtype_policy = deserialize(saved["dtype"])
+            part.quantization_config = deserialize(saved["quantization_config"])
         if isinstance(part, Composite):
             part._parts_to_quantize = {
-                path.removeprefix(prefix): told
-                for path, told in parts.items()
+                path.removeprefix(prefix): saved
+                for path, saved in parts.items()
                 if path.startswith(prefix)
             }
         part.build(shape)

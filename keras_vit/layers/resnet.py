@@ -271,7 +271,7 @@ def _group_norm(**kwargs: Any) -> keras.layers.GroupNormalization:
 
 
 def _build_in_turn(shape: Shape, *layers: keras.layers.Layer) -> Shape:
-    """Build each layer on the shape that the one before it gives."""
+    """Build each layer on the output shape of the one before."""
     for layer in layers:
         layer.build(shape)
         shape = layer.compute_output_shape(shape)
