@@ -20,10 +20,10 @@ import tensorflow as tf
 
 import keras_vit
 from keras_vit import inspect
+from keras_vit.classifier import Classifier
 from keras_vit.data import load
 from keras_vit.data.evaluation import evaluation_batches
 from keras_vit.factories import FACTORIES
-from keras_vit.model_files import load_classifier
 
 
 def main():
@@ -41,7 +41,7 @@ def main():
     model = (
         FACTORIES[options.model](image_size=options.image_size)
         if known
-        else load_classifier(options.model).model
+        else Classifier.of(options.model).model
     )
     models = {
         int(r): keras_vit.merge_tokens(model, int(r))

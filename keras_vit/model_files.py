@@ -8,12 +8,13 @@ that holds none itself, and only if it can be no other model's.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import pathlib
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
@@ -25,9 +26,6 @@ from keras_vit.served_model import LABELS as LABELS
 from keras_vit.served_model import PREPROCESSING as PREPROCESSING
 from keras_vit.served_model import ServedModel, read_labels
 from keras_vit.served_model import read_notes as read_notes
-
-if TYPE_CHECKING:
-    from keras_vit.classifier import Classifier
 
 LOG = logging.getLogger(__name__)
 
@@ -196,32 +194,16 @@ def names_beside(
     return None
 
 
-def load_classifier(path: str | os.PathLike[str]) -> Classifier:
-    """Load the classifier at a path, as `keras_vit.Classifier.of` does.
-
-    Args:
-        path: of a run's folder, a `.keras` file or a SavedModel.
-
-    Example:
-
-    >>> load_classifier("runs/fashion_mnist").class_names[0]  # doctest: +SKIP
-    'T-shirt/top'
-    """
-    from keras_vit.classifier import Classifier
-
-    return Classifier.of(pathlib.Path(path))
-
-
 def __getattr__(name: str) -> Any:
-    """`Classifier` was in this module until it got one of its own."""
-    if name != "Classifier":
+    """`Classifier` and its loading were here before they got a module of their own."""
+    if name not in ("Classifier", "load_classifier"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from keras_vit.classifier import Classifier
-
+    classifier = importlib.import_module("keras_vit.classifier").Classifier
+    new = "Classifier" if name == "Classifier" else "Classifier.of"
     warnings.warn(
-        f"{__name__}.Classifier is keras_vit.Classifier now; the old name goes with "
-        "the next version",
+        f"{__name__}.{name} is keras_vit.{new} now; the old name goes with the next "
+        "version",
         DeprecationWarning,
         stacklevel=2,
     )
-    return Classifier
+    return classifier if name == "Classifier" else classifier.of

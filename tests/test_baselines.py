@@ -7,10 +7,11 @@ import tensorflow as tf
 
 import keras_vit
 from keras_vit import baselines, factories
+from keras_vit.classifier import Classifier
 from keras_vit.cli.main import main
 from keras_vit.inspect import summary, unallocated
 from keras_vit.model import features, head, preprocessing
-from keras_vit.model_files import load_classifier, save_model
+from keras_vit.model_files import save_model
 from support.training.interrupted import At, outcome, train
 from support.training.small import small_recipe
 from support.training.steps import made
@@ -125,7 +126,7 @@ def test_a_file_of_keras_gives_weights_and_the_head_stays_zero(tmp_path, rng):
     assert ours.output_shape == (None, 3)
     assert not ours.get_layer("head").kernel.numpy().any()
     save_model(ours, tmp_path / "model.keras", ("a", "b", "c"))
-    again = load_classifier(tmp_path).model
+    again = Classifier.of(tmp_path).model
     other = keras_vit.replace_head(again, 5)
     assert other.output_shape == (None, 5)
     np.testing.assert_array_equal(other.get_layer("Conv1").kernel, kernel)

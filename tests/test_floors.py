@@ -61,7 +61,6 @@ WITHIN_FLOOR = {
     ("model", "image_model"),
     ("baselines", "image_model"),
     ("model_files", "meaning"),
-    ("model_files", "classifier"),
     ("classifier", "meaning"),
     ("model_source", "classifier"),
     ("model_source", "meaning"),

@@ -20,7 +20,7 @@ from keras_vit.exporting.signatures import signatures
 from keras_vit.layers.head import PROBABILITIES
 from keras_vit.logits import logits_model
 from keras_vit.meaning import meaning_of
-from keras_vit.model_files import load_classifier, save_model
+from keras_vit.model_files import save_model
 from keras_vit.training.arguments import teacher_in_scope
 from keras_vit.training.objectives import distilled
 from keras_vit.weights import merge_tokens, replace_head, resize, save_weights
@@ -259,7 +259,7 @@ def test_a_temperature_goes_with_any_ending(rng):
 def test_a_file_of_one_output_has_two_classes(rng, tmp_path):
     model = ends_in(layers.Dense(1, activation="sigmoid"))
     save_model(model, tmp_path / "model.keras", ["defect"])
-    classifier = load_classifier(tmp_path / "model.keras")
+    classifier = Classifier.of(tmp_path / "model.keras")
     assert classifier.class_names == ("not defect", "defect")
     path = tmp_path / "x.tflite"
     export(model, path, "tflite", ["defect"])

@@ -141,3 +141,10 @@ def test_a_public_name_that_moved_is_found_with_a_warning(module, name, new):
     with pytest.warns(DeprecationWarning, match=f"{name} is keras_vit"):
         found = getattr(old, name)
     assert found is getattr(importlib.import_module(new), name)
+
+
+def test_the_old_way_to_load_a_classifier_goes_on_with_a_warning():
+    model_files = importlib.import_module("keras_vit.model_files")
+    with pytest.warns(DeprecationWarning, match="Classifier.of now"):
+        found = model_files.load_classifier
+    assert found == keras_vit.Classifier.of

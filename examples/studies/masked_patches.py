@@ -8,10 +8,10 @@ import dataclasses
 from study import COLOURS, Study
 
 from keras_vit import data, recipes
+from keras_vit.classifier import Classifier
 from keras_vit.evaluation import evaluate
 from keras_vit.evaluation.intervals import share_interval
 from keras_vit.figures.drawing import new_figure
-from keras_vit.model_files import load_classifier
 from keras_vit.recipes.paper import LEARNING_RATES
 from keras_vit.training import Trial
 
@@ -98,7 +98,7 @@ def _measure(trial, outcome):
     if trial.recipe.masked_patches != "none":
         return None
     test = data.load(trial.recipe.dataset).test
-    top1 = evaluate(load_classifier(outcome.folder).model, test).top1
+    top1 = evaluate(Classifier.of(outcome.folder).model, test).top1
     low, high = share_interval(round(top1 * len(test)), len(test))
     return {"dev": outcome.top1, "test": top1, "low": low, "high": high}
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from PIL import Image
 
 from keras_vit import figures
+from keras_vit.classifier import Classifier
 from keras_vit.evaluation import features_of, few_shot
 from keras_vit.files import written_whole
-from keras_vit.model_files import load_classifier
 from keras_vit.recipes import as_json, with_model
 from keras_vit.training import Trial, run_trials
 from keras_vit.training.folder import write_json
@@ -177,7 +177,7 @@ def shots(outcome, dataset, count=5, seeds=range(5)):
 
     The shots are drawn from a tenth of the training images, which suffices.
     """
-    model = load_classifier(outcome.folder).model
+    model = Classifier.of(outcome.folder).model
     train, test = (
         (features_of(model, split), split.labels)
         for split in (dataset.split("train[:10%]"), dataset.test)

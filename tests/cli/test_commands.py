@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 import keras_vit
+from keras_vit.classifier import Classifier
 from keras_vit.cli.main import COMMANDS, main
 from keras_vit.evaluation import resolution, under_corruptions
 from keras_vit.exporting import export
-from keras_vit.model_files import load_classifier, save_model
+from keras_vit.model_files import save_model
 from keras_vit.variants import VARIANTS
 from keras_vit.weights import merge_tokens
 from support.models import randomize, tiny_vit
@@ -316,7 +317,7 @@ def test_export_writes_the_next_version_and_bakes_a_temperature_in(trained, caps
         folder = f"savedmodels/run/{version}/"
         assert folder in capsys.readouterr().out
         assert os.path.isfile(f"{folder}assets/labels.txt")
-        logits.append(load_classifier(folder).model.predict_on_batch(images))
+        logits.append(Classifier.of(folder).model.predict_on_batch(images))
     np.testing.assert_allclose(4 * logits[1], logits[0], rtol=1e-5)
 
 
@@ -332,8 +333,8 @@ def test_export_merges_tokens(trained, rng):
     command = ["export", f"--model={trained / 'run'}", "--token_merging=4"]
     assert main([*command, "--folder=merging"]) == 0
     images = rng.integers(0, 256, (4, 28, 28, 3)).astype(np.float32)
-    merging = merge_tokens(load_classifier(trained / "run").model, 4)
-    served = load_classifier("merging").model.predict_on_batch(images)
+    merging = merge_tokens(Classifier.of(trained / "run").model, 4)
+    served = Classifier.of("merging").model.predict_on_batch(images)
     np.testing.assert_allclose(served, merging(images), atol=1e-4)
 
 

@@ -43,8 +43,8 @@ def photographs(count):
 
 
 def test_image_files_are_read_as_the_models_evaluation_reads_them(runs, capsys):
+    from keras_vit.classifier import Classifier
     from keras_vit.data.preprocessing import preprocess
-    from keras_vit.model_files import load_classifier
 
     pixels = photographs(3)
     command = ["inspect", f"--model={runs / 'one'}", "--images=photos"]
@@ -55,7 +55,7 @@ def test_image_files_are_read_as_the_models_evaluation_reads_them(runs, capsys):
     assert f"files      {folder}/ (report.html" in text
     images = [preprocess(one, (16, 24), resolve("timm:1")) for one in pixels[:2]]
     expected = attention_rollout(
-        load_classifier(runs / "one").model, np.float32(np.stack(images))
+        Classifier.of(runs / "one").model, np.float32(np.stack(images))
     )
     with np.load(folder / "rollout.npz") as numbers:
         np.testing.assert_allclose(numbers["shares"], expected, rtol=1e-4)

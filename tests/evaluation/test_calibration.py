@@ -4,6 +4,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, log_softmax, softmax
 
+from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Split
 from keras_vit.evaluation import (
     Context,
@@ -15,7 +16,7 @@ from keras_vit.evaluation import (
 )
 from keras_vit.evaluation.calibration import calibration, lacks
 from keras_vit.evaluation.temperature import COLDEST, HOTTEST
-from keras_vit.model_files import load_classifier, save_model
+from keras_vit.model_files import save_model
 from support.models import randomize, tiny_vit
 from support.scripted import Scripted
 
@@ -141,7 +142,7 @@ def test_a_scaled_model_is_saved_as_any_other(rng, tmp_path):
     other = scaled(randomize(model, rng), 2.5)
     images = rng.integers(0, 256, (3, 16, 24, 3)).astype(np.float32)
     save_model(other, tmp_path / "model.keras", [*"abcde"])
-    loaded = load_classifier(tmp_path).model
+    loaded = Classifier.of(tmp_path).model
     np.testing.assert_array_equal(
         loaded.predict_on_batch(images), other.predict_on_batch(images)
     )

@@ -18,7 +18,6 @@ from keras_vit.exporting import export, saved_model, signatures, warmup
 from keras_vit.inspect import attention_rollout
 from keras_vit.layers import Head, ResNetStem
 from keras_vit.meaning import meaning_of
-from keras_vit.model_files import load_classifier
 from support.damaged import encoded, smooth, turned
 from support.models import randomize, tiny_vit
 
@@ -348,7 +347,7 @@ def test_an_export_without_pixels_is_refused_with_what_to_do(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "1"), told)
     message = "signature 'pixels'.*exported again.*with serving_default"
     with pytest.raises(ValueError, match=message):
-        load_classifier(tmp_path)
+        Classifier.of(tmp_path)
 
 
 def test_the_readme_of_exports_prints_what_it_says(tmp_path, monkeypatch, capsys):

@@ -16,9 +16,9 @@ tf.config.set_logical_device_configuration(
 )
 
 from keras_vit import data, evaluate  # noqa: E402
-from keras_vit.model_files import load_classifier  # noqa: E402
+from keras_vit.classifier import Classifier  # noqa: E402
 
-model = load_classifier(sys.argv[1]).model
+model = Classifier.of(sys.argv[1]).model
 split = data.load("fashion_mnist_sample").test
 # 75, which two replicas do not divide, leaves a part of a batch of 2,000 images.
 result = evaluate(model, split, batch_size=75, strategy="mirrored")
