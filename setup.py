@@ -42,7 +42,7 @@ EXTRAS = {
     "notebooks": ["ipykernel>=6", "nbformat>=5.10", "nbmake>=1.5"],
 }
 EXTRAS["test"] += ["tifffile>=2024.1"]  # TIFF files of all kinds, to be read
-EXTRAS["test"] += EXTRAS["export"] + EXTRAS["serve"] + EXTRAS["docs"]
+EXTRAS["test"] += EXTRAS["export"] + EXTRAS["serve"] + EXTRAS["hub"] + EXTRAS["docs"]
 EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["notebooks"] + ["build>=1.2"]
 
 setup(
