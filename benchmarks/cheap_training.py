@@ -82,7 +82,7 @@ def step_of(way, options):
         model = getattr(keras_vit, options.model)(num_classes=None)
         images, _ = batch(options.batch, model.input_shape[1:])
         return lambda: model.predict_on_batch(images), 0
-    recipe = recipes.Recipe(
+    recipe = recipes.Recipe.of(
         "", options.model, batch_size=options.batch, **WAYS.get(way, {})
     )
     if way == PROBE:

@@ -12,7 +12,7 @@ from keras_vit.export_formats import FORMATS
 from keras_vit.exporting.export_model import WRITERS
 from keras_vit.inspect.figure_specs import FIGURE_SPECS
 from keras_vit.inspect.rollouts import FUSIONS
-from keras_vit.recipes import Recipe
+from keras_vit.recipes import setting_kinds
 from keras_vit.recipes.settings import documented, setting_names
 from keras_vit.suggestions import close_to
 from keras_vit.weights.checkpoint import HUB
@@ -63,7 +63,7 @@ def test_every_builder_of_tensorflow_datasets_is_found_in_its_files():
 
 def test_every_setting_has_a_sentence():
     texts = documented()
-    assert {*texts} == {*Recipe.__dataclass_fields__}
+    assert {*texts} == {*setting_kinds()}
     assert all(texts[name].endswith(".") for name in setting_names())
 
 

@@ -11,6 +11,7 @@ from unittest import mock
 import pytest
 from PIL import Image
 
+from keras_vit import recipes
 from keras_vit.training import read_config, trials
 
 FOLDER = pathlib.Path(__file__).parent.parent / "examples" / "studies"
@@ -34,11 +35,11 @@ def cut(table):
 
 
 def short(recipe):
-    arguments = dict(recipe.model_arguments)
+    arguments = dict(recipe.model.arguments)
     if "num_layers" in arguments:
         arguments["num_layers"] = 1
     steps = {"steps": 2, "evaluate_every": 2, "warmup_steps": 1, "batch_size": 8}
-    return dataclasses.replace(recipe, model_arguments=arguments, **steps)
+    return recipes.changed(recipe, {"model_arguments": arguments, **steps})
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +95,8 @@ def test_the_papers_scale_is_written_as_configurations(study, tmp_path, capsys):
         recipe, seed = read_config(tmp_path / "paper" / f"{trial.name}.json")
         begins = trial.begins_from
         assert seed == trial.seed
-        assert recipe.batch_size == trial.recipe.batch_size
-        assert not begins or begins in f"{recipe.weights} {recipe.model}"
+        assert recipe.run.batch_size == trial.recipe.run.batch_size
+        assert not begins or begins in f"{recipe.model.weights} {recipe.model.name}"
 
 
 def test_a_study_has_one_command(study):

@@ -92,15 +92,15 @@ def recipe_table():
     rows = [
         (
             f"`{name}`",
-            f"`{one.model}`",
-            one.dataset or "yours",
-            one.image_size,
-            f"{one.steps:,}&nbsp;steps" if one.steps else f"{one.epochs}&nbsp;epochs",
-            f"{one.batch_size:,}",
-            one.optimizer,
-            f"{one.base_lr:g}",
-            one.decay,
-            f"{one.weight_decay:g}",
+            f"`{one.model.name}`",
+            one.data.name or "yours",
+            one.model.image_size,
+            _length(one.run),
+            f"{one.run.batch_size:,}",
+            one.optimizer.name,
+            f"{one.schedule.base_lr:g}",
+            one.schedule.decay,
+            f"{one.optimizer.weight_decay:g}",
             _augmentation(one),
         )
         for name, one in recipes.RECIPES.items()
@@ -108,14 +108,19 @@ def recipe_table():
     return table(header, rows, ("pixels", "batch", "rate", "weight decay"))
 
 
+def _length(run):
+    return f"{run.steps:,}&nbsp;steps" if run.steps else f"{run.epochs}&nbsp;epochs"
+
+
 def _augmentation(recipe):
-    layers, strength = recipe.randaugment_layers, recipe.randaugment_magnitude
+    layers = recipe.augmentation.randaugment_layers
+    strength = recipe.augmentation.randaugment_magnitude
     words = {
-        recipe.crop: recipe.crop != "none",
-        "flip": recipe.flip,
+        recipe.augmentation.crop or "": recipe.augmentation.crop,
+        "flip": recipe.augmentation.flip,
         f"RandAugment({layers}, {strength:g})": layers,
-        f"MixUp {recipe.mixup:g}": recipe.mixup,
-        f"CutMix {recipe.cutmix:g}": recipe.cutmix,
+        f"MixUp {recipe.augmentation.mixup}": recipe.augmentation.mixup,
+        f"CutMix {recipe.augmentation.cutmix}": recipe.augmentation.cutmix,
     }
     return ", ".join(word for word, there in words.items() if there)
 
@@ -123,8 +128,13 @@ def _augmentation(recipe):
 def choices():
     """The settings of recipes whose values are words."""
     rows = [
-        (f"`{name}`", ", ".join(f"`{one}`" for one in words))
-        for name, words in recipes.recipe.CHOICES.items()
+        (
+            f"`{name}`",
+            ", ".join(f"`{one}`" for one in kind.choices)
+            + (", `none`" if kind.optional else ""),
+        )
+        for name, kind in recipes.setting_kinds().items()
+        if kind.choices
     ]
     return table(("setting", "values"), rows)
 

@@ -20,7 +20,7 @@ TARGETS = {"mean_color": "mean colour", "pixels": "pixels"}
 SCRATCH = "from scratch"
 FEW, ALL = 120, 11_000  # labels
 RATES = (3e-3, 1e-2)
-_TINY = recipes.Recipe(
+_TINY = recipes.Recipe.of(
     dataset="fashion_mnist_sample",
     model="ViT",
     model_arguments={
@@ -41,15 +41,17 @@ _TINY = recipes.Recipe(
     crop="pad",
     crop_padding=1,
 )
-_MASKED = dataclasses.replace(_TINY, weight_decay=0.0)
-_SUPERVISED = dataclasses.replace(_TINY, steps=200, evaluate_every=200)
-_FEW = dataclasses.replace(
+_MASKED = recipes.changed(_TINY, {"weight_decay": 0.0})
+_SUPERVISED = recipes.changed(_TINY, {"steps": 200, "evaluate_every": 200})
+_FEW = recipes.changed(
     _TINY,
-    train_split=f"train[:{FEW}]",
-    steps=160,
-    evaluate_every=160,
-    warmup_steps=30,
-    batch_size=60,
+    {
+        "train_split": f"train[:{FEW}]",
+        "steps": 160,
+        "evaluate_every": 160,
+        "warmup_steps": 30,
+        "batch_size": 60,
+    },
 )
 
 
@@ -67,7 +69,7 @@ def _tiny():
 def _fine_tuned(told, start):
     for rate in RATES:
         name = f"{start or 'scratch'}_{rate:g}"
-        recipe = dataclasses.replace(_FEW, base_lr=rate)
+        recipe = recipes.changed(_FEW, {"base_lr": rate})
         yield (told, FEW, rate), Trial(name, recipe, 0, start)
 
 
@@ -90,14 +92,14 @@ def _paper():
         yield (start, None, None), Trial(start, recipe)
         for rate in LEARNING_RATES["imagenet2012"]:
             name = f"{start}_tuned_{rate:g}"
-            recipe = dataclasses.replace(tuned, base_lr=rate)
+            recipe = recipes.changed(tuned, {"base_lr": rate})
             yield (start, "all", rate), Trial(name, recipe, 0, start)
 
 
 def _measure(trial, outcome):
-    if trial.recipe.masked_patches != "none":
+    if trial.recipe.task.masked_patches != "none":
         return None
-    test = data.load(trial.recipe.dataset).test
+    test = data.load(trial.recipe.data.name).test
     top1 = evaluate(Classifier.of(outcome.folder).model, test).top1
     low, high = share_interval(round(top1 * len(test)), len(test))
     return {"dev": outcome.top1, "test": top1, "low": low, "high": high}

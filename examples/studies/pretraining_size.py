@@ -14,7 +14,7 @@ from keras_vit.figures.drawing import new_figure
 from keras_vit.training import Trial
 
 IMAGES = (300, 1000, 3000, 6000)
-_RECIPE = recipes.Recipe(
+_RECIPE = recipes.Recipe.of(
     dataset="",
     model="ViT",
     image_size=28,
@@ -65,8 +65,8 @@ def unseen():
 def _tiny():
     for images in IMAGES:
         for model, settings in MODELS.items():
-            recipe = dataclasses.replace(
-                _RECIPE, train_split=f"train[:{images}]", **settings
+            recipe = recipes.changed(
+                _RECIPE, {"train_split": f"train[:{images}]", **settings}
             )
             yield (model, images), Trial(f"{model}_{images}", recipe)
 
@@ -85,7 +85,7 @@ def _paper():
             yield (model, f"{source}, tuned"), Trial(name, tuned, 0, first.name)
     for images in (9_000_000, 30_000_000, 90_000_000, 303_000_000):
         for model, recipe in _of_figure_4().items():
-            recipe = dataclasses.replace(recipe, train_split=f"train[:{images}]")
+            recipe = recipes.changed(recipe, {"train_split": f"train[:{images}]"})
             yield (model, f"jft {images}"), Trial(f"jft_{images}_{model}", recipe)
 
 
@@ -106,7 +106,7 @@ def _of_figure_4():
 
 
 def _evaluate(trial):
-    of_figure_4 = "train[:" in trial.recipe.train_split
+    of_figure_4 = "train[:" in trial.recipe.data.train_split
     return ("--what=few_shot", "--dataset=imagenet2012") if of_figure_4 else ()
 
 

@@ -82,7 +82,7 @@ def check(values: flags.FlagValues) -> None:
     flag_types.with_flag(
         "weights",
         model_flag.check_weights,
-        values.model or recipe.model,
+        values.model or recipe.model.name,
         values.weights,
     )
 

@@ -76,7 +76,7 @@ def check(values: flags.FlagValues) -> None:
     flag_types.with_flag(
         "weights",
         model_flag.check_weights,
-        values.model or recipe.model,
+        values.model or recipe.model.name,
         values.weights,
     )
     if values.rates is not None and not all(rate > 0 for rate in values.rates or [0]):
@@ -103,7 +103,7 @@ def run(values: flags.FlagValues) -> int:
         **recipes.read_settings(values["set"].value or []),
     }
     dataset = values.dataset
-    if dataset is None and not recipe.dataset and values.recipe.endswith(VTAB):
+    if dataset is None and not recipe.data.name and values.recipe.endswith(VTAB):
         dataset = VTAB
     if dataset == VTAB:
         found = transfer_vtab(values.recipe, **options)

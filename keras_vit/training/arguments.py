@@ -173,7 +173,7 @@ def resolved(
         recipe = recipes.with_model(recipe, model)
     elif model is not None:
         recipe = recipes.with_model(recipe, model if isinstance(model, str) else None)
-        recipe = dataclasses.replace(recipe, head_bias=0.0, precision="float32")
+        recipe = recipes.changed(recipe, {"head_bias": 0.0, "precision": "float32"})
     changes = _of_data(recipe, arguments.dataset, options) | settings
     if isinstance(arguments.teacher, str):
         changes = changes | {"teacher": arguments.teacher}
@@ -181,7 +181,7 @@ def resolved(
 
 
 def _check_known(settings: Mapping[str, Any]) -> None:
-    known = {one.name for one in dataclasses.fields(Recipe)}
+    known = recipes.setting_kinds()
     unknown = sorted(settings.keys() - known)
     if unknown:
         meant = "".join(did_you_mean(name, [*known, *OPTIONS]) for name in unknown)
@@ -203,8 +203,8 @@ def _of_data(
                 f"Leave out {', '.join(options)}, or make the Dataset with them"
             )
         return {"dataset": dataset.name, "dataset_options": {}}
-    if dataset is None or dataset == recipe.dataset:
-        return {"dataset_options": recipe.dataset_options | options}
+    if dataset is None or dataset == recipe.data.name:
+        return {"dataset_options": recipe.data.options | options}
     return {"dataset": dataset, "dataset_options": options}
 
 
@@ -247,7 +247,7 @@ def model_in_scope(
         ValueError: for a model that does not fit the data set, or cannot be
             trained.
     """
-    labels = recipe.masked_patches == "none"
+    labels = recipe.task.learns_labels
     classes = dataset.num_classes if labels else None
     if isinstance(model, keras.Model):
         if labels:

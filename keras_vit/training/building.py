@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import logging
-import math
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -20,7 +19,8 @@ from keras_vit.foreign_arguments import RENAMED
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.meaning import meaning_of, set_meaning, with_outputs
 from keras_vit.preprocessing import resolve
-from keras_vit.recipes import Recipe
+from keras_vit.recipes import DistillationSettings, Recipe
+from keras_vit.recipes.tasks import name_of
 from keras_vit.served_model import ServedModel
 from keras_vit.training.evaluators import ClassificationEvaluator, MaskedPatchEvaluator
 from keras_vit.training.low_rank import LowRankAdaptation
@@ -62,27 +62,27 @@ def build_model(
     Raises:
         ValueError: for a model that does not exist, or cannot be trained.
     """
-    source = recipe.model or ""
+    source = recipe.model.name or ""
     factory = find(source)
     if factory is None:
         model = with_head(_load_model(source), num_classes, class_names)
         keep_meaning(model, recipe)
         return model
-    arguments = dict(recipe.model_arguments)
+    arguments = dict(recipe.model.arguments)
     for name in OF_A_VIT:
-        if getattr(recipe, name):
-            arguments[name] = getattr(recipe, name)
-    with _precision(recipe.precision):
-        if recipe.stem_blocks is not None:
+        if getattr(recipe.model, name):
+            arguments[name] = getattr(recipe.model, name)
+    with _precision(recipe.model.precision):
+        if recipe.model.stem_blocks is not None:
             arguments["stem"] = layers.ResNetStem(
-                recipe.stem_blocks, recipe.stem_width_factor, name="stem"
+                recipe.model.stem_blocks, recipe.model.stem_width_factor, name="stem"
             )
         _check_takes(source, factory, arguments)
         model = factory(
-            num_classes=num_classes, image_size=recipe.image_size, **arguments
+            num_classes=num_classes, image_size=recipe.model.image_size, **arguments
         )
-    if recipe.head_bias:
-        _set_head_bias(model, recipe.head_bias)
+    if recipe.model.head_bias:
+        _set_head_bias(model, recipe.model.head_bias)
     keep_meaning(model, recipe)
     return model
 
@@ -105,10 +105,10 @@ def keep_meaning(
         ValueError: if the recipe sets how the model is evaluated, and the model
             has no layer for it.
     """
-    if recipe.evaluation_preprocessing:
-        set_meaning(model, preprocessing=resolve(recipe.evaluation_preprocessing))
-    if recipe.masked_patches == "none" and with_outputs(model) is model:
-        set_meaning(model, class_names=class_names, activation=recipe.loss)
+    if recipe.data.evaluation_preprocessing:
+        set_meaning(model, preprocessing=resolve(recipe.data.evaluation_preprocessing))
+    if recipe.task.learns_labels and with_outputs(model) is model:
+        set_meaning(model, class_names=class_names, activation=recipe.task.loss)
 
 
 def prepare(model: keras.Model, recipe: Recipe, seed: int = 0) -> contextlib.ExitStack:
@@ -124,14 +124,14 @@ def prepare(model: keras.Model, recipe: Recipe, seed: int = 0) -> contextlib.Exi
     """
     with contextlib.ExitStack() as undo:
         undo.callback(restorer(model))
-        _freeze(model, recipe.freeze)
+        _freeze(model, recipe.model.freeze)
         for layer in model.layers:
-            if recipe.remat and hasattr(layer, "remat"):
+            if recipe.model.remat and hasattr(layer, "remat"):
                 layer.remat = True
-        if recipe.lora_rank:
-            rank, alpha = recipe.lora_rank, recipe.lora_alpha or None
+        if recipe.model.lora_rank:
+            rank, alpha = recipe.model.lora_rank, recipe.model.lora_alpha or None
             adaptation = LowRankAdaptation(
-                model, rank, alpha, recipe.lora_targets, seed
+                model, rank, alpha, recipe.model.lora_targets, seed
             )
             undo.callback(adaptation.merge)
         return undo.pop_all()
@@ -158,32 +158,36 @@ def _freeze(model: keras.Model, patterns: Sequence[str]) -> None:
 def build_optimizer(model: keras.Model, recipe: Recipe, total_steps: int) -> Optimizer:
     """Build the optimizer of a recipe for a model."""
     rule = {
-        "sgd": lambda: SGD(recipe.momentum, recipe.momentum_dtype),
+        "sgd": lambda: SGD(recipe.optimizer.momentum, recipe.optimizer.momentum_dtype),
         "adam": lambda: Adam(
-            recipe.momentum, recipe.beta2, momentum_dtype=recipe.momentum_dtype
+            recipe.optimizer.momentum,
+            recipe.optimizer.beta2,
+            momentum_dtype=recipe.optimizer.momentum_dtype,
         ),
     }
     return Optimizer(
         model.trainable_variables,
-        rule[recipe.optimizer](),
+        rule[recipe.optimizer.name](),
         LearningRate(
-            recipe.base_lr,
+            recipe.schedule.base_lr,
             total_steps,
-            recipe.warmup_steps,
-            recipe.decay,
-            recipe.cooldown_steps,
+            recipe.schedule.warmup_steps,
+            recipe.schedule.decay,
+            recipe.schedule.cooldown_steps,
         ),
-        weight_decay=recipe.weight_decay,
-        weight_decay_scaling=recipe.weight_decay_scaling,
-        lr_multipliers=lr_multipliers(model, recipe.layer_decay, recipe.lr_multipliers),
+        weight_decay=recipe.optimizer.weight_decay,
+        weight_decay_scaling=recipe.optimizer.weight_decay_scaling,
+        lr_multipliers=lr_multipliers(
+            model, recipe.optimizer.layer_decay, recipe.optimizer.lr_multipliers
+        ),
     )
 
 
 def trained_model(model: keras.Model, recipe: Recipe) -> keras.Model:
     """Return the model that the step trains: the run's own, or one around it."""
-    if recipe.masked_patches == "none":
+    if recipe.task.learns_labels:
         return model
-    return MaskedPatchPrediction(model, recipe.masked_patches)
+    return MaskedPatchPrediction(model, recipe.task.masked_patches)
 
 
 def build_evaluator(
@@ -191,8 +195,8 @@ def build_evaluator(
 ) -> Evaluator:
     """Return the evaluator of the run's model, which is part of the trained one."""
     preprocessing = meaning_of(model).preprocessing
-    if recipe.masked_patches == "none":
-        return ClassificationEvaluator(model, recipe.loss, preprocessing)
+    if recipe.task.learns_labels:
+        return ClassificationEvaluator(model, recipe.task.loss, preprocessing)
     return MaskedPatchEvaluator(trained, model, seed, preprocessing)
 
 
@@ -205,32 +209,31 @@ def build_objective(
         ValueError: if distillation lacks a teacher, or a teacher its use.
     """
     check_teacher(recipe, teacher)
-    if recipe.masked_patches != "none":
+    if not recipe.task.learns_labels:
         return masked(model)
-    if teacher is None or recipe.distillation == "none":
-        return supervised(model, recipe.loss, recipe.label_smoothing)
+    if not isinstance(recipe.task, DistillationSettings) or teacher is None:
+        return supervised(model, recipe.task.loss, recipe.task.label_smoothing)
     return distilled(
         model,
         cast(keras.Model, teacher.model),  # `check_teacher` refuses others
-        recipe.distillation,
-        recipe.temperature,
-        recipe.distillation_alpha,
-        recipe.loss,
-        recipe.label_smoothing,
+        recipe.task.distillation,
+        recipe.task.temperature,
+        recipe.task.distillation_alpha,
+        recipe.task.loss,
+        recipe.task.label_smoothing,
     )
 
 
 def check_teacher(recipe: Recipe, teacher: Classifier | None) -> None:
     """Refuse a teacher without a use, and uses without a teacher."""
-    kinds = recipe.distillation, recipe.pseudo_labels
-    if (kinds == ("none", "none")) != (teacher is None):
+    if not hasattr(recipe.task, "teacher") != (teacher is None):
         raise ValueError(
             "A teacher needs distillation=soft or hard, or pseudo_labels=soft or hard, "
             "and each of those needs a teacher. Received: "
-            f"distillation={kinds[0]}, pseudo_labels={kinds[1]}, "
+            f"task={name_of(recipe.task)}, "
             f"{'no' if teacher is None else 'a'} teacher"
         )
-    if teacher is None or recipe.distillation == "none":
+    if teacher is None or not isinstance(recipe.task, DistillationSettings):
         return
     if isinstance(teacher.model, ServedModel):
         raise ValueError(
@@ -242,23 +245,26 @@ def check_teacher(recipe: Recipe, teacher: Classifier | None) -> None:
 
 def augmentation_of(recipe: Recipe) -> Augmentation:
     """Return how a recipe augments training images."""
-    randaugment = recipe.randaugment_layers, recipe.randaugment_magnitude
+    randaugment = (
+        recipe.augmentation.randaugment_layers,
+        recipe.augmentation.randaugment_magnitude,
+    )
     return Augmentation(
-        crop=recipe.crop,
-        crop_area=(recipe.crop_area, 1.0),
-        crop_padding=recipe.crop_padding,
-        flip=recipe.flip,
-        randaugment=randaugment if recipe.randaugment_layers else None,
-        erasing=recipe.random_erasing,
-        mixup=recipe.mixup,
-        cutmix=recipe.cutmix,
-        repeats=recipe.repeats,
+        crop=recipe.augmentation.crop or "none",
+        crop_area=(recipe.augmentation.crop_area, 1.0),
+        crop_padding=recipe.augmentation.crop_padding or 0,
+        flip=recipe.augmentation.flip,
+        randaugment=randaugment if recipe.augmentation.randaugment_layers else None,
+        erasing=recipe.augmentation.random_erasing or 0.0,
+        mixup=recipe.augmentation.mixup or 0.0,
+        cutmix=recipe.augmentation.cutmix or 0.0,
+        repeats=recipe.augmentation.repeats,
     )
 
 
 def clip_of(recipe: Recipe) -> float | None:
     """Return the largest norm of a gradient; `None`: any."""
-    return None if math.isinf(recipe.clip_norm) else recipe.clip_norm
+    return recipe.optimizer.clip_norm
 
 
 def _check_takes(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import dataclasses
 import itertools
 import json
 import logging
@@ -156,7 +155,7 @@ class RunFolder:
             counts: of the model's parameters: all, and the trained ones.
         """
         config = {
-            "recipe": dataclasses.asdict(recipe),
+            "recipe": recipes.as_json(recipe),
             "seed": seed,
             "given_in_python": list(objects),
             "model": {
@@ -227,7 +226,7 @@ def dataset_of(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
             f"Expected the {CONFIG} of a run on a data set with a name. Received: "
             f"{path}, whose run had an object of Python as dataset. Pass that dataset"
         )
-    return recipe.dataset, recipe.dataset_options
+    return recipe.data.name, recipe.data.options
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[Recipe, int, list[str]]:
@@ -321,20 +320,24 @@ def _differences(folder: RunFolder, recipe: Recipe, seed: int) -> list[str]:
     try:
         config = json.loads((folder.path / CONFIG).read_text())
         # What an earlier version had no setting for was as it is by default.
-        there = recipes.as_json(recipes.from_json(config["recipe"]))
-        its_seed = config["seed"]
+        there, its_seed = recipes.from_json(config["recipe"]), config["seed"]
     except (KeyError, TypeError, ValueError) as error:
         return [f"its {CONFIG} is not of a run ({error!r})"]
-    here = recipes.as_json(recipe)
+    flat = recipes.as_flat(there)
     for name in ("dataset", "model", "teacher"):  # `~` once stood in files
-        if isinstance(there[name], str):
-            there[name] = os.path.expanduser(there[name])
-    if "dataset_options" not in config["recipe"]:  # its images are compared later
-        there["dataset_options"] = here["dataset_options"]
-    lines = recipes.difference(there, here)
+        if isinstance(flat.get(name), str):
+            there = recipes.changed(there, {name: os.path.expanduser(flat[name])})
+    if _lacks_options(config["recipe"]):  # its images are compared later
+        there = recipes.changed(there, {"dataset_options": recipe.data.options})
+    lines = recipes.difference(there, recipe)
     if its_seed != seed:
         lines.append(f"seed: {its_seed} and {seed}")
     return lines
+
+
+def _lacks_options(config: Mapping[str, Any]) -> bool:
+    """Return whether a recipe is of a version that had no options of data sets."""
+    return "data" not in config and "dataset_options" not in config
 
 
 def _of_length(differences: Iterable[str]) -> bool:

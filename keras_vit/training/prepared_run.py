@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keras_vit import distribution
 from keras_vit.data.pipeline import check_batch_size
 from keras_vit.history import HistoryRow
+from keras_vit.recipes import PseudoLabelSettings
 from keras_vit.training import building
 from keras_vit.training.loop import Loop
 from keras_vit.training.low_rank import num_trained
@@ -64,46 +65,56 @@ class PreparedRun:
     def _planned(self, teacher: Classifier | None) -> Plan:
         """Choose the training images, and return the run's length and evaluation."""
         recipe, model = self.recipe, self.model
-        eval_split = self.dataset.split(recipe.eval_split)  # refused before labelling
+        eval_split = self.dataset.split(
+            recipe.data.eval_split
+        )  # refused before labelling
         self.train_split, self.pseudo_labels = self._chosen_images(teacher)
         count, replicas = len(self.train_split), self.strategy.num_replicas_in_sync
         # As all of this, refuses what does not fit.
-        check_batch_size(self.train_split, recipe.batch_size, replicas, recipe.repeats)
+        check_batch_size(
+            self.train_split,
+            recipe.run.batch_size,
+            replicas,
+            recipe.augmentation.repeats,
+        )
         return Plan(
-            total_steps=recipe.total_steps(count),
-            interval_steps=recipe.evaluation_interval(count),
-            checkpoint_steps=recipe.checkpoint_every or recipe.total_steps(count),
-            steps_per_epoch=max(count // recipe.batch_size, 1),
-            batch_size=recipe.batch_size,
+            total_steps=recipe.run.total_steps(count),
+            interval_steps=recipe.run.evaluation_interval(count),
+            checkpoint_steps=recipe.run.checkpoint_every
+            or recipe.run.total_steps(count),
+            steps_per_epoch=max(count // recipe.run.batch_size, 1),
+            batch_size=recipe.run.batch_size,
             eval_split=eval_split,
-            eval_name=recipe.eval_split,
+            eval_name=recipe.data.eval_split,
             evaluator=building.build_evaluator(self.trained, model, recipe, self.seed),
         )
 
     def _build_step(self, teacher: Classifier | None, jit_compile: bool) -> None:
         recipe, steps = self.recipe, self.plan.total_steps
         optimizer = building.build_optimizer(self.trained, recipe, steps)
-        self.state = TrainingState(self.trained, optimizer, averaged=recipe.ema > 0)
+        self.state = TrainingState(
+            self.trained, optimizer, averaged=recipe.optimizer.ema is not None
+        )
         self.step = training_step(
             self.state,
             building.build_objective(self.trained, recipe, teacher),
             self.strategy,
-            global_batch=recipe.batch_size,
+            global_batch=recipe.run.batch_size,
             seed=self.seed,
             clip_norm=building.clip_of(recipe),
-            accumulation_steps=recipe.accumulation_steps,
-            ema=recipe.ema,
+            accumulation_steps=recipe.run.accumulation_steps,
+            ema=recipe.optimizer.ema or 0.0,
             jit_compile=jit_compile,
         )
 
     def _chosen_images(self, teacher: Any) -> tuple[Labelled, PseudoLabels | None]:
         """Return the training split and, if a teacher labels images, those labels."""
-        split, recipe = self.dataset.split(self.recipe.train_split), self.recipe
+        split, recipe = self.dataset.split(self.recipe.data.train_split), self.recipe
         if self.learns_labels():
-            _check_loss(split, recipe.loss)
-        if recipe.pseudo_labels == "none":
+            _check_loss(split, recipe.task.loss)
+        if not isinstance(recipe.task, PseudoLabelSettings):
             return split, None
-        unlabelled = self.dataset.split(recipe.unlabelled_split)
+        unlabelled = self.dataset.split(recipe.task.unlabelled_split)
         labels = labels_of_run(
             *(recipe, unlabelled, self.dataset.num_classes),
             *(teacher, self.strategy, self.folder, self.seed, LOG.info),
@@ -112,16 +123,16 @@ class PreparedRun:
 
     def learns_labels(self) -> bool:
         """Return whether the run trains a classifier."""
-        return self.recipe.masked_patches == "none"
+        return self.recipe.task.learns_labels
 
     def train_batches(self, progress: Progress) -> TrainBatches:
         """Return what reads the batches."""
         return TrainBatches(
             self.strategy,
             self.train_split,
-            self.recipe.batch_size,
+            self.recipe.run.batch_size,
             progress,
-            self.recipe.max_unreadable_fraction,
+            self.recipe.data.max_unreadable_fraction,
             LOG.warning,
             image_size=self.model.input_shape[1:3],
             num_classes=self.dataset.num_classes,
@@ -162,7 +173,7 @@ class PreparedRun:
                 counts=self._counted(),
             )
             if self.pseudo_labels is not None:
-                unlabelled = self.dataset.split(self.recipe.unlabelled_split)
+                unlabelled = self.dataset.split(self.recipe.task.unlabelled_split)
                 write(self.pseudo_labels, unlabelled, self.folder)
         loop = Loop(
             self.plan,
@@ -186,7 +197,7 @@ class PreparedRun:
         Log it if only some are trained.
         """
         trained = num_trained(self.model)
-        if self.recipe.freeze or self.recipe.lora_rank:
+        if self.recipe.model.freeze or self.recipe.model.lora_rank:
             LOG.info(f"Training {trained:,} of {self.parameters:,} parameters.")
         return {"parameters": self.parameters, "trained": trained}
 

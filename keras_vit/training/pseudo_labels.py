@@ -161,9 +161,9 @@ def labels_of_run(
     labels = pseudo_labels(
         # Labels of zeros and ones would make these probabilities of a sigmoid.
         dataclasses.replace(predictions, activation="softmax").probabilities(),
-        recipe.pseudo_labels,
-        recipe.min_confidence,
-        recipe.pseudo_per_class,
+        recipe.task.pseudo_labels,
+        recipe.task.min_confidence,
+        recipe.task.pseudo_per_class or 0,
         seed,
     )
     tell(_line_of(labels, len(split), recipe))
@@ -199,7 +199,7 @@ def _are_of(split: Labelled, path: pathlib.Path) -> bool:
 def _line_of(labels: PseudoLabels, count: int, recipe: Recipe) -> str:
     classes = labels.labels.argmax(1)
     return (
-        f"Pseudo labels of {recipe.unlabelled_split}: {len(labels.indices):,} of "
+        f"Pseudo labels of {recipe.task.unlabelled_split}: {len(labels.indices):,} of "
         f"{len(np.unique(classes))} classes, by {len(np.unique(labels.indices)):,} of "
         f"{count:,} images."
     )

@@ -59,7 +59,7 @@ def write_results(
     lacking = finished is None or (to_export and finished["saved_model"] is None)
     if lacking and run.chief:
         names = run.dataset.class_names if run.learns_labels() else None
-        loss = run.recipe.loss if run.learns_labels() else None
+        loss = run.recipe.task.loss if run.learns_labels() else None
         save_model(model, path / "model.keras", names, activation=loss)
         if names is not None:  # for who reads the folder without Keras
             with written_whole(path / LABELS) as scratch:
@@ -98,7 +98,7 @@ def _export(
         pathlib.Path("savedmodels") / run.folder.path.resolve().name,
         class_names=run.dataset.class_names,
         split=spread(cast("Split", run.plan.eval_split), EXPORT_IMAGES),
-        source=f"{run.dataset.name}, {run.recipe.eval_split}",
+        source=f"{run.dataset.name}, {run.recipe.data.eval_split}",
     )
 
 

@@ -202,7 +202,9 @@ def train(
                     recipe,
                     model_in_scope(arguments.model, recipe, data, devices),
                     teacher_in_scope(
-                        arguments.teacher or recipe.teacher, devices, data
+                        arguments.teacher or getattr(recipe.task, "teacher", None),
+                        devices,
+                        data,
                     ),
                     data,
                     devices,
@@ -237,14 +239,14 @@ def _loaded(
     """Return the data set of a run, loaded if it has a name."""
     dataset = arguments.dataset
     if not isinstance(dataset, Dataset):
-        if not recipe.dataset:
+        if not recipe.data.name:
             raise ValueError(
                 "dataset= (--dataset=) must be a name or the path of your images, as "
                 "the recipe names no data set. Received: none"
             )
-        options: dict[str, Any] = recipe.dataset_options | folder.pixel_range()
+        options: dict[str, Any] = recipe.data.options | folder.pixel_range()
         dataset = load(
-            recipe.dataset,
+            recipe.data.name,
             data_dir=data_dir and os.path.expanduser(data_dir),
             download=download,
             **options,
@@ -255,6 +257,6 @@ def _loaded(
                 f"Samples of more than 8 bits: {range_} is black to white "
                 "(--pixel_range=LOW:HIGH sets it)."
             )
-    if recipe.masked_patches == "none":
+    if recipe.task.learns_labels:
         check_several(dataset)
     return dataset

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 from collections.abc import Iterable
@@ -45,10 +44,10 @@ def checked_rates(
     """
     if rates is None and name in OF_PAPER:
         return OF_PAPER[name]
-    if rates is None and recipe.dataset.startswith(PREFIX):
-        return (recipe.base_lr,)
+    if rates is None and recipe.data.name.startswith(PREFIX):
+        return (recipe.schedule.base_lr,)
     if rates is None:
-        rates = [float(f"{factor * recipe.base_lr:.3g}") for factor in FACTORS]
+        rates = [float(f"{factor * recipe.schedule.base_lr:.3g}") for factor in FACTORS]
     rates = tuple(map(float, rates))
     whole = all(0 < rate < math.inf for rate in rates)
     if not rates or not whole or len({f"{rate:g}" for rate in rates}) < len(rates):
@@ -66,18 +65,18 @@ def dev_splits(dev: str | None, name: str, recipe: Recipe) -> tuple[str, str]:
         ValueError: for a `dev` that is no share, a share of a share, or the split
             that the runs are tested on.
     """
-    split, tried = recipe.train_split, recipes.RECIPES.get(f"{name}_dev")
+    split, tried = recipe.data.train_split, recipes.RECIPES.get(f"{name}_dev")
     if dev is None and split == "train":
-        if tried and tried.dataset == recipe.dataset:
-            return tried.train_split, tried.eval_split
-        if recipe.dataset.startswith(PREFIX):
+        if tried and tried.data.name == recipe.data.name:
+            return tried.data.train_split, tried.data.eval_split
+        if recipe.data.name.startswith(PREFIX):
             return VTAB_DEV
     dev = dev or DEV_SHARE
-    if dev == recipe.eval_split:
+    if dev == recipe.data.eval_split:
         raise ValueError(
             "dev, the split that the rates are chosen on, must not be eval_split, "
             "which the runs are tested on. "
-            f"Received: dev={dev!r} and eval_split={recipe.eval_split!r}"
+            f"Received: dev={dev!r} and eval_split={recipe.data.eval_split!r}"
         )
     if dev == "validation":
         return split, dev
@@ -101,9 +100,9 @@ def keeping_labels(recipe: Recipe) -> Recipe:
     >>> keeping_labels(recipe).crop
     'none'
     """
-    task = TASKS.get(recipe.dataset.removeprefix(PREFIX))
-    if task is None or not recipe.dataset.startswith(PREFIX):
+    task = TASKS.get(recipe.data.name.removeprefix(PREFIX))
+    if task is None or not recipe.data.name.startswith(PREFIX):
         return recipe
     changes = {} if task.crop else {"crop": "none", "crop_padding": 0}
     changes |= {} if task.flip else {"flip": False}
-    return dataclasses.replace(recipe, **changes)
+    return recipes.changed(recipe, changes)

@@ -7,7 +7,6 @@ runs train on the whole training split and are evaluated on the test split.
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 
 from keras_vit import distribution, recipes
 from keras_vit.recipes import Recipe
+from keras_vit.recipes.tasks import name_of
 from keras_vit.renamed import with_new_names
 from keras_vit.training.arguments import (
     DatasetArgument,
@@ -192,7 +192,7 @@ def _carried_out(
     """Run the sweep, trained and evaluated on `parts`, and the runs that follow."""
 
     def at(rate, **changes):
-        return dataclasses.replace(recipe, base_lr=rate, **changes)
+        return recipes.changed(recipe, {"base_lr": rate, **changes})
 
     tried = dict(zip(("train_split", "eval_split"), parts, strict=True))
     tries = [Trial(f"rate_{rate:g}_dev", at(rate, **tried)) for rate in rates]
@@ -203,7 +203,7 @@ def _carried_out(
     best = best_of(rates, sweep) if sweep else first
     final = [Trial(f"rate_{best:g}_seed_{n}", at(best), n) for n in range(seeds)]
     runs = tuple(run_trials(final, folder, **how).values())
-    return Transfer(recipe.dataset, rates, sweep, best, runs, folder)
+    return Transfer(recipe.data.name, rates, sweep, best, runs, folder)
 
 
 def _name_of(recipe: Recipe) -> str:
@@ -211,21 +211,21 @@ def _name_of(recipe: Recipe) -> str:
 
 
 def _check(recipe: Recipe, seeds: int) -> None:
-    if not recipe.dataset:
+    if not recipe.data.name:
         raise ValueError(
             "dataset= (--dataset=) must be a name or the path of your images, as the "
             "recipe names no data set. Received: none"
         )
-    if recipe.masked_patches != "none":
+    if not recipe.task.learns_labels:
         raise ValueError(
-            "transfer needs a recipe that trains on labels: masked_patches=none. "
-            f"Received: masked_patches={recipe.masked_patches}"
+            "transfer needs a recipe that trains on labels, not without. "
+            f"Received: task={name_of(recipe.task)}"
         )
-    if recipe.eval_split.startswith("train"):
+    if recipe.data.eval_split.startswith("train"):
         raise ValueError(
             "eval_split must not be a part of the training split; the part that the "
             "sweep of learning rates is evaluated on is dev. "
-            f"Received: eval_split={recipe.eval_split!r}"
+            f"Received: eval_split={recipe.data.eval_split!r}"
         )
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1. Received: seeds={seeds}")

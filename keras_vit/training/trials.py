@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
-from keras_vit import distribution
+from keras_vit import distribution, recipes
 from keras_vit.data.inputs import ReadOptions
 from keras_vit.inspect import summary
 from keras_vit.recipes import Recipe
@@ -229,7 +229,7 @@ def _train(
         loss=run.evaluation.loss,
         count=run.evaluation.count,
         steps=steps,
-        images=steps * trial.recipe.batch_size,
+        images=steps * trial.recipe.run.batch_size,
         seconds=run.history[-1]["seconds"],
         parameters=run.model.count_params(),
         multiply_adds=summary(run.model).multiply_adds,
@@ -263,16 +263,17 @@ def _check_same_images(folder: pathlib.Path, evaluated: dict[Any, Any]) -> None:
         ValueError: naming both.
     """
     config = json.loads((folder / CONFIG).read_text())
-    recipe, fingerprint = config["recipe"], config["dataset"].get("eval_fingerprint")
+    recipe = recipes.from_json(config["recipe"])
+    data, fingerprint = recipe.data, config["dataset"].get("eval_fingerprint")
     if fingerprint is None:  # of an earlier version
         return
-    options = json.dumps(recipe["dataset_options"], sort_keys=True)
-    same = recipe["dataset"], options, recipe["eval_split"]
+    options = json.dumps(data.options, sort_keys=True)
+    same = data.name, options, data.eval_split
     first, expected = evaluated.setdefault(same, (folder, fingerprint))
     if fingerprint != expected:
         raise ValueError(
             f"Trials must be evaluated on the same images. Received: {folder}, whose "
-            f"{recipe['eval_split']} images of {recipe['dataset']} differ from those "
+            f"{data.eval_split} images of {data.name} differ from those "
             f"of {first}. Restore them, or remove the folder with the other images"
         )
 

@@ -19,6 +19,7 @@ from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Split
 from keras_vit.data.sources import OPTIONS
 from keras_vit.meaning import meaning_of
+from keras_vit.recipes.checked import Kind
 from keras_vit.training import checkpoints
 from keras_vit.training.arguments import TrainArguments, TrainSettings
 from keras_vit.training.folder import RunFolder
@@ -46,13 +47,11 @@ def one_step(recipe=ONE_STEP, dataset=None, **arguments):
 
 def test_the_settings_that_train_takes_are_those_of_recipes_and_of_reading():
     own = {"dataset", "model", "weights", "teacher"}
-    fields = {
-        one.name: one.type
-        for one in dataclasses.fields(recipes.Recipe)
-        if one.name not in own
-    }
-    assert typing.get_type_hints(recipes.RecipeSettings) == fields
-    assert typing.get_type_hints(TrainSettings).keys() == fields.keys() | {*OPTIONS}
+    kinds = {n: k for n, k in recipes.setting_kinds().items() if n not in own}
+    hints = typing.get_type_hints(recipes.RecipeSettings)
+    plain = {n: dataclasses.replace(k, has_none=False) for n, k in kinds.items()}
+    assert {name: Kind.of(hint) for name, hint in hints.items()} == plain
+    assert typing.get_type_hints(TrainSettings).keys() == kinds.keys() | {*OPTIONS}
 
 
 @pytest.mark.parametrize("name", ["train", "transfer", "transfer_vtab", "run_trials"])
@@ -81,7 +80,7 @@ def test_a_fine_tuned_model_has_the_classes_of_its_data_and_not_its_old_ones():
 
 
 def test_the_activation_of_a_trained_model_is_that_of_its_loss():
-    run = one_step(dataclasses.replace(ONE_STEP, loss="sigmoid"))
+    run = one_step(recipes.changed(ONE_STEP, {"loss": "sigmoid"}))
     assert meaning_of(run.model).activation == "sigmoid"
     assert Classifier.of(run.folder).activation == "sigmoid"
 
@@ -141,7 +140,7 @@ def test_a_tilde_is_the_home_folder_in_every_path(tmp_path):
     assert one_step(model="~/first", folder="~/second").folder == tmp_path / "second"
 
 
-SOFT = dataclasses.replace(ONE_STEP, distillation="soft")
+SOFT = recipes.changed(ONE_STEP, {"distillation": "soft"})
 
 
 def test_a_teacher_is_a_path_a_model_or_a_classifier():
@@ -192,8 +191,8 @@ def test_what_is_wrong_is_answered_in_three_parts_before_any_work(
 
 def test_whole_numbers_of_numpy_are_those_of_python():
     recipe = recipes.changed(ONE_STEP, {"epochs": np.int64(3), "base_lr": 1})
-    assert (type(recipe.epochs), type(recipe.base_lr)) == (int, float)
-    assert (recipe.epochs, recipe.base_lr) == (3, 1.0)
+    assert (type(recipe.run.epochs), type(recipe.schedule.base_lr)) == (int, float)
+    assert (recipe.run.epochs, recipe.schedule.base_lr) == (3, 1.0)
 
 
 @pytest.mark.parametrize("verbose", [0, 1, 2])

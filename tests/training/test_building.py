@@ -37,21 +37,23 @@ NOT_OF_THE_STEP = (
 
 def in_small(recipe):
     """The recipe on a model of its kind, but small."""
-    kind = {k: v for k, v in recipe.model_arguments.items() if k not in SIZES}
+    kind = {k: v for k, v in recipe.model.arguments.items() if k not in SIZES}
     if "representation_size" in kind:
         kind["representation_size"] = 8
-    hybrid = recipe.stem_blocks is not None or recipe.model.startswith("R")
-    return dataclasses.replace(
+    hybrid = recipe.model.stem_blocks is not None or recipe.model.name.startswith("R")
+    return recipes.changed(
         recipe,
-        model="ViT",
-        model_arguments=SIZES | kind | ({"patch_size": 1} if hybrid else {}),
-        stem_blocks=() if hybrid else None,
-        stem_width_factor=0.5,
-        weights=None,
-        image_size=16,
-        batch_size=4,
-        steps=10,
-        warmup_steps=2,
+        {
+            "model": "ViT",
+            "model_arguments": SIZES | kind | ({"patch_size": 1} if hybrid else {}),
+            "stem_blocks": () if hybrid else None,
+            "stem_width_factor": 0.5,
+            "weights": None,
+            "image_size": 16,
+            "batch_size": 4,
+            "steps": 10,
+            "warmup_steps": 2,
+        },
     )
 
 
@@ -62,10 +64,10 @@ def kinds_of_steps():
         small = in_small(recipe)
         of_the_step = {
             key: value
-            for key, value in dataclasses.asdict(small).items()
+            for key, value in recipes.as_flat(small).items()
             if key not in NOT_OF_THE_STEP
         }
-        key = str(of_the_step | {"model": small.model_arguments})
+        key = str(of_the_step | {"model": small.model.arguments})
         found.setdefault(key, []).append(name)
     return [pytest.param(names, id=names[0]) for names in found.values()]
 
@@ -79,18 +81,20 @@ def step_of(recipe, model, **options):
     building.prepare(model, recipe)
     model = building.trained_model(model, recipe)
     state = TrainingState(
-        model, building.build_optimizer(model, recipe, 10), averaged=recipe.ema > 0
+        model,
+        building.build_optimizer(model, recipe, 10),
+        averaged=recipe.optimizer.ema is not None,
     )
     # What a teacher has labelled is learnt as all labels are.
-    teacher = None if recipe.pseudo_labels == "none" else model
+    teacher = model if hasattr(recipe.task, "teacher") else None
     step = training_step(
         state,
         building.build_objective(model, recipe, teacher),
         tf.distribute.get_strategy(),
-        global_batch=recipe.batch_size,
+        global_batch=recipe.run.batch_size,
         clip_norm=building.clip_of(recipe),
-        accumulation_steps=recipe.accumulation_steps,
-        ema=recipe.ema,
+        accumulation_steps=recipe.run.accumulation_steps,
+        ema=recipe.optimizer.ema or 0.0,
         **options,
     )
     return state, step
@@ -102,7 +106,7 @@ def test_the_whole_step_of_every_recipe_compiles_under_xla(names, rng):
     recipe = in_small(recipes.get(names[0]))
     state, step = step_of(recipe, building.build_model(recipe, 5))
     images, targets = batch(rng)
-    if recipe.masked_patches != "none":
+    if not recipe.task.learns_labels:
         targets = tf.constant(rng.random((4, state.model.num_draws), np.float32))
     told = tf.function(step, jit_compile=True)(images, targets)
     assert told["updated"]
@@ -119,8 +123,8 @@ def test_the_whole_step_of_every_recipe_compiles_under_xla(names, rng):
     ],
 )
 def test_settings_compile_too(settings, rng):
-    recipe = dataclasses.replace(in_small(recipes.get("cifar10")), **settings)
-    recipe.model_arguments.update(dropout_rate=0.1, drop_path_rate=0.1)
+    recipe = recipes.changed(in_small(recipes.get("cifar10")), {**settings})
+    recipe.model.arguments.update(dropout_rate=0.1, drop_path_rate=0.1)
     _, step = step_of(recipe, building.build_model(recipe, 5))
     assert tf.function(step, jit_compile=True)(*batch(rng))["updated"]
 
@@ -152,8 +156,8 @@ def test_remat_changes_neither_masks_nor_gradients(rng):
 
 
 def test_bfloat16_computes_in_it_and_keeps_float32_weights_and_logits(rng):
-    recipe = dataclasses.replace(
-        in_small(recipes.get("cifar10")), precision="mixed_bfloat16"
+    recipe = recipes.changed(
+        in_small(recipes.get("cifar10")), {"precision": "mixed_bfloat16"}
     )
     before = keras.config.dtype_policy().name
     model = building.build_model(recipe, 5)
@@ -171,7 +175,7 @@ def test_bfloat16_computes_in_it_and_keeps_float32_weights_and_logits(rng):
 
 
 def test_a_head_bias_makes_every_class_rare():
-    recipe = dataclasses.replace(in_small(recipes.get("cifar10")), head_bias=-6.9)
+    recipe = recipes.changed(in_small(recipes.get("cifar10")), {"head_bias": -6.9})
     model = building.build_model(recipe, 5)
     np.testing.assert_allclose(model.get_layer("head").bias, -6.9, rtol=1e-6)
 
@@ -192,11 +196,16 @@ def test_a_recipes_positions_take_the_place_of_the_models_own():
     assert model.get_layer("positions_00").kind == "learned_2d"
     model = building.build_model(own, 2)
     assert model.get_layer("patch_encoder").position_embedding == "none"
-    wrong = dataclasses.replace(own, position_embedding="sinus")
+    wrong = recipes.changed(own, {"position_embedding": "sinus"})
     with pytest.raises(ValueError, match="one of learned, none.*'sinus'"):
         building.build_model(wrong, 2)
-    cnn = dataclasses.replace(
-        own, model="ResNet_R26", model_arguments={}, position_embedding="relative"
+    cnn = recipes.changed(
+        own,
+        {
+            "model": "ResNet_R26",
+            "model_arguments": {},
+            "position_embedding": "relative",
+        },
     )
     with pytest.raises(
         ValueError, match="sets position_embedding .*Received: model=ResNet_R26"

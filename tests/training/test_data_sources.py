@@ -10,7 +10,7 @@ import keras_vit
 from keras_vit import recipes
 from keras_vit.classifier import Classifier
 
-RECIPE = recipes.Recipe(
+RECIPE = recipes.Recipe.of(
     dataset="",
     model="ViT",
     model_arguments={

@@ -1,6 +1,5 @@
 """LoRA: few numbers are trained, and a plain model is left."""
 
-import dataclasses
 import json
 
 import keras
@@ -9,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_vit
+from keras_vit import recipes
 from keras_vit.baselines import ResNet
 from keras_vit.classifier import Classifier
 from keras_vit.training import building
@@ -286,5 +286,5 @@ def test_what_cannot_be_adapted_is_refused():
         small_recipe(lora_alpha=2.0)
     with pytest.raises(ValueError, match="without lora_rank"):
         small_recipe(lora_rank=2, masked_patches="pixels")
-    recipe = dataclasses.replace(RECIPE, lora_targets=["query"])
-    assert recipe.lora_targets == ("query",)
+    recipe = recipes.changed(RECIPE, {"lora_targets": ["query"]})
+    assert recipe.model.lora_targets == ("query",)

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import keras_vit
-from keras_vit import layers
+from keras_vit import layers, recipes
 from keras_vit.cli.train import _print_results
 from keras_vit.data import Dataset, Split
 from keras_vit.data.draws import uniforms
@@ -400,7 +400,7 @@ def test_a_run_that_is_interrupted_goes_on_as_if_it_were_not(pretrained, tmp_pat
 )
 def test_settings_hold_and_labels_do_not_matter(settings, tmp_path):
     """Not even where an image has several, which a softmax would refuse."""
-    recipe = dataclasses.replace(RECIPE, steps=4, warmup_steps=0, **settings)
+    recipe = recipes.changed(RECIPE, {"steps": 4, "warmup_steps": 0, **settings})
     keras.utils.set_random_seed(0)
     before = building.build_model(recipe, None)  # as the run builds it
     several = [
@@ -410,11 +410,11 @@ def test_settings_hold_and_labels_do_not_matter(settings, tmp_path):
     dataset = Dataset("both", *several, ("a", "b"))
     run = keras_vit.train(recipe, dataset=dataset, folder=tmp_path / "run")
     assert np.isfinite(run.evaluation.loss)
-    assert run.model.get_layer("block_00").dtype_policy.name == recipe.precision
+    assert run.model.get_layer("block_00").dtype_policy.name == recipe.model.precision
     for one, other in zip(before.weights, run.model.weights, strict=True):
         moved = (one.numpy() != other.numpy()).any()
         if one.path.startswith(("patch_encoder/projection", "block_00/mlp")):
-            assert moved == (not recipe.freeze), one.path
+            assert moved == (not recipe.model.freeze), one.path
 
 
 def test_half_of_an_odd_number_is_rounded_down():

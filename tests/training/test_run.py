@@ -184,7 +184,7 @@ def test_evaluation_and_all_that_is_left_agree_on_the_preprocessing(
     recipe = small_recipe(evaluation_preprocessing="big_vision:16/34", epochs=6)
     model = None
     if given:
-        sizes = recipe.model_arguments
+        sizes = recipe.model.arguments
         model = keras_vit.ViT(image_size=16, num_classes=2, **sizes)
     run = keras_vit.train(recipe, dataset=dataset, model=model)
     cropped = keras_vit.evaluate(run.model, whole.test, preprocessing="vit_jax")
@@ -193,7 +193,7 @@ def test_evaluation_and_all_that_is_left_agree_on_the_preprocessing(
     assert abs(squashed.loss - cropped.loss) > 1e-3
     for path in (run.folder, run.saved_model):
         again = keras_vit.evaluate(Classifier.of(path).model, dataset.test)
-        assert again.loss == pytest.approx(cropped.loss, rel=1e-5)
+        assert again.task.loss == pytest.approx(cropped.loss, rel=1e-5)
 
 
 def test_a_trained_model_goes_on_to_other_classes_with_a_new_head(

@@ -97,7 +97,7 @@ def test_a_run_of_an_earlier_version_lacks_settings_and_is_resumed(there):
     (there / "run" / "config.json").write_text(json.dumps(config))
     assert open_run_folder("run", "run", recipe, 0).path.name == "run"
     with pytest.raises(ValueError, match="ema: 0.0 and 0.5"):
-        open_run_folder("run", "run", dataclasses.replace(recipe, ema=0.5), 0)
+        open_run_folder("run", "run", recipes.changed(recipe, {"ema": 0.5}), 0)
 
 
 def test_commands_read_the_data_set_of_a_run_as_the_run_did(there, monkeypatch):
@@ -132,7 +132,7 @@ def test_how_data_are_read_is_a_part_of_the_run(there):
                 Image.new("RGB", (8, 8)).save(folder / f"{number}.png")
     run = trained("pets", exif_orientation=False, batch_size=5)
     recipe, _ = keras_vit.training.read_config(run.folder / "config.json")
-    assert recipe.dataset_options == {"exif_orientation": False}
+    assert recipe.data.options == {"exif_orientation": False}
     with pytest.raises(ValueError, match="holds another run.*dataset_options"):
         trained("pets", batch_size=5)
     again = keras_vit.train(recipe, folder="run", export=False)  # as --config does

@@ -144,7 +144,7 @@ def test_on_other_data_a_tenth_is_left_out_and_rates_lie_around_the_recipes_own(
     expected = "train[:90%]", "train[90%:]"
     assert sweep.dev_splits(None, "cifar10", recipe) == expected
     assert sweep.dev_splits("validation", "x", recipe) == ("train", "validation")
-    other = dataclasses.replace(recipes.get("paper/finetune_cifar10"), dataset="mine")
+    other = recipes.changed(recipes.get("paper/finetune_cifar10"), {"dataset": "mine"})
     assert sweep.dev_splits(None, "paper/finetune_cifar10", other) == expected
 
 
@@ -153,15 +153,17 @@ def test_a_share_of_the_training_split_is_not_swept_on_the_whole():
         ("paper/finetune_cifar10", "cifar10"),
         ("paper/finetune_vtab", "vtab/dtd"),
     ]:
-        recipe = dataclasses.replace(
-            recipes.get(name), dataset=dataset, train_split="train[:500]"
+        recipe = recipes.changed(
+            recipes.get(name), {"dataset": dataset, "train_split": "train[:500]"}
         )
         with pytest.raises(ValueError, match="share of a whole training split"):
             sweep.dev_splits(None, name, recipe)
 
 
 def test_vtab_has_one_rate_and_its_200_images_are_what_is_left_out():
-    recipe = dataclasses.replace(recipes.get("paper/finetune_vtab"), dataset="vtab/dtd")
+    recipe = recipes.changed(
+        recipes.get("paper/finetune_vtab"), {"dataset": "vtab/dtd"}
+    )
     assert sweep.checked_rates(None, "paper/finetune_vtab", recipe) == (0.01,)
     expected = "train[:800]", "train[800:]"
     assert sweep.dev_splits(None, "paper/finetune_vtab", recipe) == expected
@@ -171,7 +173,7 @@ def test_labels_that_follow_from_a_place_or_a_side_keep_it():
     vtab_recipe = recipes.get("paper/finetune_vtab")
 
     def kept(name):
-        recipe = dataclasses.replace(vtab_recipe, dataset=name)
+        recipe = recipes.changed(vtab_recipe, {"dataset": name})
         return (lambda one: (one.crop, one.flip))(sweep.keeping_labels(recipe))
 
     assert kept("vtab/dtd") == kept("dtd") == ("inception", True)
@@ -221,7 +223,7 @@ def small_task(tmp_path, rng, monkeypatch):
 def test_a_task_of_vtab_is_transferred_to_without_false_labels(small_task, tmp_path):
     changes = {"dataset": "", "steps": 2, "warmup_steps": 0, "flip": True}
     found = transfer_vtab(
-        dataclasses.replace(RECIPE, **changes),
+        recipes.changed(RECIPE, {**changes}),
         tasks=("svhn",),
         seeds=1,
         folder=tmp_path / "vtab",

@@ -313,7 +313,9 @@ def of_a_given_model(folder):
     for weight in given.trainable_variables:
         weight.assign(rng.normal(scale=0.3, size=weight.shape))
     run = keras_vit.train(
-        recipes.Recipe("", "", optimizer="sgd", steps=3, warmup_steps=0, batch_size=8),
+        recipes.Recipe.of(
+            "", "", optimizer="sgd", steps=3, warmup_steps=0, batch_size=8
+        ),
         model=given,
         dataset=Dataset("x", split, split, tuple("abcde")),
         strategy=strategy,
