@@ -94,6 +94,7 @@ class TrainBatches:
             self._options["seed"],
             step,
             self._options["augmentation"].repeats,
+            sampling=self._options.get("sampling"),
         )
         return replacements(len(self._split), self._progress.unreadable)[indices]
 
