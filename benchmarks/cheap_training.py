@@ -25,9 +25,9 @@ import tensorflow as tf
 import keras_vit
 from keras_vit import recipes
 from keras_vit.training import building
-from keras_vit.training.low_rank import num_trained
-from keras_vit.training.objectives import supervised
+from keras_vit.training.adapters.lora import num_trained
 from keras_vit.training.step import TrainingState, training_step
+from keras_vit.training.tasks.classification import supervised
 from keras_vit.variants import VARIANTS
 
 CLASSES = 100

@@ -6,12 +6,12 @@ import pytest
 import keras_vit
 from keras_vit import recipes
 from keras_vit.data.augmentation import CROPS
-from keras_vit.training.building import build_model
 from keras_vit.training.losses import LOSSES
-from keras_vit.training.objectives import DISTILLATIONS
+from keras_vit.training.model import build_model
 from keras_vit.training.optimizers import WEIGHT_DECAY_SCALINGS
-from keras_vit.training.patch_targets import TARGETS
 from keras_vit.training.schedules import DECAYS
+from keras_vit.training.tasks.classification import DISTILLATIONS
+from keras_vit.training.tasks.patch_targets import TARGETS
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)

@@ -7,10 +7,10 @@ from pretraining_size import MODELS
 from study import Study, lines_by
 
 from keras_vit import recipes
+from keras_vit.experiments import Trial
 from keras_vit.figures.drawing import new_figure
 from keras_vit.inspect.model_summary import summary, unallocated
-from keras_vit.training import Trial
-from keras_vit.training.building import build_model
+from keras_vit.training.model import build_model
 
 BUDGETS = (50, 100, 200)  # billions of multiply-adds in forward passes of training
 _RECIPE = recipes.Recipe.of(

@@ -11,9 +11,9 @@ from keras_vit import data, recipes
 from keras_vit.classifier import Classifier
 from keras_vit.evaluation import evaluate
 from keras_vit.evaluation.intervals import share_interval
+from keras_vit.experiments import Trial
 from keras_vit.figures.drawing import new_figure
 from keras_vit.recipes.paper import LEARNING_RATES
-from keras_vit.training import Trial
 
 # 4 x 4 colours are 8,192 logits a patch, a head that here is larger than the model.
 TARGETS = {"mean_color": "mean colour", "pixels": "pixels"}

@@ -6,9 +6,9 @@ python examples/studies/pooling.py --scale=tiny
 from study import COLOURS, MARKERS, Study
 
 from keras_vit import recipes
+from keras_vit.experiments import Trial
 from keras_vit.figures.drawing import new_figure
 from keras_vit.history import read_history
-from keras_vit.training import Trial
 
 POOLINGS = {
     "token": "class token",

@@ -7,9 +7,9 @@ from study import COLOURS, MARKERS, Study
 
 from keras_vit import recipes
 from keras_vit.evaluation.intervals import share_interval
+from keras_vit.experiments import Trial
 from keras_vit.figures.drawing import new_figure
 from keras_vit.layers.position_embedding import POSITION_EMBEDDINGS
-from keras_vit.training import Trial
 
 # The table's rows, and two that it does not have.
 KINDS = {

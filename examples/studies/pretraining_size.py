@@ -10,8 +10,8 @@ from study import Study, lines_by, means, shots
 
 from keras_vit import data, recipes
 from keras_vit.data import Dataset
+from keras_vit.experiments import Trial
 from keras_vit.figures.drawing import new_figure
-from keras_vit.training import Trial
 
 IMAGES = (300, 1000, 3000, 6000)
 _RECIPE = recipes.Recipe.of(

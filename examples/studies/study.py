@@ -18,11 +18,11 @@ from PIL import Image
 from keras_vit import figures
 from keras_vit.classifier import Classifier
 from keras_vit.evaluation import features_of, few_shot
+from keras_vit.experiments import Trial, run_trials
+from keras_vit.experiments.trials import check_names
 from keras_vit.files import written_whole
 from keras_vit.recipes import as_json, changed, with_model
-from keras_vit.training import Trial, run_trials
-from keras_vit.training.folder import write_json
-from keras_vit.training.trials import check_names
+from keras_vit.training.artifacts.folder import write_json
 from keras_vit.variants import VARIANTS
 
 # Told apart by colour-blind eyes too (Okabe and Ito).

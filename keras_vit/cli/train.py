@@ -124,14 +124,14 @@ def _print_results(run: "Run") -> None:
     """Print the numbers of a run, where its files are, and what to do next."""
     from keras_vit.evaluation.headline import headline, without_area
     from keras_vit.model_files import LABELS
-    from keras_vit.training.evaluators import MaskedPatchEvaluation
+    from keras_vit.training.tasks.evaluators import LossEvaluation
 
     result = run.evaluation
-    if isinstance(result, MaskedPatchEvaluation):
+    if isinstance(result, LossEvaluation):
         following = ["keras-vit", "train", f"--model={run.folder}"]
         print(
-            f"\nOf masked patches, {100 * result.accuracy:.2f} % of the colours are "
-            f"right (loss {result.loss:.3f}) on {result.count:,} images\n"
+            f"\n{100 * result.accuracy:.2f} % of the {result.predicted} are correct "
+            f"(loss {result.loss:.3f}) on {result.count:,} images\n"
             f"  everything  {run.folder}/ (config.json, history.csv, "
             "learning_curves.png)\n"
             f"  model       {run.folder / 'model.keras'}, without a head\n"

@@ -11,8 +11,8 @@ from keras_vit.cli.model_flag import FACTORY, NETWORK, TRAINED
 from keras_vit.recipes import RECIPES
 
 if TYPE_CHECKING:
-    from keras_vit.training.transfer_runs import Transfer
-    from keras_vit.training.vtab import VtabTransfer
+    from keras_vit.experiments.transfer_runs import Transfer
+    from keras_vit.experiments.vtab import VtabTransfer
 
 SUMMARY = "Fine-tune by the paper's protocol: a sweep of rates, then several runs."
 USAGE = "[--recipe=NAME] [--dataset=NAME] [--rates=RATE,...]"
@@ -88,7 +88,7 @@ def check(values: flags.FlagValues) -> None:
 
 def run(values: flags.FlagValues) -> int:
     """Fine-tune, print the table of runs, and return the exit status."""
-    from keras_vit.training import transfer, transfer_vtab
+    from keras_vit.experiments import transfer, transfer_vtab
 
     recipe = recipes.get(values.recipe)
     options = {
@@ -115,7 +115,7 @@ def run(values: flags.FlagValues) -> int:
 
 def _print_table(found: "Transfer | VtabTransfer") -> None:
     """Print a table like the paper's, and where the files are."""
-    from keras_vit.training.transfer_report import plus_minus
+    from keras_vit.experiments.transfer_report import plus_minus
 
     several = hasattr(found, "tasks")
     whole: Any = found

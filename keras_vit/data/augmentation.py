@@ -4,14 +4,19 @@ Nothing here draws: each image comes with its numbers in [0, 1), `DRAWS` of them
 and those of RandAugment, which settle all that happens to it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from keras_vit.data.preprocessing import resize
 from keras_vit.data.randaugment import DRAWS_PER_LAYER, rand_augment
+
+if TYPE_CHECKING:
+    from keras_vit.recipes import AugmentationSettings
 
 CROPS = ("none", "inception", "pad")
 # What an image's numbers are for: its place down and across, or the seed of its
@@ -57,6 +62,22 @@ class Augmentation:
     mixup: float = 0.0
     cutmix: float = 0.0
     repeats: int = 1
+
+    @classmethod
+    def of(cls, settings: AugmentationSettings) -> Augmentation:
+        """Return how a recipe augments training images, by `recipe.augmentation`."""
+        layers = settings.randaugment_layers
+        return cls(
+            crop=settings.crop or "none",
+            crop_area=(settings.crop_area, 1.0),
+            crop_padding=settings.crop_padding or 0,
+            flip=settings.flip,
+            randaugment=layers and (layers, settings.randaugment_magnitude),
+            erasing=settings.random_erasing or 0.0,
+            mixup=settings.mixup or 0.0,
+            cutmix=settings.cutmix or 0.0,
+            repeats=settings.repeats,
+        )
 
     def num_draws(self) -> int:
         """Return how many random numbers an image needs."""

@@ -23,6 +23,7 @@ from keras_vit.recipes.tasks import DistillationSettings as DistillationSettings
 from keras_vit.recipes.tasks import MaskedPatchSettings as MaskedPatchSettings
 from keras_vit.recipes.tasks import PseudoLabelSettings as PseudoLabelSettings
 from keras_vit.recipes.tasks import TaskSettings as TaskSettings
+from keras_vit.recipes.tasks import name_of as name_of
 from keras_vit.recipes.typed import RecipeSettings as RecipeSettings
 from keras_vit.suggestions import unknown
 

@@ -27,9 +27,9 @@ from keras_vit.recipes.tasks import (
 from keras_vit.renamed import with_new_names
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing import Unpack
 
-    from keras_vit.recipes.typed import RecipeSettings
+    from keras_vit.recipes.typed import AllSettings
 
 # Settings of earlier versions. Files hold them too, and are read in silence.
 RENAMED = {
@@ -111,7 +111,7 @@ class Recipe:
         cls,
         dataset: str | None = None,
         model: str | None = None,
-        **settings: Unpack[RecipeSettings],
+        **settings: Unpack[AllSettings],
     ) -> Recipe:
         """Return the recipe of settings by their own names.
 

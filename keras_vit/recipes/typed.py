@@ -56,7 +56,6 @@ class RecipeSettings(TypedDict, total=False):
     lora_targets: tuple[str, ...]
     clip_norm: float | None
     ema: float | None
-    task: TaskName
     loss: Loss
     label_smoothing: float
     distillation: FromTeacher | None
@@ -80,3 +79,11 @@ class RecipeSettings(TypedDict, total=False):
     cutmix: float | None
     repeats: int
     max_unreadable_fraction: float
+
+
+class AllSettings(RecipeSettings, total=False):
+    """The settings of a `Recipe`, all of them words, numbers and the like."""
+
+    task: TaskName
+    weights: str | None
+    teacher: str | None

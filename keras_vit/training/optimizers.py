@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from keras_vit.training.schedules import LearningRate
+
 if TYPE_CHECKING:
     import keras
 
-    from keras_vit.training.schedules import LearningRate
+    from keras_vit.recipes import OptimizerSettings, ScheduleSettings
 
 
 # What weight decay leaves alone, by the end of a weight's path.
@@ -178,6 +180,42 @@ class Optimizer:
             for name, kept in self.slots.items()
             for weight, variable in zip(self.weights, kept, strict=True)
         }
+
+
+def build_optimizer(
+    model: keras.Model,
+    settings: OptimizerSettings,
+    schedule: ScheduleSettings,
+    total_steps: int,
+) -> Optimizer:
+    """Build the optimizer of a recipe.
+
+    Args:
+        model: whose trainable weights it updates.
+        settings: `recipe.optimizer`.
+        schedule: `recipe.schedule`.
+        total_steps: of the run.
+
+    Raises:
+        ValueError: for a schedule that does not fit the run, or a pattern that
+            matches no weight.
+    """
+    rule = {
+        "sgd": lambda: SGD(settings.momentum, settings.momentum_dtype),
+        "adam": lambda: Adam(
+            settings.momentum, settings.beta2, momentum_dtype=settings.momentum_dtype
+        ),
+    }
+    return Optimizer(
+        model.trainable_variables,
+        rule[settings.name](),
+        LearningRate.of(schedule, total_steps),
+        weight_decay=settings.weight_decay,
+        weight_decay_scaling=settings.weight_decay_scaling,
+        lr_multipliers=lr_multipliers(
+            model, settings.layer_decay, settings.lr_multipliers
+        ),
+    )
 
 
 def lr_multipliers(

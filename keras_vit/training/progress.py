@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
 
 from keras_vit.history import HistoryRow, with_present_names
 
 if TYPE_CHECKING:
     from keras_vit.data.splits import Labelled
     from keras_vit.evaluation import Evaluation
-    from keras_vit.training.evaluators import Evaluator, MaskedPatchEvaluation
+    from keras_vit.training.tasks.evaluators import Evaluator, LossEvaluation
 
 
 @dataclass
@@ -66,7 +69,7 @@ class Progress:
 
     def end_interval(
         self,
-        evaluation: Evaluation | MaskedPatchEvaluation,
+        evaluation: Evaluation | LossEvaluation,
         *,
         steps: int,
         epoch: float,
@@ -134,3 +137,19 @@ class Plan:
     eval_split: Labelled
     eval_name: str
     evaluator: Evaluator
+
+
+def progress_bar(plan: Plan, done: int, shown: bool) -> tqdm:
+    """Return a bar of the run's images, `done` steps of which are behind it."""
+    watched = sys.stderr.isatty()  # a log is no place for ten lines a second
+    return tqdm(
+        disable=not shown,
+        mininterval=0.1 if watched else 15,
+        total=plan.total_steps * plan.batch_size,
+        initial=done * plan.batch_size,
+        unit=" images",
+        unit_scale=True,
+        smoothing=0.1,
+        dynamic_ncols=True,
+        bar_format="{percentage:3.0f}%|{bar}| {rate_fmt}, {remaining} left{postfix}",
+    )

@@ -1,9 +1,14 @@
 """Learning rates over the steps of a run."""
 
+from __future__ import annotations
+
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
+
+if TYPE_CHECKING:
+    from keras_vit.recipes import ScheduleSettings
 
 ops: Any = keras.ops  # whose annotations allow for results that are None
 LINEAR_END = 1e-5  # the reference's linear decay does not go down to 0
@@ -99,6 +104,17 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         self.warmup_steps = warmup_steps
         self.decay = decay
         self.cooldown_steps = cooldown_steps
+
+    @classmethod
+    def of(cls, settings: ScheduleSettings, total_steps: int) -> LearningRate:
+        """Return the learning rate of `recipe.schedule`, over so many steps."""
+        return cls(
+            settings.base_lr,
+            total_steps,
+            settings.warmup_steps,
+            settings.decay,
+            settings.cooldown_steps,
+        )
 
     def factor(self, step: Any) -> Any:
         """Return the share of `base_lr` at a step, in [0, 1]."""

@@ -13,8 +13,8 @@ from keras_vit.training.optimizers import clip_by_global_norm
 if TYPE_CHECKING:
     from tensorflow.python.distribute.distribute_lib import Strategy
 
-    from keras_vit.training.objectives import Objective
     from keras_vit.training.optimizers import Optimizer
+    from keras_vit.training.tasks.classification import Objective
 
 
 tf: Any = tensorflow  # whose stubs lack what is used here

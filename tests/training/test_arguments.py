@@ -21,8 +21,8 @@ from keras_vit.data.sources import OPTIONS
 from keras_vit.meaning import meaning_of
 from keras_vit.recipes.checked import Kind
 from keras_vit.training import checkpoints
-from keras_vit.training.arguments import TrainArguments, TrainSettings
-from keras_vit.training.folder import RunFolder
+from keras_vit.training.artifacts.folder import RunFolder
+from keras_vit.training.config import TrainArguments, TrainSettings
 from support.training.interrupted import At, outcome, train
 from support.training.small import small_dataset, small_recipe
 
@@ -215,7 +215,7 @@ def test_a_program_that_logs_gets_the_lines_of_a_run_once(capsys, caplog):
 def test_transfer_leaves_a_model_in_memory_as_it_is():
     model = vit(num_classes=3)
     before = [weight.numpy() for weight in model.weights]
-    with mock.patch("keras_vit.training.transfer_runs.write_transfer"):
+    with mock.patch("keras_vit.experiments.transfer_runs.write_transfer"):
         found = training.transfer(
             ONE_STEP,
             model=model,

@@ -11,7 +11,7 @@ import pytest
 import keras_vit
 from keras_vit.history import HistoryRow, read_history
 from keras_vit.recipes import RENAMED
-from keras_vit.training.checkpoints import NOTES, Checkpoints
+from keras_vit.training.artifacts.checkpoints import NOTES, Checkpoints
 from support.training.interrupted import At, ask_to_end, outcome, train
 from support.training.small import small_dataset, small_recipe
 

@@ -12,7 +12,7 @@ from keras_vit import recipes
 from keras_vit.baselines import ResNet
 from keras_vit.classifier import Classifier
 from keras_vit.training import building
-from keras_vit.training.low_rank import LowRankAdaptation, num_trained
+from keras_vit.training.adapters.lora import LowRankAdaptation, num_trained
 from support.models import randomize, tiny_vit
 from support.training.interrupted import At, ask_to_end, outcome, train
 from support.training.small import small_recipe

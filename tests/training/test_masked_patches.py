@@ -16,14 +16,14 @@ from keras_vit.data import Dataset, Split
 from keras_vit.data.draws import uniforms
 from keras_vit.evaluation.forward import ForwardPass
 from keras_vit.training import building
-from keras_vit.training.corruption import corrupted, num_corrupted, num_draws
-from keras_vit.training.evaluators import MaskedPatchEvaluator
-from keras_vit.training.masked_patches import MaskedPatchPrediction
-from keras_vit.training.objectives import masked
 from keras_vit.training.optimizers import SGD, Optimizer
-from keras_vit.training.patch_targets import TARGETS
 from keras_vit.training.schedules import LearningRate
 from keras_vit.training.step import TrainingState, training_step
+from keras_vit.training.tasks.classification import masked
+from keras_vit.training.tasks.corruption import corrupted, num_corrupted, num_draws
+from keras_vit.training.tasks.evaluators import MaskedPatchEvaluator
+from keras_vit.training.tasks.masked_patch_prediction import MaskedPatchPrediction
+from keras_vit.training.tasks.patch_targets import TARGETS
 from support.models import randomize, tiny_vit
 from support.oracle import Oracle
 from support.training.interrupted import EXPORT, At, outcome

@@ -14,8 +14,8 @@ from keras_vit.data.pipeline import examples_of_step, training_batches
 from keras_vit.model import head
 from keras_vit.model_files import save_model
 from keras_vit.training import building
-from keras_vit.training.folder import RunFolder
-from keras_vit.training.pseudo_labels import (
+from keras_vit.training.artifacts.folder import RunFolder
+from keras_vit.training.tasks.pseudo_labels import (
     PseudoLabels,
     labels_of_run,
     pseudo_labels,
@@ -148,7 +148,7 @@ def test_a_run_that_goes_on_reads_the_labels_that_it_made(
             recipe=NOISY,
             teacher=teacher,
         )
-    monkeypatch.setattr("keras_vit.training.pseudo_labels.predictions_of", None)
+    monkeypatch.setattr("keras_vit.training.tasks.pseudo_labels.predictions_of", None)
     assert outcome(train(tmp_path, recipe=NOISY, teacher=teacher)) == outcome(unbroken)
 
 
@@ -159,7 +159,7 @@ def test_a_signal_while_the_teacher_labels_ends_the_run_at_once(
         ask_to_end()
         pytest.fail("The program goes on.")
 
-    monkeypatch.setattr("keras_vit.training.pseudo_labels.predictions_of", labels)
+    monkeypatch.setattr("keras_vit.training.tasks.pseudo_labels.predictions_of", labels)
     with pytest.raises(SystemExit) as end:
         train(tmp_path, recipe=NOISY, teacher=teacher)
     assert end.value.code == 42

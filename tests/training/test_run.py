@@ -13,7 +13,7 @@ from PIL import Image
 import keras_vit
 from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Split
-from keras_vit.training.folder import dataset_of
+from keras_vit.training.artifacts.folder import dataset_of
 from support.training.small import small_dataset, small_recipe
 
 
@@ -222,7 +222,7 @@ def test_equally_many_classes_of_other_names_have_a_new_head(trained):
     first, root = trained
     recipe = small_recipe(model=str(root / first.folder))
     for names, kept in ((first_names(), True), (("cat", "dog"), False)):
-        model = keras_vit.training.building.build_model(recipe, 2, names)
+        model = keras_vit.training.model.build_model(recipe, 2, names)
         assert model.get_layer("head").kernel.numpy().any() == kept
 
 

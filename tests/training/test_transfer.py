@@ -13,8 +13,8 @@ import tensorflow_datasets as tfds
 from keras_vit import recipes, training
 from keras_vit.cli.main import main
 from keras_vit.data import Split, vtab
+from keras_vit.experiments.vtab import VtabTransfer
 from keras_vit.training import Outcome, Transfer, sweep, transfer, transfer_vtab, trials
-from keras_vit.training.vtab import VtabTransfer
 from support.prepared import prepare
 from support.training.small import small_dataset, small_recipe
 

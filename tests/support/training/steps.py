@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from keras_vit.training.objectives import supervised
 from keras_vit.training.optimizers import SGD, Optimizer
 from keras_vit.training.schedules import LearningRate
 from keras_vit.training.step import TrainingState, training_step
+from keras_vit.training.tasks.classification import supervised
 
 ONE = tf.distribute.get_strategy()
 

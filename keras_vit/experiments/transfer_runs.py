@@ -15,10 +15,18 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from keras_vit import distribution, recipes
+from keras_vit.experiments.sweep import (
+    best_of,
+    checked_rates,
+    dev_splits,
+    keeping_labels,
+)
+from keras_vit.experiments.transfer_report import write_transfer
+from keras_vit.experiments.trials import Outcome, Trial, run_trials
 from keras_vit.recipes import Recipe
 from keras_vit.recipes.tasks import name_of
 from keras_vit.renamed import with_new_names
-from keras_vit.training.arguments import (
+from keras_vit.training.config import (
     DatasetArgument,
     ModelArgument,
     Path,
@@ -28,9 +36,6 @@ from keras_vit.training.arguments import (
     resolved,
     strategy_of,
 )
-from keras_vit.training.sweep import best_of, checked_rates, dev_splits, keeping_labels
-from keras_vit.training.transfer_report import write_transfer
-from keras_vit.training.trials import Outcome, Trial, run_trials
 from keras_vit.verbosity import Verbose, lines_shown
 
 if TYPE_CHECKING:

@@ -12,21 +12,21 @@ import numpy as np
 from keras_vit import distribution
 from keras_vit.data import tfds
 from keras_vit.data.vtab import GROUPS, PREFIX, TASKS
+from keras_vit.experiments.transfer_report import (
+    numbers_of,
+    plus_minus,
+    rows_of,
+    write_numbers,
+)
+from keras_vit.experiments.transfer_runs import Transfer, deviation_of, transfer
 from keras_vit.recipes import Recipe
-from keras_vit.training.arguments import (
+from keras_vit.training.config import (
     ModelArgument,
     Path,
     TrainSettings,
     path_to_str,
     strategy_of,
 )
-from keras_vit.training.transfer_report import (
-    numbers_of,
-    plus_minus,
-    rows_of,
-    write_numbers,
-)
-from keras_vit.training.transfer_runs import Transfer, deviation_of, transfer
 from keras_vit.verbosity import Verbose
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from keras_vit.data.vtab import PREFIX, TASKS
 from keras_vit.recipes.paper import LEARNING_RATES
 
 if TYPE_CHECKING:
+    from keras_vit.experiments.trials import Outcome
     from keras_vit.recipes import Recipe
-    from keras_vit.training.trials import Outcome
 
 
 OF_PAPER = {f"paper/finetune_{one}": rates for one, rates in LEARNING_RATES.items()}

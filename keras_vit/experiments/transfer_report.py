@@ -12,7 +12,7 @@ from keras_vit import figures
 from keras_vit.files import written_whole
 
 if TYPE_CHECKING:
-    from keras_vit.training.transfer_runs import Transfer
+    from keras_vit.experiments.transfer_runs import Transfer
 
 
 STEM = "transfer"

@@ -45,6 +45,7 @@ class TrainBatches:
         split: Labelled,
         batch_size: int,
         progress: Progress,
+        *,
         max_unreadable_fraction: float,
         tell: Callable[[str], object],
         **options: Any,

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 
 from keras_vit import layers
-from keras_vit.training.corruption import corrupted, num_corrupted, num_draws
-from keras_vit.training.patch_targets import TARGETS
+from keras_vit.training.tasks.corruption import corrupted, num_corrupted, num_draws
+from keras_vit.training.tasks.patch_targets import TARGETS
 
 
 class MaskedPatchPrediction(keras.Model):
@@ -117,7 +117,7 @@ class MaskedPatchPrediction(keras.Model):
         return self.head(z), chosen
 
     def loss_and_accuracy(
-        self, images: Any, draws: Any, training: bool = False
+        self, images: Any, draws: Any, training: bool = True
     ) -> tuple[Any, Any]:
         """Return each image's loss and share of correct predictions, both `(B,)`."""
         predictions, chosen = self(images, draws, training=training)

@@ -23,13 +23,14 @@ import tensorflow as tf
 
 from keras_vit import recipes
 from keras_vit.files import written_whole
-from keras_vit.training.checkpoints import Checkpoints
+from keras_vit.training.artifacts.checkpoints import Checkpoints
 from keras_vit.version import VERSION
 
 if TYPE_CHECKING:
     from keras_vit.data import Dataset
     from keras_vit.data.splits import Labelled
     from keras_vit.recipes import Recipe
+    from keras_vit.training.config import RunConfig
 
 
 LOG = logging.getLogger(__name__)
@@ -133,31 +134,27 @@ class RunFolder:
 
     def write_config(
         self,
-        recipe: Recipe,
-        seed: int,
+        run: RunConfig,
         model: keras.Model,
         dataset: Dataset,
         splits: tuple[Labelled, Labelled],
         *,
-        objects: Iterable[str],
         counts: Mapping[str, int],
     ) -> None:
         """Write the resolved recipe, from which the run can be repeated.
 
         Args:
-            recipe: a `Recipe`.
-            seed: of the run.
+            run: the recipe, the seed, and what was given in Python.
             model: that is trained.
             dataset: that it learns from.
             splits: the parts of it to train on and to evaluate on.
-            objects: the arguments that are objects of Python, which a file cannot
-                name.
             counts: of the model's parameters: all, and the trained ones.
         """
         config = {
-            "recipe": recipes.as_json(recipe),
-            "seed": seed,
-            "given_in_python": list(objects),
+            "recipe": recipes.as_json(run.recipe),
+            "seed": run.seed,
+            "given_in_python": run.given_in_python(),
+            "objects": run.described_objects(),
             "model": {
                 "name": model.name,
                 **counts,
@@ -241,7 +238,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[Recipe, int, list[str]]:
 
 
 def open_run_folder(
-    folder: str | os.PathLike[str] | None, name: str, recipe: Recipe, seed: int
+    folder: str | os.PathLike[str] | None, name: str, run_config: RunConfig
 ) -> RunFolder:
     """Find the folder of a run: a new one, or that of the same run begun before.
 
@@ -249,8 +246,7 @@ def open_run_folder(
         folder: the requested path; `None`: `runs/<name>`, numbered if that
             holds another run or a finished one.
         name: of the run.
-        recipe: a `Recipe`.
-        seed: of the run.
+        run_config: the recipe and the seed of the run, and its objects.
 
     Returns:
         A `RunFolder`.
@@ -261,7 +257,7 @@ def open_run_folder(
             differences.
     """
     if folder is None:
-        return _numbered(name, recipe, seed)
+        return _numbered(name, run_config)
     run = RunFolder(folder)
     if _is_free(run.path):
         return run
@@ -270,7 +266,7 @@ def open_run_folder(
             "folder must be empty, new, or the folder of this run. Received: "
             f"{run.path}, which holds other files. Name another folder, or remove it"
         )
-    differences = _differences(run, recipe, seed)
+    differences = _differences(run, run_config)
     if differences and run.finished() and _of_length(differences):
         raise ValueError(
             f"The run in {run.path} has finished. To train its model further, begin "
@@ -286,7 +282,7 @@ def open_run_folder(
     return run
 
 
-def _numbered(name: str, recipe: Recipe, seed: int) -> RunFolder:
+def _numbered(name: str, run_config: RunConfig) -> RunFolder:
     """Return the first numbered folder that is free, or holds this very run."""
     names = itertools.chain(
         [name], (f"{name}-{number}" for number in itertools.count(2))
@@ -295,7 +291,7 @@ def _numbered(name: str, recipe: Recipe, seed: int) -> RunFolder:
     one, shorter = next(folders), None
     while not _is_free(one.path):
         if (one.path / CONFIG).is_file():
-            differences, finished = _differences(one, recipe, seed), one.finished()
+            differences, finished = _differences(one, run_config), one.finished()
             if not differences and not finished:
                 break
             if differences and finished and _of_length(differences):
@@ -316,7 +312,7 @@ def _is_free(path: pathlib.Path) -> bool:
     return all(inside.name.startswith(f".{CONFIG}.") for inside in path.iterdir())
 
 
-def _differences(folder: RunFolder, recipe: Recipe, seed: int) -> list[str]:
+def _differences(folder: RunFolder, run: RunConfig) -> list[str]:
     try:
         config = json.loads((folder.path / CONFIG).read_text())
         # What an earlier version had no setting for was as it is by default.
@@ -328,10 +324,16 @@ def _differences(folder: RunFolder, recipe: Recipe, seed: int) -> list[str]:
         if isinstance(flat.get(name), str):
             there = recipes.changed(there, {name: os.path.expanduser(flat[name])})
     if _lacks_options(config["recipe"]):  # its images are compared later
-        there = recipes.changed(there, {"dataset_options": recipe.data.options})
-    lines = recipes.difference(there, recipe)
-    if its_seed != seed:
-        lines.append(f"seed: {its_seed} and {seed}")
+        there = recipes.changed(there, {"dataset_options": run.recipe.data.options})
+    lines = recipes.difference(there, run.recipe)
+    if its_seed != run.seed:
+        lines.append(f"seed: {its_seed} and {run.seed}")
+    before, now = config.get("objects", {}), run.described_objects()
+    lines += [
+        f"{name}: {before.get(name)} and {now.get(name)}"
+        for name in before | now
+        if before.get(name) != now.get(name)
+    ]
     return lines
 
 

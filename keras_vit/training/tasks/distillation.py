@@ -1,55 +1,75 @@
-"""What a step minimises: images and targets -> losses, correct predictions."""
+"""Learning from a teacher at each step, and from labels."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import keras
 import tensorflow as tf
 
-from keras_vit.training.losses import LOSSES, hard_distillation, soft_distillation
+from keras_vit.served_model import ServedModel
+from keras_vit.training.losses import hard_distillation, soft_distillation
+from keras_vit.training.tasks.classification import Classification, correct, labelled
+from keras_vit.training.tasks.task import Activation, Objective
 
 if TYPE_CHECKING:
-    from keras_vit.training.masked_patches import MaskedPatchPrediction
-
-
-# Images and targets, or draws -> losses `(B,)`, and which predictions are correct.
-Objective: TypeAlias = Callable[[Any, Any], tuple[Any, Any]]
+    from keras_vit.classifier import Classifier
 
 DISTILLATIONS = ("soft", "hard")
 
 
-def supervised(
-    model: keras.Model, loss: str = "softmax", label_smoothing: float = 0.0
-) -> Objective:
-    """Return the objective of learning from labels.
+class Distillation(Classification):
+    """Learns the labels and what a teacher predicts of the same images.
 
     Args:
-        model: returns logits of K classes.
-        loss: a key of `LOSSES`.
-        label_smoothing: the share of a target spread over all classes.
+        teacher: a `Classifier` of a Keras model of the same classes.
+        kind: `"soft"`, by its probabilities, or `"hard"`, by its predicted class.
+        temperature: of `"soft"`.
+        alpha: the weight of the teacher in the loss; labels have the rest.
+        loss, label_smoothing: as in `Classification`.
 
-    Returns:
-        A function of images `(B, H, W, 3)` and targets `(B, K)` that runs the
-        model in training mode and returns losses `(B,)` and which predictions are
-        correct: 1 or 0, `(B,)`. Any of the classes of a multi-label image is a
-        correct prediction.
+    Raises:
+        ValueError: for a teacher that no step can call.
     """
 
-    def objective(images, targets):
-        logits = tf.cast(model(images, training=True), "float32")
-        losses = _labelled(loss, logits, targets, label_smoothing)
-        return losses, _correct(logits, targets)
+    def __init__(
+        self,
+        teacher: Classifier,
+        kind: str = "soft",
+        *,
+        temperature: float = 1.0,
+        alpha: float = 0.5,
+        loss: Activation = "softmax",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(loss, label_smoothing)
+        if isinstance(teacher.model, ServedModel):
+            raise ValueError(
+                "The teacher of distillation must be a Keras model, which each step "
+                f"calls. Received: {teacher.name!r}, a SavedModel. Pass a run's folder "
+                "or a .keras file"
+            )
+        self.teacher = cast(keras.Model, teacher.model)
+        self.kind, self.temperature, self.alpha = kind, temperature, alpha
 
-    return objective
+    def objective(self, trained: keras.Model) -> Objective:
+        return distilled(
+            trained,
+            self.teacher,
+            self.kind,
+            temperature=self.temperature,
+            share=self.alpha,
+            loss=self.loss,
+            label_smoothing=self.label_smoothing,
+        )
 
 
 def distilled(
     model: keras.Model,
     teacher: keras.Model,
     kind: str = "soft",
+    *,
     temperature: float = 1.0,
     share: float = 0.5,
     loss: str = "softmax",
@@ -89,9 +109,9 @@ def distilled(
         )
     students = _two_heads(model)
 
-    def objective(images, targets):
+    def objective(images, targets, training=True):
         of_labels, of_teacher = (
-            tf.cast(logits, "float32") for logits in students(images, training=True)
+            tf.cast(logits, "float32") for logits in students(images, training=training)
         )
         outputs = teacher(_resized(images, teacher.input_shape), training=False)
         outputs = tf.stop_gradient(tf.cast(outputs, "float32"))
@@ -99,35 +119,11 @@ def distilled(
             losses = soft_distillation(of_teacher, outputs, temperature)
         else:
             losses = hard_distillation(of_teacher, outputs)
-        labelled = _labelled(loss, of_labels, targets, label_smoothing)
-        correct = _correct((of_labels + of_teacher) / 2, targets)
-        return share * losses + (1 - share) * labelled, correct
+        of_labels_loss = labelled(loss, of_labels, targets, label_smoothing)
+        right = correct((of_labels + of_teacher) / 2, targets)
+        return share * losses + (1 - share) * of_labels_loss, right
 
     return objective
-
-
-def masked(model: MaskedPatchPrediction) -> Objective:
-    """Return the objective of masked patch prediction.
-
-    Args:
-        model: a `MaskedPatchPrediction`.
-
-    Returns:
-        An objective as `supervised` returns it, of images and, instead of
-        targets, each image's draws; correct is the share of an image's corrupted
-        patches that are predicted correctly.
-    """
-    return functools.partial(model.loss_and_accuracy, training=True)
-
-
-def _correct(logits: Any, targets: Any) -> Any:
-    shown = tf.gather(targets, tf.argmax(logits, axis=-1), batch_dims=1)
-    return tf.cast(shown == tf.reduce_max(targets, axis=-1), "float32")
-
-
-def _labelled(loss: str, logits: Any, targets: Any, label_smoothing: float) -> Any:
-    smooth = (1 - label_smoothing) * targets + label_smoothing / targets.shape[-1]
-    return LOSSES[loss](logits, smooth)
 
 
 def _two_heads(model: keras.Model) -> keras.Model:

@@ -16,16 +16,16 @@ from keras_vit import distribution, recipes
 from keras_vit.data.inputs import ReadOptions
 from keras_vit.inspect import summary
 from keras_vit.recipes import Recipe
-from keras_vit.training.arguments import (
+from keras_vit.training.artifacts.folder import CONFIG, open_run_folder, write_json
+from keras_vit.training.config import (
     DatasetArgument,
     ModelArgument,
     Path,
+    RunConfig,
     TrainArguments,
     path_to_str,
-    resolved,
     strategy_of,
 )
-from keras_vit.training.folder import CONFIG, open_run_folder, write_json
 from keras_vit.training.run import train
 from keras_vit.verbosity import Verbose, lines_shown
 
@@ -208,8 +208,8 @@ def _check_folders(
     """Refuse a folder before any other trial is trained."""
     for trial in trials:
         own = dataclasses.replace(arguments, model=model_of(trial, folder, arguments))
-        recipe = resolved(trial.recipe, own, options)
-        open_run_folder(folder / trial.name, trial.name, recipe, trial.seed)
+        config = RunConfig.of(trial.recipe, own, options, seed=trial.seed)
+        open_run_folder(folder / trial.name, trial.name, config)
 
 
 def _train(

@@ -1,10 +1,11 @@
-"""What `train` is called with -> a recipe, and the objects that a recipe names."""
+"""What `train` is called with -> one checked configuration of a run."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -18,15 +19,12 @@ from keras_vit.data import Dataset, from_arrays, split_of
 from keras_vit.data.inputs import ReadOptions
 from keras_vit.data.sources import OPTIONS, check_name
 from keras_vit.data.splits import Labelled
-from keras_vit.evaluation.forward import copied, in_scope
 from keras_vit.factories import find
-from keras_vit.layers.quantized import check_not_quantized
-from keras_vit.logits import logits_model
-from keras_vit.meaning import meaning_of, set_meaning
 from keras_vit.recipes import Recipe, RecipeSettings
-from keras_vit.served_model import ServedModel
+from keras_vit.recipes.tasks import TASKS, TaskName
 from keras_vit.suggestions import did_you_mean
-from keras_vit.training import building
+from keras_vit.training.model import OF_A_VIT
+from keras_vit.training.tasks import Task, task_of
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -39,12 +37,86 @@ DatasetArgument: TypeAlias = Dataset | Path | tuple[Any, Any]
 OF_A_BUILT_MODEL = (
     *("image_size", "head_bias", "precision"),
     *("model_arguments", "stem_blocks", "stem_width_factor"),
-    *building.OF_A_VIT,
+    *OF_A_VIT,
 )
 
 
-class TrainSettings(RecipeSettings, ReadOptions):
-    """The settings of a recipe, and options of `keras_vit.data.load`."""
+# Settings that may be objects as well as words.
+OBJECTS = ("task",)
+
+
+class TrainSettings(RecipeSettings, ReadOptions, total=False):
+    """The settings of a recipe, and options of `keras_vit.data.load`.
+
+    `task` may be a `Task` as well as a word.
+    """
+
+    task: TaskName | Task
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What a run is made of: its recipe, and what no recipe holds.
+
+    Attributes:
+        recipe: with all settings in it.
+        arguments: model, data and teacher, as `train` was given them.
+        objects: settings that are objects, by name, such as a `Task`.
+        seed: of the initial weights, the order of the images, their augmentation
+            and dropout.
+        jit_compile: whether XLA compiles the step.
+        bar: whether a progress bar is drawn.
+    """
+
+    recipe: Recipe
+    arguments: TrainArguments
+    objects: Mapping[str, Any]
+    seed: int = 0
+    jit_compile: bool = False
+    bar: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        recipe: str | Recipe,
+        arguments: TrainArguments,
+        settings: Mapping[str, Any],
+        **options: Any,
+    ) -> RunConfig:
+        """Check all that a run is given, and return its configuration.
+
+        Args:
+            recipe: a `Recipe` or the name of one.
+            arguments: model, data and teacher.
+            settings: of the recipe, or options of `keras_vit.data.load`, by name.
+            **options: `seed`, `jit_compile` and `bar`.
+
+        Raises:
+            ValueError, TypeError: for what is unknown, or clashes.
+        """
+        settings = dict(settings)
+        names = [n for n in OBJECTS if not isinstance(settings.get(n), str | None)]
+        objects = {name: settings.pop(name) for name in names}
+        if not isinstance(objects.get("task"), Task | None):
+            raise TypeError(
+                f"task must be one of {', '.join(TASKS)}, or a keras_vit.training.Task."
+                f" Received: {_kind(objects['task'])}"
+            )
+        return cls(resolved(recipe, arguments, settings), arguments, objects, **options)
+
+    def task(self, teacher: Classifier | None) -> Task:
+        """Return the task of the run: the one that was passed, or the recipe's."""
+        if "task" in self.objects:
+            return self.objects["task"]
+        return task_of(self.recipe.task, teacher)
+
+    def given_in_python(self) -> list[str]:
+        """Return the names of the arguments that a file cannot hold."""
+        return [*self.arguments.objects(), *self.objects]
+
+    def described_objects(self) -> dict[str, Any]:
+        """Return what a file can tell of the settings that are objects, by name."""
+        return {name: _described(one) for name, one in self.objects.items()}
 
 
 @dataclass(frozen=True)
@@ -95,6 +167,11 @@ class TrainArguments:
         """Return the names of the arguments that a file cannot hold."""
         fields = (one.name for one in dataclasses.fields(self))
         return [f for f in fields if not isinstance(getattr(self, f), str | None)]
+
+
+def _described(value: Any) -> dict[str, Any]:
+    config = value.get_config() if hasattr(value, "get_config") else {}
+    return {"class": _kind(value), "config": json.loads(json.dumps(config))}
 
 
 def path_to_str(path: Path) -> str:
@@ -223,99 +300,3 @@ def strategy_of(strategy: str | tf.distribute.Strategy) -> tf.distribute.Strateg
             f"tf.distribute.Strategy. Received: {_kind(strategy)}"
         )
     return strategy
-
-
-def model_in_scope(
-    model: str | keras.Model | Classifier | None,
-    recipe: Recipe,
-    dataset: Dataset,
-    strategy: tf.distribute.Strategy,
-) -> keras.Model:
-    """Return the model to be trained, with a copy of its weights on every replica.
-
-    Its layers keep the classes and the preprocessing of the data set from then on,
-    instead of those they kept before.
-
-    Args:
-        model: a Keras model, which is trained itself; a `Classifier`, of whose
-            model a copy is; else the recipe's is built or loaded.
-        recipe: of the run.
-        dataset: that it is trained on.
-        strategy: in whose scope this is called.
-
-    Raises:
-        ValueError: for a model that does not fit the data set, or cannot be
-            trained.
-    """
-    labels = recipe.task.learns_labels
-    classes = dataset.num_classes if labels else None
-    if isinstance(model, keras.Model):
-        if labels:
-            _check_logits(model)
-        check_not_quantized(model, "train", "train the float model, then quantize it.")
-        trained = in_scope(model, strategy)
-    elif isinstance(model, Classifier):
-        keras_model = building.trainable(model, repr(model.name))
-        own = dataclasses.replace(model, model=copied(keras_model))
-        trained = building.with_head(own, classes, dataset.class_names)
-        if model.preprocessing != meaning_of(trained).preprocessing:
-            set_meaning(trained, preprocessing=model.preprocessing)
-    else:
-        trained = building.build_model(recipe, classes, dataset.class_names)
-    inputs: Any = trained.input_shape
-    outputs: Any = trained.output_shape
-    if labels and outputs != (None, dataset.num_classes):
-        raise ValueError(
-            f"The data set {dataset.name!r} has {dataset.num_classes} classes, so the "
-            f"model must return logits of shape (None, {dataset.num_classes}). "
-            f"Received: a model that returns {outputs}. "
-            "Pass keras_vit.replace_head(model, num_classes)"
-        )
-    if len(inputs) != 4 or None in inputs[1:3] or inputs[3] != 3:
-        raise ValueError(
-            "The model must take images (None, height, width, 3) of a known size. "
-            f"Received: a model that takes {inputs}"
-        )
-    # Of several replicas, a model that was passed gets the weights at the end.
-    for one in (trained, model) if isinstance(model, keras.Model) else (trained,):
-        building.keep_meaning(one, recipe, dataset.class_names if labels else None)
-        set_meaning(one, decoding=dataset.decoding)
-    return trained
-
-
-def _check_logits(model: keras.Model) -> None:
-    """Refuse a model whose outputs a loss of logits would misread."""
-    if logits_model(model) is not model:
-        raise ValueError(
-            f"The model must return logits, one for each class. Received: "
-            f"{model.name!r}, which ends in a softmax or sigmoid, or has one output. "
-            "Pass keras_vit.logits_model(model), which returns logits"
-        )
-
-
-def teacher_in_scope(
-    teacher: str | keras.Model | Classifier | None,
-    strategy: tf.distribute.Strategy,
-    dataset: Dataset,
-) -> Classifier | None:
-    """Return the teacher, loaded if it is a path; `None` without one.
-
-    Raises:
-        ValueError: if its classes are known to be others than the data set's.
-    """
-    if teacher is None or teacher == "":
-        return None
-    classifier, names = Classifier.of(teacher), dataset.class_names
-    if classifier.class_names not in (None, tuple(names)):
-        raise ValueError(
-            f"The teacher must know the classes of {dataset.name!r}, in their order: "
-            f"{_some(names)}. Received: {_some(classifier.class_names or ())}"
-        )
-    if isinstance(teacher, str) or isinstance(classifier.model, ServedModel):
-        return classifier  # which has been loaded in the scope
-    return dataclasses.replace(classifier, model=in_scope(classifier.model, strategy))
-
-
-def _some(names: Sequence[str], most: int = 20) -> str:
-    left = f", ... ({len(names)} in all)" if len(names) > most else ""
-    return ", ".join(names[:most]) + left

@@ -1,4 +1,4 @@
-"""How a run evaluates its model on the way: by labels, or by masked patches.
+"""How a run evaluates its model on the way: by labels, or by its objective.
 
 An evaluator has `answer`, what the devices compute for a batch; `batches`, the
 inputs of that, with labels and weights; and `metric_sums`, to which the answers are
@@ -7,7 +7,7 @@ added.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from keras_vit.data.splits import Labelled
     from keras_vit.preprocessing import Preprocessing
-    from keras_vit.training.masked_patches import MaskedPatchPrediction
 
 
 # The inputs of the model, the labels `(B,)` or `(B, K)`, the weights `(B,)`.
@@ -71,73 +70,82 @@ class ClassificationEvaluator:
             yield (images,), labels, weights
 
 
-class MaskedPatchEvaluator:
-    """Evaluates predictions of corrupted patches, the same ones each time.
+class LossEvaluator:
+    """Evaluates an objective on a split, with the same draws each time.
 
     Args:
-        model: a `MaskedPatchPrediction`.
-        vit: the ViT in it.
-        seed: which, with an image's place in the split, determines its patches.
-        preprocessing: how images become the model's size; squashed by default.
+        objective: of images, draws and `training`: losses and correct shares, `(B,)`.
+        num_draws: how many random numbers an image needs.
+        seed: which, with an image's place in the split, determines them.
+        image_size: height and width of the model's images.
+        preprocessing: how images become that size; squashed by default.
+        predicted: what is predicted, for the line that reports it.
     """
 
     def __init__(
         self,
-        model: MaskedPatchPrediction,
-        vit: keras.Model,
+        objective: Callable[..., tuple[Any, Any]],
+        num_draws: int,
+        *,
         seed: int,
+        image_size: tuple[int, int],
         preprocessing: Preprocessing = SQUASH,
+        predicted: str = "predictions",
     ) -> None:
-        self._model, self._vit, self._seed = model, vit, seed
-        self._preprocessing = preprocessing
+        self._objective, self._num_draws, self._seed = objective, num_draws, seed
+        self._image_size, self._preprocessing = image_size, preprocessing
+        self._predicted = predicted
 
     def answer(self, images: Any, draws: Any, training: bool) -> Any:
         """Return each image's loss and share of correct predictions, `(B, 2)`."""
-        return tf.stack(self._model.loss_and_accuracy(images, draws, training), axis=1)
+        return tf.stack(self._objective(images, draws, training), axis=1)
 
-    def metric_sums(self, split: Labelled) -> MaskedPatchSums:
+    def metric_sums(self, split: Labelled) -> LossSums:
         """Return empty sums."""
-        return MaskedPatchSums()
+        return LossSums(self._predicted)
 
     def batches(self, split: Labelled, batch_size: int) -> Batches:
         """Yield `((images, draws), labels, weights)`."""
-        size: Any = self._vit.input_shape[1:3]
-        batches = evaluation_batches(split, batch_size, size, self._preprocessing)
+        batches = evaluation_batches(
+            split, batch_size, self._image_size, self._preprocessing
+        )
         for number, (images, labels, weights) in enumerate(batches):
             places = number * batch_size + np.arange(batch_size)
             drawn: Any = uniforms(
-                self._seed, tf.convert_to_tensor(places), self._model.num_draws
+                self._seed, tf.convert_to_tensor(places), self._num_draws
             )
             yield (images, drawn.numpy()), labels, weights
 
 
-Evaluator: TypeAlias = ClassificationEvaluator | MaskedPatchEvaluator
+Evaluator: TypeAlias = ClassificationEvaluator | LossEvaluator
 
 
 @dataclass(frozen=True)
-class MaskedPatchEvaluation:
-    """How well a model predicts the corrupted patches of a split.
+class LossEvaluation:
+    """How well a model does without labels, by the objective it is trained by.
 
     Attributes:
         count: the images, all of the split's.
-        loss: the mean over them, of the target that the model was trained by.
-        accuracy: the share of colours that are predicted correctly.
+        loss: the mean over them.
+        accuracy: the mean share of correct predictions.
+        predicted: what is predicted.
     """
 
     count: int
     loss: float
     accuracy: float
+    predicted: str = "predictions"
 
 
-class MaskedPatchSums:
+class LossSums:
     """Sums over the images seen so far, as `MetricSums` has them.
 
     Attributes:
         numbers: the images, their shares of correct predictions, their losses.
     """
 
-    def __init__(self) -> None:
-        self.numbers = np.zeros(3)
+    def __init__(self, predicted: str = "predictions") -> None:
+        self.numbers, self._predicted = np.zeros(3), predicted
 
     def add(self, answers: np.ndarray, labels: Any) -> None:
         """Count some images by their losses and shares, `(B, 2)`.
@@ -152,9 +160,11 @@ class MaskedPatchSums:
         losses, right = np.asarray(answers, np.float64).sum(0)
         self.numbers += len(answers), right, losses
 
-    def result(self) -> MaskedPatchEvaluation:
-        """Return the `MaskedPatchEvaluation` of what has been seen."""
+    def result(self) -> LossEvaluation:
+        """Return the `LossEvaluation` of what has been seen."""
         count, right, losses = self.numbers.tolist()
-        return MaskedPatchEvaluation(int(count), losses / count, right / count)
+        return LossEvaluation(
+            int(count), losses / count, right / count, self._predicted
+        )
 
     whole = result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -16,24 +15,23 @@ from keras_vit.exporting import export
 from keras_vit.exporting.images import spread
 from keras_vit.files import written_whole
 from keras_vit.model_files import LABELS, save_model, write_labels
-from keras_vit.training.folder import FINISHED, write_json
-from keras_vit.training.samples import write_samples
+from keras_vit.training.artifacts.folder import FINISHED, write_json
+from keras_vit.training.artifacts.samples import write_samples
 
 if TYPE_CHECKING:
     from keras_vit.data.splits import Split
-    from keras_vit.history import HistoryRow
     from keras_vit.training.interruption import Interruption
-    from keras_vit.training.prepared_run import PreparedRun
+    from keras_vit.training.trainer import Trainer
 
 
 EXPORT_IMAGES = 200  # that the export is compared on; all were evaluated before
 
 
 def write_results(
-    run: PreparedRun,
+    run: Trainer,
     model: keras.Model,
     evaluation: Any,
-    history: Sequence[HistoryRow],
+    *,
     interruption: Interruption,
     exports: bool,
 ) -> str | None:
@@ -44,10 +42,9 @@ def write_results(
     exported and now is to be.
 
     Args:
-        run: a `PreparedRun` that has taken its steps.
+        run: a `Trainer` that has taken its steps.
         model: what is saved of it, as `model_of_one_device` returns it.
         evaluation: the last one.
-        history: of the progress.
         interruption: an `Interruption`, which is checked before the export.
         exports: whether more is written than model and evaluation.
 
@@ -55,19 +52,20 @@ def write_results(
         The folder of the SavedModel as text; `None` where there is none.
     """
     folder, path = run.folder, run.folder.path
-    finished, to_export = folder.finished(), exports and run.learns_labels()
+    finished, to_export = folder.finished(), exports and run.task.learns_labels
     lacking = finished is None or (to_export and finished["saved_model"] is None)
     if lacking and run.chief:
-        names = run.dataset.class_names if run.learns_labels() else None
-        loss = run.recipe.task.loss if run.learns_labels() else None
-        save_model(model, path / "model.keras", names, activation=loss)
+        names = run.data.class_names if run.task.learns_labels else None
+
+        save_model(model, path / "model.keras", names, activation=run.task.activation)
         if names is not None:  # for who reads the folder without Keras
             with written_whole(path / LABELS) as scratch:
                 write_labels(scratch, names)
         saved_model = None
         if exports:
             figures.write(
-                figures.learning_curves(history), path / "learning_curves.png"
+                figures.learning_curves(run.progress.history),
+                path / "learning_curves.png",
             )
         if to_export and names is not None:
             write_report(evaluation, names, path)
@@ -81,28 +79,28 @@ def write_results(
 
 def _numbers_of(evaluation: Any, class_names: Sequence[str] | None) -> dict[str, Any]:
     """Return an evaluation as JSON can hold it."""
-    if class_names is None:  # of masked patches
-        return dataclasses.asdict(evaluation)
+    if class_names is None:
+        return {n: getattr(evaluation, n) for n in ("count", "loss", "accuracy")}
     return numbers_of(evaluation, class_names)
 
 
 def _export(
-    run: PreparedRun, model: keras.Model, interruption: Interruption
+    run: Trainer, model: keras.Model, interruption: Interruption
 ) -> pathlib.Path:
     """Write sample images and the export, and return the export's folder."""
-    write_samples(run.folder.path / "images", run.dataset)
+    write_samples(run.folder.path / "images", run.data)
     if interruption:
         interruption.end()
     return export(
         model,
         pathlib.Path("savedmodels") / run.folder.path.resolve().name,
-        class_names=run.dataset.class_names,
+        class_names=run.data.class_names,
         split=spread(cast("Split", run.plan.eval_split), EXPORT_IMAGES),
-        source=f"{run.dataset.name}, {run.recipe.data.eval_split}",
+        source=f"{run.data.name}, {run.recipe.data.eval_split}",
     )
 
 
-def model_of_one_device(run: PreparedRun, original: Any) -> keras.Model:
+def model_of_one_device(run: Trainer, original: Any) -> keras.Model:
     """Return the trained model as it can be saved: the caller's own, or a copy."""
     if run.strategy.num_replicas_in_sync == 1:
         return run.model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from keras_vit import layers
 from keras_vit.layers.head import heads_of
-from keras_vit.training.trainability import restorer
+from keras_vit.training.adapters.trainability import restorer
 
 TARGETS = {  # a word of a recipe: the projection of a block
     "query": lambda block: block.attention.query,
@@ -122,6 +123,25 @@ class LowRankAdaptation:
             projection._untrack_variable(b)
             projection.lora_kernel_a = projection.lora_kernel_b = None
         self._restore()
+
+
+@contextlib.contextmanager
+def low_rank_adapted(
+    model: keras.Model,
+    rank: int,
+    alpha: float | None = None,
+    targets: Sequence[str] = ("query", "value"),
+    seed: int = 0,
+) -> Iterator[LowRankAdaptation]:
+    """Train low-rank kernels beside frozen ones in this context, then merge them.
+
+    The arguments are those of `LowRankAdaptation`.
+    """
+    adaptation = LowRankAdaptation(model, rank, alpha, targets, seed)
+    try:
+        yield adaptation
+    finally:
+        adaptation.merge()
 
 
 def num_trained(model: keras.Model) -> int:

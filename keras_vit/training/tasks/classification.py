@@ -1,0 +1,100 @@
+"""Learning from labels: images and targets -> losses, correct predictions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from keras_vit.data.classes import check_several
+from keras_vit.meaning import meaning_of
+from keras_vit.training.losses import LOSSES
+from keras_vit.training.tasks.evaluators import ClassificationEvaluator
+from keras_vit.training.tasks.task import Activation, Objective, Task, TaskContext
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_vit.data import Dataset
+    from keras_vit.data.splits import Labelled
+
+
+class Classification(Task):
+    """Learns the labels of the training split.
+
+    Args:
+        loss: a key of `LOSSES`.
+        label_smoothing: the share of a target spread over all classes, in [0, 1).
+    """
+
+    learns_labels = True
+
+    def __init__(
+        self, loss: Activation = "softmax", label_smoothing: float = 0.0
+    ) -> None:
+        self.loss, self.activation = loss, loss
+        self.label_smoothing = label_smoothing
+
+    def check(self, dataset: Dataset) -> None:
+        check_several(dataset)
+
+    def examples(
+        self, split: Labelled, dataset: Dataset, context: TaskContext
+    ) -> Labelled:
+        _check_loss(split, self.loss)
+        return split
+
+    def objective(self, trained: keras.Model) -> Objective:
+        return supervised(trained, self.loss, self.label_smoothing)
+
+    def evaluator(
+        self, trained: keras.Model, model: keras.Model, seed: int
+    ) -> ClassificationEvaluator:
+        preprocessing = meaning_of(model).preprocessing
+        return ClassificationEvaluator(model, self.loss, preprocessing)
+
+
+def supervised(
+    model: keras.Model, loss: str = "softmax", label_smoothing: float = 0.0
+) -> Objective:
+    """Return the objective of learning from labels.
+
+    Args:
+        model: returns logits of K classes.
+        loss: a key of `LOSSES`.
+        label_smoothing: the share of a target spread over all classes.
+
+    Returns:
+        A function of images `(B, H, W, 3)` and targets `(B, K)` that runs the
+        model in training mode and returns losses `(B,)` and which predictions are
+        correct: 1 or 0, `(B,)`. Any of the classes of a multi-label image is a
+        correct prediction.
+    """
+
+    def objective(images, targets, training=True):
+        logits = tf.cast(model(images, training=training), "float32")
+        losses = labelled(loss, logits, targets, label_smoothing)
+        return losses, correct(logits, targets)
+
+    return objective
+
+
+def correct(logits: Any, targets: Any) -> Any:
+    """Return which predictions are one of the classes of their image, `(B,)`."""
+    shown = tf.gather(targets, tf.argmax(logits, axis=-1), batch_dims=1)
+    return tf.cast(shown == tf.reduce_max(targets, axis=-1), "float32")
+
+
+def labelled(loss: str, logits: Any, targets: Any, label_smoothing: float) -> Any:
+    """Return the loss of each image by its smoothed targets, `(B,)`."""
+    smooth = (1 - label_smoothing) * targets + label_smoothing / targets.shape[-1]
+    return LOSSES[loss](logits, smooth)
+
+
+def _check_loss(split: Labelled, loss: str) -> None:
+    """Refuse the softmax loss where images have several classes."""
+    if loss == "softmax" and split.several and (split.labels.sum(1) != 1).any():
+        raise ValueError(
+            "Multi-label images, of several classes or of none, need a loss for each "
+            "class: --set loss=sigmoid. Received: loss=softmax"
+        )
