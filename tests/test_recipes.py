@@ -8,7 +8,7 @@ from keras_vit import recipes
 from keras_vit.data.augmentation import CROPS
 from keras_vit.training.losses import LOSSES
 from keras_vit.training.model import build_model
-from keras_vit.training.optimizers import WEIGHT_DECAY_SCALINGS
+from keras_vit.training.optimizers import RULES, WEIGHT_DECAY_SCALINGS
 from keras_vit.training.schedules import DECAYS
 from keras_vit.training.tasks.classification import DISTILLATIONS
 from keras_vit.training.tasks.patch_targets import TARGETS
@@ -43,6 +43,7 @@ def test_every_recipe_begins_from_weights_that_are_published():
 
 def test_the_words_of_settings_are_those_of_the_tables_behind_them():
     words = {name: kind.choices for name, kind in recipes.setting_kinds().items()}
+    assert words["optimizer"] == (*RULES,)
     assert words["decay"] == (*DECAYS,)
     assert words["weight_decay_scaling"] == WEIGHT_DECAY_SCALINGS
     assert words["loss"] == (*LOSSES,)
@@ -228,7 +229,7 @@ def test_a_setting_takes_the_place_of_the_recipes_own():
         ("clip_norm=0", "clip_norm must be above 0"),
         ("label_smoothing=1", r"label_smoothing must lie in \[0, 1\)"),
         ("flip=maybe", "flip must be true or false"),
-        ("optimizer=lion", "optimizer must be one of sgd, adam.*'lion'"),
+        ("optimizer=lion", "optimizer must be one of sgd, adam, adamw.*'lion'"),
         ("lr_multipliers=head", "lr_multipliers must be pattern:factor"),
         ("crop=none", "crop_padding goes with crop=pad. Received: crop=none"),
         ("ema=1", r"ema must lie in \[0, 1\)"),

@@ -19,7 +19,7 @@ from keras_vit.recipes.checked import (
 
 # The values of settings that are words. The tables behind them lie where the
 # work is done.
-OptimizerName: TypeAlias = Literal["sgd", "adam"]
+OptimizerName: TypeAlias = Literal["sgd", "adam", "adamw"]
 MomentumDtype: TypeAlias = Literal["float32", "bfloat16"]
 Decay: TypeAlias = Literal["cosine", "linear", "rsqrt", "constant"]
 WeightDecayScaling: TypeAlias = Literal["rate", "schedule"]
@@ -174,7 +174,8 @@ class OptimizerSettings(Settings):
 
     Attributes:
         name: `"sgd"` with momentum, or `"adam"`; weight decay is decoupled from
-            either, as in AdamW. The setting `optimizer`.
+            either, so that `"adamw"` is another name of `"adam"`. The setting
+            `optimizer`.
         momentum: of either; Adam's beta_1.
         beta2: of Adam.
         momentum_dtype: the dtype in which the momentum is stored.

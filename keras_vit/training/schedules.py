@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import keras
 
 if TYPE_CHECKING:
     from keras_vit.recipes import ScheduleSettings
 
+Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
 ops: Any = keras.ops  # whose annotations allow for results that are None
 LINEAR_END = 1e-5  # the reference's linear decay does not go down to 0
 RSQRT_TIMESCALE = 10_000  # steps after which the rate is 1 / sqrt(2) of its peak
