@@ -9,6 +9,9 @@ from keras_vit.training.optimizers.decay import NOT_DECAYED as NOT_DECAYED
 from keras_vit.training.optimizers.decay import (
     WEIGHT_DECAY_SCALINGS as WEIGHT_DECAY_SCALINGS,
 )
+from keras_vit.training.optimizers.keras_optimizer import (
+    KerasOptimizer as KerasOptimizer,
+)
 from keras_vit.training.optimizers.multipliers import lr_multipliers as lr_multipliers
 from keras_vit.training.optimizers.optimizer import RULES as RULES
 from keras_vit.training.optimizers.optimizer import Optimizer as Optimizer
