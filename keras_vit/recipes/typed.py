@@ -13,11 +13,8 @@ from keras_vit.recipes.groups import (
 from keras_vit.recipes.tasks import FromTeacher, Loss, MaskedPatches, TaskName
 
 
-class RecipeSettings(TypedDict, total=False):
-    """The settings of a `Recipe`, which describes each.
-
-    Data set, model, weights and teacher are arguments of `keras_vit.train` itself.
-    """
+class WordsAndNumbers(TypedDict, total=False):
+    """The settings that are never objects: those of `RecipeSettings` but two."""
 
     dataset_options: dict[str, Any]
     model_arguments: dict[str, Any]
@@ -38,7 +35,6 @@ class RecipeSettings(TypedDict, total=False):
     accumulation_steps: int
     evaluate_every: int | None
     checkpoint_every: int | None
-    optimizer: OptimizerName
     momentum: float
     beta2: float
     momentum_dtype: MomentumDtype
@@ -56,7 +52,6 @@ class RecipeSettings(TypedDict, total=False):
     lora_targets: tuple[str, ...]
     clip_norm: float | None
     ema: float | None
-    loss: Loss
     label_smoothing: float
     distillation: FromTeacher | None
     temperature: float
@@ -79,6 +74,16 @@ class RecipeSettings(TypedDict, total=False):
     cutmix: float | None
     repeats: int
     max_unreadable_fraction: float
+
+
+class RecipeSettings(WordsAndNumbers, total=False):
+    """The settings of a `Recipe`, which describes each.
+
+    Data set, model, weights and teacher are arguments of `keras_vit.train` itself.
+    """
+
+    optimizer: OptimizerName
+    loss: Loss
 
 
 class AllSettings(RecipeSettings, total=False):

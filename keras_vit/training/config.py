@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -20,11 +21,24 @@ from keras_vit.data.inputs import ReadOptions
 from keras_vit.data.sources import OPTIONS, check_name
 from keras_vit.data.splits import Labelled
 from keras_vit.factories import find
-from keras_vit.recipes import Recipe, RecipeSettings
-from keras_vit.recipes.tasks import TASKS, TaskName
+from keras_vit.recipes import Recipe
+from keras_vit.recipes.groups import OptimizerName
+from keras_vit.recipes.tasks import TASKS, ClassificationSettings, Loss, TaskName
+from keras_vit.recipes.typed import WordsAndNumbers
 from keras_vit.suggestions import did_you_mean
+from keras_vit.training.keras_losses import check_loss
 from keras_vit.training.model import OF_A_VIT
-from keras_vit.training.tasks import Task, task_of
+from keras_vit.training.optimizers import (
+    OF_THE_SCHEDULE,
+    SGD,
+    Adam,
+    AnyOptimizer,
+    build_optimizer,
+    check_optimizer,
+    settings_replaced_by,
+)
+from keras_vit.training.schedules import schedule_of
+from keras_vit.training.tasks import Classification, Task, task_of
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -41,17 +55,23 @@ OF_A_BUILT_MODEL = (
 )
 
 
-# Settings that may be objects as well as words.
-OBJECTS = ("task",)
+# Settings that may be objects as well as words, and one that no word says.
+OBJECTS = ("task", "loss", "optimizer", "schedule")
 
 
-class TrainSettings(RecipeSettings, ReadOptions, total=False):
+class TrainSettings(WordsAndNumbers, ReadOptions, total=False):
     """The settings of a recipe, and options of `keras_vit.data.load`.
 
-    `task` may be a `Task` as well as a word.
+    Some may be objects as well as words: `task` a `Task`; `loss` one of Keras's, or
+    a function of targets and logits; `optimizer` a rule of
+    `keras_vit.training.optimizers` or one of Keras's. `schedule` is a function of the
+    step or one of Keras's.
     """
 
     task: TaskName | Task
+    loss: Loss | keras.losses.Loss | Callable[[Any, Any], Any]
+    optimizer: OptimizerName | keras.optimizers.Optimizer | SGD | Adam
+    schedule: keras.optimizers.schedules.LearningRateSchedule | Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -97,18 +117,32 @@ class RunConfig:
         settings = dict(settings)
         names = [n for n in OBJECTS if not isinstance(settings.get(n), str | None)]
         objects = {name: settings.pop(name) for name in names}
-        if not isinstance(objects.get("task"), Task | None):
-            raise TypeError(
-                f"task must be one of {', '.join(TASKS)}, or a keras_vit.training.Task."
-                f" Received: {_kind(objects['task'])}"
-            )
-        return cls(resolved(recipe, arguments, settings), arguments, objects, **options)
+        _check_objects(objects, settings)
+        complete = resolved(recipe, arguments, settings)
+        _check_fits(objects, complete)
+        if "schedule" in objects:
+            objects["schedule"] = schedule_of(objects["schedule"])
+        return cls(complete, arguments, objects, **options)
 
     def task(self, teacher: Classifier | None) -> Task:
         """Return the task of the run: the one that was passed, or the recipe's."""
         if "task" in self.objects:
             return self.objects["task"]
+        if "loss" in self.objects:
+            return Classification(
+                self.objects["loss"], self.recipe.task.label_smoothing
+            )
         return task_of(self.recipe.task, teacher)
+
+    def optimizer(self, trained: keras.Model, total_steps: int) -> AnyOptimizer:
+        """Return the optimizer of the run: the one that was passed, or the recipe's."""
+        return build_optimizer(
+            trained,
+            self.recipe.optimizer,
+            self.objects.get("schedule", self.recipe.schedule),
+            total_steps,
+            passed=self.objects.get("optimizer"),
+        )
 
     def given_in_python(self) -> list[str]:
         """Return the names of the arguments that a file cannot hold."""
@@ -170,8 +204,72 @@ class TrainArguments:
 
 
 def _described(value: Any) -> dict[str, Any]:
+    """Return the class of an object, or a function's name, and its configuration."""
+    if inspect.isfunction(value):
+        return {"function": f"{value.__module__}.{value.__qualname__}"}
     config = value.get_config() if hasattr(value, "get_config") else {}
-    return {"class": _kind(value), "config": json.loads(json.dumps(config))}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        config = dataclasses.asdict(value)
+    if isinstance(value, keras.optimizers.Optimizer):
+        del config["name"]  # which counts how many a process has made
+    return {
+        "class": _kind(value),
+        "config": json.loads(json.dumps(config, default=str)),
+    }
+
+
+def _check_objects(objects: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Refuse objects of another kind, and settings that an object replaces.
+
+    Raises:
+        TypeError, ValueError: naming what is to be left out.
+    """
+    if not isinstance(objects.get("task"), Task | None):
+        raise TypeError(
+            f"task must be one of {', '.join(TASKS)}, or a keras_vit.training.Task."
+            f" Received: {_kind(objects['task'])}"
+        )
+    replaced: dict[str, tuple[str, ...]] = {}
+    if "task" in objects:
+        replaced["task"] = ("loss",)
+    if "loss" in objects:
+        check_loss(objects["loss"])
+    if "optimizer" in objects:
+        check_optimizer(objects["optimizer"])
+        replaced["optimizer"] = settings_replaced_by(objects["optimizer"])
+    if "schedule" in objects:
+        replaced["schedule"] = OF_THE_SCHEDULE
+    for name, others in replaced.items():
+        clash = [other for other in others if other in {**settings, **objects}]
+        if clash:
+            raise ValueError(
+                f"{', '.join(clash)} must go with a word as {name}, or with none. "
+                f"Received: {name}={_kind(objects[name])}, which has its own. Leave "
+                f"out {', '.join(clash)}"
+            )
+
+
+def _check_fits(objects: Mapping[str, Any], recipe: Recipe) -> None:
+    """Refuse objects that the recipe cannot be run with.
+
+    Raises:
+        ValueError: naming the setting that has to change.
+    """
+    if "loss" in objects and type(recipe.task) is not ClassificationSettings:
+        raise ValueError(
+            "loss as an object must go with task=classification. Received: "
+            f"task={recipes.name_of(recipe.task)}"
+        )
+    settings = recipe.optimizer
+    varied = settings.layer_decay != 1 or settings.lr_multipliers
+    if varied and isinstance(objects.get("optimizer"), keras.optimizers.Optimizer):
+        raise ValueError(
+            "An optimizer of Keras's has one learning rate for all weights, so it must "
+            "go with layer_decay=1 and lr_multipliers={}. Received: "
+            f"layer_decay={settings.layer_decay}, "
+            f"lr_multipliers={settings.lr_multipliers}. Set them so, or name an "
+            "optimizer of recipes"
+        )
 
 
 def path_to_str(path: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import keras
 import numpy as np
@@ -87,7 +87,7 @@ def check_loss(loss: Any) -> None:
         )
 
 
-def activation_of(loss: Any) -> str:
+def activation_of(loss: Any) -> Literal["softmax", "sigmoid"]:
     """Return what makes probabilities of logits that were trained by a loss."""
     return "sigmoid" if isinstance(loss, _OF_EACH_CLASS) else "softmax"
 

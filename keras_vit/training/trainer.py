@@ -23,7 +23,6 @@ from keras_vit.training.adapters import adapted
 from keras_vit.training.adapters.lora import num_trained
 from keras_vit.training.batches import TrainBatches
 from keras_vit.training.callbacks import without_optimizer
-from keras_vit.training.optimizers import build_optimizer
 from keras_vit.training.progress import Plan, Progress, progress_bar
 from keras_vit.training.replicas import (
     OF_LOST_WORKERS,
@@ -120,9 +119,7 @@ class Trainer:
 
     def _state_and_step(self) -> tuple[TrainingState, Any]:
         recipe = self.recipe
-        optimizer = build_optimizer(
-            self.trained, recipe.optimizer, recipe.schedule, self.plan.total_steps
-        )
+        optimizer = self.config.optimizer(self.trained, self.plan.total_steps)
         averaged = recipe.optimizer.ema is not None
         state = TrainingState(self.trained, optimizer, averaged=averaged)
         step = training_step(
@@ -131,7 +128,7 @@ class Trainer:
             self.strategy,
             global_batch=recipe.run.batch_size,
             seed=self.config.seed,
-            clip_norm=recipe.optimizer.clip_norm,
+            clip_norm=None if optimizer.clips else recipe.optimizer.clip_norm,
             accumulation_steps=recipe.run.accumulation_steps,
             ema=recipe.optimizer.ema or 0.0,
             jit_compile=self.config.jit_compile,

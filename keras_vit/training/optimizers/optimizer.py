@@ -48,7 +48,12 @@ class Optimizer:
 
     Raises:
         ValueError: for decay by a schedule that has no peak.
+
+    Attributes:
+        clips: whether the optimizer clips gradients by itself: it does not.
     """
+
+    clips = False
 
     def __init__(
         self,
@@ -77,7 +82,12 @@ class Optimizer:
 
     @classmethod
     def of(
-        cls, settings: OptimizerSettings, schedule: Schedule, model: keras.Model
+        cls,
+        settings: OptimizerSettings,
+        schedule: Schedule,
+        model: keras.Model,
+        *,
+        rule: SGD | Adam | None = None,
     ) -> Optimizer:
         """Build the optimizer of a recipe.
 
@@ -85,6 +95,7 @@ class Optimizer:
             settings: `recipe.optimizer`.
             schedule: of the run.
             model: whose trainable weights it updates.
+            rule: instead of that of the settings.
 
         Raises:
             ValueError: for a pattern that matches no weight, or decay by a schedule
@@ -92,7 +103,7 @@ class Optimizer:
         """
         return cls(
             model.trainable_variables,
-            RULES[settings.name].of(settings),
+            rule or RULES[settings.name].of(settings),
             schedule,
             weight_decay=settings.weight_decay,
             weight_decay_scaling=settings.weight_decay_scaling,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import tensorflow as tf
 
 from keras_vit.data.classes import check_several
 from keras_vit.meaning import meaning_of
+from keras_vit.training.keras_losses import PerExample, activation_of, per_example
 from keras_vit.training.losses import LOSSES
 from keras_vit.training.tasks.evaluators import ClassificationEvaluator
 from keras_vit.training.tasks.task import Activation, Objective, Task, TaskContext
@@ -18,21 +19,26 @@ if TYPE_CHECKING:
     from keras_vit.data import Dataset
     from keras_vit.data.splits import Labelled
 
+AnyLoss: TypeAlias = "Activation | keras.losses.Loss | PerExample"
+
 
 class Classification(Task):
     """Learns the labels of the training split.
 
     Args:
-        loss: a key of `LOSSES`.
+        loss: a key of `LOSSES`, a `keras.losses.Loss` of logits, or a function of
+            targets and logits, `(B, K)` each, that returns the losses `(B,)`.
+            Evaluations report the loss of its activation, so that runs compare.
         label_smoothing: the share of a target spread over all classes, in [0, 1).
     """
 
     learns_labels = True
 
-    def __init__(
-        self, loss: Activation = "softmax", label_smoothing: float = 0.0
-    ) -> None:
-        self.loss, self.activation = loss, loss
+    def __init__(self, loss: AnyLoss = "softmax", label_smoothing: float = 0.0) -> None:
+        self.loss = loss
+        self.activation: Activation = (
+            loss if isinstance(loss, str) else activation_of(loss)
+        )
         self.label_smoothing = label_smoothing
 
     def check(self, dataset: Dataset) -> None:
@@ -41,7 +47,7 @@ class Classification(Task):
     def examples(
         self, split: Labelled, dataset: Dataset, context: TaskContext
     ) -> Labelled:
-        _check_loss(split, self.loss)
+        _check_loss(split, self.activation)
         return split
 
     def objective(self, trained: keras.Model) -> Objective:
@@ -51,17 +57,17 @@ class Classification(Task):
         self, trained: keras.Model, model: keras.Model, seed: int
     ) -> ClassificationEvaluator:
         preprocessing = meaning_of(model).preprocessing
-        return ClassificationEvaluator(model, self.loss, preprocessing)
+        return ClassificationEvaluator(model, self.activation, preprocessing)
 
 
 def supervised(
-    model: keras.Model, loss: str = "softmax", label_smoothing: float = 0.0
+    model: keras.Model, loss: AnyLoss = "softmax", label_smoothing: float = 0.0
 ) -> Objective:
     """Return the objective of learning from labels.
 
     Args:
         model: returns logits of K classes.
-        loss: a key of `LOSSES`.
+        loss: as `Classification` takes it.
         label_smoothing: the share of a target spread over all classes.
 
     Returns:
@@ -69,11 +75,16 @@ def supervised(
         model in training mode and returns losses `(B,)` and which predictions are
         correct: 1 or 0, `(B,)`. Any of the classes of a multi-label image is a
         correct prediction.
+
+    Raises:
+        TypeError, ValueError: for what is no loss of single images' logits.
     """
+    shape: Any = model.output_shape
+    of_image = LOSSES[loss] if isinstance(loss, str) else per_example(loss, shape[-1])
 
     def objective(images, targets, training=True):
         logits = tf.cast(model(images, training=training), "float32")
-        losses = labelled(loss, logits, targets, label_smoothing)
+        losses = labelled(of_image, logits, targets, label_smoothing)
         return losses, correct(logits, targets)
 
     return objective
@@ -85,10 +96,12 @@ def correct(logits: Any, targets: Any) -> Any:
     return tf.cast(shown == tf.reduce_max(targets, axis=-1), "float32")
 
 
-def labelled(loss: str, logits: Any, targets: Any, label_smoothing: float) -> Any:
+def labelled(
+    loss: PerExample, logits: Any, targets: Any, label_smoothing: float
+) -> Any:
     """Return the loss of each image by its smoothed targets, `(B,)`."""
     smooth = (1 - label_smoothing) * targets + label_smoothing / targets.shape[-1]
-    return LOSSES[loss](logits, smooth)
+    return loss(logits, smooth)
 
 
 def _check_loss(split: Labelled, loss: str) -> None:

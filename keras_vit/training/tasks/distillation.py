@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_vit.served_model import ServedModel
-from keras_vit.training.losses import hard_distillation, soft_distillation
+from keras_vit.training.losses import LOSSES, hard_distillation, soft_distillation
 from keras_vit.training.tasks.classification import Classification, correct, labelled
 from keras_vit.training.tasks.task import Activation, Objective
 
@@ -119,7 +119,7 @@ def distilled(
             losses = soft_distillation(of_teacher, outputs, temperature)
         else:
             losses = hard_distillation(of_teacher, outputs)
-        of_labels_loss = labelled(loss, of_labels, targets, label_smoothing)
+        of_labels_loss = labelled(LOSSES[loss], of_labels, targets, label_smoothing)
         right = correct((of_labels + of_teacher) / 2, targets)
         return share * losses + (1 - share) * of_labels_loss, right
 
