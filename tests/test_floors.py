@@ -22,6 +22,7 @@ FLOORS = [
         "export_formats",
         "class_names",
         "suggestions",
+        "augmentation_names",
         "verbosity",
         "served_model",
         "choices",
@@ -74,6 +75,8 @@ WITHIN_FLOOR = {
     ("choices", "export_formats"),
     ("choices", "variants"),
     ("dataset_names", "suggestions"),
+    ("recipes", "augmentation_names"),
+    ("augmentation_names", "suggestions"),
     ("recipes", "suggestions"),
     ("recipes", "variants"),
     ("recipes", "preprocessing"),
@@ -126,7 +129,7 @@ DOORS = {
     "h11": {"serving/server.py"},
     "prometheus_client": {"serving/metrics.py"},
     "tensorflow_serving": {"exporting/warmup.py", "serving/warming.py"},
-    "keras_cv": {"data/augmentation.py"},
+    "keras_cv": {"data/augmentation_layers.py"},
     "tensorflow_datasets": {"data/tfds.py"},
 }
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "make_sample.py")

@@ -4,6 +4,7 @@ from absl import flags
 
 import keras_vit
 from keras_vit import preprocessing, recipes
+from keras_vit.augmentation_names import LAYERS, REFUSED
 from keras_vit.cli.main import COMMANDS
 from keras_vit.evaluation.corruptions import CORRUPTIONS
 from keras_vit.inspect import summary, unallocated
@@ -118,6 +119,7 @@ def _augmentation(recipe):
     words = {
         recipe.augmentation.crop or "": recipe.augmentation.crop,
         "flip": recipe.augmentation.flip,
+        " ".join(recipe.augmentation.layers): recipe.augmentation.layers,
         f"RandAugment({layers}, {strength:g})": layers,
         f"MixUp {recipe.augmentation.mixup}": recipe.augmentation.mixup,
         f"CutMix {recipe.augmentation.cutmix}": recipe.augmentation.cutmix,
@@ -137,6 +139,20 @@ def choices():
         if kind.choices
     ]
     return table(("setting", "values"), rows)
+
+
+def augmentations():
+    """The layers that augment images, by name."""
+    rows = [
+        (f"`{name}`", ", ".join(f"`{key}={value}`" for key, value in options.items()))
+        for name, options in LAYERS.items()
+    ]
+    return table(("name", "arguments"), rows)
+
+
+def refused_augmentations():
+    """The preprocessing layers that have no name here, and why."""
+    return table(("layer", "because it"), [(f"`{n}`", r) for n, r in REFUSED.items()])
 
 
 def corruptions():
@@ -204,11 +220,13 @@ def _cell(value):
 
 
 TABLES = {
+    "augmentations": augmentations,
     "choices": choices,
     "commands": commands,
     "corruptions": corruptions,
     "presets": presets,
     "recipes": recipe_table,
+    "refused_augmentations": refused_augmentations,
     "releases": releases,
     "variants": variants,
 }

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from keras_vit.augmentation_names import check_names
 from keras_vit.preprocessing import resolve
 from keras_vit.recipes.checked import (
     ABOVE_ZERO,
@@ -24,7 +25,7 @@ MomentumDtype: TypeAlias = Literal["float32", "bfloat16"]
 Decay: TypeAlias = Literal["cosine", "linear", "rsqrt", "constant"]
 WeightDecayScaling: TypeAlias = Literal["rate", "schedule"]
 Precision: TypeAlias = Literal["float32", "mixed_bfloat16"]
-Crop: TypeAlias = Literal["inception", "pad"]
+Crop: TypeAlias = Literal["inception", "random_resized", "pad"]
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,13 @@ class AugmentationSettings(Settings):
     """How training images are changed at random.
 
     Attributes:
-        crop: `"inception"` or `"pad"`.
-        crop_area: the smallest fraction of the image that `"inception"` keeps.
+        layers: what else changes each image at random, in order: preprocessing
+            layers of Keras and KerasCV by name, such as `"keras_cv:AugMix"`. The
+            setting `augmentation`.
+        crop: `"inception"`, as Google's code draws its windows,
+            `"random_resized"`, as torchvision and timm do, or `"pad"`.
+        crop_area: the smallest fraction of the image that `"inception"` and
+            `"random_resized"` keep.
         crop_padding: pixels by which `"pad"` may move the image.
         flip: whether images are mirrored at random.
         randaugment_layers: operations of RandAugment on each image.
@@ -146,6 +152,7 @@ class AugmentationSettings(Settings):
         repeats: how often an image is in its batch, augmented anew each time.
     """
 
+    layers: tuple[str, ...] = field(default=(), metadata=flat("augmentation"))
     crop: Crop | None = None
     crop_area: float = field(default=0.05, metadata=POSITIVE_SHARE)
     crop_padding: int | None = field(default=None, metadata={**NOT_NEGATIVE, **off(0)})
@@ -161,6 +168,7 @@ class AugmentationSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_names(self.layers)
         if self.crop_padding is not None and self.crop != "pad":
             raise ValueError(
                 "crop_padding goes with crop=pad. Received: "

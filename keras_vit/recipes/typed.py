@@ -63,6 +63,7 @@ class WordsAndNumbers(TypedDict, total=False):
     masked_patches: MaskedPatches | None
     precision: Precision
     remat: bool
+    augmentation: tuple[str, ...]
     crop: Crop | None
     crop_area: float
     crop_padding: int | None

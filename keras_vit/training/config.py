@@ -17,6 +17,7 @@ from keras_vit import distribution, recipes
 from keras_vit.choices import STRATEGIES
 from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, from_arrays, split_of
+from keras_vit.data.augmentation_layers import AugmentationArgument
 from keras_vit.data.inputs import ReadOptions
 from keras_vit.data.sources import OPTIONS, check_name
 from keras_vit.data.splits import Labelled
@@ -56,7 +57,7 @@ OF_A_BUILT_MODEL = (
 
 
 # Settings that may be objects as well as words, and one that no word says.
-OBJECTS = ("task", "loss", "optimizer", "schedule")
+OBJECTS = ("task", "loss", "optimizer", "schedule", "augmentation")
 
 
 class TrainSettings(WordsAndNumbers, ReadOptions, total=False):
@@ -65,13 +66,15 @@ class TrainSettings(WordsAndNumbers, ReadOptions, total=False):
     Some may be objects as well as words: `task` a `Task`; `loss` one of Keras's, or
     a function of targets and logits; `optimizer` a rule of
     `keras_vit.training.optimizers` or one of Keras's. `schedule` is a function of the
-    step or one of Keras's.
+    step or one of Keras's. `augmentation` may be a preprocessing layer of Keras or
+    KerasCV, a function of an image, or several in a list.
     """
 
     task: TaskName | Task
     loss: Loss | keras.losses.Loss | Callable[[Any, Any], Any]
     optimizer: OptimizerName | keras.optimizers.Optimizer | SGD | Adam
     schedule: keras.optimizers.schedules.LearningRateSchedule | Callable[[Any], Any]
+    augmentation: AugmentationArgument
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,9 @@ class RunConfig:
             ValueError, TypeError: for what is unknown, or clashes.
         """
         settings = dict(settings)
-        names = [n for n in OBJECTS if not isinstance(settings.get(n), str | None)]
+        if isinstance(settings.get("augmentation"), str):
+            settings["augmentation"] = (settings["augmentation"],)
+        names = [n for n in OBJECTS if not _is_word(settings.get(n))]
         objects = {name: settings.pop(name) for name in names}
         _check_objects(objects, settings)
         complete = resolved(recipe, arguments, settings)
@@ -143,6 +148,10 @@ class RunConfig:
             total_steps,
             passed=self.objects.get("optimizer"),
         )
+
+    def augmentation(self) -> AugmentationArgument:
+        """Return the layers and functions that augment images, or their names."""
+        return self.objects.get("augmentation", self.recipe.augmentation.layers)
 
     def given_in_python(self) -> list[str]:
         """Return the names of the arguments that a file cannot hold."""
@@ -203,19 +212,32 @@ class TrainArguments:
         return [f for f in fields if not isinstance(getattr(self, f), str | None)]
 
 
-def _described(value: Any) -> dict[str, Any]:
+def _is_word(value: Any) -> bool:
+    """Return whether a file can hold a setting: a word, several, or nothing."""
+    several = isinstance(value, list | tuple)
+    return all(isinstance(one, str | None) for one in (value if several else [value]))
+
+
+def _described(value: Any) -> Any:
     """Return the class of an object, or a function's name, and its configuration."""
+    if isinstance(value, list | tuple):
+        return [_described(one) for one in value]
+    if isinstance(value, str):
+        return value
     if inspect.isfunction(value):
         return {"function": f"{value.__module__}.{value.__qualname__}"}
-    config = value.get_config() if hasattr(value, "get_config") else {}
+    config = dict(value.get_config()) if hasattr(value, "get_config") else {}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         config = dataclasses.asdict(value)
-    if isinstance(value, keras.optimizers.Optimizer):
-        del config["name"]  # which counts how many a process has made
-    return {
-        "class": _kind(value),
-        "config": json.loads(json.dumps(config, default=str)),
-    }
+    if isinstance(value, keras.optimizers.Optimizer | keras.layers.Layer):
+        config.pop("name", None)  # which counts how many a process has made
+    text = json.dumps(config, default=_part)
+    return {"class": _kind(value), "config": json.loads(text)}
+
+
+def _part(value: Any) -> Any:
+    """Return what a file can tell of an object in another's configuration."""
+    return _described(value) if hasattr(value, "get_config") else str(value)
 
 
 def _check_objects(objects: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

@@ -149,7 +149,9 @@ def train(
         export: whether the model is exported too, and figures and sample images
             are written. Without them a short run takes half the time.
         verbose: 0: silent; 1: lines and a progress bar; 2: lines.
-        **settings: of the recipe, instead of its own, such as `epochs=3`; or
+        **settings: of the recipe, instead of its own, such as `epochs=3`;
+            `augmentation` may also be a preprocessing layer of Keras or KerasCV, a
+            function of an image, or several in a list; or
             options of `keras_vit.data.load`, such as `exif_orientation=False`,
             which the run keeps.
 

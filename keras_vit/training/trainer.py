@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from keras_vit import distribution
 from keras_vit.data.augmentation import Augmentation
+from keras_vit.data.augmentation_layers import image_changes
 from keras_vit.data.images import UnreadableImageError
 from keras_vit.data.pipeline import check_batch_size
 from keras_vit.evaluation.forward import ForwardPass
@@ -89,7 +90,11 @@ class Trainer:
             adapters.enter_context(adapted(model, self.recipe.model, config.seed))
             self.trained = task.wrap(model)
             self.plan = self._planned()
-            self.augmentation = Augmentation.of(self.recipe.augmentation)
+            size: Any = model.input_shape
+            self.augmentation = Augmentation.of(
+                self.recipe.augmentation,
+                image_changes(config.augmentation(), size[1:3]),
+            )
             self.state, self.step = self._state_and_step()
             self._forward = ForwardPass(self.plan.evaluator.answer, strategy)
             self._adapters = adapters.pop_all()  # from now on `fit` closes them
