@@ -24,7 +24,7 @@ OptimizerName: TypeAlias = Literal["sgd", "adam", "adamw"]
 MomentumDtype: TypeAlias = Literal["float32", "bfloat16"]
 Decay: TypeAlias = Literal["cosine", "linear", "rsqrt", "constant"]
 WeightDecayScaling: TypeAlias = Literal["rate", "schedule"]
-Precision: TypeAlias = Literal["float32", "mixed_bfloat16"]
+Precision: TypeAlias = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Crop: TypeAlias = Literal["inception", "random_resized", "pad"]
 
 
@@ -51,7 +51,8 @@ class ModelSettings(Settings):
         patch_dropout_rate: the fraction of the patches that training drops from
             each image, instead of the one in `model_arguments`.
         image_size: the side of an image, in pixels.
-        precision: `"mixed_bfloat16"` computes in bfloat16.
+        precision: `"mixed_bfloat16"` computes in bfloat16, `"mixed_float16"` in
+            float16, whose loss is scaled: a step that overflows is skipped.
         remat: whether blocks are computed again in the backward pass, which
             saves memory and costs time.
         freeze: patterns of the names of layers that are not trained in this run.

@@ -304,15 +304,14 @@ class Trainer:
         asked = tf.constant(float(bool(self.interruption)))
         numbers = self.step(*self.batches.batch(done), asked)
         numbers = {name: value.numpy() for name, value in numbers.items()}
-        if not numbers["updated"]:
+        if not (numbers["updated"] or numbers.get("skipped")):
             raise FloatingPointError(self._not_finite(done, numbers))
         progress.add(numbers["loss"], numbers["accuracy"])
         means = progress.means()
         self.callbacks.on_train_batch_end(column, means)
         progress.stopped |= bool(self.trained.stop_training)
-        self._bar.set_postfix_str(
-            f"loss {means['loss']:.3f}, accuracy {means['accuracy']:.3f}", refresh=False
-        )
+        text = f"loss {means['loss']:.3f}, accuracy {means['accuracy']:.3f}"
+        self._bar.set_postfix_str(f"{text}{self._skipped()}", refresh=False)
         self._bar.update(self.plan.batch_size)
         if self._alone:
             self._raise_if_stopping()
@@ -366,8 +365,14 @@ class Trainer:
         LOG.info(
             f"epoch {row['epoch']}: loss {row['loss']:.3f}, accuracy "
             f"{row['accuracy']:.3f}, {self.plan.eval_name} {more}accuracy "
-            f"{row['eval_accuracy']:.3f}"
+            f"{row['eval_accuracy']:.3f}{self._skipped()}"
         )
+
+    def _skipped(self) -> str:
+        """Return how many steps float16 made skip, for a line; empty for none."""
+        scale = self.state.loss_scale
+        count = 0 if scale is None else int(scale.skipped.numpy())
+        return f", {count:,} steps skipped" if count else ""
 
     def save(self) -> None:
         """Save a checkpoint; twice a full disk is only logged."""
