@@ -15,6 +15,7 @@ _HALF_TO_MORE: dict[str, Any] = {"factor": (0.3, 0.7)}  # 0.5 changes nothing
 # The arguments of a layer that is named. KerasCV has no defaults for most strengths.
 LAYERS: Mapping[str, Mapping[str, Any]] = {
     "keras:AutoContrast": _RANGE,
+    "keras:ContrastLimitedAdaptiveHistogramEqualization": _RANGE,
     "keras:Equalization": _RANGE,
     "keras:RandAugment": _RANGE,
     "keras:RandomBrightness": {"factor": 0.3, **_RANGE},
