@@ -137,4 +137,8 @@ def check_names(names: Iterable[str]) -> None:
                 f"Received: augmentation={','.join(names)}"
             )
         if name not in LAYERS:
-            raise ValueError(unknown("augmentation", name, LAYERS))
+            expected = (
+                "a name such as keras:RandAugment or keras_cv:AugMix; the reference of "
+                "recipes lists all"
+            )
+            raise ValueError(unknown("augmentation", name, LAYERS, expected=expected))

@@ -201,7 +201,7 @@ class Application:
         x = preprocessing(self.pixels.mean, self.pixels.deviation)(images)
         if self.pixels.blue_first:
             x = keras.ops.flip(x, axis=-1)
-        with _names_from_the_start(), _one_error(name):
+        with names_from_the_start(), _one_error(name):
             network = self.build(
                 include_top=False,
                 weights=weights,
@@ -233,7 +233,7 @@ def _pixels(name: str) -> Pixels | None:
 
 
 @contextlib.contextmanager
-def _names_from_the_start() -> Iterator[None]:
+def names_from_the_start() -> Iterator[None]:
     """Layers without a name are numbered as in a process that built no others.
 
     Weights go by their layers' names: a run that resumes has to find its own.

@@ -4,7 +4,14 @@ import keras
 import pytest
 import tensorflow_datasets as tfds
 
-from keras_vit import baselines, choices, dataset_names, distribution, factories
+from keras_vit import (
+    baselines,
+    choices,
+    dataset_names,
+    distribution,
+    factories,
+    kerascv_networks,
+)
 from keras_vit.data import sources, tables, vtab
 from keras_vit.data import tfds as data_tfds
 from keras_vit.evaluation.measurements import MEASUREMENTS
@@ -40,6 +47,7 @@ SAME = {
         (choices.KERAS_PREFIX, choices.HUB_PREFIX),
         (baselines.PREFIX, HUB),
     ),
+    "networks of KerasCV": (choices.KERAS_CV_NETWORKS, kerascv_networks._NETWORKS),
     "networks": (sorted(choices.keras_networks()), sorted(baselines.applications())),
 }
 

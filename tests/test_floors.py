@@ -36,6 +36,7 @@ FLOORS = [
         "model_arguments",
         "model",
         "baselines",
+        "kerascv_networks",
         "image_model",
         "derived_arguments",
         "meaning",
@@ -72,6 +73,9 @@ WITHIN_FLOOR = {
     ("classifier", "logits"),
     ("classifier", "model_files"),
     ("baselines", "model"),
+    ("kerascv_networks", "baselines"),
+    ("kerascv_networks", "image_model"),
+    ("kerascv_networks", "model"),
     ("choices", "export_formats"),
     ("choices", "variants"),
     ("dataset_names", "suggestions"),
@@ -129,7 +133,7 @@ DOORS = {
     "h11": {"serving/server.py"},
     "prometheus_client": {"serving/metrics.py"},
     "tensorflow_serving": {"exporting/warmup.py", "serving/warming.py"},
-    "keras_cv": {"data/augmentation_layers.py"},
+    "keras_cv": {"data/augmentation_layers.py", "kerascv_networks.py"},
     "tensorflow_datasets": {"data/tfds.py"},
 }
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "make_sample.py")

@@ -112,7 +112,8 @@ def train(
         model: what is trained; the recipe's own by default:
 
             - a factory's name, or one of Keras's networks such as
-              `"keras:EfficientNetV2B0"`;
+              `"keras:EfficientNetV2B0"`, or of KerasCV's such as
+              `"keras_cv:ResNet18"`;
             - the path of a run's folder or of a `.keras` file, also of a model
               that was pre-trained without labels;
             - a `keras_vit.Classifier`, of whose model a copy is trained;
