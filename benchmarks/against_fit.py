@@ -16,8 +16,9 @@ import tensorflow as tf
 
 import keras_vit
 from keras_vit import data, recipes
+from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.pipeline import training_batches
-from keras_vit.training import building
+from keras_vit.training.model import build_model
 from keras_vit.training.optimizers import NOT_DECAYED
 from keras_vit.training.schedules import LearningRate
 
@@ -67,14 +68,14 @@ class Rate(keras.callbacks.Callback):
 def by_fit(recipe, dataset):
     """The same by what Keras offers."""
     keras.utils.set_random_seed(0)
-    model = building.build_model(recipe, dataset.num_classes)
+    model = build_model(recipe.model, dataset.num_classes)
     stream = training_batches(
         dataset.train,
         recipe.run.batch_size,
         model.input_shape[1:3],
         dataset.num_classes,
         seed=0,
-        augmentation=building.augmentation_of(recipe),
+        augmentation=Augmentation.of(recipe.augmentation),
     )
     steps = len(dataset.train) // recipe.run.batch_size
     optimizer = keras.optimizers.AdamW(

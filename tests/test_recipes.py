@@ -10,7 +10,7 @@ from keras_vit.training.losses import LOSSES
 from keras_vit.training.model import build_model
 from keras_vit.training.optimizers import RULES, WEIGHT_DECAY_SCALINGS
 from keras_vit.training.schedules import DECAYS
-from keras_vit.training.tasks.classification import DISTILLATIONS
+from keras_vit.training.tasks.distillation import DISTILLATIONS
 from keras_vit.training.tasks.patch_targets import TARGETS
 
 
@@ -19,7 +19,7 @@ def test_every_recipe_builds_its_model(name):
     """Without the memory of the large ones, and without downloading weights."""
     recipe = recipes.changed(recipes.get(name), {"weights": None, "head_bias": 0.0})
     with keras.StatelessScope(initialize_variables=False):
-        model = build_model(recipe, num_classes=10)
+        model = build_model(recipe.model, num_classes=10)
     assert model.input_shape == (
         None,
         recipe.model.image_size,

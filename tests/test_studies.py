@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from keras_vit import recipes
-from keras_vit.training import read_config, trials
+from keras_vit.experiments import trials
+from keras_vit.training import read_config
 
 FOLDER = pathlib.Path(__file__).parent.parent / "examples" / "studies"
 STUDIES = ("pretraining_size", "compute", "positions", "pooling", "masked_patches")

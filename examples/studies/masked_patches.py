@@ -58,7 +58,7 @@ _FEW = recipes.changed(
 def _tiny():
     """Pre-training with each target and fine-tuning from it; and from scratch."""
     for target, told in TARGETS.items():
-        first = Trial(target, dataclasses.replace(_MASKED, masked_patches=target))
+        first = Trial(target, recipes.changed(_MASKED, {"masked_patches": target}))
         yield (told, None, None), first
         yield from _fine_tuned(told, first.name)
         if target == "mean_color":
@@ -78,7 +78,7 @@ def _paper():
     tuned = recipes.get("paper/finetune_imagenet2012_dev")
     masked = recipes.get("paper/masked_patches_jft_vit_b16")
     starts = {
-        f"jft_{target}": dataclasses.replace(masked, masked_patches=target)
+        f"jft_{target}": recipes.changed(masked, {"masked_patches": target})
         for target in ("mean_color", "colors_4x4", "pixels")
     }
     starts |= {

@@ -127,7 +127,7 @@ def difference(one: Recipe, other: Recipe) -> list[str]:
     >>> difference(Recipe.of("photos", epochs=3), Recipe.of("photos", epochs=5))
     ['epochs: 3 and 5']
     """
-    before, after = as_flat(one), as_flat(other)
+    before, after = (json.loads(json.dumps(as_flat(r))) for r in (one, other))
     return [
         f"{name}: {before.get(name)!r} and {after.get(name)!r}"
         for name in before | after

@@ -14,13 +14,14 @@ import pytest
 import tensorflow as tf
 
 import keras_vit
-from keras_vit import recipes, training
+from keras_vit import experiments, recipes, training
 from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Split
 from keras_vit.data.sources import OPTIONS
 from keras_vit.meaning import meaning_of
 from keras_vit.recipes.checked import Kind
-from keras_vit.training import checkpoints
+from keras_vit.recipes.typed import AllSettings
+from keras_vit.training.artifacts import checkpoints
 from keras_vit.training.artifacts.folder import RunFolder
 from keras_vit.training.config import TrainArguments, TrainSettings
 from support.training.interrupted import At, outcome, train
@@ -48,17 +49,17 @@ def one_step(recipe=ONE_STEP, dataset=None, **arguments):
 def test_the_settings_that_train_takes_are_those_of_recipes_and_of_reading():
     own = {"dataset", "model", "weights", "teacher"}
     kinds = {n: k for n, k in recipes.setting_kinds().items() if n not in own}
-    hints = typing.get_type_hints(recipes.RecipeSettings)
+    hints = typing.get_type_hints(AllSettings)
     plain = {n: dataclasses.replace(k, has_none=False) for n, k in kinds.items()}
-    assert {name: Kind.of(hint) for name, hint in hints.items()} == plain
-    objects_alone = {"task", "schedule"}
-    taken = typing.get_type_hints(TrainSettings).keys() - objects_alone
-    assert taken == (kinds.keys() - objects_alone) | {*OPTIONS}
+    of_settings = {n: Kind.of(hint) for n, hint in hints.items() if n not in own}
+    assert of_settings == plain
+    taken = typing.get_type_hints(TrainSettings).keys() - {"schedule"}  # an object
+    assert taken == kinds.keys() | {*OPTIONS}
 
 
 @pytest.mark.parametrize("name", ["train", "transfer", "transfer_vtab", "run_trials"])
 def test_every_parameter_of_training_has_a_type(name):
-    function = getattr(training, name)
+    function = getattr(training if name == "train" else experiments, name)
     annotations = typing.get_type_hints(
         function, localns={"tf": tf, "Strategy": tf.distribute.Strategy}
     )
@@ -218,7 +219,7 @@ def test_transfer_leaves_a_model_in_memory_as_it_is():
     model = vit(num_classes=3)
     before = [weight.numpy() for weight in model.weights]
     with mock.patch("keras_vit.experiments.transfer_runs.write_transfer"):
-        found = training.transfer(
+        found = experiments.transfer(
             ONE_STEP,
             model=model,
             dataset=small_dataset(),

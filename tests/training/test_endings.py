@@ -16,7 +16,7 @@ import pytest
 
 import keras_vit
 from keras_vit.data import pipeline
-from keras_vit.training import checkpoints
+from keras_vit.training.artifacts import checkpoints
 from support.training.interrupted import (
     At,
     ask_to_end,

@@ -10,11 +10,18 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from keras_vit import recipes, training
+from keras_vit import experiments, recipes
 from keras_vit.cli.main import main
 from keras_vit.data import Split, vtab
+from keras_vit.experiments import (
+    Outcome,
+    Transfer,
+    sweep,
+    transfer,
+    transfer_vtab,
+    trials,
+)
 from keras_vit.experiments.vtab import VtabTransfer
-from keras_vit.training import Outcome, Transfer, sweep, transfer, transfer_vtab, trials
 from support.prepared import prepare
 from support.training.small import small_dataset, small_recipe
 
@@ -77,8 +84,12 @@ def test_each_run_has_the_recipe_of_its_part(transferred):
     told = {}
     for path in folder.glob("rate_*"):
         config = json.loads((path / "config.json").read_text())
-        parts = [config["recipe"][key] for key in ("train_split", "eval_split")]
-        told[path.name] = (config["recipe"]["base_lr"], *parts, config["seed"])
+        parts = [config["recipe"]["data"][key] for key in ("train_split", "eval_split")]
+        told[path.name] = (
+            config["recipe"]["schedule"]["base_lr"],
+            *parts,
+            config["seed"],
+        )
     assert told == {
         "rate_1e-05_dev": (1e-5, "train[:80%]", "train[80%:]", 0),
         "rate_0.02_dev": (0.02, "train[:80%]", "train[80%:]", 0),
@@ -174,7 +185,9 @@ def test_labels_that_follow_from_a_place_or_a_side_keep_it():
 
     def kept(name):
         recipe = recipes.changed(vtab_recipe, {"dataset": name})
-        return (lambda one: (one.crop, one.flip))(sweep.keeping_labels(recipe))
+        return (lambda one: (one.crop or "none", one.flip))(
+            sweep.keeping_labels(recipe).augmentation
+        )
 
     assert kept("vtab/dtd") == kept("dtd") == ("inception", True)
     assert kept("vtab/dsprites_location") == ("none", False)
@@ -233,7 +246,7 @@ def test_a_task_of_vtab_is_transferred_to_without_false_labels(small_task, tmp_p
     assert run.count == 6
     config = json.loads((run.folder / "config.json").read_text())
     assert config["dataset"]["training_images"] == 10
-    assert config["recipe"]["flip"] is False  # of digits
+    assert config["recipe"]["augmentation"]["flip"] is False  # of digits
     told = json.loads((tmp_path / "vtab" / "transfer.json").read_text())
     assert told["groups"]["natural"] == told["groups"]["all"]
     assert told["groups"]["all"] == {"mean": run.top1, "deviation": 0.0, "tasks": 1}
@@ -280,7 +293,7 @@ def test_the_command_hands_its_flags_on_and_ends_with_mean_and_deviation(
     (tmp_path / "runs/one/model.keras").touch()
     command = ["transfer", "--recipe=cifar10", "--dataset=photos", "--model=runs/one"]
     command += ["--rates=1e-5,0.02", "--seeds=2", "--set", "epochs=3", "--dev=20%"]
-    with mock.patch.object(training, "transfer", return_value=found) as called:
+    with mock.patch.object(experiments, "transfer", return_value=found) as called:
         assert main(command) == 0
     [call] = called.mock_calls
     assert call.args == ("cifar10",)
@@ -302,7 +315,7 @@ def test_the_command_ends_with_the_means_of_vtabs_groups(arguments, tmp_path, ca
         for name, top1 in (("dtd", 0.5), ("eurosat", 0.75))
     }
     found = VtabTransfer(tasks, tmp_path)
-    with mock.patch.object(training, "transfer_vtab", return_value=found):
+    with mock.patch.object(experiments, "transfer_vtab", return_value=found):
         assert main(["transfer", *arguments]) == 0
     rows = [line.rsplit("  ", 1) for line in capsys.readouterr().out.splitlines()[2:-1]]
     assert [(name.strip(), told) for name, told in rows] == [

@@ -10,8 +10,8 @@ import pytest
 import keras_vit
 from keras_vit import recipes
 from keras_vit.classifier import Classifier
+from keras_vit.experiments import Trial, run_trials, trials
 from keras_vit.inspect import summary
-from keras_vit.training import Trial, run_trials, trials
 from support.training.interrupted import EXPORT
 from support.training.small import small_dataset, small_recipe
 
@@ -85,7 +85,7 @@ def test_seeds_give_other_models_and_a_beginning_is_taken(compared):
     folder, _, outcomes, _ = compared
     assert outcomes["first"].loss != outcomes["second"].loss
     config = json.loads((folder / "after_first" / "config.json").read_text())
-    assert config["recipe"]["model"] == str(folder / "first")
+    assert config["recipe"]["model"]["name"] == str(folder / "first")
     assert outcomes["after_first"].loss < outcomes["first"].loss
 
 
