@@ -3,8 +3,6 @@
 python examples/studies/masked_patches.py --scale=tiny
 """
 
-import dataclasses
-
 from study import COLOURS, Study
 
 from keras_vit import data, recipes

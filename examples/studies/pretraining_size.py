@@ -92,7 +92,7 @@ def _paper():
 def _of_figure_4():
     """Of JFT's recipes; ViT_S32 is B/32 with all widths halved, the paper's b/32."""
     b32 = recipes.get("paper/pretrain_jft_vit_b32")
-    residual = dataclasses.replace(b32, model="ResNet")
+    residual = recipes.changed(b32, {"model": "ResNet"})
     widths = {"blocks": (3, 4, 6, 3), "width_factor": 1.0}
     deep = {"blocks": (3, 8, 36, 3), "width_factor": 2.0}
     return {
@@ -100,8 +100,10 @@ def _of_figure_4():
         "ViT_B32": b32,
         "ViT_L32": recipes.get("paper/pretrain_jft_vit_l32"),
         "ViT_L16": recipes.get("paper/pretrain_jft_vit_l16"),
-        "R50x1": dataclasses.replace(residual, model_arguments=widths, base_lr=1e-3),
-        "R152x2": dataclasses.replace(residual, model_arguments=deep, base_lr=6e-4),
+        "R50x1": recipes.changed(
+            residual, {"model_arguments": widths, "base_lr": 1e-3}
+        ),
+        "R152x2": recipes.changed(residual, {"model_arguments": deep, "base_lr": 6e-4}),
     }
 
 

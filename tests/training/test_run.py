@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import keras_vit
+from keras_vit import recipes
 from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Split
 from keras_vit.training.artifacts.folder import dataset_of
