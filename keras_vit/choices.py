@@ -18,6 +18,8 @@ KERAS_CV_PREFIX = "keras_cv:"  # before the name of one that only KerasCV has
 NETWORK_PREFIXES = (KERAS_PREFIX, KERAS_CV_PREFIX)
 KERAS_CV_NETWORKS = ("ResNet18", "ResNet34", "ResNet18V2", "ResNet34V2")
 
+LOGGERS = ("tensorboard", "wandb", "mlflow")  # flags, packages, extras
+
 STRATEGIES = ("auto", "one", "mirrored", "multiworker", "tpu:<name>")
 TPU_PREFIX = "tpu:"
 

@@ -134,6 +134,8 @@ DOORS = {
     "prometheus_client": {"serving/metrics.py"},
     "tensorflow_serving": {"exporting/warmup.py", "serving/warming.py"},
     "keras_cv": {"data/augmentation_layers.py", "kerascv_networks.py"},
+    "wandb": {"training/loggers.py"},
+    "mlflow": {"training/loggers.py"},
     "tensorflow_datasets": {"data/tfds.py"},
 }
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "make_sample.py")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from keras_vit import recipes
-from keras_vit.choices import STRATEGIES
+from keras_vit.choices import LOGGERS, STRATEGIES
 from keras_vit.cli import dataset_flags, flag_types, model_flag
 from keras_vit.cli.model_flag import FACTORY, NETWORK, SERVED, TRAINED
 
@@ -63,6 +63,19 @@ def define(values: flags.FlagValues) -> None:
     flag_types.word(
         values, "strategy", f"The devices: {', '.join(STRATEGIES)}.", STRATEGIES, "auto"
     )
+    flag_types.path(
+        values, "tensorboard", "A folder to write curves to, for TensorBoard."
+    )
+    flag_types.text(
+        values,
+        "wandb",
+        "A project of Weights & Biases to log to; WANDB_MODE=offline keeps it here.",
+    )
+    flag_types.text(
+        values,
+        "mlflow",
+        "An experiment of MLflow to log to; MLFLOW_TRACKING_URI says where that is.",
+    )
     flag_types.boolean(values, "jit", "Whether XLA compiles the step.")
     flag_types.whole(values, "seed", "Of weights, order, augmentation and dropout.", 0)
 
@@ -90,22 +103,26 @@ def check(values: flags.FlagValues) -> None:
 def run(values: flags.FlagValues) -> int:
     """Train, print the numbers of the run, and return the exit status."""
     from keras_vit.training import train
+    from keras_vit.training.loggers import open_loggers
 
     recipe, seed, name = _recipe(values)
-    run = train(
-        recipe,
-        name=name,
-        model=values.model,
-        weights=values.weights,
-        teacher=values.teacher,
-        dataset=values.dataset,
-        folder=values.folder,
-        strategy=values.strategy,
-        jit_compile=values.jit,
-        seed=seed,
-        **dataset_flags.arguments(values),
-        **recipes.read_settings(values["set"].value or []),
-    )
+    loggers = {one: values[one].value for one in LOGGERS}
+    with open_loggers(**loggers) as callbacks:
+        run = train(
+            recipe,
+            name=name,
+            model=values.model,
+            weights=values.weights,
+            teacher=values.teacher,
+            dataset=values.dataset,
+            folder=values.folder,
+            strategy=values.strategy,
+            callbacks=callbacks,
+            jit_compile=values.jit,
+            seed=seed,
+            **dataset_flags.arguments(values),
+            **recipes.read_settings(values["set"].value or []),
+        )
     _print_results(run)
     return 0
 

@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import keras
@@ -153,6 +153,16 @@ class RunConfig:
         """Return the layers and functions that augment images, or their names."""
         return self.objects.get("augmentation", self.recipe.augmentation.layers)
 
+    def optimizer_config(self) -> dict[str, Any]:
+        """Return what makes the optimizer of the run, by name."""
+        settings = self.recipe.optimizer, self.recipe.schedule
+        config = {n: value for one in settings for n, value in asdict(one).items()}
+        for replaced in _replaced_by(self.objects).values():
+            config = {n: value for n, value in config.items() if n not in replaced}
+        described = self.described_objects()
+        passed = {"optimizer", "schedule"} & described.keys()
+        return config | {name: described[name] for name in sorted(passed)}
+
     def given_in_python(self) -> list[str]:
         """Return the names of the arguments that a file cannot hold."""
         return [*self.arguments.objects(), *self.objects]
@@ -228,7 +238,7 @@ def _described(value: Any) -> Any:
         return {"function": f"{value.__module__}.{value.__qualname__}"}
     config = dict(value.get_config()) if hasattr(value, "get_config") else {}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        config = dataclasses.asdict(value)
+        config = asdict(value)
     if isinstance(value, keras.optimizers.Optimizer | keras.layers.Layer):
         config.pop("name", None)  # which counts how many a process has made
     text = json.dumps(config, default=_part)
@@ -251,17 +261,11 @@ def _check_objects(objects: Mapping[str, Any], settings: Mapping[str, Any]) -> N
             f"task must be one of {', '.join(TASKS)}, or a keras_vit.training.Task."
             f" Received: {_kind(objects['task'])}"
         )
-    replaced: dict[str, tuple[str, ...]] = {}
-    if "task" in objects:
-        replaced["task"] = ("loss",)
     if "loss" in objects:
         check_loss(objects["loss"])
     if "optimizer" in objects:
         check_optimizer(objects["optimizer"])
-        replaced["optimizer"] = settings_replaced_by(objects["optimizer"])
-    if "schedule" in objects:
-        replaced["schedule"] = OF_THE_SCHEDULE
-    for name, others in replaced.items():
+    for name, others in _replaced_by(objects).items():
         clash = [other for other in others if other in {**settings, **objects}]
         if clash:
             raise ValueError(
@@ -269,6 +273,18 @@ def _check_objects(objects: Mapping[str, Any], settings: Mapping[str, Any]) -> N
                 f"Received: {name}={_kind(objects[name])}, which has its own. Leave "
                 f"out {', '.join(clash)}"
             )
+
+
+def _replaced_by(objects: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the settings that objects replace, by the objects' names."""
+    replaced: dict[str, tuple[str, ...]] = {}
+    if "task" in objects:
+        replaced["task"] = ("loss",)
+    if "optimizer" in objects:
+        replaced["optimizer"] = settings_replaced_by(objects["optimizer"])
+    if "schedule" in objects:
+        replaced["schedule"] = OF_THE_SCHEDULE
+    return replaced
 
 
 def _check_fits(objects: Mapping[str, Any], recipe: Recipe) -> None:

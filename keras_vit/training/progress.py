@@ -101,7 +101,7 @@ class Progress:
         return row
 
     def last_logs(self) -> dict[str, float]:
-        """Return the logs that Keras passes to callbacks at the end of an epoch."""
+        """Return the logs that Keras passes to callbacks at the end of training."""
         if not self.history:
             return {}
         row = self.history[-1]
@@ -111,6 +111,10 @@ class Progress:
             "val_accuracy": row["eval_accuracy"],
             "val_loss": row["eval_loss"],
         }
+
+    def epoch_logs(self) -> dict[str, float]:
+        """Return the logs of the end of an epoch, with its learning rate."""
+        return self.last_logs() | {"learning_rate": self.history[-1]["learning_rate"]}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from keras_vit.history import HistoryRow
 from keras_vit.training.adapters import adapted
 from keras_vit.training.adapters.lora import num_trained
 from keras_vit.training.batches import TrainBatches
-from keras_vit.training.callbacks import without_optimizer
+from keras_vit.training.callbacks import optimizer_shown
 from keras_vit.training.progress import Plan, Progress, progress_bar
 from keras_vit.training.replicas import (
     OF_LOST_WORKERS,
@@ -231,7 +231,9 @@ class Trainer:
         done = self.state.steps_taken()
         try:
             bar = progress_bar(self.plan, done, self.config.bar)
-            with without_optimizer(self.trained), bar as self._bar:
+            config = self.config.optimizer_config()
+            shown = optimizer_shown(self.trained, self.state, config)
+            with shown, bar as self._bar:
                 if self._ended(done):  # before, and was then ended while finishing
                     return self.evaluate()
                 self.callbacks.on_train_begin()
@@ -291,7 +293,7 @@ class Trainer:
             self.save()  # so that the steps need not be run again
             raise
         self._record(done, evaluation, rate)
-        self.callbacks.on_epoch_end(epoch, self.progress.last_logs())
+        self.callbacks.on_epoch_end(epoch, self.progress.epoch_logs())
         progress.stopped |= bool(self.trained.stop_training)
         self.save()
         if self._alone:  # else all stop together, in the next step
