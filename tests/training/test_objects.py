@@ -10,6 +10,7 @@ import pytest
 import keras_vit
 from keras_vit.training import read_config
 from keras_vit.training.optimizers import Adam
+from keras_vit.training.tasks import Classification
 from support.training.small import small_dataset, small_recipe
 
 
@@ -133,3 +134,45 @@ def test_functions_and_partials_are_losses(tmp_path):
     for one, other in zip(ours.model.weights, theirs.model.weights, strict=True):
         if not one.path.endswith("key/bias"):  # whose gradient is rounding alone
             np.testing.assert_allclose(one, other, atol=1e-4, err_msg=one.path)
+
+
+def test_class_weights_are_those_of_keras_fit(tmp_path):
+    """One step of plain descent on the whole split, beside `fit(class_weight=)`."""
+    dataset = small_dataset()
+    recipe = small_recipe(crop=None, crop_padding=None)  # images as they are
+    name = dataset.class_names[1]
+    count = len(dataset.train)
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
+    beside = keras.models.clone_model(model)
+    beside.set_weights(model.get_weights())
+    keras_vit.train(
+        recipe,
+        model=model,
+        dataset=dataset,
+        task=Classification(class_weights={name: 3.0}),
+        optimizer=keras.optimizers.SGD(0.5),
+        clip_norm=None,
+        batch_size=count,
+        steps=1,
+        folder=tmp_path,
+        export=False,
+        verbose=0,
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    beside.compile(keras.optimizers.SGD(0.5), loss)
+    beside.fit(
+        dataset.train.images,
+        dataset.train.labels,
+        batch_size=count,
+        class_weight={0: 1.0, 1: 3.0},
+        verbose=0,
+    )
+    for one, other in zip(model.weights, beside.weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5, err_msg=one.path)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import tensorflow as tf
 
 from keras_vit.data.classes import check_several
 from keras_vit.meaning import meaning_of
+from keras_vit.training.class_weights import check_class_weights, class_weights
 from keras_vit.training.keras_losses import PerExample, activation_of, per_example
-from keras_vit.training.losses import LOSSES
+from keras_vit.training.losses import LOSSES, weighted
 from keras_vit.training.tasks.evaluators import ClassificationEvaluator
 from keras_vit.training.tasks.task import Activation, Objective, Task, TaskContext
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
     from keras_vit.data import Dataset
     from keras_vit.data.splits import Labelled
@@ -30,11 +33,23 @@ class Classification(Task):
             targets and logits, `(B, K)` each, that returns the losses `(B,)`.
             Evaluations report the loss of its activation, so that runs compare.
         label_smoothing: the share of a target spread over all classes, in [0, 1).
+        class_weights: factors of the loss of each class's images: `"balanced"`, or
+            numbers by the names of classes; see `class_weights`. Evaluations do
+            without them.
     """
 
     learns_labels = True
 
-    def __init__(self, loss: AnyLoss = "softmax", label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        loss: AnyLoss = "softmax",
+        label_smoothing: float = 0.0,
+        *,
+        class_weights: str | Mapping[str, float] | None = None,
+    ) -> None:
+        if class_weights is not None:
+            check_class_weights(class_weights)
+        self.class_weights, self._weights = class_weights, None
         self.loss = loss
         self.activation: Activation = (
             loss if isinstance(loss, str) else activation_of(loss)
@@ -48,10 +63,16 @@ class Classification(Task):
         self, split: Labelled, dataset: Dataset, context: TaskContext
     ) -> Labelled:
         _check_loss(split, self.activation)
+        if self.class_weights is not None:
+            self._weights = class_weights(
+                self.class_weights, split, dataset.class_names
+            )
         return split
 
     def objective(self, trained: keras.Model) -> Objective:
-        return supervised(trained, self.loss, self.label_smoothing)
+        return supervised(
+            trained, self.loss, self.label_smoothing, class_weights=self._weights
+        )
 
     def evaluator(
         self, trained: keras.Model, model: keras.Model, seed: int
@@ -61,7 +82,11 @@ class Classification(Task):
 
 
 def supervised(
-    model: keras.Model, loss: AnyLoss = "softmax", label_smoothing: float = 0.0
+    model: keras.Model,
+    loss: AnyLoss = "softmax",
+    label_smoothing: float = 0.0,
+    *,
+    class_weights: np.ndarray | None = None,
 ) -> Objective:
     """Return the objective of learning from labels.
 
@@ -69,6 +94,8 @@ def supervised(
         model: returns logits of K classes.
         loss: as `Classification` takes it.
         label_smoothing: the share of a target spread over all classes.
+        class_weights: factors of the loss, `(K,)`, by the class of an image. An image
+            that mixes classes has the mean of theirs, by its shares of them.
 
     Returns:
         A function of images `(B, H, W, 3)` and targets `(B, K)` that runs the
@@ -85,6 +112,8 @@ def supervised(
     def objective(images, targets, training=True):
         logits = tf.cast(model(images, training=training), "float32")
         losses = labelled(of_image, logits, targets, label_smoothing)
+        if class_weights is not None:
+            losses = weighted(losses, targets, class_weights)
         return losses, correct(logits, targets)
 
     return objective
