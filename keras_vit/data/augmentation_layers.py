@@ -297,19 +297,19 @@ def _by_seed(original: Callable[..., Any], stateless: Callable[..., Any]) -> Any
     return tf.autograph.experimental.do_not_convert(draw)
 
 
-def _uniform(shape, minval=0, maxval=None, dtype=tf.float32, seed=None, name=None):
+def _uniform(shape, minval=0, maxval=None, dtype=tf.float32, seed=None, *, name=None):
     del seed, name
     if maxval is None and tf.as_dtype(dtype).is_floating:
         maxval = 1
     return tf.random.stateless_uniform(shape, _PLACE.next(), minval, maxval, dtype)
 
 
-def _normal(shape, mean=0.0, stddev=1.0, dtype=tf.float32, seed=None, name=None):
+def _normal(shape, mean=0.0, stddev=1.0, dtype=tf.float32, seed=None, *, name=None):
     del seed, name
     return tf.random.stateless_normal(shape, _PLACE.next(), mean, stddev, dtype)
 
 
-def _gamma(shape, alpha, beta=None, dtype=tf.float32, seed=None, name=None):
+def _gamma(shape, alpha, beta=None, dtype=tf.float32, seed=None, *, name=None):
     del seed, name
     alpha = tf.convert_to_tensor(alpha, dtype)
     shape = tf.reshape(tf.cast(shape, tf.int32), [-1])

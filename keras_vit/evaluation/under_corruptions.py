@@ -195,7 +195,7 @@ def robustness(
         return images
 
     changes = [
-        functools.partial(_corrupted, name, severity, seed, table)
+        functools.partial(_corrupted, name, severity, seed=seed, table=table)
         for name in names
         for severity in levels
     ]
@@ -214,10 +214,11 @@ def robustness(
 def _corrupted(
     name: str,
     severity: int,
-    seed: int,
-    table: str,
     images: np.ndarray,
     places: np.ndarray,
+    *,
+    seed: int,
+    table: str,
 ) -> np.ndarray:
     return corrupt(images, name, severity, seed=seed, indices=places, table=table)
 
