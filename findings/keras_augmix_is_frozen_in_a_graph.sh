@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # keras.layers.AugMix chooses the operations of its chains by Python's `random`. In a graph,
 # as in Dataset.map and model.fit, that happens once, when the graph is made: every image of
-# the run goes through the same operations, another process has others, and neither
-# `seed=` nor keras.utils.set_random_seed of the layer's own generator can repeat them after
-# something else has drawn. One would guess that a layer with a `seed` draws by it.
+# the run goes through the same operations, and another graph has others, whatever the
+# layer's `seed` is. One would guess that a layer with a `seed` draws by it.
 # Seen with Keras 3.15.1 on TensorFlow 2.21: two graphs of one layer with one seed differ.
 set -euo pipefail
 room=$(mktemp -d)

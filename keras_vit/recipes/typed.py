@@ -14,7 +14,7 @@ from keras_vit.recipes.tasks import FromTeacher, Loss, MaskedPatches, TaskName
 
 
 class WordsAndNumbers(TypedDict, total=False):
-    """The settings that are never objects: those of `RecipeSettings` but two."""
+    """The settings that are never objects: those of `RecipeSettings` but some."""
 
     dataset_options: dict[str, Any]
     model_arguments: dict[str, Any]
@@ -63,7 +63,6 @@ class WordsAndNumbers(TypedDict, total=False):
     masked_patches: MaskedPatches | None
     precision: Precision
     remat: bool
-    augmentation: tuple[str, ...]
     crop: Crop | None
     crop_area: float
     crop_padding: int | None
@@ -84,6 +83,7 @@ class RecipeSettings(WordsAndNumbers, total=False):
     """
 
     optimizer: OptimizerName
+    augmentation: tuple[str, ...]
     loss: Loss
 
 
