@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import keras_vit
@@ -20,7 +21,24 @@ def without_export(*arguments, **options):
     return training.train(*arguments, export=False, **options)
 
 
-def test_classify_trains_and_names_what_it_sees(tmp_path, monkeypatch, capsys):
+def test_classify_names_each_of_its_samples(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def cut(recipe, **options):
+        return training.train(recipe, steps=20, warmup_steps=5, **options)
+
+    monkeypatch.setattr(keras_vit, "train", cut, raising=False)
+    load("classify").main(epochs=1)
+    lines = capsys.readouterr().out.splitlines()
+    share = float(lines[-11].removeprefix("test accuracy ").removesuffix("%"))
+    assert share > 20  # of ten classes, after twenty steps
+    samples = {line.split()[0] for line in lines[-10:]}
+    assert samples == {one.name for one in tmp_path.glob("runs/*/images/*.png")}
+    assert all(line.count("%") == 2 for line in lines[-10:])
+
+
+@pytest.mark.slow
+def test_classify_learns_in_an_epoch(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     load("classify").main(epochs=1)
     lines = capsys.readouterr().out.splitlines()

@@ -69,6 +69,17 @@ def written(study, tmp_path_factory):
     return folder
 
 
+# All train alike and differ in what they measure and draw: by default one that
+# compares models, and the one whose task is another.
+TRAINED = [
+    pytest.param(
+        name, marks=[] if name in ("pooling", "masked_patches") else pytest.mark.slow
+    )
+    for name in STUDIES
+]
+
+
+@pytest.mark.parametrize("study", TRAINED, indirect=True, scope="module")
 def test_a_study_leaves_numbers_figure_and_text(study, written):
     rows = list(csv.DictReader((written / "numbers.csv").open()))
     assert 1 <= len(rows) <= 2
