@@ -133,11 +133,10 @@ class RunConfig:
         """Return the task of the run: the one that was passed, or the recipe's."""
         if "task" in self.objects:
             return self.objects["task"]
-        if "loss" in self.objects:
-            return Classification(
-                self.objects["loss"], self.recipe.task.label_smoothing
-            )
-        return task_of(self.recipe.task, teacher)
+        settings = self.recipe.task
+        if "loss" in self.objects and isinstance(settings, ClassificationSettings):
+            return Classification(self.objects["loss"], settings.label_smoothing)
+        return task_of(settings, teacher)
 
     def optimizer(self, trained: keras.Model, total_steps: int) -> AnyOptimizer:
         """Return the optimizer of the run: the one that was passed, or the recipe's."""

@@ -50,13 +50,14 @@ def per_example(loss: Any, num_classes: int) -> PerExample:
     array([0.0433], dtype=float32)
     """
     check_loss(loss)
-    unreduced = loss
+    unreduced: Callable[..., Any] = loss
     if isinstance(loss, keras.losses.Loss):
         unreduced = object.__new__(type(loss))  # copy() goes by the config, if any
         vars(unreduced).update(vars(loss), reduction=None)
 
     def losses(logits: Any, targets: Any) -> Any:
-        return tf.cast(unreduced(targets, logits), "float32")
+        of_each: Any = unreduced(targets, logits)
+        return tf.cast(of_each, "float32")
 
     _check_independent(losses, name_of(loss), num_classes)
     return losses
@@ -88,7 +89,13 @@ def check_loss(loss: Any) -> None:
 
 
 def activation_of(loss: Any) -> Literal["softmax", "sigmoid"]:
-    """Return what makes probabilities of logits that were trained by a loss."""
+    """Return what makes probabilities of logits that were trained by a loss.
+
+    Args:
+        loss: a word, which is that of the activation, or as `per_example` takes it.
+    """
+    if loss == "softmax" or loss == "sigmoid":
+        return loss
     return "sigmoid" if isinstance(loss, _OF_EACH_CLASS) else "softmax"
 
 

@@ -50,7 +50,7 @@ def _tensorboard(folder: str, opened: contextlib.ExitStack) -> keras.callbacks.C
     return keras.callbacks.TensorBoard(folder, write_graph=False)
 
 
-def _wandb(project: str, opened: contextlib.ExitStack) -> keras.callbacks.Callback:
+def _wandb(project: str, opened: contextlib.ExitStack) -> Any:
     import wandb
     from wandb.integration.keras import WandbMetricsLogger
 
@@ -58,7 +58,7 @@ def _wandb(project: str, opened: contextlib.ExitStack) -> keras.callbacks.Callba
     return WandbMetricsLogger()
 
 
-def _mlflow(experiment: str, opened: contextlib.ExitStack) -> keras.callbacks.Callback:
+def _mlflow(experiment: str, opened: contextlib.ExitStack) -> Any:
     import mlflow
     from mlflow.keras import MlflowCallback
 

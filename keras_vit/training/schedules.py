@@ -159,8 +159,8 @@ class FunctionOfStep(keras.optimizers.schedules.LearningRateSchedule):
 
     Example:
 
-    >>> halved = FunctionOfStep(lambda step: 0.1 * 0.5 ** (step // 30))
-    >>> round(float(halved(61)), 6)
+    >>> rate = FunctionOfStep(lambda step: 0.1 / (1 + ops.cast(step, "float32")))
+    >>> round(float(rate(3)), 6)
     0.025
     """
 

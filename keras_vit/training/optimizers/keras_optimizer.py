@@ -65,7 +65,7 @@ class KerasOptimizer:
         self._rate.now = tf.cast(self.schedule(step), "float32")
         self._copy.apply(list(gradients), self.weights)
 
-    def variables(self) -> dict[str, tf.Variable]:
+    def variables(self) -> dict[str, Any]:
         """Return what the optimizer keeps, `{class/number: variable}`."""
         kind = type(self._copy).__name__
         return {
@@ -129,10 +129,12 @@ class _OnEachReplica(keras.optimizers.Optimizer):
             self.update_step(gradient, variable.value, learning_rate)
 
     def _apply_weight_decay(self, variables: Any) -> None:
-        for variable in variables if self.weight_decay is not None else ():
+        if self.weight_decay is None:
+            return
+        decay = self.weight_decay * self.learning_rate
+        for variable in variables:
             if self._use_weight_decay(variable.value):
-                share = tf.cast(self.weight_decay * self.learning_rate, variable.dtype)
-                variable.assign_sub(variable * share)
+                variable.assign_sub(variable * tf.cast(decay, variable.dtype))
 
 
 def _copy_for_replicas(

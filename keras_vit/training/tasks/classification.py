@@ -17,7 +17,6 @@ from keras_vit.training.tasks.task import Activation, Objective, Task, TaskConte
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
     from keras_vit.data import Dataset
     from keras_vit.data.splits import Labelled
@@ -50,10 +49,8 @@ class Classification(Task):
         if class_weights is not None:
             check_class_weights(class_weights)
         self.class_weights, self._weights = class_weights, None
-        self.loss = loss
-        self.activation: Activation = (
-            loss if isinstance(loss, str) else activation_of(loss)
-        )
+        self.loss: AnyLoss = loss
+        self.activation = activation_of(loss)
         self.label_smoothing = label_smoothing
 
     def check(self, dataset: Dataset) -> None:
@@ -62,7 +59,7 @@ class Classification(Task):
     def examples(
         self, split: Labelled, dataset: Dataset, context: TaskContext
     ) -> Labelled:
-        _check_loss(split, self.activation)
+        _check_loss(split, activation_of(self.loss))
         if self.class_weights is not None:
             self._weights = class_weights(
                 self.class_weights, split, dataset.class_names
@@ -78,7 +75,7 @@ class Classification(Task):
         self, trained: keras.Model, model: keras.Model, seed: int
     ) -> ClassificationEvaluator:
         preprocessing = meaning_of(model).preprocessing
-        return ClassificationEvaluator(model, self.activation, preprocessing)
+        return ClassificationEvaluator(model, activation_of(self.loss), preprocessing)
 
 
 def supervised(
@@ -86,7 +83,7 @@ def supervised(
     loss: AnyLoss = "softmax",
     label_smoothing: float = 0.0,
     *,
-    class_weights: np.ndarray | None = None,
+    class_weights: Any = None,
 ) -> Objective:
     """Return the objective of learning from labels.
 

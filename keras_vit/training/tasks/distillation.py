@@ -60,7 +60,7 @@ class Distillation(Classification):
             self.kind,
             temperature=self.temperature,
             share=self.alpha,
-            loss=self.loss,
+            loss=cast(Activation, self.loss),  # a word, as it was passed
             label_smoothing=self.label_smoothing,
         )
 
