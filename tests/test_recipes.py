@@ -148,6 +148,24 @@ def test_settings_of_labels_are_refused_where_none_are_learnt():
         recipes.override(recipe, ["distillation=soft"])
 
 
+def test_class_weights_are_a_word_or_numbers_by_name():
+    recipe = recipes.get("fashion_mnist")
+    for text, value in (
+        ("balanced", "balanced"),
+        ("Shirt:2,Coat:1.5", {"Shirt": 2.0, "Coat": 1.5}),
+        ("none", None),
+    ):
+        changed = recipes.override(recipe, [f"class_weights={text}"])
+        assert changed.task.class_weights == value
+        assert recipes.from_json(recipes.as_json(changed)) == changed
+    with pytest.raises(ValueError, match="class_weights must be one of balanced, none"):
+        recipes.changed(recipe, {"class_weights": "equal"})
+    with pytest.raises(ValueError, match="class_weights must be pattern:factor"):
+        recipes.override(recipe, ["class_weights=equal"])
+    with pytest.raises(ValueError, match="class_weights goes with classification"):
+        recipes.override(recipe, ["class_weights=balanced", "distillation=soft"])
+
+
 def test_none_is_off_but_where_it_is_a_value():
     recipe = recipes.get("paper/finetune_cifar10")
     changed = recipes.override(recipe, ["clip_norm=none", "position_embedding=none"])

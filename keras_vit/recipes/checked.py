@@ -40,7 +40,8 @@ class Kind:
 
     Attributes:
         type: `int`, `float`, `bool`, `str`, or a tuple's or dict's.
-        choices: the words it may be; empty where it is free.
+        choices: the words it may be; empty where it is free. With a type other
+            than `str`, it is one of them or of the type.
         optional: whether `None` turns it off.
         has_none: whether the word "none" is a value of its own, and not off.
     """
@@ -58,10 +59,14 @@ class Kind:
             parts = list(get_args(annotation))
         optional = type(None) in parts
         parts = [part for part in parts if part is not type(None)]
-        if get_origin(parts[0]) is Literal:
-            words = [word for part in parts for word in get_args(part)]
-            return cls(str, tuple(words), optional)
-        return cls(parts[0], (), optional)
+        words = [
+            word
+            for part in parts
+            if get_origin(part) is Literal
+            for word in get_args(part)
+        ]
+        others = [part for part in parts if get_origin(part) is not Literal]
+        return cls(others[0] if others else str, tuple(words), optional)
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ def _is_off(value: Any, metadata: Mapping[str, Any]) -> bool:
 
 def _checked(name: str, value: Any, kind: Kind) -> Any:
     """Return a value of the kind, or raise."""
-    if kind.choices:
+    if kind.choices and (kind.type is str or isinstance(value, str)):
         if value not in kind.choices:
             words = (*kind.choices, *(["none"] if kind.optional else []))
             raise ValueError(

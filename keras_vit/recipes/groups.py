@@ -24,6 +24,7 @@ OptimizerName: TypeAlias = Literal["sgd", "adam", "adamw"]
 MomentumDtype: TypeAlias = Literal["float32", "bfloat16"]
 Decay: TypeAlias = Literal["cosine", "linear", "rsqrt", "constant"]
 WeightDecayScaling: TypeAlias = Literal["rate", "schedule"]
+Sampling: TypeAlias = Literal["balanced"]
 Precision: TypeAlias = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Crop: TypeAlias = Literal["inception", "random_resized", "pad"]
 
@@ -111,6 +112,8 @@ class DataSettings(Settings):
         evaluation_preprocessing: how images become the model's size in
             evaluation, as `keras_vit.preprocessing` names it, such as
             `"timm:0.9"`; the model keeps it. The model's own by default.
+        sampling: `"balanced"`: each class is drawn equally often, whatever its share
+            of the training images is; by default each image once an epoch.
         max_unreadable_fraction: the fraction of the training images that may be
             unreadable; other images replace them. Above it the run stops.
     """
@@ -122,6 +125,7 @@ class DataSettings(Settings):
     train_split: str = "train"
     eval_split: str = "test"
     evaluation_preprocessing: str | None = None
+    sampling: Sampling | None = None
     max_unreadable_fraction: float = field(default=0.01, metadata=SHARE)
 
     def __post_init__(self) -> None:

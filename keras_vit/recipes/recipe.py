@@ -308,9 +308,15 @@ _OF_TASKS = fields_of_tasks()
 # What says nothing where no labels are learnt, or mixes them.
 _OF_LABELS = (
     *("head_bias", "mixup", "cutmix"),
+    "sampling",
     "lora_rank",  # of which the head that is learnt beside it is a part
 )
-_OF_TASK_LABELS = ("label_smoothing", "distillation", "pseudo_labels")
+_OF_TASK_LABELS = (
+    "label_smoothing",
+    "class_weights",
+    "distillation",
+    "pseudo_labels",
+)
 
 
 def _accepting_settings(init):

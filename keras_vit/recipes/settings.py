@@ -89,6 +89,8 @@ def _value_of(key: str, text: str) -> Any:
     kind, setting = _KINDS[key], f"{key}={text}"
     if kind.optional and not kind.has_none and text == "none":
         return None
+    if text in kind.choices:
+        return text
     read, expected = _READERS[kind.type]
     try:
         return read(text)

@@ -17,13 +17,14 @@ TaskName: TypeAlias = Literal[
     "classification", "distillation", "pseudo_labels", "masked_patches"
 ]
 Loss: TypeAlias = Literal["softmax", "sigmoid"]
+ClassWeights: TypeAlias = Literal["balanced"] | dict[str, float]
 FromTeacher: TypeAlias = Literal["soft", "hard"]
 MaskedPatches: TypeAlias = Literal["mean_color", "colors_4x4", "pixels"]
 
 
 @dataclass(frozen=True)
-class ClassificationSettings(Settings):
-    """Learning from labels.
+class LabelSettings(Settings):
+    """What tasks with labels have in common.
 
     Attributes:
         loss: `"softmax"`, or `"sigmoid"` for multi-label images.
@@ -35,7 +36,20 @@ class ClassificationSettings(Settings):
 
 
 @dataclass(frozen=True)
-class DistillationSettings(ClassificationSettings):
+class ClassificationSettings(LabelSettings):
+    """Learning from labels alone.
+
+    Attributes:
+        class_weights: factors of the loss of each class's images: `"balanced"`, in
+            inverse proportion to their number, or numbers by the names of classes,
+            such as `{"cat": 2}`; others have 1.
+    """
+
+    class_weights: ClassWeights | None = None
+
+
+@dataclass(frozen=True)
+class DistillationSettings(LabelSettings):
     """Learning from labels and, at each step, from a teacher.
 
     Attributes:
@@ -54,7 +68,7 @@ class DistillationSettings(ClassificationSettings):
 
 
 @dataclass(frozen=True)
-class PseudoLabelSettings(ClassificationSettings):
+class PseudoLabelSettings(LabelSettings):
     """Learning from labels and from what a teacher says of images without.
 
     Attributes:

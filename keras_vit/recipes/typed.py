@@ -8,9 +8,16 @@ from keras_vit.recipes.groups import (
     MomentumDtype,
     OptimizerName,
     Precision,
+    Sampling,
     WeightDecayScaling,
 )
-from keras_vit.recipes.tasks import FromTeacher, Loss, MaskedPatches, TaskName
+from keras_vit.recipes.tasks import (
+    ClassWeights,
+    FromTeacher,
+    Loss,
+    MaskedPatches,
+    TaskName,
+)
 
 
 class WordsAndNumbers(TypedDict, total=False):
@@ -53,6 +60,7 @@ class WordsAndNumbers(TypedDict, total=False):
     clip_norm: float | None
     ema: float | None
     label_smoothing: float
+    class_weights: ClassWeights | None
     distillation: FromTeacher | None
     temperature: float
     distillation_alpha: float
@@ -73,6 +81,7 @@ class WordsAndNumbers(TypedDict, total=False):
     mixup: float | None
     cutmix: float | None
     repeats: int
+    sampling: Sampling | None
     max_unreadable_fraction: float
 
 

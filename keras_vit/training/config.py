@@ -24,7 +24,13 @@ from keras_vit.data.splits import Labelled
 from keras_vit.factories import find
 from keras_vit.recipes import Recipe
 from keras_vit.recipes.groups import OptimizerName
-from keras_vit.recipes.tasks import TASKS, ClassificationSettings, Loss, TaskName
+from keras_vit.recipes.tasks import (
+    TASKS,
+    ClassificationSettings,
+    Loss,
+    TaskName,
+    fields_of_tasks,
+)
 from keras_vit.recipes.typed import WordsAndNumbers
 from keras_vit.suggestions import did_you_mean
 from keras_vit.training.keras_losses import check_loss
@@ -135,7 +141,11 @@ class RunConfig:
             return self.objects["task"]
         settings = self.recipe.task
         if "loss" in self.objects and isinstance(settings, ClassificationSettings):
-            return Classification(self.objects["loss"], settings.label_smoothing)
+            return Classification(
+                self.objects["loss"],
+                settings.label_smoothing,
+                class_weights=settings.class_weights,
+            )
         return task_of(settings, teacher)
 
     def optimizer(self, trained: keras.Model, total_steps: int) -> AnyOptimizer:
@@ -278,7 +288,7 @@ def _replaced_by(objects: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return the settings that objects replace, by the objects' names."""
     replaced: dict[str, tuple[str, ...]] = {}
     if "task" in objects:
-        replaced["task"] = ("loss",)
+        replaced["task"] = (*fields_of_tasks(),)
     if "optimizer" in objects:
         replaced["optimizer"] = settings_replaced_by(objects["optimizer"])
     if "schedule" in objects:

@@ -220,6 +220,7 @@ class Trainer:
             image_size=self.model.input_shape[1:3],
             num_classes=self.data.num_classes,
             seed=self.config.seed,
+            sampling=self.recipe.data.sampling,
             augmentation=self.augmentation,
             draws=self.task.num_draws(self.trained),
         )

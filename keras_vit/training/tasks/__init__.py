@@ -60,4 +60,7 @@ def task_of(settings: TaskSettings, teacher: Classifier | None = None) -> Task:
             per_class=settings.pseudo_per_class,
             label_smoothing=settings.label_smoothing,
         )
-    return Classification(settings.loss, settings.label_smoothing)
+    weights = getattr(settings, "class_weights", None)
+    return Classification(
+        settings.loss, settings.label_smoothing, class_weights=weights
+    )
