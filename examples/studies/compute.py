@@ -40,7 +40,7 @@ def _tiny():
 def _steps(recipe, budget):
     """The steps whose forward passes take so many billions of multiply-adds."""
     with unallocated():
-        an_image = summary(build_model(recipe, num_classes=10)).multiply_adds
+        an_image = summary(build_model(recipe.model, num_classes=10)).multiply_adds
     return round(budget * 1e9 / an_image / recipe.run.batch_size)
 
 

@@ -61,7 +61,7 @@ def _tiny():
         yield from _fine_tuned(told, first.name)
         if target == "mean_color":
             yield from _fine_tuned(SCRATCH, "")
-            yield (SCRATCH, ALL, _TINY.base_lr), Trial("all_labels", _SUPERVISED)
+            yield (SCRATCH, ALL, _TINY.schedule.base_lr), Trial("all_labels", _SUPERVISED)
 
 
 def _fine_tuned(told, start):
@@ -95,7 +95,7 @@ def _paper():
 
 
 def _measure(trial, outcome):
-    if trial.recipe.task.masked_patches != "none":
+    if recipes.name_of(trial.recipe.task) == "masked_patches":
         return None
     test = data.load(trial.recipe.data.name).test
     top1 = evaluate(Classifier.of(outcome.folder).model, test).top1
