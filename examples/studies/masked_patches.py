@@ -61,7 +61,8 @@ def _tiny():
         yield from _fine_tuned(told, first.name)
         if target == "mean_color":
             yield from _fine_tuned(SCRATCH, "")
-            yield (SCRATCH, ALL, _TINY.schedule.base_lr), Trial("all_labels", _SUPERVISED)
+            rate = _TINY.schedule.base_lr
+            yield (SCRATCH, ALL, rate), Trial("all_labels", _SUPERVISED)
 
 
 def _fine_tuned(told, start):
