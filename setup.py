@@ -78,6 +78,7 @@ setup(
         "absl-py>=2.1",
         "numpy>=1.26",
         "pillow>=11",
+        "pyyaml>=6",
         "safetensors>=0.4.3",
         "ml_dtypes>=0.4",
         "matplotlib>=3.9",

@@ -109,6 +109,7 @@ DOORS = {
     },
     "requests": {"weights/download.py"},
     "huggingface_hub": {"weights/download.py"},
+    "yaml": {"recipes/settings_file.py"},
     "absl": {f"cli/{name}.py" for name in COMMANDS},
     "safetensors": {"weights/save.py"},
     "PIL": {

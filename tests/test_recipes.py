@@ -386,3 +386,42 @@ def test_a_task_is_chosen_by_its_name_or_by_its_word_and_turned_off(text):
     assert (chosen.task.temperature, chosen.task.label_smoothing) == (2.0, 0.05)
     assert recipes.override(chosen, ["distillation=none"]) == recipe
     assert recipes.override(chosen, ["task=classification"]) == recipe
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_a_file_of_settings_is_read_by_groups_or_by_names(tmp_path, suffix):
+    recipe = recipes.changed(
+        recipes.get("finetune"),
+        {"model": "ViT_Ti16", "epochs": 3, "base_lr": 1e-3, "optimizer": "adam"},
+    )
+    path = tmp_path / f"settings.{suffix}"
+    if suffix == "json":
+        path.write_text(json.dumps(recipes.as_json(recipe)))
+    else:
+        path.write_text(
+            "recipe: finetune\nseed: 3\nmodel: ViT_Ti16\nrun: {epochs: 3}\n"
+            "base_lr: 1e-3\noptimizer:\n  name: adam\n"
+        )
+    settings = recipes.read_settings_file(path)
+    assert settings.pop("seed", 3) == 3
+    name = settings.pop("recipe", "finetune")
+    assert recipes.changed(recipes.get(name), settings) == recipe
+    assert not recipes.holds_a_run(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch: 3", "Did you mean 'epochs'"),
+        ("- epochs", "must hold names and values.*which holds list"),
+        ("a: [1", "Expected YAML or JSON"),
+        ("epochs: 3\nrun: {epochs: 4}", "once. Received: epochs"),
+        ("epochs: many", "epochs must be a whole number. Received: 'epochs=many'"),
+        ("run: {base_learning_rate: 1}", "Unknown setting of a recipe"),
+    ],
+)
+def test_a_wrong_file_of_settings_is_refused(tmp_path, text, message):
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        recipes.read_settings_file(path)

@@ -1,7 +1,8 @@
 """`keras-vit train`."""
 
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -9,9 +10,12 @@ from keras_vit import recipes
 from keras_vit.choices import LOGGERS, STRATEGIES
 from keras_vit.cli import dataset_flags, flag_types, model_flag
 from keras_vit.cli.model_flag import FACTORY, NETWORK, SERVED, TRAINED
+from keras_vit.recipes.settings_file import OF_A_RUN
 
 if TYPE_CHECKING:
     from keras_vit.training.run import Run
+
+ARGUMENTS = ("model", "weights", "teacher", "dataset")  # flags of their own
 
 SUMMARY = "Train a model by a recipe, evaluate it and export it."
 USAGE = "[--recipe=NAME] [--set key=value ...] [--folder=FOLDER]"
@@ -32,8 +36,9 @@ def define(values: flags.FlagValues) -> None:
     flag_types.existing(
         values,
         "config",
-        "The config.json of a run, in place of a recipe: repeats that run.",
-        "the config.json of a run",
+        "A YAML or JSON file of settings, such as `epochs: 3`, which flags replace; or "
+        "the config.json of a run, in place of a recipe: repeats that run.",
+        "a file of settings or the config.json of a run",
     )
     flag_types.texts(
         values, "set", "key=value, in place of the recipe's own; repeatable."
@@ -84,20 +89,37 @@ def check(values: flags.FlagValues) -> None:
     """Refuse flags that contradict each other, and settings that do not exist."""
     dataset_flags.check(values)
     settings = recipes.read_settings(values["set"].value or [])
-    if values.config is not None:
+    of_file = {}
+    if values.config is not None and not _repeats(values):
+        of_file = recipes.read_settings_file(values.config)
+    elif values.config is not None:
         if values["recipe"].present or values["seed"].present:
             raise ValueError(
                 "--config sets recipe and seed. Expected neither --recipe nor --seed "
                 f"beside it. Received: --config={values.config}. Leave them out"
             )
         return
-    recipe = recipes.changed(recipes.get(values.recipe), settings)
+    name = _recipe_name(values, of_file)
+    settings = {n: v for n, v in of_file.items() if n not in OF_A_RUN} | settings
+    recipe = recipes.changed(recipes.get(name), settings)
     flag_types.with_flag(
         "weights",
         model_flag.check_weights,
         values.model or recipe.model.name,
-        values.weights,
+        values.weights or settings.get("weights"),
     )
+
+
+def _repeats(values: flags.FlagValues) -> bool:
+    """Return whether --config names the config.json of a run, which is repeated."""
+    return flag_types.with_flag("config", recipes.holds_a_run, values.config)
+
+
+def _recipe_name(values: flags.FlagValues, of_file: Mapping[str, Any]) -> str:
+    """Return the name of the recipe: that of its flag, of --config, or the default."""
+    if values["recipe"].present:
+        return values.recipe
+    return of_file.get("recipe", values.recipe)
 
 
 def run(values: flags.FlagValues) -> int:
@@ -105,36 +127,44 @@ def run(values: flags.FlagValues) -> int:
     from keras_vit.training import train
     from keras_vit.training.loggers import open_loggers
 
-    recipe, seed, name = _recipe(values)
+    recipe, seed, name, settings = _recipe(values)
     loggers = {one: values[one].value for one in LOGGERS}
     with open_loggers(**loggers) as callbacks:
         run = train(
             recipe,
             name=name,
-            model=values.model,
-            weights=values.weights,
-            teacher=values.teacher,
-            dataset=values.dataset,
             folder=values.folder,
             strategy=values.strategy,
             callbacks=callbacks,
             jit_compile=values.jit,
             seed=seed,
             **dataset_flags.arguments(values),
-            **recipes.read_settings(values["set"].value or []),
+            **settings,
         )
     _print_results(run)
     return 0
 
 
-def _recipe(values: flags.FlagValues) -> tuple[recipes.Recipe, int, str]:
-    """The recipe, seed and name of --config, or of --recipe."""
+def _recipe(
+    values: flags.FlagValues,
+) -> tuple[recipes.Recipe, int, str, dict[str, Any]]:
+    """Return the recipe of a run, its seed and name, and what is set otherwise."""
     from keras_vit.training import read_config
 
+    flags_set = {name: values[name].value for name in ARGUMENTS}
+    settings = {name: value for name, value in flags_set.items() if value is not None}
+    settings |= recipes.read_settings(values["set"].value or [])
     if values.config is None:
-        return recipes.get(values.recipe), values.seed, values.recipe.replace("/", "-")
-    recipe, seed = read_config(values.config)
-    return recipe, seed, "repeated"
+        name = values.recipe.replace("/", "-")
+        return recipes.get(values.recipe), values.seed, name, settings
+    if _repeats(values):
+        recipe, seed = read_config(values.config)
+        return recipe, seed, "repeated", settings
+    of_file = recipes.read_settings_file(values.config)
+    name, seed = _recipe_name(values, of_file), of_file.get("seed", 0)
+    seed = values.seed if values["seed"].present else seed
+    settings = {n: v for n, v in of_file.items() if n not in OF_A_RUN} | settings
+    return recipes.get(name), seed, name.replace("/", "-"), settings
 
 
 def _print_results(run: "Run") -> None:

@@ -80,17 +80,23 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
             )
         if key not in _KINDS:
             raise ValueError(unknown("setting of a recipe", key, _KINDS))
-        changes[key] = _value_of(key, text)
+        changes[key] = value_of(key, text)
     return changes
 
 
-def _value_of(key: str, text: str) -> Any:
-    """Return the value of a setting that came as text."""
-    kind, setting = _KINDS[key], f"{key}={text}"
+def value_of(key: str, text: str) -> Any:
+    """Return the value of a setting that came as text.
+
+    Raises:
+        ValueError: for a value of another kind.
+    """
+    kind, setting = setting_kinds()[key], f"{key}={text}"
     if kind.optional and not kind.has_none and text == "none":
         return None
     if text in kind.choices:
         return text
+    if kind.type not in _READERS:
+        raise ValueError(f"{key} must be names and values. Received: {setting!r}")
     read, expected = _READERS[kind.type]
     try:
         return read(text)
