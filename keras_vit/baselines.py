@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras.src.backend.common import global_state  # no public name gives it
 
-from keras_vit import layers
+from keras_vit import compat, layers
 from keras_vit.foreign_arguments import answering_foreign_words, check_keywords
 from keras_vit.image_model import KerasVitModel
 from keras_vit.layers.patches import pair
@@ -234,10 +233,11 @@ def _pixels(name: str) -> Pixels | None:
 
 @contextlib.contextmanager
 def names_from_the_start() -> Iterator[None]:
-    """Layers without a name are numbered as in a process that built no others.
+    """Number layers without a name as a process that built no others does.
 
     Weights go by their layers' names: a run that resumes has to find its own.
     """
+    global_state = compat.keras_global_state()
     key = "object_name_uids"
     before = global_state.get_global_attribute(key, defaultdict(int), True)
     global_state.set_global_attribute(key, defaultdict(int))

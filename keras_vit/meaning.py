@@ -19,6 +19,7 @@ from typing import Any
 
 import keras
 
+from keras_vit import compat
 from keras_vit.decoding import Decoding
 from keras_vit.layers import Head, Logits, Outputs, PixelNormalization
 from keras_vit.layers.outputs import (
@@ -176,9 +177,7 @@ def _inputs(model: keras.Model) -> Any:
 
 def node_of(tensor: Any) -> tuple[Any, list[Any]]:
     """Return the layer or operation that computes a Keras tensor, and its inputs."""
-    operation, node_index, _ = tensor._keras_history
-    nodes = operation._inbound_nodes
-    return operation, nodes[node_index].input_tensors if nodes else []
+    return compat.node_of(tensor)
 
 
 def _endings(model: keras.Model) -> list[Any]:

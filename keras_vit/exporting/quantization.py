@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 from tqdm import tqdm
 
+from keras_vit import compat
 from keras_vit.verbosity import bars_shown
 
 # What computes in int8, the most complete first. The products of attention are
@@ -29,12 +30,12 @@ WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 def float16(file: bytes) -> bytes:
     """Return a .tflite file whose weights of dense layers, convolutions are float16."""
-    from ai_edge_quantizer.algorithm_manager import AlgorithmName
+    algorithms = compat.quantizer_part("algorithm_manager", "AlgorithmName")
 
     def choose(recipe: Any) -> None:
         for operation in WEIGHTED:
             recipe.add_weight_only_config(
-                ALL, operation, 16, algorithm_key=AlgorithmName.FLOAT_CASTING
+                ALL, operation, 16, algorithm_key=algorithms.FLOAT_CASTING
             )
 
     return _rewritten(file, choose)
@@ -83,11 +84,11 @@ def calibrated(file: bytes, batches: Sequence[np.ndarray]) -> Any:
     Returns:
         What `int8` takes.
     """
-    from ai_edge_quantizer.calibrator import Calibrator
-    from ai_edge_quantizer.recipe_manager import RecipeManager
-    from ai_edge_quantizer.utils.qsv_utils import min_max_update
+    calibrator_class = compat.quantizer_part("calibrator", "Calibrator")
+    new_recipe = compat.quantizer_part("recipe_manager", "RecipeManager")
+    min_max_update = compat.quantizer_part("utils.qsv_utils", "min_max_update")
 
-    recipe = RecipeManager()
+    recipe = new_recipe()
     _static(recipe, file, INT8["dense layers and convolutions"])
     # Shown after five seconds, if it is not done by then.
     watched = tqdm(
@@ -99,7 +100,7 @@ def calibrated(file: bytes, batches: Sequence[np.ndarray]) -> Any:
         disable=not bars_shown(),
     )
     with _silent():
-        calibrator = Calibrator(
+        calibrator = calibrator_class(
             file, num_threads=os.cpu_count() or 1, qsv_update_func=min_max_update
         )
     for batch in watched:
@@ -118,19 +119,19 @@ def _static(recipe: Any, file: bytes, operations: Sequence[str]) -> None:
 
 def _outputs(file: bytes) -> list[str]:
     """Return the names of the tensors that a file returns."""
-    from tensorflow.lite.python import schema_py_generated as schema
+    schema = compat.litert_schema()
 
     graph: Any = schema.Model.GetRootAs(file, 0).Subgraphs(0)
     return [graph.Tensors(i).Name().decode() for i in graph.OutputsAsNumpy()]
 
 
 def _rewritten(file: bytes, choose: Callable[[Any], None], ranges: Any = None) -> bytes:
-    from ai_edge_quantizer.quantizer import Quantizer
-    from ai_edge_quantizer.recipe_manager import RecipeManager
+    quantizer_class = compat.quantizer_part("quantizer", "Quantizer")
+    new_recipe = compat.quantizer_part("recipe_manager", "RecipeManager")
 
-    recipe = RecipeManager()
+    recipe = new_recipe()
     choose(recipe)
-    quantizer = Quantizer(file, recipe.get_quantization_recipe())
+    quantizer = quantizer_class(file, recipe.get_quantization_recipe())
     with _silent():
         result = quantizer.quantize(
             ranges, enable_progress_bar=False, enable_progress_report=False

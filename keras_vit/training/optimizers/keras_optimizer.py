@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow
 
+from keras_vit import compat
 from keras_vit.training.schedules import FunctionOfStep, Schedule
 
 tf: Any = tensorflow  # whose stubs lack what is used here
@@ -144,22 +145,20 @@ def _copy_for_replicas(
     kind = type(optimizer)
     config = optimizer.get_config() | {"learning_rate": rate}
     copied = type(kind.__name__, (kind, _OnEachReplica), {}).from_config(config)
-    for name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
-        if hasattr(optimizer, name):  # set by a method, so in no config
-            setattr(copied, name, getattr(optimizer, name))
+    compat.copy_decay_exclusions(optimizer, copied)
     # A count of which each replica has its own, as of everything else.
-    counted = copied.iterations
     count = keras.Variable(
         0, dtype="int64", trainable=False, aggregation="none", name="iteration"
     )
-    copied._untrack_variable(counted)
-    copied._iterations = count
+    compat.set_iterations(copied, count)
     return copied
 
 
 def _schedule_of(optimizer: keras.optimizers.Optimizer) -> Schedule:
     """Return the learning rate that an optimizer has, as a schedule."""
-    rate = optimizer._learning_rate  # `learning_rate` is its value now
+    rate = compat.learning_rate_or_schedule(
+        optimizer
+    )  # `learning_rate` is its value now
     if isinstance(rate, Schedule):
         return rate
     if isinstance(rate, keras.Variable):
