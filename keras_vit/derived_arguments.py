@@ -45,7 +45,7 @@ def ends_as_built(model: keras.Model) -> bool:
     }
     if not bare <= {*OPERATIONS} or len(model.outputs) != 1:
         return False
-    last = compat.operation_of(model.outputs[0])
+    last, _ = compat.node_of(model.outputs[0])
     return isinstance(last, ENDS) or last.name == "features"
 
 

@@ -30,13 +30,11 @@ WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 def float16(file: bytes) -> bytes:
     """Return a .tflite file whose weights of dense layers, convolutions are float16."""
-    algorithms = compat.quantizer_part("algorithm_manager", "AlgorithmName")
+    casting = compat.quantizer_float_casting()
 
-    def choose(recipe: Any) -> None:
+    def choose(quantizer: Any) -> None:
         for operation in WEIGHTED:
-            recipe.add_weight_only_config(
-                ALL, operation, 16, algorithm_key=algorithms.FLOAT_CASTING
-            )
+            quantizer.add_weight_only_config(ALL, operation, 16, algorithm_key=casting)
 
     return _rewritten(file, choose)
 
@@ -47,9 +45,9 @@ def dynamic(file: bytes) -> bytes:
     The runtime quantises activations when it runs, each row by its own range.
     """
 
-    def choose(recipe: Any) -> None:
+    def choose(quantizer: Any) -> None:
         for operation in WEIGHTED:
-            recipe.add_dynamic_config(ALL, operation, 8)
+            quantizer.add_dynamic_config(ALL, operation, 8)
 
     return _rewritten(file, choose)
 
@@ -84,11 +82,7 @@ def calibrated(file: bytes, batches: Sequence[np.ndarray]) -> Any:
     Returns:
         What `int8` takes.
     """
-    calibrator_class = compat.quantizer_part("calibrator", "Calibrator")
-    new_recipe = compat.quantizer_part("recipe_manager", "RecipeManager")
-    min_max_update = compat.quantizer_part("utils.qsv_utils", "min_max_update")
-
-    recipe = new_recipe()
+    recipe = compat.quantizer_recipe()
     _static(recipe, file, INT8["dense layers and convolutions"])
     # Shown after five seconds, if it is not done by then.
     watched = tqdm(
@@ -100,9 +94,7 @@ def calibrated(file: bytes, batches: Sequence[np.ndarray]) -> Any:
         disable=not bars_shown(),
     )
     with _silent():
-        calibrator = calibrator_class(
-            file, num_threads=os.cpu_count() or 1, qsv_update_func=min_max_update
-        )
+        calibrator = compat.min_max_calibrator(file, os.cpu_count() or 1)
     for batch in watched:
         with _silent():
             calibrator.calibrate({"serving_default": [{"images": batch}]}, recipe)
@@ -126,12 +118,10 @@ def _outputs(file: bytes) -> list[str]:
 
 
 def _rewritten(file: bytes, choose: Callable[[Any], None], ranges: Any = None) -> bytes:
-    quantizer_class = compat.quantizer_part("quantizer", "Quantizer")
-    new_recipe = compat.quantizer_part("recipe_manager", "RecipeManager")
+    from ai_edge_quantizer import Quantizer
 
-    recipe = new_recipe()
-    choose(recipe)
-    quantizer = quantizer_class(file, recipe.get_quantization_recipe())
+    quantizer = Quantizer(file)
+    choose(quantizer)
     with _silent():
         result = quantizer.quantize(
             ranges, enable_progress_bar=False, enable_progress_report=False
