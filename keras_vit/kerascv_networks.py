@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
-from keras_vit.baselines import names_from_the_start
 from keras_vit.choices import KERAS_CV_NETWORKS, KERAS_CV_PREFIX
+from keras_vit.compat import names_from_the_start
 from keras_vit.foreign_arguments import check_keywords
 from keras_vit.image_model import KerasVitModel
 from keras_vit.layers.patches import pair

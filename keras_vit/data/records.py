@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
+from keras_vit import compat
 from keras_vit.data import decoding
 from keras_vit.data.decoding import REFERENCE, decode
 from keras_vit.data.holdout import content_hash
@@ -203,7 +204,7 @@ class Records(Labelled):
         def example(index):
             if tf.executing_eagerly():
                 return self.parse(read(index))
-            seen = tf.compat.v1.get_default_graph().get_collection_ref(self)
+            seen = compat.graph_collection(self)
             for other, parsed in seen:
                 if other is index:
                     return parsed

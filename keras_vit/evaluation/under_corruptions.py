@@ -28,8 +28,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import OldName, renamed_arguments
 
 if TYPE_CHECKING:
-    from tensorflow.python.distribute.distribute_lib import Strategy
-
+    from keras_vit.compat import Strategy
     from keras_vit.evaluation.context import Context
     from keras_vit.figures.drawing import Figure
 

@@ -41,7 +41,7 @@ from keras_vit.training.trainer import Trainer
 from keras_vit.verbosity import Verbose, lines_shown
 
 if TYPE_CHECKING:
-    from tensorflow.python.distribute.distribute_lib import Strategy
+    from keras_vit.compat import Strategy
 
     class KerasModel:
         """A `keras.Model` for type checkers, which find no attribute of that type.

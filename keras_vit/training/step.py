@@ -16,8 +16,7 @@ from keras_vit.training.loss_scale import (
 from keras_vit.training.optimizers import clip_by_global_norm
 
 if TYPE_CHECKING:
-    from tensorflow.python.distribute.distribute_lib import Strategy
-
+    from keras_vit.compat import Strategy
     from keras_vit.training.optimizers import AnyOptimizer
     from keras_vit.training.tasks.classification import Objective
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_vit import layers
+from keras_vit import compat, layers
 from keras_vit.layers.head import heads_of
 from keras_vit.training.adapters.trainability import restorer
 
@@ -119,8 +119,8 @@ class LowRankAdaptation:
             kernel.assign(keras.ops.cast(merged, kernel.dtype))
             b.assign(keras.ops.zeros(b.shape))  # for functions that still know it
             # What `del` does, which also collects garbage, each time.
-            projection._untrack_variable(a)
-            projection._untrack_variable(b)
+            compat.untrack_variable(projection, a)
+            compat.untrack_variable(projection, b)
             projection.lora_kernel_a = projection.lora_kernel_b = None
         self._restore()
 

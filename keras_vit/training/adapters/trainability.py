@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from keras_vit import compat
+
 if TYPE_CHECKING:
     import keras
 
@@ -31,7 +33,7 @@ def restorer(model: keras.Model) -> Callable[[], None]:
     True
     """
     # A layer sets what is in it too, so that comes after it.
-    layers = [(layer, layer.trainable) for layer in model._flatten_layers()]
+    layers = [(layer, layer.trainable) for layer in compat.flatten_layers(model)]
     weights = [(weight, weight.trainable) for weight in model.weights]
 
     def restore():

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow
 
+from keras_vit import compat
 from keras_vit.training.schedules import FunctionOfStep, Schedule
 
 tf: Any = tensorflow  # whose stubs lack what is used here
@@ -50,7 +51,7 @@ class KerasOptimizer:
         self.schedule = schedule or _schedule_of(optimizer)
         self.clips = clips(optimizer)
         self._rate = _RateNow()
-        self._copy = _copy_for_replicas(optimizer, self._rate)
+        self._copy = compat.copied_for_replicas(optimizer, self._rate)
         self._copy.build(self.weights)
 
     def apply(self, gradients: Sequence[Any], step: Any, updates: Any = None) -> None:
@@ -113,53 +114,9 @@ class _RateNow(keras.optimizers.schedules.LearningRateSchedule):
         return self.now
 
 
-class _OnEachReplica(keras.optimizers.Optimizer):
-    """Let each replica make the same update, by gradients that are summed already.
-
-    Keras's own would sum them once more and leave the replica for it, which no
-    condition allows. Stands before `keras.optimizers.Optimizer` in the order in which
-    methods are found, and so behind what the rule itself overrides. The methods are
-    no part of Keras's public interface: true of Keras 3.15.
-    """
-
-    def _backend_update_step(
-        self, grads: Any, trainable_variables: Any, learning_rate: Any
-    ) -> None:
-        for gradient, variable in zip(grads, trainable_variables, strict=True):
-            self.update_step(gradient, variable.value, learning_rate)
-
-    def _apply_weight_decay(self, variables: Any) -> None:
-        if self.weight_decay is None:
-            return
-        decay = self.weight_decay * self.learning_rate
-        for variable in variables:
-            if self._use_weight_decay(variable.value):
-                variable.assign_sub(variable * tf.cast(decay, variable.dtype))
-
-
-def _copy_for_replicas(
-    optimizer: keras.optimizers.Optimizer, rate: Schedule
-) -> keras.optimizers.Optimizer:
-    """Return a new optimizer with the same arguments and another learning rate."""
-    kind = type(optimizer)
-    config = optimizer.get_config() | {"learning_rate": rate}
-    copied = type(kind.__name__, (kind, _OnEachReplica), {}).from_config(config)
-    for name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
-        if hasattr(optimizer, name):  # set by a method, so in no config
-            setattr(copied, name, getattr(optimizer, name))
-    # A count of which each replica has its own, as of everything else.
-    counted = copied.iterations
-    count = keras.Variable(
-        0, dtype="int64", trainable=False, aggregation="none", name="iteration"
-    )
-    copied._untrack_variable(counted)
-    copied._iterations = count
-    return copied
-
-
 def _schedule_of(optimizer: keras.optimizers.Optimizer) -> Schedule:
     """Return the learning rate that an optimizer has, as a schedule."""
-    rate = optimizer._learning_rate  # `learning_rate` is its value now
+    rate = compat.learning_rate_of(optimizer)
     if isinstance(rate, Schedule):
         return rate
     if isinstance(rate, keras.Variable):
