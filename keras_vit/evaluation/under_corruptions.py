@@ -28,7 +28,8 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import OldName, renamed_arguments
 
 if TYPE_CHECKING:
-    from keras_vit.compat import Strategy
+    from tensorflow.python.distribute.distribute_lib import Strategy
+
     from keras_vit.evaluation.context import Context
     from keras_vit.figures.drawing import Figure
 
@@ -194,7 +195,7 @@ def robustness(
         return images
 
     changes = [
-        functools.partial(_corrupted, name, severity, seed=seed, table=table)
+        functools.partial(_corrupted, name, severity, seed, table)
         for name in names
         for severity in levels
     ]
@@ -213,11 +214,10 @@ def robustness(
 def _corrupted(
     name: str,
     severity: int,
-    images: np.ndarray,
-    places: np.ndarray,
-    *,
     seed: int,
     table: str,
+    images: np.ndarray,
+    places: np.ndarray,
 ) -> np.ndarray:
     return corrupt(images, name, severity, seed=seed, indices=places, table=table)
 

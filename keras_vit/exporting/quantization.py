@@ -11,7 +11,6 @@ from typing import Any, cast
 import numpy as np
 from tqdm import tqdm
 
-from keras_vit import compat
 from keras_vit.verbosity import bars_shown
 
 # What computes in int8, the most complete first. The products of attention are
@@ -30,11 +29,13 @@ WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 def float16(file: bytes) -> bytes:
     """Return a .tflite file whose weights of dense layers, convolutions are float16."""
-    casting = compat.quantizer_float_casting()
+    from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
-    def choose(quantizer: Any) -> None:
+    def choose(recipe: Any) -> None:
         for operation in WEIGHTED:
-            quantizer.add_weight_only_config(ALL, operation, 16, algorithm_key=casting)
+            recipe.add_weight_only_config(
+                ALL, operation, 16, algorithm_key=AlgorithmName.FLOAT_CASTING
+            )
 
     return _rewritten(file, choose)
 
@@ -45,9 +46,9 @@ def dynamic(file: bytes) -> bytes:
     The runtime quantises activations when it runs, each row by its own range.
     """
 
-    def choose(quantizer: Any) -> None:
+    def choose(recipe: Any) -> None:
         for operation in WEIGHTED:
-            quantizer.add_dynamic_config(ALL, operation, 8)
+            recipe.add_dynamic_config(ALL, operation, 8)
 
     return _rewritten(file, choose)
 
@@ -82,7 +83,11 @@ def calibrated(file: bytes, batches: Sequence[np.ndarray]) -> Any:
     Returns:
         What `int8` takes.
     """
-    recipe = compat.quantizer_recipe()
+    from ai_edge_quantizer.calibrator import Calibrator
+    from ai_edge_quantizer.recipe_manager import RecipeManager
+    from ai_edge_quantizer.utils.qsv_utils import min_max_update
+
+    recipe = RecipeManager()
     _static(recipe, file, INT8["dense layers and convolutions"])
     # Shown after five seconds, if it is not done by then.
     watched = tqdm(
@@ -94,7 +99,9 @@ def calibrated(file: bytes, batches: Sequence[np.ndarray]) -> Any:
         disable=not bars_shown(),
     )
     with _silent():
-        calibrator = compat.min_max_calibrator(file, os.cpu_count() or 1)
+        calibrator = Calibrator(
+            file, num_threads=os.cpu_count() or 1, qsv_update_func=min_max_update
+        )
     for batch in watched:
         with _silent():
             calibrator.calibrate({"serving_default": [{"images": batch}]}, recipe)
@@ -111,17 +118,19 @@ def _static(recipe: Any, file: bytes, operations: Sequence[str]) -> None:
 
 def _outputs(file: bytes) -> list[str]:
     """Return the names of the tensors that a file returns."""
-    schema = compat.litert_schema()
+    from tensorflow.lite.python import schema_py_generated as schema
 
     graph: Any = schema.Model.GetRootAs(file, 0).Subgraphs(0)
     return [graph.Tensors(i).Name().decode() for i in graph.OutputsAsNumpy()]
 
 
 def _rewritten(file: bytes, choose: Callable[[Any], None], ranges: Any = None) -> bytes:
-    from ai_edge_quantizer import Quantizer
+    from ai_edge_quantizer.quantizer import Quantizer
+    from ai_edge_quantizer.recipe_manager import RecipeManager
 
-    quantizer = Quantizer(file)
-    choose(quantizer)
+    recipe = RecipeManager()
+    choose(recipe)
+    quantizer = Quantizer(file, recipe.get_quantization_recipe())
     with _silent():
         result = quantizer.quantize(
             ranges, enable_progress_bar=False, enable_progress_report=False

@@ -13,8 +13,12 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 def snow(
     x: np.ndarray,
     rng: np.random.Generator,
-    flakes: tuple[float, float, float, float],
-    motion: tuple[int, float],
+    mean: float,
+    deviation: float,
+    size: float,
+    threshold: float,
+    radius: int,
+    sigma: float,
     clear: float,
 ) -> np.ndarray:
     """Whiten the image and let flakes fall over it, from both sides.
@@ -22,19 +26,20 @@ def snow(
     Args:
         x: an image `(H, W, 3)`.
         rng: a `numpy.random.Generator`.
-        flakes: the mean and the standard deviation of the noise that flakes are
-            the peaks of, how many times it is magnified, and the threshold below
-            which there is no flake.
-        motion: the radius and the sigma of their motion blur, see `blur.dragged`.
+        mean: of the noise that flakes are the peaks of.
+        deviation: of that noise.
+        size: how many times the noise is magnified.
+        threshold: below which there is no flake.
+        radius: of the flakes' motion blur, see `blur.dragged`.
+        sigma: of it.
         clear: the share of the image that is not whitened.
     """
-    mean, deviation, size, threshold = flakes
-    noise = mean + deviation * rng.standard_normal(x.shape[:2], np.float32)
-    noise = zoomed(noise, size)
-    noise = np.where(noise < threshold, 0, noise.clip(0, 1))
-    fallen = dragged(noise, *motion, rng.uniform(-135, -45))[..., None]
+    flakes = mean + deviation * rng.standard_normal(x.shape[:2], np.float32)
+    flakes = zoomed(flakes, size)
+    flakes = np.where(flakes < threshold, 0, flakes.clip(0, 1))
+    flakes = dragged(flakes, radius, sigma, rng.uniform(-135, -45))[..., None]
     white = np.maximum(x, (x @ LUMA)[..., None] * 1.5 + 0.5)
-    return clear * x + (1 - clear) * white + fallen + np.rot90(fallen, 2)
+    return clear * x + (1 - clear) * white + flakes + np.rot90(flakes, 2)
 
 
 def fog(

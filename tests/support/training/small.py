@@ -1,5 +1,7 @@
 """A small data set and a recipe that trains in seconds."""
 
+import dataclasses
+
 import numpy as np
 
 from keras_vit import recipes
@@ -22,7 +24,7 @@ def small_dataset(seed=0):
 
 
 def small_recipe(**changes):
-    recipe = recipes.Recipe.of(
+    recipe = recipes.Recipe(
         dataset="fashion_mnist_sample",
         model="ViT",
         model_arguments={
@@ -41,4 +43,4 @@ def small_recipe(**changes):
         crop="pad",
         crop_padding=1,
     )
-    return recipes.changed(recipe, {**changes})
+    return dataclasses.replace(recipe, **changes)
