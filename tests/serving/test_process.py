@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import json
+import re
 import resource
 import shutil
 import signal
@@ -238,6 +239,13 @@ def test_memory_does_not_grow_with_requests_that_are_wrong(process):
     assert answered(process)
 
 
+NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+
+
+def rounded(number):
+    return f"{float(number[0]):.3f}"
+
+
 def test_no_request_fails_while_versions_come_and_go_nor_at_sigterm(own_pets, second):
     with Process(own_pets) as server, concurrent.futures.ThreadPoolExecutor() as pool:
         ended, told = threading.Event(), []
@@ -267,7 +275,8 @@ def test_no_request_fails_while_versions_come_and_go_nor_at_sigterm(own_pets, se
         for one in asking:
             one.result()
         assert {status for status, _ in told} == {200}
-        assert len({text for _, text in told}) == 2
+        # Alone or beside the other client's, an answer may round otherwise.
+        assert len({NUMBER.sub(rounded, text) for _, text in told}) == 2
         status, _, err = ended_while_asked(server, signal.SIGTERM)
         assert status == 0
         assert err.splitlines() == [
