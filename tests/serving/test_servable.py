@@ -75,7 +75,7 @@ def test_files_are_filled_up_like_numbers(pets, monkeypatch):
     assert seen == [("serving_default", 3), ("serving_default", 4)]
     for name, value in expected.items():  # batches of 3 and of 4 may round otherwise
         if value.dtype.kind == "f":
-            np.testing.assert_allclose(told[name], value, rtol=1e-6, atol=1e-7)
+            np.testing.assert_allclose(told[name], value, rtol=1e-6)
         else:
             np.testing.assert_array_equal(told[name], value)
 
