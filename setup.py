@@ -18,7 +18,6 @@ EXTRAS = {
         "hypothesis>=6.100",
         "httpx>=0.28",
         "playwright>=1.50",
-        "tensorboard>=2.18",
         "ruff==0.17.*",
         "pyright[nodejs]>=1.1.400",
     ],
@@ -33,6 +32,9 @@ EXTRAS = {
     ],
     "serve": ["prometheus-client>=0.21", "starlette>=1.0", "uvicorn>=0.54,<1"],
     "hub": ["huggingface_hub>=0.30"],
+    "tensorboard": ["tensorboard>=2.18"],
+    "wandb": ["wandb>=0.19"],
+    "mlflow": ["mlflow>=2.16"],
     "docs": [
         "latex2mathml>=3.77",
         "mkdocs>=1.6,<2",
@@ -42,6 +44,7 @@ EXTRAS = {
     "notebooks": ["ipykernel>=6", "nbformat>=5.10", "nbmake>=1.5"],
 }
 EXTRAS["test"] += ["tifffile>=2024.1"]  # TIFF files of all kinds, to be read
+EXTRAS["test"] += EXTRAS["tensorboard"] + EXTRAS["wandb"] + EXTRAS["mlflow"]
 EXTRAS["test"] += EXTRAS["export"] + EXTRAS["serve"] + EXTRAS["hub"] + EXTRAS["docs"]
 EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["notebooks"] + ["build>=1.2"]
 
@@ -75,6 +78,7 @@ setup(
         "absl-py>=2.1",
         "numpy>=1.26",
         "pillow>=11",
+        "pyyaml>=6",
         "safetensors>=0.4.3",
         "ml_dtypes>=0.4",
         "matplotlib>=3.9",

@@ -16,8 +16,9 @@ import tensorflow as tf
 
 import keras_vit
 from keras_vit import data, recipes
+from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.pipeline import training_batches
-from keras_vit.training import building
+from keras_vit.training.model import build_model
 from keras_vit.training.optimizers import NOT_DECAYED
 from keras_vit.training.schedules import LearningRate
 
@@ -30,7 +31,7 @@ def main():
     parser.add_argument("--set", action="append", default=[])
     options = parser.parse_args()
     recipe = recipes.override(recipes.get(options.recipe), options.set)
-    dataset = data.load(options.dataset or recipe.dataset)
+    dataset = data.load(options.dataset or recipe.data.name)
     for name, run in {"keras_vit.train": by_train, "Keras fit": by_fit}.items():
         begun = time.perf_counter()
         accuracy, rate = run(recipe, dataset)
@@ -67,25 +68,29 @@ class Rate(keras.callbacks.Callback):
 def by_fit(recipe, dataset):
     """The same by what Keras offers."""
     keras.utils.set_random_seed(0)
-    model = building.build_model(recipe, dataset.num_classes)
+    model = build_model(recipe.model, dataset.num_classes)
     stream = training_batches(
         dataset.train,
-        recipe.batch_size,
+        recipe.run.batch_size,
         model.input_shape[1:3],
         dataset.num_classes,
         seed=0,
-        augmentation=building.augmentation_of(recipe),
+        augmentation=Augmentation.of(recipe.augmentation),
     )
-    steps = len(dataset.train) // recipe.batch_size
+    steps = len(dataset.train) // recipe.run.batch_size
     optimizer = keras.optimizers.AdamW(
-        LearningRate(recipe.base_lr, recipe.epochs * steps, recipe.warmup_steps),
-        weight_decay=recipe.weight_decay,
-        global_clipnorm=recipe.clip_norm,
+        LearningRate(
+            recipe.schedule.base_lr,
+            recipe.run.epochs * steps,
+            recipe.schedule.warmup_steps,
+        ),
+        weight_decay=recipe.optimizer.weight_decay,
+        global_clipnorm=recipe.optimizer.clip_norm,
     )
     kept = [w for w in model.trainable_variables if w.path.endswith(NOT_DECAYED)]
     optimizer.exclude_from_weight_decay(var_list=kept)
     loss = keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=recipe.label_smoothing
+        from_logits=True, label_smoothing=recipe.task.label_smoothing
     )
     model.compile(optimizer, loss, metrics=["accuracy"])
     read = dataset.test.reader()
@@ -95,10 +100,10 @@ def by_fit(recipe, dataset):
             tf.one_hot(tf.gather(dataset.test.labels, i), dataset.num_classes),
         )
     )
-    rate = Rate(steps * recipe.batch_size)
+    rate = Rate(steps * recipe.run.batch_size)
     history = model.fit(
         stream,
-        epochs=recipe.epochs,
+        epochs=recipe.run.epochs,
         steps_per_epoch=steps,
         validation_data=test.batch(200),
         callbacks=[rate],

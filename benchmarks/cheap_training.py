@@ -11,6 +11,7 @@ activations.
 """
 
 import argparse
+import contextlib
 import pathlib
 import re
 import statistics
@@ -24,10 +25,12 @@ import tensorflow as tf
 
 import keras_vit
 from keras_vit import recipes
-from keras_vit.training import building
-from keras_vit.training.low_rank import num_trained
-from keras_vit.training.objectives import supervised
+from keras_vit.training.adapters import adapted
+from keras_vit.training.adapters.lora import num_trained
+from keras_vit.training.model import build_model
+from keras_vit.training.optimizers import build_optimizer
 from keras_vit.training.step import TrainingState, training_step
+from keras_vit.training.tasks.classification import supervised
 from keras_vit.variants import VARIANTS
 
 CLASSES = 100
@@ -76,24 +79,28 @@ def main():
     return None
 
 
+ADAPTED = contextlib.ExitStack()  # while the process runs
+
+
 def step_of(way, options):
     """A function that takes one step, and how many numbers it trains."""
     if way == FEATURES:
         model = getattr(keras_vit, options.model)(num_classes=None)
         images, _ = batch(options.batch, model.input_shape[1:])
         return lambda: model.predict_on_batch(images), 0
-    recipe = recipes.Recipe(
+    recipe = recipes.Recipe.of(
         "", options.model, batch_size=options.batch, **WAYS.get(way, {})
     )
     if way == PROBE:
         inputs = keras.Input((VARIANTS[options.model].hidden_dim,))
         model = keras.Model(inputs, keras_vit.layers.Head(CLASSES)(inputs))
     else:
-        model = building.build_model(recipe, CLASSES)
-    building.prepare(model, recipe)
+        model = build_model(recipe.model, CLASSES)
+    ADAPTED.enter_context(adapted(model, recipe.model))
     images, targets = batch(options.batch, model.input_shape[1:])
+    optimizer = build_optimizer(model, recipe.optimizer, recipe.schedule, 1000)
     step = training_step(
-        TrainingState(model, building.build_optimizer(model, recipe, 1000)),
+        TrainingState(model, optimizer),
         supervised(model),
         tf.distribute.get_strategy(),
         global_batch=options.batch,

@@ -16,10 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 import keras_vit
-from keras_vit.training.objectives import supervised
 from keras_vit.training.optimizers import Adam, Optimizer
 from keras_vit.training.schedules import LearningRate
 from keras_vit.training.step import TrainingState, training_step
+from keras_vit.training.tasks.classification import supervised
 
 
 def main():

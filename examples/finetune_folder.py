@@ -40,7 +40,7 @@ def main(
     )
     recipe = recipes.get("finetune")
     batch: dict[str, Any] = {
-        "batch_size": min(recipe.batch_size, trained)
+        "batch_size": min(recipe.run.batch_size, trained)
     }  # of a small folder
     run = keras_vit.train(
         recipe,

@@ -32,6 +32,7 @@ def main():
                 warmup_steps=2,
                 mixup=0.2,
                 strategy=strategy,
+                export=False,
                 folder=pathlib.Path(folder) / "run",
             )
         weights[strategy] = [one.numpy() for one in run.model.trainable_variables]

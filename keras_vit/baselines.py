@@ -7,15 +7,14 @@ import difflib
 import fnmatch
 import inspect
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras.src.backend.common import global_state  # no public name gives it
 
 from keras_vit import layers
+from keras_vit.compat import names_from_the_start
 from keras_vit.foreign_arguments import answering_foreign_words, check_keywords
 from keras_vit.image_model import KerasVitModel
 from keras_vit.layers.patches import pair
@@ -201,7 +200,7 @@ class Application:
         x = preprocessing(self.pixels.mean, self.pixels.deviation)(images)
         if self.pixels.blue_first:
             x = keras.ops.flip(x, axis=-1)
-        with _names_from_the_start(), _one_error(name):
+        with names_from_the_start(), _one_error(name):
             network = self.build(
                 include_top=False,
                 weights=weights,
@@ -230,21 +229,6 @@ def _pixels(name: str) -> Pixels | None:
         return None
     rows = (row for row in FAMILIES if fnmatch.fnmatchcase(name, row))
     return FAMILIES.get(next(rows, ""))
-
-
-@contextlib.contextmanager
-def _names_from_the_start() -> Iterator[None]:
-    """Layers without a name are numbered as in a process that built no others.
-
-    Weights go by their layers' names: a run that resumes has to find its own.
-    """
-    key = "object_name_uids"
-    before = global_state.get_global_attribute(key, defaultdict(int), True)
-    global_state.set_global_attribute(key, defaultdict(int))
-    try:
-        yield
-    finally:
-        global_state.set_global_attribute(key, before)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,11 @@ from keras_vit.variants import VARIANTS
 
 MODELS = ("ViT", *VARIANTS, "ResNet", "ResNet_R26", "ResNet_R50")  # FACTORIES
 KERAS_PREFIX = "keras:"  # before the name of a network of Keras's
+KERAS_CV_PREFIX = "keras_cv:"  # before the name of one that only KerasCV has
+NETWORK_PREFIXES = (KERAS_PREFIX, KERAS_CV_PREFIX)
+KERAS_CV_NETWORKS = ("ResNet18", "ResNet34", "ResNet18V2", "ResNet34V2")
+
+LOGGERS = ("tensorboard", "wandb", "mlflow")  # flags, packages, extras
 
 STRATEGIES = ("auto", "one", "mirrored", "multiworker", "tpu:<name>")
 TPU_PREFIX = "tpu:"

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_vit import layers
+from keras_vit import compat, layers
 from keras_vit.layers.features import as_json
 
 # What earlier versions computed by bare operations of Keras.
@@ -45,7 +45,7 @@ def ends_as_built(model: keras.Model) -> bool:
     }
     if not bare <= {*OPERATIONS} or len(model.outputs) != 1:
         return False
-    last = model.outputs[0]._keras_history.operation
+    last, _ = compat.node_of(model.outputs[0])
     return isinstance(last, ENDS) or last.name == "features"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 if TYPE_CHECKING:  # whose public name `tf.distribute.Strategy` no checker resolves
-    from tensorflow.python.distribute.distribute_lib import Strategy
+    from keras_vit.compat import Strategy
 
 STRATEGIES = ("auto", "one", "mirrored", "multiworker", "tpu:<name>")
 

@@ -9,8 +9,9 @@ from typing import Unpack, get_args
 
 import keras
 
-from keras_vit import baselines
+from keras_vit import baselines, kerascv_networks
 from keras_vit.baselines import ResNet, ResNet_R26, ResNet_R50
+from keras_vit.choices import KERAS_CV_PREFIX
 from keras_vit.model_options import (
     HybridOptions,
     NumClasses,
@@ -277,7 +278,7 @@ FACTORIES: dict[str, Factory] = {
 
 def arguments_of(factory: Factory) -> tuple[str, ...]:
     """Return the names of what a factory takes, `num_classes` first."""
-    if isinstance(factory, baselines.Application):
+    if isinstance(factory, baselines.Application | kerascv_networks.KerasCVNetwork):
         return factory.arguments()
     names: list[str] = []
     for name, one in inspect.signature(factory).parameters.items():
@@ -290,14 +291,19 @@ def arguments_of(factory: Factory) -> tuple[str, ...]:
 
 
 def find(name: str) -> Factory | None:
-    """Return the factory of a name, also of `"keras:EfficientNetV2B0"`.
+    """Return the factory of a name, also of Keras's and KerasCV's networks.
+
+    Args:
+        name: such as `"ViT_B16"`, `"keras:EfficientNetV2B0"`, `"keras_cv:ResNet18"`.
 
     Returns:
         A function, or `None` where there is none of that name, as of a path.
 
     Raises:
-        ValueError: for a network that Keras does not have.
+        ValueError: for a network that Keras or KerasCV does not have.
     """
     if name.startswith(baselines.PREFIX):
         return baselines.application(name.removeprefix(baselines.PREFIX))
+    if name.startswith(KERAS_CV_PREFIX):
+        return kerascv_networks.network(name.removeprefix(KERAS_CV_PREFIX))
     return FACTORIES.get(name)

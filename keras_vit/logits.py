@@ -14,9 +14,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_vit.compat import node_of
 from keras_vit.layers import Features, Head, Logits, Outputs
 from keras_vit.layers.outputs import PROBABILITIES
-from keras_vit.meaning import MEANS, UNCHANGED, meaning_of, node_of
+from keras_vit.meaning import MEANS, UNCHANGED, meaning_of
 
 # Layers whose activation is the last thing that they do.
 ACTIVATED = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Conv2D)

@@ -19,6 +19,7 @@ from typing import Any
 
 import keras
 
+from keras_vit.compat import node_of
 from keras_vit.decoding import Decoding
 from keras_vit.layers import Head, Logits, Outputs, PixelNormalization
 from keras_vit.layers.outputs import (
@@ -172,13 +173,6 @@ def _free_name(name: str, model: keras.Model) -> str:
 def _inputs(model: keras.Model) -> Any:
     """One Keras tensor, not in a list, so that images may come so; or several."""
     return model.inputs[0] if len(model.inputs) == 1 else model.inputs
-
-
-def node_of(tensor: Any) -> tuple[Any, list[Any]]:
-    """Return the layer or operation that computes a Keras tensor, and its inputs."""
-    operation, node_index, _ = tensor._keras_history
-    nodes = operation._inbound_nodes
-    return operation, nodes[node_index].input_tensors if nodes else []
 
 
 def _endings(model: keras.Model) -> list[Any]:

@@ -197,7 +197,9 @@ def ViT(
         patch_dropout_rate=patch_dropout_rate,
     )
     check_patch_dropout(patch_dropout_rate, position_embedding, place)
-    check_sizes(height, width, patch_size, stem, num_heads, hidden_dim)
+    check_sizes(
+        height, width, patch_size, stem, num_heads=num_heads, hidden_dim=hidden_dim
+    )
     check_widths(position_embedding, num_heads, hidden_dim)
     check_merging(token_merging, position_embedding, place)
 

@@ -26,6 +26,7 @@ def check_sizes(
     width: int,
     patch_size: int | Sequence[int],
     stem: keras.layers.Layer | None,
+    *,
     num_heads: int,
     hidden_dim: int,
 ) -> None:

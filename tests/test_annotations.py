@@ -65,3 +65,28 @@ def test_the_docstring_of_a_public_function_begins_in_the_imperative():
         if word in NOT_A_VERB or THIRD_PERSON.fullmatch(word):
             wrong.append(f"{place}: {text.splitlines()[0]}")
     assert not wrong, "\n".join(wrong)
+
+
+MOST_POSITIONAL = 5
+
+
+def test_nothing_takes_more_than_five_positional_arguments():
+    """A call of six bare values can only be read beside the definition."""
+    wrong = []
+    for path in sorted(ROOT.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        methods = {
+            member
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef)
+            for member in node.body
+            if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)
+            and "staticmethod" not in decorators(member)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                count = len(node.args.posonlyargs) + len(node.args.args)
+                if count - (node in methods) > MOST_POSITIONAL:
+                    place = f"{path.relative_to(ROOT.parent)}:{node.lineno}"
+                    wrong.append(f"{place} {getattr(node, 'name', 'lambda')}: {count}")
+    assert not wrong, "\n".join(wrong)

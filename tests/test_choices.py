@@ -4,7 +4,14 @@ import keras
 import pytest
 import tensorflow_datasets as tfds
 
-from keras_vit import baselines, choices, dataset_names, distribution, factories
+from keras_vit import (
+    baselines,
+    choices,
+    dataset_names,
+    distribution,
+    factories,
+    kerascv_networks,
+)
 from keras_vit.data import sources, tables, vtab
 from keras_vit.data import tfds as data_tfds
 from keras_vit.evaluation.measurements import MEASUREMENTS
@@ -12,7 +19,7 @@ from keras_vit.export_formats import FORMATS
 from keras_vit.exporting.export_model import WRITERS
 from keras_vit.inspect.figure_specs import FIGURE_SPECS
 from keras_vit.inspect.rollouts import FUSIONS
-from keras_vit.recipes import Recipe
+from keras_vit.recipes import setting_kinds
 from keras_vit.recipes.settings import documented, setting_names
 from keras_vit.suggestions import close_to
 from keras_vit.weights.checkpoint import HUB
@@ -40,6 +47,7 @@ SAME = {
         (choices.KERAS_PREFIX, choices.HUB_PREFIX),
         (baselines.PREFIX, HUB),
     ),
+    "networks of KerasCV": (choices.KERAS_CV_NETWORKS, kerascv_networks._NETWORKS),
     "networks": (sorted(choices.keras_networks()), sorted(baselines.applications())),
 }
 
@@ -63,7 +71,7 @@ def test_every_builder_of_tensorflow_datasets_is_found_in_its_files():
 
 def test_every_setting_has_a_sentence():
     texts = documented()
-    assert {*texts} == {*Recipe.__dataclass_fields__}
+    assert {*texts} == {*setting_kinds()}
     assert all(texts[name].endswith(".") for name in setting_names())
 
 

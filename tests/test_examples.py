@@ -1,10 +1,14 @@
 """The scripts of `examples/`, run on little input."""
 
+import json
 import os
+import runpy
 import subprocess
 import sys
 
+import keras
 import numpy as np
+import pytest
 from PIL import Image
 
 import keras_vit
@@ -20,7 +24,24 @@ def without_export(*arguments, **options):
     return training.train(*arguments, export=False, **options)
 
 
-def test_classify_trains_and_names_what_it_sees(tmp_path, monkeypatch, capsys):
+def test_classify_names_each_of_its_samples(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def cut(recipe, **options):
+        return training.train(recipe, steps=20, warmup_steps=5, **options)
+
+    monkeypatch.setattr(keras_vit, "train", cut, raising=False)
+    load("classify").main(epochs=1)
+    lines = capsys.readouterr().out.splitlines()
+    share = float(lines[-11].removeprefix("test accuracy ").removesuffix("%"))
+    assert share > 20  # of ten classes, after twenty steps
+    samples = {line.split()[0] for line in lines[-10:]}
+    assert samples == {one.name for one in tmp_path.glob("runs/*/images/*.png")}
+    assert all(line.count("%") == 2 for line in lines[-10:])
+
+
+@pytest.mark.slow
+def test_classify_learns_in_an_epoch(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     load("classify").main(epochs=1)
     lines = capsys.readouterr().out.splitlines()
@@ -141,3 +162,70 @@ def test_what_runs_on_a_tpu_runs_on_a_cpu(tmp_path, monkeypatch, capsys):
     first = capsys.readouterr().out.splitlines()[0]
     assert first == "CPU, strategy one: 1 x 64 images a step in mixed_bfloat16"
     assert run.model.get_layer("block_00").compute_dtype == "bfloat16"
+
+
+def test_a_task_of_ones_own_trains_resumes_and_is_evaluated(tmp_path):
+    """SimMIM from outside the package; one run is stopped by an error and resumed."""
+    own = load("own_task")
+    settings = {"steps": 6, "warmup_steps": 0, "checkpoint_every": 2, "batch_size": 8}
+    dataset = keras_vit.data.load("fashion_mnist_sample")
+    dataset = Dataset(
+        "few",
+        dataset.train.subset(np.arange(64)),
+        dataset.test.subset(np.arange(16)),
+        dataset.class_names,
+    )
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 4:
+                raise RuntimeError("a power cut")
+
+    def run(name, task=None, **arguments):
+        return keras_vit.train(
+            "fashion_mnist_masked",
+            task=task or own.HiddenPatches(),
+            dataset=dataset,
+            folder=tmp_path / name,
+            export=False,
+            verbose=0,
+            **settings,
+            **arguments,
+        )
+
+    whole = run("whole")
+    assert 0 < whole.evaluation.loss < 1
+    assert "head" not in {layer.name for layer in whole.model.layers}
+    with pytest.raises(RuntimeError, match="a power cut"):
+        run("resumed", callbacks=[Stop()])
+    resumed = run("resumed")
+    assert resumed.evaluation == whole.evaluation
+    for one, other in zip(
+        whole.model.get_weights(), resumed.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="another run|masked_patches"):
+        run("whole", task="masked_patches")
+    assert len((EXAMPLES / "own_task.py").read_text().splitlines()) <= 60
+
+
+def test_a_loss_of_ones_own_is_kerass_focal_loss_by_image(rng):
+    loss = load("own_loss").smooth_focal_loss
+    logits = rng.normal(size=(5, 4)).astype(np.float32)
+    targets = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0]]
+    smooth = 0.95 * targets + 0.05 / 4
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    expected = -(smooth * (1 - probabilities) ** 2 * np.log(probabilities)).sum(1)
+    np.testing.assert_allclose(loss(targets, logits), expected, rtol=1e-5)
+
+
+def test_a_loss_of_ones_own_trains_with_class_weights(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["own_loss.py", "3"])
+    monkeypatch.setattr(keras_vit, "train", without_export)
+    runpy.run_path(str(EXAMPLES / "own_loss.py"), run_name="__main__")
+    assert " % of the test images" in capsys.readouterr().out
+    [config] = tmp_path.glob("runs/*/config.json")
+    config = json.loads(config.read_text())
+    assert config["recipe"]["task"]["class_weights"] == {"Shirt": 2.0, "Coat": 1.5}
+    assert config["objects"]["loss"]["function"].endswith("smooth_focal_loss")

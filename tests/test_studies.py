@@ -11,7 +11,9 @@ from unittest import mock
 import pytest
 from PIL import Image
 
-from keras_vit.training import read_config, trials
+from keras_vit import recipes
+from keras_vit.experiments import trials
+from keras_vit.training import read_config
 
 FOLDER = pathlib.Path(__file__).parent.parent / "examples" / "studies"
 STUDIES = ("pretraining_size", "compute", "positions", "pooling", "masked_patches")
@@ -34,11 +36,11 @@ def cut(table):
 
 
 def short(recipe):
-    arguments = dict(recipe.model_arguments)
+    arguments = dict(recipe.model.arguments)
     if "num_layers" in arguments:
         arguments["num_layers"] = 1
     steps = {"steps": 2, "evaluate_every": 2, "warmup_steps": 1, "batch_size": 8}
-    return dataclasses.replace(recipe, model_arguments=arguments, **steps)
+    return recipes.changed(recipe, {"model_arguments": arguments, **steps})
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,17 @@ def written(study, tmp_path_factory):
     return folder
 
 
+# All train alike and differ in what they measure and draw: by default one that
+# compares models, and the one whose task is another.
+TRAINED = [
+    pytest.param(
+        name, marks=[] if name in ("pooling", "masked_patches") else pytest.mark.slow
+    )
+    for name in STUDIES
+]
+
+
+@pytest.mark.parametrize("study", TRAINED, indirect=True, scope="module")
 def test_a_study_leaves_numbers_figure_and_text(study, written):
     rows = list(csv.DictReader((written / "numbers.csv").open()))
     assert 1 <= len(rows) <= 2
@@ -94,8 +107,8 @@ def test_the_papers_scale_is_written_as_configurations(study, tmp_path, capsys):
         recipe, seed = read_config(tmp_path / "paper" / f"{trial.name}.json")
         begins = trial.begins_from
         assert seed == trial.seed
-        assert recipe.batch_size == trial.recipe.batch_size
-        assert not begins or begins in f"{recipe.weights} {recipe.model}"
+        assert recipe.run.batch_size == trial.recipe.run.batch_size
+        assert not begins or begins in f"{recipe.model.weights} {recipe.model.name}"
 
 
 def test_a_study_has_one_command(study):

@@ -9,7 +9,7 @@ import keras_vit
 from keras_vit import layers
 from keras_vit.layers.token_merging import patches_left
 from keras_vit.model_arguments import warn_of_merging
-from keras_vit.training.masked_patches import MaskedPatchPrediction
+from keras_vit.training.tasks.masked_patch_prediction import MaskedPatchPrediction
 from keras_vit.weights import merge_tokens, replace_head, resize
 from support.models import randomize, tiny_vit
 from support.oracle import Oracle

@@ -4,6 +4,7 @@ from absl import flags
 
 import keras_vit
 from keras_vit import preprocessing, recipes
+from keras_vit.augmentation_names import LAYERS, REFUSED
 from keras_vit.cli.main import COMMANDS
 from keras_vit.evaluation.corruptions import CORRUPTIONS
 from keras_vit.inspect import summary, unallocated
@@ -92,15 +93,15 @@ def recipe_table():
     rows = [
         (
             f"`{name}`",
-            f"`{one.model}`",
-            one.dataset or "yours",
-            one.image_size,
-            f"{one.steps:,}&nbsp;steps" if one.steps else f"{one.epochs}&nbsp;epochs",
-            f"{one.batch_size:,}",
-            one.optimizer,
-            f"{one.base_lr:g}",
-            one.decay,
-            f"{one.weight_decay:g}",
+            f"`{one.model.name}`",
+            one.data.name or "yours",
+            one.model.image_size,
+            _length(one.run),
+            f"{one.run.batch_size:,}",
+            one.optimizer.name,
+            f"{one.schedule.base_lr:g}",
+            one.schedule.decay,
+            f"{one.optimizer.weight_decay:g}",
             _augmentation(one),
         )
         for name, one in recipes.RECIPES.items()
@@ -108,14 +109,20 @@ def recipe_table():
     return table(header, rows, ("pixels", "batch", "rate", "weight decay"))
 
 
+def _length(run):
+    return f"{run.steps:,}&nbsp;steps" if run.steps else f"{run.epochs}&nbsp;epochs"
+
+
 def _augmentation(recipe):
-    layers, strength = recipe.randaugment_layers, recipe.randaugment_magnitude
+    layers = recipe.augmentation.randaugment_layers
+    strength = recipe.augmentation.randaugment_magnitude
     words = {
-        recipe.crop: recipe.crop != "none",
-        "flip": recipe.flip,
+        recipe.augmentation.crop or "": recipe.augmentation.crop,
+        "flip": recipe.augmentation.flip,
+        " ".join(recipe.augmentation.layers): recipe.augmentation.layers,
         f"RandAugment({layers}, {strength:g})": layers,
-        f"MixUp {recipe.mixup:g}": recipe.mixup,
-        f"CutMix {recipe.cutmix:g}": recipe.cutmix,
+        f"MixUp {recipe.augmentation.mixup}": recipe.augmentation.mixup,
+        f"CutMix {recipe.augmentation.cutmix}": recipe.augmentation.cutmix,
     }
     return ", ".join(word for word, there in words.items() if there)
 
@@ -123,10 +130,29 @@ def _augmentation(recipe):
 def choices():
     """The settings of recipes whose values are words."""
     rows = [
-        (f"`{name}`", ", ".join(f"`{one}`" for one in words))
-        for name, words in recipes.recipe.CHOICES.items()
+        (
+            f"`{name}`",
+            ", ".join(f"`{one}`" for one in kind.choices)
+            + (", `none`" if kind.optional else ""),
+        )
+        for name, kind in recipes.setting_kinds().items()
+        if kind.choices
     ]
     return table(("setting", "values"), rows)
+
+
+def augmentations():
+    """The layers that augment images, by name."""
+    rows = [
+        (f"`{name}`", ", ".join(f"`{key}={value}`" for key, value in options.items()))
+        for name, options in LAYERS.items()
+    ]
+    return table(("name", "arguments"), rows)
+
+
+def refused_augmentations():
+    """The preprocessing layers that have no name here, and why."""
+    return table(("layer", "because it"), [(f"`{n}`", r) for n, r in REFUSED.items()])
 
 
 def corruptions():
@@ -194,11 +220,13 @@ def _cell(value):
 
 
 TABLES = {
+    "augmentations": augmentations,
     "choices": choices,
     "commands": commands,
     "corruptions": corruptions,
     "presets": presets,
     "recipes": recipe_table,
+    "refused_augmentations": refused_augmentations,
     "releases": releases,
     "variants": variants,
 }

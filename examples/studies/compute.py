@@ -3,19 +3,17 @@
 python examples/studies/compute.py --scale=tiny
 """
 
-import dataclasses
-
 from pretraining_size import MODELS
 from study import Study, lines_by
 
 from keras_vit import recipes
+from keras_vit.experiments import Trial
 from keras_vit.figures.drawing import new_figure
 from keras_vit.inspect.model_summary import summary, unallocated
-from keras_vit.training import Trial
-from keras_vit.training.building import build_model
+from keras_vit.training.model import build_model
 
 BUDGETS = (50, 100, 200)  # billions of multiply-adds in forward passes of training
-_RECIPE = recipes.Recipe(
+_RECIPE = recipes.Recipe.of(
     dataset="fashion_mnist_sample",
     model="ViT",
     image_size=28,
@@ -27,21 +25,23 @@ _RECIPE = recipes.Recipe(
 
 def _tiny():
     kinds = {
-        model: dataclasses.replace(_RECIPE, **settings)
+        model: recipes.changed(_RECIPE, {**settings})
         for model, settings in MODELS.items()
     }
     for budget in BUDGETS:
         for model, recipe in kinds.items():
             length = _steps(recipe, budget)
-            recipe = dataclasses.replace(recipe, steps=length, evaluate_every=length)
+            recipe = recipes.changed(
+                recipe, {"steps": length, "evaluate_every": length}
+            )
             yield (model, budget), Trial(f"{model}_{budget}", recipe)
 
 
 def _steps(recipe, budget):
     """The steps whose forward passes take so many billions of multiply-adds."""
     with unallocated():
-        an_image = summary(build_model(recipe, num_classes=10)).multiply_adds
-    return round(budget * 1e9 / an_image / recipe.batch_size)
+        an_image = summary(build_model(recipe.model, num_classes=10)).multiply_adds
+    return round(budget * 1e9 / an_image / recipe.run.batch_size)
 
 
 # Table 6: what is pre-trained on JFT-300M, for how many epochs; top-1 on ImageNet
@@ -84,11 +84,11 @@ def _paper():
     """
     tuned = recipes.get("paper/finetune_imagenet2012")
     for model, epochs, *_ in _TABLE_6:
-        recipe = dataclasses.replace(_pre_training(model), epochs=epochs)
+        recipe = recipes.changed(_pre_training(model), {"epochs": epochs})
         words = model.replace("+", "_").replace("-", "_").replace("/", "")
         first = Trial(f"jft_{words}_{epochs}", recipe)
         yield (model, f"{epochs} epochs"), first
-        then = recipes.with_model(tuned, recipe.model)
+        then = recipes.with_model(tuned, recipe.model.name)
         name = f"tuned_{words}_{epochs}"
         yield (model, f"{epochs}, tuned"), Trial(name, then, 0, first.name)
 
@@ -99,11 +99,13 @@ def _pre_training(model):
         return recipes.get(f"paper/pretrain_jft_{name.lower()}")
     depth, _, width = model.removeprefix("ResNet").partition("x")
     blocks, rate = _RESNETS[depth]
-    return dataclasses.replace(
+    return recipes.changed(
         recipes.get("paper/pretrain_jft_vit_b32"),
-        model="ResNet",
-        model_arguments={"blocks": blocks, "width_factor": float(width)},
-        base_lr=rate,
+        {
+            "model": "ResNet",
+            "model_arguments": {"blocks": blocks, "width_factor": float(width)},
+            "base_lr": rate,
+        },
     )
 
 

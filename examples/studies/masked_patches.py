@@ -3,24 +3,22 @@
 python examples/studies/masked_patches.py --scale=tiny
 """
 
-import dataclasses
-
 from study import COLOURS, Study
 
 from keras_vit import data, recipes
 from keras_vit.classifier import Classifier
 from keras_vit.evaluation import evaluate
 from keras_vit.evaluation.intervals import share_interval
+from keras_vit.experiments import Trial
 from keras_vit.figures.drawing import new_figure
 from keras_vit.recipes.paper import LEARNING_RATES
-from keras_vit.training import Trial
 
 # 4 x 4 colours are 8,192 logits a patch, a head that here is larger than the model.
 TARGETS = {"mean_color": "mean colour", "pixels": "pixels"}
 SCRATCH = "from scratch"
 FEW, ALL = 120, 11_000  # labels
 RATES = (3e-3, 1e-2)
-_TINY = recipes.Recipe(
+_TINY = recipes.Recipe.of(
     dataset="fashion_mnist_sample",
     model="ViT",
     model_arguments={
@@ -41,33 +39,36 @@ _TINY = recipes.Recipe(
     crop="pad",
     crop_padding=1,
 )
-_MASKED = dataclasses.replace(_TINY, weight_decay=0.0)
-_SUPERVISED = dataclasses.replace(_TINY, steps=200, evaluate_every=200)
-_FEW = dataclasses.replace(
+_MASKED = recipes.changed(_TINY, {"weight_decay": 0.0})
+_SUPERVISED = recipes.changed(_TINY, {"steps": 200, "evaluate_every": 200})
+_FEW = recipes.changed(
     _TINY,
-    train_split=f"train[:{FEW}]",
-    steps=160,
-    evaluate_every=160,
-    warmup_steps=30,
-    batch_size=60,
+    {
+        "train_split": f"train[:{FEW}]",
+        "steps": 160,
+        "evaluate_every": 160,
+        "warmup_steps": 30,
+        "batch_size": 60,
+    },
 )
 
 
 def _tiny():
     """Pre-training with each target and fine-tuning from it; and from scratch."""
     for target, told in TARGETS.items():
-        first = Trial(target, dataclasses.replace(_MASKED, masked_patches=target))
+        first = Trial(target, recipes.changed(_MASKED, {"masked_patches": target}))
         yield (told, None, None), first
         yield from _fine_tuned(told, first.name)
         if target == "mean_color":
             yield from _fine_tuned(SCRATCH, "")
-            yield (SCRATCH, ALL, _TINY.base_lr), Trial("all_labels", _SUPERVISED)
+            rate = _TINY.schedule.base_lr
+            yield (SCRATCH, ALL, rate), Trial("all_labels", _SUPERVISED)
 
 
 def _fine_tuned(told, start):
     for rate in RATES:
         name = f"{start or 'scratch'}_{rate:g}"
-        recipe = dataclasses.replace(_FEW, base_lr=rate)
+        recipe = recipes.changed(_FEW, {"base_lr": rate})
         yield (told, FEW, rate), Trial(name, recipe, 0, start)
 
 
@@ -76,7 +77,7 @@ def _paper():
     tuned = recipes.get("paper/finetune_imagenet2012_dev")
     masked = recipes.get("paper/masked_patches_jft_vit_b16")
     starts = {
-        f"jft_{target}": dataclasses.replace(masked, masked_patches=target)
+        f"jft_{target}": recipes.changed(masked, {"masked_patches": target})
         for target in ("mean_color", "colors_4x4", "pixels")
     }
     starts |= {
@@ -90,14 +91,14 @@ def _paper():
         yield (start, None, None), Trial(start, recipe)
         for rate in LEARNING_RATES["imagenet2012"]:
             name = f"{start}_tuned_{rate:g}"
-            recipe = dataclasses.replace(tuned, base_lr=rate)
+            recipe = recipes.changed(tuned, {"base_lr": rate})
             yield (start, "all", rate), Trial(name, recipe, 0, start)
 
 
 def _measure(trial, outcome):
-    if trial.recipe.masked_patches != "none":
+    if recipes.name_of(trial.recipe.task) == "masked_patches":
         return None
-    test = data.load(trial.recipe.dataset).test
+    test = data.load(trial.recipe.data.name).test
     top1 = evaluate(Classifier.of(outcome.folder).model, test).top1
     low, high = share_interval(round(top1 * len(test)), len(test))
     return {"dev": outcome.top1, "test": top1, "low": low, "high": high}

@@ -3,14 +3,12 @@
 python examples/studies/pooling.py --scale=tiny
 """
 
-import dataclasses
-
 from study import COLOURS, MARKERS, Study
 
 from keras_vit import recipes
+from keras_vit.experiments import Trial
 from keras_vit.figures.drawing import new_figure
 from keras_vit.history import read_history
-from keras_vit.training import Trial
 
 POOLINGS = {
     "token": "class token",
@@ -18,7 +16,7 @@ POOLINGS = {
     "map": "attention pooling",
 }
 RATES = (1e-3, 3e-3, 1e-2)
-_TINY = recipes.Recipe(
+_TINY = recipes.Recipe.of(
     dataset="fashion_mnist_sample",
     model="ViT",
     model_arguments={
@@ -39,11 +37,11 @@ _JFT = recipes.get("paper/pretrain_jft_vit_b16")
 
 def _with(recipe, pooling, rate, width):
     """The class token has a tanh layer before the head, and what is pooled none."""
-    arguments = recipe.model_arguments | {
+    arguments = recipe.model.arguments | {
         "pooling": pooling,
         "representation_size": width if pooling == "token" else None,
     }
-    return dataclasses.replace(recipe, model_arguments=arguments, base_lr=rate)
+    return recipes.changed(recipe, {"model_arguments": arguments, "base_lr": rate})
 
 
 def _tiny():

@@ -3,15 +3,13 @@
 python examples/studies/positions.py --scale=tiny
 """
 
-import dataclasses
-
 from study import COLOURS, MARKERS, Study
 
 from keras_vit import recipes
 from keras_vit.evaluation.intervals import share_interval
+from keras_vit.experiments import Trial
 from keras_vit.figures.drawing import new_figure
 from keras_vit.layers.position_embedding import POSITION_EMBEDDINGS
-from keras_vit.training import Trial
 
 # The table's rows, and two that it does not have.
 KINDS = {
@@ -27,7 +25,7 @@ PLACES = {
     "every_layer": "every layer",
     "every_layer_shared": "every layer, shared",
 }
-_TINY = recipes.Recipe(
+_TINY = recipes.Recipe.of(
     dataset="fashion_mnist_sample",
     model="ViT",
     # Offsets play no part in a last block of which the class token alone is read,
@@ -54,8 +52,8 @@ def _grid(recipe, prefix=""):
     return {
         (KINDS[kind], PLACES[place]): Trial(
             f"{prefix}{kind}_{place}",
-            dataclasses.replace(
-                recipe, position_embedding=kind, position_embedding_at=place
+            recipes.changed(
+                recipe, {"position_embedding": kind, "position_embedding_at": place}
             ),
         )
         for kind in KINDS

@@ -10,11 +10,11 @@ from study import Study, lines_by, means, shots
 
 from keras_vit import data, recipes
 from keras_vit.data import Dataset
+from keras_vit.experiments import Trial
 from keras_vit.figures.drawing import new_figure
-from keras_vit.training import Trial
 
 IMAGES = (300, 1000, 3000, 6000)
-_RECIPE = recipes.Recipe(
+_RECIPE = recipes.Recipe.of(
     dataset="",
     model="ViT",
     image_size=28,
@@ -65,8 +65,8 @@ def unseen():
 def _tiny():
     for images in IMAGES:
         for model, settings in MODELS.items():
-            recipe = dataclasses.replace(
-                _RECIPE, train_split=f"train[:{images}]", **settings
+            recipe = recipes.changed(
+                _RECIPE, {"train_split": f"train[:{images}]", **settings}
             )
             yield (model, images), Trial(f"{model}_{images}", recipe)
 
@@ -85,14 +85,14 @@ def _paper():
             yield (model, f"{source}, tuned"), Trial(name, tuned, 0, first.name)
     for images in (9_000_000, 30_000_000, 90_000_000, 303_000_000):
         for model, recipe in _of_figure_4().items():
-            recipe = dataclasses.replace(recipe, train_split=f"train[:{images}]")
+            recipe = recipes.changed(recipe, {"train_split": f"train[:{images}]"})
             yield (model, f"jft {images}"), Trial(f"jft_{images}_{model}", recipe)
 
 
 def _of_figure_4():
     """Of JFT's recipes; ViT_S32 is B/32 with all widths halved, the paper's b/32."""
     b32 = recipes.get("paper/pretrain_jft_vit_b32")
-    residual = dataclasses.replace(b32, model="ResNet")
+    residual = recipes.changed(b32, {"model": "ResNet"})
     widths = {"blocks": (3, 4, 6, 3), "width_factor": 1.0}
     deep = {"blocks": (3, 8, 36, 3), "width_factor": 2.0}
     return {
@@ -100,13 +100,15 @@ def _of_figure_4():
         "ViT_B32": b32,
         "ViT_L32": recipes.get("paper/pretrain_jft_vit_l32"),
         "ViT_L16": recipes.get("paper/pretrain_jft_vit_l16"),
-        "R50x1": dataclasses.replace(residual, model_arguments=widths, base_lr=1e-3),
-        "R152x2": dataclasses.replace(residual, model_arguments=deep, base_lr=6e-4),
+        "R50x1": recipes.changed(
+            residual, {"model_arguments": widths, "base_lr": 1e-3}
+        ),
+        "R152x2": recipes.changed(residual, {"model_arguments": deep, "base_lr": 6e-4}),
     }
 
 
 def _evaluate(trial):
-    of_figure_4 = "train[:" in trial.recipe.train_split
+    of_figure_4 = "train[:" in trial.recipe.data.train_split
     return ("--what=few_shot", "--dataset=imagenet2012") if of_figure_4 else ()
 
 

@@ -7,7 +7,6 @@ and the commands that take them in their order, and trains nothing.
 
 import argparse
 import csv
-import dataclasses
 import functools
 import pathlib
 import shlex
@@ -19,11 +18,11 @@ from PIL import Image
 from keras_vit import figures
 from keras_vit.classifier import Classifier
 from keras_vit.evaluation import features_of, few_shot
+from keras_vit.experiments import Trial, run_trials
+from keras_vit.experiments.trials import check_names
 from keras_vit.files import written_whole
-from keras_vit.recipes import as_json, with_model
-from keras_vit.training import Trial, run_trials
-from keras_vit.training.folder import write_json
-from keras_vit.training.trials import check_names
+from keras_vit.recipes import as_json, changed, with_model
+from keras_vit.training.artifacts.folder import write_json
 from keras_vit.variants import VARIANTS
 
 # Told apart by colour-blind eyes too (Okabe and Ito).
@@ -115,13 +114,13 @@ class Study:
     def _commands(self, trial, recipe, room):
         """What runs a trial of the paper's scale, as lines of a shell's script."""
         run = room / trial.name
-        if recipe.weights == f"{room / trial.begins_from}.npz":
-            source, target = room / trial.begins_from, recipe.weights
+        if recipe.model.weights == f"{room / trial.begins_from}.npz":
+            source, target = room / trial.begins_from, recipe.model.weights
             convert = ["keras-vit", "convert", f"--from={source}", f"--to={target}"]
             # Others may begin from it too.
             yield f"test -e {shlex.quote(target)} || {shlex.join(convert)}"
         train = ["keras-vit", "train", f"--config={run}.json", f"--folder={run}"]
-        yield shlex.join(train) + ("" if recipe.dataset else _to_be_named(trial))
+        yield shlex.join(train) + ("" if recipe.data.name else _to_be_named(trial))
         if flags := self.evaluate(trial):
             yield shlex.join(["keras-vit", "evaluate", f"--model={run}", *flags])
 
@@ -167,8 +166,8 @@ def _begun(trial, room):
     before = room / trial.begins_from
     if not trial.begins_from:
         return trial.recipe
-    if trial.recipe.model in VARIANTS:
-        return dataclasses.replace(trial.recipe, weights=f"{before}.npz")
+    if trial.recipe.model.name in VARIANTS:
+        return changed(trial.recipe, {"weights": f"{before}.npz"})
     return with_model(trial.recipe, str(before))
 
 

@@ -168,7 +168,7 @@ def chosen(
 
 def _of_run(model: str) -> tuple[str, dict[str, Any]] | None:
     """The data set of a run and how it was read; `None` for what is of no run."""
-    from keras_vit.training.folder import CONFIG, dataset_of
+    from keras_vit.training.artifacts.folder import CONFIG, dataset_of
 
     path = pathlib.Path(model)
     config = (path if path.is_dir() else path.parent) / CONFIG

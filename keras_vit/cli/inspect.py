@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from keras_vit.choices import FIGURES, HEAD_FUSIONS, KERAS_PREFIX, MODELS
+from keras_vit.choices import FIGURES, HEAD_FUSIONS, MODELS, NETWORK_PREFIXES
 from keras_vit.cli import dataset_flags, flag_types, model_flag
 from keras_vit.cli.model_flag import FACTORY, NETWORK, TRAINED
 
@@ -85,7 +85,7 @@ def check(values: flags.FlagValues) -> None:
         )
     if values.weights is None:
         return
-    if values.model not in MODELS and not values.model.startswith(KERAS_PREFIX):
+    if values.model not in MODELS and not values.model.startswith(NETWORK_PREFIXES):
         raise ValueError(
             "--weights go with a factory's name. Expected one of "
             f"{', '.join(MODELS)}. Received: --model={values.model}"
@@ -178,7 +178,7 @@ def _dataset(
     values: flags.FlagValues, classifier: "Classifier"
 ) -> tuple[str, dict[str, Any]]:
     """Return the name of the data set, and what `load` takes beside it."""
-    built = values.model in MODELS or values.model.startswith(KERAS_PREFIX)
+    built = values.model in MODELS or values.model.startswith(NETWORK_PREFIXES)
     try:
         return dataset_flags.chosen(
             values,

@@ -7,7 +7,7 @@ from absl import flags
 
 from keras_vit.cli import flag_types
 from keras_vit.cli.model_flag import FACTORY, NETWORK, Model
-from keras_vit.recipes import RECIPES
+from keras_vit.recipes import RECIPES, as_flat
 from keras_vit.recipes.settings import documented
 from keras_vit.releases import list_weights
 from keras_vit.suggestions import unknown
@@ -141,20 +141,23 @@ def _list_recipes() -> int:
     width = max(map(len, RECIPES))
     print(f"{'recipe':<{width}}  {'model':<11} {'data set':<20} {'length':<12} batch")
     for name, one in RECIPES.items():
-        length = f"{one.steps:,} steps" if one.steps else f"{one.epochs} epochs"
+        run = one.run
+        length = f"{run.steps:,} steps" if run.steps else f"{run.epochs} epochs"
         print(
-            f"{name:<{width}}  {one.model:<11} {one.dataset or '(yours)':<20} "
-            f"{length:<12} {one.batch_size}"
+            f"{name:<{width}}  {one.model.name:<11} {one.data.name or '(yours)':<20} "
+            f"{length:<12} {run.batch_size}"
         )
     return 0
 
 
 def _list_settings(name: str) -> int:
     """Print each setting of a recipe with what it is."""
-    recipe = RECIPES[name]
+    values = as_flat(RECIPES[name])
     print(f"{name}: keras-vit train --recipe={name} --set key=value changes a setting.")
     for setting, sentence in documented().items():
-        print(f"\n{setting} = {_as_text(getattr(recipe, setting))}")
+        if setting not in values:  # of another task
+            continue
+        print(f"\n{setting} = {_as_text(values[setting])}")
         plain = sentence.replace("`", "")
         text = plain[:1].upper() + plain[1:]
         print(
@@ -171,4 +174,4 @@ def _as_text(value: object) -> str:
         return ",".join(map(str, value)) or "(none)"
     if isinstance(value, bool):
         return str(value).lower()
-    return "(none)" if value in (None, "") else str(value)
+    return "none" if value is None else str(value)

@@ -6,7 +6,15 @@ import re
 
 from absl import flags
 
-from keras_vit.choices import HUB_PREFIX, KERAS_PREFIX, MODELS, keras_networks
+from keras_vit.choices import (
+    HUB_PREFIX,
+    KERAS_CV_NETWORKS,
+    KERAS_CV_PREFIX,
+    KERAS_PREFIX,
+    MODELS,
+    NETWORK_PREFIXES,
+    keras_networks,
+)
 from keras_vit.cli import flag_types
 from keras_vit.dataset_names import no_such_path
 from keras_vit.foreign_arguments import release_for
@@ -65,6 +73,12 @@ class Model(flags.ArgumentParser):
             if known and network not in known:
                 raise ValueError(unknown("network of keras.applications", value, known))
             return
+        if NETWORK in self.takes and value.startswith(KERAS_CV_PREFIX):
+            network = value.removeprefix(KERAS_CV_PREFIX)
+            if network not in KERAS_CV_NETWORKS:
+                known = KERAS_CV_NETWORKS
+                raise ValueError(unknown("network of KerasCV", network, known))
+            return
         if not path.exists():
             timm = read_timm_name(value) if FACTORY in self.takes else None
             if timm is not None:
@@ -110,7 +124,7 @@ def check_weights(model: str | None, weights: str | None) -> None:
     """
     if weights is None:
         return
-    if model is not None and not model.startswith(KERAS_PREFIX):
+    if model is not None and not model.startswith(NETWORK_PREFIXES):
         weights = hub_name(model if model in MODELS else "ViT", weights)
     if weights.startswith(HUB_PREFIX) or os.path.exists(weights):
         return
@@ -118,6 +132,11 @@ def check_weights(model: str | None, weights: str | None) -> None:
         raise FileNotFoundError(no_such_path(weights, "a file of weights"))
     if model is not None and model.startswith(KERAS_PREFIX):
         known = ["imagenet"]
+    elif model is not None and model.startswith(KERAS_CV_PREFIX):
+        raise ValueError(
+            f"{model} has random weights, so it takes no --weights. "
+            f"Received: --weights={weights}"
+        )
     else:
         known = [row.name for row in list_weights(model if model in MODELS else None)]
     if weights not in known:

@@ -1,17 +1,21 @@
 """`keras-vit train`."""
 
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from keras_vit import recipes
-from keras_vit.choices import STRATEGIES
+from keras_vit.choices import LOGGERS, STRATEGIES
 from keras_vit.cli import dataset_flags, flag_types, model_flag
 from keras_vit.cli.model_flag import FACTORY, NETWORK, SERVED, TRAINED
+from keras_vit.recipes.settings_file import OF_A_RUN
 
 if TYPE_CHECKING:
     from keras_vit.training.run import Run
+
+ARGUMENTS = ("model", "weights", "teacher", "dataset")  # flags of their own
 
 SUMMARY = "Train a model by a recipe, evaluate it and export it."
 USAGE = "[--recipe=NAME] [--set key=value ...] [--folder=FOLDER]"
@@ -32,8 +36,9 @@ def define(values: flags.FlagValues) -> None:
     flag_types.existing(
         values,
         "config",
-        "The config.json of a run, in place of a recipe: repeats that run.",
-        "the config.json of a run",
+        "A YAML or JSON file of settings, such as `epochs: 3`, which flags replace; or "
+        "the config.json of a run, in place of a recipe: repeats that run.",
+        "a file of settings or the config.json of a run",
     )
     flag_types.texts(
         values, "set", "key=value, in place of the recipe's own; repeatable."
@@ -63,6 +68,19 @@ def define(values: flags.FlagValues) -> None:
     flag_types.word(
         values, "strategy", f"The devices: {', '.join(STRATEGIES)}.", STRATEGIES, "auto"
     )
+    flag_types.path(
+        values, "tensorboard", "A folder to write curves to, for TensorBoard."
+    )
+    flag_types.text(
+        values,
+        "wandb",
+        "A project of Weights & Biases to log to; WANDB_MODE=offline keeps it here.",
+    )
+    flag_types.text(
+        values,
+        "mlflow",
+        "An experiment of MLflow to log to; MLFLOW_TRACKING_URI says where that is.",
+    )
     flag_types.boolean(values, "jit", "Whether XLA compiles the step.")
     flag_types.whole(values, "seed", "Of weights, order, augmentation and dropout.", 0)
 
@@ -71,67 +89,96 @@ def check(values: flags.FlagValues) -> None:
     """Refuse flags that contradict each other, and settings that do not exist."""
     dataset_flags.check(values)
     settings = recipes.read_settings(values["set"].value or [])
-    if values.config is not None:
+    of_file = {}
+    if values.config is not None and not _repeats(values):
+        of_file = recipes.read_settings_file(values.config)
+    elif values.config is not None:
         if values["recipe"].present or values["seed"].present:
             raise ValueError(
                 "--config sets recipe and seed. Expected neither --recipe nor --seed "
                 f"beside it. Received: --config={values.config}. Leave them out"
             )
         return
-    recipe = recipes.changed(recipes.get(values.recipe), settings)
+    name = _recipe_name(values, of_file)
+    settings = {n: v for n, v in of_file.items() if n not in OF_A_RUN} | settings
+    recipe = recipes.changed(recipes.get(name), settings)
     flag_types.with_flag(
         "weights",
         model_flag.check_weights,
-        values.model or recipe.model,
-        values.weights,
+        values.model or recipe.model.name,
+        values.weights or settings.get("weights"),
     )
+
+
+def _repeats(values: flags.FlagValues) -> bool:
+    """Return whether --config names the config.json of a run, which is repeated."""
+    return flag_types.with_flag("config", recipes.holds_a_run, values.config)
+
+
+def _recipe_name(values: flags.FlagValues, of_file: Mapping[str, Any]) -> str:
+    """Return the name of the recipe: that of its flag, of --config, or the default."""
+    if values["recipe"].present:
+        return values.recipe
+    return of_file.get("recipe", values.recipe)
 
 
 def run(values: flags.FlagValues) -> int:
     """Train, print the numbers of the run, and return the exit status."""
     from keras_vit.training import train
+    from keras_vit.training.loggers import open_loggers
 
-    recipe, seed, name = _recipe(values)
-    run = train(
-        recipe,
-        name=name,
-        model=values.model,
-        weights=values.weights,
-        teacher=values.teacher,
-        dataset=values.dataset,
-        folder=values.folder,
-        strategy=values.strategy,
-        jit_compile=values.jit,
-        seed=seed,
-        **dataset_flags.arguments(values),
-        **recipes.read_settings(values["set"].value or []),
-    )
+    recipe, seed, name, settings = _recipe(values)
+    loggers = {one: values[one].value for one in LOGGERS}
+    with open_loggers(**loggers) as callbacks:
+        run = train(
+            recipe,
+            name=name,
+            folder=values.folder,
+            strategy=values.strategy,
+            callbacks=callbacks,
+            jit_compile=values.jit,
+            seed=seed,
+            **dataset_flags.arguments(values),
+            **settings,
+        )
     _print_results(run)
     return 0
 
 
-def _recipe(values: flags.FlagValues) -> tuple[recipes.Recipe, int, str]:
-    """The recipe, seed and name of --config, or of --recipe."""
+def _recipe(
+    values: flags.FlagValues,
+) -> tuple[recipes.Recipe, int, str, dict[str, Any]]:
+    """Return the recipe of a run, its seed and name, and what is set otherwise."""
     from keras_vit.training import read_config
 
+    flags_set = {name: values[name].value for name in ARGUMENTS}
+    settings = {name: value for name, value in flags_set.items() if value is not None}
+    settings |= recipes.read_settings(values["set"].value or [])
     if values.config is None:
-        return recipes.get(values.recipe), values.seed, values.recipe.replace("/", "-")
-    recipe, seed = read_config(values.config)
-    return recipe, seed, "repeated"
+        name = values.recipe.replace("/", "-")
+        return recipes.get(values.recipe), values.seed, name, settings
+    if _repeats(values):
+        recipe, seed = read_config(values.config)
+        return recipe, seed, "repeated", settings
+    of_file = recipes.read_settings_file(values.config)
+    name, seed = _recipe_name(values, of_file), of_file.get("seed", 0)
+    seed = values.seed if values["seed"].present else seed
+    settings = {n: v for n, v in of_file.items() if n not in OF_A_RUN} | settings
+    return recipes.get(name), seed, name.replace("/", "-"), settings
 
 
 def _print_results(run: "Run") -> None:
     """Print the numbers of a run, where its files are, and what to do next."""
     from keras_vit.evaluation.headline import headline, without_area
     from keras_vit.model_files import LABELS
-    from keras_vit.training.evaluators import MaskedPatchEvaluation
+    from keras_vit.training.tasks.evaluators import LossEvaluation
 
     result = run.evaluation
-    if isinstance(result, MaskedPatchEvaluation):
+    if isinstance(result, LossEvaluation):
         following = ["keras-vit", "train", f"--model={run.folder}"]
         print(
-            f"\nOf masked patches, {100 * result.accuracy:.2f} % of the colours are "
-            f"right (loss {result.loss:.3f}) on {result.count:,} images\n"
+            f"\n{100 * result.accuracy:.2f} % of the {result.predicted} are correct "
+            f"(loss {result.loss:.3f}) on {result.count:,} images\n"
             f"  everything  {run.folder}/ (config.json, history.csv, "
             "learning_curves.png)\n"
             f"  model       {run.folder / 'model.keras'}, without a head\n"

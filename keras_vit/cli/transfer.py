@@ -11,8 +11,8 @@ from keras_vit.cli.model_flag import FACTORY, NETWORK, TRAINED
 from keras_vit.recipes import RECIPES
 
 if TYPE_CHECKING:
-    from keras_vit.training.transfer_runs import Transfer
-    from keras_vit.training.vtab import VtabTransfer
+    from keras_vit.experiments.transfer_runs import Transfer
+    from keras_vit.experiments.vtab import VtabTransfer
 
 SUMMARY = "Fine-tune by the paper's protocol: a sweep of rates, then several runs."
 USAGE = "[--recipe=NAME] [--dataset=NAME] [--rates=RATE,...]"
@@ -76,7 +76,7 @@ def check(values: flags.FlagValues) -> None:
     flag_types.with_flag(
         "weights",
         model_flag.check_weights,
-        values.model or recipe.model,
+        values.model or recipe.model.name,
         values.weights,
     )
     if values.rates is not None and not all(rate > 0 for rate in values.rates or [0]):
@@ -88,7 +88,7 @@ def check(values: flags.FlagValues) -> None:
 
 def run(values: flags.FlagValues) -> int:
     """Fine-tune, print the table of runs, and return the exit status."""
-    from keras_vit.training import transfer, transfer_vtab
+    from keras_vit.experiments import transfer, transfer_vtab
 
     recipe = recipes.get(values.recipe)
     options = {
@@ -103,7 +103,7 @@ def run(values: flags.FlagValues) -> int:
         **recipes.read_settings(values["set"].value or []),
     }
     dataset = values.dataset
-    if dataset is None and not recipe.dataset and values.recipe.endswith(VTAB):
+    if dataset is None and not recipe.data.name and values.recipe.endswith(VTAB):
         dataset = VTAB
     if dataset == VTAB:
         found = transfer_vtab(values.recipe, **options)
@@ -115,7 +115,7 @@ def run(values: flags.FlagValues) -> int:
 
 def _print_table(found: "Transfer | VtabTransfer") -> None:
     """Print a table like the paper's, and where the files are."""
-    from keras_vit.training.transfer_report import plus_minus
+    from keras_vit.experiments.transfer_report import plus_minus
 
     several = hasattr(found, "tasks")
     whole: Any = found

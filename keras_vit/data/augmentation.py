@@ -4,16 +4,22 @@ Nothing here draws: each image comes with its numbers in [0, 1), `DRAWS` of them
 and those of RandAugment, which settle all that happens to it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from keras_vit.data.augmentation_layers import ImageChange
 from keras_vit.data.preprocessing import resize
 from keras_vit.data.randaugment import DRAWS_PER_LAYER, rand_augment
 
-CROPS = ("none", "inception", "pad")
+if TYPE_CHECKING:
+    from keras_vit.recipes import AugmentationSettings
+
+CROPS = ("none", "inception", "random_resized", "pad")
 # What an image's numbers are for: its place down and across, or the seed of its
 # window; whether it is mirrored; whether, how much, in which ratio and where down
 # and across it is erased.
@@ -27,7 +33,9 @@ class Augmentation:
 
     Attributes:
         crop: `"inception"`: a part of `crop_area` of the image, its sides in
-            a ratio of 3:4 to 4:3, resized (arXiv:1409.4842). `"pad"`: after
+            a ratio of 3:4 to 4:3, resized (arXiv:1409.4842), as Google's code
+            draws it. `"random_resized"`: the same, as torchvision's and timm's
+            `RandomResizedCrop` draw it, which keeps more. `"pad"`: after
             resizing, the image is moved by up to `crop_padding` pixels over
             black. `"none"`: the whole image.
         crop_area: the least and the largest share of the image's area.
@@ -46,6 +54,9 @@ class Augmentation:
             chances.
         repeats: how often an image is in its batch, each time changed anew
             (arXiv:1901.09335).
+        layers: what else changes each image, in order, after all of these but
+            erasing and mixing: `ImageChange`s (see
+            `keras_vit.data.augmentation_layers`).
     """
 
     crop: str = "none"
@@ -57,19 +68,46 @@ class Augmentation:
     mixup: float = 0.0
     cutmix: float = 0.0
     repeats: int = 1
+    layers: tuple[ImageChange, ...] = ()
+
+    @classmethod
+    def of(
+        cls, settings: AugmentationSettings, changes: tuple[ImageChange, ...] = ()
+    ) -> Augmentation:
+        """Return how a recipe augments training images, by `recipe.augmentation`.
+
+        Args:
+            settings: of the recipe.
+            changes: what its setting `augmentation`, or the object in its place,
+                stands for.
+        """
+        layers = settings.randaugment_layers
+        return cls(
+            crop=settings.crop or "none",
+            crop_area=(settings.crop_area, 1.0),
+            crop_padding=settings.crop_padding or 0,
+            flip=settings.flip,
+            randaugment=layers and (layers, settings.randaugment_magnitude),
+            erasing=settings.random_erasing or 0.0,
+            mixup=settings.mixup or 0.0,
+            cutmix=settings.cutmix or 0.0,
+            repeats=settings.repeats,
+            layers=changes,
+        )
 
     def num_draws(self) -> int:
         """Return how many random numbers an image needs."""
         layers, _ = self.randaugment or (0, 0)
-        return DRAWS + layers * DRAWS_PER_LAYER
+        return DRAWS + layers * DRAWS_PER_LAYER + 2 * len(self.layers)
 
     def dtype(self) -> tf.DType:
         """Return the dtype of images that were changed one by one."""
-        return tf.uint8 if self.randaugment else tf.float32
+        return tf.uint8 if self.randaugment and not self.layers else tf.float32
 
     def keeps_images_apart(self) -> bool:
         """Return whether some change cannot be made to many images at once."""
-        return self.crop == "inception" or bool(self.randaugment or self.erasing)
+        one_by_one = self.randaugment or self.erasing or self.layers
+        return self.crop in WINDOWS or bool(one_by_one)
 
 
 def augmented(
@@ -92,9 +130,9 @@ def augmented(
         An image `(height, width, 3)`, not yet mixed.
     """
     window = None
-    if augmentation.crop == "inception":
+    if augmentation.crop in WINDOWS:
         seed = tf.bitcast(draws[DOWN : ACROSS + 1], tf.int32)
-        window = inception_window(seed, augmentation.crop_area)
+        window = WINDOWS[augmentation.crop](seed, augmentation.crop_area)
     image = tf.ensure_shape(resize(read(index, window), size), (*size, 3))
     if augmentation.crop == "pad":
         image = moved(image[tf.newaxis], draws[tf.newaxis], augmentation)[0]
@@ -108,8 +146,14 @@ def augmented(
     if augmentation.randaugment:
         # The reference resizes to uint8 by cutting fractions off.
         whole = tf.cast(tf.clip_by_value(image, 0, 255), tf.uint8)
-        image = rand_augment(whole, draws[DRAWS:], *augmentation.randaugment)
+        layers, magnitude = augmentation.randaugment
+        of_layers = draws[DRAWS : DRAWS + layers * DRAWS_PER_LAYER]
+        image = rand_augment(whole, of_layers, layers, magnitude)
     image = tf.cast(image, augmentation.dtype())
+    first = augmentation.num_draws() - 2 * len(augmentation.layers)
+    for number, change in enumerate(augmentation.layers):
+        own = draws[first + 2 * number : first + 2 * number + 2]
+        image = change(image, tf.bitcast(own, tf.int32))
     if augmentation.erasing:
         image = tf.cond(
             draws[ERASE] < augmentation.erasing,
@@ -138,6 +182,44 @@ def inception_window(
         return begin[0], begin[1], size[0], size[1]
 
     return window
+
+
+def random_resized_window(
+    seed: tf.Tensor, area: tuple[float, float]
+) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]]:
+    """Return the function that chooses a window as torchvision's code does.
+
+    As `RandomResizedCrop.get_params` of torchvision and timm: an area, even in
+    `area`, and a ratio, even in its logarithm, until they fit, ten times at most;
+    else the largest window in the middle whose ratio is allowed.
+    """
+
+    def window(height, width):
+        sides = tf.cast(tf.stack([height, width]), tf.float32)
+        draws = tf.random.stateless_uniform((TRIES + 1, 2), seed)
+        pixels = tf.reduce_prod(sides) * (area[0] + draws[1:, 0] * (area[1] - area[0]))
+        ratio = tf.exp((2 * draws[1:, 1] - 1) * tf.math.log(4 / 3))  # width / height
+        tries = tf.round(tf.sqrt(tf.stack([pixels / ratio, pixels * ratio], 1)))
+        fits = tf.reduce_all((tries > 0) & (tries <= sides), 1)
+        longest = tf.round(sides[::-1] * [4 / 3, 4 / 3])  # beside the other side
+        size = tf.cond(
+            tf.reduce_any(fits),
+            lambda: tries[tf.argmax(fits)],
+            lambda: tf.minimum(sides, longest),
+        )
+        free = sides - size
+        begin = tf.where(
+            tf.reduce_any(fits), tf.floor(draws[0] * (free + 1)), free // 2
+        )
+        numbers = tf.cast(tf.concat([begin, size], 0), tf.int32)
+        return numbers[0], numbers[1], numbers[2], numbers[3]
+
+    return window
+
+
+TRIES = 10
+# How a crop chooses its window in an image of a given size.
+WINDOWS = {"inception": inception_window, "random_resized": random_resized_window}
 
 
 def moved(images: tf.Tensor, draws: tf.Tensor, augmentation: Augmentation) -> tf.Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_vit.data.classes import check_lines
 from keras_vit.data.splits import Files, Labelled
+from keras_vit.data.validation import taken_for_validation
 from keras_vit.decoding import Decoding
 
 
@@ -125,6 +126,39 @@ class Dataset:
                 f"{len(split):,} images. Choose wider bounds"
             )
         return split.subset(indices)
+
+    def with_validation(self, fraction: float) -> "Dataset":
+        """Return the data set with a validation split, taken from training.
+
+        Args:
+            fraction: of the training images, in (0, 1), which the hash of each
+                one's bytes, or of its group's name, chooses: about as many of
+                every class (`validation.taken_for_validation`).
+
+        Raises:
+            TypeError: for anything but a number.
+            ValueError: if there is a validation split already, or too few images
+                for one.
+            OSError: if a record is damaged.
+
+        Example:
+
+        >>> sample = data.load("fashion_mnist_sample").with_validation(0.1)
+        >>> len(sample.train) + len(sample.validation)
+        12000
+        """
+        if self.validation is not None:
+            raise ValueError(
+                "Expected a data set without a validation split. Received: "
+                f"{self.name!r}, which has one of {len(self.validation):,} images. "
+                "Leave out validation"
+            )
+        taken = taken_for_validation(self.train, fraction, self.name)
+        return dataclasses.replace(
+            self,
+            train=self.train.subset(np.flatnonzero(~taken)),
+            validation=self.train.subset(np.flatnonzero(taken)),
+        )
 
     def part(self, name: str) -> Labelled:
         """Return `split(name)`, under its old name.

@@ -1,10 +1,12 @@
-"""Which images are held out for testing: by a name, or by a stable hash."""
+"""Which images are held out to evaluate on: by a name, or by a stable hash."""
 
 import contextlib
 import hashlib
+import math
 import os
 import unicodedata
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
@@ -12,9 +14,8 @@ import numpy as np
 T = TypeVar("T")
 
 TEST_FRACTION = 0.2
-_BELOW = int(TEST_FRACTION * 2**64)
-# Of each class at least and at most so many twentieths are tested on.
-_LEAST, _MOST, _OF = 3, 5, 20
+# Of each class at least and at most so many times the fraction are held out.
+_LEAST, _MOST = Fraction(3, 4), Fraction(5, 4)
 
 SPLIT_WORDS = {
     "train": "train",
@@ -57,17 +58,24 @@ def with_test_split(
     return parts
 
 
-def held_out(hashes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Choose the images to be tested on: about a fifth of every class.
+def held_out(
+    hashes: np.ndarray,
+    labels: np.ndarray,
+    *,
+    fraction: float = TEST_FRACTION,
+    every_class: bool = True,
+) -> np.ndarray:
+    """Choose the images to be held out: about that fraction of every class.
 
-    An image is tested on if its hash lies in the lowest fifth, so adding and
-    removing others changes nothing for it. That alone would leave some small
-    class without a test image, or with hardly another one. So where less than
-    3 or more than 5 twentieths of a class were chosen, the images whose hashes
-    are nearest to the bound change sides. That happens in classes of fewer
-    than about 500 images, where one image in some that come or go may move
-    another, and hardly ever in larger ones. Of two images of a class one is
-    tested on; one alone is trained on.
+    An image is held out if its hash lies in the lowest fraction, a fifth by
+    default, so adding and removing others changes nothing for it. That alone
+    would leave some small class without such an image, or with hardly another
+    one. So where less than 3/4 or more than 5/4 of the fraction of a class were
+    chosen, the images whose hashes are nearest to the bound change sides. Of a
+    fifth, that happens in classes of fewer than about 500 images, where one image
+    in some that come or go may move another, and hardly ever in larger ones.
+    Of two images of a class one is held out, unless `every_class` is false; one
+    alone is trained on.
 
     Images of equal hash, such as those of one group, are on one side: then all
     of this counts groups.
@@ -76,10 +84,13 @@ def held_out(hashes: np.ndarray, labels: np.ndarray) -> np.ndarray:
         hashes: of `path_hash` or `content_hash`, `(N,)` uint64.
         labels: the class of each, `(N,)`, or which classes each shows,
             `(N, K)`. Where images show several, the rarest classes have the
-            last word.
+            last word; but every class keeps an image to be trained on.
+        fraction: of the images of each class, in (0, 1).
+        every_class: whether at least one image is held out of every class that
+            has two, however small the fraction.
 
     Returns:
-        Which images are tested on, `(N,)` bool.
+        Which images are held out, `(N,)` bool.
 
     Example:
 
@@ -89,27 +100,31 @@ def held_out(hashes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     units, unit = np.unique(hashes, return_inverse=True)  # in the order of hashes
     unit = unit.reshape(-1)
-    tested = units < np.uint64(_BELOW)
+    chosen = units < np.uint64(int(fraction * 2**64))
     rows, classes = np.nonzero(labels) if labels.ndim == 2 else (slice(None), labels)
     pairs = np.unique(np.asarray(classes, np.int64) * len(units) + unit[rows])
     classes, members = np.divmod(pairs, max(len(units), 1))
     of_classes = np.split(members, np.flatnonzero(np.diff(classes)) + 1)
+    share = Fraction(fraction).limit_denominator(10**6)
     for members in sorted(of_classes, key=len, reverse=True):
-        _balance(tested, members)
-    return tested[unit]
+        _balance(chosen, members, share, int(every_class))
+    for members in of_classes:
+        if len(members) and chosen[members].all():  # moved for another class's sake
+            chosen[members[-1]] = False
+    return chosen[unit]
 
 
-def _balance(tested, members):
+def _balance(chosen, members, share, at_least):
     """Move as few units of a class, in the order of hashes, as its share needs."""
     count = len(members)
-    least = min(max(count * _LEAST // _OF, 1), count - 1)
-    most = min(max(-(-count * _MOST // _OF), least), max(count - 1, 0))
-    chosen = tested[members]
-    now = int(chosen.sum())
+    least = min(max(math.floor(count * share * _LEAST), at_least), count - 1)
+    most = min(max(math.ceil(count * share * _MOST), least), max(count - 1, 0))
+    among = chosen[members]
+    now = int(among.sum())
     if now < least:
-        tested[members[~chosen][: least - now]] = True
+        chosen[members[~among][: least - now]] = True
     elif now > most:
-        tested[members[chosen][most:]] = False
+        chosen[members[among][most:]] = False
 
 
 def path_hash(path: str | bytes | os.PathLike[str]) -> int:

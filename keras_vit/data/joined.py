@@ -58,6 +58,11 @@ class Joined(Labelled):
         """Yield bytes that change with the images: those of the parts."""
         yield from itertools.chain(*(part.file_stats_bytes() for part in self.parts))
 
+    def image_hashes(self) -> np.ndarray:
+        """Return a hash of each image by its bytes, as its part does, `(M,)`."""
+        parts = [part.image_hashes() for part in self.parts]
+        return np.concatenate(parts)[self.indices]
+
     def subset(self, indices: np.ndarray) -> "Joined":
         """Return the split of those places alone."""
         return Joined(self.parts, self.indices[indices], self.labels[indices])

@@ -1,14 +1,14 @@
 """A split -> the endless stream of batches to train on."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.augmentation import Augmentation, augmented, moved
-from keras_vit.data.draws import bits, uniforms
+from keras_vit.data.draws import uniforms
 from keras_vit.data.mixing import mixed, mixture
+from keras_vit.data.order import Sampling, order_of
 from keras_vit.data.preprocessing import resize
 from keras_vit.data.splits import Labelled
 
@@ -47,15 +47,16 @@ def training_batches(
     shard: Shard = WHOLE,
     replacements: np.ndarray | None = None,
     draws: int = 0,
+    sampling: Sampling | None = None,
 ) -> tf.data.Dataset:
     """Return the endless stream of batches that a run with this seed trains on.
 
     Example i of step k has the place p = k B + i. Each epoch, N places, is a
-    permutation of the split. What stands at a place, and how it is augmented,
-    follows from (seed, p) alone, what is mixed from (seed, k): entering at
-    `first_step` yields what the stream from 0 yields there, and the slices of a
-    batch together are the batch. Where each image is in its batch R times,
-    the permutation advances by B / R images a step.
+    permutation of the split, unless classes are balanced. What stands at a place,
+    and how it is augmented, follows from (seed, p) alone, what is mixed from
+    (seed, k): entering at `first_step` yields what the stream from 0 yields there,
+    and the slices of a batch together are the batch. Where each image is in its
+    batch R times, the permutation advances by B / R images a step.
 
     Args:
         split: N images, as a `Split`.
@@ -72,6 +73,8 @@ def training_batches(
         draws: how many numbers in [0, 1) each image comes with, which follow
             from its place too, in place of its target; 0: its target. Not
             with mixing.
+        sampling: `"balanced"`: each class equally often, instead of each image
+            once an epoch (`order.BalancedOrder`).
 
     Returns:
         A `tf.data.Dataset` of slices: images `(b, height, width, 3)` and
@@ -79,10 +82,12 @@ def training_batches(
         divided by the slices.
 
     Raises:
-        ValueError: if a batch is larger than the split or cannot be cut so.
+        ValueError: if a batch is larger than the split or cannot be cut so, or for
+            multi-label images that are to be balanced.
     """
     check_batch_size(split, batch_size, shard.total, augmentation.repeats)
-    order = Order(len(split), batch_size, seed, augmentation.repeats)
+    repeats = augmentation.repeats
+    order = order_of(split, batch_size, seed, repeats=repeats, sampling=sampling)
     read = _reader(split, augmentation, image_size, num_classes)
     mixes = bool(augmentation.mixup or augmentation.cutmix)
     # An image is mixed with the one before it in the global batch, the first one
@@ -182,40 +187,15 @@ def check_batch_size(
 
 
 def examples_of_step(
-    split: Labelled, batch_size: int, seed: int, step: int, repeats: int = 1
+    split: Labelled,
+    batch_size: int,
+    seed: int,
+    step: int,
+    repeats: int = 1,
+    *,
+    sampling: Sampling | None = None,
 ) -> np.ndarray:
     """Return the indices of the images of a step, in the batch's order."""
     places = step * batch_size + np.arange(batch_size)
-    return Order(len(split), batch_size, seed, repeats).examples_at(places).numpy()
-
-
-@dataclass(frozen=True)
-class Order:
-    """Which image stands where in the stream.
-
-    Attributes:
-        count: N, the images of the split.
-        batch_size: B.
-        seed: an integer.
-        repeats: R, how often an image is in its batch.
-    """
-
-    count: int
-    batch_size: int
-    seed: int
-    repeats: int = 1
-
-    def examples_at(self, places: tf.Tensor | np.ndarray) -> tf.Tensor:
-        """Return the indices of the images at places `(n,)`: int64 `(n,)`."""
-        all_places: Any = tf.cast(places, tf.int64)
-        distinct = self.batch_size // self.repeats
-        numbers = all_places // self.batch_size * distinct
-        numbers += all_places % self.batch_size % distinct
-        epochs = numbers // self.count
-        return tf.raw_ops.RandomIndexShuffle(  # its wrapper takes one seed alone
-            index=numbers % self.count,
-            # Small seeds, or its usual four rounds, leave most where it was.
-            seed=tf.bitcast(bits(self.seed, epochs, 3), tf.int64),
-            max_index=self.count - 1 + 0 * epochs,
-            rounds=12,
-        )
+    order = order_of(split, batch_size, seed, repeats=repeats, sampling=sampling)
+    return np.asarray(order.examples_at(places))

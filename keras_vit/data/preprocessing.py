@@ -190,10 +190,14 @@ def _as_pillow(image, around, offsets, size, method):
     height, width = tf.unstack(tf.shape(image, tf.int64)[:2])
 
     def columns(image):
-        return _along(image, 1, width, around[1], offsets[1], size[1], method)
+        return _along(
+            image, 1, width, around[1], offset=offsets[1], count=size[1], method=method
+        )
 
     def rows(image):
-        return _along(image, 0, height, around[0], offsets[0], size[0], method)
+        return _along(
+            image, 0, height, around[0], offset=offsets[0], count=size[0], method=method
+        )
 
     shorter, narrower = height - around[0], width - around[1]
     return tf.cond(
@@ -203,7 +207,7 @@ def _as_pillow(image, around, offsets, size, method):
     )
 
 
-def _along(image, axis, old, new, offset, count, method):
+def _along(image, axis, old, new, *, offset, count, method):
     """`count` pixels from `offset` of an axis resized from `old` to `new`: uint8.
 
     The other axis becomes a batch's, or channels', and an axis of length 1

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
+from keras_vit import compat
 from keras_vit.data import decoding
 from keras_vit.data.decoding import REFERENCE, decode
+from keras_vit.data.holdout import content_hash
 from keras_vit.data.images import UnreadableImageError
 from keras_vit.data.splits import Labelled
 from keras_vit.data.tfrecord import RecordFiles
@@ -78,6 +80,17 @@ class Records(Labelled):
             found = tf.io.gfile.stat(path)
             yield np.array([found.length, found.mtime_nsec, self.white]).tobytes()
 
+    def image_hashes(self) -> np.ndarray:
+        """Return a hash of each image by its encoded bytes, uint64 `(N,)`.
+
+        All records are read.
+
+        Raises:
+            OSError: if a record is damaged.
+        """
+        hashes = map(content_hash, self._each(0))
+        return np.fromiter(hashes, np.uint64, len(self))
+
     def subset(self, indices: np.ndarray | Sequence[int]) -> "Records":
         """Return the split of those records alone."""
         return replace(self, indices=self.indices[indices])
@@ -92,17 +105,7 @@ class Records(Labelled):
             ValueError: if one is no class.
             OSError: if a record is damaged.
         """
-        example = self._examples()
-        labels = tf.data.Dataset.range(len(self)).map(
-            lambda index: example(index)[1], num_parallel_calls=tf.data.AUTOTUNE
-        )
-        try:
-            labels = np.concatenate([*labels.batch(1024).as_numpy_iterator()])
-        except tf.errors.DataLossError as error:
-            raise OSError(
-                "Expected records that agree with their checksums. Received: "
-                f"{self._damaged()}, which is damaged. Prepare the data set again"
-            ) from error
+        labels = np.fromiter(self._each(1), np.int64, len(self))
         wrong = np.flatnonzero((labels < 0) | (labels >= self.num_classes))
         if len(wrong):
             raise ValueError(
@@ -111,6 +114,21 @@ class Records(Labelled):
                 "data set again"
             )
         return labels.astype(np.int32)
+
+    def _each(self, part):
+        """Yield what each record has as its image file (0), or as its label (1)."""
+        example = self._examples()
+        parts = tf.data.Dataset.range(len(self)).map(
+            lambda index: example(index)[part], num_parallel_calls=tf.data.AUTOTUNE
+        )
+        try:
+            for batch in parts.batch(1024).as_numpy_iterator():
+                yield from batch
+        except tf.errors.DataLossError as error:
+            raise OSError(
+                "Expected records that agree with their checksums. Received: "
+                f"{self._damaged()}, which is damaged. Prepare the data set again"
+            ) from error
 
     def _damaged(self):
         """The name of the first record that is."""
@@ -186,7 +204,7 @@ class Records(Labelled):
         def example(index):
             if tf.executing_eagerly():
                 return self.parse(read(index))
-            seen = tf.compat.v1.get_default_graph().get_collection_ref(self)
+            seen = compat.graph_collection(self)
             for other, parsed in seen:
                 if other is index:
                     return parsed

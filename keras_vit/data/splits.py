@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from keras_vit.data.array_range import check_pixels
 from keras_vit.data.decoding import decode_now, reader
+from keras_vit.data.holdout import content_hash
 from keras_vit.decoding import MAX_PIXELS, OF_OLD_FILES, Decoding
 
 
@@ -71,6 +73,13 @@ class Labelled:
 
     def file_stats_bytes(self) -> Iterator[bytes]:
         """Yield bytes that change with the images."""
+        raise NotImplementedError
+
+    def image_hashes(self) -> np.ndarray:
+        """Return a hash of each image by its bytes, uint64 `(N,)`.
+
+        Copies of an image have the same hash, whatever they are called.
+        """
         raise NotImplementedError
 
     def fingerprint(self) -> str:
@@ -169,6 +178,11 @@ class Split(Labelled):
         for start in range(0, len(self), 1000):
             yield self.images[start : start + 1000].tobytes()
 
+    def image_hashes(self) -> np.ndarray:
+        """Return a hash of each image by its pixels, uint64 `(N,)`."""
+        hashes = (content_hash(image.tobytes()) for image in self.images)
+        return np.fromiter(hashes, np.uint64, len(self))
+
     def subset(self, indices: np.ndarray) -> "Split":
         """Return the split of those images alone."""
         part = copy.copy(self)  # its pixels were looked at, all together
@@ -259,6 +273,15 @@ class Files(Labelled):
             found = os.stat(path)
             yield np.array([found.st_size, found.st_mtime_ns]).tobytes()
 
+    def image_hashes(self) -> np.ndarray:
+        """Return a hash of each image by its file's bytes, uint64 `(N,)`.
+
+        All files are read. One that cannot be is hashed by its path.
+        """
+        parts = np.array_split(self.paths, len(self) // _AT_ONCE + 1)
+        with ThreadPoolExecutor() as threads:
+            return np.concatenate([*threads.map(_hashes_of_files, parts)])
+
     def subset(self, indices: np.ndarray) -> "Files":
         """Return the split of those files alone."""
         groups = None if self.groups is None else self.groups[indices]
@@ -276,6 +299,21 @@ class Files(Labelled):
     @functools.cached_property
     def _reader(self):
         return reader(self.paths, self.exif_orientation, self.decoding)
+
+
+_AT_ONCE = 256  # files that a thread reads, one after the other
+
+
+def _hashes_of_files(paths):
+    return np.fromiter(map(_hash_of_file, paths), np.uint64, len(paths))
+
+
+def _hash_of_file(path):
+    try:
+        with open(path, "rb") as file:
+            return content_hash(file.read())
+    except OSError:  # reported where the image is used
+        return content_hash(bytes(path))
 
 
 def _digest(parts):

@@ -12,8 +12,7 @@ from keras_vit.evaluation.outputs import forward_of, progress_bar
 from keras_vit.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
-    from tensorflow.python.distribute.distribute_lib import Strategy
-
+    from keras_vit.compat import Strategy
     from keras_vit.data.splits import Labelled
 
 NOT_FINITE = "Expected finite logits of the model. Received: NaN or infinity"

@@ -17,8 +17,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import OldName
 
 if TYPE_CHECKING:
-    from tensorflow.python.distribute.distribute_lib import Strategy
-
+    from keras_vit.compat import Strategy
     from keras_vit.data import Dataset
     from keras_vit.data.splits import Labelled
 

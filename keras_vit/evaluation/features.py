@@ -21,8 +21,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import renamed_arguments
 
 if TYPE_CHECKING:
-    from tensorflow.python.distribute.distribute_lib import Strategy
-
+    from keras_vit.compat import Strategy
     from keras_vit.data.splits import Labelled
     from keras_vit.evaluation.context import Context
 

@@ -15,7 +15,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import OldName, old_names, renamed_arguments
 
 if TYPE_CHECKING:
-    from tensorflow.python.distribute.distribute_lib import Strategy
+    from keras_vit.compat import Strategy
 
 MOST_CONFUSED = 4096  # classes, beyond which no confusion matrix is kept
 

@@ -14,8 +14,8 @@ from keras_vit.verbosity import bars_shown
 
 if TYPE_CHECKING:
     import keras
-    from tensorflow.python.distribute.distribute_lib import Strategy
 
+    from keras_vit.compat import Strategy
     from keras_vit.data.splits import Labelled
     from keras_vit.served_model import ServedModel
 

@@ -17,8 +17,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import OldName, renamed_arguments
 
 if TYPE_CHECKING:
-    from tensorflow.python.distribute.distribute_lib import Strategy
-
+    from keras_vit.compat import Strategy
     from keras_vit.data.splits import Labelled
 
 AT_ONCE = 1_000_000  # logits, where more is computed of them

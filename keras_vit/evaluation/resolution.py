@@ -27,8 +27,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import renamed_arguments
 
 if TYPE_CHECKING:
-    from tensorflow.python.distribute.distribute_lib import Strategy
-
+    from keras_vit.compat import Strategy
     from keras_vit.evaluation.context import Context
 
 MOST_IMAGES = 2000  # of a split, that a report looks at

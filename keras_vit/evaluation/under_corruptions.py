@@ -28,8 +28,7 @@ from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import OldName, renamed_arguments
 
 if TYPE_CHECKING:
-    from tensorflow.python.distribute.distribute_lib import Strategy
-
+    from keras_vit.compat import Strategy
     from keras_vit.evaluation.context import Context
     from keras_vit.figures.drawing import Figure
 
@@ -195,7 +194,7 @@ def robustness(
         return images
 
     changes = [
-        functools.partial(_corrupted, name, severity, seed, table)
+        functools.partial(_corrupted, name, severity, seed=seed, table=table)
         for name in names
         for severity in levels
     ]
@@ -214,10 +213,11 @@ def robustness(
 def _corrupted(
     name: str,
     severity: int,
-    seed: int,
-    table: str,
     images: np.ndarray,
     places: np.ndarray,
+    *,
+    seed: int,
+    table: str,
 ) -> np.ndarray:
     return corrupt(images, name, severity, seed=seed, indices=places, table=table)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from keras_vit import compat
 from keras_vit.classifier import Classifier
 from keras_vit.export_formats import Format
 from keras_vit.layers.head import PROBABILITIES
@@ -130,9 +131,6 @@ def frozen(
         A `tf.ConcreteFunction` whose outputs are in the order of `OUTPUTS`.
     """
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
 
     outputs = outputs_of(classifier)
     shape = (batch_size, *classifier.model.input_shape[1:])
@@ -143,7 +141,7 @@ def frozen(
 
     images = tf.TensorSpec(shape, dtype, name="images")
     function: Any = tf.function(serve, input_signature=[images])
-    return convert_variables_to_constants_v2(function.get_concrete_function())
+    return compat.constant_graph(function.get_concrete_function())
 
 
 def servable(

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from typing import Any
 
+from keras_vit import compat
 from keras_vit.classifier import Classifier
 from keras_vit.exporting import int8, quantization
 from keras_vit.exporting.graph import outputs_of
@@ -88,7 +89,7 @@ def operations(file: bytes) -> tuple[Counter[str], Counter[str]]:
         Two counters by name, such as `FULLY_CONNECTED`: of all, and of those
         that compute in int8. One that is not LiteRT's own is called `CUSTOM`.
     """
-    from tensorflow.lite.python import schema_py_generated as schema
+    schema = compat.litert_schema()
 
     names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
     model: Any = schema.Model.GetRootAs(file, 0)
@@ -108,7 +109,6 @@ def operations(file: bytes) -> tuple[Counter[str], Counter[str]]:
 def _converted(classifier: Classifier, batch_size: int, pixels: str) -> bytes:
     """Return the bytes of a .tflite file in float32."""
     import tensorflow as tf
-    from tensorflow.lite.python.convert_phase import ConverterError
 
     outputs = outputs_of(classifier)
     shape = (batch_size, *classifier.image_size, 3)
@@ -129,7 +129,7 @@ def _converted(classifier: Classifier, batch_size: int, pixels: str) -> bytes:
     )
     try:
         return converter.convert()
-    except ConverterError as error:
+    except compat.litert_converter_error() as error:
         needed = re.findall(r"^(?:TF Select|Custom) ops: (.+)$", str(error), re.M)
         if not needed:
             raise RuntimeError(f"LiteRT's converter failed: {error}") from error

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 from tqdm import tqdm
 
+from keras_vit import compat
 from keras_vit.verbosity import bars_shown
 
 # What computes in int8, the most complete first. The products of attention are
@@ -29,13 +30,11 @@ WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 def float16(file: bytes) -> bytes:
     """Return a .tflite file whose weights of dense layers, convolutions are float16."""
-    from ai_edge_quantizer.algorithm_manager import AlgorithmName
+    casting = compat.quantizer_float_casting()
 
-    def choose(recipe: Any) -> None:
+    def choose(quantizer: Any) -> None:
         for operation in WEIGHTED:
-            recipe.add_weight_only_config(
-                ALL, operation, 16, algorithm_key=AlgorithmName.FLOAT_CASTING
-            )
+            quantizer.add_weight_only_config(ALL, operation, 16, algorithm_key=casting)
 
     return _rewritten(file, choose)
 
@@ -46,9 +45,9 @@ def dynamic(file: bytes) -> bytes:
     The runtime quantises activations when it runs, each row by its own range.
     """
 
-    def choose(recipe: Any) -> None:
+    def choose(quantizer: Any) -> None:
         for operation in WEIGHTED:
-            recipe.add_dynamic_config(ALL, operation, 8)
+            quantizer.add_dynamic_config(ALL, operation, 8)
 
     return _rewritten(file, choose)
 
@@ -83,11 +82,7 @@ def calibrated(file: bytes, batches: Sequence[np.ndarray]) -> Any:
     Returns:
         What `int8` takes.
     """
-    from ai_edge_quantizer.calibrator import Calibrator
-    from ai_edge_quantizer.recipe_manager import RecipeManager
-    from ai_edge_quantizer.utils.qsv_utils import min_max_update
-
-    recipe = RecipeManager()
+    recipe = compat.quantizer_recipe()
     _static(recipe, file, INT8["dense layers and convolutions"])
     # Shown after five seconds, if it is not done by then.
     watched = tqdm(
@@ -99,9 +94,7 @@ def calibrated(file: bytes, batches: Sequence[np.ndarray]) -> Any:
         disable=not bars_shown(),
     )
     with _silent():
-        calibrator = Calibrator(
-            file, num_threads=os.cpu_count() or 1, qsv_update_func=min_max_update
-        )
+        calibrator = compat.min_max_calibrator(file, os.cpu_count() or 1)
     for batch in watched:
         with _silent():
             calibrator.calibrate({"serving_default": [{"images": batch}]}, recipe)
@@ -118,19 +111,17 @@ def _static(recipe: Any, file: bytes, operations: Sequence[str]) -> None:
 
 def _outputs(file: bytes) -> list[str]:
     """Return the names of the tensors that a file returns."""
-    from tensorflow.lite.python import schema_py_generated as schema
+    schema = compat.litert_schema()
 
     graph: Any = schema.Model.GetRootAs(file, 0).Subgraphs(0)
     return [graph.Tensors(i).Name().decode() for i in graph.OutputsAsNumpy()]
 
 
 def _rewritten(file: bytes, choose: Callable[[Any], None], ranges: Any = None) -> bytes:
-    from ai_edge_quantizer.quantizer import Quantizer
-    from ai_edge_quantizer.recipe_manager import RecipeManager
+    from ai_edge_quantizer import Quantizer
 
-    recipe = RecipeManager()
-    choose(recipe)
-    quantizer = Quantizer(file, recipe.get_quantization_recipe())
+    quantizer = Quantizer(file)
+    choose(quantizer)
     with _silent():
         result = quantizer.quantize(
             ranges, enable_progress_bar=False, enable_progress_report=False

@@ -23,6 +23,7 @@ def maps_over_pictures(
     maps: Any,
     cell: tuple[float, float],
     names: Sequence[str],
+    *,
     title: str,
     label: str,
     limits: tuple[float, float] | None = None,
@@ -63,7 +64,15 @@ def maps_over_pictures(
     for number in range(count):
         row, column = divmod(number, across)
         place = left + column * (wide + 0.3), HEAD + row * step + high
-        shown = _triple(figure, place, side, images[number], maps[number], cell, scale)
+        shown = _triple(
+            figure,
+            place,
+            side,
+            images[number],
+            maps[number],
+            cell=cell,
+            scale=scale,
+        )
         _put(figure, place[0], place[1] - high / 2, names[number], size=8)
         if not row:
             _headings(figure, place[0], side)
@@ -72,7 +81,7 @@ def maps_over_pictures(
     return figure
 
 
-def _triple(figure, place, side, image, values, cell, scale):
+def _triple(figure, place, side, image, values, *, cell, scale):
     """The image, the map, and one over the other."""
     height, width = image.shape[:2]
     rows, columns = values.shape
@@ -109,7 +118,7 @@ def _wrapped(name, room):
     return "\n".join(shortened(line, width, lines=2) for line in name.split("\n"))
 
 
-def _write(figure, left, top, text, room, size, **options):
+def _write(figure, left, top, text, room, *, size, **options):
     text = shortened(text, max(int(room * LETTERS * 8 / size), 4))
     _put(figure, left, top, text, size, **options)
 
@@ -146,6 +155,7 @@ def head_maps(
     maps: np.ndarray,
     cell: tuple[float, float],
     name: str,
+    *,
     title: str,
     label: str,
 ) -> Figure:

@@ -74,7 +74,14 @@ def robustness_lines(
         axes.axhline(clean, color="0.3", ls="--", lw=1, label="clean")
         for name, (colour, marker) in zip(names, LINES, strict=False):
             of_name = [rows[name, severity] for severity in severities]
-            _line(axes, severities, of_name, colour, marker, name.replace("_", " "))
+            _line(
+                axes,
+                severities,
+                of_name,
+                colour=colour,
+                marker=marker,
+                label=name.replace("_", " "),
+            )
         axes.set(title=group, xlabel="Severity", xticks=severities)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=8, loc="lower left")
@@ -98,7 +105,7 @@ def resolution_curves(
     for kind, (colour, marker) in zip(kinds, LINES, strict=False):
         of_kind = [row for row in rows if row["what"] == kind]
         sides = [min(row["height"], row["width"]) for row in of_kind]
-        _line(axes, sides, of_kind, colour, marker, kind)
+        _line(axes, sides, of_kind, colour=colour, marker=marker, label=kind)
     axes.axvline(own, color="0.3", ls="--", lw=1, label="input size of the model")
     axes.set(
         title="Accuracy at other resolutions",
@@ -111,7 +118,7 @@ def resolution_curves(
     return figure
 
 
-def _line(axes, places, rows, colour, marker, label):
+def _line(axes, places, rows, *, colour, marker, label):
     """Accuracies in per cent, and their intervals as a band."""
     top1, low, high = (
         [100 * row[key] for row in rows] for key in ("top1", "low", "high")

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_vit import compat
 from keras_vit.inspect.sources import inspected_model
 from keras_vit.layers import ResNetStem, StandardizedConv2D
 from keras_vit.layers.quantized import check_not_quantized
@@ -148,7 +149,7 @@ def _first_convolution(stem: keras.layers.Layer | None) -> Any:
     """The first convolution over three channels in a stem, or `None`."""
     if stem is None:
         return None
-    inside = [stem, *stem._flatten_layers(include_self=False)]
+    inside = [stem, *compat.flatten_layers(stem, include_self=False)]
     kernels: Any = (one for one in inside if isinstance(one, keras.layers.Conv2D))
     return next((layer for layer in kernels if layer.kernel.shape[2] == 3), None)
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import keras
 
+from keras_vit import compat
+
 # Operations outside layers that multiply and add, for which there is no rule.
 PRODUCTS = {"Conv", "DepthwiseConv", "Dot", "Einsum", "Matmul", "Tensordot"}
 
@@ -121,8 +123,8 @@ class Tape:
             for layer in network.layers:
                 value = run(layer, value)
             return value
-        return network._run_through_graph(
-            [value], operation_fn=lambda operation: functools.partial(run, operation)
+        return compat.run_through_graph(
+            network, [value], lambda operation: functools.partial(run, operation)
         )
 
     def _run_row(self, operation: Any, *args: Any, **kwargs: Any) -> Any:

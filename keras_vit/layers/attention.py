@@ -70,6 +70,7 @@ class MultiHeadSelfAttention(Composite):
         qk_norm: bool = False,
         layer_norm_epsilon: float = 1e-6,
         position_embedding: str = "none",
+        *,
         grid: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:

@@ -65,8 +65,8 @@ class PatchEncoder(Composite):
         position_embedding: str = "learned",
         num_registers: int = 0,
         distillation_token: bool = False,
-        dropout_rate: float = 0.0,
         *,
+        dropout_rate: float = 0.0,
         position_interpolation: str | None = None,
         **kwargs: Any,
     ) -> None:

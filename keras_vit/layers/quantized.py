@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_vit import compat
 from keras_vit.layers.tensors import Shape
 
 KEY = "quantized_parts"
@@ -84,7 +85,7 @@ def quantized_layers(model: Any) -> list[keras.layers.Layer]:
     """
     if not isinstance(model, keras.layers.Layer):
         return []
-    return [layer for layer in model._flatten_layers() if layer.quantization_mode]
+    return [layer for layer in compat.flatten_layers(model) if layer.quantization_mode]
 
 
 def check_not_quantized(model: Any, action: str, instead: str) -> None:

@@ -66,6 +66,7 @@ class TransformerBlock(Composite):
         activation: str = "gelu_tanh",
         dropout_rate: float = 0.0,
         attention_dropout_rate: float = 0.0,
+        *,
         drop_path_rate: float = 0.0,
         layer_scale: float | None = None,
         qk_norm: bool = False,

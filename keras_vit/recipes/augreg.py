@@ -4,8 +4,8 @@ from keras_vit.recipes.recipe import Recipe
 
 #            operations, strength of RandAugment; p of MixUp
 LEVELS = {
-    "none":    (0, 0,  0.0),
-    "light1":  (2, 0,  0.0),
+    "none":    (None, 0, None),
+    "light1":  (2, 0,  None),
     "light2":  (2, 10, 0.2),
     "medium1": (2, 15, 0.2),
     "medium2": (2, 15, 0.5),
@@ -16,7 +16,7 @@ LEVELS = {
 # From scratch on ImageNet, as in big_vision: sigmoid losses with each class
 # rare at first, decay apart from the rate.
 RECIPES = {
-    f"augreg/imagenet2012_{level}": Recipe(
+    f"augreg/imagenet2012_{level}": Recipe.of(
         dataset="imagenet2012",
         model="ViT_B16",
         model_arguments={"representation_size": 768},

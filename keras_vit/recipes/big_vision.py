@@ -4,7 +4,7 @@ from keras_vit.recipes.recipe import Recipe
 
 RECIPES = {
     # 76.5 % on ImageNet after 90 epochs, as published.
-    "big_vision/vit_s16_imagenet2012": Recipe(
+    "big_vision/vit_s16_imagenet2012": Recipe.of(
         dataset="imagenet2012",
         model="ViT_S16",
         model_arguments={

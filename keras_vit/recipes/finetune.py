@@ -6,8 +6,7 @@ RECIPES = {
     # The paper's fine-tuning (Table 4: SGD with momentum, no decay, gradients
     # clipped to 1, cosine) with a batch that a small GPU holds and a small data set
     # fills, its rate between those that linear and square-root scaling give.
-    "finetune": Recipe(
-        dataset="",
+    "finetune": Recipe.of(
         model="ViT_S16",
         weights="augreg_in21k",
         image_size=224,

@@ -1,10 +1,11 @@
 """The ViT paper's recipes (arXiv:2010.11929): Table 3 and Table 4."""
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from keras_vit.recipes.recipe import Decay, Recipe
+from keras_vit.recipes.groups import Decay
+from keras_vit.recipes.recipe import Recipe, changed
+from keras_vit.variants import VARIANTS
 
 # Table 4, and section B.1.1: SGD with momentum, a cosine, batches of 512, no
 # weight decay, at a resolution of 384. The momentum is kept in bfloat16, as in
@@ -21,8 +22,8 @@ _FINE_TUNING = {
 }  # fmt: skip
 LEARNING_RATES = {name: rates for name, (_, _, rates) in _FINE_TUNING.items()}
 
-_FINE_TUNE = Recipe(
-    dataset="",
+_FINE_TUNE = Recipe.of(
+    dataset=None,
     model="ViT_B16",
     weights="in21k",
     image_size=384,
@@ -72,14 +73,14 @@ _ONE_LABEL = {"loss": "softmax", "head_bias": 0.0}
 # batches of 4096, a warm-up of 10,000 steps and a cosine. It names no weight decay or
 # clipping. On JFT a million steps are 14 epochs; a tenth of them,
 # and ImageNet, gave similar gains.
-_MASKED = {"jft": ("", 1_000_000), "imagenet2012": ("imagenet2012", 100_000)}
+_MASKED = {"jft": (None, 1_000_000), "imagenet2012": ("imagenet2012", 100_000)}
 
 
 def _masked_patches() -> Iterator[tuple[str, Recipe]]:
     for name, (dataset, steps) in _MASKED.items():
         yield (
             f"paper/masked_patches_{name}_vit_b16",
-            Recipe(
+            Recipe.of(
                 dataset=dataset,
                 model="ViT_B16",
                 steps=steps,
@@ -87,7 +88,7 @@ def _masked_patches() -> Iterator[tuple[str, Recipe]]:
                 base_lr=2e-4,
                 warmup_steps=10_000,
                 weight_decay=0.0,
-                clip_norm=float("inf"),
+                clip_norm=None,
                 masked_patches="mean_color",
                 crop="inception",
                 flip=True,
@@ -97,33 +98,38 @@ def _masked_patches() -> Iterator[tuple[str, Recipe]]:
 
 def _fine_tuning() -> Iterator[tuple[str, Recipe]]:
     for name, (steps, dev, _) in _FINE_TUNING.items():
-        recipe = dataclasses.replace(
-            _FINE_TUNE, dataset=name, steps=steps, warmup_steps=min(500, steps // 5)
-        )
+        own = {"dataset": name, "steps": steps, "warmup_steps": min(500, steps // 5)}
+        recipe = changed(_FINE_TUNE, own)
         yield f"paper/finetune_{name}", recipe
         yield (
             f"paper/finetune_{name}_dev",
-            dataclasses.replace(
+            changed(
                 recipe,
-                train_split=f"train[:{100 - dev}%]",
-                eval_split=f"train[{100 - dev}%:]",
+                {
+                    "train_split": f"train[:{100 - dev}%]",
+                    "eval_split": f"train[{100 - dev}%:]",
+                },
             ),
         )
     # The 19 tasks share one setting; --dataset says which.
-    vtab = dataclasses.replace(_FINE_TUNE, steps=2500, warmup_steps=500, base_lr=0.01)
+    vtab = changed(_FINE_TUNE, {"steps": 2500, "warmup_steps": 500, "base_lr": 0.01})
     yield "paper/finetune_vtab", vtab
 
 
 def _pre_training(
-    name: str, dataset: str, rows: _Rows, clip_norm: float, labels: dict[str, Any]
+    name: str,
+    dataset: str | None,
+    rows: _Rows,
+    clip_norm: float | None,
+    labels: dict[str, Any],
 ) -> Iterator[tuple[str, Recipe]]:
     for model, (epochs, base_lr, decay, weight_decay, dropout) in rows.items():
-        recipe = Recipe(
+        recipe = Recipe.of(
             dataset=dataset,
             model=model,
             # A hidden layer in the head, as wide as a token (section 3.1).
             model_arguments={
-                "representation_size": 1280 if "H" in model else _width(model),
+                "representation_size": VARIANTS[model].hidden_dim,
                 "dropout_rate": dropout,
             },
             epochs=epochs,
@@ -140,15 +146,11 @@ def _pre_training(
         yield f"paper/pretrain_{name}_{model.lower()}", recipe
 
 
-def _width(model: str) -> int:
-    return 1024 if "L" in model else 768
-
-
 RECIPES = dict(
     [
         *_fine_tuning(),
-        *_pre_training("jft", "", _JFT, float("inf"), _MULTI_LABEL),
-        *_pre_training("imagenet21k", "", _IMAGENET21K, float("inf"), _MULTI_LABEL),
+        *_pre_training("jft", None, _JFT, None, _MULTI_LABEL),
+        *_pre_training("imagenet21k", None, _IMAGENET21K, None, _MULTI_LABEL),
         *_pre_training("imagenet2012", "imagenet2012", _IMAGENET, 1.0, _ONE_LABEL),
         *_masked_patches(),
     ]

@@ -5,10 +5,19 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
-from keras_vit.recipes.recipe import CHOICES, RENAMED, Recipe, new_name
-from keras_vit.renamed import with_new_names
+from keras_vit.recipes.recipe import (
+    GROUPS,
+    RENAMED,
+    Recipe,
+    as_flat,
+    changed,
+    new_name,
+    setting_kinds,
+)
+from keras_vit.recipes.tasks import TASKS, name_of
 from keras_vit.suggestions import unknown
 from keras_vit.variants import VARIANTS
 
@@ -20,22 +29,14 @@ def with_model(recipe: Recipe, model: str | None) -> Recipe:
     kept, with the layer before the head as wide as a token. Any other model
     is taken as it is.
     """
-    if recipe.model not in VARIANTS or model not in VARIANTS:
-        return dataclasses.replace(
-            recipe, model=model, model_arguments={}, stem_blocks=None, weights=None
-        )
-    arguments = dict(recipe.model_arguments)
+    settings, before = {"model": model}, recipe.model
+    if before.name not in VARIANTS or model not in VARIANTS:
+        none = {"model_arguments": {}, "stem_blocks": None, "weights": None}
+        return changed(recipe, settings | none)
+    arguments = dict(before.arguments)
     if "representation_size" in arguments:
         arguments["representation_size"] = VARIANTS[model].hidden_dim
-    return dataclasses.replace(recipe, model=model, model_arguments=arguments)
-
-
-def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """Return the recipe with other values; `epochs` replaces `steps`."""
-    changes = with_new_names(dict(changes), RENAMED, "Recipe", stacklevel=3)
-    if "epochs" in changes:
-        changes = {"steps": 0} | changes
-    return dataclasses.replace(recipe, **changes)
+    return changed(recipe, settings | {"model_arguments": arguments})
 
 
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
@@ -46,8 +47,8 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
 
     Example:
 
-    >>> recipe = Recipe("fashion_mnist_sample", "ViT_Ti16")
-    >>> override(recipe, ["epochs=2", "freeze=stem,block_0*"]).freeze
+    >>> recipe = Recipe.of("fashion_mnist_sample", "ViT_Ti16")
+    >>> override(recipe, ["epochs=2", "freeze=stem,block_0*"]).model.freeze
     ('stem', 'block_0*')
     """
     return changed(recipe, read_settings(settings))
@@ -79,14 +80,28 @@ def read_settings(settings: Iterable[str]) -> dict[str, Any]:
             )
         if key not in _KINDS:
             raise ValueError(unknown("setting of a recipe", key, _KINDS))
-        read, expected = _READERS[_KINDS[key]]
-        try:
-            changes[key] = read(text)
-        except ValueError:
-            raise ValueError(
-                f"{key} must be {expected}. Received: {setting!r}"
-            ) from None
+        changes[key] = value_of(key, text)
     return changes
+
+
+def value_of(key: str, text: str) -> Any:
+    """Return the value of a setting that came as text.
+
+    Raises:
+        ValueError: for a value of another kind.
+    """
+    kind, setting = setting_kinds()[key], f"{key}={text}"
+    if kind.optional and not kind.has_none and text == "none":
+        return None
+    if text in kind.choices:
+        return text
+    if kind.type not in _READERS:
+        raise ValueError(f"{key} must be names and values. Received: {setting!r}")
+    read, expected = _READERS[kind.type]
+    try:
+        return read(text)
+    except ValueError:
+        raise ValueError(f"{key} must be {expected}. Received: {setting!r}") from None
 
 
 def setting_names() -> list[str]:
@@ -95,49 +110,87 @@ def setting_names() -> list[str]:
 
 
 def documented() -> dict[str, str]:
-    """Return what `Recipe` says of each of its fields, by name.
+    """Return what is said of each setting where it is declared, by name.
 
     Example:
 
     >>> documented()["beta2"]
     'of Adam.'
     """
-    text = (inspect.getdoc(Recipe) or "").partition("Attributes:\n")[2]
-    entries = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", text, re.M)
-    return {name: " ".join(words.split()) for name, words in entries}
+    found = {}
+    for settings in (*GROUPS.values(), *TASKS.values()):
+        text = (inspect.getdoc(settings) or "").partition("Attributes:\n")[2]
+        own = {one.name: one.metadata.get("flat", one.name) for one in fields(settings)}
+        for name, words in re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", text, re.M):
+            found.setdefault(own[name], " ".join(words.split()))
+    learnt = ", ".join(f"`{name}`" for name in TASKS)
+    return found | {"task": f"what is learnt: {learnt}."}
 
 
-def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+def difference(one: Recipe, other: Recipe) -> list[str]:
     """Return the settings that differ between two recipes, a line of text for each.
 
-    Args:
-        one: as `as_json` returns it.
-        other: as `as_json` returns it.
+    Example:
+
+    >>> difference(Recipe.of("photos", epochs=3), Recipe.of("photos", epochs=5))
+    ['epochs: 3 and 5']
     """
+    before, after = (json.loads(json.dumps(as_flat(r))) for r in (one, other))
     return [
-        f"{name}: {one.get(name)!r} and {other.get(name)!r}"
-        for name in {**one, **other}
-        if one.get(name) != other.get(name)
+        f"{name}: {before.get(name)!r} and {after.get(name)!r}"
+        for name in before | after
+        if before.get(name) != after.get(name)
     ]
 
 
 def as_json(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe as JSON gives it back."""
-    return json.loads(json.dumps(dataclasses.asdict(recipe)))
+    """Return a recipe as JSON gives it back: groups, and the settings in each.
+
+    Example:
+
+    >>> as_json(Recipe.of("photos", loss="sigmoid"))["task"]
+    {'name': 'classification', 'loss': 'sigmoid', 'label_smoothing': 0.0}
+    """
+    groups = dataclasses.asdict(recipe)
+    groups["task"] = {"name": name_of(recipe.task)} | groups["task"]
+    return json.loads(json.dumps(groups))
 
 
 def from_json(settings: Mapping[str, Any]) -> Recipe:
     """Return the recipe of a file, which an earlier version may have written.
 
     Args:
-        settings: as `as_json` returns them; what is not among them has its
-            default.
+        settings: as `as_json` returns them, or each by its own name, as earlier
+            versions wrote them; what is not among them has its default.
 
     Raises:
         TypeError: for a setting that a recipe does not have.
         ValueError: for a wrong value.
     """
-    return Recipe(**{RENAMED.get(name, name): settings[name] for name in settings})
+    if not isinstance(settings.get("model"), Mapping):
+        return _from_flat(
+            {RENAMED.get(name, name): settings[name] for name in settings}
+        )
+    groups: dict[str, Any] = {
+        name: GROUPS[name](**values)
+        for name, values in settings.items()
+        if name != "task"
+    }
+    if "task" in settings:
+        task = dict(settings["task"])
+        groups["task"] = TASKS[task.pop("name")](**task)
+    return Recipe(**groups)
+
+
+def _from_flat(settings: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of a file that has every setting of every task."""
+    chosen = [name for name in TASKS if settings.get(name) not in (None, "none")]
+    task = TASKS[chosen[-1] if chosen else "classification"]
+    own = {one.name for one in fields(task)}
+    of_tasks = {one.name for kind in TASKS.values() for one in fields(kind)}
+    return changed(
+        Recipe(), {n: v for n, v in settings.items() if n in own or n not in of_tasks}
+    )
 
 
 def _read_bool(text: str) -> bool:
@@ -151,6 +204,10 @@ def _read_words(text: str) -> tuple[str, ...]:
     return tuple(word for word in text.split(",") if word)
 
 
+def _read_counts(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in _read_words(text))
+
+
 def _read_factors(text: str) -> dict[str, float]:
     pairs = (part.rpartition(":") for part in _read_words(text))
     return {pattern: float(factor) for pattern, _, factor in pairs}
@@ -162,11 +219,12 @@ _READERS: dict[Any, tuple[Callable[[str], Any], str]] = {
     bool: (_read_bool, "true or false"),
     str: (str, "a word"),
     tuple[str, ...]: (_read_words, "words separated by commas"),
+    tuple[int, ...]: (_read_counts, "whole numbers separated by commas"),
     dict[str, float]: (_read_factors, "pattern:factor, separated by commas"),
 }
-_ARGUMENTS = ("dataset", "model")  # of `train`, no settings
+_ARGUMENTS = ("dataset", "model", "weights", "teacher")  # of `train`, no settings
 _KINDS = {
-    one.name: str if one.name in CHOICES else one.type
-    for one in dataclasses.fields(Recipe)
-    if (one.type in _READERS or one.name in CHOICES) and one.name not in _ARGUMENTS
+    name: kind
+    for name, kind in setting_kinds().items()
+    if kind.type in _READERS and name not in _ARGUMENTS
 }

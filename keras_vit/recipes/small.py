@@ -31,9 +31,9 @@ _NOISY: dict[str, Any] = _FASHION_MNIST | {
 RECIPES = {
     # The paper's hybrid idea (section 3.1) in miniature: the root of the
     # ResNet gives 49 tokens of an image of 28 x 28.
-    "fashion_mnist": Recipe(**_FASHION_MNIST, epochs=10),
+    "fashion_mnist": Recipe.of(**_FASHION_MNIST, epochs=10),
     # The same with 64 tokens of an image of 32 x 32: ten minutes on two cores.
-    "cifar10": Recipe(
+    "cifar10": Recipe.of(
         dataset="cifar10",
         model="ViT",
         model_arguments={
@@ -58,7 +58,7 @@ RECIPES = {
     ),
     # Masked patch prediction (appendix B.1.2) in miniature: 49 patches of 4 x 4
     # pixels. --model=runs/fashion_mnist_masked then begins from it.
-    "fashion_mnist_masked": Recipe(
+    "fashion_mnist_masked": Recipe.of(
         dataset="fashion_mnist_sample",
         model="ViT",
         model_arguments={
@@ -80,10 +80,10 @@ RECIPES = {
     # Noisy Student training (arXiv:1911.04252) in miniature. The teacher has the
     # labels of 3,000 images, the student those and what the teacher says of the
     # other 9,000. --teacher=runs/fashion_mnist_noisy_student is the next round.
-    "fashion_mnist_labelled_quarter": Recipe(
+    "fashion_mnist_labelled_quarter": Recipe.of(
         **_FASHION_MNIST, train_split="train[:25%]", epochs=20
     ),
-    "fashion_mnist_noisy_student": Recipe(
+    "fashion_mnist_noisy_student": Recipe.of(
         **_NOISY,
         train_split="train[:25%]",
         unlabelled_split="train[25%:]",

@@ -10,8 +10,8 @@ from typing import Any
 
 import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from keras_vit import compat
 from keras_vit.serving.api import Api
 from keras_vit.serving.app import build
 from keras_vit.serving.batching import Batcher
@@ -140,7 +140,7 @@ class _Server(uvicorn.Server):
         self._started(f"{self._line} (Ctrl-C stops it)")
 
 
-class _Connection(H11Protocol):
+class _Connection(compat.h11_protocol()):
     """A connection that cannot be kept open for nothing.
 
     uvicorn waits without end for a request to arrive, for the rest of a body that has

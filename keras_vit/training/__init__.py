@@ -1,11 +1,32 @@
 """One step, the loop around it, and a run that writes its results to a folder."""
 
-from keras_vit.training.folder import read_config as read_config
+import importlib
+import warnings
+from typing import Any
+
+from keras_vit.training.artifacts.folder import read_config as read_config
 from keras_vit.training.run import Run as Run
 from keras_vit.training.run import train as train
-from keras_vit.training.transfer_runs import Transfer as Transfer
-from keras_vit.training.transfer_runs import transfer as transfer
-from keras_vit.training.trials import Outcome as Outcome
-from keras_vit.training.trials import Trial as Trial
-from keras_vit.training.trials import run_trials as run_trials
-from keras_vit.training.vtab import transfer_vtab as transfer_vtab
+from keras_vit.training.tasks import Task as Task
+
+_OF_EXPERIMENTS = (
+    "Outcome",
+    "Transfer",
+    "Trial",
+    "run_trials",
+    "transfer",
+    "transfer_vtab",
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Return what earlier versions had here."""
+    if name not in _OF_EXPERIMENTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(
+        f"keras_vit.training.{name} is called keras_vit.experiments.{name} now; the "
+        "old name goes with the next version",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return getattr(importlib.import_module("keras_vit.experiments"), name)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import keras
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from keras_vit.training.step import TrainingState
 
 _RATE = (
     "the learning rate of a step follows from the settings base_lr, warmup_steps, "
@@ -46,9 +50,34 @@ def checked(callbacks: Any) -> list[keras.callbacks.Callback]:
 
 
 class OptimizerOfTrain:
-    """Refuse what callbacks look for in `model.optimizer`."""
+    """What callbacks find in `model.optimizer`: the step and its rate, to read.
+
+    Args:
+        state: of the run, whose optimizer it shows.
+        config: what makes the optimizer, for callbacks that write it down.
+
+    Attributes:
+        learning_rate: of the next step, a scalar tensor.
+        iterations: how many steps have been taken, a scalar tensor.
+    """
 
     weights = ()  # for files of Keras's format .h5
+
+    def __init__(self, state: TrainingState, config: Mapping[str, Any]) -> None:
+        vars(self).update(_state=state, _config=dict(config))
+
+    @property
+    def learning_rate(self) -> tf.Tensor:
+        rate = self._state.optimizer.schedule(self.iterations)
+        return tf.convert_to_tensor(rate, tf.float32)
+
+    @property
+    def iterations(self) -> tf.Tensor:
+        return tf.constant(self._state.steps_taken(), tf.int64)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what makes the optimizer, by name."""
+        return dict(self._config)
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(self._message(name))
@@ -58,17 +87,28 @@ class OptimizerOfTrain:
 
     def _message(self, name: str) -> str:
         return (
-            "Callbacks must not use model.optimizer, as train has its own optimizer: "
-            f"{_RATE}. Received: model.optimizer.{name}"
+            "Callbacks must not use model.optimizer but to read learning_rate and "
+            f"iterations, as train has its own optimizer: {_RATE}. "
+            f"Received: model.optimizer.{name}"
         )
 
 
 @contextlib.contextmanager
-def without_optimizer(model: keras.Model) -> Iterator[None]:
-    """Keep a model's optimizer, which the training step never reads, from callbacks."""
+def optimizer_shown(
+    model: keras.Model, state: TrainingState, config: Mapping[str, Any]
+) -> Iterator[None]:
+    """Show callbacks the run's optimizer in place of the model's own.
+
+    The training step never reads that one, so nothing must be set in it.
+
+    Args:
+        model: that callbacks see.
+        state: of the run.
+        config: what makes the run's optimizer.
+    """
     compiled = hasattr(model, "optimizer")
     before = getattr(model, "optimizer", None)
-    model.optimizer = OptimizerOfTrain()
+    model.optimizer = OptimizerOfTrain(state, config)
     try:
         yield
     finally:

@@ -56,6 +56,28 @@ def hard_distillation(logits: tf.Tensor, teacher_logits: tf.Tensor) -> tf.Tensor
     return softmax_cross_entropy(logits, classes)
 
 
+def weighted(
+    losses: tf.Tensor, targets: tf.Tensor, class_weights: tf.Tensor
+) -> tf.Tensor:
+    """Compute `loss sum_k t_k w_k`: each image by the weight of its class.
+
+    A mixture of classes has the mean weight of its classes, by their shares. The sum
+    is not divided by the weights', as in Keras.
+
+    Args:
+        losses: `(B,)`.
+        targets: `(B, K)`, before they are smoothed.
+        class_weights: w, `(K,)`.
+
+    Example:
+
+    >>> targets = tf.constant([[1.0, 0.0], [0.25, 0.75]])
+    >>> weighted(tf.ones(2), targets, tf.constant([1.0, 3.0])).numpy()
+    array([1. , 2.5], dtype=float32)
+    """
+    return losses * tf.linalg.matvec(targets, class_weights)
+
+
 def _log(probabilities: tf.Tensor) -> tf.Tensor:
     return tf.math.log(tf.maximum(probabilities, 1e-8))
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
 
 from keras_vit.history import HistoryRow, with_present_names
 
 if TYPE_CHECKING:
     from keras_vit.data.splits import Labelled
     from keras_vit.evaluation import Evaluation
-    from keras_vit.training.evaluators import Evaluator, MaskedPatchEvaluation
+    from keras_vit.training.tasks.evaluators import Evaluator, LossEvaluation
 
 
 @dataclass
@@ -26,8 +30,10 @@ class Progress:
         lap_steps: steps taken in the current interval.
         lap_sums: over them, of loss and accuracy.
         seconds: that the run has taken so far.
-        best: the step and the accuracy of the best evaluation.
-        stopped: whether a callback stopped the run.
+        best: the step, the accuracy and the loss of the best evaluation: the most
+            accurate one, of equals that of the least loss, of these the first.
+        stopped: whether the run ends before its time: a callback stopped it, or
+            its evaluations no longer got better.
         unreadable: indices of the training images that cannot be read, as far
             as they were met.
     """
@@ -66,7 +72,7 @@ class Progress:
 
     def end_interval(
         self,
-        evaluation: Evaluation | MaskedPatchEvaluation,
+        evaluation: Evaluation | LossEvaluation,
         *,
         steps: int,
         epoch: float,
@@ -93,12 +99,50 @@ class Progress:
             row["eval_mean_average_precision"] = precision
         self.history.append(row)
         self.lap_steps, self.lap_sums = 0, [0.0, 0.0]
-        if self.best is None or evaluation.accuracy > self.best["accuracy"]:
-            self.best = {"step": steps, "accuracy": evaluation.accuracy}
+        if self._is_better(evaluation):
+            self.best = {
+                "step": steps,
+                "accuracy": evaluation.accuracy,
+                "loss": evaluation.loss,
+            }
         return row
 
+    def _is_better(self, evaluation: Evaluation | LossEvaluation) -> bool:
+        """Return whether an evaluation is better than all before it."""
+        if self.best is None:
+            return True
+        accuracy = self.best["accuracy"]
+        # A checkpoint of an earlier version has no loss: the first of equals is best.
+        loss = self.best.get("loss", -math.inf)
+        return (evaluation.accuracy, -evaluation.loss) > (accuracy, -loss)
+
+    def evaluations_since_best(self) -> int:
+        """Return how many evaluations came after the best one."""
+        if self.best is None:
+            return 0
+        return sum(row["steps"] > self.best["step"] for row in self.history)
+
+    def is_out_of_patience(self, patience: int | None) -> bool:
+        """Return whether evaluations have not got better for too long.
+
+        It follows from what every checkpoint holds, so a run that resumes stops
+        where the unbroken one does.
+
+        Args:
+            patience: how many evaluations may follow the best one; the last of them
+                ends the run. `None`: any number.
+
+        Example:
+
+        >>> rows = [{"steps": 10}, {"steps": 20}, {"steps": 30}]
+        >>> best = {"step": 10, "accuracy": 0.9, "loss": 0.3}
+        >>> Progress(history=rows, best=best).is_out_of_patience(2)
+        True
+        """
+        return patience is not None and self.evaluations_since_best() >= patience
+
     def last_logs(self) -> dict[str, float]:
-        """Return the logs that Keras passes to callbacks at the end of an epoch."""
+        """Return the logs that Keras passes to callbacks at the end of training."""
         if not self.history:
             return {}
         row = self.history[-1]
@@ -108,6 +152,10 @@ class Progress:
             "val_accuracy": row["eval_accuracy"],
             "val_loss": row["eval_loss"],
         }
+
+    def epoch_logs(self) -> dict[str, float]:
+        """Return the logs of the end of an epoch, with its learning rate."""
+        return self.last_logs() | {"learning_rate": self.history[-1]["learning_rate"]}
 
 
 @dataclass(frozen=True)
@@ -134,3 +182,19 @@ class Plan:
     eval_split: Labelled
     eval_name: str
     evaluator: Evaluator
+
+
+def progress_bar(plan: Plan, done: int, shown: bool) -> tqdm:
+    """Return a bar of the run's images, `done` steps of which are behind it."""
+    watched = sys.stderr.isatty()  # a log is no place for ten lines a second
+    return tqdm(
+        disable=not shown,
+        mininterval=0.1 if watched else 15,
+        total=plan.total_steps * plan.batch_size,
+        initial=done * plan.batch_size,
+        unit=" images",
+        unit_scale=True,
+        smoothing=0.1,
+        dynamic_ncols=True,
+        bar_format="{percentage:3.0f}%|{bar}| {rate_fmt}, {remaining} left{postfix}",
+    )

@@ -13,7 +13,22 @@ from keras_vit.distribution import local_replicas, num_workers
 if TYPE_CHECKING:
     from keras_vit.data.splits import Labelled
     from keras_vit.evaluation import MetricSums
-    from keras_vit.training.evaluators import MaskedPatchSums
+    from keras_vit.training.tasks.evaluators import LossSums
+
+
+class LostWorkerError(RuntimeError):
+    """Another worker of this run is gone."""
+
+    exit_status = 43  # of the command
+
+
+OF_LOST_WORKERS = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.InternalError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
 
 
 def distributed_batches(
@@ -36,7 +51,7 @@ def distributed_batches(
 
 
 def summed_over_workers(
-    sums: MetricSums | MaskedPatchSums, strategy: tf.distribute.Strategy
+    sums: MetricSums | LossSums, strategy: tf.distribute.Strategy
 ) -> None:
     """Add the sums of all workers to this one's."""
     if num_workers(strategy) == 1:

@@ -14,7 +14,6 @@ import keras
 
 from keras_vit import distribution, recipes
 from keras_vit.data import Dataset, load
-from keras_vit.data.classes import check_several
 from keras_vit.data.groups import on_both_sides
 from keras_vit.decoding import range_as_text
 from keras_vit.evaluation import Evaluation
@@ -22,28 +21,27 @@ from keras_vit.history import HistoryRow
 from keras_vit.recipes import Recipe
 from keras_vit.renamed import with_new_names
 from keras_vit.training import interruption
-from keras_vit.training.arguments import (
+from keras_vit.training.artifacts.folder import RunFolder, open_run_folder
+from keras_vit.training.artifacts.results import model_of_one_device, write_results
+from keras_vit.training.callbacks import checked
+from keras_vit.training.config import (
     DatasetArgument,
     ModelArgument,
     Path,
+    RunConfig,
     TrainArguments,
     TrainSettings,
-    model_in_scope,
     path_to_str,
-    resolved,
     strategy_of,
-    teacher_in_scope,
 )
-from keras_vit.training.callbacks import checked
-from keras_vit.training.evaluators import MaskedPatchEvaluation
-from keras_vit.training.folder import RunFolder, open_run_folder
-from keras_vit.training.prepared_run import PreparedRun
+from keras_vit.training.model import model_in_scope, teacher_in_scope
 from keras_vit.training.replicas import wait_for_all
-from keras_vit.training.results import model_of_one_device, write_results
+from keras_vit.training.tasks.evaluators import LossEvaluation
+from keras_vit.training.trainer import Trainer
 from keras_vit.verbosity import Verbose, lines_shown
 
 if TYPE_CHECKING:
-    from tensorflow.python.distribute.distribute_lib import Strategy
+    from keras_vit.compat import Strategy
 
     class KerasModel:
         """A `keras.Model` for type checkers, which find no attribute of that type.
@@ -69,8 +67,8 @@ class Run:
         history: a dict of numbers for each evaluation, by default each epoch:
             `epoch`, `steps`, `learning_rate`; `loss` and `accuracy` in training;
             `eval_loss` and `eval_accuracy` on the split `eval_split`; and more.
-        evaluation: the trained model on the whole evaluation split; of masked
-            patches, where the model was trained on those.
+        evaluation: the trained model on the whole evaluation split; a
+            `LossEvaluation` where the model was trained without labels.
         folder: where the run's files are.
         saved_model: the folder of the exported SavedModel; `None` where the
             model was trained without labels, or nothing was exported.
@@ -78,7 +76,7 @@ class Run:
 
     model: KerasModel
     history: list[HistoryRow]
-    evaluation: Evaluation | MaskedPatchEvaluation
+    evaluation: Evaluation | LossEvaluation
     folder: pathlib.Path
     saved_model: pathlib.Path | None
 
@@ -114,7 +112,8 @@ def train(
         model: what is trained; the recipe's own by default:
 
             - a factory's name, or one of Keras's networks such as
-              `"keras:EfficientNetV2B0"`;
+              `"keras:EfficientNetV2B0"`, or of KerasCV's such as
+              `"keras_cv:ResNet18"`;
             - the path of a run's folder or of a `.keras` file, also of a model
               that was pre-trained without labels;
             - a `keras_vit.Classifier`, of whose model a copy is trained;
@@ -151,7 +150,9 @@ def train(
         export: whether the model is exported too, and figures and sample images
             are written. Without them a short run takes half the time.
         verbose: 0: silent; 1: lines and a progress bar; 2: lines.
-        **settings: of the recipe, instead of its own, such as `epochs=3`; or
+        **settings: of the recipe, instead of its own, such as `epochs=3`;
+            `augmentation` may also be a preprocessing layer of Keras or KerasCV, a
+            function of an image, or several in a list; or
             options of `keras_vit.data.load`, such as `exif_orientation=False`,
             which the run keeps.
 
@@ -186,65 +187,69 @@ def train(
     arguments = TrainArguments.of(model, dataset, teacher)
     name = name or (recipe.replace("/", "-") if isinstance(recipe, str) else "run")
     with lines_shown(verbose):
-        recipe = resolved(recipe, arguments, changes)
+        config = RunConfig.of(
+            *(recipe, arguments, changes),
+            seed=seed,
+            jit_compile=jit_compile,
+            bar=verbose == 1,
+        )
         devices = strategy_of(strategy)
-        run_folder = open_run_folder(folder and path_to_str(folder), name, recipe, seed)
+        run_folder = open_run_folder(folder and path_to_str(folder), name, config)
         keras.utils.set_random_seed(seed)
-        data = _loaded(arguments, recipe, run_folder, data_dir, download)
-        if distribution.is_chief(devices):
-            for sentence in (*data.notes, *on_both_sides(data)):
-                LOG.info(sentence)
+        data = _loaded(config, run_folder, data_dir, download)
+        chief = distribution.is_chief(devices)
         with interruption.catch_stop_signals() as stop:
             alone = distribution.num_workers(devices) == 1  # else all end in one step
             nothing_yet = stop.at_once() if alone else contextlib.nullcontext()
             with nothing_yet, devices.scope():
-                training = PreparedRun(
-                    recipe,
-                    model_in_scope(arguments.model, recipe, data, devices),
-                    teacher_in_scope(
-                        arguments.teacher or recipe.teacher, devices, data
-                    ),
-                    data,
-                    devices,
-                    run_folder,
-                    seed,
-                    jit_compile,
-                    bar=verbose == 1,
-                )
-            with run_folder.held() if training.chief else contextlib.nullcontext():
+                trainer = _trainer(config, data, devices, run_folder)
+            with run_folder.held() if chief else contextlib.nullcontext():
                 with devices.scope():
-                    results = training.run(checked_callbacks, stop, arguments.objects())
-                trained = model_of_one_device(training, arguments.model)
-                saved_model = write_results(training, trained, *results, stop, export)
+                    evaluation, history = trainer.fit(checked_callbacks, stop)
+                trained = model_of_one_device(trainer, arguments.model)
+                saved_model = write_results(
+                    trainer, trained, evaluation, interruption=stop, exports=export
+                )
             wait_for_all(devices)  # a worker that is gone would look lost
-            evaluation, history = results
-            return Run(
-                trained,
-                history,
-                evaluation,
-                run_folder.path,
-                pathlib.Path(saved_model) if saved_model else None,
-            )
+    saved_path = pathlib.Path(saved_model) if saved_model else None
+    return Run(trained, history, evaluation, run_folder.path, saved_path)
+
+
+def _trainer(
+    config: RunConfig,
+    data: Dataset,
+    devices: Strategy,
+    folder: RunFolder,
+) -> Trainer:
+    """Return the trainer of a run, its model and its teacher made under the scope."""
+    passed = config.arguments.teacher or getattr(config.recipe.task, "teacher", None)
+    task = config.task(teacher_in_scope(passed, devices, data))
+    task.check(data)
+    model = model_in_scope(
+        config.arguments.model, config.recipe, task=task, dataset=data, strategy=devices
+    )
+    return Trainer(
+        config, model=model, task=task, data=data, strategy=devices, folder=folder
+    )
 
 
 def _loaded(
-    arguments: TrainArguments,
-    recipe: Recipe,
+    config: RunConfig,
     folder: RunFolder,
     data_dir: Path | None,
     download: bool,
 ) -> Dataset:
     """Return the data set of a run, loaded if it has a name."""
-    dataset = arguments.dataset
+    dataset, recipe = config.arguments.dataset, config.recipe
     if not isinstance(dataset, Dataset):
-        if not recipe.dataset:
+        if not recipe.data.name:
             raise ValueError(
                 "dataset= (--dataset=) must be a name or the path of your images, as "
                 "the recipe names no data set. Received: none"
             )
-        options: dict[str, Any] = recipe.dataset_options | folder.pixel_range()
+        options: dict[str, Any] = recipe.data.options | folder.pixel_range()
         dataset = load(
-            recipe.dataset,
+            recipe.data.name,
             data_dir=data_dir and os.path.expanduser(data_dir),
             download=download,
             **options,
@@ -255,6 +260,6 @@ def _loaded(
                 f"Samples of more than 8 bits: {range_} is black to white "
                 "(--pixel_range=LOW:HIGH sets it)."
             )
-    if recipe.masked_patches == "none":
-        check_several(dataset)
+    for sentence in (*dataset.notes, *on_both_sides(dataset)):
+        LOG.info(sentence)
     return dataset

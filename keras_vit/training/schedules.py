@@ -1,10 +1,19 @@
 """Learning rates over the steps of a run."""
 
+from __future__ import annotations
+
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import keras
+import tensorflow
 
+if TYPE_CHECKING:
+    from keras_vit.recipes import ScheduleSettings
+
+Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
+tf: Any = tensorflow  # whose stubs lack what is used here
 ops: Any = keras.ops  # whose annotations allow for results that are None
 LINEAR_END = 1e-5  # the reference's linear decay does not go down to 0
 RSQRT_TIMESCALE = 10_000  # steps after which the rate is 1 / sqrt(2) of its peak
@@ -100,6 +109,17 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         self.decay = decay
         self.cooldown_steps = cooldown_steps
 
+    @classmethod
+    def of(cls, settings: ScheduleSettings, total_steps: int) -> LearningRate:
+        """Return the learning rate of `recipe.schedule`, over so many steps."""
+        return cls(
+            settings.base_lr,
+            total_steps,
+            settings.warmup_steps,
+            settings.decay,
+            settings.cooldown_steps,
+        )
+
     def factor(self, step: Any) -> Any:
         """Return the share of `base_lr` at a step, in [0, 1]."""
         step = ops.cast(step, "float32")
@@ -125,3 +145,63 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
             "decay": self.decay,
             "cooldown_steps": self.cooldown_steps,
         }
+
+
+class FunctionOfStep(keras.optimizers.schedules.LearningRateSchedule):
+    """A function of the step as a schedule.
+
+    Args:
+        function: of the step, an int64 scalar counted from 0, by operations of
+            `keras.ops` or TensorFlow; it returns the learning rate.
+
+    Raises:
+        ValueError: if it cannot be computed in the step or returns no scalar.
+
+    Example:
+
+    >>> rate = FunctionOfStep(lambda step: 0.1 / (1 + ops.cast(step, "float32")))
+    >>> round(float(rate(3)), 6)
+    0.025
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+        self._traced = tf.function(lambda step: tf.cast(function(step), "float32"))
+        expected = (
+            "schedule must compute the learning rate, a scalar, of the step, an int64 "
+            "tensor, by keras.ops or TensorFlow, or be a keras.optimizers.schedules."
+            f"LearningRateSchedule. Received: {self}"
+        )
+        try:
+            rate = self._traced.get_concrete_function(tf.TensorSpec((), tf.int64))
+        except Exception as error:  # of whatever the function does
+            raise ValueError(f"{expected}, which raises {error!r:.500}") from error
+        if rate.output_shapes != ():
+            raise ValueError(f"{expected}, which returns shape {rate.output_shapes}")
+
+    def __call__(self, step: Any) -> Any:
+        return self._traced(tf.cast(step, tf.int64))
+
+    def __repr__(self) -> str:
+        return getattr(self.function, "__qualname__", repr(self.function))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what a run notes of the function: its name."""
+        return {"function": repr(self)}
+
+
+def schedule_of(schedule: Any) -> Schedule:
+    """Return a schedule or a function of the step as a schedule.
+
+    Raises:
+        TypeError: for anything else.
+        ValueError: for a function that cannot be computed in the step.
+    """
+    if isinstance(schedule, Schedule):
+        return schedule
+    if not callable(schedule) or isinstance(schedule, type):
+        raise TypeError(
+            "schedule must be a function of the step or a keras.optimizers.schedules."
+            f"LearningRateSchedule. Received: {schedule!r}"
+        )
+    return FunctionOfStep(schedule)

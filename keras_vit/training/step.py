@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow
 
+from keras_vit.training.loss_scale import (
+    LossScale,
+    computes_in_float16,
+    layers_within,
+)
 from keras_vit.training.optimizers import clip_by_global_norm
 
 if TYPE_CHECKING:
-    from tensorflow.python.distribute.distribute_lib import Strategy
-
-    from keras_vit.training.objectives import Objective
-    from keras_vit.training.optimizers import Optimizer
+    from keras_vit.compat import Strategy
+    from keras_vit.training.optimizers import AnyOptimizer
+    from keras_vit.training.tasks.classification import Objective
 
 
 tf: Any = tensorflow  # whose stubs lack what is used here
@@ -28,16 +32,18 @@ class TrainingState:
 
     Attributes:
         model: a Keras model.
-        optimizer: an `Optimizer` of the model's trainable weights.
+        optimizer: an `Optimizer` or `KerasOptimizer` of the model's trainable weights.
         average: the weights' exponential moving average (Polyak), in the
             optimizer's order; empty without one.
-        step: how many updates have been made.
+        step: the place in the run: how many steps have been taken. Those that were
+            skipped count, so that images, masks and learning rate follow from it.
+        loss_scale: of a model that computes in float16; `None` for others.
         halted: whether a step met a number that is not finite; no update
             follows it.
     """
 
     def __init__(
-        self, model: keras.Model, optimizer: Optimizer, averaged: bool = False
+        self, model: keras.Model, optimizer: AnyOptimizer, averaged: bool = False
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -46,6 +52,7 @@ class TrainingState:
             for weight in (optimizer.weights if averaged else [])
         ]
         self.step = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.loss_scale = LossScale() if computes_in_float16(model) else None
         self.halted = tf.Variable(False, trainable=False)
         self.seeds = [v for v in model.variables if v.name == "seed_generator_state"]
 
@@ -64,10 +71,13 @@ class TrainingState:
             f"average/{path}": one
             for path, one in zip(paths, self.average, strict=bool(self.average))
         }
+        if self.loss_scale is not None:
+            scale = self.loss_scale.variables()
+            kept |= {f"loss_scale/{name}": one for name, one in scale.items()}
         return kept
 
     def steps_taken(self) -> int:
-        """Return the number of updates so far, as an integer."""
+        """Return the number of steps so far, as an integer."""
         return int(self.step.numpy())
 
     def swap_average(self) -> None:
@@ -98,6 +108,10 @@ def training_step(
     everything is finite and makes the same update. The result is that of one
     device.
 
+    The loss of a model that computes in float16 is scaled. A step whose gradient
+    overflows then is skipped, on all replicas alike: it changes no weight but counts
+    as taken, and the next ones have a smaller scale.
+
     Dropout and stochastic depth draw from (seed, step, replica, micro-batch).
 
     Args:
@@ -118,7 +132,8 @@ def training_step(
         asked to stop. It returns a dict of scalars: `loss` and `accuracy` of the
         global batch before the update, `gradient_norm` before clipping,
         `updated`, false if a number was not finite and nothing was changed,
-        and `stop`, whether any process is asked to stop.
+        and `stop`, whether any process is asked to stop. In float16 also `skipped`,
+        whether that was an overflow that a smaller scale may prevent.
 
     Raises:
         ValueError: if the batch cannot be cut into that many parts.
@@ -130,7 +145,7 @@ def training_step(
             f"Received: batch_size={global_batch}, {replicas} replicas, "
             f"accumulation_steps={accumulation_steps}"
         )
-    model, optimizer = state.model, state.optimizer
+    model, optimizer, scale = state.model, state.optimizer, state.loss_scale
     if replicas > 1:
         _refuse_batch_statistics(model)
 
@@ -142,7 +157,10 @@ def training_step(
             loss = tf.reduce_sum(losses) / global_batch
             if model.losses:  # such as weight regularisers
                 loss += tf.add_n(model.losses) / (replicas * accumulation_steps)
-        gradients = tape.gradient(loss, optimizer.weights, unconnected_gradients="zero")
+            scaled = loss if scale is None else loss * scale.factor
+        gradients = tape.gradient(
+            scaled, optimizer.weights, unconnected_gradients="zero"
+        )
         accuracy = tf.reduce_sum(correct) / global_batch
         return [tf.cast(g, "float32") for g in gradients], tf.stack([loss, accuracy])
 
@@ -164,28 +182,39 @@ def training_step(
         return sums
 
     def update(gradients, numbers):
+        if scale is not None:
+            gradients = scale.unscaled(gradients)
         if clip_norm is None:
             norm = tf.linalg.global_norm(gradients)
         else:
             gradients, norm = clip_by_global_norm(gradients, clip_norm)
         finite = tf.reduce_all(tf.math.is_finite(tf.concat([numbers, [norm]], 0)))
-        state.halted.assign(state.halted | ~finite)
+        skipped = tf.constant(False)
+        if scale is not None:
+            skipped = scale.overflows(numbers, norm) & ~state.halted
+        state.halted.assign(state.halted | ~(finite | skipped))
 
         def apply():
-            optimizer.apply(gradients, state.step)
+            updates = None if scale is None else state.step - scale.skipped
+            optimizer.apply(gradients, state.step, updates)
             for weight, average in zip(optimizer.weights, state.average, strict=False):
                 average.assign_add((1 - ema) * (weight.value - average))
             state.step.assign_add(1)
             return True
 
-        updated = tf.cond(state.halted, lambda: False, apply)
-        return {
+        updated = tf.cond(state.halted | skipped, lambda: False, apply)
+        results = {
             "loss": numbers[0],
             "accuracy": numbers[1],
             "gradient_norm": norm,
             "updated": updated,
             "stop": numbers[2] > 0,
         }
+        if scale is not None:
+            scale.adapt(updated, skipped)
+            state.step.assign_add(tf.cast(skipped, "int64"))
+            results["skipped"] = skipped
+        return results
 
     compiled_gradients = tf.function(accumulated, jit_compile=jit_compile)
     # AutoGraph has nothing to convert there, and takes a second to find that out.
@@ -213,10 +242,7 @@ def training_step(
 
 def _refuse_batch_statistics(model: keras.Model) -> None:
     """Refuse layers whose statistics Keras would average within a replica's step."""
-    layers = list(model.layers)
-    while layers:
-        layer = layers.pop()
-        layers += getattr(layer, "layers", [])
+    for layer in layers_within(model):
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
             raise ValueError(
                 "Several replicas need layers without statistics of batches, which "

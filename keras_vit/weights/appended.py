@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import keras
 
+from keras_vit.compat import node_of
 from keras_vit.image_model import KerasVitModel
 from keras_vit.layers import Head
-from keras_vit.meaning import node_of
 
 
 def built_and_appended(

@@ -9,8 +9,9 @@ from typing import Any
 
 import keras
 
-from keras_vit import baselines, layers
+from keras_vit import baselines, kerascv_networks, layers
 from keras_vit import model as vit
+from keras_vit.choices import KERAS_CV_PREFIX
 from keras_vit.derived_arguments import derived_arguments, ends_as_built
 from keras_vit.image_model import KerasVitModel
 from keras_vit.layers.patches import pair
@@ -221,6 +222,9 @@ def _built(model: keras.Model, builder: str, arguments: dict[str, Any]) -> keras
         return baselines.application(builder.removeprefix(baselines.PREFIX))(
             **arguments
         )
+    if builder.startswith(KERAS_CV_PREFIX):
+        network = builder.removeprefix(KERAS_CV_PREFIX)
+        return kerascv_networks.network(network)(**arguments)
     if builder not in BUILDERS:
         raise ValueError(
             f"Expected a model of a builder among {', '.join(BUILDERS)} and "

@@ -69,7 +69,7 @@ def test_a_step_that_runs_out_of_memory_ends_a_run_in_one_line(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "keras_vit.training.prepared_run.training_step", lambda *_, **__: out_of_memory
+        "keras_vit.training.trainer.training_step", lambda *_, **__: out_of_memory
     )
     assert main(["train", "--set=epochs=1", "--set=batch_size=100"]) == 2
     err = capsys.readouterr().err

@@ -106,7 +106,7 @@ def test_a_run_of_data_without_a_name_asks_for_images(runs, monkeypatch, capsys)
     def told(path):
         raise ValueError("no name.")
 
-    monkeypatch.setattr("keras_vit.training.folder.dataset_of", told)
+    monkeypatch.setattr("keras_vit.training.artifacts.folder.dataset_of", told)
     pathlib.Path("config.json").write_text("{}")  # where a factory's name is no path
     monkeypatch.setitem(FACTORIES, "ViT_Ti16", lambda **_: tiny_vit())
     rest = ["--what=positions", "--limit=1"]

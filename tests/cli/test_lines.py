@@ -12,9 +12,9 @@ from keras_vit.data import Split
 from keras_vit.evaluation import Predictions, evaluation_of
 from keras_vit.evaluation.measurements import MEASUREMENTS
 from keras_vit.evaluation.metrics import MetricSums
-from keras_vit.training import evaluators
-from keras_vit.training.evaluators import ClassificationEvaluator
 from keras_vit.training.progress import Progress
+from keras_vit.training.tasks import evaluators
+from keras_vit.training.tasks.evaluators import ClassificationEvaluator
 
 
 def binary(rng):

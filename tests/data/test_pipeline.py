@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from keras_vit.data import Split
 from keras_vit.data.augmentation import Augmentation
+from keras_vit.data.order import Order
 from keras_vit.data.pipeline import (
-    Order,
     Shard,
     examples_of_step,
     training_batches,

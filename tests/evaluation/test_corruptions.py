@@ -213,9 +213,9 @@ def test_fog_keeps_white_white_and_thickens_black():
 
 def test_snow_whitens_and_adds_flakes_from_both_sides():
     image = np.full((12, 10, 3), 0.2, np.float32)
-    even = weather.snow(image, np.random.default_rng(0), 0.3, 0, 2, 0.25, 4, 2, 0.9)
+    even = weather.snow(image, np.random.default_rng(0), (0.3, 0, 2, 0.25), (4, 2), 0.9)
     np.testing.assert_allclose(even, 0.9 * 0.2 + 0.1 * 0.8 + 2 * 0.3, rtol=1e-5)
-    none = weather.snow(image, np.random.default_rng(0), 0.3, 0, 2, 0.35, 4, 2, 0.9)
+    none = weather.snow(image, np.random.default_rng(0), (0.3, 0, 2, 0.35), (4, 2), 0.9)
     np.testing.assert_allclose(none, 0.9 * 0.2 + 0.1 * 0.8, rtol=1e-5)
 
 

@@ -23,7 +23,7 @@ def test_a_mosaic_is_its_tiles_with_nothing_between_them(rng):
 def test_a_map_stands_beside_its_picture_and_over_it(rng):
     images, maps = rng.uniform(0, 255, (3, 16, 24, 3)), rng.random((3, 2, 3))
     figure = figures.maps_over_pictures(
-        images, maps, (8, 8), ("cat", "$dog", "猫"), "Rollout", "Share"
+        images, maps, (8, 8), ("cat", "$dog", "猫"), title="Rollout", label="Share"
     )
     *panels, bar = figure.axes
     assert len(panels) == 9
@@ -47,12 +47,16 @@ def test_a_map_veils_its_picture_by_its_own_values_alone(rng):
         (None, [[0, 0.25], [0.5, 1]]),
         ((2.0, 6.0), [[0, 0], [0.5, 1]]),
     ):
-        figure = figures.maps_over_pictures(images, maps, (8, 8), "x", "", "", limits)
+        figure = figures.maps_over_pictures(
+            images, maps, (8, 8), "x", title="", label="", limits=limits
+        )
         over = figure.axes[2]
         np.testing.assert_allclose(over.images[1].get_alpha(), expected)
         np.testing.assert_array_equal(over.images[0].get_array(), images[0].mean(-1))
         assert over.images[0].get_clim() == (0, 255)
-    even = figures.maps_over_pictures(images, 0 * maps, (8, 8), "x", "", "", (0.0, 0.0))
+    even = figures.maps_over_pictures(
+        images, 0 * maps, (8, 8), "x", title="", label="", limits=(0.0, 0.0)
+    )
     assert not even.axes[2].images[1].get_alpha().any()
 
 
@@ -65,8 +69,8 @@ def test_long_names_of_classes_stand_whole_above_their_maps(count, shape, rng):
         rng.random((count, 2, 2)),
         (8, 8),
         ["\n".join(lines)] * count,
-        "Grad-CAM",
-        "",
+        title="Grad-CAM",
+        label="",
     )
     shown = [text.replace("\n", " ") for text in texts(figure)]
     assert shown.count(" ".join(lines)) == count
@@ -81,7 +85,12 @@ def test_long_names_of_classes_stand_whole_above_their_maps(count, shape, rng):
 def test_a_map_of_a_model_that_leaves_pixels_out_covers_the_others(rng):
     """37 x 35 pixels in patches of 8 are 4 x 4 cells; 5 rows and 3 columns are not."""
     figure = figures.maps_over_pictures(
-        rng.uniform(0, 255, (1, 37, 35, 3)), rng.random((1, 4, 4)), (8, 8), "x", "", ""
+        rng.uniform(0, 255, (1, 37, 35, 3)),
+        rng.random((1, 4, 4)),
+        (8, 8),
+        "x",
+        title="",
+        label="",
     )
     assert figure.axes[1].images[0].get_extent() == [0, 32, 32, 0]
     assert figure.axes[1].get_ylim() == (37, 0)
@@ -90,14 +99,18 @@ def test_a_map_of_a_model_that_leaves_pixels_out_covers_the_others(rng):
 def test_of_many_pictures_the_first_are_shown(rng, monkeypatch):
     monkeypatch.setattr("keras_vit.figures.maps.MOST_PICTURES", 4)
     images, maps = rng.uniform(0, 255, (9, 8, 8, 3)), rng.random((9, 2, 2))
-    figure = figures.maps_over_pictures(images, maps, (4, 4), ["x"] * 9, "", "")
+    figure = figures.maps_over_pictures(
+        images, maps, (4, 4), ["x"] * 9, title="", label=""
+    )
     assert len(figure.axes) == 3 * 4 + 1
 
 
 @pytest.mark.parametrize(("layers", "heads"), [(1, 1), (2, 3), (32, 16)])
 def test_each_head_has_its_map_in_a_grid_of_heads_and_layers(layers, heads, rng):
     maps = rng.random((layers, heads, 4, 6))
-    figure = figures.head_maps(np.zeros((8, 12, 3)), maps, (2, 2), "$a", "Heads", "")
+    figure = figures.head_maps(
+        np.zeros((8, 12, 3)), maps, (2, 2), "$a", title="Heads", label=""
+    )
     axes = figure.axes[1]
     shown = np.ma.filled(axes.images[0].get_array(), np.nan)
     last = maps[-1, -1]

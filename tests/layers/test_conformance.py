@@ -17,11 +17,20 @@ from support.programs import environment, program
 BACKENDS = [
     pytest.param(
         name,
-        marks=pytest.mark.skipif(
-            importlib.util.find_spec(name) is None, reason=f"{name} is not installed"
-        ),
+        marks=[
+            pytest.mark.skipif(
+                importlib.util.find_spec(name) is None,
+                reason=f"{name} is not installed",
+            ),
+            *marks,
+        ],
     )
-    for name in ("tensorflow", "jax", "torch")
+    # JAX compiles each operation of each shape by itself.
+    for name, marks in {
+        "tensorflow": [],
+        "jax": [pytest.mark.slow],
+        "torch": [],
+    }.items()
 ]
 
 every_layer = pytest.mark.parametrize("name", LAYERS)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_vit.layers import PatchDropout
-from keras_vit.training.masked_patches import MaskedPatchPrediction
+from keras_vit.training.tasks.masked_patch_prediction import MaskedPatchPrediction
 from keras_vit.weights import replace_head, resize
 from support.models import randomize, tiny_vit
 

@@ -14,14 +14,16 @@ import pytest
 import tensorflow as tf
 
 import keras_vit
-from keras_vit import recipes, training
+from keras_vit import experiments, recipes, training
 from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Split
 from keras_vit.data.sources import OPTIONS
 from keras_vit.meaning import meaning_of
-from keras_vit.training import checkpoints
-from keras_vit.training.arguments import TrainArguments, TrainSettings
-from keras_vit.training.folder import RunFolder
+from keras_vit.recipes.checked import Kind
+from keras_vit.recipes.typed import AllSettings
+from keras_vit.training.artifacts import checkpoints
+from keras_vit.training.artifacts.folder import RunFolder
+from keras_vit.training.config import TrainArguments, TrainSettings
 from support.training.interrupted import At, outcome, train
 from support.training.small import small_dataset, small_recipe
 
@@ -46,18 +48,18 @@ def one_step(recipe=ONE_STEP, dataset=None, **arguments):
 
 def test_the_settings_that_train_takes_are_those_of_recipes_and_of_reading():
     own = {"dataset", "model", "weights", "teacher"}
-    fields = {
-        one.name: one.type
-        for one in dataclasses.fields(recipes.Recipe)
-        if one.name not in own
-    }
-    assert typing.get_type_hints(recipes.RecipeSettings) == fields
-    assert typing.get_type_hints(TrainSettings).keys() == fields.keys() | {*OPTIONS}
+    kinds = {n: k for n, k in recipes.setting_kinds().items() if n not in own}
+    hints = typing.get_type_hints(AllSettings)
+    plain = {n: dataclasses.replace(k, has_none=False) for n, k in kinds.items()}
+    of_settings = {n: Kind.of(hint) for n, hint in hints.items() if n not in own}
+    assert of_settings == plain
+    taken = typing.get_type_hints(TrainSettings).keys() - {"schedule"}  # an object
+    assert taken == kinds.keys() | {*OPTIONS}
 
 
 @pytest.mark.parametrize("name", ["train", "transfer", "transfer_vtab", "run_trials"])
 def test_every_parameter_of_training_has_a_type(name):
-    function = getattr(training, name)
+    function = getattr(training if name == "train" else experiments, name)
     annotations = typing.get_type_hints(
         function, localns={"tf": tf, "Strategy": tf.distribute.Strategy}
     )
@@ -81,7 +83,7 @@ def test_a_fine_tuned_model_has_the_classes_of_its_data_and_not_its_old_ones():
 
 
 def test_the_activation_of_a_trained_model_is_that_of_its_loss():
-    run = one_step(dataclasses.replace(ONE_STEP, loss="sigmoid"))
+    run = one_step(recipes.changed(ONE_STEP, {"loss": "sigmoid"}))
     assert meaning_of(run.model).activation == "sigmoid"
     assert Classifier.of(run.folder).activation == "sigmoid"
 
@@ -141,7 +143,7 @@ def test_a_tilde_is_the_home_folder_in_every_path(tmp_path):
     assert one_step(model="~/first", folder="~/second").folder == tmp_path / "second"
 
 
-SOFT = dataclasses.replace(ONE_STEP, distillation="soft")
+SOFT = recipes.changed(ONE_STEP, {"distillation": "soft"})
 
 
 def test_a_teacher_is_a_path_a_model_or_a_classifier():
@@ -192,8 +194,8 @@ def test_what_is_wrong_is_answered_in_three_parts_before_any_work(
 
 def test_whole_numbers_of_numpy_are_those_of_python():
     recipe = recipes.changed(ONE_STEP, {"epochs": np.int64(3), "base_lr": 1})
-    assert (type(recipe.epochs), type(recipe.base_lr)) == (int, float)
-    assert (recipe.epochs, recipe.base_lr) == (3, 1.0)
+    assert (type(recipe.run.epochs), type(recipe.schedule.base_lr)) == (int, float)
+    assert (recipe.run.epochs, recipe.schedule.base_lr) == (3, 1.0)
 
 
 @pytest.mark.parametrize("verbose", [0, 1, 2])
@@ -216,8 +218,8 @@ def test_a_program_that_logs_gets_the_lines_of_a_run_once(capsys, caplog):
 def test_transfer_leaves_a_model_in_memory_as_it_is():
     model = vit(num_classes=3)
     before = [weight.numpy() for weight in model.weights]
-    with mock.patch("keras_vit.training.transfer_runs.write_transfer"):
-        found = training.transfer(
+    with mock.patch("keras_vit.experiments.transfer_runs.write_transfer"):
+        found = experiments.transfer(
             ONE_STEP,
             model=model,
             dataset=small_dataset(),

@@ -9,13 +9,17 @@ import tensorflow as tf
 
 from keras_vit import recipes
 from keras_vit.classifier import Classifier
+from keras_vit.data.augmentation import Augmentation
 from keras_vit.meaning import meaning_of
 from keras_vit.preprocessing import PRESETS, resolve
 from keras_vit.served_model import ServedModel
-from keras_vit.training import building
+from keras_vit.training.model import build_model, keep_meaning
+from keras_vit.training.optimizers import build_optimizer
 from keras_vit.training.step import TrainingState, training_step
+from keras_vit.training.tasks import task_of
 from support.models import randomize, tiny_vit
 from support.training.small import small_recipe
+from support.training.steps import adapted_by
 
 SIZES = {
     "patch_size": 8,
@@ -35,23 +39,28 @@ NOT_OF_THE_STEP = (
 )
 
 
+KEPT = []  # adapters, which last as long as someone holds them
+
+
 def in_small(recipe):
     """The recipe on a model of its kind, but small."""
-    kind = {k: v for k, v in recipe.model_arguments.items() if k not in SIZES}
+    kind = {k: v for k, v in recipe.model.arguments.items() if k not in SIZES}
     if "representation_size" in kind:
         kind["representation_size"] = 8
-    hybrid = recipe.stem_blocks is not None or recipe.model.startswith("R")
-    return dataclasses.replace(
+    hybrid = recipe.model.stem_blocks is not None or recipe.model.name.startswith("R")
+    return recipes.changed(
         recipe,
-        model="ViT",
-        model_arguments=SIZES | kind | ({"patch_size": 1} if hybrid else {}),
-        stem_blocks=() if hybrid else None,
-        stem_width_factor=0.5,
-        weights=None,
-        image_size=16,
-        batch_size=4,
-        steps=10,
-        warmup_steps=2,
+        {
+            "model": "ViT",
+            "model_arguments": SIZES | kind | ({"patch_size": 1} if hybrid else {}),
+            "stem_blocks": () if hybrid else None,
+            "stem_width_factor": 0.5,
+            "weights": None,
+            "image_size": 16,
+            "batch_size": 4,
+            "steps": 10,
+            "warmup_steps": 2,
+        },
     )
 
 
@@ -62,10 +71,10 @@ def kinds_of_steps():
         small = in_small(recipe)
         of_the_step = {
             key: value
-            for key, value in dataclasses.asdict(small).items()
+            for key, value in recipes.as_flat(small).items()
             if key not in NOT_OF_THE_STEP
         }
-        key = str(of_the_step | {"model": small.model_arguments})
+        key = str(of_the_step | {"model": small.model.arguments})
         found.setdefault(key, []).append(name)
     return [pytest.param(names, id=names[0]) for names in found.values()]
 
@@ -76,21 +85,23 @@ def batch(rng, count=4):
 
 
 def step_of(recipe, model, **options):
-    building.prepare(model, recipe)
-    model = building.trained_model(model, recipe)
+    KEPT.append(adapted_by(recipe, model))
+    teacher = Classifier.of(model) if hasattr(recipe.task, "teacher") else None
+    task = task_of(recipe.task, teacher)
+    model = task.wrap(model)
     state = TrainingState(
-        model, building.build_optimizer(model, recipe, 10), averaged=recipe.ema > 0
+        model,
+        build_optimizer(model, recipe.optimizer, recipe.schedule, 10),
+        averaged=recipe.optimizer.ema is not None,
     )
-    # What a teacher has labelled is learnt as all labels are.
-    teacher = None if recipe.pseudo_labels == "none" else model
     step = training_step(
         state,
-        building.build_objective(model, recipe, teacher),
+        task.objective(model),
         tf.distribute.get_strategy(),
-        global_batch=recipe.batch_size,
-        clip_norm=building.clip_of(recipe),
-        accumulation_steps=recipe.accumulation_steps,
-        ema=recipe.ema,
+        global_batch=recipe.run.batch_size,
+        clip_norm=recipe.optimizer.clip_norm,
+        accumulation_steps=recipe.run.accumulation_steps,
+        ema=recipe.optimizer.ema or 0.0,
         **options,
     )
     return state, step
@@ -100,9 +111,9 @@ def step_of(recipe, model, **options):
 def test_the_whole_step_of_every_recipe_compiles_under_xla(names, rng):
     """As one cluster of static shapes; recipes of the same step stand together."""
     recipe = in_small(recipes.get(names[0]))
-    state, step = step_of(recipe, building.build_model(recipe, 5))
+    state, step = step_of(recipe, build_model(recipe.model, 5))
     images, targets = batch(rng)
-    if recipe.masked_patches != "none":
+    if not recipe.task.learns_labels:
         targets = tf.constant(rng.random((4, state.model.num_draws), np.float32))
     told = tf.function(step, jit_compile=True)(images, targets)
     assert told["updated"]
@@ -119,9 +130,9 @@ def test_the_whole_step_of_every_recipe_compiles_under_xla(names, rng):
     ],
 )
 def test_settings_compile_too(settings, rng):
-    recipe = dataclasses.replace(in_small(recipes.get("cifar10")), **settings)
-    recipe.model_arguments.update(dropout_rate=0.1, drop_path_rate=0.1)
-    _, step = step_of(recipe, building.build_model(recipe, 5))
+    recipe = recipes.changed(in_small(recipes.get("cifar10")), {**settings})
+    recipe.model.arguments.update(dropout_rate=0.1, drop_path_rate=0.1)
+    _, step = step_of(recipe, build_model(recipe.model, 5))
     assert tf.function(step, jit_compile=True)(*batch(rng))["updated"]
 
 
@@ -152,11 +163,11 @@ def test_remat_changes_neither_masks_nor_gradients(rng):
 
 
 def test_bfloat16_computes_in_it_and_keeps_float32_weights_and_logits(rng):
-    recipe = dataclasses.replace(
-        in_small(recipes.get("cifar10")), precision="mixed_bfloat16"
+    recipe = recipes.changed(
+        in_small(recipes.get("cifar10")), {"precision": "mixed_bfloat16"}
     )
     before = keras.config.dtype_policy().name
-    model = building.build_model(recipe, 5)
+    model = build_model(recipe.model, 5)
     assert keras.config.dtype_policy().name == before
     assert model.get_layer("block_00").mlp.fc1.compute_dtype == "bfloat16"
     assert {weight.dtype for weight in model.trainable_variables} == {"float32"}
@@ -171,60 +182,64 @@ def test_bfloat16_computes_in_it_and_keeps_float32_weights_and_logits(rng):
 
 
 def test_a_head_bias_makes_every_class_rare():
-    recipe = dataclasses.replace(in_small(recipes.get("cifar10")), head_bias=-6.9)
-    model = building.build_model(recipe, 5)
+    recipe = recipes.changed(in_small(recipes.get("cifar10")), {"head_bias": -6.9})
+    model = build_model(recipe.model, 5)
     np.testing.assert_allclose(model.get_layer("head").bias, -6.9, rtol=1e-6)
 
 
 def test_a_model_keeps_how_the_recipe_evaluates_it():
-    recipe = small_recipe(evaluation_preprocessing="big_vision:0.5")
-    assert meaning_of(building.build_model(recipe, 2)).preprocessing == resolve(
-        "big_vision:0.5"
-    )
+    model = build_model(small_recipe().model, 2)
+    keep_meaning(model, preprocessing="big_vision:0.5")
+    assert meaning_of(model).preprocessing == resolve("big_vision:0.5")
     recipe = small_recipe(model_arguments=SIZES | {"evaluation_preprocessing": "timm"})
-    assert meaning_of(building.build_model(recipe, 2)).preprocessing == PRESETS["timm"]
+    assert meaning_of(build_model(recipe.model, 2)).preprocessing == PRESETS["timm"]
 
 
 def test_a_recipes_positions_take_the_place_of_the_models_own():
     settings = ["position_embedding=learned_2d", "position_embedding_at=every_layer"]
     own = small_recipe(model_arguments=SIZES | {"position_embedding": "none"})
-    model = building.build_model(recipes.override(own, settings), 2)
+    model = build_model(recipes.override(own, settings).model, 2)
     assert model.get_layer("positions_00").kind == "learned_2d"
-    model = building.build_model(own, 2)
+    model = build_model(own.model, 2)
     assert model.get_layer("patch_encoder").position_embedding == "none"
-    wrong = dataclasses.replace(own, position_embedding="sinus")
+    wrong = recipes.changed(own, {"position_embedding": "sinus"})
     with pytest.raises(ValueError, match="one of learned, none.*'sinus'"):
-        building.build_model(wrong, 2)
-    cnn = dataclasses.replace(
-        own, model="ResNet_R26", model_arguments={}, position_embedding="relative"
+        build_model(wrong.model, 2)
+    cnn = recipes.changed(
+        own,
+        {
+            "model": "ResNet_R26",
+            "model_arguments": {},
+            "position_embedding": "relative",
+        },
     )
     with pytest.raises(
         ValueError, match="sets position_embedding .*Received: model=ResNet_R26"
     ):
-        building.build_model(cnn, 2)
+        build_model(cnn.model, 2)
 
 
 def test_freezing_goes_by_patterns_of_layers():
     model = tiny_vit(num_layers=3)
-    building.prepare(model, small_recipe(freeze=("patch_encoder", "block_0[01]")))
+    kept = adapted_by(small_recipe(freeze=("patch_encoder", "block_0[01]")), model)
     tops = {weight.path.split("/")[0] for weight in model.trainable_variables}
     assert tops == {"block_02", "norm", "head"}
+    kept.close()
     with pytest.raises(
         ValueError, match="Received: 'blok.*matches none of .*patch_encoder"
     ):
-        building.prepare(model, small_recipe(freeze=("blok",)))
+        adapted_by(small_recipe(freeze=("blok",)), model)
     with pytest.raises(ValueError, match="must leave some layers to be trained"):
-        building.prepare(model, small_recipe(freeze=("*",)))
+        adapted_by(small_recipe(freeze=("*",)), model)
 
 
 def test_a_teacher_and_distillation_go_together():
-    model = tiny_vit()
     for recipe, teacher in (
         (small_recipe(distillation="hard"), None),
-        (small_recipe(), model),
+        (small_recipe(), Classifier.of(tiny_vit())),
     ):
         with pytest.raises(ValueError, match="A teacher needs distillation"):
-            building.build_objective(model, recipe, teacher)
+            task_of(recipe.task, teacher)
 
 
 def test_a_saved_model_is_no_teacher_of_distillation():
@@ -233,17 +248,16 @@ def test_a_saved_model_is_no_teacher_of_distillation():
     with pytest.raises(
         ValueError, match="teacher of distillation must be a Keras.*'a', a SavedModel"
     ):
-        building.check_teacher(small_recipe(distillation="soft"), served)
-    building.check_teacher(
-        small_recipe(pseudo_labels="soft", unlabelled_split="train[50%:]"), served
-    )
+        task_of(small_recipe(distillation="soft").task, served)
+    noisy = small_recipe(pseudo_labels="soft", unlabelled_split="train[50%:]")
+    assert task_of(noisy.task, served).teacher is served
 
 
 def test_settings_become_an_augmentation():
     recipe = small_recipe(
         randaugment_layers=2, randaugment_magnitude=15.0, mixup=0.2, flip=True
     )
-    made = building.augmentation_of(recipe)
+    made = Augmentation.of(recipe.augmentation)
     assert (made.crop, made.crop_padding, made.flip) == ("pad", 1, True)
     assert (made.randaugment, made.mixup) == ((2, 15.0), 0.2)
-    assert building.augmentation_of(small_recipe()).randaugment is None
+    assert Augmentation.of(small_recipe().augmentation).randaugment is None

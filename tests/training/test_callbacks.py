@@ -24,7 +24,7 @@ class Recorder(keras.callbacks.Callback):
 def _recording(hook):
     def record(self, *arguments, **named):
         *numbers, logs = [*arguments, *named.values()]
-        self.calls.append((hook, *numbers, tuple(logs or ())))
+        self.calls.append((hook, *numbers, tuple(sorted(logs or ()))))
 
     return record
 
@@ -63,7 +63,7 @@ def test_callbacks_are_called_in_keras_order_with_keras_logs(tmp_path, monkeypat
         batch_size=10,
         epochs=2,
         validation_data=test,
-        callbacks=[theirs],
+        callbacks=[keras.callbacks.LearningRateScheduler(lambda _, rate: rate), theirs],
         verbose=0,
     )
     assert [call[0] for call in ours.calls[:3]] == [
@@ -97,6 +97,8 @@ def test_keras_own_callbacks_do_their_work(tmp_path, monkeypatch):
     assert [row["eval_loss"] for row in run.history] == [
         one["val_loss"] for one in seen
     ]
+    rates = [float(row["learning_rate"]) for row in rows]
+    assert rates == [row["learning_rate"] for row in run.history]
     assert list((tmp_path / "board").rglob("*tfevents*"))
     loaded = keras.models.load_model(tmp_path / "3.keras")
     images = small_dataset().test.images
@@ -159,6 +161,29 @@ def test_a_callback_that_cannot_work_is_refused_before_the_run(
 def test_what_is_no_callback_is_refused(callbacks):
     with pytest.raises(TypeError, match="must be a list of keras.callbacks.Callback"):
         keras_vit.train(small_recipe(), dataset=small_dataset(), callbacks=callbacks)
+
+
+def test_a_callback_reads_the_rate_and_the_step_in_the_optimizer(tmp_path):
+    seen = []
+
+    class Reader(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            optimizer = self.model.optimizer
+            seen.append((float(optimizer.learning_rate), int(optimizer.iterations)))
+            self.config = optimizer.get_config()
+
+    reader = Reader()
+    keras_vit.train(
+        small_recipe(epochs=1),
+        dataset=small_dataset(),
+        callbacks=[reader],
+        folder=tmp_path / "run",
+        schedule=lambda step: 0.1 / (1 + keras.ops.cast(step, "float32")),
+    )
+    np.testing.assert_allclose(seen, [(0.1 / (1 + k), k) for k in range(5)], rtol=1e-6)
+    assert reader.config["name"] == "adam"
+    assert reader.config["schedule"]["class"].endswith("FunctionOfStep")
+    assert "base_lr" not in reader.config
 
 
 class SetRate(keras.callbacks.Callback):

@@ -10,7 +10,7 @@ import keras_vit
 from keras_vit import recipes
 from keras_vit.classifier import Classifier
 
-RECIPE = recipes.Recipe(
+RECIPE = recipes.Recipe.of(
     dataset="",
     model="ViT",
     model_arguments={
@@ -55,4 +55,4 @@ def test_the_names_of_classes_reach_model_and_export(root, kind):
     assert run.evaluation.count == 3
     config = json.loads((run.folder / "config.json").read_text())
     assert config["dataset"]["class_names"] == [*names]
-    assert config["recipe"]["dataset"] == source
+    assert config["recipe"]["data"]["name"] == source

@@ -1,6 +1,7 @@
 """Runs that an earlier version of the package has begun or finished."""
 
 import csv
+import itertools
 import json
 import shutil
 import zipfile
@@ -9,21 +10,42 @@ import numpy as np
 import pytest
 
 import keras_vit
+from keras_vit import recipes
 from keras_vit.history import HistoryRow, read_history
 from keras_vit.recipes import RENAMED
-from keras_vit.training.checkpoints import NOTES, Checkpoints
+from keras_vit.training.artifacts.checkpoints import NOTES, Checkpoints
 from support.training.interrupted import At, ask_to_end, outcome, train
 from support.training.small import small_dataset, small_recipe
 
 COLUMNS = {"test_loss": "eval_loss", "test_accuracy": "eval_accuracy"}
+# What the earlier version wrote of tasks that a run did not have, and for "off".
+OFF = {
+    "distillation": "none",
+    "pseudo_labels": "none",
+    "masked_patches": "none",
+    "unlabelled_split": "",
+    "temperature": 1.0,
+    "distillation_alpha": 0.5,
+    "min_confidence": 0.3,
+    "pseudo_per_class": 0,
+    "mixup": 0.0,
+    "steps": 0,
+    "ema": 0.0,
+    "patch_size": 0,
+    "lora_rank": 0,
+}
 
 
 def make_earlier(folder):
     """Give the files of a run the names that the earlier version wrote."""
     path = folder / "config.json"
     config = json.loads(path.read_text())
+    flat = recipes.as_flat(recipes.from_json(config["recipe"]))
+    flat = OFF | {name: one for name, one in flat.items() if one is not None}
+    del flat["task"]
     for old, new in RENAMED.items():
-        config["recipe"][old] = config["recipe"].pop(new)
+        flat[old] = flat.pop(new)
+    config["recipe"] = flat
     path.write_text(json.dumps(config))
     checkpoints = Checkpoints(folder / "checkpoints")
     for step in checkpoints.steps():
@@ -80,8 +102,8 @@ def test_a_run_that_an_earlier_version_began_is_resumed_with_one_history(
     assert all(row["eval_split"] == "test" and row["eval_loss"] for row in rows)
     assert not {*COLUMNS} & {*rows[0]}
     stored = json.loads((folder / "config.json").read_text())["recipe"]
-    assert stored["accumulation_steps"] == 1
-    assert not RENAMED.keys() & stored.keys()
+    assert stored["run"]["accumulation_steps"] == 1
+    assert not RENAMED.keys() & {*itertools.chain(*stored.values())}
     assert not [one for one in recwarn if "next version" in str(one.message)]
 
 

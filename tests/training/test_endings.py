@@ -16,7 +16,7 @@ import pytest
 
 import keras_vit
 from keras_vit.data import pipeline
-from keras_vit.training import checkpoints
+from keras_vit.training.artifacts import checkpoints
 from support.training.interrupted import (
     At,
     ask_to_end,
@@ -351,7 +351,7 @@ def test_a_refused_model_leaves_the_folder_as_it_was(tmp_path):
 
 def test_arguments_that_json_writes_otherwise_are_the_same_run(tmp_path):
     recipe = small_recipe(epochs=2)
-    recipe.model_arguments["patch_size"] = (8, 8)
+    recipe.model.arguments["patch_size"] = (8, 8)
     with pytest.raises(SystemExit):
         train(tmp_path, [At("on_train_batch_end", 1, ask_to_end)], recipe=recipe)
     assert [row["steps"] for row in train(tmp_path, recipe=recipe).history] == [5, 10]

@@ -1,6 +1,5 @@
 """LoRA: few numbers are trained, and a plain model is left."""
 
-import dataclasses
 import json
 
 import keras
@@ -9,13 +8,15 @@ import pytest
 import tensorflow as tf
 
 import keras_vit
+from keras_vit import recipes
 from keras_vit.baselines import ResNet
 from keras_vit.classifier import Classifier
-from keras_vit.training import building
-from keras_vit.training.low_rank import LowRankAdaptation, num_trained
+from keras_vit.training.adapters.lora import LowRankAdaptation, num_trained
+from keras_vit.training.optimizers import build_optimizer
 from support.models import randomize, tiny_vit
 from support.training.interrupted import At, ask_to_end, outcome, train
 from support.training.small import small_recipe
+from support.training.steps import adapted_by
 
 RECIPE = small_recipe(
     epochs=2,
@@ -79,7 +80,7 @@ def test_the_model_is_that_of_w_plus_ab_before_and_after_merging(targets, rng):
 def test_the_factors_of_queries_and_values_and_the_heads_are_trained(rng):
     model = tiny_vit(distillation=True, drop_path_rate=0.1)
     recipe = small_recipe(lora_rank=4, lr_multipliers={"*lora_kernel_b": 16.0})
-    undo = building.prepare(model, recipe)
+    undo = adapted_by(recipe, model)
     of_blocks = {
         f"block_0{block}/attention/{name}/lora_kernel_{factor}"
         for block in range(2)
@@ -88,7 +89,7 @@ def test_the_factors_of_queries_and_values_and_the_heads_are_trained(rng):
     }
     of_heads = {path.replace("head", f"head{end}") for path in HEAD
                 for end in ("", "_distillation")}  # fmt: skip
-    optimizer = building.build_optimizer(model, recipe, 10)
+    optimizer = build_optimizer(model, recipe.optimizer, recipe.schedule, 10)
     assert set(paths(optimizer.weights)) == of_blocks | of_heads
     expected = 2 * 2 * (16 * 4 + 4 * 16) + 2 * (16 * 5 + 5)
     assert num_trained(model) == expected
@@ -103,12 +104,13 @@ def test_gradients_are_the_same_with_remat(rng):
     images, found = batch(rng), []
     for remat in (False, True):
         model = tiny_vit()
-        building.prepare(model, small_recipe(lora_rank=2, remat=remat))
+        kept = adapted_by(small_recipe(lora_rank=2, remat=remat), model)
         randomize(model, np.random.default_rng(1))
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(model(images, training=True) ** 2)
         weights = [weight.value for weight in model.trainable_weights]
         found.append(tape.gradient(loss, weights))
+        kept.close()
     for one, other in zip(*found, strict=True):
         assert np.abs(one).max() > 0
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5 * np.abs(one).max())
@@ -218,7 +220,7 @@ def test_layers_in_layers_are_trained_again_as_they_were():
     model.get_layer("block_00").mlp.trainable = False
     model.get_layer("patch_encoder").weights[0].trainable = False
     before = paths(model.trainable_weights)
-    with building.prepare(model, small_recipe(freeze=("block_0*", "patch_*"))):
+    with adapted_by(small_recipe(freeze=("block_0*", "patch_*")), model):
         assert {path.split("/")[0] for path in paths(model.trainable_weights)} == {
             "norm",
             "head",
@@ -246,11 +248,12 @@ def test_a_users_own_model_trains_its_last_layer(rng):
 
 def test_blocks_that_are_frozen_are_not_adapted():
     model = tiny_vit()
-    building.prepare(model, small_recipe(freeze=("block_00",), lora_rank=2))
+    kept = adapted_by(small_recipe(freeze=("block_00",), lora_rank=2), model)
     adapted = {path.split("/")[0] for path in paths(model.trainable_weights)}
     assert adapted == {"block_01", "head"}
+    kept.close()
     with pytest.raises(ValueError, match="blocks .* that are not frozen"):
-        building.prepare(tiny_vit(), small_recipe(freeze=("block*",), lora_rank=2))
+        adapted_by(small_recipe(freeze=("block*",), lora_rank=2), tiny_vit())
 
 
 def test_mixed_precision_merges_in_float32(rng):
@@ -286,5 +289,5 @@ def test_what_cannot_be_adapted_is_refused():
         small_recipe(lora_alpha=2.0)
     with pytest.raises(ValueError, match="without lora_rank"):
         small_recipe(lora_rank=2, masked_patches="pixels")
-    recipe = dataclasses.replace(RECIPE, lora_targets=["query"])
-    assert recipe.lora_targets == ("query",)
+    recipe = recipes.changed(RECIPE, {"lora_targets": ["query"]})
+    assert recipe.model.lora_targets == ("query",)

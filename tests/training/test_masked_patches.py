@@ -10,20 +10,19 @@ import pytest
 import tensorflow as tf
 
 import keras_vit
-from keras_vit import layers
+from keras_vit import layers, recipes
 from keras_vit.cli.train import _print_results
 from keras_vit.data import Dataset, Split
 from keras_vit.data.draws import uniforms
 from keras_vit.evaluation.forward import ForwardPass
-from keras_vit.training import building
-from keras_vit.training.corruption import corrupted, num_corrupted, num_draws
-from keras_vit.training.evaluators import MaskedPatchEvaluator
-from keras_vit.training.masked_patches import MaskedPatchPrediction
-from keras_vit.training.objectives import masked
+from keras_vit.training.model import build_model
 from keras_vit.training.optimizers import SGD, Optimizer
-from keras_vit.training.patch_targets import TARGETS
 from keras_vit.training.schedules import LearningRate
 from keras_vit.training.step import TrainingState, training_step
+from keras_vit.training.tasks.corruption import corrupted, num_corrupted, num_draws
+from keras_vit.training.tasks.masked_patch_prediction import MaskedPatchPrediction
+from keras_vit.training.tasks.masked_patches import MaskedPatches
+from keras_vit.training.tasks.patch_targets import TARGETS
 from support.models import randomize, tiny_vit
 from support.oracle import Oracle
 from support.training.interrupted import EXPORT, At, outcome
@@ -250,7 +249,7 @@ def step_of(accumulation_steps=1, **arguments):
     state = TrainingState(model, optimizer)
     return state, training_step(
         state,
-        masked(model),
+        model.loss_and_accuracy,
         ONE,
         global_batch=8,
         clip_norm=1.0,
@@ -278,7 +277,7 @@ def test_an_evaluation_asks_for_the_same_patches_whatever_the_batch():
     model = randomize(MaskedPatchPrediction(vit), np.random.default_rng(0), 0.1)
     split, found = small_dataset().test, []
     for batch_size in (20, 7):
-        evaluator = MaskedPatchEvaluator(model, vit, seed=5)
+        evaluator = MaskedPatches().evaluator(model, vit, seed=5)
         sums = evaluator.metric_sums(split)
         forward = ForwardPass(evaluator.answer, ONE)
         for inputs, labels, weights in evaluator.batches(split, batch_size):
@@ -327,7 +326,9 @@ def test_a_run_learns_without_labels_and_leaves_a_model_without_a_head(pretraine
         "model.keras",
     ]
     told = json.loads((run.folder / "evaluation.json").read_text())
-    assert told == dataclasses.asdict(run.evaluation)
+    assert told | {"predicted": "colours of masked patches"} == dataclasses.asdict(
+        run.evaluation
+    )
     saved = keras.models.load_model(run.folder / "model.keras")
     assert saved.output_shape == (None, 16)
     for one, other in zip(saved.weights, run.model.weights, strict=True):
@@ -368,15 +369,15 @@ def test_fine_tuning_begins_from_what_was_pre_trained(
 
 def test_as_many_features_as_classes_are_no_head(pretrained):
     recipe = small_recipe(model=str(pretrained.folder))
-    model = building.build_model(recipe, 16, None)
+    model = build_model(recipe.model, 16, None)
     assert model.get_layer("head").units == 16
 
 
 def test_pre_training_goes_on_from_a_model_with_a_head_or_without(pretrained, tmp_path):
-    headed = building.build_model(small_recipe(model=str(pretrained.folder)), 2)
+    headed = build_model(small_recipe(model=str(pretrained.folder)).model, 2)
     headed.save(tmp_path / "headed.keras")
     for path in (pretrained.folder, tmp_path / "headed.keras"):
-        model = building.build_model(small_recipe(model=str(path)), None)
+        model = build_model(small_recipe(model=str(path)).model, None)
         for one, other in zip(model.weights, pretrained.model.weights, strict=True):
             np.testing.assert_array_equal(one.numpy(), other.numpy())
 
@@ -400,9 +401,9 @@ def test_a_run_that_is_interrupted_goes_on_as_if_it_were_not(pretrained, tmp_pat
 )
 def test_settings_hold_and_labels_do_not_matter(settings, tmp_path):
     """Not even where an image has several, which a softmax would refuse."""
-    recipe = dataclasses.replace(RECIPE, steps=4, warmup_steps=0, **settings)
+    recipe = recipes.changed(RECIPE, {"steps": 4, "warmup_steps": 0, **settings})
     keras.utils.set_random_seed(0)
-    before = building.build_model(recipe, None)  # as the run builds it
+    before = build_model(recipe.model, None)  # as the run builds it
     several = [
         Split(split.images, np.ones((len(split), 2), int))
         for split in (small_dataset().train, small_dataset().test)
@@ -410,11 +411,11 @@ def test_settings_hold_and_labels_do_not_matter(settings, tmp_path):
     dataset = Dataset("both", *several, ("a", "b"))
     run = keras_vit.train(recipe, dataset=dataset, folder=tmp_path / "run")
     assert np.isfinite(run.evaluation.loss)
-    assert run.model.get_layer("block_00").dtype_policy.name == recipe.precision
+    assert run.model.get_layer("block_00").dtype_policy.name == recipe.model.precision
     for one, other in zip(before.weights, run.model.weights, strict=True):
         moved = (one.numpy() != other.numpy()).any()
         if one.path.startswith(("patch_encoder/projection", "block_00/mlp")):
-            assert moved == (not recipe.freeze), one.path
+            assert moved == (not recipe.model.freeze), one.path
 
 
 def test_half_of_an_odd_number_is_rounded_down():

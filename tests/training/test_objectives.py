@@ -9,7 +9,8 @@ from keras_vit.training.losses import (
     soft_distillation,
     softmax_cross_entropy,
 )
-from keras_vit.training.objectives import distilled, supervised
+from keras_vit.training.tasks.classification import supervised
+from keras_vit.training.tasks.distillation import distilled
 from support.models import randomize, tiny_vit
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -13,13 +14,11 @@ from keras_vit.data.joined import Joined
 from keras_vit.data.pipeline import examples_of_step, training_batches
 from keras_vit.model import head
 from keras_vit.model_files import save_model
-from keras_vit.training import building
-from keras_vit.training.folder import RunFolder
-from keras_vit.training.pseudo_labels import (
+from keras_vit.training.artifacts.folder import RunFolder
+from keras_vit.training.tasks import TaskContext, task_of
+from keras_vit.training.tasks.pseudo_labels import (
     PseudoLabels,
-    labels_of_run,
     pseudo_labels,
-    write,
 )
 from support.models import tiny_vit
 from support.splits import numbered
@@ -70,7 +69,7 @@ def unbroken(tmp_path_factory, teacher):
 @pytest.mark.parametrize("kind", ["soft", "hard"])
 def test_of_each_class_the_surest_are_taken_and_the_rare_ones_again(kind, rng):
     probabilities = rng.dirichlet([2, 1, 1, 0.2], 60)
-    told = pseudo_labels(probabilities, kind, 0.5, 12, seed=3)
+    told = pseudo_labels(probabilities, kind, 0.5, per_class=12, seed=3)
     expected = of_paper(probabilities, 0.5, 12)
     sizes = [len(images) for images in expected.values()]
     assert max(sizes) == 12 > min(sizes) > 0  # some to leave out, some to repeat
@@ -84,16 +83,16 @@ def test_of_each_class_the_surest_are_taken_and_the_rare_ones_again(kind, rng):
     if kind == "hard":
         of_images = np.eye(4)[of_images.argmax(1)]
     np.testing.assert_array_equal(told.labels, of_images.astype(np.float32))
-    again = pseudo_labels(probabilities, kind, 0.5, 12, seed=3)
+    again = pseudo_labels(probabilities, kind, 0.5, per_class=12, seed=3)
     np.testing.assert_array_equal(told.indices, again.indices)
 
 
 def test_a_class_without_images_is_left_out_and_no_image_at_all_is_refused():
     probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.4, 0.1]])
-    told = pseudo_labels(probabilities, "soft", 0.3, 0, seed=0)
+    told = pseudo_labels(probabilities, "soft", 0.3, per_class=None, seed=0)
     assert told.indices.tolist() == [0, 1]  # one a class: 3 images of 3 classes
     with pytest.raises(ValueError, match="sure of some images.*0.700 at most"):
-        pseudo_labels(probabilities, "soft", 0.7, 0, seed=0)
+        pseudo_labels(probabilities, "soft", 0.7, per_class=None, seed=0)
 
 
 def test_joined_splits_give_the_images_and_the_rows_of_their_places(rng):
@@ -132,7 +131,7 @@ def test_a_run_learns_what_the_teacher_says_of_images_that_are_not_changed(
     np.testing.assert_allclose(stored["labels"], expected[chosen], atol=1e-5)
     assert unbroken.history[-1]["steps"] == 2 * (20 + 30) // 10
     config = json.loads((unbroken.folder / "config.json").read_text())
-    assert config["recipe"]["unlabelled_split"] == "train[40%:]"
+    assert config["recipe"]["task"]["unlabelled_split"] == "train[40%:]"
 
 
 def test_a_run_that_goes_on_reads_the_labels_that_it_made(
@@ -148,7 +147,7 @@ def test_a_run_that_goes_on_reads_the_labels_that_it_made(
             recipe=NOISY,
             teacher=teacher,
         )
-    monkeypatch.setattr("keras_vit.training.pseudo_labels.predictions_of", None)
+    monkeypatch.setattr("keras_vit.training.tasks.pseudo_labels.predictions_of", None)
     assert outcome(train(tmp_path, recipe=NOISY, teacher=teacher)) == outcome(unbroken)
 
 
@@ -159,48 +158,60 @@ def test_a_signal_while_the_teacher_labels_ends_the_run_at_once(
         ask_to_end()
         pytest.fail("The program goes on.")
 
-    monkeypatch.setattr("keras_vit.training.pseudo_labels.predictions_of", labels)
+    monkeypatch.setattr("keras_vit.training.tasks.pseudo_labels.predictions_of", labels)
     with pytest.raises(SystemExit) as end:
         train(tmp_path, recipe=NOISY, teacher=teacher)
     assert end.value.code == 42
     assert not (tmp_path / "run").exists()
 
 
+def labels_of(split, teacher, folder):
+    """The pseudo labels of a run on images without labels, which it writes."""
+    folder.path.mkdir(exist_ok=True)
+    task = task_of(NOISY.task, Classifier.of(teacher))
+    dataset = Dataset("sides", split, split, ("left half", "right/half"))
+    context = TaskContext(tf.distribute.get_strategy(), folder, seed=0)
+    task.unlabelled_split = "train"
+    joined = task.examples(split, dataset, context)
+    task.write(folder)
+    with np.load(folder.path / "pseudo_labels.npz") as stored:
+        labels = PseudoLabels(stored["indices"], stored["labels"])
+    assert len(joined) == len(split) + len(labels.indices)
+    return labels
+
+
 def test_labels_of_other_images_are_made_anew(tmp_path, teacher, unbroken):
     folder, split = RunFolder(tmp_path), small_dataset().split("train[40%:]")
     stored = np.load(unbroken.folder / "pseudo_labels.npz")
     made = PseudoLabels(stored["indices"], stored["labels"])
-    write(made, split, folder)
-    given = (2, Classifier.of(teacher), "one", folder, 0, print)
-    same = labels_of_run(NOISY, split, *given)
+    shutil.copy(unbroken.folder / "pseudo_labels.npz", tmp_path)
+    same = labels_of(split, teacher, folder)
     np.testing.assert_array_equal(same.indices, made.indices)
     fewer = split.subset(np.arange(6))
-    told = labels_of_run(NOISY, fewer, *given)
-    assert told.indices.max() < 6
-    write(told, fewer, folder)
+    anew = labels_of(fewer, teacher, folder)
+    assert anew.indices.max() < 6
     np.testing.assert_array_equal(
-        np.load(tmp_path / "pseudo_labels.npz")["indices"], told.indices
+        np.load(tmp_path / "pseudo_labels.npz")["indices"], anew.indices
     )
 
 
 def test_rows_of_zeros_and_a_one_are_not_judged_class_by_class(tmp_path, teacher):
     split = small_dataset().split("train[40%:]")
     several = Split(split.images, np.eye(2, dtype=np.int64)[split.labels])
-    given = (2, Classifier.of(teacher), "one", RunFolder(tmp_path), 0, print)
-    np.testing.assert_array_equal(
-        labels_of_run(NOISY, several, *given).labels,
-        labels_of_run(NOISY, split, *given).labels,
+    one, other = (
+        labels_of(one, teacher, RunFolder(tmp_path / name))
+        for name, one in (("several", several), ("one", split))
     )
+    np.testing.assert_array_equal(one.labels, other.labels)
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({"unlabelled_split": ""}, "goes with an unlabelled_split"),
-        ({"pseudo_labels": "none"}, "goes with an unlabelled_split"),
-        ({"pseudo_labels": "fuzzy"}, "must be one of none, soft, hard"),
-        ({"distillation": "soft"}, "pseudo_labels or for distillation"),
-        ({"masked_patches": "pixels"}, "without pseudo_labels"),
+        ({"pseudo_labels": "fuzzy"}, "must be one of soft, hard"),
+        ({"distillation": "soft"}, "distillation and pseudo_labels"),
+        ({"masked_patches": "pixels"}, "masked_patches and pseudo_labels"),
         ({"loss": "sigmoid"}, "go with loss=softmax"),
         ({"min_confidence": 1.5}, r"lie in \[0, 1\]"),
     ],
@@ -212,7 +223,7 @@ def test_a_recipe_refuses_what_does_not_go_with_pseudo_labels(changes, expected)
 
 def test_a_teacher_that_is_missing_or_of_other_classes_is_refused(tmp_path, teacher):
     with pytest.raises(ValueError, match="A teacher needs distillation.*no teacher"):
-        building.check_teacher(NOISY, None)
+        task_of(NOISY.task, None)
     split = Split(small_dataset().train.images, small_dataset().train.labels)
     others = Dataset("animals", split, split, ("cat", "dog"))
     with pytest.raises(ValueError, match="teacher must know the classes of 'animals'"):
@@ -229,10 +240,11 @@ def test_the_recipe_of_a_noisy_student_has_the_labels_of_its_teacher_alone():
     teacher, student = map(
         recipes.get, ("fashion_mnist_labelled_quarter", "fashion_mnist_noisy_student")
     )
-    assert student.train_split == teacher.train_split
-    dataset = keras_vit.data.load(student.dataset)
-    parts = [dataset.split(p) for p in (student.train_split, student.unlabelled_split)]
+    assert student.data.train_split == teacher.data.train_split
+    dataset = keras_vit.data.load(student.data.name)
+    names = student.data.train_split, student.task.unlabelled_split
+    parts = [dataset.split(name) for name in names]
     assert [len(part) for part in parts] == [3000, 9000]
-    assert student.teacher == "runs/fashion_mnist_labelled_quarter"
-    assert student.model_arguments["dropout_rate"] > 0
-    assert student.randaugment_layers > 0
+    assert student.task.teacher == "runs/fashion_mnist_labelled_quarter"
+    assert student.model.arguments["dropout_rate"] > 0
+    assert student.augmentation.randaugment_layers > 0

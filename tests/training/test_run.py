@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 import keras_vit
+from keras_vit import recipes
 from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Split
-from keras_vit.training.folder import dataset_of
+from keras_vit.training.artifacts.folder import dataset_of
 from support.training.small import small_dataset, small_recipe
 
 
@@ -50,7 +51,7 @@ def test_a_run_leaves_everything_in_its_folder(trained):
         "model.keras",
     ]
     config = json.loads((folder / "config.json").read_text())
-    assert config["recipe"]["epochs"] == 12
+    assert config["recipe"]["run"]["epochs"] == 12
     assert config["dataset"]["class_names"] == ["left half", "right/half"]
     with open(folder / "history.csv") as file:
         rows = list(csv.DictReader(file))
@@ -137,8 +138,8 @@ def test_the_users_own_model_is_trained(tmp_path, monkeypatch):
     )
     assert run.model is model
     config = json.loads((tmp_path / "mine" / "config.json").read_text())
-    assert config["recipe"]["model"] is None  # the recipe's own was not trained
-    assert config["recipe"]["dataset"] == "sides"
+    assert config["recipe"]["model"]["name"] is None  # the recipe's own was not trained
+    assert config["recipe"]["data"]["name"] == "sides"
     assert config["model"]["parameters"] == model.count_params()
     assert (tmp_path / "mine" / "model.keras").is_file()
     assert run.saved_model.parts == ("savedmodels", "mine", "1")
@@ -184,7 +185,7 @@ def test_evaluation_and_all_that_is_left_agree_on_the_preprocessing(
     recipe = small_recipe(evaluation_preprocessing="big_vision:16/34", epochs=6)
     model = None
     if given:
-        sizes = recipe.model_arguments
+        sizes = recipe.model.arguments
         model = keras_vit.ViT(image_size=16, num_classes=2, **sizes)
     run = keras_vit.train(recipe, dataset=dataset, model=model)
     cropped = keras_vit.evaluate(run.model, whole.test, preprocessing="vit_jax")
@@ -222,7 +223,7 @@ def test_equally_many_classes_of_other_names_have_a_new_head(trained):
     first, root = trained
     recipe = small_recipe(model=str(root / first.folder))
     for names, kept in ((first_names(), True), (("cat", "dog"), False)):
-        model = keras_vit.training.building.build_model(recipe, 2, names)
+        model = keras_vit.training.model.build_model(recipe.model, 2, names)
         assert model.get_layer("head").kernel.numpy().any() == kept
 
 
@@ -309,8 +310,8 @@ def test_paths_are_taken_as_names_are(tmp_path, monkeypatch):
     ):
         np.testing.assert_array_equal(one, other)
     config = json.loads((second.folder / "config.json").read_text())
-    assert config["recipe"]["model"] == str(first.folder)
-    assert config["recipe"]["teacher"] == str(first.folder / "model.keras")
+    assert config["recipe"]["model"]["name"] == str(first.folder)
+    assert config["recipe"]["task"]["teacher"] == str(first.folder / "model.keras")
     assert config["given_in_python"] == ["dataset"]
     with pytest.raises(ValueError, match="objects of Python as dataset"):
         keras_vit.training.read_config(second.folder / "config.json")
@@ -319,7 +320,7 @@ def test_paths_are_taken_as_names_are(tmp_path, monkeypatch):
 
 
 def test_a_run_tells_its_data_set_whoever_made_its_model(tmp_path):
-    config = {"recipe": dataclasses.asdict(small_recipe(dataset="a.zip")), "seed": 0}
+    config = {"recipe": recipes.as_json(small_recipe(dataset="a.zip")), "seed": 0}
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config | {"given_in_python": ["model"]}))
     assert dataset_of(path) == ("a.zip", {})

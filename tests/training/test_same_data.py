@@ -13,7 +13,8 @@ from keras_vit import recipes
 from keras_vit.cli.main import main
 from keras_vit.decoding import Decoding
 from keras_vit.meaning import meaning_of
-from keras_vit.training.folder import RunFolder, open_run_folder
+from keras_vit.training.artifacts.folder import RunFolder, open_run_folder
+from keras_vit.training.config import RunConfig, TrainArguments
 from support.training.small import small_dataset, small_recipe
 
 RECIPE = small_recipe(steps=2, evaluate_every=1, warmup_steps=0)
@@ -52,11 +53,17 @@ def test_a_run_is_not_resumed_on_another_test_split(there):
     config = json.loads((there / "run" / "config.json").read_text())
     for key in ("eval_fingerprint", "eval_images"):
         del config["dataset"][key]
-    del config["recipe"]["dataset_options"]
+    config["recipe"] = recipes.as_flat(recipes.from_json(config["recipe"]))
+    for name in ("dataset_options", "task"):
+        del config["recipe"][name]
     (there / "run" / "config.json").write_text(json.dumps(config))
     trained(dataset)
     config = json.loads((there / "run" / "config.json").read_text())
     assert config["dataset"]["eval_fingerprint"] == dataset.test.fingerprint()
+
+
+def config_of(recipe):
+    return RunConfig.of(recipe, TrainArguments.of(), {})
 
 
 def left(folder, recipe, finished):
@@ -77,14 +84,14 @@ def test_a_finished_run_says_how_it_is_trained_further(there, caplog, changes):
     left(there / "runs" / "name", recipe, finished=True)
     further = "--model=runs/name"
     with pytest.raises(ValueError, match=f"finished.*{further} --folder=NEW"):
-        open_run_folder("runs/name", "name", longer, 0)
-    assert open_run_folder(None, "name", longer, 0).path.name == "name-2"
+        open_run_folder("runs/name", "name", config_of(longer))
+    assert open_run_folder(None, "name", config_of(longer)).path.name == "name-2"
     assert further in caplog.text
     caplog.clear()
-    other = dataclasses.replace(longer, base_lr=0.5)
+    other = recipes.changed(longer, {"base_lr": 0.5})
     with pytest.raises(ValueError, match="holds another run"):
-        open_run_folder("runs/name", "name", other, 0)
-    assert open_run_folder(None, "name", other, 0).path.name == "name-2"
+        open_run_folder("runs/name", "name", config_of(other))
+    assert open_run_folder(None, "name", config_of(other)).path.name == "name-2"
     assert not caplog.messages
 
 
@@ -92,12 +99,13 @@ def test_a_run_of_an_earlier_version_lacks_settings_and_is_resumed(there):
     recipe = small_recipe()
     left(there / "run", recipe, finished=False)
     config = json.loads((there / "run" / "config.json").read_text())
-    for name in ("dataset_options", "pseudo_per_class", "ema"):
+    config["recipe"] = recipes.as_flat(recipe)
+    for name in ("dataset_options", "task", "ema"):
         del config["recipe"][name]
     (there / "run" / "config.json").write_text(json.dumps(config))
-    assert open_run_folder("run", "run", recipe, 0).path.name == "run"
-    with pytest.raises(ValueError, match="ema: 0.0 and 0.5"):
-        open_run_folder("run", "run", dataclasses.replace(recipe, ema=0.5), 0)
+    assert open_run_folder("run", "run", config_of(recipe)).path.name == "run"
+    with pytest.raises(ValueError, match="ema: None and 0.5"):
+        open_run_folder("run", "run", config_of(recipes.changed(recipe, {"ema": 0.5})))
 
 
 def test_commands_read_the_data_set_of_a_run_as_the_run_did(there, monkeypatch):
@@ -132,7 +140,7 @@ def test_how_data_are_read_is_a_part_of_the_run(there):
                 Image.new("RGB", (8, 8)).save(folder / f"{number}.png")
     run = trained("pets", exif_orientation=False, batch_size=5)
     recipe, _ = keras_vit.training.read_config(run.folder / "config.json")
-    assert recipe.dataset_options == {"exif_orientation": False}
+    assert recipe.data.options == {"exif_orientation": False}
     with pytest.raises(ValueError, match="holds another run.*dataset_options"):
         trained("pets", batch_size=5)
     again = keras_vit.train(recipe, folder="run", export=False)  # as --config does

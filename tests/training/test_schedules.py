@@ -3,8 +3,9 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from keras_vit.training.schedules import DECAYS, LearningRate
+from keras_vit.training.schedules import DECAYS, LearningRate, schedule_of
 
 OF_THE_REFERENCE = {
     "cos_10000_003_500": (0.03, 10_000, 500, "cosine"),
@@ -80,3 +81,31 @@ def test_a_schedule_serves_keras_and_is_rebuilt_from_its_config():
 def test_what_does_not_fit_a_run_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         LearningRate(0.03, 100, **arguments)
+
+
+def test_a_function_of_the_step_is_a_schedule():
+    def rate(step):
+        if step < 3:  # which becomes a condition of the graph
+            return 0.5
+        return 0.1 * keras.ops.cos(keras.ops.cast(step, "float32"))
+
+    schedule = schedule_of(rate)
+    told = [float(schedule(step)) for step in range(6)]
+    np.testing.assert_allclose(
+        told, [0.5] * 3 + [0.1 * np.cos(step) for step in (3, 4, 5)], rtol=1e-5
+    )
+    assert schedule_of(schedule) is schedule
+
+
+@pytest.mark.parametrize(
+    ("schedule", "error", "words"),
+    [
+        (0.1, TypeError, "schedule must be a function of the step.*Received: 0.1"),
+        (LearningRate, TypeError, "Received: <class"),
+        (lambda step: math.cos(step), ValueError, "by keras.ops.*which raises"),
+        (lambda step: tf.zeros(2), ValueError, r"a scalar.*returns shape \(2,\)"),
+    ],
+)
+def test_what_is_no_schedule_is_refused(schedule, error, words):
+    with pytest.raises(error, match=words):
+        schedule_of(schedule)

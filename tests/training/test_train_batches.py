@@ -10,8 +10,8 @@ from keras_vit import distribution
 from keras_vit.data import Files
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.unreadable import replacements
+from keras_vit.training.batches import TrainBatches
 from keras_vit.training.progress import Progress
-from keras_vit.training.train_batches import TrainBatches
 from support.training.small import small_recipe
 
 BAD = (3, 4, 11)
@@ -38,8 +38,8 @@ def batches_of(split, progress, lines, batch_size=5, most=0.5):
         split,
         batch_size,
         progress,
-        most,
-        lines.append,
+        max_unreadable_fraction=most,
+        tell=lines.append,
         image_size=(16, 16),
         num_classes=20,
         seed=3,

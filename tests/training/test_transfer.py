@@ -10,11 +10,18 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from keras_vit import recipes, training
+from keras_vit import experiments, recipes
 from keras_vit.cli.main import main
 from keras_vit.data import Split, vtab
-from keras_vit.training import Outcome, Transfer, sweep, transfer, transfer_vtab, trials
-from keras_vit.training.vtab import VtabTransfer
+from keras_vit.experiments import (
+    Outcome,
+    Transfer,
+    sweep,
+    transfer,
+    transfer_vtab,
+    trials,
+)
+from keras_vit.experiments.vtab import VtabTransfer
 from support.prepared import prepare
 from support.training.small import small_dataset, small_recipe
 
@@ -77,8 +84,12 @@ def test_each_run_has_the_recipe_of_its_part(transferred):
     told = {}
     for path in folder.glob("rate_*"):
         config = json.loads((path / "config.json").read_text())
-        parts = [config["recipe"][key] for key in ("train_split", "eval_split")]
-        told[path.name] = (config["recipe"]["base_lr"], *parts, config["seed"])
+        parts = [config["recipe"]["data"][key] for key in ("train_split", "eval_split")]
+        told[path.name] = (
+            config["recipe"]["schedule"]["base_lr"],
+            *parts,
+            config["seed"],
+        )
     assert told == {
         "rate_1e-05_dev": (1e-5, "train[:80%]", "train[80%:]", 0),
         "rate_0.02_dev": (0.02, "train[:80%]", "train[80%:]", 0),
@@ -144,7 +155,7 @@ def test_on_other_data_a_tenth_is_left_out_and_rates_lie_around_the_recipes_own(
     expected = "train[:90%]", "train[90%:]"
     assert sweep.dev_splits(None, "cifar10", recipe) == expected
     assert sweep.dev_splits("validation", "x", recipe) == ("train", "validation")
-    other = dataclasses.replace(recipes.get("paper/finetune_cifar10"), dataset="mine")
+    other = recipes.changed(recipes.get("paper/finetune_cifar10"), {"dataset": "mine"})
     assert sweep.dev_splits(None, "paper/finetune_cifar10", other) == expected
 
 
@@ -153,15 +164,17 @@ def test_a_share_of_the_training_split_is_not_swept_on_the_whole():
         ("paper/finetune_cifar10", "cifar10"),
         ("paper/finetune_vtab", "vtab/dtd"),
     ]:
-        recipe = dataclasses.replace(
-            recipes.get(name), dataset=dataset, train_split="train[:500]"
+        recipe = recipes.changed(
+            recipes.get(name), {"dataset": dataset, "train_split": "train[:500]"}
         )
         with pytest.raises(ValueError, match="share of a whole training split"):
             sweep.dev_splits(None, name, recipe)
 
 
 def test_vtab_has_one_rate_and_its_200_images_are_what_is_left_out():
-    recipe = dataclasses.replace(recipes.get("paper/finetune_vtab"), dataset="vtab/dtd")
+    recipe = recipes.changed(
+        recipes.get("paper/finetune_vtab"), {"dataset": "vtab/dtd"}
+    )
     assert sweep.checked_rates(None, "paper/finetune_vtab", recipe) == (0.01,)
     expected = "train[:800]", "train[800:]"
     assert sweep.dev_splits(None, "paper/finetune_vtab", recipe) == expected
@@ -171,8 +184,10 @@ def test_labels_that_follow_from_a_place_or_a_side_keep_it():
     vtab_recipe = recipes.get("paper/finetune_vtab")
 
     def kept(name):
-        recipe = dataclasses.replace(vtab_recipe, dataset=name)
-        return (lambda one: (one.crop, one.flip))(sweep.keeping_labels(recipe))
+        recipe = recipes.changed(vtab_recipe, {"dataset": name})
+        return (lambda one: (one.crop or "none", one.flip))(
+            sweep.keeping_labels(recipe).augmentation
+        )
 
     assert kept("vtab/dtd") == kept("dtd") == ("inception", True)
     assert kept("vtab/dsprites_location") == ("none", False)
@@ -221,7 +236,7 @@ def small_task(tmp_path, rng, monkeypatch):
 def test_a_task_of_vtab_is_transferred_to_without_false_labels(small_task, tmp_path):
     changes = {"dataset": "", "steps": 2, "warmup_steps": 0, "flip": True}
     found = transfer_vtab(
-        dataclasses.replace(RECIPE, **changes),
+        recipes.changed(RECIPE, {**changes}),
         tasks=("svhn",),
         seeds=1,
         folder=tmp_path / "vtab",
@@ -231,7 +246,7 @@ def test_a_task_of_vtab_is_transferred_to_without_false_labels(small_task, tmp_p
     assert run.count == 6
     config = json.loads((run.folder / "config.json").read_text())
     assert config["dataset"]["training_images"] == 10
-    assert config["recipe"]["flip"] is False  # of digits
+    assert config["recipe"]["augmentation"]["flip"] is False  # of digits
     told = json.loads((tmp_path / "vtab" / "transfer.json").read_text())
     assert told["groups"]["natural"] == told["groups"]["all"]
     assert told["groups"]["all"] == {"mean": run.top1, "deviation": 0.0, "tasks": 1}
@@ -278,7 +293,7 @@ def test_the_command_hands_its_flags_on_and_ends_with_mean_and_deviation(
     (tmp_path / "runs/one/model.keras").touch()
     command = ["transfer", "--recipe=cifar10", "--dataset=photos", "--model=runs/one"]
     command += ["--rates=1e-5,0.02", "--seeds=2", "--set", "epochs=3", "--dev=20%"]
-    with mock.patch.object(training, "transfer", return_value=found) as called:
+    with mock.patch.object(experiments, "transfer", return_value=found) as called:
         assert main(command) == 0
     [call] = called.mock_calls
     assert call.args == ("cifar10",)
@@ -300,7 +315,7 @@ def test_the_command_ends_with_the_means_of_vtabs_groups(arguments, tmp_path, ca
         for name, top1 in (("dtd", 0.5), ("eurosat", 0.75))
     }
     found = VtabTransfer(tasks, tmp_path)
-    with mock.patch.object(training, "transfer_vtab", return_value=found):
+    with mock.patch.object(experiments, "transfer_vtab", return_value=found):
         assert main(["transfer", *arguments]) == 0
     rows = [line.rsplit("  ", 1) for line in capsys.readouterr().out.splitlines()[2:-1]]
     assert [(name.strip(), told) for name, told in rows] == [

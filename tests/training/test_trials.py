@@ -1,6 +1,5 @@
 """Runs that are compared are each trained once."""
 
-import dataclasses
 import json
 import pathlib
 import shutil
@@ -9,9 +8,10 @@ from unittest import mock
 import pytest
 
 import keras_vit
+from keras_vit import recipes
 from keras_vit.classifier import Classifier
+from keras_vit.experiments import Trial, run_trials, trials
 from keras_vit.inspect import summary
-from keras_vit.training import Trial, run_trials, trials
 from support.training.interrupted import EXPORT
 from support.training.small import small_dataset, small_recipe
 
@@ -85,7 +85,7 @@ def test_seeds_give_other_models_and_a_beginning_is_taken(compared):
     folder, _, outcomes, _ = compared
     assert outcomes["first"].loss != outcomes["second"].loss
     config = json.loads((folder / "after_first" / "config.json").read_text())
-    assert config["recipe"]["model"] == str(folder / "first")
+    assert config["recipe"]["model"]["name"] == str(folder / "first")
     assert outcomes["after_first"].loss < outcomes["first"].loss
 
 
@@ -104,7 +104,7 @@ def test_another_recipe_in_a_folder_is_refused_before_any_training(compared):
     folder, *_ = compared
     others = [
         Trial("new", RECIPE),
-        Trial("first", dataclasses.replace(RECIPE, base_lr=0.5)),
+        Trial("first", recipes.changed(RECIPE, {"base_lr": 0.5})),
     ]
     with pytest.raises(ValueError, match=r"base_lr: 0\.01 and 0\.5"):
         run_trials(others, folder, dataset=DATA)

@@ -11,7 +11,7 @@ import time
 import pytest
 
 import keras_vit
-from keras_vit.training.checkpoints import Checkpoints
+from keras_vit.training.artifacts.checkpoints import Checkpoints
 from support.training.workers import cluster, free_port
 
 PACKAGE = pathlib.Path(keras_vit.__file__).parents[1]

@@ -87,7 +87,7 @@ def more(model: keras.Model, pixels: NDArray[np.uint8]) -> None:
     print(keras_vit.inspect.summary(model).parameters)
     print(evaluation.evaluate(model, dataset).accuracy)
     recipe = keras_vit.recipes.get("finetune")
-    print(recipe.epochs, keras_vit.training.Run, keras_vit.serving.Limits())
+    print(recipe.run.epochs, keras_vit.training.Run, keras_vit.serving.Limits())
     print(keras_vit.layers.Patches(16), keras_vit.distribution.strategy("auto"))
     print(keras_vit.figures.learning_curves, keras_vit.exporting.FORMATS)
     print(keras_vit.weights.find_checkpoint("ViT_B16", "in21k").num_classes)

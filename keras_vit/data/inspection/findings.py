@@ -11,9 +11,9 @@ from keras_vit.data.inspection.copies import Copies
 from keras_vit.data.inspection.scanning import Scan
 from keras_vit.data.splits import Labelled
 from keras_vit.decoding import range_as_text
-from keras_vit.recipes import Recipe
+from keras_vit.recipes import DataSettings
 
-MOST_UNREADABLE = Recipe.max_unreadable_fraction
+MOST_UNREADABLE = DataSettings.max_unreadable_fraction
 FEW_IMAGES = 10  # of a class, to learn it from, and to measure it
 IMBALANCE = 10  # how many times as large the largest class is as the smallest
 SLENDER = 4  # how many times as long as wide

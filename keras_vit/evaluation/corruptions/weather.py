@@ -13,12 +13,8 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 def snow(
     x: np.ndarray,
     rng: np.random.Generator,
-    mean: float,
-    deviation: float,
-    size: float,
-    threshold: float,
-    radius: int,
-    sigma: float,
+    flakes: tuple[float, float, float, float],
+    motion: tuple[int, float],
     clear: float,
 ) -> np.ndarray:
     """Whiten the image and let flakes fall over it, from both sides.
@@ -26,20 +22,19 @@ def snow(
     Args:
         x: an image `(H, W, 3)`.
         rng: a `numpy.random.Generator`.
-        mean: of the noise that flakes are the peaks of.
-        deviation: of that noise.
-        size: how many times the noise is magnified.
-        threshold: below which there is no flake.
-        radius: of the flakes' motion blur, see `blur.dragged`.
-        sigma: of it.
+        flakes: the mean and the standard deviation of the noise that flakes are
+            the peaks of, how many times it is magnified, and the threshold below
+            which there is no flake.
+        motion: the radius and the sigma of their motion blur, see `blur.dragged`.
         clear: the share of the image that is not whitened.
     """
-    flakes = mean + deviation * rng.standard_normal(x.shape[:2], np.float32)
-    flakes = zoomed(flakes, size)
-    flakes = np.where(flakes < threshold, 0, flakes.clip(0, 1))
-    flakes = dragged(flakes, radius, sigma, rng.uniform(-135, -45))[..., None]
+    mean, deviation, size, threshold = flakes
+    noise = mean + deviation * rng.standard_normal(x.shape[:2], np.float32)
+    noise = zoomed(noise, size)
+    noise = np.where(noise < threshold, 0, noise.clip(0, 1))
+    fallen = dragged(noise, *motion, rng.uniform(-135, -45))[..., None]
     white = np.maximum(x, (x @ LUMA)[..., None] * 1.5 + 0.5)
-    return clear * x + (1 - clear) * white + flakes + np.rot90(flakes, 2)
+    return clear * x + (1 - clear) * white + fallen + np.rot90(fallen, 2)
 
 
 def fog(

@@ -65,8 +65,8 @@ def _draw_heads(arrays: Arrays, inspection: Inspection) -> Figure:
         arrays["times_even"][:, 0],
         inspection.cell,
         inspection.image_names[0],
-        f"Attention of each head: {inspection.name}",
-        "Relative attention (1: uniform)",
+        title=f"Attention of each head: {inspection.name}",
+        label="Relative attention (1: uniform)",
     )
 
 
@@ -154,9 +154,9 @@ def _over_pictures(
         maps,
         inspection.cell,
         names or inspection.image_names,
-        f"{title}: {inspection.name}, cells of {height:g} x {width:g} pixels",
-        label,
-        limits,
+        title=f"{title}: {inspection.name}, cells of {height:g} x {width:g} pixels",
+        label=label,
+        limits=limits,
     )
 
 

@@ -26,7 +26,7 @@ RECIPE = small_recipe(
 )
 
 
-EXPORT = "keras_vit.training.results.export"
+EXPORT = "keras_vit.training.artifacts.results.export"
 
 
 OF_TIME = {"images_per_second", "seconds"}

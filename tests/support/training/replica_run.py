@@ -26,13 +26,13 @@ import keras_vit  # noqa: E402
 from keras_vit import distribution, model, recipes  # noqa: E402
 from keras_vit.data import Dataset, Split  # noqa: E402
 from keras_vit.data.augmentation import Augmentation  # noqa: E402
-from keras_vit.training.low_rank import LowRankAdaptation  # noqa: E402
-from keras_vit.training.masked_patches import MaskedPatchPrediction  # noqa: E402
-from keras_vit.training.objectives import masked, supervised  # noqa: E402
+from keras_vit.training.adapters.lora import LowRankAdaptation  # noqa: E402
 from keras_vit.training.optimizers import SGD, Adam, Optimizer  # noqa: E402
 from keras_vit.training.replicas import distributed_batches  # noqa: E402
 from keras_vit.training.schedules import LearningRate  # noqa: E402
 from keras_vit.training.step import TrainingState, training_step  # noqa: E402
+from keras_vit.training.tasks.classification import masked, supervised  # noqa: E402
+from keras_vit.training.tasks.masked_patch_prediction import MaskedPatchPrediction  # noqa: E402
 
 BATCH = 32
 strategy = distribution.strategy("one" if kind == "micro" else kind)
@@ -313,7 +313,9 @@ def of_a_given_model(folder):
     for weight in given.trainable_variables:
         weight.assign(rng.normal(scale=0.3, size=weight.shape))
     run = keras_vit.train(
-        recipes.Recipe("", "", optimizer="sgd", steps=3, warmup_steps=0, batch_size=8),
+        recipes.Recipe.of(
+            "", "", optimizer="sgd", steps=3, warmup_steps=0, batch_size=8
+        ),
         model=given,
         dataset=Dataset("x", split, split, tuple("abcde")),
         strategy=strategy,

@@ -1,7 +1,5 @@
 """A small data set and a recipe that trains in seconds."""
 
-import dataclasses
-
 import numpy as np
 
 from keras_vit import recipes
@@ -24,7 +22,7 @@ def small_dataset(seed=0):
 
 
 def small_recipe(**changes):
-    recipe = recipes.Recipe(
+    recipe = recipes.Recipe.of(
         dataset="fashion_mnist_sample",
         model="ViT",
         model_arguments={
@@ -43,4 +41,4 @@ def small_recipe(**changes):
         crop="pad",
         crop_padding=1,
     )
-    return dataclasses.replace(recipe, **changes)
+    return recipes.changed(recipe, {**changes})

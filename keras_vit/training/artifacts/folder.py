@@ -1,0 +1,353 @@
+"""The folder of a run: what is written there, and how a run resumes."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import itertools
+import json
+import logging
+import os
+import pathlib
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+import keras
+import tensorflow as tf
+
+from keras_vit import recipes
+from keras_vit.files import written_whole
+from keras_vit.training.artifacts.checkpoints import Checkpoints
+from keras_vit.version import VERSION
+
+if TYPE_CHECKING:
+    from keras_vit.data import Dataset
+    from keras_vit.data.splits import Labelled
+    from keras_vit.recipes import Recipe
+    from keras_vit.training.config import RunConfig
+
+
+LOG = logging.getLogger(__name__)
+
+CONFIG = "config.json"
+FINISHED = "finished.json"
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Args:
+        path: of the folder, which need not exist.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = pathlib.Path(path)
+        self.checkpoints = Checkpoints(self.path / "checkpoints")
+
+    def finished(self) -> dict[str, Any] | None:
+        """Return what the run noted when it finished; `None` before that."""
+        path = self.path / FINISHED
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def clear_scratch(self) -> None:
+        """Remove what a killed process was writing."""
+        for scratch in self.path.rglob(".*"):
+            if scratch.is_dir():
+                shutil.rmtree(scratch, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Lock the folder against a second run meanwhile.
+
+        Raises:
+            BlockingIOError: if another process trains there.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        if fcntl is None:  # where there is no such lock, nobody is kept out
+            yield
+            return
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BlockingIOError(
+                    f"Another process trains in {self.path}. Wait until it has "
+                    "finished, or name another folder."
+                ) from error
+            yield
+        finally:
+            os.close(folder)
+
+    def check_data(self, split: Labelled, eval_split: Labelled) -> None:
+        """Refuse images that are not those the run began with.
+
+        A run of an earlier version did not record its evaluation images; then
+        these are assumed to be the same.
+
+        Args:
+            split: to train on.
+            eval_split: to evaluate on.
+
+        Raises:
+            ValueError: naming the one that has changed, and what to do.
+        """
+        try:
+            began = json.loads((self.path / CONFIG).read_text())["dataset"]
+        except (OSError, KeyError, ValueError):
+            return  # the run has only begun
+        if began.get("fingerprint", split.fingerprint()) != split.fingerprint():
+            raise ValueError(
+                f"The run in {self.path} must resume on the training images that it "
+                f"began on: {began['training_images']:,} in all. Received: other "
+                "images, or the same in another orientation. Restore them, or name "
+                "another folder"
+            )
+        evaluated = began.get("eval_fingerprint", eval_split.fingerprint())
+        if evaluated != eval_split.fingerprint():
+            raise ValueError(
+                f"The run in {self.path} must be evaluated on the images and labels "
+                f"that it began with, {began['eval_images']:,} images, so that its "
+                f"history is comparable. Received: {len(eval_split):,} images, or "
+                "labels, that differ. Restore them; or begin from its model in another "
+                f"folder: --model={self.path} --folder=NEW"
+            )
+
+    def pixel_range(self) -> dict[str, Any]:
+        """Return the range of samples that the run began with, once it has begun.
+
+        Returns:
+            `{"pixel_range": range}`, an argument of `keras_vit.data.load`, or
+            nothing.
+        """
+        try:
+            dataset = json.loads((self.path / CONFIG).read_text())["dataset"]
+            return {"pixel_range": dataset["decoding"]["pixel_range"]}
+        except (OSError, KeyError, ValueError):
+            return {}
+
+    def write_config(
+        self,
+        run: RunConfig,
+        model: keras.Model,
+        dataset: Dataset,
+        splits: tuple[Labelled, Labelled],
+        *,
+        counts: Mapping[str, int],
+    ) -> None:
+        """Write the resolved recipe, from which the run can be repeated.
+
+        Args:
+            run: the recipe, the seed, and what was given in Python.
+            model: that is trained.
+            dataset: that it learns from.
+            splits: the parts of it to train on and to evaluate on.
+            counts: of the model's parameters: all, and the trained ones.
+        """
+        config = {
+            "recipe": recipes.as_json(run.recipe),
+            "seed": run.seed,
+            "given_in_python": run.given_in_python(),
+            "objects": run.described_objects(),
+            "model": {
+                "name": model.name,
+                **counts,
+                "input_shape": model.input_shape,
+            },
+            "dataset": {
+                "name": dataset.name,
+                "training_images": len(dataset.train),
+                "fingerprint": splits[0].fingerprint(),
+                "test_images": len(dataset.test),
+                "eval_images": len(splits[1]),
+                "eval_fingerprint": splits[1].fingerprint(),
+                "class_names": dataset.class_names,
+                "decoding": dataset.decoding.as_json(),
+            },
+            "versions": {
+                "keras-vision-transformer": VERSION,
+                "keras": keras.__version__,
+                "tensorflow": tf.__version__,
+            },
+        }
+        write_json(self.path / CONFIG, config)
+
+    def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Write `history.csv`, one row for each evaluation."""
+        with (
+            written_whole(self.path / "history.csv") as scratch,
+            open(scratch, "w", newline="") as file,
+        ):
+            columns = dict.fromkeys(name for row in history for name in row)
+            writer = csv.DictWriter(file, fieldnames=columns)
+            writer.writeheader()
+            writer.writerows(history)
+
+
+def read_config(path: str | os.PathLike[str]) -> tuple[Recipe, int]:
+    """Return the recipe and the seed of a run's `config.json`.
+
+    Raises:
+        ValueError: if it is no such file, or the run's model or data were
+            objects in Python, which a file cannot name.
+    """
+    recipe, seed, objects = _read(path)
+    if objects:
+        raise ValueError(
+            "Expected a config.json that names the run's model and data. Received: "
+            f"{path}, whose run had objects of Python as {', '.join(objects)}. Repeat "
+            "it in Python, with the same objects"
+        )
+    return recipe, seed
+
+
+def dataset_of(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
+    """Return the data set of a run, by its `config.json`.
+
+    Returns:
+        Its name, and how it is read: arguments of `keras_vit.data.load`.
+
+    Raises:
+        ValueError: if it is no such file, or the data were an object in
+            Python, which has no name.
+    """
+    recipe, _, objects = _read(path)
+    if "dataset" in objects:
+        raise ValueError(
+            f"Expected the {CONFIG} of a run on a data set with a name. Received: "
+            f"{path}, whose run had an object of Python as dataset. Pass that dataset"
+        )
+    return recipe.data.name, recipe.data.options
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[Recipe, int, list[str]]:
+    try:
+        config = json.loads(pathlib.Path(path).read_text())
+        recipe = recipes.from_json(config["recipe"])
+        return recipe, config["seed"], config["given_in_python"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"Expected the {CONFIG} of a run. Received: {path} ({error})"
+        ) from error
+
+
+def open_run_folder(
+    folder: str | os.PathLike[str] | None, name: str, run_config: RunConfig
+) -> RunFolder:
+    """Find the folder of a run: a new one, or that of the same run begun before.
+
+    Args:
+        folder: the requested path; `None`: `runs/<name>`, numbered if that
+            holds another run or a finished one.
+        name: of the run.
+        run_config: the recipe and the seed of the run, and its objects.
+
+    Returns:
+        A `RunFolder`.
+
+    Raises:
+        FileExistsError: if the requested folder holds something else.
+        ValueError: if it holds a run of another recipe or seed, naming the
+            differences.
+    """
+    if folder is None:
+        return _numbered(name, run_config)
+    run = RunFolder(folder)
+    if _is_free(run.path):
+        return run
+    if not (run.path / CONFIG).is_file():
+        raise FileExistsError(
+            "folder must be empty, new, or the folder of this run. Received: "
+            f"{run.path}, which holds other files. Name another folder, or remove it"
+        )
+    differences = _differences(run, run_config)
+    if differences and run.finished() and _of_length(differences):
+        raise ValueError(
+            f"The run in {run.path} has finished. To train its model further, begin "
+            f"from it in another folder: --model={run.path} --folder=NEW. Existing run "
+            f"and this run: {'; '.join(differences)}"
+        )
+    if differences:
+        raise ValueError(
+            f"{run.path} holds another run. Name another folder, or resume that "
+            "run with its own settings. Existing run and this run: "
+            f"{'; '.join(differences)}"
+        )
+    return run
+
+
+def _numbered(name: str, run_config: RunConfig) -> RunFolder:
+    """Return the first numbered folder that is free, or holds this very run."""
+    names = itertools.chain(
+        [name], (f"{name}-{number}" for number in itertools.count(2))
+    )
+    folders = map(RunFolder, map(pathlib.Path("runs").joinpath, names))
+    one, shorter = next(folders), None
+    while not _is_free(one.path):
+        if (one.path / CONFIG).is_file():
+            differences, finished = _differences(one, run_config), one.finished()
+            if not differences and not finished:
+                break
+            if differences and finished and _of_length(differences):
+                shorter = one
+        one = next(folders)
+    if shorter is not None:
+        LOG.info(
+            f"This run starts from the beginning, in {one.path}. To train the model of "
+            f"the finished run in {shorter.path} further, pass --model={shorter.path}"
+        )
+    return one
+
+
+def _is_free(path: pathlib.Path) -> bool:
+    """Return whether nothing is there but what a killed start left."""
+    if not path.is_dir():
+        return not path.exists()
+    return all(inside.name.startswith(f".{CONFIG}.") for inside in path.iterdir())
+
+
+def _differences(folder: RunFolder, run: RunConfig) -> list[str]:
+    try:
+        config = json.loads((folder.path / CONFIG).read_text())
+        # What an earlier version had no setting for was as it is by default.
+        there, its_seed = recipes.from_json(config["recipe"]), config["seed"]
+    except (KeyError, TypeError, ValueError) as error:
+        return [f"its {CONFIG} is not of a run ({error!r})"]
+    flat = recipes.as_flat(there)
+    for name in ("dataset", "model", "teacher"):  # `~` once stood in files
+        if isinstance(flat.get(name), str):
+            there = recipes.changed(there, {name: os.path.expanduser(flat[name])})
+    if _lacks_options(config["recipe"]):  # its images are compared later
+        there = recipes.changed(there, {"dataset_options": run.recipe.data.options})
+    lines = recipes.difference(there, run.recipe)
+    if its_seed != run.seed:
+        lines.append(f"seed: {its_seed} and {run.seed}")
+    before, now = config.get("objects", {}), run.described_objects()
+    lines += [
+        f"{name}: {before.get(name)} and {now.get(name)}"
+        for name in before | now
+        if before.get(name) != now.get(name)
+    ]
+    return lines
+
+
+def _lacks_options(config: Mapping[str, Any]) -> bool:
+    """Return whether a recipe is of a version that had no options of data sets."""
+    return "data" not in config and "dataset_options" not in config
+
+
+def _of_length(differences: Iterable[str]) -> bool:
+    """Return whether two runs differ in their length alone."""
+    return all(line.startswith(("epochs: ", "steps: ")) for line in differences)
+
+
+def write_json(path: pathlib.Path, content: Any) -> None:
+    """Write a JSON file, whole or not at all."""
+    with written_whole(path) as scratch:
+        scratch.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,110 @@
+"""The results that a run writes to its folder, each file whole."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import keras
+
+from keras_vit import figures
+from keras_vit.evaluation.forward import copied
+from keras_vit.evaluation.report import numbers_of, write_report
+from keras_vit.exporting import export
+from keras_vit.exporting.images import spread
+from keras_vit.files import written_whole
+from keras_vit.model_files import LABELS, save_model, write_labels
+from keras_vit.training.artifacts.folder import FINISHED, write_json
+from keras_vit.training.artifacts.samples import write_samples
+
+if TYPE_CHECKING:
+    from keras_vit.data.splits import Split
+    from keras_vit.training.interruption import Interruption
+    from keras_vit.training.trainer import Trainer
+
+
+EXPORT_IMAGES = 200  # that the export is compared on; all were evaluated before
+
+
+def write_results(
+    run: Trainer,
+    model: keras.Model,
+    evaluation: Any,
+    *,
+    interruption: Interruption,
+    exports: bool,
+) -> str | None:
+    """Write model, evaluation, figures, sample images and the export.
+
+    Of a model that was trained without labels, only the model, the evaluation
+    and the figure are written. A finished run is not changed, unless it was not
+    exported and now is to be.
+
+    Args:
+        run: a `Trainer` that has taken its steps.
+        model: what is saved of it, as `model_of_one_device` returns it.
+        evaluation: the last one.
+        interruption: an `Interruption`, which is checked before the export.
+        exports: whether more is written than model and evaluation.
+
+    Returns:
+        The folder of the SavedModel as text; `None` where there is none.
+    """
+    folder, path = run.folder, run.folder.path
+    finished, to_export = folder.finished(), exports and run.task.learns_labels
+    lacking = finished is None or (to_export and finished["saved_model"] is None)
+    if lacking and run.chief:
+        names = run.data.class_names if run.task.learns_labels else None
+
+        save_model(model, path / "model.keras", names, activation=run.task.activation)
+        if names is not None:  # for who reads the folder without Keras
+            with written_whole(path / LABELS) as scratch:
+                write_labels(scratch, names)
+        saved_model = None
+        if exports:
+            figures.write(
+                figures.learning_curves(run.progress.history),
+                path / "learning_curves.png",
+            )
+        if to_export and names is not None:
+            write_report(evaluation, names, path)
+            saved_model = str(_export(run, model, interruption))
+        else:
+            write_json(path / "evaluation.json", _numbers_of(evaluation, names))
+        finished = {"saved_model": saved_model, "steps": run.state.steps_taken()}
+        write_json(path / FINISHED, finished)
+    return finished["saved_model"] if finished else None
+
+
+def _numbers_of(evaluation: Any, class_names: Sequence[str] | None) -> dict[str, Any]:
+    """Return an evaluation as JSON can hold it."""
+    if class_names is None:
+        return {n: getattr(evaluation, n) for n in ("count", "loss", "accuracy")}
+    return numbers_of(evaluation, class_names)
+
+
+def _export(
+    run: Trainer, model: keras.Model, interruption: Interruption
+) -> pathlib.Path:
+    """Write sample images and the export, and return the export's folder."""
+    write_samples(run.folder.path / "images", run.data)
+    if interruption:
+        interruption.end()
+    return export(
+        model,
+        pathlib.Path("savedmodels") / run.folder.path.resolve().name,
+        class_names=run.data.class_names,
+        split=spread(cast("Split", run.plan.eval_split), EXPORT_IMAGES),
+        source=f"{run.data.name}, {run.recipe.data.eval_split}",
+    )
+
+
+def model_of_one_device(run: Trainer, original: Any) -> keras.Model:
+    """Return the trained model as it can be saved: the caller's own, or a copy."""
+    if run.strategy.num_replicas_in_sync == 1:
+        return run.model
+    if not isinstance(original, keras.Model) or original is run.model:
+        return copied(run.model)
+    original.set_weights([weight.numpy() for weight in run.model.weights])
+    return original
