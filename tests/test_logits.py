@@ -21,7 +21,7 @@ from keras_vit.layers.head import PROBABILITIES
 from keras_vit.logits import logits_model
 from keras_vit.meaning import meaning_of
 from keras_vit.model_files import save_model
-from keras_vit.training.config import teacher_in_scope
+from keras_vit.training.model import teacher_in_scope
 from keras_vit.training.tasks.distillation import distilled
 from keras_vit.weights import merge_tokens, replace_head, resize, save_weights
 from support.models import tiny_vit

@@ -166,7 +166,7 @@ def chosen(
     return values.dataset or own or default, options | arguments(values)
 
 
-def _of_run(model: str) -> tuple[str, dict[str, Any]] | None:
+def _of_run(model: str) -> tuple[str | None, dict[str, Any]] | None:
     """The data set of a run and how it was read; `None` for what is of no run."""
     from keras_vit.training.artifacts.folder import CONFIG, dataset_of
 

@@ -8,13 +8,14 @@ path is asked by `check_all`, once all flags are read.
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from absl import flags
 
 from keras_vit.suggestions import unknown
 
 Values = flags.FlagValues
+T = TypeVar("T")
 
 
 def text(values: Values, name: str, help: str, default: str | None = None) -> None:
@@ -143,14 +144,14 @@ def check_all(values: Values) -> None:
             with_flag(name, check, values[name].value)
 
 
-def with_flag(name: str, check: Callable[..., Any], *args: Any) -> None:
-    """Call a check; what it raises names the flag.
+def with_flag(name: str, check: Callable[..., T], *args: Any) -> T:
+    """Return what a check returns; what it raises names the flag.
 
     Raises:
         ValueError, OSError: of the kind that the check raises.
     """
     try:
-        check(*args)
+        return check(*args)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"--{name}: {error}") from error
     except ValueError as error:

@@ -87,7 +87,7 @@ class Augmentation:
             crop_area=(settings.crop_area, 1.0),
             crop_padding=settings.crop_padding or 0,
             flip=settings.flip,
-            randaugment=layers and (layers, settings.randaugment_magnitude),
+            randaugment=(layers, settings.randaugment_magnitude) if layers else None,
             erasing=settings.random_erasing or 0.0,
             mixup=settings.mixup or 0.0,
             cutmix=settings.cutmix or 0.0,

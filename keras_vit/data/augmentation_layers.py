@@ -188,7 +188,8 @@ def _graph(change: ImageChange, size: tuple[int, int]) -> Any:
         with _drawing_from(seed):  # unlike `change`, this clips nothing
             return tf.cast(change.change(tf.identity(image), seed), tf.float32)
 
-    kind = tf.TensorSpec(None, tf.float32)
+    unknown: Any = None  # the rank too
+    kind = tf.TensorSpec(unknown, tf.float32)
     trial = tf.function(
         lambda seeds: tf.map_fn(changed, seeds, fn_output_signature=kind)
     )

@@ -221,8 +221,10 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
 
 def _new_recipe(recipe: Recipe, groups: Mapping[str, Any]) -> Recipe:
-    values = {one.name: getattr(recipe, one.name) for one in fields(Recipe)}
-    return Recipe(**(values | groups))
+    values: dict[str, Any] = {
+        one.name: getattr(recipe, one.name) for one in fields(Recipe)
+    }
+    return Recipe(**(values | dict(groups)))
 
 
 def _changed_task(task: TaskSettings, changes: dict[str, Any]) -> TaskSettings:
@@ -338,7 +340,7 @@ def _accepting_settings(init):
             DeprecationWarning,
             stacklevel=2,
         )
-        recipe = changed(Recipe(**given), settings)
+        recipe = changed(_new_recipe(Recipe(), given), settings)
         return init(self, **{name: getattr(recipe, name) for name in names})
 
     return accepting

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from keras_vit.data import Dataset
     from keras_vit.recipes import ModelSettings, Recipe
     from keras_vit.training.tasks import Task
+    from keras_vit.training.tasks.task import Activation
 
 
 LOG = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ def keep_meaning(
     *,
     preprocessing: str | None = None,
     class_names: Sequence[str] | None = None,
-    activation: str | None = None,
+    activation: Activation | None = None,
 ) -> None:
     """Set the classes that a model is trained on, and how it is evaluated.
 

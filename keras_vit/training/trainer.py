@@ -20,7 +20,7 @@ from keras_vit.data.images import UnreadableImageError
 from keras_vit.data.pipeline import check_batch_size
 from keras_vit.evaluation.forward import ForwardPass
 from keras_vit.history import HistoryRow
-from keras_vit.training.adapters import adapted
+from keras_vit.training.adapters.adapted import adapted
 from keras_vit.training.adapters.lora import num_trained
 from keras_vit.training.batches import TrainBatches
 from keras_vit.training.callbacks import optimizer_shown

@@ -54,7 +54,7 @@ ANSWERED = [  # the words of a call, its status, and a part of what is said
     ("train --weights=a/b.npz", 2, "--weights: No such file or folder: a/b.npz"),
     ("train --teacher=runs/x", 2, "--teacher: No such file or folder: runs/x"),
     ("train --config=x.json", 2, "--config: No such file or folder: x.json"),
-    ("train --config=file.txt --seed=1", 2, "--config sets recipe and seed"),
+    ("train --config=run.json --seed=1", 2, "--config sets recipe and seed"),
     ("train --dataset=fashon_mnist", 2, "Did you mean 'fashion_mnist'?"),
     ("train --dataset=photos/x", 2, "--dataset: No such file or folder: photos/x"),
     ("train --dataset=vtab/clevr_cuont", 2, "Did you mean 'clevr_count'?"),
@@ -119,6 +119,7 @@ def answers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     for name in ("file.txt", "a.keras"):
         (folder / name).touch()
+    (folder / "run.json").write_text('{"given_in_python": []}')
     (folder / "served" / "1").mkdir(parents=True)
     (folder / "served" / "1" / "saved_model.pb").touch()
     root = pathlib.Path(__file__).parent.parent.parent
@@ -131,7 +132,7 @@ def answers(tmp_path_factory):
         cwd=folder,
         env={"PYTHONPATH": str(root), "HOME": "/no/home", "PATH": ""},
     )
-    assert {one.name for one in folder.iterdir()} == {"file.txt", "a.keras", "served"}
+    assert {one.name for one in folder.iterdir()} == {"file.txt", "a.keras", "run.json", "served"}
     return {
         call: answer
         for (call, _, _), answer in zip(ANSWERED, json.loads(run.stdout), strict=True)

@@ -207,7 +207,7 @@ def read_config(path: str | os.PathLike[str]) -> tuple[Recipe, int]:
     return recipe, seed
 
 
-def dataset_of(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
+def dataset_of(path: str | os.PathLike[str]) -> tuple[str | None, dict[str, Any]]:
     """Return the data set of a run, by its `config.json`.
 
     Returns:

@@ -92,14 +92,14 @@ def pseudo_labels(
     [0, 2, 3, 3]
     """
     count, num_classes = probabilities.shape
-    per_class = per_class or max(round(count / num_classes), 1)
+    each = per_class or max(round(count / num_classes), 1)
     confidence, classes = probabilities.max(1), probabilities.argmax(1)
     rng, chosen = np.random.default_rng(seed), []
     for number in range(num_classes):
         own = np.flatnonzero((classes == number) & (confidence > min_confidence))
         if len(own):
-            own = own[np.argsort(-confidence[own], kind="stable")][:per_class]
-            again = rng.choice(own, per_class - len(own))
+            own = own[np.argsort(-confidence[own], kind="stable")][:each]
+            again = rng.choice(own, each - len(own))
             chosen.append(np.concatenate([own, again]))
     if not chosen:
         raise ValueError(

@@ -4,7 +4,7 @@ import contextlib
 
 import tensorflow as tf
 
-from keras_vit.training.adapters import adapted
+from keras_vit.training.adapters.adapted import adapted
 from keras_vit.training.optimizers import SGD, Optimizer
 from keras_vit.training.schedules import LearningRate
 from keras_vit.training.step import TrainingState, training_step
