@@ -35,27 +35,6 @@ def sigmoid_cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(of_class, axis=-1)
 
 
-def soft_distillation(
-    logits: tf.Tensor, teacher_logits: tf.Tensor, temperature: float
-) -> tf.Tensor:
-    """Compute `t^2 KL(softmax(teacher / t) || softmax(student / t))`.
-
-    From arXiv:1503.02531.
-
-    The square keeps the gradient's size whatever the temperature. As in the
-    reference, probabilities below 1e-8 count as 1e-8 in a logarithm.
-    """
-    teacher = tf.nn.softmax(teacher_logits / temperature)
-    log_ratio = _log(teacher) - _log(tf.nn.softmax(logits / temperature))
-    return temperature**2 * tf.reduce_sum(teacher * log_ratio, axis=-1)
-
-
-def hard_distillation(logits: tf.Tensor, teacher_logits: tf.Tensor) -> tf.Tensor:
-    """Compute cross-entropy with the teacher's class as label (arXiv:2012.12877)."""
-    classes = tf.one_hot(tf.argmax(teacher_logits, axis=-1), logits.shape[-1])
-    return softmax_cross_entropy(logits, classes)
-
-
 def weighted(
     losses: tf.Tensor, targets: tf.Tensor, class_weights: tf.Tensor
 ) -> tf.Tensor:
@@ -76,10 +55,6 @@ def weighted(
     array([1. , 2.5], dtype=float32)
     """
     return losses * tf.linalg.matvec(targets, class_weights)
-
-
-def _log(probabilities: tf.Tensor) -> tf.Tensor:
-    return tf.math.log(tf.maximum(probabilities, 1e-8))
 
 
 LOSSES = {"softmax": softmax_cross_entropy, "sigmoid": sigmoid_cross_entropy}

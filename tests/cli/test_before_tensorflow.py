@@ -132,7 +132,12 @@ def answers(tmp_path_factory):
         cwd=folder,
         env={"PYTHONPATH": str(root), "HOME": "/no/home", "PATH": ""},
     )
-    assert {one.name for one in folder.iterdir()} == {"file.txt", "a.keras", "run.json", "served"}
+    assert {one.name for one in folder.iterdir()} == {
+        "file.txt",
+        "a.keras",
+        "run.json",
+        "served",
+    }
     return {
         call: answer
         for (call, _, _), answer in zip(ANSWERED, json.loads(run.stdout), strict=True)

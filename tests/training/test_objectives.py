@@ -3,14 +3,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vit.training.losses import (
-    hard_distillation,
-    sigmoid_cross_entropy,
-    soft_distillation,
-    softmax_cross_entropy,
-)
+from keras_vit.training.losses import sigmoid_cross_entropy, softmax_cross_entropy
 from keras_vit.training.tasks.classification import supervised
-from keras_vit.training.tasks.distillation import distilled
+from keras_vit.training.tasks.distillation import (
+    distilled,
+    hard_distillation,
+    soft_distillation,
+)
 from support.models import randomize, tiny_vit
 
 

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_vit.served_model import ServedModel
-from keras_vit.training.losses import LOSSES, hard_distillation, soft_distillation
+from keras_vit.training.losses import LOSSES, softmax_cross_entropy
 from keras_vit.training.tasks.classification import Classification, correct, labelled
 from keras_vit.training.tasks.task import Activation, Objective
 
@@ -140,3 +140,28 @@ def _resized(images: Any, shape: Sequence[int | None]) -> Any:
     if None in shape[1:3] or tuple(images.shape[1:3]) == tuple(shape[1:3]):
         return images
     return tf.image.resize(images, shape[1:3], method="bilinear")
+
+
+def soft_distillation(
+    logits: tf.Tensor, teacher_logits: tf.Tensor, temperature: float
+) -> tf.Tensor:
+    """Compute `t^2 KL(softmax(teacher / t) || softmax(student / t))`.
+
+    From arXiv:1503.02531.
+
+    The square keeps the gradient's size whatever the temperature. As in the
+    reference, probabilities below 1e-8 count as 1e-8 in a logarithm.
+    """
+    teacher = tf.nn.softmax(teacher_logits / temperature)
+    log_ratio = _log(teacher) - _log(tf.nn.softmax(logits / temperature))
+    return temperature**2 * tf.reduce_sum(teacher * log_ratio, axis=-1)
+
+
+def hard_distillation(logits: tf.Tensor, teacher_logits: tf.Tensor) -> tf.Tensor:
+    """Compute cross-entropy with the teacher's class as label (arXiv:2012.12877)."""
+    classes = tf.one_hot(tf.argmax(teacher_logits, axis=-1), logits.shape[-1])
+    return softmax_cross_entropy(logits, classes)
+
+
+def _log(probabilities: tf.Tensor) -> tf.Tensor:
+    return tf.math.log(tf.maximum(probabilities, 1e-8))
