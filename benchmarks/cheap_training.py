@@ -25,7 +25,7 @@ import tensorflow as tf
 
 import keras_vit
 from keras_vit import recipes
-from keras_vit.training.adapters import adapted
+from keras_vit.training.adapters.adapted import adapted
 from keras_vit.training.adapters.lora import num_trained
 from keras_vit.training.model import build_model
 from keras_vit.training.optimizers import build_optimizer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import keras
@@ -42,6 +42,7 @@ class Classifier:
     """
 
     model: keras.Model | ServedModel
+    _: KW_ONLY
     class_names: tuple[str, ...] | None
     activation: Literal["softmax", "sigmoid"]
     preprocessing: Preprocessing

@@ -7,7 +7,7 @@ weights were evaluated belongs to them, so that a model carries it along.
 from __future__ import annotations
 
 import numbers
-from dataclasses import dataclass, fields, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -56,6 +56,7 @@ class Preprocessing:
     antialias: bool = False
     crop_fraction: float = 1.0
     levels: str = "float"
+    _: KW_ONLY
     arithmetic: str = "big_vision"
 
     def __post_init__(self) -> None:
@@ -82,17 +83,19 @@ PRESETS = {
     # big_vision's few-shot evaluator: resize(256)|central_crop(224).
     "big_vision_fewshot": Preprocessing("squash", "bilinear", False, 0.875, "truncate"),
     # timm's create_transform with crop_pct, Pillow's images.
-    "timm": Preprocessing("short_side", "bicubic", True, 0.9, "round", "torchvision"),
+    "timm": Preprocessing(
+        "short_side", "bicubic", True, 0.9, "round", arithmetic="torchvision"
+    ),
     # torchvision's first ViT weights: resize to 256, center crop of 224.
     "torchvision": Preprocessing(
-        "short_side", "bilinear", True, 0.875, "round", "torchvision"
+        "short_side", "bilinear", True, 0.875, "round", arithmetic="torchvision"
     ),
     # transformers: ViTImageProcessor, and BitImageProcessor as of DINOv2.
     "huggingface": Preprocessing(
-        "squash", "bilinear", True, 1.0, "round", "transformers"
+        "squash", "bilinear", True, 1.0, "round", arithmetic="transformers"
     ),
     "dinov2": Preprocessing(
-        "short_side", "bicubic", True, 0.875, "round", "transformers"
+        "short_side", "bicubic", True, 0.875, "round", arithmetic="transformers"
     ),
 }
 

@@ -6,7 +6,7 @@ Apache-2.0. The accuracies are top-1 on ImageNet, in per cent.
 
 import re
 import urllib.parse
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 BUCKET = "https://storage.googleapis.com/vit_models"
 README = "README of google-research/vision_transformer"
@@ -36,6 +36,7 @@ class Release:
     file: str
     num_classes: int
     image_size: int
+    _: KW_ONLY
     top1: float | None = None
     top1_source: str = ""
     licence: str = "Apache-2.0"
@@ -54,7 +55,15 @@ def _augreg(variant, model, pretraining, fine_tuning, top1):
     tuned = f"{file}--imagenet2012-steps_20k-lr_{fine_tuning}-res_384"
     return (
         Release(variant, "augreg_in21k", file, 21_843, 224),
-        Release(variant, "augreg_in21k_in1k", tuned, 1000, 384, top1, README),
+        Release(
+            variant,
+            "augreg_in21k_in1k",
+            tuned,
+            1000,
+            384,
+            top1=top1,
+            top1_source=README,
+        ),
     )
 
 
@@ -67,12 +76,14 @@ def _in1k(variant, model, image_size=384, top1=None, source=""):
     name = "in21k_in1k" if image_size == 384 else f"in21k_in1k_{image_size}"
     suffix = "" if image_size == 384 else f"-{image_size}"
     file = f"imagenet21k+imagenet2012/{model}{suffix}"
-    return Release(variant, name, file, 1000, image_size, top1, source)
+    return Release(variant, name, file, 1000, image_size, top1=top1, top1_source=source)
 
 
 def _sam(variant, model, top1=None, source=""):
     """Trained with sharpness-aware minimisation (arXiv:2106.01548)."""
-    return Release(variant, "sam_in1k", f"sam/{model}", 1000, 224, top1, source)
+    return Release(
+        variant, "sam_in1k", f"sam/{model}", 1000, 224, top1=top1, top1_source=source
+    )
 
 
 # fmt: off

@@ -6,7 +6,7 @@ Transformers" (arXiv:2106.04560). The hybrids are those of "How to train your
 ViT?" (arXiv:2106.10270) and of the ViT paper.
 """
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Variant:
     num_layers: int
     num_heads: int
     mlp_dim: int
+    _: KW_ONLY
     stem_blocks: tuple[int, ...] | None = None
 
     @property
@@ -57,11 +58,11 @@ VARIANTS = {
     "ViT_G14":  Variant(14, 1664, 48, 16, 8192),
     # "/16" and "/32" of a hybrid are the stride of the whole, except for
     # R+Ti/16, whose published network has stride 32.
-    "R_ViT_Ti16":  Variant(8,  192, 12,  3,  768, ()),
-    "R26_ViT_S32": Variant(1,  384, 12,  6, 1536, (2, 2, 2, 2)),
-    "R26_ViT_B32": Variant(1,  768, 12, 12, 3072, (2, 2, 2, 2)),
-    "R50_ViT_B16": Variant(1,  768, 12, 12, 3072, (3, 4, 9)),
-    "R50_ViT_B32": Variant(1,  768, 12, 12, 3072, (3, 4, 6, 3)),
-    "R50_ViT_L16": Variant(1, 1024, 24, 16, 4096, (3, 4, 9)),
-    "R50_ViT_L32": Variant(1, 1024, 24, 16, 4096, (3, 4, 6, 3)),
+    "R_ViT_Ti16":  Variant(8,  192, 12,  3,  768, stem_blocks=()),
+    "R26_ViT_S32": Variant(1,  384, 12,  6, 1536, stem_blocks=(2, 2, 2, 2)),
+    "R26_ViT_B32": Variant(1,  768, 12, 12, 3072, stem_blocks=(2, 2, 2, 2)),
+    "R50_ViT_B16": Variant(1,  768, 12, 12, 3072, stem_blocks=(3, 4, 9)),
+    "R50_ViT_B32": Variant(1,  768, 12, 12, 3072, stem_blocks=(3, 4, 6, 3)),
+    "R50_ViT_L16": Variant(1, 1024, 24, 16, 4096, stem_blocks=(3, 4, 9)),
+    "R50_ViT_L32": Variant(1, 1024, 24, 16, 4096, stem_blocks=(3, 4, 6, 3)),
 }  # fmt: skip

@@ -90,3 +90,23 @@ def test_nothing_takes_more_than_five_positional_arguments():
                     place = f"{path.relative_to(ROOT.parent)}:{node.lineno}"
                     wrong.append(f"{place} {getattr(node, 'name', 'lambda')}: {count}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_dataclass_is_made_of_more_than_five_positional_arguments():
+    """Fields after `_: KW_ONLY` are passed by name."""
+    wrong = []
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            made = [ast.unparse(one) for one in getattr(node, "decorator_list", [])]
+            made = [one for one in made if one.startswith("dataclass")]
+            if not made or "kw_only=True" in made[0]:
+                continue
+            kinds = [
+                ast.unparse(one.annotation)
+                for one in node.body
+                if isinstance(one, ast.AnnAssign)
+            ]
+            last = kinds.index("KW_ONLY") if "KW_ONLY" in kinds else len(kinds)
+            if last > MOST_POSITIONAL:
+                wrong.append(f"{path.relative_to(ROOT.parent)} {node.name}: {last}")
+    assert not wrong, "\n".join(wrong)

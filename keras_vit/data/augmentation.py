@@ -27,7 +27,7 @@ DOWN, ACROSS, MIRROR, ERASE = 0, 1, 2, 3
 DRAWS = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Augmentation:
     """What is changed at random in training images.
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from keras_vit.data.classes import few
 
@@ -74,6 +74,7 @@ class Columns:
     image: int
     labels: tuple[int, ...]
     one_hot: bool = False
+    _: KW_ONLY
     split: int | None = None
     flags: tuple[tuple[int, str], ...] = ()
     fold: int | None = None

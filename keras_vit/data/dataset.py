@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
@@ -38,6 +38,7 @@ class Dataset:
     test: Labelled
     class_names: tuple[str, ...]
     validation: Labelled | None = None
+    _: KW_ONLY
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

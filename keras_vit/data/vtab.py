@@ -8,7 +8,7 @@ paper has it (github.com/google-research/task_adaptation).
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import tensorflow as tf
@@ -56,6 +56,7 @@ class Task:
     data: str
     validation: tuple[str, int]
     test: tuple[str, int] = ("test", 0)
+    _: KW_ONLY
     label: str | Label = field(default="label", kw_only=True)
     white: int = field(default=255, kw_only=True)
     crop: bool = field(default=True, kw_only=True)

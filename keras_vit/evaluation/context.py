@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +46,7 @@ class Context:
 
     model: Source
     dataset: Dataset
+    _: KW_ONLY
     other: Source | None = None
     labels: RealLabels | Subset | None = None
     batch_size: int = 200

@@ -78,7 +78,7 @@ def _interval(
     return float(low), float(high)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Two models on the same images.
 

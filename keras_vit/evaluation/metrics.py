@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST_CONFUSED = 4096  # classes, beyond which no confusion matrix is kept
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """How good a model's predictions of a split are.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class Robustness:
 
     corruptions: tuple[str, ...]
     severities: tuple[int, ...]
+    _: KW_ONLY
     table: str
     clean: np.ndarray
     correct: np.ndarray
@@ -207,7 +208,15 @@ def robustness(
         restricted=restricted or inputs.in_order,
     )
     correct = np.reshape(corrupted, (len(names), len(levels), -1))
-    return Robustness(names, levels, table, clean, correct, seen[0], seed)
+    return Robustness(
+        names,
+        levels,
+        table=table,
+        clean=clean,
+        correct=correct,
+        example=seen[0],
+        seed=seed,
+    )
 
 
 def _corrupted(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -57,6 +57,7 @@ class Transfer:
     """
 
     dataset: str
+    _: KW_ONLY
     rates: tuple[float, ...]
     sweep: tuple[Outcome, ...]
     rate: float
@@ -208,7 +209,9 @@ def _carried_out(
     best = best_of(rates, sweep) if sweep else first
     final = [Trial(f"rate_{best:g}_seed_{n}", at(best), n) for n in range(seeds)]
     runs = tuple(run_trials(final, folder, **how).values())
-    return Transfer(recipe.data.name, rates, sweep, best, runs, folder)
+    return Transfer(
+        recipe.data.name, rates=rates, sweep=sweep, rate=best, runs=runs, folder=folder
+    )
 
 
 def _name_of(recipe: Recipe) -> str:

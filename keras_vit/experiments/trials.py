@@ -9,7 +9,7 @@ import logging
 import pathlib
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 from keras_vit import distribution, recipes
@@ -72,6 +72,7 @@ class Outcome:
     """
 
     top1: float
+    _: KW_ONLY
     loss: float
     count: int
     steps: int

@@ -4,7 +4,7 @@ import contextlib
 import pathlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -38,6 +38,7 @@ class ReferenceOutputs:
     labels: np.ndarray | None
     logits: np.ndarray
     source: str
+    _: KW_ONLY
     activation: Literal["softmax", "sigmoid"] = "softmax"
     before: np.ndarray | None = None
     picture: np.ndarray | None = None

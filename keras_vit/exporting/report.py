@@ -7,7 +7,7 @@ import os
 import pathlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, cast
 
 import keras
@@ -52,6 +52,7 @@ class Report:
     format: str
     quantize: str
     size_bytes: int
+    _: KW_ONLY
     images: int
     source: str
     largest_difference: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import keras
@@ -34,6 +34,7 @@ class Inspection:
     model: keras.Model
     classifier: Classifier
     images: np.ndarray
+    _: KW_ONLY
     image_names: tuple[str, ...]
     pictures: int
     other: keras.Model | None

@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from typing import Any
 
 import keras
@@ -40,10 +40,11 @@ class Row:
     output_shape: tuple[int, ...]
     parameters: int
     multiply_adds: int
+    _: KW_ONLY
     activation_bytes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """A model's layers and the totals over them, for one image.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from html import escape
 from typing import NamedTuple, TypeAlias
 
@@ -106,6 +106,7 @@ class PageFigure:
     name: str
     title: str
     meaning: str
+    _: KW_ONLY
     description: str
     png: bytes
     size: tuple[int, int]

@@ -78,10 +78,10 @@ def _write_figure(
         name,
         spec.title,
         spec.meaning,
-        spec.describe(arrays, inspection),
-        (folder / f"{name}.png").read_bytes(),
-        (round(POINTS * width), round(POINTS * height)),
-        tuple(f"{name}.{suffix}" for suffix in ("png", "svg", "npz")),
+        description=spec.describe(arrays, inspection),
+        png=(folder / f"{name}.png").read_bytes(),
+        size=(round(POINTS * width), round(POINTS * height)),
+        files=tuple(f"{name}.{suffix}" for suffix in ("png", "svg", "npz")),
     )
 
 

@@ -1,6 +1,6 @@
 """The groups of settings that a recipe consists of, but for the task's."""
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from keras_vit.augmentation_names import check_names
@@ -67,6 +67,7 @@ class ModelSettings(Settings):
     """
 
     name: str | None = field(default=None, metadata=flat("model"))
+    _: KW_ONLY
     arguments: dict[str, Any] = field(
         default_factory=dict, metadata=flat("model_arguments")
     )
@@ -119,6 +120,7 @@ class DataSettings(Settings):
     """
 
     name: str | None = field(default=None, metadata=flat("dataset"))
+    _: KW_ONLY
     options: dict[str, Any] = field(
         default_factory=dict, metadata=flat("dataset_options")
     )
@@ -134,7 +136,7 @@ class DataSettings(Settings):
             resolve(self.evaluation_preprocessing)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AugmentationSettings(Settings):
     """How training images are changed at random.
 
@@ -181,7 +183,7 @@ class AugmentationSettings(Settings):
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OptimizerSettings(Settings):
     """What becomes of gradients.
 
@@ -245,7 +247,7 @@ class ScheduleSettings(Settings):
     cooldown_steps: int = field(default=0, metadata=NOT_NEGATIVE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunSettings(Settings):
     """How long a run is, in which parts, and when it is evaluated.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import keras
@@ -100,6 +101,7 @@ class RunConfig:
     recipe: Recipe
     arguments: TrainArguments
     objects: Mapping[str, Any]
+    _: KW_ONLY
     seed: int = 0
     jit_compile: bool = False
     bar: bool = True
@@ -245,6 +247,9 @@ def _described(value: Any) -> Any:
         return value
     if inspect.isfunction(value):
         return {"function": f"{value.__module__}.{value.__qualname__}"}
+    if isinstance(value, functools.partial):
+        function = _described(value.func)
+        return {"partial": function, "arguments": [value.args, value.keywords]}
     config = dict(value.get_config()) if hasattr(value, "get_config") else {}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         config = asdict(value)
@@ -256,7 +261,8 @@ def _described(value: Any) -> Any:
 
 def _part(value: Any) -> Any:
     """Return what a file can tell of an object in another's configuration."""
-    return _described(value) if hasattr(value, "get_config") else str(value)
+    described = hasattr(value, "get_config") or callable(value)
+    return _described(value) if described else str(value)
 
 
 def _check_objects(objects: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from keras_vit.training.tasks.evaluators import Evaluator, LossEvaluation
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Progress:
     """What a run remembers besides its variables; part of every checkpoint.
 
@@ -158,7 +158,7 @@ class Progress:
         return self.last_logs() | {"learning_rate": self.history[-1]["learning_rate"]}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """The length of a run and its intervals, in steps, and what it is evaluated on.
 

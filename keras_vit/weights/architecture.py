@@ -14,7 +14,7 @@ from keras_vit.layers.tensors import Shape
 KERNEL = "patch_encoder/projection/kernel"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Architecture:
     """Facts of a ViT of this package.
 

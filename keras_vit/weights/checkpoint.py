@@ -6,7 +6,7 @@ import pathlib
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from keras_vit.foreign_arguments import release_for
@@ -53,6 +53,7 @@ class Checkpoint:
     path: pathlib.Path
     num_classes: int | None
     image_size: int | tuple[int, int] | None
+    _: KW_ONLY
     arguments: dict[str, Any]
     grid: tuple[int, int] | None = None
     foreign_head: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
@@ -139,17 +140,17 @@ def _read(path, variant, source_grid, release=None):
         path,
         num_classes,
         image_size,
-        {
+        arguments={
             "activation": activation_of(source, config),
             "layer_norm_epsilon": epsilon_of(source, config),
             "evaluation_preprocessing": preprocessing,
             **arguments,
             **pixels.arguments(note, source.pixels(config), says, file.name),
         },
-        source_grid,
-        found.foreign_head,
-        _class_names(source, config, num_classes),
-        None if pixels.holds_pixels(note) else source.assumed(config),
+        grid=source_grid,
+        foreign_head=found.foreign_head,
+        class_names=_class_names(source, config, num_classes),
+        assumed=None if pixels.holds_pixels(note) else source.assumed(config),
     )
 
 

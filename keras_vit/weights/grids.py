@@ -9,7 +9,7 @@ so where something else fits too.
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import keras
 
@@ -56,6 +56,7 @@ class Known:
     own: tuple[int, int] | None
     likely: tuple[int, ...]
     every: tuple[int, ...]
+    _: KW_ONLY
     grid: tuple[int, int] | None = None
     by: str = ""
     published: tuple[int, int] | None = None
@@ -153,7 +154,7 @@ def known_of(
     published = None
     if grid is None and size is not None and grid_of is not None:
         published = grid_of(size)
-    return Known(own, likely, every, grid, by, published)
+    return Known(own, likely, every, grid=grid, by=by, published=published)
 
 
 def read_table(length: int, known: Known, name: str) -> Reading:

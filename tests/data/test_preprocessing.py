@@ -111,7 +111,7 @@ def test_the_middle_is_cut_out_as_by_big_vision(
 @pytest.mark.parametrize("method", PILLOW)
 def test_antialiased_images_are_pillows_to_one_level(rng, method):
     """The rest are ties, which fall by rounding errors of the filters' weights."""
-    way = Preprocessing("squash", method, True, 1.0, "round", "transformers")
+    way = Preprocessing("squash", method, True, 1.0, "round", arithmetic="transformers")
     differ = []
     for _ in range(60):
         height, width, *size = (int(side) for side in rng.integers(20, 150, 4))
@@ -135,7 +135,7 @@ def test_antialiased_images_are_pillows_to_one_level(rng, method):
 def test_portraits_squares_and_landscapes_are_the_installed_pillows(rng, method, sides):
     """Noise, on which the order of rows and columns shows most."""
     image = rng.integers(0, 256, (*sides, 3), dtype=np.uint8)
-    way = Preprocessing("squash", method, True, 1.0, "round", "transformers")
+    way = Preprocessing("squash", method, True, 1.0, "round", arithmetic="transformers")
     for size in ((32, 32), (48, 30), (30, 48), (64, 32)):
         received = preprocess(image, size, way).numpy().astype(int)
         expected = Image.fromarray(image).resize(size[::-1], PILLOW[method])
@@ -143,7 +143,9 @@ def test_portraits_squares_and_landscapes_are_the_installed_pillows(rng, method,
 
 
 def test_photographs_go_to_pillows_own_one_call(rng):
-    way = Preprocessing("squash", "bicubic", True, 1.0, "round", "torchvision")
+    way = Preprocessing(
+        "squash", "bicubic", True, 1.0, "round", arithmetic="torchvision"
+    )
     for height, width, size in ((375, 500, (248, 330)), (500, 375, (330, 248))):
         image = photograph(rng, height, width)
         expected = Image.fromarray(image).resize(size[::-1], Image.BICUBIC)

@@ -9,6 +9,7 @@ import pytest
 
 import keras_vit
 from keras_vit.training import read_config
+from keras_vit.training.config import RunConfig, TrainArguments
 from keras_vit.training.optimizers import Adam
 from keras_vit.training.tasks import Classification
 from support.training.small import small_dataset, small_recipe
@@ -83,6 +84,29 @@ def test_a_rule_and_a_schedule_are_used(tmp_path):
     )
     rates = [row["learning_rate"] for row in run.history]
     np.testing.assert_allclose(rates, [0.02 / 6, 0.02 / 11], rtol=1e-5)
+
+
+def described(**settings):
+    config = RunConfig.of(small_recipe(), TrainArguments.of(), settings)
+    return config.described_objects()
+
+
+def smoothed(amount):
+    function = keras.losses.categorical_crossentropy
+    return functools.partial(function, from_logits=True, label_smoothing=amount)
+
+
+def test_what_a_task_is_made_of_is_noted():
+    task = Classification(focal(), 0.1, class_weights={"bag": 2.0})
+    config = described(task=task)["task"]["config"]
+    assert config["loss"]["config"]["gamma"] == 1.0
+    assert config["label_smoothing"] == 0.1
+    assert config["class_weights"] == {"bag": 2.0}
+    assert described(loss=smoothed(0.1)) == described(loss=smoothed(0.1))
+    assert described(loss=smoothed(0.1)) != described(loss=smoothed(0.2))
+    inside = [described(task=Classification(smoothed(one))) for one in (0.1, 0.1, 0.2)]
+    assert inside[0] == inside[1] != inside[2]
+    assert " at 0x" not in json.dumps([inside, described(loss=smoothed(0.1))])
 
 
 CLASHES = {

@@ -44,7 +44,17 @@ class Closed(Split):
 
 
 def outcome(top1, loss=1.0):
-    return Outcome(top1, loss, 100, 10, 640, 1.5, 1000, 2000, None)
+    return Outcome(
+        top1,
+        loss=loss,
+        count=100,
+        steps=10,
+        images=640,
+        seconds=1.5,
+        parameters=1000,
+        multiply_adds=2000,
+        folder=None,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +214,14 @@ def test_the_groups_are_those_of_vtab():
 def test_the_means_of_groups_are_of_tasks_and_their_deviations_of_seeds(rng, tmp_path):
     top1 = {name: rng.uniform(size=3) for name in vtab.TASKS}
     tasks = {
-        name: Transfer(name, (1,), (), 1, tuple(map(outcome, values)), tmp_path)
+        name: Transfer(
+            name,
+            rates=(1,),
+            sweep=(),
+            rate=1,
+            runs=tuple(map(outcome, values)),
+            folder=tmp_path,
+        )
         for name, values in top1.items()
     }
     found = VtabTransfer(tasks, tmp_path).groups()
@@ -311,7 +328,14 @@ def test_the_command_hands_its_flags_on_and_ends_with_mean_and_deviation(
 )
 def test_the_command_ends_with_the_means_of_vtabs_groups(arguments, tmp_path, capsys):
     tasks = {
-        name: Transfer(f"vtab/{name}", (0.01,), (), 0.01, (outcome(top1),), tmp_path)
+        name: Transfer(
+            f"vtab/{name}",
+            rates=(0.01,),
+            sweep=(),
+            rate=0.01,
+            runs=(outcome(top1),),
+            folder=tmp_path,
+        )
         for name, top1 in (("dtd", 0.5), ("eurosat", 0.75))
     }
     found = VtabTransfer(tasks, tmp_path)

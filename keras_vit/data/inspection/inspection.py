@@ -3,7 +3,7 @@
 import os
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
@@ -43,6 +43,7 @@ class Inspection:
     dataset: str
     class_names: tuple[str, ...]
     complete: bool
+    _: KW_ONLY
     splits: dict[str, SplitFacts]
     copies: Copies
     unreadable: tuple[Unreadable, ...]

@@ -9,7 +9,7 @@ from keras_vit.data.inspection.scanning import Scan
 COMMONEST = 5  # sizes that are listed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SplitFacts:
     """What is in a split.
 

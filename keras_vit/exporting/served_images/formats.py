@@ -1,7 +1,7 @@
 """The formats that are read, one per row."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import tensorflow as tf
 
@@ -53,6 +53,7 @@ class Format:
     prepare: Callable[[tf.Tensor, Decoding], Prepared]
     find_exif: Callable[[ByteReader], tf.Tensor] = nowhere
     mark: str | None = None
+    _: KW_ONLY
     failure: str = "damaged or cut"
 
     def begins(self, heads: Tensor) -> Tensor:
@@ -94,7 +95,14 @@ _OLD = "damaged or cut, or TensorFlow is older than 2.20"
 FORMATS = (
     Format("JPEG", ((0, b"\xff\xd8\xff"),), prepare_jpeg, in_jpeg, r"Exif\x00\x00"),
     Format("PNG", ((0, b"\x89PNG\r\n\x1a\n"),), prepare_png, in_png, "eXIf"),
-    Format("WebP", ((0, b"RIFF"), (8, b"WEBP")), prepare_webp, in_webp, "EXIF", _OLD),
+    Format(
+        "WebP",
+        ((0, b"RIFF"), (8, b"WEBP")),
+        prepare_webp,
+        in_webp,
+        "EXIF",
+        failure=_OLD,
+    ),
     Format("BMP", ((0, b"BM"),), prepare_bmp),
     Format("GIF", ((0, b"GIF8"),), prepare_gif),
 )

@@ -99,7 +99,7 @@ FILTERS = FigureSpec(
     "weight: grey is 0. After training on many photographs they are smooth: edges, "
     "waves and colours. Noise means little training. Section 4.5, Fig. 7 (left) of the "
     "ViT paper.",
-    ("filters",),
+    needs=("filters",),
 )
 POSITIONS = FigureSpec(
     "Similarity of position embeddings",
@@ -110,7 +110,7 @@ POSITIONS = FigureSpec(
     "position embeddings of all patches. If the model has learned where patches lie, a "
     "map is bright around its own patch, often along its row and column. Section 4.5, "
     "Fig. 7 (centre) and appendix D.4, Fig. 10 of the ViT paper.",
-    ("attention", "positions"),
+    needs=("attention", "positions"),
 )
 OFFSETS = FigureSpec(
     "Relative position embedding",
@@ -121,5 +121,5 @@ OFFSETS = FigureSpec(
     "patches, counted row by row; the mean over the queries of all images. A bright "
     "band at 0 is a head that attends to near patches; bands one row apart are a head "
     "that attends to its column. Appendix D.4 of the ViT paper.",
-    ("attention", "offsets"),
+    needs=("attention", "offsets"),
 )

@@ -107,7 +107,7 @@ DISTANCE = FigureSpec(
     "locally, as a convolution does; high points are heads that attend across the "
     "image. Trained models have both in the first layers, and only high ones in the "
     "last. Section 4.5, Fig. 7 (right) and appendix D.7, Fig. 11 of the ViT paper.",
-    ("attention", "every token"),
+    needs=("attention", "every token"),
 )
 NORMS = FigureSpec(
     "Norms of patch tokens",
@@ -117,7 +117,7 @@ NORMS = FigureSpec(
     "The Euclidean norm of the patches' tokens, from layer to layer and after the last "
     "one. A second mode far on the right is the artefact that register tokens remove. "
     "Darcet et al. (arXiv:2309.16588).",
-    ("attention", "every token"),
+    needs=("attention", "every token"),
 )
 CKA = FigureSpec(
     "Similarity of layers",
@@ -128,5 +128,5 @@ CKA = FigureSpec(
     "layers are, whatever their widths. Bright blocks are layers that change little; a "
     "bright diagonal between two models means that their layers correspond. Kornblith "
     "et al. (arXiv:1905.00414); for ViT, Raghu et al. (arXiv:2108.08810).",
-    ("attention", "every token", "several images"),
+    needs=("attention", "every token", "several images"),
 )

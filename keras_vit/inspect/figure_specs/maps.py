@@ -169,7 +169,7 @@ ROLLOUT = FigureSpec(
     "attention of all layers, with their residual connections. Bright patches "
     "contribute most; 1 is uniform attention. Section 4.5, Fig. 6 and appendix D.8 of "
     "the ViT paper, after Abnar and Zuidema (arXiv:2005.00928).",
-    ("attention", "every token"),
+    needs=("attention", "every token"),
 )
 HEADS = FigureSpec(
     "Attention of each head",
@@ -180,7 +180,7 @@ HEADS = FigureSpec(
     "logarithmic: dark is a tenth of the uniform attention or less, bright ten times "
     "the uniform attention or more. A head of one colour attends to all patches, a "
     "head with a few bright patches to those. Eq. 6 of the ViT paper.",
-    ("attention", "every token"),
+    needs=("attention", "every token"),
 )
 GRADIENTS = FigureSpec(
     "Gradient-weighted rollout",
@@ -191,7 +191,7 @@ GRADIENTS = FigureSpec(
     "to the logit of the likeliest class. Compare it with the rollout above: a patch "
     "that is bright there and dark here is attended to, but does not support that "
     "class. Chefer, Gur and Wolf (arXiv:2103.15679).",
-    ("attention", "every token", "classes", "gradients"),
+    needs=("attention", "every token", "classes", "gradients"),
 )
 GRAD_CAM = FigureSpec(
     "Grad-CAM",
@@ -201,7 +201,7 @@ GRAD_CAM = FigureSpec(
     "The patches that support the likeliest class, at the input of the last layer: "
     "their features weighed by the mean gradient of its logit, negative sums set to 0. "
     "Selvaraju et al. (arXiv:1610.02391).",
-    ("attention", "every token", "classes", "gradients"),
+    needs=("attention", "every token", "classes", "gradients"),
 )
 NORM_MAPS = FigureSpec(
     "Maps of token norms",
@@ -211,5 +211,5 @@ NORM_MAPS = FigureSpec(
     "The Euclidean norm of each patch's token after the last layer. Single bright "
     "patches on plain background are artefacts of large models, which store global "
     "information there; register tokens remove them. Darcet et al. (arXiv:2309.16588).",
-    ("attention", "every token"),
+    needs=("attention", "every token"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import keras
@@ -40,6 +40,7 @@ class FigureSpec:
     draw: Callable[[Arrays, Inspection], Figure]
     describe: Callable[[Arrays, Inspection], str]
     meaning: str
+    _: KW_ONLY
     needs: tuple[str, ...] = ()
 
     def missing(self, inspection: Inspection) -> str | None:

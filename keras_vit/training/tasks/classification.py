@@ -77,6 +77,13 @@ class Classification(Task):
         preprocessing = meaning_of(model).preprocessing
         return ClassificationEvaluator(model, activation_of(self.loss), preprocessing)
 
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "loss": self.loss,
+            "label_smoothing": self.label_smoothing,
+            "class_weights": self.class_weights,
+        }
+
 
 def supervised(
     model: keras.Model,

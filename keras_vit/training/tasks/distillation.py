@@ -64,6 +64,10 @@ class Distillation(Classification):
             label_smoothing=self.label_smoothing,
         )
 
+    def get_config(self) -> dict[str, Any]:
+        of_teacher = {"kind": self.kind, "temperature": self.temperature}
+        return {**super().get_config(), **of_teacher, "alpha": self.alpha}
+
 
 def distilled(
     model: keras.Model,

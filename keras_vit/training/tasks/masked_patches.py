@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from keras_vit.meaning import meaning_of
 from keras_vit.training.tasks.evaluators import LossEvaluator
@@ -45,3 +45,6 @@ class MaskedPatches(Task):
             preprocessing=meaning_of(model).preprocessing,
             predicted="colours of masked patches",
         )
+
+    def get_config(self) -> dict[str, Any]:
+        return {"target": self.target}

@@ -11,7 +11,7 @@ import dataclasses
 import logging
 import pathlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -212,6 +212,15 @@ class PseudoLabelling(Classification):
                 labels=labels.labels,
                 images=split.fingerprint(),
             )
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "unlabelled_split": self.unlabelled_split,
+            "kind": self.kind,
+            "min_confidence": self.min_confidence,
+            "per_class": self.per_class,
+        }
 
 
 def _stored(split: Labelled, path: pathlib.Path) -> PseudoLabels | None:

@@ -20,7 +20,7 @@ IMAGENET = (  # its mean and deviation
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """A publisher's names and conventions.
 
