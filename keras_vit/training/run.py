@@ -34,6 +34,7 @@ from keras_vit.training.config import (
     path_to_str,
     strategy_of,
 )
+from keras_vit.training.header import log_header
 from keras_vit.training.model import model_in_scope, teacher_in_scope
 from keras_vit.training.replicas import wait_for_all
 from keras_vit.training.tasks.evaluators import LossEvaluation
@@ -203,6 +204,7 @@ def train(
             nothing_yet = stop.at_once() if alone else contextlib.nullcontext()
             with nothing_yet, devices.scope():
                 trainer = _trainer(config, data, devices, run_folder)
+            log_header(trainer)
             with run_folder.held() if chief else contextlib.nullcontext():
                 with devices.scope():
                     evaluation, history = trainer.fit(checked_callbacks, stop)

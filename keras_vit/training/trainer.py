@@ -24,6 +24,7 @@ from keras_vit.training.adapters.adapted import adapted
 from keras_vit.training.adapters.lora import num_trained
 from keras_vit.training.batches import TrainBatches
 from keras_vit.training.callbacks import optimizer_shown
+from keras_vit.training.devices import described_devices
 from keras_vit.training.progress import Plan, Progress, progress_bar
 from keras_vit.training.replicas import (
     OF_LOST_WORKERS,
@@ -196,16 +197,14 @@ class Trainer:
 
     def _write_config(self) -> None:
         """Write what the run is made of, and what its task needs to resume."""
-        trained = num_trained(self.model)
-        if self.recipe.model.freeze or self.recipe.model.lora_rank:
-            LOG.info(f"Training {trained:,} of {self.parameters:,} parameters.")
         self.folder.clear_scratch()
         self.folder.write_config(
             self.config,
             self.model,
             self.data,
             (self.train_split, self.plan.eval_split),
-            counts={"parameters": self.parameters, "trained": trained},
+            counts={"parameters": self.parameters, "trained": num_trained(self.model)},
+            devices=described_devices(self.strategy),
         )
         self.task.write(self.folder)
 

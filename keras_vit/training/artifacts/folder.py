@@ -140,6 +140,7 @@ class RunFolder:
         splits: tuple[Labelled, Labelled],
         *,
         counts: Mapping[str, int],
+        devices: Mapping[str, Any],
     ) -> None:
         """Write the resolved recipe, from which the run can be repeated.
 
@@ -149,6 +150,7 @@ class RunFolder:
             dataset: that it learns from.
             splits: the parts of it to train on and to evaluate on.
             counts: of the model's parameters: all, and the trained ones.
+            devices: that train it. Another machine may resume the run.
         """
         config = {
             "recipe": recipes.as_json(run.recipe),
@@ -170,6 +172,7 @@ class RunFolder:
                 "class_names": dataset.class_names,
                 "decoding": dataset.decoding.as_json(),
             },
+            "devices": devices,
             "versions": {
                 "keras-vision-transformer": VERSION,
                 "keras": keras.__version__,

@@ -17,6 +17,7 @@ from keras_vit.files import written_whole
 from keras_vit.model_files import LABELS, save_model, write_labels
 from keras_vit.training.artifacts.folder import FINISHED, write_json
 from keras_vit.training.artifacts.samples import write_samples
+from keras_vit.training.devices import peak_memory
 
 if TYPE_CHECKING:
     from keras_vit.data.splits import Split
@@ -72,7 +73,11 @@ def write_results(
             saved_model = str(_export(run, model, interruption))
         else:
             write_json(path / "evaluation.json", _numbers_of(evaluation, names))
-        finished = {"saved_model": saved_model, "steps": run.state.steps_taken()}
+        finished = {
+            "saved_model": saved_model,
+            "steps": run.state.steps_taken(),
+            "memory": peak_memory(),
+        }
         write_json(path / FINISHED, finished)
     return finished["saved_model"] if finished else None
 
