@@ -31,14 +31,18 @@ def test_a_confusion_matrix_shows_counts_and_shares():
     assert [text.get_text() for text in axes.texts] == ["3", "1", "4"]
     np.testing.assert_allclose(axes.images[0].get_array(), [[0.75, 0.25], [0, 1]])
     assert axes.get_title() == "8 images, 87.5 % correct"
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["cat", "dog"]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["cat", "dog"]
+    rows = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert rows == ["cat (4)", "dog (4)"]  # and how many images each has
 
 
 def test_long_names_of_classes_are_cut_and_no_formulas():
     names = ("a$b$", 30 * "x")
     axes = figures.confusion_matrix(np.eye(2, dtype=int), names).axes[0]
     ticks = axes.get_xticklabels() + axes.get_yticklabels()
-    assert [tick.get_text() for tick in ticks] == 2 * ["a$b$", 23 * "x" + "…"]
+    names = ["a$b$", 23 * "x" + "…"]
+    expected = [*names, *(f"{name} (1)" for name in names)]
+    assert [tick.get_text() for tick in ticks] == expected
     assert not any(tick.get_parse_math() for tick in ticks)
 
 

@@ -161,18 +161,19 @@ def _dataset(
 
 def _lines(name: str, part: "Part", context: "Context") -> str:
     """What the terminal says of a part: its title, or its most important numbers."""
-    from keras_vit.evaluation.headline import headline, without_area
+    from keras_vit.evaluation.headline import (
+        headline,
+        majority,
+        support,
+        without_area,
+    )
 
     if name != "metrics":
         return f"  {name}: {part.title}"
     evaluation = context.evaluation()
-    rows = {row["metric"]: row for row in part.rows}
-    lines = []
-    for one in headline(evaluation, context.class_names):
-        row, within = rows[one.metric], ""
-        if row["low"] is not None:
-            within = f" ({100 * row['low']:.2f} to {100 * row['high']:.2f})"
-        lines.append(f"  {one.label:<5}  {100 * one.value:.2f} %{within}")
+    names = context.class_names
+    lines = [f"  {one.label:<5}  {one.text}" for one in headline(evaluation, names)]
     lines.append(f"  loss   {evaluation.loss:.4f}")
+    lines.append(f"  {support(evaluation, names)}; {majority(evaluation)}")
     left_out = without_area(evaluation)
     return "\n".join([*lines, *([f"  {left_out}"] if left_out else [])])

@@ -169,7 +169,12 @@ def _recipe(
 
 def _print_results(run: "Run") -> None:
     """Print the numbers of a run, where its files are, and what to do next."""
-    from keras_vit.evaluation.headline import headline, without_area
+    from keras_vit.evaluation.headline import (
+        headline,
+        majority,
+        support,
+        without_area,
+    )
     from keras_vit.model_files import LABELS
     from keras_vit.training.tasks.evaluators import LossEvaluation
 
@@ -192,11 +197,12 @@ def _print_results(run: "Run") -> None:
     names = (run.folder / LABELS).read_text(encoding="utf-8").splitlines()
     (first, *others), left_out = headline(result, names), without_area(result)
     left_out = f"  {left_out}\n" if left_out else ""
-    more = "".join(f"{one.label} {100 * one.value:.2f} %, " for one in others)
+    more = "".join(f"{one.label} {one.text}, " for one in others)
     name = "accuracy" if first.metric == "top1" else first.label
     print(
-        f"\nTest {name} {100 * first.value:.2f} % ({more}"
-        f"loss {result.loss:.3f}) on {result.count:,} images\n"
+        f"\nTest {name} {first.text} on {result.count:,} images; {majority(result)}\n"
+        f"  {more}loss {result.loss:.3f}\n"
+        f"  {support(result, names)}\n"
         f"{left_out}"
         f"  everything  {run.folder}/ (config.json, history.csv, learning_curves.png, "
         "confusion_matrix.png, images/)\n"

@@ -11,6 +11,7 @@ from keras_vit.evaluation.features import features_of as features_of
 from keras_vit.evaluation.intervals import Comparison as Comparison
 from keras_vit.evaluation.intervals import compare as compare
 from keras_vit.evaluation.intervals import interval as interval
+from keras_vit.evaluation.intervals import share_interval as share_interval
 from keras_vit.evaluation.labels import read_labels as read_labels
 from keras_vit.evaluation.least_squares import FewShot as FewShot
 from keras_vit.evaluation.least_squares import few_shot as few_shot

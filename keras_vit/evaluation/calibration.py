@@ -114,7 +114,7 @@ def calibration(context: Context) -> Part:
     for one in (1.0, temperature):
         predictions = reported.divided(one)
         found, loss = reliability(predictions), loss_of(predictions)
-        first, *others = _rows(one, found, loss, context.seed)
+        first, *others = _rows(one, found, loss)
         whole.append(first)
         bins += others
     before, after = (100 * row["error"] for row in whole)
@@ -144,23 +144,23 @@ def _apart(context: Context) -> tuple[Predictions, Predictions, str]:
 
 
 def _rows(
-    temperature: float, found: Reliability, loss: float, seed: int
+    temperature: float, found: Reliability, loss: float
 ) -> Iterator[dict[str, Any]]:
     """A row for all forecasts, whose error is the expected one; one for each bin."""
     numbers = np.stack([found.counts, found.sums, found.true], axis=1)
     edges = np.linspace(0, 1, len(numbers) + 1).tolist()
-    whole = _row(temperature, (0.0, 1.0), numbers.sum(0), seed)
+    whole = _row(temperature, (0.0, 1.0), numbers.sum(0))
     yield whole | {"error": found.expected_error, "loss": loss}
     for ends, one in zip(itertools.pairwise(edges), numbers, strict=True):
         if one[0]:
-            yield _row(temperature, ends, one, seed)
+            yield _row(temperature, ends, one)
 
 
 def _row(
-    temperature: float, ends: tuple[float, float], numbers: np.ndarray, seed: int
+    temperature: float, ends: tuple[float, float], numbers: np.ndarray
 ) -> dict[str, Any]:
     count, total, true = numbers.tolist()
-    low, high = share_interval(int(true), int(count), seed)
+    low, high = share_interval(true, count)
     return {
         "temperature": temperature,
         "above": ends[0],

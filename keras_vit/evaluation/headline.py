@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keras_vit.evaluation.metrics import Evaluation
-
-FEW_CLASSES = 5  # of which five predictions are all there are
+from keras_vit.evaluation.metrics import FEW_CLASSES, Evaluation
 
 
 @dataclass(frozen=True)
@@ -18,11 +16,28 @@ class Number:
         metric: its name in files.
         label: its name for people.
         value: a share.
+        interval: its 95 % interval, `(low, high)`; `None` for what is no share of
+            images, such as the AUROC.
     """
 
     metric: str
     label: str
     value: float
+    interval: tuple[float, float] | None = None
+
+    @property
+    def text(self) -> str:
+        """The value in per cent, with its interval if it has one.
+
+        Example:
+
+        >>> Number("top1", "top-1", 0.5, (0.25, 0.75)).text
+        '50.00 % (25.00 to 75.00)'
+        """
+        if self.interval is None:
+            return f"{100 * self.value:.2f} %"
+        low, high = self.interval
+        return f"{100 * self.value:.2f} % ({100 * low:.2f} to {100 * high:.2f})"
 
 
 def headline(
@@ -48,11 +63,11 @@ def headline(
     >>> from keras_vit.evaluation import Predictions, evaluation_of
     >>> found = evaluation_of(Predictions(np.eye(2), np.array([0, 1])))
     >>> for one in headline(found, ["benign", "malignant"]):
-    ...     print(one.label, one.value)
-    top-1 1.0
-    AUROC 1.0
-    sensitivity (malignant) 1.0
-    specificity (malignant) 1.0
+    ...     print(one.label, one.text)
+    top-1 100.00 % (34.24 to 100.00)
+    AUROC 100.00 %
+    sensitivity (malignant) 100.00 % (20.65 to 100.00)
+    specificity (malignant) 100.00 % (20.65 to 100.00)
     """
     named = f" ({class_names[1]})" if evaluation.binary and class_names else ""
     area = "AUROC" if evaluation.binary else "macro AUROC"
@@ -61,15 +76,16 @@ def headline(
         ("auroc", area, evaluation.auroc),
     ]
     accuracies = [("top1", "top-1", evaluation.top1)]
-    if evaluation.classes.shape[1] > FEW_CLASSES:
+    if evaluation.has_top5:
         accuracies.append(("top5", "top-5", evaluation.top5))
     found = [
         *(ranks + accuracies if evaluation.multi_label else accuracies + ranks),
         ("sensitivity", f"sensitivity{named}", evaluation.sensitivity),
         ("specificity", f"specificity{named}", evaluation.specificity),
     ]
+    intervals = evaluation.intervals
     return [
-        Number(metric, label, value)
+        Number(metric, label, value, intervals.get(metric))
         for metric, label, value in found
         if value is not None
     ]
@@ -79,8 +95,43 @@ def without_area(evaluation: Evaluation) -> str | None:
     """Return how many classes the AUROC leaves out, in words, if any."""
     if evaluation.ranking is None or not evaluation.without_auroc:
         return None
-    count, total = evaluation.without_auroc, evaluation.classes.shape[1]
+    count, total = evaluation.without_auroc, evaluation.num_classes
     return (
         f"AUROC over {total - count:,} of {total:,} classes: no image, or every image, "
         "is of the others"
     )
+
+
+def support(evaluation: Evaluation, class_names: Sequence[str]) -> str:
+    """Return how many images the classes have, in words.
+
+    Args:
+        evaluation: an `Evaluation`.
+        class_names: K.
+
+    Example:
+
+    >>> from keras_vit.evaluation import Predictions, evaluation_of
+    >>> found = evaluation_of(Predictions(np.eye(2)[[0, 0, 1]], np.array([0, 0, 1])))
+    >>> support(found, ["cat", "dog"])
+    'images of each class: cat 2, dog 1'
+    """
+    counts = evaluation.classes[0].tolist()
+    fewest, most = min(counts), max(counts)
+    if fewest == most:
+        return f"{len(counts):,} classes of {most:,} images each"
+    if len(counts) <= FEW_CLASSES:
+        pairs = zip(class_names, counts, strict=True)
+        return "images of each class: " + ", ".join(
+            f"{name} {count:,}" for name, count in pairs
+        )
+    smallest, largest = (class_names[counts.index(one)] for one in (fewest, most))
+    return (
+        f"{len(counts):,} classes of {fewest:,} ({smallest}) to {most:,} ({largest}) "
+        "images"
+    )
+
+
+def majority(evaluation: Evaluation) -> str:
+    """Return the share of the largest class, which any accuracy is compared with."""
+    return f"the largest class has {100 * evaluation.majority_share:.2f} %"

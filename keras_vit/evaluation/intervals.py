@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +13,7 @@ REPEATS = 10_000  # samples that are drawn anew
 SHARE = 0.95  # of them that lie in an interval
 AT_ONCE = 1_000_000  # numbers in memory
 ALPHA = 0.05  # the chance of calling noise a difference
+Z = NormalDist().inv_cdf((1 + SHARE) / 2)  # 1.96
 
 
 def interval(values: ArrayLike, seed: int = 0) -> tuple[float, float]:
@@ -19,11 +22,11 @@ def interval(values: ArrayLike, seed: int = 0) -> tuple[float, float]:
     As many images as there are, are drawn from them with replacement, again
     and again; of the means that come out, the percentiles 2.5 and 97.5. How
     often each of the different values is drawn is a multinomial number, so
-    that 50,000 predictions take no longer than 100. Where all are correct, the
-    interval is a point: nothing in them says how often others would be wrong.
+    that 50,000 predictions take no longer than 100. Where all values are equal, the
+    interval is a point: for the share of correct predictions, use `share_interval`.
 
     Args:
-        values: `(N,)`, such as whether each prediction is correct.
+        values: `(N,)`, such as the loss of each prediction.
         seed: of the draws.
 
     Returns:
@@ -45,29 +48,7 @@ def interval(values: ArrayLike, seed: int = 0) -> tuple[float, float]:
             f"Received: shape {array.shape}"
         )
     different, counts = np.unique(array, return_counts=True)
-    return _interval(different, counts, seed)
-
-
-def share_interval(correct: int, count: int, seed: int = 0) -> tuple[float, float]:
-    """Return the `interval` of a share: of `correct` images among `count`.
-
-    It takes no memory for them, however many.
-
-    Example:
-
-    >>> share_interval(80, 100) == interval([True] * 80 + [False] * 20)
-    True
-    """
-    counts = np.array([count - correct, correct])
-    there = counts > 0
-    return _interval(np.array([0.0, 1.0])[there], counts[there], seed)
-
-
-def _interval(
-    different: np.ndarray, counts: np.ndarray, seed: int
-) -> tuple[float, float]:
-    """The interval of values that differ, each of which comes so many times."""
-    count, draws = int(counts.sum()), np.random.default_rng(seed)
+    count, draws = len(array), np.random.default_rng(seed)
     step = max(AT_ONCE // len(different), 1)
     means = [
         draws.multinomial(count, counts / count, min(step, REPEATS - done)) @ different
@@ -76,6 +57,48 @@ def _interval(
     tails = (50 * (1 - SHARE), 50 * (1 + SHARE))
     low, high = np.percentile(np.concatenate(means) / count, tails)
     return float(low), float(high)
+
+
+def share_interval(correct: int, total: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share, in closed form (Wilson 1927).
+
+    It holds for any share: where none or all of the images are correct, it still
+    says how often others may be so.
+
+    Args:
+        correct: the images that count, such as those classified correctly.
+        total: all images.
+
+    Returns:
+        `(low, high)`, in [0, 1].
+
+    Raises:
+        ValueError: if there are no images, or `correct` is not among them.
+
+    Example:
+
+    >>> low, high = share_interval(9, 9)
+    >>> print(f"{low:.3f} {high:.3f}")
+    0.701 1.000
+    """
+    correct, total = int(correct), int(total)
+    if total < 1 or not 0 <= correct <= total:
+        raise ValueError(
+            "Expected at least one image, of which from none to all are correct. "
+            f"Received: correct={correct}, total={total}"
+        )
+    middle = (correct + Z**2 / 2) / (total + Z**2)
+    spread = correct * (total - correct) / total + Z**2 / 4
+    half = Z * math.sqrt(spread) / (total + Z**2)
+    # At the ends the bound is exact, which the arithmetic would miss by a bit.
+    low = middle - half if correct > 0 else 0.0
+    high = middle + half if correct < total else 1.0
+    return low, high
+
+
+def interval_of_correct(correct: np.ndarray) -> tuple[float, float]:
+    """Return the `share_interval` of predictions, by which are correct: `(N,)`."""
+    return share_interval(int(correct.sum()), len(correct))
 
 
 @dataclass(frozen=True, kw_only=True)

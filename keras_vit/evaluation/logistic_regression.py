@@ -15,7 +15,7 @@ import numpy as np
 from keras_vit import figures
 from keras_vit.evaluation.estimators import LogisticRegression
 from keras_vit.evaluation.features import lacks
-from keras_vit.evaluation.intervals import interval
+from keras_vit.evaluation.intervals import interval_of_correct
 from keras_vit.evaluation.parts import Part
 from keras_vit.renamed import OldName
 
@@ -159,7 +159,7 @@ def linear_part(context: Context) -> Part:
     cases += [("dev", l2, correct) for l2, correct in found.searched.items()]
     rows = []
     for split, l2, correct in cases:
-        low, high = interval(correct, context.seed)
+        low, high = interval_of_correct(correct)
         rows.append(
             {
                 "split": split,

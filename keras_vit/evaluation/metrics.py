@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_vit.classifier import Source
 from keras_vit.evaluation.inputs import DataInput
+from keras_vit.evaluation.intervals import share_interval
 from keras_vit.evaluation.predictions import Predictions, one_hot, predictions_of
 from keras_vit.evaluation.ranking import Ranking, mean_of_defined, ranking
 from keras_vit.preprocessing import Preprocessing
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from keras_vit.compat import Strategy
 
 MOST_CONFUSED = 4096  # classes, beyond which no confusion matrix is kept
+FEW_CLASSES = 5  # of which five predictions are all there are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,8 @@ class Evaluation:
         loss: the mean cross-entropy, in nats.
         top1: the share of images whose class, or one of whose classes, has
             the largest logit.
-        top5: the share of images with such a class among the five largest.
+        top5: the share of images with such a class among the five largest; of five
+            classes or fewer it says nothing, and `has_top5` is false.
         classes: `(3, K)` counts of images for each class: those that have it,
             those for which it is predicted, and those with both. Where an
             image can have several classes, all whose probability is above one
@@ -104,6 +107,54 @@ class Evaluation:
         others = self.count - shown
         correct = others - (predicted - both)
         return np.where(others > 0, correct / np.maximum(others, 1), np.nan)
+
+    @property
+    def has_top5(self) -> bool:
+        """Whether there are more than five classes, so that `top5` means something."""
+        return self.num_classes > FEW_CLASSES
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes, K."""
+        return self.classes.shape[1]
+
+    @property
+    def majority_share(self) -> float:
+        """The share of the images that have the most frequent class.
+
+        It is the accuracy of a model that always predicts this class.
+        """
+        return int(self.classes[0].max()) / self.count
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The 95 % intervals of the shares, by name (see `intervals.share_interval`).
+
+        They are `top1`, `top5` if the evaluation has it, and of a binary set's
+        `sensitivity` and `specificity` those that are defined.
+        """
+        top1, top5 = (round(share * self.count) for share in (self.top1, self.top5))
+        shares = {"top1": (top1, self.count)}
+        if self.has_top5:
+            shares["top5"] = top5, self.count
+        if self.binary:
+            (first, second), _, (true_first, true_second) = self.classes
+            shares["sensitivity"] = int(true_second), int(second)
+            shares["specificity"] = int(true_first), int(first)
+        return {
+            name: share_interval(correct, total)
+            for name, (correct, total) in shares.items()
+            if total
+        }
+
+    @property
+    def class_intervals(self) -> list[tuple[float, float] | None]:
+        """The 95 % interval of each accuracy in `class_accuracy`; `None` for NaN."""
+        shown, _, both = self.classes
+        return [
+            share_interval(int(correct), int(total)) if total else None
+            for correct, total in zip(both, shown, strict=True)
+        ]
 
     @property
     def accuracy(self) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from keras_vit import figures
-from keras_vit.evaluation.intervals import interval
+from keras_vit.evaluation.intervals import interval_of_correct
 from keras_vit.evaluation.parts import Part
 from keras_vit.renamed import OldName
 
@@ -151,7 +151,7 @@ def neighbours_part(context: Context) -> Part:
     votes: tuple[Vote, ...] = ("weighted", "plain")
     for vote in votes:
         for count, correct in zip(found.counts, found.correct(vote), strict=True):
-            low, high = interval(correct, context.seed)
+            low, high = interval_of_correct(correct)
             rows.append(
                 {
                     "neighbours": count,

@@ -31,9 +31,12 @@ def numbers_of(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, 
             name: None if values is None else _defined(values)
             for name, values in vars(ranking).items()
         }
+    if not evaluation.has_top5:
+        del numbers["top5"]
     derived = (
         *("macro_f1", "mean_average_precision", "auroc", "without_auroc"),
-        *("sensitivity", "specificity"),
+        *("sensitivity", "specificity", "majority_share"),
+        *("intervals", "class_intervals"),
     )
     return numbers | {
         **{name: getattr(evaluation, name) for name in derived},

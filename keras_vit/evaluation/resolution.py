@@ -20,7 +20,7 @@ from keras_vit.evaluation.changes import (
     whole_pixels,
 )
 from keras_vit.evaluation.inputs import DataInput, opened
-from keras_vit.evaluation.intervals import interval
+from keras_vit.evaluation.intervals import interval_of_correct
 from keras_vit.evaluation.parts import Part
 from keras_vit.evaluation.predictions import predicted
 from keras_vit.preprocessing import Preprocessing
@@ -47,14 +47,12 @@ class Resolutions:
             own; `None` where the size is larger.
         rebuilt: the same of the model with that size as its input; `None`
             where it cannot be rebuilt, as for sizes below a patch.
-        seed: of the intervals.
     """
 
     own: tuple[int, int]
     sizes: tuple[tuple[int, int], ...]
     lost: tuple[np.ndarray | None, ...]
     rebuilt: tuple[np.ndarray | None, ...]
-    seed: int = 0
 
     def part(self) -> Part:
         """Return a `Part`: a row for each accuracy, with its interval."""
@@ -75,7 +73,7 @@ class Resolutions:
     def _row(
         self, what: str, size: tuple[int, int], correct: np.ndarray
     ) -> dict[str, Any]:
-        low, high = interval(correct, self.seed)
+        low, high = interval_of_correct(correct)
         return {
             "what": what,
             "height": size[0],
@@ -122,7 +120,7 @@ def resolutions(
         batch_size: images at a time. It does not change the result.
         preprocessing: as `evaluate` takes it.
         strategy: as `evaluate` takes it.
-        seed: of the draw and of the intervals.
+        seed: of the draw.
         limit: the maximum number of images, drawn at random; `None`: all.
         restricted: see `changes.correct_under`.
 
@@ -175,7 +173,6 @@ def resolutions(
         tuple(pairs),
         tuple(lost.get(size) for size in pairs),
         tuple(map(rebuilt, pairs)),
-        seed,
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from keras_vit.evaluation.headline import headline, without_area
-from keras_vit.evaluation.intervals import compare, interval, share_interval
+from keras_vit.evaluation.headline import headline, majority, without_area
+from keras_vit.evaluation.intervals import compare, interval_of_correct
 from keras_vit.evaluation.labels import RealLabels
 from keras_vit.evaluation.parts import Part
 
@@ -16,18 +16,15 @@ if TYPE_CHECKING:
 
 def metrics(context: Context) -> Part:
     """Return a `Part` of the whole split: accuracies with intervals, loss, F1."""
-    predictions, found = context.predictions(), context.evaluation()
+    found = context.evaluation()
     first = [(one.metric, one.value) for one in headline(found)]
-    values = dict(first) | {"top1": found.top1, "top5": found.top5}
-    values |= {"loss": found.loss, "macro_f1": found.macro_f1}
-    intervals = {
-        f"top{top}": interval(predictions.correct(top), context.seed) for top in (1, 5)
-    }
+    values = dict(first) | {"loss": found.loss, "macro_f1": found.macro_f1}
+    intervals = found.intervals
     rows = []
     for name, value in values.items():
         low, high = intervals.get(name, (None, None))
         rows.append({"metric": name, "value": value, "low": low, "high": high})
-    title = f"{found.count:,} images of {context.dataset.name}"
+    title = f"{found.count:,} images of {context.dataset.name}; {majority(found)}"
     if found.binary:
         title += f"; sensitivity is that of {context.class_names[1]!r}"
     if without_area(found):
@@ -39,14 +36,12 @@ def classes(context: Context) -> Part:
     """Return a `Part` with a row for each class."""
     found = context.evaluation()
     shown, predicted, both = found.classes
-    ranking, rows = found.ranking, []
+    ranking, intervals, rows = found.ranking, found.class_intervals, []
     areas = precisions = None
     if ranking is not None:
         areas, precisions = ranking.auroc, ranking.average_precision
     for number, name in enumerate(context.class_names):
-        low = high = None
-        if shown[number]:
-            low, high = share_interval(both[number], shown[number], context.seed)
+        low, high = intervals[number] or (None, None)
         rows.append(
             {
                 "class": name,
@@ -73,7 +68,10 @@ def _extremes(rows: list[dict[str, Any]]) -> str:
     if not rows:
         return "no class has images"
     ends = (choose(rows, key=lambda row: row["accuracy"]) for choose in (min, max))
-    least, most = (f"{row['class']}, {100 * row['accuracy']:.2f} %" for row in ends)
+    least, most = (
+        f"{row['class']}, {100 * row['accuracy']:.2f} % of {row['images']:,} images"
+        for row in ends
+    )
     return f"accuracy from {least}, to {most}"
 
 
@@ -93,7 +91,7 @@ def real(context: Context) -> Part:
     rows = []
     cases = {"file": correct, "data set": predictions.correct()[counted]}
     for source, values in cases.items():
-        low, high = interval(values, context.seed)
+        low, high = interval_of_correct(values)
         rows.append(
             {
                 "labels": source,

@@ -22,7 +22,7 @@ from keras_vit.evaluation.corruptions import (
     table_for,
 )
 from keras_vit.evaluation.inputs import DataInput, opened
-from keras_vit.evaluation.intervals import interval
+from keras_vit.evaluation.intervals import interval, interval_of_correct
 from keras_vit.evaluation.parts import Part
 from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import OldName, renamed_arguments
@@ -120,7 +120,11 @@ class Robustness:
     def _row(
         self, corruption: str, severity: int | str, values: np.ndarray
     ) -> dict[str, Any]:
-        low, high = interval(values, self.seed)
+        # A mean over corruptions is no share of images: the bootstrap has its interval.
+        is_share = values.dtype == bool
+        low, high = (
+            interval_of_correct(values) if is_share else interval(values, self.seed)
+        )
         return {
             "corruption": corruption,
             "severity": severity,

@@ -48,7 +48,8 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
 def confusion_matrix(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Draw a confusion matrix, its rows divided by their sums.
 
-    Counts and names are shown of up to `MOST_LEGIBLE` classes.
+    Counts and names, with the images of each true class, are shown of up to
+    `MOST_LEGIBLE` classes.
 
     Args:
         confusion: `(K, K)` counts; a row is a true class.
@@ -77,13 +78,15 @@ def confusion_matrix(confusion: np.ndarray, class_names: Sequence[str]) -> Figur
             {"parse_math": False},
         )
         axes.set_xticks(range(count), names, rotation=45, ha="right", **plain)
-        axes.set_yticks(range(count), names, **plain)
+        images = confusion.sum(1).tolist()
+        rows = [f"{name} ({n:,})" for name, n in zip(names, images, strict=True)]
+        axes.set_yticks(range(count), rows, **plain)
     which = "" if legible else ", by number"
     correct = confusion.trace() / max(confusion.sum(), 1)
     axes.set(
         title=f"{confusion.sum():,} images, {100 * correct:.1f} % correct",
         xlabel=f"Predicted class{which}",
-        ylabel=f"True class{which}",
+        ylabel=f"True class{which or ' (images)'}",
     )
     figure.colorbar(picture, label="Share of the true class", shrink=0.8)
     return figure

@@ -5,13 +5,16 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from keras_vit.cli import evaluate, train
 from keras_vit.cli.main import main, warnings_in_a_line
 from keras_vit.data import Split
 from keras_vit.evaluation import Predictions, evaluation_of
+from keras_vit.evaluation.headline import majority, support
 from keras_vit.evaluation.measurements import MEASUREMENTS
 from keras_vit.evaluation.metrics import MetricSums
+from keras_vit.evaluation.report import numbers_of
 from keras_vit.training.progress import Progress
 from keras_vit.training.tasks import evaluators
 from keras_vit.training.tasks.evaluators import ClassificationEvaluator
@@ -24,8 +27,7 @@ def binary(rng):
 
 
 def several(rng):
-    labels = (rng.random((40, 6)) < 0.3).astype(int)
-    labels[:, 5] = 0
+    labels = (np.arange(40)[:, None] < [3, 6, 9, 12, 15, 0]).astype(int)
     logits = rng.normal(size=(40, 6)).astype(np.float32)
     return Predictions(logits, labels, "sigmoid"), tuple("abcdef")
 
@@ -40,6 +42,18 @@ FIRST = {
     binary: ("top-1", "AUROC", "sensitivity (malignant)", "specificity (malignant)"),
     several: ("mAP", "macro AUROC", "top-1", "top-5"),
     one_of_six: ("top-1", "top-5", "macro AUROC"),
+}
+
+
+SUPPORT = {
+    binary: "2 classes of 20 images each",
+    several: "6 classes of 0 (f) to 15 (e) images",
+    one_of_six: "6 classes of 6 (e) to 7 (a) images",
+}
+MAJORITY = {
+    binary: "the largest class has 50.00 %",
+    several: "the largest class has 37.50 %",
+    one_of_six: "the largest class has 17.50 %",
 }
 
 
@@ -59,6 +73,7 @@ def test_evaluate_names_each_number_in_this_order(make, rng):
     labels = [line[2:].split("  ")[0] for line in lines]
     assert labels[: len(FIRST[make])] == list(FIRST[make])
     assert labels[len(FIRST[make])] == "loss"
+    assert labels[len(FIRST[make]) + 1] == f"{SUPPORT[make]}; {MAJORITY[make]}"
     assert (make is several) == ("AUROC over 5 of 6 classes" in lines[-1])
     rows = [row["metric"] for row in part.rows]
     assert (rows[0] == "mean_average_precision") == (make is several)
@@ -78,6 +93,27 @@ def test_a_run_ends_with_the_same_numbers_first(make, rng, tmp_path, capsys):
         label = "Test accuracy" if label == "top-1" == FIRST[make][0] else label
         places.append(said.index(label))
     assert places == sorted(places)
+    first, _, third = said.lstrip().splitlines()[:3]
+    assert first.endswith(f" on 40 images; {MAJORITY[make]}")
+    assert third == f"  {SUPPORT[make]}"
+    if make is not several:  # whose mAP is no share of images
+        correct = (answers.logits.argmax(1) == answers.labels).sum()
+        wilson = stats.binomtest(int(correct), 40).proportion_ci(method="wilson")
+        assert f"({100 * wilson.low:.2f} to {100 * wilson.high:.2f})" in first
+
+
+@pytest.mark.parametrize("make", FIRST)
+def test_top_5_goes_with_more_than_five_classes(make, rng):
+    answers, names = make(rng)
+    numbers = numbers_of(evaluation_of(answers), names)
+    assert ("top5" in numbers) == ("top5" in numbers["intervals"]) == (len(names) > 5)
+
+
+def test_a_few_classes_are_counted_one_by_one():
+    labels = np.array([0, 0, 0, 2])
+    found = evaluation_of(Predictions(np.eye(3)[labels], labels))
+    assert support(found, ("a", "b", "c")) == "images of each class: a 3, b 0, c 1"
+    assert majority(found) == "the largest class has 75.00 %"
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_vit.evaluation import compare, interval
-from keras_vit.evaluation.intervals import mcnemar, share_interval
+from keras_vit.evaluation import compare, interval, share_interval
+from keras_vit.evaluation.intervals import interval_of_correct, mcnemar
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
@@ -28,22 +28,47 @@ def test_the_interval_is_that_of_images_drawn_one_by_one(rng, kind, monkeypatch)
     np.testing.assert_allclose(interval(values), expected, atol=0.017)
 
 
-def test_the_interval_of_a_share_is_that_of_its_images_however_many():
-    for right, count in ((0, 7), (7, 7), (3, 7), (613, 1000)):
-        values = np.arange(count) < right
-        assert share_interval(right, count, seed=3) == interval(values, seed=3)
+@pytest.mark.parametrize(
+    ("correct", "total"), [(0, 7), (9, 9), (1, 1), (3, 7), (81, 263), (9_650, 10_000)]
+)
+def test_the_interval_of_a_share_is_wilsons(correct, total):
+    found = share_interval(correct, total)
+    wilson = stats.binomtest(correct, total).proportion_ci(0.95, method="wilson")
+    assert found == pytest.approx((wilson.low, wilson.high), rel=1e-12, abs=1e-15)
+    assert found[0] <= correct / total <= found[1]
+    assert interval_of_correct(np.arange(total) < correct) == found
+
+
+def test_the_interval_of_a_share_is_the_published_one():
+    # Newcombe (1998, Statistics in Medicine 17:857-872), Table I, method 3.
+    for correct, total, low, high in (
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ):
+        found = share_interval(correct, total)
+        assert found == pytest.approx((low, high), abs=5e-5)
+
+
+def test_the_interval_of_a_share_takes_any_number_of_images_and_needs_one():
     low, high = share_interval(3 * 10**11, 10**12)  # which no memory would hold
     assert low == pytest.approx(0.3, abs=1e-5) == high
+    assert share_interval(np.int64(3 * 10**11), np.int64(10**12)) == (low, high)
+    for correct, total in ((0, 0), (-1, 5), (6, 5)):
+        with pytest.raises(ValueError, match=f"correct={correct}, total={total}"):
+            share_interval(correct, total)
 
 
-def test_an_interval_holds_the_truth_19_times_out_of_20(rng):
+@pytest.mark.parametrize("share", [0.8, 0.98])
+def test_an_interval_holds_the_truth_19_times_out_of_20(rng, share):
     holds = [
-        low <= 0.8 <= high
+        low <= share <= high
         for low, high in (
-            share_interval(right, 400) for right in rng.binomial(400, 0.8, 400)
+            share_interval(right, 400) for right in rng.binomial(400, share, 2000)
         )
     ]
-    assert 0.92 <= np.mean(holds) <= 0.975
+    assert 0.93 <= np.mean(holds) <= 0.97
 
 
 def test_an_interval_is_the_same_each_time_and_needs_images():

@@ -6,9 +6,10 @@ import xml.etree.ElementTree
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from keras_vit.data import Dataset, Split
-from keras_vit.evaluation import Context, Part, Predictions, confusion, interval
+from keras_vit.evaluation import Context, Part, Predictions, confusion, share_interval
 from keras_vit.evaluation.labels import RealLabels, Subset
 from keras_vit.evaluation.measurements import MEASUREMENTS, chosen
 from keras_vit.evaluation.report import write_parts
@@ -41,15 +42,32 @@ def several(rng):
 def test_every_accuracy_stands_within_its_interval(context, several):
     for one in (context, several):
         found = {row["metric"]: row for row in measured("metrics", one).rows}
-        for top in (1, 5):
-            row, right = found[f"top{top}"], one.predictions().correct(top)
-            assert row["value"] == right.mean()
-            assert (row["low"], row["high"]) == interval(right)
+        row, right = found["top1"], one.predictions().correct()
+        assert row["value"] == right.mean()
+        assert (row["low"], row["high"]) == share_interval(right.sum(), 120)
+        assert "top5" not in found  # of four classes
         for row in measured("classes", one).rows:
             assert row["low"] <= row["accuracy"] <= row["high"]
     assert "mean_average_precision" in found  # of several classes an image
     rows = measured("classes", context).rows
     assert sum(row["correct"] for row in rows) / 120 == context.evaluation().top1
+
+
+def test_shares_have_wilsons_interval_also_of_none_and_of_all():
+    logits = np.eye(3)[[0] * 9 + [0] * 4 + [1] * 2]  # all of 9, none of 4, 2 of 2
+    labels = np.array([0] * 9 + [1] * 4 + [1] * 2)
+    part = measured("classes", context_of(logits, labels, 3))
+    first, second, third = part.rows
+    wilson = stats.binomtest(9, 9).proportion_ci(method="wilson")
+    assert (first["low"], first["high"]) == pytest.approx((wilson.low, 1))
+    wilson = stats.binomtest(2, 6).proportion_ci(method="wilson")
+    assert (second["low"], second["high"]) == pytest.approx((wilson.low, wilson.high))
+    assert third["images"] == 0
+    assert (third["accuracy"], third["low"], third["high"]) == (None, None, None)
+    first, second = NAMES[:2]
+    assert part.title == (
+        f"accuracy from {second}, 33.33 % of 6 images, to {first}, 100.00 % of 9 images"
+    )
 
 
 def measured(name, context):
