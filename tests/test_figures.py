@@ -25,6 +25,23 @@ def test_learning_curves_show_training_and_test_in_per_cent():
     assert accuracy.get_title() == "Accuracy (%)"
 
 
+def legend(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_learning_curves_say_under_which_conditions_training_is_measured():
+    loss, accuracy = figures.learning_curves(HISTORY).axes
+    assert legend(loss) == legend(accuracy) == ["training", "test"]
+    history = [row | {"eval_split": "validation"} for row in HISTORY]
+    loss, accuracy = figures.learning_curves(
+        history,
+        conditions=("augmented", "mixup"),
+        loss_conditions=("smoothed labels",),
+    ).axes
+    assert legend(accuracy) == ["training (augmented, mixup)", "validation"]
+    assert legend(loss)[0] == "training (augmented, mixup, smoothed labels)"
+
+
 def test_a_confusion_matrix_shows_counts_and_shares():
     confusion = np.array([[3, 1], [0, 4]])
     axes = figures.confusion_matrix(confusion, ("cat", "dog")).axes[0]

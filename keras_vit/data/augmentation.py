@@ -104,6 +104,13 @@ class Augmentation:
         """Return the dtype of images that were changed one by one."""
         return tf.uint8 if self.randaugment and not self.layers else tf.float32
 
+    def changes_images(self) -> bool:
+        """Return whether images are changed one by one, mixing aside."""
+        moved = self.crop in WINDOWS or (self.crop == "pad" and self.crop_padding > 0)
+        return moved or bool(
+            self.flip or self.randaugment or self.erasing or self.layers
+        )
+
     def keeps_images_apart(self) -> bool:
         """Return whether some change cannot be made to many images at once."""
         one_by_one = self.randaugment or self.erasing or self.layers

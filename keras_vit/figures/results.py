@@ -19,21 +19,31 @@ from keras_vit.figures.sheets import contact_sheet, lines_beside
 from keras_vit.history import with_present_names
 
 
-def learning_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
+def learning_curves(
+    history: Sequence[Mapping[str, Any]],
+    *,
+    conditions: Sequence[str] = (),
+    loss_conditions: Sequence[str] = (),
+) -> Figure:
     """Draw loss and accuracy over the epochs, in training and on the evaluated split.
 
     Args:
         history: a dict of numbers for each evaluation, as `train` returns it.
+        conditions: under which loss and accuracy in training are measured, for the
+            legend, such as `("augmented", "dropout")`.
+        loss_conditions: those of the loss alone, such as `("smoothed labels",)`.
     """
     history = [with_present_names(row) for row in history]
     evaluated = history[-1].get("eval_split", "test")  # what earlier versions said
     figure = new_figure(9, 3.6, layout="constrained")
     epochs = [numbers["epoch"] for numbers in history]
-    titles = {"loss": "Cross-entropy (nats)", "accuracy": "Accuracy (%)"}
+    titles = {"loss": "Loss", "accuracy": "Accuracy (%)"}
     for axes, (name, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
         scale = 100 if name == "accuracy" else 1
+        under = (*conditions, *(loss_conditions if name == "loss" else ()))
+        training = f"training ({', '.join(under)})" if under else "training"
         for key, label, colour, marker in (
-            (name, "training (augmented, smoothed)", TRAINING, "o"),
+            (name, training, TRAINING, "o"),
             (f"eval_{name}", evaluated, TEST, "s"),
         ):
             values = [scale * numbers[key] for numbers in history]

@@ -17,6 +17,7 @@ from keras_vit.files import written_whole
 from keras_vit.model_files import LABELS, save_model, write_labels
 from keras_vit.training.artifacts.folder import FINISHED, write_json
 from keras_vit.training.artifacts.samples import write_samples
+from keras_vit.training.conditions import conditions_of
 from keras_vit.training.devices import peak_memory
 
 if TYPE_CHECKING:
@@ -64,10 +65,12 @@ def write_results(
                 write_labels(scratch, names)
         saved_model = None
         if exports:
-            figures.write(
-                figures.learning_curves(run.progress.history),
-                path / "learning_curves.png",
+            curves = figures.learning_curves(
+                run.progress.history,
+                conditions=conditions_of(run.trained, run.augmentation),
+                loss_conditions=run.task.loss_conditions(),
             )
+            figures.write(curves, path / "learning_curves.png")
         if to_export and names is not None:
             write_report(evaluation, names, path)
             saved_model = str(_export(run, model, interruption))

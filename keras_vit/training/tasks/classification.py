@@ -77,6 +77,14 @@ class Classification(Task):
         preprocessing = meaning_of(model).preprocessing
         return ClassificationEvaluator(model, activation_of(self.loss), preprocessing)
 
+    def loss_conditions(self) -> tuple[str, ...]:
+        found = {
+            "loss of the run": not isinstance(self.loss, str),
+            "smoothed labels": self.label_smoothing > 0,
+            "class weights": self.class_weights is not None,
+        }
+        return tuple(name for name, applies in found.items() if applies)
+
     def get_config(self) -> dict[str, Any]:
         return {
             "loss": self.loss,

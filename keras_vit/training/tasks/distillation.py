@@ -64,6 +64,9 @@ class Distillation(Classification):
             label_smoothing=self.label_smoothing,
         )
 
+    def loss_conditions(self) -> tuple[str, ...]:
+        return (*super().loss_conditions(), "teacher")
+
     def get_config(self) -> dict[str, Any]:
         of_teacher = {"kind": self.kind, "temperature": self.temperature}
         return {**super().get_config(), **of_teacher, "alpha": self.alpha}

@@ -109,6 +109,14 @@ class Task:
             preprocessing=meaning_of(model).preprocessing,
         )
 
+    def loss_conditions(self) -> tuple[str, ...]:
+        """Return in what the loss of training differs from that of evaluations.
+
+        Returns:
+            A few words each, for the legend of the learning curves.
+        """
+        return ()
+
     def write(self, folder: RunFolder) -> None:
         """Write what the task needs to resume, before the first step."""
 
