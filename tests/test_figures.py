@@ -26,7 +26,8 @@ def test_learning_curves_show_training_and_test_in_per_cent():
 
 
 def legend(axes):
-    return [text.get_text() for text in axes.get_legend().get_texts()]
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    return [text.replace("\n", " ") for text in texts]
 
 
 def test_learning_curves_say_under_which_conditions_training_is_measured():
@@ -40,6 +41,9 @@ def test_learning_curves_say_under_which_conditions_training_is_measured():
     ).axes
     assert legend(accuracy) == ["training (augmented, mixup)", "validation"]
     assert legend(loss)[0] == "training (augmented, mixup, smoothed labels)"
+    loss.figure.draw_without_rendering()
+    box = loss.get_legend().get_window_extent()
+    assert loss.bbox.x0 < box.x0 < box.x1 < loss.bbox.x1  # however long it is
 
 
 def test_a_confusion_matrix_shows_counts_and_shares():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from keras_vit.figures.drawing import (
 )
 from keras_vit.figures.sheets import contact_sheet, lines_beside
 from keras_vit.history import with_present_names
+
+LEGEND = 30  # letters of a line, so that the legend lies within the axes
 
 
 def learning_curves(
@@ -42,6 +45,7 @@ def learning_curves(
         scale = 100 if name == "accuracy" else 1
         under = (*conditions, *(loss_conditions if name == "loss" else ()))
         training = f"training ({', '.join(under)})" if under else "training"
+        training = textwrap.fill(training, LEGEND)
         for key, label, colour, marker in (
             (name, training, TRAINING, "o"),
             (f"eval_{name}", evaluated, TEST, "s"),
