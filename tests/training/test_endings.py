@@ -1,10 +1,12 @@
 """How a run ends before its time, and goes on."""
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +17,14 @@ import numpy as np
 import pytest
 
 import keras_vit
+from keras_vit import recipes
+from keras_vit.cli.main import main
 from keras_vit.data import pipeline
 from keras_vit.training.artifacts import checkpoints
+from support.models import tiny_vit
 from support.training.interrupted import (
+    PLAIN,
+    RECIPE,
     At,
     ask_to_end,
     outcome,
@@ -25,36 +32,77 @@ from support.training.interrupted import (
 )
 from support.training.small import small_dataset, small_recipe
 
+SMALL = ("--set=batch_size=8", "--set=checkpoint_every=1")
 PATIENCE = 300  # seconds, after which a test has failed rather than waits
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
-    run = train(tmp_path_factory.mktemp("unbroken"))
+def finished(tmp_path_factory):
+    """A run that nothing broke, and the folder that it lies in."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    run = train(folder)
     assert [row["steps"] for row in run.history] == [7, 14, 20]
+    return run, folder
+
+
+@pytest.fixture(scope="module")
+def unbroken(finished):
+    run, _ = finished
     return outcome(run)
 
 
-@pytest.mark.parametrize(
-    ("hook", "number"),
-    [
-        ("on_train_batch_begin", 5),
-        ("on_train_batch_end", 12),
-        ("on_test_batch_begin", 2),
-        ("on_test_batch_begin", 3),  # all steps taken, the last look not
-        ("on_epoch_end", 1),
-        ("on_train_begin", 1),
-    ],
-)
-def test_sigterm_writes_a_checkpoint_and_the_run_goes_on(
-    tmp_path, unbroken, hook, number
-):
-    with pytest.raises(SystemExit) as end:
-        train(tmp_path, [At(hook, number, ask_to_end)])
-    assert end.value.code == 42
-    assert checkpoints.Checkpoints(tmp_path / "run" / "checkpoints").newest()
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """The folder of a run that SIGTERM ended in its tenth step."""
+    folder = tmp_path_factory.mktemp("ended")
+    with pytest.raises(SystemExit):
+        train(folder, [At("on_train_batch_end", 10, ask_to_end)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ended_of_width_16(tmp_path_factory):
+    """The same of a model that was passed, in its first step."""
+    folder = tmp_path_factory.mktemp("wide")
+    stop = At("on_train_batch_end", 1, ask_to_end)
+    with pytest.raises(SystemExit):
+        train(folder, [stop], PLAIN, model=passed(16))
+    return folder
+
+
+def passed(width):
+    return tiny_vit(image_size=16, num_layers=1, hidden_dim=width, num_classes=2)
+
+
+def copied(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+
+
+def kept_in(folder):
+    return checkpoints.Checkpoints(folder / "run" / "checkpoints")
+
+
+def test_a_signal_writes_a_checkpoint_and_the_run_goes_on(tmp_path, unbroken):
+    """Wherever it comes: one run that is ended seven times, in seven places."""
+    terminated = SystemExit, signal.SIGTERM
+    ctrl_c = KeyboardInterrupt, signal.SIGINT
+    before = [signal.getsignal(number) for _, number in (terminated, ctrl_c)]
+    for hook, call, (error, number), step in [
+        ("on_train_begin", 1, terminated, 1),  # the step that follows is taken
+        ("on_train_batch_end", 1, ctrl_c, 2),
+        ("on_train_batch_begin", 4, terminated, 6),
+        ("on_epoch_end", 1, terminated, 7),
+        ("on_train_batch_end", 5, terminated, 12),
+        ("on_test_batch_begin", 1, terminated, 14),
+        ("on_test_batch_begin", 2, terminated, 20),  # and the last look is not taken
+    ]:
+        with pytest.raises(error) as end:
+            train(tmp_path, [At(hook, call, lambda one=number: ask_to_end(one))])
+        assert error is KeyboardInterrupt or end.value.code == 42
+        assert kept_in(tmp_path).newest()[0] == step, hook
     assert outcome(train(tmp_path)) == unbroken
     assert not list((tmp_path / "run").glob(".*"))
+    assert [signal.getsignal(n) for _, n in (terminated, ctrl_c)] == before
 
 
 def test_signals_that_come_together_are_one(tmp_path):
@@ -66,8 +114,8 @@ def test_signals_that_come_together_are_one(tmp_path):
         ask_to_end()
 
     with pytest.raises(SystemExit):
-        train(tmp_path, [At("on_train_batch_end", 4, ask_twice)])
-    assert checkpoints.Checkpoints(tmp_path / "run" / "checkpoints").newest()[0] == 4
+        train(tmp_path, [At("on_train_batch_end", 4, ask_twice)], PLAIN)
+    assert kept_in(tmp_path).newest()[0] == 4
 
 
 def test_sigterm_during_a_save_lets_it_end(tmp_path, unbroken, monkeypatch):
@@ -82,39 +130,45 @@ def test_sigterm_during_a_save_lets_it_end(tmp_path, unbroken, monkeypatch):
     monkeypatch.setattr(checkpoints, "_write", interrupted)
     with pytest.raises(SystemExit):
         train(tmp_path)
-    kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
+    kept = kept_in(tmp_path)
     assert kept.newest()[0] == 4  # the step that was under way, after that of step 3
     assert kept.steps() == [3, 4]
     assert outcome(train(tmp_path)) == unbroken
 
 
-def test_ctrl_c_does_the_same_and_raises_keyboard_interrupt(tmp_path, unbroken):
-    before = signal.getsignal(signal.SIGINT)
-    stop = At("on_train_batch_end", 4, lambda: ask_to_end(signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt):
-        train(tmp_path, [stop])
-    assert outcome(train(tmp_path)) == unbroken
-    assert signal.getsignal(signal.SIGINT) is before
+def flipped(data):
+    half = len(data) // 2
+    return data[:half] + bytes([data[half] ^ 4]) + data[half + 1 :]
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
-def test_a_damaged_checkpoint_is_told_and_passed_over(tmp_path, unbroken, damage):
-    with pytest.raises(SystemExit):
-        train(tmp_path, [At("on_train_batch_end", 10, ask_to_end)])
-    kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
-    assert kept.steps() == [7, 9, 10]
+DAMAGE = {"flip": flipped, "cut": lambda data: data[:-100], "empty": lambda data: b""}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_checkpoint_is_told_and_passed_over(tmp_path, ended, damage):
+    kept = kept_in(copied(ended, tmp_path))
     path = kept.path(10)
-    data = bytearray(path.read_bytes())
-    if damage == "flip":
-        data[len(data) // 2] ^= 4
-    path.write_bytes({"flip": data, "cut": data[:-100], "empty": b""}[damage])
+    path.write_bytes(damage(path.read_bytes()))
     with pytest.warns(UserWarning, match="step_000000010.npz is damaged"):
+        assert kept.newest()[0] == 9
+
+
+def test_a_run_goes_on_from_the_newest_that_is_whole(tmp_path, ended, unbroken):
+    kept = kept_in(copied(ended, tmp_path))
+    assert kept.steps() == [7, 9, 10]
+    for step, damage in ((10, "flip"), (9, "cut")):
+        path = kept.path(step)
+        path.write_bytes(DAMAGE[damage](path.read_bytes()))
+    with pytest.warns(UserWarning, match="is damaged") as told:
         assert outcome(train(tmp_path)) == unbroken
+    told = "".join(str(one.message) for one in told)
+    assert "step_000000010.npz is damaged" in told
+    assert "step_000000009.npz is damaged" in told
 
 
 def test_the_newest_and_the_best_are_kept(tmp_path):
     train(tmp_path, recipe=small_recipe(epochs=6))
-    kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
+    kept = kept_in(tmp_path)
     best = kept.newest()[1]["journal"]["best"]
     history = kept.newest()[1]["journal"]["history"]
     accuracies = [row["eval_accuracy"] for row in history]
@@ -126,51 +180,36 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"recipe": small_recipe(epochs=5)}, "epochs: 4 and 5"),
+        ({"recipe": recipes.changed(RECIPE, {"epochs": 5})}, "epochs: 4 and 5"),
         ({"seed": 3}, "seed: 0 and 3"),
     ],
 )
 def test_a_run_of_another_recipe_is_refused_with_the_difference(
-    tmp_path, change, message
+    tmp_path, ended, change, message
 ):
-    arguments = {"recipe": small_recipe(epochs=4)} | change
-    with pytest.raises(SystemExit):
-        train(
-            tmp_path,
-            [At("on_train_batch_end", 1, ask_to_end)],
-            recipe=small_recipe(epochs=4),
-        )
+    copied(ended, tmp_path)
     before = sorted((tmp_path / "run").rglob("*"))
     with pytest.raises(ValueError, match=message):
-        train(tmp_path, **arguments)
+        train(tmp_path, **change)
     assert sorted((tmp_path / "run").rglob("*")) == before
 
 
-def test_a_checkpoint_of_another_model_is_refused_with_the_difference(tmp_path):
-    def model(width):
-        return keras_vit.model.ViT(
-            image_size=16,
-            patch_size=8,
-            num_layers=1,
-            num_heads=2,
-            hidden_dim=width,
-            mlp_dim=32,
-            num_classes=2,
-        )
-
-    with pytest.raises(SystemExit):
-        train(tmp_path, [At("on_train_batch_end", 1, ask_to_end)], model=model(16))
+def test_a_checkpoint_of_another_model_is_refused_with_the_difference(
+    tmp_path, ended_of_width_16
+):
+    copied(ended_of_width_16, tmp_path)
     with pytest.raises(
         ValueError, match=r"class_token has shape \(1, 1, 16\), not \(1, 1, 8\)"
     ):
-        train(tmp_path, model=model(8))
+        train(tmp_path, recipe=PLAIN, model=passed(8))
 
 
-def test_a_finished_run_is_told_again_and_not_run(tmp_path, unbroken):
-    first = train(tmp_path)
+def test_a_finished_run_is_told_again_and_not_run(tmp_path, finished, unbroken):
+    first, folder = finished
+    copied(folder, tmp_path)
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
     again = train(tmp_path, [At("on_train_batch_begin", 1, pytest.fail)])
-    assert outcome(again) == outcome(first) == unbroken
+    assert outcome(again) == unbroken
     assert again.evaluation.top1 == first.evaluation.top1
     assert again.saved_model == first.saved_model
     changed = {path for path, time in files.items() if path.stat().st_mtime_ns != time}
@@ -211,7 +250,7 @@ def test_the_third_failure_in_turn_ends_the_run(tmp_path, unbroken):
     )
     with limit, pytest.raises(OSError, match="3 checkpoints in a row"):
         train(tmp_path, [begin])
-    kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
+    kept = kept_in(tmp_path)
     assert kept.steps() == [3]
     assert kept.newest()[0] == 3
     assert not list(kept.folder.glob(".*"))
@@ -235,8 +274,8 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, unbroken):
             ),
         )
         with pytest.raises(OSError, match="No space left"):
-            train(tmp_path, [fill])
-        assert checkpoints.Checkpoints(disk / "checkpoints").newest()[0] == 3
+            train(tmp_path, [fill], PLAIN)
+        assert kept_in(tmp_path).newest()[0] == 3
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
@@ -275,21 +314,13 @@ def test_a_stop_and_a_signal_in_one_step_are_both_heeded(tmp_path):
                 ask_to_end()
 
     with pytest.raises(SystemExit):
-        train(tmp_path, [Stop()])
-    assert [row["steps"] for row in train(tmp_path).history] == [3]
+        train(tmp_path, [Stop()], PLAIN)
+    assert [row["steps"] for row in train(tmp_path, recipe=PLAIN).history] == [3]
 
 
 def test_weights_that_a_callback_puts_back_are_those_that_are_kept(tmp_path):
     """With an average too, of which they take the place."""
-    model = keras_vit.model.ViT(
-        image_size=16,
-        patch_size=8,
-        num_layers=1,
-        num_heads=2,
-        hidden_dim=16,
-        mlp_dim=32,
-        num_classes=2,
-    )
+    model = passed(16)
     zeros = [np.zeros(weight.shape) for weight in model.get_weights()]
     put = keras.callbacks.LambdaCallback(
         on_train_end=lambda logs: put.model.set_weights(zeros)
@@ -303,8 +334,10 @@ def test_weights_that_a_callback_puts_back_are_those_that_are_kept(tmp_path):
     assert not any(weight.any() for weight in kept.get_weights())
 
 
-def test_a_signal_in_the_look_at_a_finished_run_ends_it_too(tmp_path, monkeypatch):
-    train(tmp_path)
+def test_a_signal_in_the_look_at_a_finished_run_ends_it_too(
+    tmp_path, finished, monkeypatch
+):
+    copied(finished[1], tmp_path)
     add = keras_vit.evaluation.MetricSums.add
 
     def interrupted(*arguments):
@@ -322,30 +355,19 @@ def test_a_second_process_is_kept_out_of_the_folder(tmp_path):
 
     def begin():
         with pytest.raises(BlockingIOError, match="Another process trains in"):
-            train(tmp_path)
+            train(tmp_path, recipe=recipe)
         second.append(True)
 
-    train(tmp_path, [At("on_train_batch_begin", 3, begin)])
+    recipe = recipes.changed(PLAIN, {"epochs": 1})
+    train(tmp_path, [At("on_train_batch_begin", 3, begin)], recipe)
     assert second
 
 
-def test_a_refused_model_leaves_the_folder_as_it_was(tmp_path):
-    def model(width):
-        return keras_vit.model.ViT(
-            image_size=16,
-            patch_size=8,
-            num_layers=1,
-            num_heads=2,
-            hidden_dim=width,
-            mlp_dim=32,
-            num_classes=2,
-        )
-
-    with pytest.raises(SystemExit):
-        train(tmp_path, [At("on_train_batch_end", 1, ask_to_end)], model=model(16))
+def test_a_refused_model_leaves_the_folder_as_it_was(tmp_path, ended_of_width_16):
+    copied(ended_of_width_16, tmp_path)
     before = (tmp_path / "run" / "config.json").read_text()
     with pytest.raises(ValueError, match="of the same model and recipe"):
-        train(tmp_path, model=model(8))
+        train(tmp_path, recipe=PLAIN, model=passed(8))
     assert (tmp_path / "run" / "config.json").read_text() == before
 
 
@@ -357,25 +379,50 @@ def test_arguments_that_json_writes_otherwise_are_the_same_run(tmp_path):
     assert [row["steps"] for row in train(tmp_path, recipe=recipe).history] == [5, 10]
 
 
-@pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGTERM, 42), (signal.SIGINT, 130)]
-)
-def test_the_command_ends_with_a_status_of_its_own(tmp_path, number, status):
-    run = started(tmp_path, "--set=checkpoint_every=1", "--folder=run")
-    kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
+def test_the_command_ends_with_a_status_of_its_own(tmp_path):
+    run = started(tmp_path, *SMALL, "--folder=run")
+    kept = kept_in(tmp_path)
     while not kept.steps():
         assert run.poll() is None, run.stdout.read()
         time.sleep(0.05)
-    run.send_signal(number)
+    run.send_signal(signal.SIGTERM)
     told, _ = run.communicate(timeout=PATIENCE)
-    assert run.returncode == status, told
+    assert run.returncode == 42, told
     assert json.loads((tmp_path / "run" / "config.json").read_text())
     assert kept.newest()
 
 
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """The command in this process, and callbacks for its run."""
+    begin = keras_vit.training.train
+
+    def called(*words, callbacks=()):
+        train = functools.partial(begin, export=False)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                keras_vit.training,
+                "train",
+                lambda *arguments, **options: train(
+                    *arguments, **options | {"callbacks": list(callbacks)}
+                ),
+            )
+            return main(["train", *SMALL, "--folder=run", *words])
+
+    monkeypatch.chdir(tmp_path)
+    return called
+
+
+def test_the_command_ends_with_130_after_ctrl_c(tmp_path, command):
+    stop = At("on_train_batch_end", 2, lambda: ask_to_end(signal.SIGINT))
+    assert command(callbacks=[stop]) == 130
+    assert json.loads((tmp_path / "run" / "config.json").read_text())
+    assert kept_in(tmp_path).newest()[0] == 2
+
+
 # The command, in whose third step two signals come, and which takes minutes.
 HELD = """
-import functools, os, signal, sys, time
+import os, signal, sys, time
 import keras, keras_vit.training
 from keras_vit.cli.main import main
 
@@ -387,27 +434,32 @@ class Held(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(3600)
 
-train = functools.partial(keras_vit.training.train, callbacks=[Held()])
-keras_vit.training.train = train
+train = keras_vit.training.train
+
+def held(*arguments, callbacks, **options):
+    return train(*arguments, callbacks=[*callbacks, Held()], **options)
+
+keras_vit.training.train = held
 sys.exit(main(["train", *sys.argv[1:]]))
 """
 
 
 def test_a_second_signal_ends_the_command_in_the_middle_of_a_step(tmp_path):
-    run = started(tmp_path, "--set=checkpoint_every=1", "--folder=run", code=HELD)
+    run = started(tmp_path, *SMALL, "--folder=run", code=HELD)
     told, _ = run.communicate(timeout=PATIENCE)
     assert run.returncode == 128 + signal.SIGTERM, told
     assert json.loads((tmp_path / "run" / "config.json").read_text())
-    assert checkpoints.Checkpoints(tmp_path / "run" / "checkpoints").newest()[0] == 2
+    assert kept_in(tmp_path).newest()[0] == 2
 
 
-def test_the_command_ends_with_1_where_a_number_is_not_finite(tmp_path):
+def test_the_command_ends_with_1_where_a_number_is_not_finite(
+    tmp_path, command, capsys
+):
     settings = ["--set=base_lr=1e30", "--set=clip_norm=1e30", "--set=steps=90"]
-    run = started(tmp_path, *settings, "--set=checkpoint_every=1", "--folder=run")
-    told, _ = run.communicate(timeout=PATIENCE)
-    assert run.returncode == 1, told
+    assert command(*settings) == 1
+    told = capsys.readouterr().err
     last = told.splitlines()[-1]
     assert last.startswith("keras-vit train: Step ")
     assert "was not taken" in last
-    kept = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints")
+    kept = kept_in(tmp_path)
     assert f"Step {kept.newest()[0] + 1} " in last
