@@ -30,7 +30,12 @@ EXTRAS = {
         "tensorflow-serving-api>=2.18",  # the requests that warm a server up
         "tf2onnx>=1.16",
     ],
-    "serve": ["prometheus-client>=0.21", "starlette>=1.0", "uvicorn>=0.54,<1"],
+    "serve": [
+        "h11>=0.14",
+        "prometheus-client>=0.21",
+        "starlette>=1.0",
+        "uvicorn>=0.54,<1",
+    ],
     "hub": ["huggingface_hub>=0.30"],
     "tensorboard": ["tensorboard>=2.18"],
     "wandb": ["wandb>=0.19"],
@@ -78,6 +83,7 @@ setup(
         "absl-py>=2.1",
         "numpy>=1.26",
         "pillow>=11",
+        "protobuf>=4.25",
         "pyyaml>=6",
         "safetensors>=0.4.3",
         "ml_dtypes>=0.4",
