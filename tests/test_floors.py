@@ -96,7 +96,6 @@ COMMANDS = (
 DOORS = {
     "matplotlib": {"figures/drawing.py"},
     "sklearn": {"evaluation/estimators.py"},
-    "yaml": {"recipes/settings_file.py"},
     "threadpoolctl": {"evaluation/estimators.py"},
     "tqdm": {
         "data/archives.py",
