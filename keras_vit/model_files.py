@@ -9,10 +9,12 @@ that holds none itself, and only if it can be no other model's.
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import os
 import pathlib
 import warnings
+import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,6 +107,28 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model | ServedModel:
         f"No model at {path}. Expected a run's folder with model.keras, a .keras file, "
         "or a SavedModel."
     )
+
+
+def image_size_of(path: str | os.PathLike[str]) -> tuple[int | None, int | None]:
+    """Return the size of the images of a saved model, without loading it.
+
+    Args:
+        path: of a run's folder or of a `.keras` file.
+
+    Returns:
+        (height, width) in pixels; `None` for what the file does not tell.
+    """
+    file = _keras_file(pathlib.Path(path).expanduser())
+    if file is None:
+        return None, None
+    try:
+        with zipfile.ZipFile(file) as archive:
+            parts = json.loads(archive.read("config.json"))["config"]["layers"]
+        inputs = [one for one in parts if one["class_name"] == "InputLayer"]
+        _, height, width, _ = inputs[0]["config"]["batch_shape"]
+    except (OSError, KeyError, IndexError, TypeError, ValueError, zipfile.BadZipFile):
+        return None, None  # of a model of another kind, or none: loading it says so
+    return height, width
 
 
 def _keras_file(path: pathlib.Path) -> pathlib.Path | None:

@@ -20,6 +20,7 @@ RECIPES = {
         dataset="imagenet2012",
         model="ViT_B16",
         model_arguments={"representation_size": 768},
+        image_size=224,
         head_bias=-6.9,
         train_split="train[:99%]",
         evaluation_preprocessing="big_vision:0.875",

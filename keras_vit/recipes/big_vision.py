@@ -12,6 +12,7 @@ RECIPES = {
             "position_embedding": "sincos_2d",
             "representation_size": 384,
         },
+        image_size=224,
         train_split="train[:99%]",
         evaluation_preprocessing="big_vision:0.875",
         epochs=90,

@@ -51,7 +51,9 @@ class ModelSettings(Settings):
             one in `model_arguments`.
         patch_dropout_rate: the fraction of the patches that training drops from
             each image, instead of the one in `model_arguments`.
-        image_size: the side of an image, in pixels.
+        image_size: the side of an image, in pixels. A model that is loaded is
+            resized to it, as for the paper's fine-tuning at a higher resolution. By
+            default the model's own; 224 for one that is built.
         precision: `"mixed_bfloat16"` computes in bfloat16, `"mixed_float16"` in
             float16, whose loss is scaled: a step that overflows is skipped.
         remat: whether blocks are computed again in the backward pass, which
@@ -81,7 +83,7 @@ class ModelSettings(Settings):
     patch_dropout_rate: float | None = field(
         default=None, metadata={**BELOW_ONE, **off(0)}
     )
-    image_size: int = field(default=224, metadata=POSITIVE_COUNT)
+    image_size: int | None = field(default=None, metadata=POSITIVE_COUNT)
     precision: Precision = "float32"
     remat: bool = False
     freeze: tuple[str, ...] = ()

@@ -83,6 +83,7 @@ def _masked_patches() -> Iterator[tuple[str, Recipe]]:
             Recipe.of(
                 dataset=dataset,
                 model="ViT_B16",
+                image_size=224,
                 steps=steps,
                 batch_size=4096,
                 base_lr=2e-4,
@@ -132,6 +133,7 @@ def _pre_training(
                 "representation_size": VARIANTS[model].hidden_dim,
                 "dropout_rate": dropout,
             },
+            image_size=224,
             epochs=epochs,
             batch_size=4096,
             base_lr=base_lr,

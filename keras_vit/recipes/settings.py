@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -37,6 +37,23 @@ def with_model(recipe: Recipe, model: str | None) -> Recipe:
     if "representation_size" in arguments:
         arguments["representation_size"] = VARIANTS[model].hidden_dim
     return changed(recipe, settings | {"model_arguments": arguments})
+
+
+def with_image_size(recipe: Recipe, size: Sequence[int | None]) -> Recipe:
+    """Return the recipe with the size of the images that its model takes.
+
+    Args:
+        recipe: of a run.
+        size: (height, width), pixels. The setting `image_size` is one number: it is
+            `None`, the model's own size, where they differ.
+
+    Example:
+
+    >>> with_image_size(Recipe.of("photos", "runs/pets"), (32, 32)).model.image_size
+    32
+    """
+    height, width = size
+    return changed(recipe, {"image_size": height if height == width else None})
 
 
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:

@@ -32,7 +32,7 @@ class WordsAndNumbers(TypedDict, total=False):
     position_embedding: str | None
     position_embedding_at: str | None
     patch_dropout_rate: float | None
-    image_size: int
+    image_size: int | None
     train_split: str
     eval_split: str
     evaluation_preprocessing: str | None

@@ -23,6 +23,7 @@ from keras_vit.data.inputs import ReadOptions
 from keras_vit.data.sources import OPTIONS, check_name
 from keras_vit.data.splits import Labelled
 from keras_vit.factories import find
+from keras_vit.model_files import image_size_of
 from keras_vit.recipes import Recipe
 from keras_vit.recipes.groups import OptimizerName
 from keras_vit.recipes.tasks import (
@@ -35,7 +36,7 @@ from keras_vit.recipes.tasks import (
 from keras_vit.recipes.typed import WordsAndNumbers
 from keras_vit.suggestions import did_you_mean
 from keras_vit.training.keras_losses import check_loss
-from keras_vit.training.model import OF_A_VIT
+from keras_vit.training.model import IMAGE_SIZE, OF_A_VIT
 from keras_vit.training.optimizers import (
     OF_THE_SCHEDULE,
     SGD,
@@ -57,7 +58,7 @@ DatasetArgument: TypeAlias = Dataset | Path | tuple[Any, Any]
 
 # What a recipe sets for a model that it builds, and for no other.
 OF_A_BUILT_MODEL = (
-    *("image_size", "head_bias", "precision"),
+    *("head_bias", "precision"),
     *("model_arguments", "stem_blocks", "stem_width_factor"),
     *OF_A_VIT,
 )
@@ -401,11 +402,45 @@ def resolved(
         recipe = recipes.with_model(recipe, model)
     elif model is not None:
         recipe = recipes.with_model(recipe, model if isinstance(model, str) else None)
-        recipe = recipes.changed(recipe, {"head_bias": 0.0, "precision": "float32"})
+        own = {"head_bias": 0.0, "precision": "float32", "image_size": None}
+        recipe = recipes.changed(recipe, own)
     changes = _of_data(recipe, arguments.dataset, options) | settings
     if isinstance(arguments.teacher, str):
         changes = changes | {"teacher": arguments.teacher}
-    return recipes.changed(recipe, changes)
+    recipe = recipes.changed(recipe, changes)
+    if isinstance(model, keras.Model):
+        _check_size(model, recipe.model.image_size)
+    if recipe.model.image_size is not None:
+        return recipe
+    return recipes.with_image_size(recipe, _own_size(model or recipe.model.name))
+
+
+def _own_size(source: str | keras.Model | Classifier | None) -> tuple[Any, Any]:
+    """Return (height, width) of a model's images; `None` for what is unknown."""
+    if source is None:
+        return None, None
+    if isinstance(source, str):
+        built = find(source) is not None
+        return (IMAGE_SIZE, IMAGE_SIZE) if built else image_size_of(source)
+    model: Any = source.model if isinstance(source, Classifier) else source
+    shape = getattr(model, "input_shape", None)  # one that is not built has none
+    return shape[1:3] if shape is not None and len(shape) == 4 else (None, None)
+
+
+def _check_size(model: keras.Model, image_size: int | None) -> None:
+    """Refuse another size for a model that is trained itself.
+
+    Raises:
+        ValueError: naming the sizes and what to pass.
+    """
+    own = _own_size(model)
+    if image_size is not None and own != (image_size, image_size):
+        raise ValueError(
+            "image_size must be that of the Keras model that was passed, as the model "
+            f"itself is trained. Received: image_size={image_size}, a model of images "
+            f"of {own[0]} x {own[1]}. Pass keras_vit.resize(model, {image_size}), or "
+            "keras_vit.Classifier.of(model), of which a resized copy is trained"
+        )
 
 
 def _check_known(settings: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from keras_vit.logits import logits_model
 from keras_vit.meaning import meaning_of, set_meaning, with_outputs
 from keras_vit.preprocessing import resolve
 from keras_vit.served_model import ServedModel
-from keras_vit.weights import replace_head
+from keras_vit.weights import replace_head, resize
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 
 LOG = logging.getLogger(__name__)
+
+IMAGE_SIZE = 224  # of a model that is built, unless it is set
 
 # Arguments of a ViT's factory that are settings of a recipe by themselves.
 OF_A_VIT = (
@@ -50,7 +52,8 @@ def build_model(
 
     Args:
         settings: `recipe.model`, whose `name` is a factory's or the path of a saved
-            model, whose head is replaced if it has other classes.
+            model, whose head is replaced if it has other classes, and which is
+            resized if it has another image size.
         num_classes: of the data set; `None`: no head.
         class_names: of the data set, if they are known.
 
@@ -63,7 +66,8 @@ def build_model(
     source = settings.name or ""
     factory = find(source)
     if factory is None:
-        return with_head(_load_model(source), num_classes, class_names)
+        loaded = with_head(_load_model(source), num_classes, class_names)
+        return with_image_size(loaded, settings.image_size)
     arguments = dict(settings.arguments)
     for name in OF_A_VIT:
         if getattr(settings, name):
@@ -74,9 +78,8 @@ def build_model(
                 settings.stem_blocks, settings.stem_width_factor, name="stem"
             )
         _check_takes(source, factory, arguments)
-        model = factory(
-            num_classes=num_classes, image_size=settings.image_size, **arguments
-        )
+        size = settings.image_size or IMAGE_SIZE
+        model = factory(num_classes=num_classes, image_size=size, **arguments)
     if settings.head_bias:
         _set_head_bias(model, settings.head_bias)
     return model
@@ -187,6 +190,27 @@ def with_head(
     return replace_head(model, num_classes)
 
 
+def with_image_size(model: keras.Model, image_size: int | None) -> keras.Model:
+    """Return the model, resized if its images have another size.
+
+    Args:
+        model: a Keras model.
+        image_size: the side of an image, in pixels; `None`: the model's own.
+
+    Raises:
+        ValueError: for a model that serves images of one size alone, or a size
+            below a patch.
+    """
+    shape: Any = model.input_shape
+    if image_size is None or shape[1:3] == (image_size, image_size):
+        return model
+    LOG.info(
+        f"Resizing the model from {shape[1]} x {shape[2]} to {image_size} x "
+        f"{image_size} pixels."
+    )
+    return resize(model, image_size)
+
+
 def _set_head_bias(model: keras.Model, value: float) -> None:
     for layer in model.layers:
         if layer.name in ("head", "head_distillation"):
@@ -229,6 +253,7 @@ def model_in_scope(
         keras_model = trainable(model, repr(model.name))
         own = dataclasses.replace(model, model=copied(keras_model))
         trained = with_head(own, classes, dataset.class_names)
+        trained = with_image_size(trained, recipe.model.image_size)
         if model.preprocessing != meaning_of(trained).preprocessing:
             set_meaning(trained, preprocessing=model.preprocessing)
     else:

@@ -105,6 +105,15 @@ def resize(
         if patch_size is not None and old.path == KERNEL:
             before = model.get_layer("patches").patch_size
             array = resize_kernel(array, before, changes["patch_size"])
+        if array.shape != tuple(weight.shape):
+            height, width = changes["image_size"]
+            raise ValueError(
+                "Expected a model whose weights serve images of any size, but for the "
+                f"positions of a ViT. Received: {model.name!r}, whose weight "
+                f"{old.path} of shape {array.shape} would have shape "
+                f"{tuple(weight.shape)} for images of {height} x {width}. Pool over "
+                "the places, as by GlobalAveragePooling2D, before such a layer"
+            )
         weight.assign(array)
     return meant_as(source, new)
 

@@ -229,11 +229,28 @@ def dataset_of(path: str | os.PathLike[str]) -> tuple[str | None, dict[str, Any]
     return recipe.data.name, recipe.data.options
 
 
+def _recipe_of(config: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of a run's `config.json`, as the run trained by it.
+
+    Earlier versions wrote the recipe's own image size for a model that was loaded or
+    passed, and trained at the model's.
+
+    Args:
+        config: what the file holds.
+
+    Raises:
+        KeyError, TypeError, ValueError: if it is no such file.
+    """
+    recipe = recipes.from_json(config["recipe"])
+    if "model" not in config:
+        return recipe
+    return recipes.with_image_size(recipe, config["model"]["input_shape"][1:3])
+
+
 def _read(path: str | os.PathLike[str]) -> tuple[Recipe, int, list[str]]:
     try:
         config = json.loads(pathlib.Path(path).read_text())
-        recipe = recipes.from_json(config["recipe"])
-        return recipe, config["seed"], config["given_in_python"]
+        return _recipe_of(config), config["seed"], config["given_in_python"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"Expected the {CONFIG} of a run. Received: {path} ({error})"
@@ -319,7 +336,7 @@ def _differences(folder: RunFolder, run: RunConfig) -> list[str]:
     try:
         config = json.loads((folder.path / CONFIG).read_text())
         # What an earlier version had no setting for was as it is by default.
-        there, its_seed = recipes.from_json(config["recipe"]), config["seed"]
+        there, its_seed = _recipe_of(config), config["seed"]
     except (KeyError, TypeError, ValueError) as error:
         return [f"its {CONFIG} is not of a run ({error!r})"]
     flat = recipes.as_flat(there)
