@@ -92,7 +92,7 @@ def test_help_is_short_and_names_every_flag(name, capsys):
         ),
         (["train", "--model={models}/served"], "can be neither trained, inspected"),
         (
-            ["train", "--model={models}/run", "--set", "image_size=32"],
+            ["train", "--model={models}/run", "--set", "head_bias=1"],
             "must go with a model that the recipe builds",
         ),
         (["train", "--folder={models}"], "which holds other files"),
