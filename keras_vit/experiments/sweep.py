@@ -97,11 +97,12 @@ def keeping_labels(recipe: Recipe) -> Recipe:
 
     >>> recipe = recipes.get("paper/finetune_vtab")
     >>> recipe = recipes.changed(recipe, {"dataset": "vtab/dsprites_location"})
-    >>> keeping_labels(recipe).crop
-    'none'
+    >>> recipe.augmentation.crop, keeping_labels(recipe).augmentation.crop
+    ('inception', None)
     """
-    task = TASKS.get(recipe.data.name.removeprefix(PREFIX))
-    if task is None or not recipe.data.name.startswith(PREFIX):
+    name = recipe.data.name or ""
+    task = TASKS.get(name.removeprefix(PREFIX))
+    if task is None or not name.startswith(PREFIX):
         return recipe
     changes = {} if task.crop else {"crop": "none", "crop_padding": 0}
     changes |= {} if task.flip else {"flip": False}

@@ -165,8 +165,8 @@ def as_json(recipe: Recipe) -> dict[str, Any]:
 
     Example:
 
-    >>> as_json(Recipe.of("photos", loss="sigmoid"))["task"]
-    {'name': 'classification', 'loss': 'sigmoid', 'label_smoothing': 0.0}
+    >>> as_json(Recipe.of("photos", masked_patches="pixels"))["task"]
+    {'name': 'masked_patches', 'masked_patches': 'pixels'}
     """
     groups = dataclasses.asdict(recipe)
     groups["task"] = {"name": name_of(recipe.task)} | groups["task"]
