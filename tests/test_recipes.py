@@ -80,7 +80,7 @@ def test_fine_tuning_is_that_of_the_paper(name, steps, dev):
         recipe.optimizer.clip_norm,
         recipe.optimizer.ema,
     ) == (0, 1, None)
-    assert (recipe.data.train_split, recipe.data.eval_split) == ("train", "test")
+    assert (recipe.data.train_split, recipe.data.eval_split) == ("train", None)
     tried = recipes.get(f"paper/finetune_{name}_dev")
     assert tried.data.train_split == f"train[:{dev}%]"
     assert tried.data.eval_split == f"train[{dev}%:]"

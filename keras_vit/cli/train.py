@@ -147,8 +147,11 @@ def run(values: flags.FlagValues) -> int:
 
 def _recipe(
     values: flags.FlagValues,
-) -> tuple[recipes.Recipe, int, str, dict[str, Any]]:
-    """Return the recipe of a run, its seed and name, and what is set otherwise."""
+) -> tuple[str | recipes.Recipe, int, str, dict[str, Any]]:
+    """Return the recipe of a run, its seed and name, and what is set otherwise.
+
+    The recipe is a name, or that of a run to be repeated as it was.
+    """
     from keras_vit.training import read_config
 
     flags_set = {name: values[name].value for name in ARGUMENTS}
@@ -156,7 +159,7 @@ def _recipe(
     settings |= recipes.read_settings(values["set"].value or [])
     if values.config is None:
         name = values.recipe.replace("/", "-")
-        return recipes.get(values.recipe), values.seed, name, settings
+        return values.recipe, values.seed, name, settings
     if _repeats(values):
         recipe, seed = read_config(values.config)
         return recipe, seed, "repeated", settings
@@ -164,7 +167,7 @@ def _recipe(
     name, seed = _recipe_name(values, of_file), of_file.get("seed", 0)
     seed = values.seed if values["seed"].present else seed
     settings = {n: v for n, v in of_file.items() if n not in OF_A_RUN} | settings
-    return recipes.get(name), seed, name.replace("/", "-"), settings
+    return name, seed, name.replace("/", "-"), settings
 
 
 def _print_results(run: "Run") -> None:
@@ -199,8 +202,9 @@ def _print_results(run: "Run") -> None:
     left_out = f"  {left_out}\n" if left_out else ""
     more = "".join(f"{one.label} {one.text}, " for one in others)
     name = "accuracy" if first.metric == "top1" else first.label
+    split = f"{run.eval_split[0].upper()}{run.eval_split[1:]}"
     print(
-        f"\nTest {name} {first.text} on {result.count:,} images; {majority(result)}\n"
+        f"\n{split} {name} {first.text} on {result.count:,} images; {majority(result)}\n"
         f"  {more}loss {result.loss:.3f}\n"
         f"  {support(result, names)}\n"
         f"{left_out}"

@@ -66,9 +66,12 @@ def dev_splits(dev: str | None, name: str, recipe: Recipe) -> tuple[str, str]:
             that the runs are tested on.
     """
     split, tried = recipe.data.train_split, recipes.RECIPES.get(f"{name}_dev")
+    if recipe.data.validation is not None:
+        dev = _dev_beside_validation(dev, recipe.data.validation)
     if dev is None and split == "train":
-        if tried and tried.data.name == recipe.data.name:
-            return tried.data.train_split, tried.data.eval_split
+        left_out = tried and tried.data.eval_split
+        if tried and left_out and tried.data.name == recipe.data.name:
+            return tried.data.train_split, left_out
         if recipe.data.name.startswith(PREFIX):
             return VTAB_DEV
     dev = dev or DEV_SHARE
@@ -88,6 +91,17 @@ def dev_splits(dev: str | None, name: str, recipe: Recipe) -> tuple[str, str]:
         )
     kept = 100 - int(share[1])
     return f"{split}[:{kept}%]", f"{split}[{kept}%:]"
+
+
+def _dev_beside_validation(dev: str | None, validation: float) -> str:
+    """Return the split of a sweep whose recipe takes validation from training."""
+    if dev not in (None, "validation"):
+        raise ValueError(
+            "dev must be validation, or be left out, beside the setting validation, "
+            f"which takes that split from training. Received: dev={dev!r} and "
+            f"validation={validation:g}"
+        )
+    return "validation"
 
 
 def keeping_labels(recipe: Recipe) -> Recipe:

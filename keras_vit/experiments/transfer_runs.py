@@ -118,7 +118,8 @@ def transfer(
         dev: the share of the training split that is left out, such as `"10%"`;
             or `"validation"`: none, the rates are evaluated on that split. By
             default as in the paper for its data sets and for VTAB (200 images),
-            else `sweep.DEV_SHARE`.
+            `"validation"` where the setting `validation` takes such a split from
+            training, else `sweep.DEV_SHARE`.
         folder: of all runs and of their report, `transfer.json`,
             `.csv`, `.md` and `.png`; `transfers/<recipe>` by default.
         model: as `train` takes it. A Keras model stays as it is: each run
@@ -229,7 +230,7 @@ def _check(recipe: Recipe, seeds: int) -> None:
             "transfer needs a recipe that trains on labels, not without. "
             f"Received: task={name_of(recipe.task)}"
         )
-    if recipe.data.eval_split.startswith("train"):
+    if (recipe.data.eval_split or "").startswith("train"):
         raise ValueError(
             "eval_split must not be a part of the training split; the part that the "
             "sweep of learning rates is evaluated on is dev. "

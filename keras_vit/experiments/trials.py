@@ -59,8 +59,8 @@ class Outcome:
     """The results of a trial.
 
     Attributes:
-        top1: the accuracy on the recipe's `eval_split`; of the colours of corrupted
-            patches, where the model was trained without labels.
+        top1: the accuracy on the split that is evaluated at the end; of the colours of
+            corrupted patches, where the model was trained without labels.
         loss: the mean there.
         count: the images there.
         steps: that were taken.
@@ -265,16 +265,18 @@ def _check_same_images(folder: pathlib.Path, evaluated: dict[Any, Any]) -> None:
     """
     config = json.loads((folder / CONFIG).read_text())
     recipe = recipes.from_json(config["recipe"])
-    data, fingerprint = recipe.data, config["dataset"].get("eval_fingerprint")
+    data, noted = recipe.data, config["dataset"]
+    split = noted.get("final_split", noted.get("eval_split", data.eval_split))
+    fingerprint = noted.get("final_fingerprint", noted.get("eval_fingerprint"))
     if fingerprint is None:  # of an earlier version
         return
     options = json.dumps(data.options, sort_keys=True)
-    same = data.name, options, data.eval_split
+    same = data.name, options, split
     first, expected = evaluated.setdefault(same, (folder, fingerprint))
     if fingerprint != expected:
         raise ValueError(
             f"Trials must be evaluated on the same images. Received: {folder}, whose "
-            f"{data.eval_split} images of {data.name} differ from those "
+            f"{split} images of {data.name} differ from those "
             f"of {first}. Restore them, or remove the folder with the other images"
         )
 

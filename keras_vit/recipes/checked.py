@@ -22,6 +22,7 @@ SHARE: Metadata = {"bound": (lambda value: 0 <= value <= 1, "lie in [0, 1]")}
 BELOW_ONE: Metadata = {"bound": (lambda value: 0 <= value < 1, "lie in [0, 1)")}
 HAS_NONE: Metadata = {"has_none": True}  # the word "none" is a value
 POSITIVE_SHARE: Metadata = {"bound": (lambda value: 0 < value <= 1, "lie in (0, 1]")}
+PART: Metadata = {"bound": (lambda value: 0 < value < 1, "lie in (0, 1)")}
 
 
 def flat(name: str) -> Metadata:

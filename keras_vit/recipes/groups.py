@@ -10,6 +10,7 @@ from keras_vit.recipes.checked import (
     BELOW_ONE,
     HAS_NONE,
     NOT_NEGATIVE,
+    PART,
     POSITIVE_COUNT,
     POSITIVE_SHARE,
     SHARE,
@@ -27,6 +28,7 @@ WeightDecayScaling: TypeAlias = Literal["rate", "schedule"]
 Sampling: TypeAlias = Literal["balanced"]
 Precision: TypeAlias = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Crop: TypeAlias = Literal["inception", "random_resized", "pad"]
+Keep: TypeAlias = Literal["last", "best"]
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,12 @@ class DataSettings(Settings):
         options: how `keras_vit.data.load` reads it, by argument, such as
             `{"group": "patient"}`. The setting `dataset_options`.
         train_split: the split to train on, such as `"train[:98%]"`.
-        eval_split: the split to evaluate on, during the run and at its end.
+        eval_split: the split to evaluate on, during the run and at its end. By default
+            the validation split during the run and the test split once, at its end;
+            without a validation split, the test split both times.
+        validation: the fraction of the training images that is taken for validation,
+            by the hash of each image or group, where the data set has no validation
+            split.
         evaluation_preprocessing: how images become the model's size in
             evaluation, as `keras_vit.preprocessing` names it, such as
             `"timm:0.9"`; the model keeps it. The model's own by default.
@@ -127,7 +134,8 @@ class DataSettings(Settings):
         default_factory=dict, metadata=flat("dataset_options")
     )
     train_split: str = "train"
-    eval_split: str = "test"
+    eval_split: str | None = None
+    validation: float | None = field(default=None, metadata={**PART, **off(0)})
     evaluation_preprocessing: str | None = None
     sampling: Sampling | None = None
     max_unreadable_fraction: float = field(default=0.01, metadata=SHARE)
@@ -262,6 +270,11 @@ class RunSettings(Settings):
         evaluate_every: steps between evaluations; an epoch by default.
         checkpoint_every: steps between checkpoints; at each evaluation by
             default.
+        patience: how many evaluations may follow the best one; the last of them ends
+            the run. Any number by default.
+        keep: the weights that are evaluated at the end, saved and exported: those of
+            the `"last"` step, or of the `"best"` evaluation: the most accurate one,
+            of equals that of the least loss.
     """
 
     epochs: int = field(default=10, metadata=POSITIVE_COUNT)
@@ -274,6 +287,13 @@ class RunSettings(Settings):
     checkpoint_every: int | None = field(
         default=None, metadata={**NOT_NEGATIVE, **off(0)}
     )
+    patience: int | None = field(default=None, metadata=POSITIVE_COUNT)
+    keep: Keep = "last"
+
+    @property
+    def chooses(self) -> bool:
+        """Whether evaluations on the way choose when it stops, or what is kept."""
+        return self.patience is not None or self.keep == "best"
 
     def total_steps(self, training_images: int) -> int:
         """Return the steps of a run on so many images."""

@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 from keras_vit.recipes.groups import (
     Crop,
     Decay,
+    Keep,
     MomentumDtype,
     OptimizerName,
     Precision,
@@ -34,7 +35,8 @@ class WordsAndNumbers(TypedDict, total=False):
     patch_dropout_rate: float | None
     image_size: int | None
     train_split: str
-    eval_split: str
+    eval_split: str | None
+    validation: float | None
     evaluation_preprocessing: str | None
     epochs: int
     steps: int | None
@@ -42,6 +44,8 @@ class WordsAndNumbers(TypedDict, total=False):
     accumulation_steps: int
     evaluate_every: int | None
     checkpoint_every: int | None
+    patience: int | None
+    keep: Keep
     momentum: float
     beta2: float
     momentum_dtype: MomentumDtype

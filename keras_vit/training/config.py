@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import itertools
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import keras
@@ -47,10 +49,13 @@ from keras_vit.training.optimizers import (
     settings_replaced_by,
 )
 from keras_vit.training.schedules import schedule_of
+from keras_vit.training.small_data import fitted_to
 from keras_vit.training.tasks import Classification, Task, task_of
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+LOG = logging.getLogger(__name__)
 
 Path: TypeAlias = str | os.PathLike[str]
 ModelArgument: TypeAlias = keras.Model | Classifier | Path
@@ -93,6 +98,10 @@ class RunConfig:
         recipe: with all settings in it.
         arguments: model, data and teacher, as `train` was given them.
         objects: settings that are objects, by name, such as a `Task`.
+        set_by_user: the names of the settings that the user set, and not the recipe;
+            all of them where he passed a `Recipe` of his own.
+        fitted_from: what the recipe has for settings that were made to fit the
+            training images, by name.
         seed: of the initial weights, the order of the images, their augmentation
             and dropout.
         jit_compile: whether XLA compiles the step.
@@ -103,6 +112,8 @@ class RunConfig:
     arguments: TrainArguments
     objects: Mapping[str, Any]
     _: KW_ONLY
+    set_by_user: frozenset[str] = frozenset()
+    fitted_from: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     jit_compile: bool = False
     bar: bool = True
@@ -136,7 +147,32 @@ class RunConfig:
         _check_fits(objects, complete)
         if "schedule" in objects:
             objects["schedule"] = schedule_of(objects["schedule"])
-        return cls(complete, arguments, objects, **options)
+        own = {*settings, *itertools.chain(*_replaced_by(objects).values())}
+        if isinstance(recipe, Recipe):
+            own |= recipes.setting_kinds().keys()
+        own = frozenset(own)
+        return cls(complete, arguments, objects, set_by_user=own, **options)
+
+    def fitted(self, training_images: int, replicas: int) -> RunConfig:
+        """Return the configuration with settings that fit few training images.
+
+        What the user set is left as it is. Each change is logged.
+
+        Args:
+            training_images: how many there are.
+            replicas: that share a batch.
+        """
+        before = recipes.as_flat(self.recipe)
+        changes, sentences = fitted_to(
+            before, self.set_by_user, training_images, replicas=replicas
+        )
+        for sentence in sentences:
+            LOG.info(sentence)
+        return dataclasses.replace(
+            self,
+            recipe=recipes.changed(self.recipe, changes),
+            fitted_from={name: before[name] for name in changes},
+        )
 
     def task(self, teacher: Classifier | None) -> Task:
         """Return the task of the run: the one that was passed, or the recipe's."""

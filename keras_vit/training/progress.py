@@ -169,9 +169,11 @@ class Plan:
             every evaluation.
         steps_per_epoch: that the training split makes.
         batch_size: of the global batch.
-        eval_split: what is evaluated on.
+        eval_split: what is evaluated on, on the way.
         eval_name: what that is called.
-        evaluator: of it (see `evaluators`).
+        final_split: what is evaluated once, at the end; often the same one.
+        final_name: what that is called.
+        evaluator: of both (see `evaluators`).
     """
 
     total_steps: int
@@ -181,6 +183,8 @@ class Plan:
     batch_size: int
     eval_split: Labelled
     eval_name: str
+    final_split: Labelled
+    final_name: str
     evaluator: Evaluator
 
 

@@ -21,7 +21,11 @@ from keras_vit.history import HistoryRow
 from keras_vit.recipes import Recipe
 from keras_vit.renamed import with_new_names
 from keras_vit.training import interruption
-from keras_vit.training.artifacts.folder import RunFolder, open_run_folder
+from keras_vit.training.artifacts.folder import (
+    RunFolder,
+    check_fits,
+    open_run_folder,
+)
 from keras_vit.training.artifacts.results import model_of_one_device, write_results
 from keras_vit.training.callbacks import checked
 from keras_vit.training.config import (
@@ -33,6 +37,11 @@ from keras_vit.training.config import (
     TrainSettings,
     path_to_str,
     strategy_of,
+)
+from keras_vit.training.evaluated_splits import (
+    TEST,
+    EvaluatedSplits,
+    evaluated_splits,
 )
 from keras_vit.training.header import log_header
 from keras_vit.training.model import model_in_scope, teacher_in_scope
@@ -68,11 +77,14 @@ class Run:
         history: a dict of numbers for each evaluation, by default each epoch:
             `epoch`, `steps`, `learning_rate`; `loss` and `accuracy` in training;
             `eval_loss` and `eval_accuracy` on the split `eval_split`; and more.
-        evaluation: the trained model on the whole evaluation split; a
-            `LossEvaluation` where the model was trained without labels.
+        evaluation: the trained model on the whole of the split that is evaluated at
+            the end, `eval_split`; a `LossEvaluation` where the model was trained
+            without labels.
         folder: where the run's files are.
         saved_model: the folder of the exported SavedModel; `None` where the
             model was trained without labels, or nothing was exported.
+        eval_split: the name of the split of `evaluation`; `"test"` unless the setting
+            `eval_split` names another.
     """
 
     model: KerasModel
@@ -80,6 +92,7 @@ class Run:
     evaluation: Evaluation | LossEvaluation
     folder: pathlib.Path
     saved_model: pathlib.Path | None
+    eval_split: str = TEST
 
 
 def train(
@@ -109,7 +122,9 @@ def train(
     is different then.
 
     Args:
-        recipe: a key of `keras_vit.recipes.RECIPES`, or a `Recipe`.
+        recipe: a key of `keras_vit.recipes.RECIPES`, whose batch size and warm-up
+            become smaller where the training images are too few for them; or a
+            `Recipe`, which is used as it is.
         model: what is trained; the recipe's own by default:
 
             - a factory's name, or one of Keras's networks such as
@@ -199,12 +214,13 @@ def train(
         run_folder = open_run_folder(folder and path_to_str(folder), name, config)
         keras.utils.set_random_seed(seed)
         data = _loaded(config, run_folder, data_dir, download)
+        splits = _evaluated(config.recipe, data, run_folder)
         chief = distribution.is_chief(devices)
         with interruption.catch_stop_signals() as stop:
             alone = distribution.num_workers(devices) == 1  # else all end in one step
             nothing_yet = stop.at_once() if alone else contextlib.nullcontext()
             with nothing_yet, devices.scope():
-                trainer = _trainer(config, data, devices, run_folder)
+                trainer = _trainer(config, splits, devices, run_folder)
             log_header(trainer)
             with run_folder.held() if chief else contextlib.nullcontext():
                 with devices.scope():
@@ -215,25 +231,46 @@ def train(
                 )
             wait_for_all(devices)  # a worker that is gone would look lost
     saved_path = pathlib.Path(saved_model) if saved_model else None
-    return Run(trained, history, evaluation, run_folder.path, saved_path)
+    return Run(
+        *(trained, history, evaluation, run_folder.path, saved_path),
+        eval_split=splits.at_the_end,
+    )
 
 
 def _trainer(
     config: RunConfig,
-    data: Dataset,
+    splits: EvaluatedSplits,
     devices: Strategy,
     folder: RunFolder,
 ) -> Trainer:
     """Return the trainer of a run, its model and its teacher made under the scope."""
     passed = config.arguments.teacher or getattr(config.recipe.task, "teacher", None)
+    data = splits.dataset
     task = config.task(teacher_in_scope(passed, devices, data))
     task.check(data)
+    images = task.num_examples(data.split(config.recipe.data.train_split))
+    if images is not None:  # before weights are downloaded
+        config = config.fitted(images, devices.num_replicas_in_sync)
+    check_fits(folder, config)
     model = model_in_scope(
         config.arguments.model, config.recipe, task=task, dataset=data, strategy=devices
     )
     return Trainer(
-        config, model=model, task=task, data=data, strategy=devices, folder=folder
+        config, model=model, task=task, splits=splits, strategy=devices, folder=folder
     )
+
+
+def _evaluated(recipe: Recipe, data: Dataset, folder: RunFolder) -> EvaluatedSplits:
+    """Return what a run is evaluated on; one that resumes, on the split it began on."""
+    eval_split = recipe.data.eval_split
+    if eval_split is None and data.validation is not None and folder.began_on_test():
+        eval_split = TEST
+    splits = evaluated_splits(
+        data, eval_split, recipe.data.validation, chooses=recipe.run.chooses
+    )
+    for sentence in splits.notes:
+        LOG.info(sentence)
+    return splits
 
 
 def _loaded(

@@ -31,14 +31,16 @@ from keras_vit.training.replicas import (
     LostWorkerError,
     same_for_all,
     summed_over_workers,
+    wait_for_all,
 )
 from keras_vit.training.step import TrainingState, training_step
 from keras_vit.training.tasks import Task, TaskContext
 
 if TYPE_CHECKING:
-    from keras_vit.data import Dataset
+    from keras_vit.data.splits import Labelled
     from keras_vit.training.artifacts.folder import RunFolder
     from keras_vit.training.config import RunConfig
+    from keras_vit.training.evaluated_splits import EvaluatedSplits
     from keras_vit.training.interruption import Interruption
 
 
@@ -62,7 +64,7 @@ class Trainer:
         config: the recipe of the run, its seed and its options.
         model: that the run trains, made under the strategy's scope.
         task: what it learns.
-        data: its splits.
+        splits: its data, and which splits it is evaluated on.
         strategy: a `tf.distribute.Strategy`.
         folder: where the run writes.
 
@@ -77,12 +79,12 @@ class Trainer:
         *,
         model: keras.Model,
         task: Task,
-        data: Dataset,
+        splits: EvaluatedSplits,
         strategy: tf.distribute.Strategy,
         folder: RunFolder,
     ) -> None:
         self.config, self.recipe = config, config.recipe
-        self.model, self.task, self.data = model, task, data
+        self.model, self.task, self.data = model, task, splits.dataset
         self.strategy, self.folder = strategy, folder
         self.chief = distribution.is_chief(strategy)
         self._alone = distribution.num_workers(strategy) == 1
@@ -90,7 +92,7 @@ class Trainer:
         with contextlib.ExitStack() as adapters:
             adapters.enter_context(adapted(model, self.recipe.model, config.seed))
             self.trained = task.wrap(model)
-            self.plan = self._planned()
+            self.plan = self._planned(splits)
             size: Any = model.input_shape
             self.augmentation = Augmentation.of(
                 self.recipe.augmentation,
@@ -100,10 +102,12 @@ class Trainer:
             self._forward = ForwardPass(self.plan.evaluator.answer, strategy)
             self._adapters = adapters.pop_all()  # from now on `fit` closes them
 
-    def _planned(self) -> Plan:
+    def _planned(self, splits: EvaluatedSplits) -> Plan:
         """Choose the training images, and return the run's length and evaluation."""
         recipe, run = self.recipe, self.recipe.run
-        eval_split = self.data.split(recipe.data.eval_split)  # before a teacher labels
+        eval_split = self.data.split(splits.on_the_way)  # before a teacher labels
+        same = splits.at_the_end == splits.on_the_way
+        final_split = eval_split if same else self.data.split(splits.at_the_end)
         context = TaskContext(self.strategy, self.folder, self.config.seed)
         self.train_split = self.task.examples(
             self.data.split(recipe.data.train_split), self.data, context
@@ -119,7 +123,9 @@ class Trainer:
             steps_per_epoch=max(count // run.batch_size, 1),
             batch_size=run.batch_size,
             eval_split=eval_split,
-            eval_name=recipe.data.eval_split,
+            eval_name=splits.on_the_way,
+            final_split=final_split,
+            final_name=splits.at_the_end,
             evaluator=self.task.evaluator(self.trained, self.model, self.config.seed),
         )
 
@@ -146,7 +152,7 @@ class Trainer:
         callbacks: list[keras.callbacks.Callback],
         interruption: Interruption,
     ) -> tuple[Any, list[HistoryRow]]:
-        """Take the remaining steps; return the last evaluation and the history.
+        """Take the remaining steps; return the final evaluation and the history.
 
         Args:
             callbacks: Keras callbacks. An epoch of theirs is the interval between
@@ -202,7 +208,7 @@ class Trainer:
             self.config,
             self.model,
             self.data,
-            (self.train_split, self.plan.eval_split),
+            (self.train_split, self.plan),
             counts={"parameters": self.parameters, "trained": num_trained(self.model)},
             devices=described_devices(self.strategy),
         )
@@ -225,27 +231,10 @@ class Trainer:
         )
 
     def _run(self) -> Any:
-        """Train to the end of the run, and return the last evaluation."""
-        self.trained.stop_training = False
-        self._begun = time.perf_counter() - self.progress.seconds
-        done = self.state.steps_taken()
+        """Train to the end of the run, and return the evaluation of what is kept."""
         try:
-            bar = progress_bar(self.plan, done, self.config.bar)
-            config = self.config.optimizer_config()
-            shown = optimizer_shown(self.trained, self.state, config)
-            with shown, bar as self._bar:
-                if self._ended(done):  # before, and was then ended while finishing
-                    return self.evaluate()
-                self.callbacks.on_train_begin()
-                done, evaluation = self._interval(done)
-                while not self._ended(done):
-                    done, evaluation = self._interval(done)
-                if self._changed_by_the_end():
-                    evaluation, self._saved = self.evaluate(), None
-                    self.save()
-                return evaluation
+            return self._final_evaluation(self._train())
         except _InterruptedError:
-            self.save()
             self.interruption.end()
         except OF_LOST_WORKERS as error:
             if self._alone:
@@ -254,6 +243,79 @@ class Trainer:
                 "Another worker of this run is gone. Start all of them again: they "
                 f"resume from the last checkpoint. ({str(error).splitlines()[0]})"
             ) from error
+
+    def _train(self) -> Any | None:
+        """Take the remaining steps, and save a checkpoint of the last.
+
+        Returns:
+            The evaluation on the way of the model as it now is; `None` if a run
+            before this one was evaluated, or the weights have changed since.
+        """
+        self.trained.stop_training = False
+        self._begun = time.perf_counter() - self.progress.seconds
+        done = self.state.steps_taken()
+        bar = progress_bar(self.plan, done, self.config.bar)
+        config = self.config.optimizer_config()
+        shown = optimizer_shown(self.trained, self.state, config)
+        try:
+            with shown, bar as self._bar:
+                if self._ended(done):  # before, and was then ended while finishing
+                    return None
+                self.callbacks.on_train_begin()
+                done, evaluation = self._interval(done)
+                while not self._ended(done):
+                    done, evaluation = self._interval(done)
+                if not self._changed_by_the_end():
+                    return evaluation
+                if not self._keeps_best:  # else they are not kept
+                    self._saved = None
+                    self.save()
+                return None
+        except _InterruptedError:
+            self.save()
+            raise
+
+    @property
+    def _keeps_best(self) -> bool:
+        return self.recipe.run.keep == "best"
+
+    def _final_evaluation(self, last: Any | None) -> Any:
+        """Evaluate the weights that are kept; no checkpoint is saved from here on.
+
+        Args:
+            last: the evaluation on the way of the model as it is; `None`: unknown.
+        """
+        if self._keeps_best and self._restored_best(last is None):
+            last = None
+        if last is not None and self.plan.final_split is self.plan.eval_split:
+            return last
+        return self.evaluate(self.plan.final_split)
+
+    def _restored_best(self, changed: bool) -> bool:
+        """Restore the weights of the best evaluation, unless the model has them.
+
+        Args:
+            changed: whether the model may have others than the last checkpoint.
+
+        Returns:
+            Whether they were restored.
+        """
+        best, checkpoints = self.progress.best, self.folder.checkpoints
+        wait_for_all(self.strategy)  # until the chief has written the last one
+        if best is None or not checkpoints.has(best["step"]):
+            LOG.warning(
+                "keep=best keeps the weights of the last step, as the checkpoint of "
+                "the best evaluation could not be written."
+            )
+            return False
+        LOG.info(
+            f"Keeping the weights of step {best['step']:,}, of the best evaluation: "
+            f"{self.plan.eval_name} accuracy {best['accuracy']:.3f}."
+        )
+        if best["step"] == self.state.steps_taken() and not changed:
+            return False
+        checkpoints.restore(best["step"], self.state.variables())
+        return True
 
     def _changed_by_the_end(self) -> bool:
         """Call callbacks at the end, and return whether one changed the weights."""
@@ -288,17 +350,32 @@ class Trainer:
         images = (done - first) * plan.batch_size
         rate = images / (time.perf_counter() - begun)
         try:
-            evaluation = self.evaluate(self.callbacks)
+            evaluation = self.evaluate(plan.eval_split, self.callbacks)
         except UnreadableImageError:
             self.save()  # so that the steps need not be run again
             raise
         self._record(done, evaluation, rate)
         self.callbacks.on_epoch_end(epoch, self.progress.epoch_logs())
         progress.stopped |= bool(self.trained.stop_training)
+        self._stop_if_out_of_patience(done)
         self.save()
         if self._alone:  # else all stop together, in the next step
             self._raise_if_stopping()
         return done, evaluation
+
+    def _stop_if_out_of_patience(self, done: int) -> None:
+        """End the run if its evaluations have not got better for too long."""
+        patience, best = self.recipe.run.patience, self.progress.best
+        if best is None or not self.progress.is_out_of_patience(patience):
+            return
+        self.progress.stopped = True
+        if done < self.plan.total_steps:
+            count = "1 evaluation was" if patience == 1 else f"{patience} were"
+            LOG.info(
+                f"Stopping after step {done:,} of {self.plan.total_steps:,}: the best "
+                f"evaluation is that of step {best['step']:,}, and {count} not better "
+                f"(patience={patience})."
+            )
 
     def _take_step(self, done: int) -> None:
         progress, column = self.progress, self.progress.lap_steps
@@ -321,10 +398,17 @@ class Trainer:
             self.interruption.signal = self.interruption.signal or signal.SIGTERM
             raise _InterruptedError
 
-    def evaluate(self, callbacks: keras.callbacks.CallbackList | None = None) -> Any:
-        """Evaluate on the whole split, with the average if there is one."""
+    def evaluate(
+        self, split: Labelled, callbacks: keras.callbacks.CallbackList | None = None
+    ) -> Any:
+        """Evaluate on the whole of a split, with the average if there is one.
+
+        Args:
+            split: of the run's data set.
+            callbacks: that are called; none by default.
+        """
         callbacks = callbacks or keras.callbacks.CallbackList()
-        evaluator, split = self.plan.evaluator, self.plan.eval_split
+        evaluator = self.plan.evaluator
         sums = evaluator.metric_sums(split)
         local = distribution.local_replicas(self.strategy)
         batch_size = -(-min(200, len(split)) // local) * local

@@ -20,6 +20,7 @@ from support.training.small import small_dataset, small_recipe
 COLUMNS = {"test_loss": "eval_loss", "test_accuracy": "eval_accuracy"}
 # What the earlier version wrote of tasks that a run did not have, and for "off".
 OFF = {
+    "eval_split": "test",
     "distillation": "none",
     "pseudo_labels": "none",
     "masked_patches": "none",

@@ -103,8 +103,8 @@ def test_each_run_has_the_recipe_of_its_part(transferred):
     assert told == {
         "rate_1e-05_dev": (1e-5, "train[:80%]", "train[80%:]", 0),
         "rate_0.02_dev": (0.02, "train[:80%]", "train[80%:]", 0),
-        f"rate_{found.rate:g}_seed_0": (found.rate, "train", "test", 0),
-        f"rate_{found.rate:g}_seed_1": (found.rate, "train", "test", 1),
+        f"rate_{found.rate:g}_seed_0": (found.rate, "train", None, 0),
+        f"rate_{found.rate:g}_seed_1": (found.rate, "train", None, 1),
     }
 
 

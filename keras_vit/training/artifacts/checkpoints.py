@@ -101,6 +101,14 @@ class Checkpoints:
                 )
         return None
 
+    def has(self, step: int) -> bool:
+        """Return whether the checkpoint of a step is there, and whole."""
+        try:
+            _verify(self.path(step))
+        except WeightsFileError:
+            return False
+        return True
+
     def restore(self, step: int, variables: Mapping[str, Any]) -> None:
         """Assign variables the values that they had at a step.
 

@@ -24,6 +24,7 @@ import tensorflow as tf
 from keras_vit import recipes
 from keras_vit.files import written_whole
 from keras_vit.training.artifacts.checkpoints import Checkpoints
+from keras_vit.training.evaluated_splits import TEST
 from keras_vit.version import VERSION
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from keras_vit.data.splits import Labelled
     from keras_vit.recipes import Recipe
     from keras_vit.training.config import RunConfig
+    from keras_vit.training.progress import Plan
 
 
 LOG = logging.getLogger(__name__)
@@ -132,12 +134,22 @@ class RunFolder:
         except (OSError, KeyError, ValueError):
             return {}
 
+    def began_on_test(self) -> bool:
+        """Return whether the run has begun, and evaluates the test split on the way.
+
+        A run of an earlier version does, unless its recipe names another split.
+        """
+        try:
+            return _evaluates_test(json.loads((self.path / CONFIG).read_text()))
+        except (OSError, KeyError, TypeError, ValueError):
+            return False
+
     def write_config(
         self,
         run: RunConfig,
         model: keras.Model,
         dataset: Dataset,
-        splits: tuple[Labelled, Labelled],
+        splits: tuple[Labelled, Plan],
         *,
         counts: Mapping[str, int],
         devices: Mapping[str, Any],
@@ -148,12 +160,15 @@ class RunFolder:
             run: the recipe, the seed, and what was given in Python.
             model: that is trained.
             dataset: that it learns from.
-            splits: the parts of it to train on and to evaluate on.
+            splits: the part of it to train on, and what is evaluated.
             counts: of the model's parameters: all, and the trained ones.
             devices: that train it. Another machine may resume the run.
         """
+        train_split, plan = splits
+        twice = plan.final_split is not plan.eval_split
         config = {
             "recipe": recipes.as_json(run.recipe),
+            "fitted_from": dict(run.fitted_from),
             "seed": run.seed,
             "given_in_python": run.given_in_python(),
             "objects": run.described_objects(),
@@ -165,10 +180,10 @@ class RunFolder:
             "dataset": {
                 "name": dataset.name,
                 "training_images": len(dataset.train),
-                "fingerprint": splits[0].fingerprint(),
+                "fingerprint": train_split.fingerprint(),
                 "test_images": len(dataset.test),
-                "eval_images": len(splits[1]),
-                "eval_fingerprint": splits[1].fingerprint(),
+                **_noted("eval", plan.eval_name, plan.eval_split),
+                **(_noted("final", plan.final_name, plan.final_split) if twice else {}),
                 "class_names": dataset.class_names,
                 "decoding": dataset.decoding.as_json(),
             },
@@ -286,7 +301,7 @@ def open_run_folder(
             "folder must be empty, new, or the folder of this run. Received: "
             f"{run.path}, which holds other files. Name another folder, or remove it"
         )
-    differences = _differences(run, run_config)
+    differences = _differences(run, run_config, before_fitting=True)
     if differences and run.finished() and _of_length(differences):
         raise ValueError(
             f"The run in {run.path} has finished. To train its model further, begin "
@@ -294,11 +309,7 @@ def open_run_folder(
             f"and this run: {'; '.join(differences)}"
         )
     if differences:
-        raise ValueError(
-            f"{run.path} holds another run. Name another folder, or resume that "
-            "run with its own settings. Existing run and this run: "
-            f"{'; '.join(differences)}"
-        )
+        raise _of_another_run(run, differences)
     return run
 
 
@@ -311,7 +322,8 @@ def _numbered(name: str, run_config: RunConfig) -> RunFolder:
     one, shorter = next(folders), None
     while not _is_free(one.path):
         if (one.path / CONFIG).is_file():
-            differences, finished = _differences(one, run_config), one.finished()
+            differences = _differences(one, run_config, before_fitting=True)
+            finished = one.finished()
             if not differences and not finished:
                 break
             if differences and finished and _of_length(differences):
@@ -332,7 +344,58 @@ def _is_free(path: pathlib.Path) -> bool:
     return all(inside.name.startswith(f".{CONFIG}.") for inside in path.iterdir())
 
 
-def _differences(folder: RunFolder, run: RunConfig) -> list[str]:
+def _evaluates_test(config: Mapping[str, Any]) -> bool:
+    """Return whether a run evaluates the test split on the way, by its `config.json`.
+
+    An earlier version noted no split, and its recipes named one.
+    """
+    named = recipes.from_json(config["recipe"]).data.eval_split
+    return config.get("dataset", {}).get("eval_split", named) == TEST
+
+
+def _noted(use: str, name: str, split: Labelled) -> dict[str, Any]:
+    """Return what is noted of a split that is evaluated."""
+    return {
+        f"{use}_split": name,
+        f"{use}_images": len(split),
+        f"{use}_fingerprint": split.fingerprint(),
+    }
+
+
+def check_fits(folder: RunFolder, run_config: RunConfig) -> None:
+    """Refuse to resume a run with other settings than those that it was fitted to.
+
+    Args:
+        folder: of the run.
+        run_config: with settings that fit the training images.
+
+    Raises:
+        ValueError: naming the differences.
+    """
+    if (folder.path / CONFIG).is_file():
+        differences = _differences(folder, run_config)
+        if differences:
+            raise _of_another_run(folder, differences)
+
+
+def _of_another_run(folder: RunFolder, differences: Sequence[str]) -> ValueError:
+    return ValueError(
+        f"{folder.path} holds another run. Name another folder, or resume that run "
+        "with its own settings. Existing run and this run: "
+        f"{'; '.join(differences)}"
+    )
+
+
+def _differences(
+    folder: RunFolder, run: RunConfig, *, before_fitting: bool = False
+) -> list[str]:
+    """Return how a run differs from that in a folder, in words.
+
+    Args:
+        folder: of the other run.
+        run: of this one.
+        before_fitting: whether its settings do not yet fit its training images.
+    """
     try:
         config = json.loads((folder.path / CONFIG).read_text())
         # What an earlier version had no setting for was as it is by default.
@@ -345,6 +408,13 @@ def _differences(folder: RunFolder, run: RunConfig) -> list[str]:
             there = recipes.changed(there, {name: os.path.expanduser(flat[name])})
     if _lacks_options(config["recipe"]):  # its images are compared later
         there = recipes.changed(there, {"dataset_options": run.recipe.data.options})
+    if before_fitting:
+        fitted = config.get("fitted_from", {})
+        own = {n: v for n, v in fitted.items() if n not in run.set_by_user}
+        there = recipes.changed(there, own)
+    names = {there.data.eval_split, run.recipe.data.eval_split}
+    if names == {None, TEST} and _evaluates_test(config):
+        there = recipes.changed(there, {"eval_split": run.recipe.data.eval_split})
     lines = recipes.difference(there, run.recipe)
     if its_seed != run.seed:
         lines.append(f"seed: {its_seed} and {run.seed}")
@@ -362,9 +432,12 @@ def _lacks_options(config: Mapping[str, Any]) -> bool:
     return "data" not in config and "dataset_options" not in config
 
 
+_OF_LENGTH = ("epochs: ", "steps: ", "patience: ")
+
+
 def _of_length(differences: Iterable[str]) -> bool:
     """Return whether two runs differ in their length alone."""
-    return all(line.startswith(("epochs: ", "steps: ")) for line in differences)
+    return all(line.startswith(_OF_LENGTH) for line in differences)
 
 
 def write_json(path: pathlib.Path, content: Any) -> None:

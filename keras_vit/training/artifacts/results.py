@@ -46,7 +46,7 @@ def write_results(
     Args:
         run: a `Trainer` that has taken its steps.
         model: what is saved of it, as `model_of_one_device` returns it.
-        evaluation: the last one.
+        evaluation: of what is saved, on the final split.
         interruption: an `Interruption`, which is checked before the export.
         exports: whether more is written than model and evaluation.
 
@@ -57,6 +57,7 @@ def write_results(
     finished, to_export = folder.finished(), exports and run.task.learns_labels
     lacking = finished is None or (to_export and finished["saved_model"] is None)
     if lacking and run.chief:
+        steps = run.progress.history[-1]["steps"]
         names = run.data.class_names if run.task.learns_labels else None
 
         save_model(model, path / "model.keras", names, activation=run.task.activation)
@@ -78,7 +79,7 @@ def write_results(
             write_json(path / "evaluation.json", _numbers_of(evaluation, names))
         finished = {
             "saved_model": saved_model,
-            "steps": run.state.steps_taken(),
+            "steps": steps,
             "memory": peak_memory(),
         }
         write_json(path / FINISHED, finished)
@@ -103,8 +104,8 @@ def _export(
         model,
         pathlib.Path("savedmodels") / run.folder.path.resolve().name,
         class_names=run.data.class_names,
-        split=spread(cast("Split", run.plan.eval_split), EXPORT_IMAGES),
-        source=f"{run.data.name}, {run.recipe.data.eval_split}",
+        split=spread(cast("Split", run.plan.final_split), EXPORT_IMAGES),
+        source=f"{run.data.name}, {run.plan.final_name}",
     )
 
 

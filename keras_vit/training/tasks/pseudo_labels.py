@@ -149,6 +149,9 @@ class PseudoLabelling(Classification):
         self.kind, self.min_confidence = kind, min_confidence
         self.per_class = per_class
 
+    def num_examples(self, split: Labelled) -> None:
+        """Return `None`: the teacher's confidence chooses how many there are."""
+
     def examples(
         self, split: Labelled, dataset: Dataset, context: TaskContext
     ) -> Joined:

@@ -41,8 +41,8 @@ class Task:
     """What a run learns; subclass it to teach another thing.
 
     Override `objective` and, of the others, what differs. A run calls `check`,
-    `examples`, `wrap`, `objective` and `evaluator` once, in this order, under the
-    scope of its strategy.
+    `num_examples`, `examples`, `wrap`, `objective` and `evaluator` once, in this
+    order, under the scope of its strategy.
 
     Each step gives the objective a batch of images and its targets: the labels as
     rows `(B, K)` or, where `num_draws` is above 0, as many uniform numbers for each
@@ -66,6 +66,16 @@ class Task:
     ) -> Labelled:
         """Return the images to train on: those of the training split by default."""
         return split
+
+    def num_examples(self, split: Labelled) -> int | None:
+        """Return how many images `examples` will return for the training split.
+
+        A recipe's batch size and warm-up are made to fit so many.
+
+        Returns:
+            Their number; `None` where it is not known yet: then nothing is fitted.
+        """
+        return len(split)
 
     def wrap(self, model: keras.Model) -> keras.Model:
         """Return the model that is trained: the run's own, or one around it.
