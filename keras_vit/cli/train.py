@@ -202,9 +202,9 @@ def _print_results(run: "Run") -> None:
     left_out = f"  {left_out}\n" if left_out else ""
     more = "".join(f"{one.label} {one.text}, " for one in others)
     name = "accuracy" if first.metric == "top1" else first.label
-    split = f"{run.eval_split[0].upper()}{run.eval_split[1:]}"
+    name = f"{run.eval_split[0].upper()}{run.eval_split[1:]} {name}"
     print(
-        f"\n{split} {name} {first.text} on {result.count:,} images; {majority(result)}\n"
+        f"\n{name} {first.text} on {result.count:,} images; {majority(result)}\n"
         f"  {more}loss {result.loss:.3f}\n"
         f"  {support(result, names)}\n"
         f"{left_out}"

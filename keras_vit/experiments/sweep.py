@@ -72,7 +72,7 @@ def dev_splits(dev: str | None, name: str, recipe: Recipe) -> tuple[str, str]:
         left_out = tried and tried.data.eval_split
         if tried and left_out and tried.data.name == recipe.data.name:
             return tried.data.train_split, left_out
-        if recipe.data.name.startswith(PREFIX):
+        if (recipe.data.name or "").startswith(PREFIX):
             return VTAB_DEV
     dev = dev or DEV_SHARE
     if dev == recipe.data.eval_split:

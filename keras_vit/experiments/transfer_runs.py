@@ -210,9 +210,8 @@ def _carried_out(
     best = best_of(rates, sweep) if sweep else first
     final = [Trial(f"rate_{best:g}_seed_{n}", at(best), n) for n in range(seeds)]
     runs = tuple(run_trials(final, folder, **how).values())
-    return Transfer(
-        recipe.data.name, rates=rates, sweep=sweep, rate=best, runs=runs, folder=folder
-    )
+    name = str(recipe.data.name)
+    return Transfer(name, rates=rates, sweep=sweep, rate=best, runs=runs, folder=folder)
 
 
 def _name_of(recipe: Recipe) -> str:

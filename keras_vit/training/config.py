@@ -147,10 +147,9 @@ class RunConfig:
         _check_fits(objects, complete)
         if "schedule" in objects:
             objects["schedule"] = schedule_of(objects["schedule"])
-        own = {*settings, *itertools.chain(*_replaced_by(objects).values())}
+        own = frozenset((*settings, *itertools.chain(*_replaced_by(objects).values())))
         if isinstance(recipe, Recipe):
             own |= recipes.setting_kinds().keys()
-        own = frozenset(own)
         return cls(complete, arguments, objects, set_by_user=own, **options)
 
     def fitted(self, training_images: int, replicas: int) -> RunConfig:

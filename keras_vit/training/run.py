@@ -7,7 +7,7 @@ import logging
 import os
 import pathlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 import keras
@@ -15,6 +15,7 @@ import keras
 from keras_vit import distribution, recipes
 from keras_vit.data import Dataset, load
 from keras_vit.data.groups import on_both_sides
+from keras_vit.data.pipeline import check_batch_size
 from keras_vit.decoding import range_as_text
 from keras_vit.evaluation import Evaluation
 from keras_vit.history import HistoryRow
@@ -52,6 +53,8 @@ from keras_vit.verbosity import Verbose, lines_shown
 
 if TYPE_CHECKING:
     from keras_vit.compat import Strategy
+    from keras_vit.data.splits import Labelled
+    from keras_vit.training.tasks import Task
 
     class KerasModel:
         """A `keras.Model` for type checkers, which find no attribute of that type.
@@ -92,6 +95,7 @@ class Run:
     evaluation: Evaluation | LossEvaluation
     folder: pathlib.Path
     saved_model: pathlib.Path | None
+    _: KW_ONLY
     eval_split: str = TEST
 
 
@@ -248,9 +252,7 @@ def _trainer(
     data = splits.dataset
     task = config.task(teacher_in_scope(passed, devices, data))
     task.check(data)
-    images = task.num_examples(data.split(config.recipe.data.train_split))
-    if images is not None:  # before weights are downloaded
-        config = config.fitted(images, devices.num_replicas_in_sync)
+    config = _fitted(config, task, data.split(config.recipe.data.train_split), devices)
     check_fits(folder, config)
     model = model_in_scope(
         config.arguments.model, config.recipe, task=task, dataset=data, strategy=devices
@@ -258,6 +260,20 @@ def _trainer(
     return Trainer(
         config, model=model, task=task, splits=splits, strategy=devices, folder=folder
     )
+
+
+def _fitted(
+    config: RunConfig, task: Task, split: Labelled, devices: Strategy
+) -> RunConfig:
+    """Return a configuration that fits the images, before weights are downloaded."""
+    images, replicas = task.num_examples(split), devices.num_replicas_in_sync
+    if images is None:
+        return config
+    config = config.fitted(images, replicas)
+    run, repeats = config.recipe.run, config.recipe.augmentation.repeats
+    if images == len(split):  # else what is trained on is checked when it is chosen
+        check_batch_size(split, run.batch_size, replicas, repeats)
+    return config
 
 
 def _evaluated(recipe: Recipe, data: Dataset, folder: RunFolder) -> EvaluatedSplits:

@@ -304,8 +304,9 @@ class Trainer:
         wait_for_all(self.strategy)  # until the chief has written the last one
         if best is None or not checkpoints.has(best["step"]):
             LOG.warning(
-                "keep=best keeps the weights of the last step, as the checkpoint of "
-                "the best evaluation could not be written."
+                "The weights of the last step are kept, and not the best ones "
+                "(keep=best), as the checkpoint of the best evaluation is missing or "
+                "damaged."
             )
             return False
         LOG.info(

@@ -86,7 +86,9 @@ def test_a_run_ends_with_the_same_numbers_first(make, rng, tmp_path, capsys):
     (tmp_path / "images").mkdir()
     evaluation = evaluation_of(answers)
     train._print_results(
-        types.SimpleNamespace(evaluation=evaluation, folder=tmp_path, saved_model="s")
+        types.SimpleNamespace(
+            evaluation=evaluation, folder=tmp_path, saved_model="s", eval_split="test"
+        )
     )
     said, places = capsys.readouterr().out, []
     for label in FIRST[make]:

@@ -1,6 +1,7 @@
 """Runs that an earlier version of the package has begun or finished."""
 
 import csv
+import dataclasses
 import itertools
 import json
 import shutil
@@ -106,6 +107,40 @@ def test_a_run_that_an_earlier_version_began_is_resumed_with_one_history(
     assert stored["run"]["accumulation_steps"] == 1
     assert not RENAMED.keys() & {*itertools.chain(*stored.values())}
     assert not [one for one in recwarn if "next version" in str(one.message)]
+
+
+def beside_validation():
+    whole = small_dataset()
+    return dataclasses.replace(whole, validation=small_dataset(1).test)
+
+
+def test_a_run_that_an_earlier_version_began_is_evaluated_on_the_same_split(tmp_path):
+    """It evaluated the test split on the way, also beside a validation split."""
+    arguments = {
+        "recipe": small_recipe(epochs=2),
+        "dataset": beside_validation(),
+        "folder": tmp_path / "run",
+        "export": False,
+    }
+    with pytest.raises(SystemExit):
+        keras_vit.train(
+            **arguments | {"recipe": small_recipe(epochs=2, eval_split="test")},
+            callbacks=[At("on_train_batch_end", 7, ask_to_end)],
+        )
+    make_earlier(tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    del config["dataset"]["eval_split"], config["fitted_from"]
+    path.write_text(json.dumps(config))
+    with pytest.raises(SystemExit):
+        stop = At("on_train_batch_end", 1, ask_to_end)
+        keras_vit.train(**arguments, callbacks=[stop])
+    run = keras_vit.train(**arguments)  # on what this version has written meanwhile
+    assert [row["steps"] for row in run.history] == [5, 10]
+    assert {row["eval_split"] for row in run.history} == {run.eval_split} == {"test"}
+    other = small_recipe(epochs=2, eval_split="validation")
+    with pytest.raises(ValueError, match="eval_split: None and 'validation'"):
+        keras_vit.train(**arguments | {"recipe": other})
 
 
 def test_a_run_that_an_earlier_version_finished_is_read(tmp_path):

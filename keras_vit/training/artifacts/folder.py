@@ -236,7 +236,7 @@ def dataset_of(path: str | os.PathLike[str]) -> tuple[str | None, dict[str, Any]
             Python, which has no name.
     """
     recipe, _, objects = _read(path)
-    if "dataset" in objects:
+    if "dataset" in objects or recipe.data.name is None:
         raise ValueError(
             f"Expected the {CONFIG} of a run on a data set with a name. Received: "
             f"{path}, whose run had an object of Python as dataset. Pass that dataset"
