@@ -54,7 +54,7 @@ def main(
     strategy = distribution.strategy(name)  # before anything else of TensorFlow
     replicas = strategy.num_replicas_in_sync
     chosen = recipes.get(recipe)
-    share = -(-chosen.batch_size // replicas)  # rounded up: all shares are equal
+    share = -(-chosen.run.batch_size // replicas)  # rounded up: all shares are equal
     told: dict[str, Any] = {
         "precision": PRECISION[device],
         "batch_size": share * replicas,

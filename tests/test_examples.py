@@ -1,7 +1,6 @@
 """The scripts of `examples/`, run on little input."""
 
 import json
-import os
 import runpy
 import subprocess
 import sys
@@ -12,23 +11,20 @@ import pytest
 from PIL import Image
 
 import keras_vit
-from keras_vit import training
+from keras_vit import recipes, training
 from keras_vit.data import Dataset, Split
 from keras_vit.model_files import save_model
-from support.examples import EXAMPLES, load
+from support.examples import EXAMPLES, few, load, on_few_images
 from support.models import randomize, tiny_vit
-
-
-def without_export(*arguments, **options):
-    """Trains as `keras_vit.train` does, without what takes longest at the end."""
-    return training.train(*arguments, export=False, **options)
+from support.programs import environment
 
 
 def test_classify_names_each_of_its_samples(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def cut(recipe, **options):
-        return training.train(recipe, steps=20, warmup_steps=5, **options)
+        options |= {"steps": 20, "warmup_steps": 5, "dataset": few()}
+        return training.train(recipe, **options)
 
     monkeypatch.setattr(keras_vit, "train", cut, raising=False)
     load("classify").main(epochs=1)
@@ -50,12 +46,22 @@ def test_classify_learns_in_an_epoch(tmp_path, monkeypatch, capsys):
     assert any(line.startswith("trouser.png Trouser") for line in lines[-10:])
 
 
+# The example on few images.
+SAME_ON_MANY = """
+import keras_vit
+from support.examples import load, on_few_images
+
+keras_vit.train = on_few_images
+load("same_on_many").main()
+"""
+
+
 def test_one_device_and_two_give_the_same_weights(tmp_path):
     """In a process of its own, whose CPU can still be made two devices."""
     run = subprocess.run(
-        [sys.executable, str(EXAMPLES / "same_on_many.py")],
+        [sys.executable, "-c", SAME_ON_MANY],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(EXAMPLES.parent)},
+        env=environment(),
         capture_output=True,
         text=True,
     )
@@ -107,7 +113,7 @@ def test_photographs_of_a_folder_are_learnt_and_one_is_named(
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.astype(np.uint8)).save(path)
     save_model(randomize(tiny_vit(), rng), "weights.keras", None)
-    monkeypatch.setattr(keras_vit, "train", without_export, raising=False)
+    monkeypatch.setattr(keras_vit, "train", on_few_images, raising=False)
     settings = ["steps=30", "warmup_steps=0", "base_lr=0.1", "crop=none"]
     load("finetune_folder").main("photos", model="weights.keras", settings=settings)
     lines = capsys.readouterr().out.splitlines()
@@ -141,7 +147,7 @@ def test_converted_weights_give_the_same_logits(tmp_path, monkeypatch, capsys):
 def test_the_server_and_litert_give_the_same_answer(tmp_path, monkeypatch, rng):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(EXAMPLES.parent))
-    model = randomize(tiny_vit(image_size=16), rng)
+    model = randomize(tiny_vit(image_size=16, num_layers=1), rng)
     save_model(model, tmp_path / "run" / "model.keras", tuple("abcde"))
     picture = Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8))
     (tmp_path / "run" / "images").mkdir()
@@ -156,7 +162,7 @@ def test_the_server_and_litert_give_the_same_answer(tmp_path, monkeypatch, rng):
 def test_what_runs_on_a_tpu_runs_on_a_cpu(tmp_path, monkeypatch, capsys):
     """In the precision of a TPU."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(keras_vit, "train", without_export, raising=False)
+    monkeypatch.setattr(keras_vit, "train", on_few_images, raising=False)
     settings = ["precision=mixed_bfloat16", "steps=2", "warmup_steps=0"]
     run = load("tpu").main(settings=settings)
     first = capsys.readouterr().out.splitlines()[0]
@@ -168,13 +174,11 @@ def test_a_task_of_ones_own_trains_resumes_and_is_evaluated(tmp_path):
     """SimMIM from outside the package; one run is stopped by an error and resumed."""
     own = load("own_task")
     settings = {"steps": 6, "warmup_steps": 0, "checkpoint_every": 2, "batch_size": 8}
-    dataset = keras_vit.data.load("fashion_mnist_sample")
-    dataset = Dataset(
-        "few",
-        dataset.train.subset(np.arange(64)),
-        dataset.test.subset(np.arange(16)),
-        dataset.class_names,
-    )
+    settings["model_arguments"] = {
+        **recipes.get("fashion_mnist_masked").model.arguments,
+        "num_layers": 1,
+    }
+    dataset = few()
 
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -222,7 +226,7 @@ def test_a_loss_of_ones_own_is_kerass_focal_loss_by_image(rng):
 def test_a_loss_of_ones_own_trains_with_class_weights(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["own_loss.py", "3"])
-    monkeypatch.setattr(keras_vit, "train", without_export)
+    monkeypatch.setattr(keras_vit, "train", on_few_images)
     runpy.run_path(str(EXAMPLES / "own_loss.py"), run_name="__main__")
     assert " % of the test images" in capsys.readouterr().out
     [config] = tmp_path.glob("runs/*/config.json")
