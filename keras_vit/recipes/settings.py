@@ -5,7 +5,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from keras_vit.recipes.recipe import (
@@ -135,7 +135,13 @@ def documented() -> dict[str, str]:
     'of Adam.'
     """
     found = {}
-    for settings in (*GROUPS.values(), *TASKS.values()):
+    classes = dict.fromkeys(
+        one
+        for settings in (*GROUPS.values(), *TASKS.values())
+        for one in reversed(settings.__mro__)
+        if is_dataclass(one)
+    )
+    for settings in classes:
         text = (inspect.getdoc(settings) or "").partition("Attributes:\n")[2]
         own = {one.name: one.metadata.get("flat", one.name) for one in fields(settings)}
         for name, words in re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", text, re.M):
