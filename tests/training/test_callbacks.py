@@ -1,6 +1,7 @@
 """Keras callbacks under `train`, against Keras's own `fit`."""
 
 import csv
+import functools
 
 import keras
 import numpy as np
@@ -9,6 +10,8 @@ import tensorflow as tf
 
 import keras_vit
 from support.training.small import small_dataset, small_recipe
+
+train = functools.partial(keras_vit.train, export=False)
 
 HOOKS = [name for name in dir(keras.callbacks.Callback) if name.startswith("on_")]
 
@@ -37,7 +40,7 @@ for _hook in HOOKS:
 def test_callbacks_are_called_in_keras_order_with_keras_logs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     dataset, recipe, ours = small_dataset(), small_recipe(epochs=2), Recorder()
-    keras_vit.train(recipe, dataset=dataset, callbacks=[ours])
+    train(recipe, dataset=dataset, callbacks=[ours])
 
     model, theirs = (
         keras_vit.model.ViT(
@@ -77,7 +80,7 @@ def test_callbacks_are_called_in_keras_order_with_keras_logs(tmp_path, monkeypat
 def test_keras_own_callbacks_do_their_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     seen = []
-    run = keras_vit.train(
+    run = train(
         small_recipe(epochs=3),
         dataset=small_dataset(),
         callbacks=[
@@ -114,10 +117,10 @@ def test_early_stopping_ends_the_run_and_leaves_it_finished(tmp_path, monkeypatc
         "callbacks": [stop],
         "folder": tmp_path / "run",
     }
-    run = keras_vit.train(**arguments)
+    run = train(**arguments)
     assert [row["steps"] for row in run.history] == [5, 10]
     assert (tmp_path / "run" / "finished.json").is_file()
-    again = keras_vit.train(**(arguments | {"callbacks": []}))
+    again = train(**(arguments | {"callbacks": []}))
     assert again.history == run.history
 
 
@@ -128,7 +131,7 @@ def test_a_callback_can_stop_within_a_lap(tmp_path, monkeypatch):
         def on_train_batch_end(self, batch, logs=None):
             self.model.stop_training = batch == 2
 
-    run = keras_vit.train(small_recipe(), dataset=small_dataset(), callbacks=[Stop()])
+    run = train(small_recipe(), dataset=small_dataset(), callbacks=[Stop()])
     assert [row["steps"] for row in run.history] == [3]
 
 
@@ -151,7 +154,7 @@ def test_a_callback_that_cannot_work_is_refused_before_the_run(
     with pytest.raises(
         ValueError, match=f"must not hold {name}, which does not work with train: {why}"
     ):
-        keras_vit.train(
+        train(
             small_recipe(), dataset=small_dataset(), callbacks=[callback], folder="run"
         )
     assert not (tmp_path / "run").exists()
@@ -160,7 +163,7 @@ def test_a_callback_that_cannot_work_is_refused_before_the_run(
 @pytest.mark.parametrize("callbacks", [print, [print], ["CSVLogger"]])
 def test_what_is_no_callback_is_refused(callbacks):
     with pytest.raises(TypeError, match="must be a list of keras.callbacks.Callback"):
-        keras_vit.train(small_recipe(), dataset=small_dataset(), callbacks=callbacks)
+        train(small_recipe(), dataset=small_dataset(), callbacks=callbacks)
 
 
 def test_a_callback_reads_the_rate_and_the_step_in_the_optimizer(tmp_path):
@@ -173,7 +176,7 @@ def test_a_callback_reads_the_rate_and_the_step_in_the_optimizer(tmp_path):
             self.config = optimizer.get_config()
 
     reader = Reader()
-    keras_vit.train(
+    train(
         small_recipe(epochs=1),
         dataset=small_dataset(),
         callbacks=[reader],
@@ -206,7 +209,7 @@ def test_a_callback_finds_no_optimizer_that_it_could_set_in_vain(compiled, tmp_p
         model.compile("sgd", "mse")
     before = getattr(model, "optimizer", None)
     with pytest.raises(AttributeError, match=r"base_lr.*model.optimizer.learning_rate"):
-        keras_vit.train(
+        train(
             "finetune",
             model=model,
             dataset=small_dataset(),
@@ -240,7 +243,7 @@ def test_data_that_train_cannot_read_by_number_is_refused(kind, tmp_path):
         r"^dataset must be a name, .*keras_vit.data.Dataset\(name, .* Received: \S+$"
     )
     with pytest.raises(TypeError, match=words):
-        keras_vit.train(small_recipe(), dataset=DATA[kind](), folder=tmp_path / "run")
+        train(small_recipe(), dataset=DATA[kind](), folder=tmp_path / "run")
     with pytest.raises(TypeError, match=words):
         keras_vit.data.load(DATA[kind]())
     with pytest.raises(TypeError, match=words):

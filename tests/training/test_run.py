@@ -15,6 +15,7 @@ from keras_vit import recipes
 from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Split
 from keras_vit.training.artifacts.folder import dataset_of
+from keras_vit.training.artifacts.samples import write_samples
 from support.training.small import small_dataset, small_recipe
 
 
@@ -110,39 +111,16 @@ np.save("logits.npy", answers["logits"])
 
 def test_two_runs_give_equal_numbers(tmp_path, monkeypatch, trained):
     monkeypatch.chdir(tmp_path)
-    again = keras_vit.train(small_recipe(), dataset=small_dataset())
+    arguments = {"dataset": small_dataset(), "export": False}
+    again = keras_vit.train(small_recipe(), **arguments)
     for name in ("loss", "accuracy", "eval_loss"):
         first = [row[name] for row in trained[0].history]
         assert [row[name] for row in again.history] == first
     for one, other in zip(again.model.weights, trained[0].model.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)
-    other_seed = keras_vit.train(small_recipe(), dataset=small_dataset(), seed=1)
+    other_seed = keras_vit.train(small_recipe(), seed=1, **arguments)
     assert other_seed.history[0]["loss"] != again.history[0]["loss"]
     assert other_seed.folder.name == "run-2"
-
-
-def test_the_users_own_model_is_trained(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    model = keras_vit.model.ViT(
-        image_size=16,
-        patch_size=8,
-        num_layers=1,
-        num_heads=2,
-        hidden_dim=16,
-        mlp_dim=32,
-        num_classes=2,
-    )
-    recipe = small_recipe(epochs=1)
-    run = keras_vit.train(
-        recipe, model=model, dataset=small_dataset(), folder=tmp_path / "mine"
-    )
-    assert run.model is model
-    config = json.loads((tmp_path / "mine" / "config.json").read_text())
-    assert config["recipe"]["model"]["name"] is None  # the recipe's own was not trained
-    assert config["recipe"]["data"]["name"] == "sides"
-    assert config["model"]["parameters"] == model.count_params()
-    assert (tmp_path / "mine" / "model.keras").is_file()
-    assert run.saved_model.parts == ("savedmodels", "mine", "1")
 
 
 def three_logits():
@@ -187,7 +165,14 @@ def test_evaluation_and_all_that_is_left_agree_on_the_preprocessing(
     if given:
         sizes = recipe.model.arguments
         model = keras_vit.ViT(image_size=16, num_classes=2, **sizes)
-    run = keras_vit.train(recipe, dataset=dataset, model=model)
+    run = keras_vit.train(recipe, dataset=dataset, model=model, name="mine")
+    if given:
+        assert run.model is model
+    config = json.loads((tmp_path / "runs" / "mine" / "config.json").read_text())
+    assert config["recipe"]["model"]["name"] == (None if given else "ViT")
+    assert config["recipe"]["data"]["name"] == "sides"
+    assert config["model"]["parameters"] == run.model.count_params()
+    assert run.saved_model.parts == ("savedmodels", "mine", "1")
     cropped = keras_vit.evaluate(run.model, whole.test, preprocessing="vit_jax")
     assert run.evaluation.loss == pytest.approx(cropped.loss, rel=1e-5)
     squashed = keras_vit.evaluate(run.model, dataset.test, preprocessing="vit_jax")
@@ -209,6 +194,7 @@ def test_a_trained_model_goes_on_to_other_classes_with_a_new_head(
         small_recipe(epochs=1, base_lr=0.0),
         model=str(root / first.folder),
         dataset=dataset,
+        export=False,
     )
     assert run.model.output_shape == (None, 3)
     old = {weight.path: weight.numpy() for weight in first.model.weights}
@@ -241,16 +227,16 @@ def test_images_of_several_classes_need_a_loss_for_each(tmp_path, monkeypatch):
         keras_vit.train(small_recipe(), dataset=dataset)
 
 
-def test_every_class_has_a_sample_image_of_its_own_name(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_every_class_has_a_sample_image_of_its_own_name(trained, tmp_path):
     names = ("+", "a b", "a-b", "x" * 300)
     split = small_dataset().train
     split = Split(split.images, np.arange(len(split)) % 4)
-    run = keras_vit.train(
-        small_recipe(epochs=1), dataset=Dataset("odd", split, split, names)
-    )
-    found = {path.name for path in (run.folder / "images").iterdir()}
+    write_samples(tmp_path / "images", Dataset("odd", split, split, names))
+    found = {path.name for path in (tmp_path / "images").iterdir()}
     assert found == {"0.png", "a_b.png", "a_b_2.png", f"{'x' * 60}.png"}
+    run, root = trained
+    left = {path.name for path in (root / run.folder / "images").iterdir()}
+    assert left == {"left_half.png", "right_half.png"}
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path):
@@ -296,10 +282,11 @@ def test_images_of_several_classes_are_learnt(tmp_path, monkeypatch):
 
 def test_paths_are_taken_as_names_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first = keras_vit.train(small_recipe(epochs=2), dataset=small_dataset())
+    arguments = {"dataset": small_dataset(), "export": False}
+    first = keras_vit.train(small_recipe(epochs=2), **arguments)
     second = keras_vit.train(
         small_recipe(epochs=1, distillation="hard"),
-        dataset=small_dataset(),
+        **arguments,
         model=first.folder,
         teacher=first.folder / "model.keras",
         folder=tmp_path / "second",
