@@ -1,5 +1,6 @@
 """Figures. Numbers in, a matplotlib figure out; nothing is computed here."""
 
+from keras_vit.figures.batch import training_batch as training_batch
 from keras_vit.figures.data import data_histograms as data_histograms
 from keras_vit.figures.depth import attention_distance as attention_distance
 from keras_vit.figures.depth import similarity_of_layers as similarity_of_layers

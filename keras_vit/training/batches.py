@@ -54,6 +54,16 @@ class TrainBatches:
         self._batch_size, self._progress = batch_size, progress
         self._most = max_unreadable_fraction * len(split)
         self._tell, self._stream = tell, None
+        self._peeked: dict[int, tuple[Any, ...]] = {}
+
+    def peek(self, step: int) -> tuple[Any, ...]:
+        """Return the batch of a step, which `batch` then returns without reading it.
+
+        Raises:
+            OSError: as `batch` does.
+        """
+        self._peeked = {step: self.batch(step)}
+        return self._peeked[step]
 
     def batch(self, step: int) -> tuple[Any, ...]:
         """Return the batch of a step; steps are asked for in order.
@@ -62,6 +72,8 @@ class TrainBatches:
             OSError: if more images are unreadable than may be, or a batch
                 cannot be read although each of its images can.
         """
+        if step in self._peeked:
+            return self._peeked.pop(step)
         while True:
             try:
                 self._stream = self._stream or iter(self._from(step))

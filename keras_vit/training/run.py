@@ -228,7 +228,9 @@ def train(
             log_header(trainer)
             with run_folder.held() if chief else contextlib.nullcontext():
                 with devices.scope():
-                    evaluation, history = trainer.fit(checked_callbacks, stop)
+                    evaluation, history = trainer.fit(
+                        checked_callbacks, stop, pictures=export
+                    )
                 trained = model_of_one_device(trainer, arguments.model)
                 saved_model = write_results(
                     trainer, trained, evaluation, interruption=stop, exports=export

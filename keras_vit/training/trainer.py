@@ -22,6 +22,7 @@ from keras_vit.evaluation.forward import ForwardPass
 from keras_vit.history import HistoryRow
 from keras_vit.training.adapters.adapted import adapted
 from keras_vit.training.adapters.lora import num_trained
+from keras_vit.training.artifacts.batch_picture import write_batch_picture
 from keras_vit.training.batches import TrainBatches
 from keras_vit.training.callbacks import optimizer_shown
 from keras_vit.training.devices import described_devices
@@ -151,6 +152,8 @@ class Trainer:
         self,
         callbacks: list[keras.callbacks.Callback],
         interruption: Interruption,
+        *,
+        pictures: bool = False,
     ) -> tuple[Any, list[HistoryRow]]:
         """Take the remaining steps; return the final evaluation and the history.
 
@@ -158,6 +161,7 @@ class Trainer:
             callbacks: Keras callbacks. An epoch of theirs is the interval between
                 two evaluations.
             interruption: whether a signal asks the run to stop.
+            pictures: whether the first batch is drawn to the run's folder.
 
         Raises:
             FloatingPointError: if a loss or gradient is not finite. Nothing
@@ -180,6 +184,8 @@ class Trainer:
             if self.chief:
                 self._write_config()
             self.batches = self._train_batches()
+            if pictures and self.chief and not self.state.steps_taken():
+                write_batch_picture(self, self.folder.path)
             evaluation = self._run()
             self.state.swap_average()  # what is kept, if there is one
             return evaluation, self.progress.history

@@ -324,6 +324,7 @@ def test_a_run_learns_without_labels_and_leaves_a_model_without_a_head(pretraine
         "history.csv",
         "learning_curves.png",
         "model.keras",
+        "training_batch.png",
     ]
     told = json.loads((run.folder / "evaluation.json").read_text())
     assert told | {"predicted": "colours of masked patches"} == dataclasses.asdict(

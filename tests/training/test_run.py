@@ -50,6 +50,7 @@ def test_a_run_leaves_everything_in_its_folder(trained):
         "labels.txt",
         "learning_curves.png",
         "model.keras",
+        "training_batch.png",
     ]
     config = json.loads((folder / "config.json").read_text())
     assert config["recipe"]["run"]["epochs"] == 12
