@@ -16,6 +16,7 @@ FLOORS = [
         "decoding",
         "recipes",
         "files",
+        "report_page",
         "figures",
         "history",
         "renamed",

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_vit import figures
 from keras_vit.data.inspection.reading import thumbnail
+from keras_vit.evaluation.mistakes import mistakes_of
 from keras_vit.evaluation.parts import Part
 from keras_vit.evaluation.predictions import Predictions
 
@@ -47,21 +48,6 @@ def pairs(predictions: Predictions) -> list[tuple[int, int, int]]:
     return list(zip(*columns, strict=True))
 
 
-def images_of(
-    predictions: Predictions, true: int, predicted: int, count: int = MOST_IMAGES
-) -> list[int]:
-    """Find images of one class that are predicted as another.
-
-    Returns:
-        Their indices in the split, at most `count`, the most confident mistakes
-        first.
-    """
-    is_pair = (predictions.labels == true) & (predictions.argmax() == predicted)
-    mine, logits = np.flatnonzero(is_pair), predictions.logits
-    margins = logits[mine, predicted] - logits[mine, true]
-    return mine[np.argsort(-margins, kind="stable")][:count].tolist()
-
-
 def lacks(context: Context) -> str | None:
     """Return why there is no confusion matrix, if so."""
     if context.dataset.test.labels.ndim == 2:
@@ -74,8 +60,9 @@ def confusion(context: Context) -> Part:
     predictions, names = context.predictions(), context.class_names
     found = pairs(predictions)
     wrong = [one for one in found if one[0] != one[1]][:MOST_PAIRS]
+    mistakes = mistakes_of(predictions)
     images = {
-        (true, predicted): images_of(predictions, true, predicted)
+        (true, predicted): mistakes.of_pair(true, predicted, MOST_IMAGES)
         for true, predicted, _ in wrong
     }
     shown = np.bincount(predictions.labels, minlength=predictions.num_classes)

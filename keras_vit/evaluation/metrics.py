@@ -10,6 +10,7 @@ import numpy as np
 from keras_vit.classifier import Source
 from keras_vit.evaluation.inputs import DataInput
 from keras_vit.evaluation.intervals import share_interval
+from keras_vit.evaluation.mistakes import Mistakes, mistakes_of
 from keras_vit.evaluation.predictions import Predictions, one_hot, predictions_of
 from keras_vit.evaluation.ranking import Ranking, mean_of_defined, ranking
 from keras_vit.preprocessing import Preprocessing
@@ -41,6 +42,8 @@ class Evaluation:
             `None` for multi-label images, or more than `MOST_CONFUSED` classes.
         ranking: how well each class's scores order the images, a `Ranking`;
             `None` for an evaluation that kept no logits.
+        mistakes: which images are predicted as another class, `Mistakes`; `None`
+            for multi-label images, or where other workers have seen some.
     """
 
     count: int
@@ -50,6 +53,7 @@ class Evaluation:
     classes: np.ndarray
     confusion: np.ndarray | None = None
     ranking: Ranking | None = None
+    mistakes: Mistakes | None = None
 
     several = OldName("multi_label")
 
@@ -213,6 +217,8 @@ class MetricSums:
         self._kept: list[tuple[np.ndarray, np.ndarray]] | None = (
             [] if keep_logits else None
         )
+        self._mistakes: list[Mistakes] = []
+        self._seen = 0
         self.num_classes, self.multi_label = num_classes, multi_label
         self.activation: Literal["softmax", "sigmoid"] = activation
         has_confusion = num_classes <= MOST_CONFUSED and not multi_label
@@ -245,6 +251,9 @@ class MetricSums:
         predictions = Predictions(logits, labels, self.activation)
         if self._kept is not None:
             self._kept.append((logits.astype(np.float32), labels))
+        if not self.multi_label:
+            self._mistakes.append(mistakes_of(predictions, first=self._seen))
+        self._seen += len(labels)
         best, targets = predictions.argmax(), predictions.targets()
         if self._confusion is not None:
             np.add.at(self._confusion, (labels, best), 1)
@@ -269,12 +278,16 @@ class MetricSums:
         )
 
     def whole(self) -> Evaluation:
-        """Return the `Evaluation`, with a `Ranking` if logits are kept.
+        """Return the `Evaluation`, with its `Mistakes`, and a `Ranking` of kept logits.
 
-        Without one where other workers have seen a part of the images.
+        Without either where other workers have seen a part of the images.
         """
         found = self.result()
-        if not self._kept or sum(len(one) for one, _ in self._kept) != found.count:
+        if self._seen != found.count:
+            return found
+        if self._mistakes:
+            found = replace(found, mistakes=Mistakes.joined(self._mistakes))
+        if not self._kept:
             return found
         logits, labels = (np.concatenate(one) for one in zip(*self._kept, strict=True))
         kept = Predictions(logits, labels, self.activation)
@@ -336,7 +349,7 @@ def evaluation_of(predictions: Predictions) -> Evaluation:
     )
     for part in predictions.parts():
         sums.add(part.logits, part.labels)
-    return replace(sums.result(), ranking=ranking(predictions))
+    return replace(sums.whole(), ranking=ranking(predictions))
 
 
 def loss_of(predictions: Predictions) -> float:

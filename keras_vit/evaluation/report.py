@@ -25,6 +25,7 @@ def numbers_of(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, 
     """Return an `Evaluation` as JSON can hold it."""
     confusion, ranking = evaluation.confusion, evaluation.ranking
     numbers = dataclasses.asdict(evaluation)
+    del numbers["mistakes"]  # of single images
     numbers["ranking"] = None
     if ranking is not None:
         numbers["ranking"] = {

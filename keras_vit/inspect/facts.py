@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keras_vit.inspect.inspection import Inspection
 from keras_vit.inspect.model_summary import Summary
-from keras_vit.inspect.page import Table
+from keras_vit.report_page import Table
 
 
 def counted(count: int) -> str:

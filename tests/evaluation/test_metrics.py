@@ -224,3 +224,35 @@ def test_tallies_add_up(rng):
     assert total.loss == pytest.approx(expected.loss)
     np.testing.assert_array_equal(total.classes, expected.classes)
     np.testing.assert_array_equal(total.confusion, expected.confusion)
+
+
+def test_mistakes_are_the_images_of_another_class_whatever_the_batches(rng):
+    logits = rng.normal(size=(40, 3)).astype(np.float32)
+    labels = rng.integers(0, 3, 40)
+    sums = MetricSums(3)
+    for start in range(0, 40, 7):
+        sums.add(logits[start : start + 7], labels[start : start + 7])
+    found = sums.whole().mistakes
+    wrong = [i for i in range(40) if logits[i].argmax() != labels[i]]
+    assert found.indices.tolist() == wrong
+    matrix = sums.whole().confusion
+    for label, predicted, images in found.pairs(9):
+        assert label != predicted
+        assert matrix[label, predicted] == images
+        own = [i for i in wrong if labels[i] == label]
+        own = [i for i in own if logits[i].argmax() == predicted]
+        own.sort(key=lambda i: logits[i, labels[i]] - logits[i].max())
+        assert found.of_pair(label, predicted, 2) == own[:2]
+    counts = [images for *_, images in found.pairs(9)]
+    assert counts == sorted(counts, reverse=True)
+    assert sum(counts) == len(wrong)
+
+
+def test_mistakes_are_unknown_where_others_have_seen_images(rng):
+    sums = MetricSums(3)
+    sums.add(rng.normal(size=(4, 3)), np.zeros(4, int))
+    sums.numbers *= 2  # as if another worker had seen as many
+    assert sums.whole().mistakes is None
+    several = MetricSums(3, "sigmoid", multi_label=True)
+    several.add(rng.normal(size=(4, 3)), np.ones((4, 3), int))
+    assert several.whole().mistakes is None

@@ -112,7 +112,7 @@ def test_every_figure_has_a_heading_a_reading_and_a_text_for_the_blind(written, 
 def test_the_page_has_a_row_for_each_layer_and_the_totals(html, model):
     table = html.split("<table>")[1].split("</table>")[0]
     for layer in ("patch_encoder", "block_00", "block_01", "head"):
-        assert f"<td>{layer}</td>" in table
+        assert f'<th scope="row">{layer}</th>' in table
     assert f">{model.count_params():,}</td>" in table.split("<tfoot>")[1]
 
 
@@ -222,7 +222,8 @@ def test_what_does_not_fit_is_refused_before_any_work(
 def test_maps_of_a_class_say_the_prediction_and_its_probability(rng, monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        "keras_vit.figures.maps_over_pictures", lambda *args: drawn.append(args)
+        "keras_vit.figures.maps_over_pictures",
+        lambda *args, **options: drawn.append(args),
     )
     model = randomize(tiny_vit(), rng)
     images = rng.uniform(0, 255, (2, 16, 24, 3)).astype("float32")
