@@ -203,6 +203,21 @@ def figure(picture: Picture, label: str, caption: str) -> str:
     )
 
 
+def gallery(title: str, items: Iterable[tuple[str, Sequence[Picture]]]) -> str:
+    """Return pictures under a heading, side by side as far as the screen is wide.
+
+    Args:
+        title: a few words.
+        items: for each a caption, and one picture or two.
+    """
+    entries = "\n".join(
+        f"<li><figure><div>{''.join(one.html() for one in pictures)}</div>"
+        f'<figcaption class="quiet small">{escape(caption)}</figcaption></figure></li>'
+        for caption, pictures in items
+    )
+    return f'<h3>{escape(title)}</h3>\n<ul class="pictures">\n{entries}\n</ul>'
+
+
 def files(names: Iterable[str]) -> str:
     """Return links to files beside the page."""
     links = ", ".join(f'<a href="{escape(name)}">{escape(name)}</a>' for name in names)

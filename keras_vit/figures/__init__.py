@@ -5,11 +5,13 @@ from keras_vit.figures.data import data_histograms as data_histograms
 from keras_vit.figures.depth import attention_distance as attention_distance
 from keras_vit.figures.depth import similarity_of_layers as similarity_of_layers
 from keras_vit.figures.depth import token_norms as token_norms
+from keras_vit.figures.drawing import png_of as png_of
 from keras_vit.figures.drawing import write as write
 from keras_vit.figures.entrance import patch_filters as patch_filters
 from keras_vit.figures.entrance import position_similarity as position_similarity
 from keras_vit.figures.entrance import relative_positions as relative_positions
 from keras_vit.figures.maps import head_maps as head_maps
+from keras_vit.figures.maps import map_over_picture as map_over_picture
 from keras_vit.figures.maps import maps_over_pictures as maps_over_pictures
 from keras_vit.figures.representation import embedding as embedding
 from keras_vit.figures.representation import few_shot as few_shot

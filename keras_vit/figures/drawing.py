@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import textwrap
 import warnings
 from typing import Any
 
-from matplotlib import patheffects, rc_context
+import numpy as np
+from matplotlib import colormaps, patheffects, rc_context
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from keras_vit.files import written_whole
 
@@ -40,6 +43,29 @@ def write(figure: Figure, path: str | os.PathLike[str]) -> None:
         # Names in a script that the font lacks are shown as boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(scratch, dpi=DPI, metadata=UNDATED.get(suffix))
+
+
+def coloured(values: np.ndarray, colours: str) -> np.ndarray:
+    """Return values in [0, 1] as RGB pixels in [0, 255], floats `(..., 3)`.
+
+    Args:
+        values: of any shape.
+        colours: the name of a scale of matplotlib's, such as `"viridis"`.
+    """
+    return 255 * colormaps[colours](values)[..., :3]
+
+
+def png_of(pixels: np.ndarray) -> bytes:
+    """Return pixels, uint8 `(h, w, 3)`, as the bytes of a PNG file.
+
+    Example:
+
+    >>> png_of(np.zeros((2, 3, 3), np.uint8))[:4]
+    b'\\x89PNG'
+    """
+    stream = io.BytesIO()
+    imsave(stream, pixels, format="png")
+    return stream.getvalue()
 
 
 def shortened(text: str, width: int, lines: int = 1) -> str:

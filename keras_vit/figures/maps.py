@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_vit.figures.drawing import Figure, new_figure, shortened
+from keras_vit.figures.drawing import Figure, coloured, new_figure, shortened
 from keras_vit.figures.mosaic import middles, mosaic, spread
 
 COLOURS = "viridis"  # from dark to light, in print too
@@ -148,6 +148,32 @@ def _colour_bar(figure, shown, label):
     bar = figure.colorbar(shown, cax=figure.add_axes(place), orientation="horizontal")
     bar.set_label(label, fontsize=9)
     bar.ax.tick_params(labelsize=8)
+
+
+def map_over_picture(
+    image: np.ndarray, values: np.ndarray, cell: tuple[float, float]
+) -> np.ndarray:
+    """Return an image in grey under its map, pixel for pixel.
+
+    The opacity of the map grows with its values, so that the image stays visible
+    where they are small. Pixels beyond its last cell stay grey.
+
+    Args:
+        image: uint8 `(height, width, 3)`.
+        values: the map, `(rows, columns)`, at least 0.
+        cell: (height, width) of a cell of the map, in pixels of the image.
+
+    Returns:
+        uint8 `(height, width, 3)`.
+    """
+    places = [
+        np.minimum((np.arange(pixels) + 0.5) // size, cells).astype(int)
+        for pixels, size, cells in zip(image.shape, cell, values.shape, strict=False)
+    ]
+    shares = np.pad(values / max(float(values.max()), 1e-9), (0, 1))[np.ix_(*places)]
+    grey, opacity = image.mean(-1, keepdims=True), shares[..., np.newaxis]
+    mixed = (1 - opacity) * grey + opacity * coloured(shares, COLOURS)
+    return mixed.round().astype(np.uint8)
 
 
 def head_maps(

@@ -16,6 +16,7 @@ from keras_vit.exporting.images import spread
 from keras_vit.files import written_whole
 from keras_vit.model_files import LABELS, save_model, write_labels
 from keras_vit.training.artifacts.folder import FINISHED, write_json
+from keras_vit.training.artifacts.run_page import write_run_page
 from keras_vit.training.artifacts.samples import write_samples
 from keras_vit.training.conditions import conditions_of
 from keras_vit.training.devices import peak_memory
@@ -39,9 +40,9 @@ def write_results(
 ) -> str | None:
     """Write model, evaluation, figures, sample images and the export.
 
-    Of a model that was trained without labels, only the model, the evaluation
-    and the figure are written. A finished run is not changed, unless it was not
-    exported and now is to be.
+    Of a model that was trained without labels, only the model, the evaluation,
+    the learning curves and the page are written. A finished run is not changed,
+    unless it was not exported and now is to be.
 
     Args:
         run: a `Trainer` that has taken its steps.
@@ -74,9 +75,12 @@ def write_results(
             figures.write(curves, path / "learning_curves.png")
         if to_export and names is not None:
             write_report(evaluation, names, path)
+            write_run_page(run, model, evaluation, names)
             saved_model = str(_export(run, model, interruption))
         else:
             write_json(path / "evaluation.json", _numbers_of(evaluation, names))
+            if exports:
+                write_run_page(run, model, evaluation, names)
         finished = {
             "saved_model": saved_model,
             "steps": steps,

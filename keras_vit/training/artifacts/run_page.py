@@ -1,0 +1,256 @@
+"""A run as one HTML file that loads nothing from a network."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import struct
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from keras_vit import figures, recipes, report_page
+from keras_vit.evaluation import Evaluation
+from keras_vit.evaluation.headline import headline, majority, support, without_area
+from keras_vit.figures.drawing import DPI
+from keras_vit.files import written_whole
+from keras_vit.report_page import Picture, Table, paragraph, section
+from keras_vit.training.artifacts.confused_images import (
+    ConfusedImage,
+    ConfusedPair,
+    confused_pairs,
+)
+from keras_vit.version import VERSION
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_vit.training.trainer import Trainer
+
+PAGE = "report.html"
+MOST_CLASSES = 1000  # in the table; all of them are in evaluation.json
+
+
+def write_run_page(
+    run: Trainer, model: keras.Model, evaluation: Any, class_names: Sequence[str] | None
+) -> None:
+    """Write `report.html`, from what else the run's folder holds.
+
+    Args:
+        run: a `Trainer` that has taken its steps, and has written
+            `learning_curves.png` and, of a confusion matrix, `confusion_matrix.png`.
+        model: what is saved of it.
+        evaluation: of that model.
+        class_names: in the order of its logits; `None`: it learnt no labels.
+    """
+    folder = run.folder.path
+    sections = {"curves": ("Learning curves", _curves(folder, run.progress.history))}
+    if class_names is not None:
+        sections |= _of_classes(run, model, evaluation, class_names)
+    sections["recipe"] = "Recipe", report_page.table(_recipe(run), "Recipe")
+    titles = {name: title for name, (title, _) in sections.items()}
+    text = report_page.document(
+        f"Run {folder.resolve().name}",
+        [
+            *_summary(evaluation, run.plan.eval_name, class_names),
+            report_page.facts(_facts(run)),
+            report_page.contents("Sections", titles),
+            *(section(name, title, body) for name, (title, body) in sections.items()),
+        ],
+    )
+    with written_whole(folder / PAGE) as scratch:
+        scratch.write_text(text, encoding="utf-8", errors="replace")
+
+
+def _of_classes(
+    run: Trainer, model: keras.Model, evaluation: Evaluation, names: Sequence[str]
+) -> dict[str, tuple[str, str]]:
+    """Return the sections on classes: the title and the HTML of each, by name."""
+    found = {}
+    if evaluation.confusion is not None:
+        matrix = _matrix(run.folder.path, evaluation)
+        found["confusion"] = "Confusion matrix", matrix
+    if evaluation.mistakes is not None:
+        pairs = confused_pairs(model, run.plan.eval_split, evaluation.mistakes)
+        body = _confused(pairs, evaluation, names)
+        found["confused"] = "Most confused classes", body
+    table = report_page.table(_classes(evaluation, names), "Classes")
+    found["classes"] = "Classes", table
+    return found
+
+
+def _summary(
+    evaluation: Any, split: str, class_names: Sequence[str] | None
+) -> list[str]:
+    """Return the paragraphs that sum an evaluation up."""
+    if class_names is None:
+        return [
+            paragraph(
+                f"{100 * evaluation.accuracy:.2f} % of the {evaluation.predicted} are "
+                f"correct (loss {evaluation.loss:.3f}) on {evaluation.count:,} images "
+                f"of {split}."
+            )
+        ]
+    first, *others = headline(evaluation, class_names)
+    name = "Accuracy" if first.metric == "top1" else first.label
+    more = [f"{one.label} {one.text}" for one in others]
+    notes = [support(evaluation, class_names), without_area(evaluation)]
+    return [
+        paragraph(
+            f"{name} {first.text} on {evaluation.count:,} images of {split}; "
+            f"{majority(evaluation)}."
+        ),
+        paragraph(f"{', '.join([*more, f'loss {evaluation.loss:.3f}'])}.", "quiet"),
+        *(
+            paragraph(f"{note[0].upper()}{note[1:]}.", "quiet")
+            for note in notes
+            if note
+        ),
+    ]
+
+
+def _facts(run: Trainer) -> dict[str, str]:
+    """Return the facts that the page begins with, as texts by their names."""
+    recipe, plan, last = run.recipe, run.plan, run.progress.history[-1]
+    height, width = run.model.input_shape[1:3]
+    return {
+        "Model": recipe.model.name or run.model.name,
+        "Parameters": f"{run.parameters:,}",
+        "Input": f"{height} x {width} pixels",
+        "Data set": run.data.name,
+        "Training images": f"{len(run.train_split):,} ({recipe.data.train_split})",
+        "Evaluated on": f"{len(plan.eval_split):,} images ({plan.eval_name})",
+        "Steps": f"{last['steps']:,} of {plan.batch_size:,} images",
+        "Epochs": f"{last['epoch']:g}",
+        "Devices": f"{run.strategy.num_replicas_in_sync}",
+        "Precision": recipe.model.precision,
+        "Time": f"{run.progress.seconds / 60:.1f} minutes",
+        "keras_vit": VERSION,
+    }
+
+
+def _curves(folder: pathlib.Path, history: Sequence[Mapping[str, Any]]) -> str:
+    last, best = history[-1], max(history, key=lambda row: row["eval_accuracy"])
+    split = last["eval_split"]
+    text = (
+        f"After epoch {last['epoch']:g}, the loss is {last['loss']:.3f} in training "
+        f"and {last['eval_loss']:.3f} on {split}, the accuracy "
+        f"{100 * last['accuracy']:.2f} % and {100 * last['eval_accuracy']:.2f} %. The "
+        f"best accuracy on {split} is {100 * best['eval_accuracy']:.2f} %, after epoch "
+        f"{best['epoch']:g}."
+    )
+    return _drawn(folder / "learning_curves.png", "Learning curves", text) + (
+        report_page.files(("learning_curves.png", "history.csv"))
+    )
+
+
+def _matrix(folder: pathlib.Path, evaluation: Evaluation) -> str:
+    correct = f"{100 * evaluation.accuracy:.2f} % of {evaluation.count:,} images"
+    text = f"A row is a true class, a column a predicted one. {correct} are correct."
+    return _drawn(folder / "confusion_matrix.png", "Confusion matrix", text) + (
+        report_page.files(("confusion_matrix.png", "evaluation.json"))
+    )
+
+
+def _drawn(path: pathlib.Path, title: str, text: str) -> str:
+    """Return a figure that was written to a PNG file, as large as it is in print."""
+    png = path.read_bytes()
+    width, height = (round(96 * one / DPI) for one in struct.unpack(">II", png[16:24]))
+    picture = Picture(png, (width, height), f"{title}. {text}")
+    return report_page.figure(picture, title, text)
+
+
+def _confused(
+    pairs: Sequence[ConfusedPair], evaluation: Evaluation, names: Sequence[str]
+) -> str:
+    """Return pairs of classes with images, beside which the attention is shown."""
+    if not pairs:
+        return paragraph("No image is predicted as another class.")
+    text = "Images of a class that are predicted as another, most confident first."
+    if any(image.attention is not None for pair in pairs for image in pair.images):
+        text += (
+            " Beside each image is the attention rollout over it: how much of each "
+            "patch reaches the input of the head, from dark to bright."
+        )
+    parts = [paragraph(text)]
+    for pair in pairs:
+        total = int(evaluation.classes[0, pair.label])
+        label, predicted = names[pair.label], names[pair.predicted]
+        title = f"{label} as {predicted}: {pair.count:,} of {total:,} images"
+        items = [_confused_image(one, label, predicted) for one in pair.images]
+        parts.append(report_page.gallery(title, items))
+    return "\n".join(parts)
+
+
+def _confused_image(
+    image: ConfusedImage, label: str, predicted: str
+) -> tuple[str, list[Picture]]:
+    """Return an image's name, and pictures of it."""
+    name = image.name if not image.name.isdigit() else f"number {image.name}"
+    name = pathlib.PurePath(name).name
+    shown = f"{name}: {label}, predicted as {predicted}"
+    pictures = [_picture(image.pixels, shown)]
+    if image.attention is not None:
+        pictures.append(_picture(image.attention, f"Attention rollout over {name}"))
+    return name, pictures
+
+
+def _picture(pixels: Any, description: str) -> Picture:
+    height, width = pixels.shape[:2]
+    return Picture(figures.png_of(pixels), (width, height), description)
+
+
+def _classes(evaluation: Evaluation, names: Sequence[str]) -> Table:
+    """Return a row for each class: its images, and how many are found."""
+    ranking = evaluation.ranking
+    columns = ("Class", "Images", "Predicted", "Correct", "Accuracy")
+    columns += ("95 % interval", "F1")
+    curves = {}
+    if ranking is not None:
+        curves = {
+            "AUROC": ranking.auroc,
+            "Average precision": ranking.average_precision,
+        }
+        curves = {name: one for name, one in curves.items() if one is not None}
+    rows, intervals = [], evaluation.class_intervals
+    for number, name in enumerate(names[:MOST_CLASSES]):
+        images, predicted, correct = map(int, evaluation.classes[:, number])
+        within = intervals[number]
+        rows.append(
+            [
+                *(name, images, predicted, correct),
+                _percent(evaluation.class_accuracy[number]),
+                f"{_percent(within[0])} to {_percent(within[1])}" if within else "",
+                _percent(evaluation.f1[number]),
+                *(_percent(one[number]) for one in curves.values()),
+            ]
+        )
+    caption = (
+        "Accuracy is the share of a class's images for which it is predicted, its "
+        "interval Wilson's; in %."
+    )
+    if len(names) > MOST_CLASSES:
+        caption += (
+            f" The first {MOST_CLASSES:,} of {len(names):,} classes; all are in "
+            "evaluation.json."
+        )
+    return Table(caption, [*columns, *curves], rows)
+
+
+def _percent(share: float) -> str:
+    """Return a share in per cent; nothing of one that is undefined."""
+    return "" if share != share else f"{100 * share:.2f}"
+
+
+def _recipe(run: Trainer) -> Table:
+    """Return the settings of a run, its seed and what was passed as objects."""
+    settings = recipes.as_flat(run.recipe) | run.config.described_objects()
+    settings |= {"seed": run.config.seed}
+    rows = [(name, _setting(value)) for name, value in settings.items()]
+    caption = "All settings of the run, as --set takes them."
+    return Table(caption, ("Setting", "Value"), rows)
+
+
+def _setting(value: Any) -> str:
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, default=str)
