@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -79,7 +80,7 @@ h3 { margin: 1.4rem 0 0.4rem; font-size: 1rem; line-height: 1.3; }
 """
 
 
-Cell: TypeAlias = str | int
+Cell: TypeAlias = str | int | float
 
 
 class Table(NamedTuple):
@@ -88,7 +89,8 @@ class Table(NamedTuple):
     Attributes:
         caption: a sentence.
         columns: their names.
-        rows: of texts and numbers; the first of each is what the row is about.
+        rows: of texts, counts, and numbers that are shown with two decimals, or not
+            at all where they are NaN; the first of each is what the row is about.
         totals: the last row; none by default.
     """
 
@@ -267,6 +269,8 @@ def _cell(value: Cell) -> str:
 
 
 def _text(value: Cell) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.2f}"
     return value if isinstance(value, str) else f"{value:,}"
 
 

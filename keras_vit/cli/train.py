@@ -187,8 +187,8 @@ def _print_results(run: "Run") -> None:
         print(
             f"\n{100 * result.accuracy:.2f} % of the {result.predicted} are correct "
             f"(loss {result.loss:.3f}) on {result.count:,} images\n"
-            f"  everything  {run.folder}/ (config.json, history.csv, "
-            "learning_curves.png)\n"
+            f"  everything  {run.folder}/ (report.html, config.json, "
+            "history.csv, learning_curves.png)\n"
             f"  model       {run.folder / 'model.keras'}, without a head\n"
             f"Next: {shlex.join(following)}"
         )
@@ -208,8 +208,8 @@ def _print_results(run: "Run") -> None:
         f"  {more}loss {result.loss:.3f}\n"
         f"  {support(result, names)}\n"
         f"{left_out}"
-        f"  everything  {run.folder}/ (config.json, history.csv, learning_curves.png, "
-        "confusion_matrix.png, images/)\n"
+        f"  everything  {run.folder}/ (report.html, config.json, history.csv, "
+        "learning_curves.png, confusion_matrix.png, images/)\n"
         f"  model       {run.folder / 'model.keras'}\n"
         f"  SavedModel  {run.saved_model}/\n"
         f"Next: {shlex.join(following)}"

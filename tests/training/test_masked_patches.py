@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from unittest import mock
 
 import keras
@@ -324,8 +325,12 @@ def test_a_run_learns_without_labels_and_leaves_a_model_without_a_head(pretraine
         "history.csv",
         "learning_curves.png",
         "model.keras",
+        "report.html",
         "training_batch.png",
     ]
+    page = (run.folder / "report.html").read_text()
+    assert re.findall('<section id="(.+?)">', page) == ["curves", "recipe"]
+    assert " % of the colours of masked patches are correct " in page
     told = json.loads((run.folder / "evaluation.json").read_text())
     assert told | {"predicted": "colours of masked patches"} == dataclasses.asdict(
         run.evaluation

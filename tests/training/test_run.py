@@ -50,6 +50,7 @@ def test_a_run_leaves_everything_in_its_folder(trained):
         "labels.txt",
         "learning_curves.png",
         "model.keras",
+        "report.html",
         "training_batch.png",
     ]
     config = json.loads((folder / "config.json").read_text())
@@ -269,6 +270,10 @@ def test_images_of_several_classes_are_learnt(tmp_path, monkeypatch):
     )
     assert run.history[-1]["eval_loss"] < run.history[0]["eval_loss"] / 2
     assert run.evaluation.top1 > 0.9
+    page = (run.folder / "report.html").read_text()
+    assert "<p>mAP " in page
+    assert '<th scope="row">always</th>' in page
+    assert 'id="confusion"' not in page  # an image has more than one class
     logits = run.model.predict_on_batch(dataset.test.images)
     assert ((logits > 0) == (dataset.test.labels > 0)).mean() > 0.9
     evaluation = keras_vit.evaluate(run.model, dataset.test)

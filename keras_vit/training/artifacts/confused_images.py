@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from keras_vit.data.splits import Labelled
     from keras_vit.evaluation.mistakes import Mistakes
 
-MOST_PAIRS, MOST_IMAGES = 5, 4  # that are shown, of a pair
+MOST_PAIRS, MOST_IMAGES = 5, 3  # that are shown, of a pair
 SIDE = 160  # pixels of an image that is shown, at most
 
 

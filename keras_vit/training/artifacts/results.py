@@ -75,12 +75,12 @@ def write_results(
             figures.write(curves, path / "learning_curves.png")
         if to_export and names is not None:
             write_report(evaluation, names, path)
-            write_run_page(run, model, evaluation, names)
-            saved_model = str(_export(run, model, interruption))
         else:
             write_json(path / "evaluation.json", _numbers_of(evaluation, names))
-            if exports:
-                write_run_page(run, model, evaluation, names)
+        if exports:
+            write_run_page(run, model, evaluation, names)
+        if to_export:
+            saved_model = str(_export(run, model, interruption))
         finished = {
             "saved_model": saved_model,
             "steps": steps,

@@ -8,6 +8,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from keras_vit import figures, recipes, report_page
 from keras_vit.evaluation import Evaluation
 from keras_vit.evaluation.headline import headline, majority, support, without_area
@@ -19,6 +21,7 @@ from keras_vit.training.artifacts.confused_images import (
     ConfusedPair,
     confused_pairs,
 )
+from keras_vit.training.header import header_of
 from keras_vit.version import VERSION
 
 if TYPE_CHECKING:
@@ -51,7 +54,7 @@ def write_run_page(
     text = report_page.document(
         f"Run {folder.resolve().name}",
         [
-            *_summary(evaluation, run.plan.eval_name, class_names),
+            *_summary(evaluation, run.plan.final_name, class_names),
             report_page.facts(_facts(run)),
             report_page.contents("Sections", titles),
             *(section(name, title, body) for name, (title, body) in sections.items()),
@@ -70,7 +73,7 @@ def _of_classes(
         matrix = _matrix(run.folder.path, evaluation)
         found["confusion"] = "Confusion matrix", matrix
     if evaluation.mistakes is not None:
-        pairs = confused_pairs(model, run.plan.eval_split, evaluation.mistakes)
+        pairs = confused_pairs(model, run.plan.final_split, evaluation.mistakes)
         body = _confused(pairs, evaluation, names)
         found["confused"] = "Most confused classes", body
     table = report_page.table(_classes(evaluation, names), "Classes")
@@ -110,22 +113,26 @@ def _summary(
 
 def _facts(run: Trainer) -> dict[str, str]:
     """Return the facts that the page begins with, as texts by their names."""
-    recipe, plan, last = run.recipe, run.plan, run.progress.history[-1]
-    height, width = run.model.input_shape[1:3]
-    return {
-        "Model": recipe.model.name or run.model.name,
-        "Parameters": f"{run.parameters:,}",
+    header, plan, last = header_of(run), run.plan, run.progress.history[-1]
+    height, width = header.image_size
+    found = {
+        "Model": header.model,
+        "Parameters": f"{header.parameters:,}",
         "Input": f"{height} x {width} pixels",
-        "Data set": run.data.name,
-        "Training images": f"{len(run.train_split):,} ({recipe.data.train_split})",
-        "Evaluated on": f"{len(plan.eval_split):,} images ({plan.eval_name})",
-        "Steps": f"{last['steps']:,} of {plan.batch_size:,} images",
+        "Data set": header.dataset,
+        "Training": f"{len(run.train_split):,} images",
+        "On the way": f"{len(plan.eval_split):,} images of {plan.eval_name}",
+        "At the end": f"{len(plan.final_split):,} images of {plan.final_name}",
+        "Steps": f"{last['steps']:,} of {header.batch_size:,} images",
         "Epochs": f"{last['epoch']:g}",
-        "Devices": f"{run.strategy.num_replicas_in_sync}",
-        "Precision": recipe.model.precision,
+        "Devices": header.devices,
+        "Precision": header.precision,
         "Time": f"{run.progress.seconds / 60:.1f} minutes",
         "keras_vit": VERSION,
     }
+    if run.recipe.run.keep == "best" and run.progress.best is not None:
+        found["Weights"] = f"of step {run.progress.best['step']:,}, the best evaluation"
+    return found
 
 
 def _curves(folder: pathlib.Path, history: Sequence[Mapping[str, Any]]) -> str:
@@ -214,14 +221,15 @@ def _classes(evaluation: Evaluation, names: Sequence[str]) -> Table:
     rows, intervals = [], evaluation.class_intervals
     for number, name in enumerate(names[:MOST_CLASSES]):
         images, predicted, correct = map(int, evaluation.classes[:, number])
-        within = intervals[number]
+        interval = intervals[number]
+        low, high = (100 * bound for bound in interval or (np.nan, np.nan))
         rows.append(
             [
                 *(name, images, predicted, correct),
-                _percent(evaluation.class_accuracy[number]),
-                f"{_percent(within[0])} to {_percent(within[1])}" if within else "",
-                _percent(evaluation.f1[number]),
-                *(_percent(one[number]) for one in curves.values()),
+                float(100 * evaluation.class_accuracy[number]),
+                "" if interval is None else f"{low:.2f} to {high:.2f}",
+                float(100 * evaluation.f1[number]),
+                *(float(100 * one[number]) for one in curves.values()),
             ]
         )
     caption = (
@@ -234,11 +242,6 @@ def _classes(evaluation: Evaluation, names: Sequence[str]) -> Table:
             "evaluation.json."
         )
     return Table(caption, [*columns, *curves], rows)
-
-
-def _percent(share: float) -> str:
-    """Return a share in per cent; nothing of one that is undefined."""
-    return "" if share != share else f"{100 * share:.2f}"
 
 
 def _recipe(run: Trainer) -> Table:
