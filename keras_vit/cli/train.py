@@ -37,7 +37,7 @@ def define(values: flags.FlagValues) -> None:
         values,
         "config",
         "A YAML or JSON file of settings, such as `epochs: 3`, which flags replace; or "
-        "the config.json of a run, in place of a recipe: repeats that run.",
+        "the config.json of a run, or recipe.yaml of a dry one: repeats that run.",
         "a file of settings or the config.json of a run",
     )
     flag_types.texts(
@@ -80,6 +80,9 @@ def define(values: flags.FlagValues) -> None:
         values,
         "mlflow",
         "An experiment of MLflow to log to; MLFLOW_TRACKING_URI says where that is.",
+    )
+    flag_types.boolean(
+        values, "dry_run", "Whether to show what the run would do, and train nothing."
     )
     flag_types.boolean(values, "jit", "Whether XLA compiles the step.")
     flag_types.whole(values, "seed", "Of weights, order, augmentation and dropout.", 0)
@@ -124,23 +127,24 @@ def _recipe_name(values: flags.FlagValues, of_file: Mapping[str, Any]) -> str:
 
 def run(values: flags.FlagValues) -> int:
     """Train, print the numbers of the run, and return the exit status."""
-    from keras_vit.training import train
+    from keras_vit.training import dry_run, train
     from keras_vit.training.loggers import open_loggers
 
     recipe, seed, name, settings = _recipe(values)
+    arguments = {
+        "name": name,
+        "folder": values.folder,
+        "strategy": values.strategy,
+        "seed": seed,
+        **dataset_flags.arguments(values),
+        **settings,
+    }
+    if values.dry_run:
+        print(f"\n{dry_run(recipe, **arguments)}")
+        return 0
     loggers = {one: values[one].value for one in LOGGERS}
     with open_loggers(**loggers) as callbacks:
-        run = train(
-            recipe,
-            name=name,
-            folder=values.folder,
-            strategy=values.strategy,
-            callbacks=callbacks,
-            jit_compile=values.jit,
-            seed=seed,
-            **dataset_flags.arguments(values),
-            **settings,
-        )
+        run = train(recipe, callbacks=callbacks, jit_compile=values.jit, **arguments)
     _print_results(run)
     return 0
 

@@ -19,7 +19,9 @@ from keras_vit.recipes.settings import override as override
 from keras_vit.recipes.settings import read_settings as read_settings
 from keras_vit.recipes.settings import with_image_size as with_image_size
 from keras_vit.recipes.settings import with_model as with_model
+from keras_vit.recipes.settings_file import as_yaml as as_yaml
 from keras_vit.recipes.settings_file import holds_a_run as holds_a_run
+from keras_vit.recipes.settings_file import read_file as read_file
 from keras_vit.recipes.settings_file import read_settings_file as read_settings_file
 from keras_vit.recipes.tasks import ClassificationSettings as ClassificationSettings
 from keras_vit.recipes.tasks import DistillationSettings as DistillationSettings

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_vit.recipes.recipe import GROUPS, new_name, setting_kinds
-from keras_vit.recipes.settings import value_of
+from keras_vit.recipes.recipe import GROUPS, Recipe, new_name, setting_kinds
+from keras_vit.recipes.settings import as_json, value_of
 from keras_vit.suggestions import unknown
 
 OF_A_RUN = ("recipe", "seed")  # beside the settings
@@ -18,11 +18,39 @@ OF_A_RUN = ("recipe", "seed")  # beside the settings
 def holds_a_run(path: str | os.PathLike[str]) -> bool:
     """Return whether a file is the `config.json` of a run, and not one of settings.
 
+    A dry run writes the same as YAML (see `as_yaml`).
+
     Raises:
         ValueError: for a file that is neither YAML nor JSON.
     """
-    content = _parsed(pathlib.Path(path))
+    content = read_file(path)
     return isinstance(content, Mapping) and "given_in_python" in content
+
+
+def as_yaml(recipe: Recipe, seed: int, given_in_python: Sequence[str] = ()) -> str:
+    """Return a recipe as text, in the form of a run's `config.json`.
+
+    Args:
+        recipe: with all settings in it.
+        seed: of the run.
+        given_in_python: the names of arguments that a file cannot hold.
+
+    Example:
+
+    >>> text = as_yaml(Recipe.of("photos", "ViT_Ti16"), seed=3)
+    >>> print(text[:42])
+    recipe:
+      model:
+        name: ViT_Ti16
+    """
+    import yaml
+
+    content = {
+        "recipe": as_json(recipe),
+        "seed": seed,
+        "given_in_python": [*given_in_python],
+    }
+    return yaml.safe_dump(content, sort_keys=False)
 
 
 def read_settings_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -49,7 +77,7 @@ def read_settings_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     ...     read_settings_file(file.name)
     {'recipe': 'finetune', 'epochs': 3, 'base_lr': 0.001}
     """
-    content = _parsed(pathlib.Path(path))
+    content = read_file(path)
     if not isinstance(content, Mapping):
         raise ValueError(
             "A file of settings must hold names and values, such as `epochs: 3`. "
@@ -63,9 +91,15 @@ def read_settings_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     return settings
 
 
-def _parsed(path: pathlib.Path) -> Any:
+def read_file(path: str | os.PathLike[str]) -> Any:
+    """Return what a YAML or JSON file holds.
+
+    Raises:
+        ValueError: for a file that is neither.
+    """
     import yaml  # here, as few need it
 
+    path = pathlib.Path(path)
     text = path.read_text(encoding="utf-8")
     try:
         return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)

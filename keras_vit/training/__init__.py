@@ -5,6 +5,8 @@ import warnings
 from typing import Any
 
 from keras_vit.training.artifacts.folder import read_config as read_config
+from keras_vit.training.preview import DryRun as DryRun
+from keras_vit.training.preview import dry_run as dry_run
 from keras_vit.training.run import Run as Run
 from keras_vit.training.run import train as train
 from keras_vit.training.tasks import Task as Task

@@ -196,35 +196,27 @@ def train(
     >>> run.evaluation.top1  # doctest: +SKIP
     0.869
     """
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            "train needs Keras's TensorFlow backend. "
-            f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
-        )
-    changes = with_new_names(dict(settings), recipes.RENAMED, "train", stacklevel=3)
-    if weights is not None:
-        changes["weights"] = path_to_str(weights)
     checked_callbacks = checked(callbacks)
     arguments = TrainArguments.of(model, dataset, teacher)
-    name = name or (recipe.replace("/", "-") if isinstance(recipe, str) else "run")
     with lines_shown(verbose):
-        config = RunConfig.of(
-            *(recipe, arguments, changes),
+        config = config_of(
+            *(recipe, arguments, settings, weights),
             seed=seed,
             jit_compile=jit_compile,
             bar=verbose == 1,
         )
         devices = strategy_of(strategy)
-        run_folder = open_run_folder(folder and path_to_str(folder), name, config)
-        keras.utils.set_random_seed(seed)
-        data = _loaded(config, run_folder, data_dir, download)
-        splits = _evaluated(config.recipe, data, run_folder)
+        run_folder, splits = prepared(
+            *(config, folder, name or name_of(recipe)),
+            data_dir=data_dir,
+            download=download,
+        )
         chief = distribution.is_chief(devices)
         with interruption.catch_stop_signals() as stop:
             alone = distribution.num_workers(devices) == 1  # else all end in one step
             nothing_yet = stop.at_once() if alone else contextlib.nullcontext()
             with nothing_yet, devices.scope():
-                trainer = _trainer(config, splits, devices, run_folder)
+                trainer = trainer_of(config, splits, devices, run_folder)
             log_header(trainer)
             with run_folder.held() if chief else contextlib.nullcontext():
                 with devices.scope():
@@ -243,7 +235,66 @@ def train(
     )
 
 
-def _trainer(
+def config_of(
+    recipe: str | Recipe,
+    arguments: TrainArguments,
+    settings: TrainSettings,
+    weights: Path | None,
+    **options: Any,
+) -> RunConfig:
+    """Return the configuration of a run, checked.
+
+    Args:
+        recipe: as `train` takes it.
+        arguments: model, data and teacher.
+        settings: as `train` takes them.
+        weights: as `train` takes them.
+        **options: of `RunConfig`, such as the seed.
+
+    Raises:
+        RuntimeError: with another backend than TensorFlow's.
+        TypeError, ValueError: as `train` does.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            "train needs Keras's TensorFlow backend. "
+            f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=tensorflow"
+        )
+    changes = with_new_names(dict(settings), recipes.RENAMED, "train", stacklevel=4)
+    if weights is not None:
+        changes["weights"] = path_to_str(weights)
+    return RunConfig.of(recipe, arguments, changes, **options)
+
+
+def name_of(recipe: str | Recipe) -> str:
+    """Return the name of a run by a recipe, for its folder."""
+    return recipe.replace("/", "-") if isinstance(recipe, str) else "run"
+
+
+def prepared(
+    config: RunConfig,
+    folder: Path | None,
+    name: str,
+    *,
+    data_dir: Path | None,
+    download: bool,
+) -> tuple[RunFolder, EvaluatedSplits]:
+    """Find the folder of a run, and load its data. Nothing is written.
+
+    Args:
+        config: of the run, whose seed Keras and TensorFlow draw from afterwards.
+        folder: as `train` takes it.
+        name: of the run.
+        data_dir: as `train` takes it.
+        download: as `train` takes it.
+    """
+    run_folder = open_run_folder(folder and path_to_str(folder), name, config)
+    keras.utils.set_random_seed(config.seed)
+    data = _loaded(config, run_folder, data_dir, download)
+    return run_folder, _evaluated(config.recipe, data, run_folder)
+
+
+def trainer_of(
     config: RunConfig,
     splits: EvaluatedSplits,
     devices: Strategy,

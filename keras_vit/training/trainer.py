@@ -183,12 +183,16 @@ class Trainer:
             self.progress = self.restore()
             if self.chief:
                 self._write_config()
-            self.batches = self._train_batches()
+            self.batches = self.train_batches(self.progress)
             if pictures and self.chief and not self.state.steps_taken():
-                write_batch_picture(self, self.folder.path)
+                write_batch_picture(self, self.batches, self.folder.path)
             evaluation = self._run()
             self.state.swap_average()  # what is kept, if there is one
             return evaluation, self.progress.history
+
+    def close(self) -> None:
+        """Undo what was adapted of the model, of a run that takes no step."""
+        self._adapters.close()
 
     def restore(self) -> Progress:
         """Restore the newest checkpoint, and return its progress."""
@@ -220,12 +224,17 @@ class Trainer:
         )
         self.task.write(self.folder)
 
-    def _train_batches(self) -> TrainBatches:
+    def train_batches(self, progress: Progress) -> TrainBatches:
+        """Return the batches of the run's steps.
+
+        Args:
+            progress: which images the run found to be unreadable before.
+        """
         return TrainBatches(
             self.strategy,
             self.train_split,
             self.recipe.run.batch_size,
-            self.progress,
+            progress,
             max_unreadable_fraction=self.recipe.data.max_unreadable_fraction,
             tell=LOG.warning,
             image_size=self.model.input_shape[1:3],

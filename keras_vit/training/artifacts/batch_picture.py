@@ -11,6 +11,7 @@ import numpy as np
 from keras_vit import figures
 
 if TYPE_CHECKING:
+    from keras_vit.training.batches import TrainBatches
     from keras_vit.training.trainer import Trainer
 
 BATCH_PICTURE = "training_batch.png"
@@ -18,16 +19,19 @@ MOST_IMAGES = 32
 MOST_NAMES = 2  # of classes of an image
 
 
-def write_batch_picture(run: Trainer, folder: pathlib.Path) -> pathlib.Path:
-    """Draw images of the run's first batch with their labels, and return the file.
+def write_batch_picture(
+    run: Trainer, batches: TrainBatches, folder: pathlib.Path
+) -> None:
+    """Draw images of the run's first batch, with their labels.
 
     The first step then takes the very batch that is drawn.
 
     Args:
-        run: a `Trainer` whose batches have not been read.
+        run: a `Trainer`.
+        batches: of the run, of which none has been read.
         folder: where the picture goes.
     """
-    images, targets = (_some(one, run) for one in run.batches.peek(0))
+    images, targets = (_some(one, run) for one in batches.peek(0))
     captions: list[list[str]] = [[] for _ in images]
     if not run.task.num_draws(run.trained):
         captions = [captions_of(one, run.data.class_names) for one in targets]
@@ -37,9 +41,7 @@ def write_batch_picture(run: Trainer, folder: pathlib.Path) -> pathlib.Path:
         captions,
         f"First batch of {run.data.name}: {count}",
     )
-    path = folder / BATCH_PICTURE
-    figures.write(figure, path)
-    return path
+    figures.write(figure, folder / BATCH_PICTURE)
 
 
 def captions_of(target: np.ndarray, class_names: Sequence[str]) -> list[str]:
@@ -59,9 +61,10 @@ def captions_of(target: np.ndarray, class_names: Sequence[str]) -> list[str]:
     >>> captions_of(np.array([0.0, 1.0, 0.0]), ["cat", "dog", "fox"])
     ['dog']
     """
-    order = np.argsort(-target, kind="stable").tolist()
+    order = np.argsort(-target, kind="stable")
     return [
-        class_names[label] + ("" if target[label] == 1 else f" {target[label]:.2f}")
+        class_names[int(label)]
+        + ("" if target[label] == 1 else f" {target[label]:.2f}")
         for label in order[:MOST_NAMES]
         if target[label] > 0
     ]

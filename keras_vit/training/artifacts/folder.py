@@ -211,6 +211,9 @@ class RunFolder:
 def read_config(path: str | os.PathLike[str]) -> tuple[Recipe, int]:
     """Return the recipe and the seed of a run's `config.json`.
 
+    Args:
+        path: of that file, or of the `recipe.yaml` of a dry run.
+
     Raises:
         ValueError: if it is no such file, or the run's model or data were
             objects in Python, which a file cannot name.
@@ -264,7 +267,7 @@ def _recipe_of(config: Mapping[str, Any]) -> Recipe:
 
 def _read(path: str | os.PathLike[str]) -> tuple[Recipe, int, list[str]]:
     try:
-        config = json.loads(pathlib.Path(path).read_text())
+        config = recipes.read_file(path)
         return _recipe_of(config), config["seed"], config["given_in_python"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
