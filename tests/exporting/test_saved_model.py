@@ -25,7 +25,9 @@ NAMES = ["a", "b", "ç", "d e", "f/g", "h", "i"]
 
 
 def of_several_classes():
-    model = tiny_vit(num_classes=None, pooling="gap", representation_size=8)
+    model = tiny_vit(
+        num_classes=None, num_layers=1, pooling="gap", representation_size=8
+    )
     head = Head(3, probabilities="sigmoid", name="head")
     return keras.Model(model.input, head(model.output))
 
@@ -33,14 +35,18 @@ def of_several_classes():
 def hybrid():
     stem = ResNetStem((1,), 0.5, name="stem")
     return tiny_vit(
-        num_classes=7, stem=stem, patch_size=1, evaluation_preprocessing="timm:0.7"
+        num_classes=7,
+        num_layers=1,
+        stem=stem,
+        patch_size=1,
+        evaluation_preprocessing="timm:0.7",
     )
 
 
 def under_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        return tiny_vit(num_classes=7)
+        return tiny_vit(num_classes=7, num_layers=1)
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -49,7 +55,10 @@ def under_mixed_precision():
 MODELS = {
     "token": (lambda: tiny_vit(num_classes=7), {"class_names": NAMES}),
     "gap, sigmoid": (of_several_classes, {"top": 2}),
-    "map, compiled": (lambda: tiny_vit(num_classes=7, pooling="map"), {"xla": True}),
+    "map, compiled": (
+        lambda: tiny_vit(num_classes=7, num_layers=1, pooling="map"),
+        {"xla": True},
+    ),
     "hybrid, cropped": (hybrid, {"class_names": NAMES}),
     "mixed precision": (under_mixed_precision, {}),
 }
@@ -355,7 +364,7 @@ def test_the_readme_of_exports_prints_what_it_says(tmp_path, monkeypatch, capsys
     text = (root / "savedmodels" / "README.md").read_text(encoding="utf-8")
     code, _, printed = text.split("```python\n")[1].partition("```\n\n```\n")
     monkeypatch.chdir(tmp_path)
-    model = tiny_vit(num_classes=10)
+    model = tiny_vit(num_classes=10, num_layers=1)
     folder = pathlib.Path("savedmodels", "fashion_mnist", "1")
     saved_model.write(Classifier.of(model), folder)
     smooth(np.random.default_rng(0), 28, 28).save("shoe.png")
