@@ -58,7 +58,10 @@ th, td { padding: 0.25rem 0.9rem 0.25rem 0; border-bottom: 1px solid var(--line)
 th { color: var(--quiet); font-size: 0.8125rem; text-align: left; white-space: nowrap; }
 td { white-space: nowrap; }
 .number { text-align: right; }
-tbody th, tfoot th { color: inherit; font-size: inherit; font-weight: inherit; }
+tbody th, tfoot th {
+  min-width: 8rem; color: inherit; font-size: inherit; font-weight: inherit;
+  white-space: normal;
+}
 tfoot td, tfoot th { font-weight: 600; border: 0; }
 h3 { margin: 1.4rem 0 0.4rem; font-size: 1rem; line-height: 1.3; }
 .pictures {

@@ -77,10 +77,7 @@ def mistakes_of(predictions: Predictions, first: int = 0) -> Mistakes:
         first: the index of their first image in the split.
     """
     labels, predicted = predictions.labels, predictions.argmax()
-    wrong = np.flatnonzero(labels != predicted)
-    logits, labels, predicted = (
-        array[wrong] for array in (predictions.logits, labels, predicted)
-    )
-    rows = np.arange(len(wrong))
-    margins = logits[rows, predicted] - logits[rows, labels]
+    wrong, logits = np.flatnonzero(labels != predicted), predictions.logits
+    labels, predicted = labels[wrong], predicted[wrong]
+    margins = logits[wrong, predicted] - logits[wrong, labels]
     return Mistakes(wrong + first, labels, predicted, margins)

@@ -329,7 +329,7 @@ def test_a_run_learns_without_labels_and_leaves_a_model_without_a_head(pretraine
         "training_batch.png",
     ]
     page = (run.folder / "report.html").read_text()
-    assert re.findall('<section id="(.+?)">', page) == ["curves", "recipe"]
+    assert re.findall('<section id="(.+?)">', page) == ["curves", "batch", "recipe"]
     assert " % of the colours of masked patches are correct " in page
     told = json.loads((run.folder / "evaluation.json").read_text())
     assert told | {"predicted": "colours of masked patches"} == dataclasses.asdict(

@@ -76,7 +76,7 @@ def test_the_page_is_whole_and_has_a_section_for_each_part(html):
     tags = [tag for tag, _ in outline.elements]
     assert tags.count("h1") == 1
     sections = [attrs["id"] for tag, attrs in outline.elements if tag == "section"]
-    assert sections == ["curves", "confusion", "confused", "classes", "recipe"]
+    assert sections == ["curves", "confusion", "confused", "classes", "batch", "recipe"]
     links = [attrs["href"] for tag, attrs in outline.elements if tag == "a"]
     assert [one[1:] for one in links if one.startswith("#")] == sections
     levels = [int(tag[1]) for tag in tags if re.fullmatch("h[1-6]", tag)]

@@ -16,6 +16,7 @@ from keras_vit.evaluation.headline import headline, majority, support, without_a
 from keras_vit.figures.drawing import DPI
 from keras_vit.files import written_whole
 from keras_vit.report_page import Picture, Table, paragraph, section
+from keras_vit.training.artifacts.batch_picture import BATCH_PICTURE
 from keras_vit.training.artifacts.confused_images import (
     ConfusedImage,
     ConfusedPair,
@@ -27,6 +28,7 @@ from keras_vit.version import VERSION
 if TYPE_CHECKING:
     import keras
 
+    from keras_vit.training.progress import Plan
     from keras_vit.training.trainer import Trainer
 
 PAGE = "report.html"
@@ -49,6 +51,8 @@ def write_run_page(
     sections = {"curves": ("Learning curves", _curves(folder, run.progress.history))}
     if class_names is not None:
         sections |= _of_classes(run, model, evaluation, class_names)
+    if (folder / BATCH_PICTURE).is_file():
+        sections["batch"] = "First batch", _first_batch(folder)
     sections["recipe"] = "Recipe", report_page.table(_recipe(run), "Recipe")
     titles = {name: title for name, (title, _) in sections.items()}
     text = report_page.document(
@@ -121,8 +125,7 @@ def _facts(run: Trainer) -> dict[str, str]:
         "Input": f"{height} x {width} pixels",
         "Data set": header.dataset,
         "Training": f"{len(run.train_split):,} images",
-        "On the way": f"{len(plan.eval_split):,} images of {plan.eval_name}",
-        "At the end": f"{len(plan.final_split):,} images of {plan.final_name}",
+        **_evaluated(plan),
         "Steps": f"{last['steps']:,} of {header.batch_size:,} images",
         "Epochs": f"{last['epoch']:g}",
         "Devices": header.devices,
@@ -133,6 +136,15 @@ def _facts(run: Trainer) -> dict[str, str]:
     if run.recipe.run.keep == "best" and run.progress.best is not None:
         found["Weights"] = f"of step {run.progress.best['step']:,}, the best evaluation"
     return found
+
+
+def _evaluated(plan: Plan) -> dict[str, str]:
+    """Return what is evaluated on the way and at the end, once if it is the same."""
+    at_the_end = f"{len(plan.final_split):,} images of {plan.final_name}"
+    if plan.final_name == plan.eval_name:
+        return {"Evaluated": at_the_end}
+    on_the_way = f"{len(plan.eval_split):,} images of {plan.eval_name}"
+    return {"Evaluated on the way": on_the_way, "Evaluated at the end": at_the_end}
 
 
 def _curves(folder: pathlib.Path, history: Sequence[Mapping[str, Any]]) -> str:
@@ -156,6 +168,12 @@ def _matrix(folder: pathlib.Path, evaluation: Evaluation) -> str:
     return _drawn(folder / "confusion_matrix.png", "Confusion matrix", text) + (
         report_page.files(("confusion_matrix.png", "evaluation.json"))
     )
+
+
+def _first_batch(folder: pathlib.Path) -> str:
+    text = "Images of the first batch, as the model is trained on them."
+    picture = _drawn(folder / BATCH_PICTURE, "First batch", text)
+    return picture + report_page.files((BATCH_PICTURE,))
 
 
 def _drawn(path: pathlib.Path, title: str, text: str) -> str:
