@@ -52,3 +52,14 @@ def test_what_follows_an_overflow_is_that_of_one_device(results):
     assert len(names) == 4
     for key in names:  # in steps of float16
         np.testing.assert_allclose(two[key], one[key], atol=1e-4, err_msg=key)
+
+
+def test_validation_ends_a_run_and_chooses_its_weights_as_on_one_device(results):
+    one, two = results["one"], results["mirrored 2"]
+    assert list(one["chosen images"]) == list(two["chosen images"])
+    assert list(one["chosen images"]) == ["20", "validation"]
+    assert list(one["chosen steps"]) == list(two["chosen steps"])
+    names = [key for key in two if key.startswith("chosen ") and "|" in key]
+    assert len(names) > 10
+    for key in ("chosen losses", "chosen final loss", *names):
+        np.testing.assert_allclose(two[key], one[key], atol=2e-6, err_msg=key)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import keras_vit
+from keras_vit import recipes
 from keras_vit.data import Split
 from keras_vit.training.artifacts.checkpoints import Checkpoints
 from keras_vit.training.tasks.evaluators import ClassificationEvaluator
@@ -17,7 +18,6 @@ from support.training.interrupted import At, ask_to_end, outcome
 from support.training.small import small_dataset, small_recipe
 
 RECIPE = small_recipe(patience=2, keep="best", ema=0.5, flip=True)
-MORE_PATIENCE = small_recipe(patience=3, keep="best", ema=0.5, flip=True)
 
 
 def misleading():
@@ -134,7 +134,7 @@ def test_the_weights_of_the_best_evaluation_are_kept_everywhere(kept):
 
 def test_one_that_was_killed_while_it_finished_writes_the_same_files(kept):
     run, *_ = kept
-    names = ("evaluation.json", "history.csv", "finished.json")
+    names = ("evaluation.json", "history.csv")
     before = {name: (run.folder / name).read_text() for name in names}
     checkpoints = sorted((run.folder / "checkpoints").iterdir())
     times = [path.stat().st_mtime_ns for path in checkpoints]
@@ -143,6 +143,8 @@ def test_one_that_was_killed_while_it_finished_writes_the_same_files(kept):
     again = train(run.folder.parent)
     assert outcome(again) == outcome(run)
     assert {name: (run.folder / name).read_text() for name in names} == before
+    finished = json.loads((run.folder / "finished.json").read_text())
+    assert finished["steps"] == run.history[-1]["steps"]  # not the best one's
     saved = keras.models.load_model(run.folder / "model.keras")
     for one, other in zip(saved.get_weights(), run.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -173,9 +175,9 @@ def test_a_run_that_resumes_stops_and_keeps_as_the_unbroken_one(
     assert checkpoints.newest()[0] == last  # none of the best weights as the newest
     assert outcome(train(tmp_path)) == outcome(kept[0])
     with pytest.raises(ValueError, match=r"finished.*patience: 2 and 3"):
-        train(
-            tmp_path, recipe=small_recipe(patience=3, keep="best", ema=0.5, flip=True)
-        )
+        train(tmp_path, recipe=recipes.changed(RECIPE, {"patience": 3}))
+    with pytest.raises(ValueError, match="eval_split: None and 'test'"):
+        train(tmp_path, recipe=recipes.changed(RECIPE, {"eval_split": "test"}))
 
 
 def test_without_the_best_checkpoint_the_last_weights_are_kept(tmp_path, kept, capsys):

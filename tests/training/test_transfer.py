@@ -290,6 +290,7 @@ def test_all_that_is_not_prepared_is_named_at_once(small_task):
         ({"dev": "100%"}, "dev must be a share of a whole training split"),
         ({"train_split": "train[:50%]"}, "share of a whole.*train_split='train.:50%"),
         ({"eval_split": "train[90%:]"}, "must not be a part of the training split"),
+        ({"validation": 0.1, "dev": "10%"}, "dev must be validation, or be left out"),
         ({"base_lr": 0.1}, "left to rates.*Pass rates=.0.1"),
         ({"masked_patches": "pixels"}, "needs a recipe that trains on labels"),
     ],
@@ -298,6 +299,13 @@ def test_what_does_not_fit_is_refused_before_any_work(arguments, message, tmp_pa
     with pytest.raises(ValueError, match=message):
         transfer(RECIPE, dataset=small_dataset(), folder=tmp_path / "x", **arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rates_are_chosen_on_the_validation_split_where_a_setting_takes_one():
+    recipe = recipes.changed(recipes.get("finetune"), {"dataset": "photos"})
+    assert sweep.dev_splits(None, "finetune", recipe) == ("train[:90%]", "train[90%:]")
+    taken = recipes.changed(recipe, {"validation": 0.1})
+    assert sweep.dev_splits(None, "finetune", taken) == ("train", "validation")
 
 
 def test_the_command_hands_its_flags_on_and_ends_with_mean_and_deviation(

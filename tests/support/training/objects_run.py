@@ -2,8 +2,8 @@
 
     python -m support.training.objects_run OUT.npz one|mirrored [replicas]
 
-Writes the weights after five steps by each optimizer, and what becomes of a batch
-whose gradient overflows on the last replica alone.
+Writes the weights after five steps by each optimizer, what becomes of a batch
+whose gradient overflows on the last replica alone, and a run that validation ends.
 """
 
 import sys
@@ -20,11 +20,13 @@ tf.config.set_logical_device_configuration(
 
 import keras  # noqa: E402
 
+import keras_vit  # noqa: E402
 from keras_vit import distribution  # noqa: E402
 from keras_vit.training.optimizers import SGD, KerasOptimizer, Optimizer  # noqa: E402
 from keras_vit.training.schedules import LearningRate  # noqa: E402
 from keras_vit.training.step import TrainingState, training_step  # noqa: E402
 from keras_vit.training.tasks.classification import supervised  # noqa: E402
+from support.training.small import small_dataset, small_recipe  # noqa: E402
 
 BATCH, CLASSES = 8, 3
 strategy = distribution.strategy(kind)
@@ -125,8 +127,37 @@ def in_float16():
     return found | {f"half {i}": array for i, array in enumerate(arrays)}
 
 
+def chosen_by_validation(folder):
+    """A run that takes validation from training, stops early and keeps the best."""
+    sizes = {"patch_size": 8, "num_layers": 1, "num_heads": 2}
+    run = keras_vit.train(
+        small_recipe(
+            model_arguments=sizes | {"hidden_dim": 16, "mlp_dim": 32},
+            validation=0.2,
+            patience=1,
+            keep="best",
+            optimizer="sgd",
+            base_lr=0.03,
+            warmup_steps=0,
+            evaluate_every=2,
+            ema=0.5,
+        ),
+        dataset=small_dataset(),
+        strategy=strategy,
+        folder=f"{folder}/run",
+        export=False,
+    )
+    return {
+        "chosen steps": [row["steps"] for row in run.history],
+        "chosen losses": [row["eval_loss"] for row in run.history],
+        "chosen final loss": run.evaluation.loss,
+        "chosen images": [run.evaluation.count, run.history[-1]["eval_split"]],
+    } | {f"chosen {w.path}": w.numpy() for w in run.model.trainable_variables}
+
+
 results = by_keras_optimizers(clip_norm=1.0) | in_float16()
 if kind == "one":
     compiled = by_keras_optimizers(clip_norm=1.0, jit_compile=True)
     results |= {f"compiled {name}": array for name, array in compiled.items()}
-np.savez(out, **results)
+results |= chosen_by_validation(f"{out}.folder")
+np.savez(out, **{name.replace("/", "|"): value for name, value in results.items()})
