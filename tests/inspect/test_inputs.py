@@ -14,6 +14,7 @@ from keras_vit import inspect
 from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, Files, Split
 from keras_vit.data.preprocessing import preprocess
+from keras_vit.exporting import saved_model
 from keras_vit.preprocessing import resolve
 from support.models import randomize, tiny_vit
 
@@ -252,7 +253,7 @@ def test_what_is_no_model_is_refused(tmp_path):
 
 
 def test_a_saved_model_cannot_be_inspected(tmp_path):
-    keras_vit.export(tiny_vit(num_layers=1), tmp_path / "served")
+    saved_model.write(Classifier.of(tiny_vit(num_layers=1)), tmp_path / "served" / "1")
     for function in (inspect.summary, inspect.cell_size):
         with pytest.raises(ValueError, match="cannot be inspected.*Received: 'served'"):
             function(tmp_path / "served")

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pathlib
+import shutil
 import typing
 from unittest import mock
 
@@ -44,6 +45,12 @@ def vit(num_classes=2, **options):
 def one_step(recipe=ONE_STEP, dataset=None, **arguments):
     arguments = {"export": False, "verbose": 0} | arguments
     return keras_vit.train(recipe, dataset=dataset or small_dataset(), **arguments)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of one step, in a folder that nothing writes to any more."""
+    return one_step(folder=tmp_path_factory.mktemp("finished") / "run")
 
 
 def test_the_settings_that_train_takes_are_those_of_recipes_and_of_reading():
@@ -88,10 +95,10 @@ def test_the_activation_of_a_trained_model_is_that_of_its_loss():
     assert Classifier.of(run.folder).activation == "sigmoid"
 
 
-def test_nothing_reads_names_beside_a_model_that_has_its_own():
-    run = one_step()
-    (run.folder / "labels.txt").write_text("cup\npan\n")
-    assert Classifier.of(run.folder).class_names == ("left half", "right/half")
+def test_nothing_reads_names_beside_a_model_that_has_its_own(finished, tmp_path):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    (folder / "labels.txt").write_text("cup\npan\n")
+    assert Classifier.of(folder).class_names == ("left half", "right/half")
 
 
 def test_a_network_from_elsewhere_is_saved_with_the_names_of_its_classes():
@@ -115,10 +122,9 @@ def test_a_classifier_is_trained_as_a_copy_with_a_head_for_other_classes():
     assert config["given_in_python"] == ["model", "dataset"]
 
 
-def test_a_classifier_and_the_path_of_its_file_train_to_equal_weights():
-    first = one_step(folder="first")
-    by_path = one_step(model=first.folder, folder="by_path")
-    by_value = one_step(model=Classifier.of(first.folder), folder="by_value")
+def test_a_classifier_and_the_path_of_its_file_train_to_equal_weights(finished):
+    by_path = one_step(model=finished.folder, folder="by_path")
+    by_value = one_step(model=Classifier.of(finished.folder), folder="by_value")
     for one, other in zip(by_path.model.weights, by_value.model.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
@@ -133,26 +139,23 @@ def test_arrays_of_images_and_labels_are_a_data_set():
     assert config["dataset"]["eval_images"] > 0
 
 
-def test_a_tilde_is_the_home_folder_in_every_path(tmp_path):
+def test_a_tilde_is_the_home_folder_in_every_path(finished, tmp_path):
     arguments = TrainArguments.of("~/model", "~/data", pathlib.Path("~/teacher"))
     assert dataclasses.astuple(arguments) == tuple(
         str(tmp_path / name) for name in ("model", "data", "teacher")
     )
-    first = one_step(folder="~/first")
-    assert first.folder == tmp_path / "first"
+    shutil.copytree(finished.folder, tmp_path / "first")
     assert one_step(model="~/first", folder="~/second").folder == tmp_path / "second"
 
 
 SOFT = recipes.changed(ONE_STEP, {"distillation": "soft"})
 
 
-def test_a_teacher_is_a_path_a_model_or_a_classifier():
-    teacher = one_step(folder="teacher")
+def test_a_teacher_is_a_path_a_model_or_a_classifier(finished):
+    folder, model = finished.folder, finished.model
     losses = [
         one_step(SOFT, teacher=one, folder=f"student_{number}").history[0]["loss"]
-        for number, one in enumerate(
-            (teacher.folder, teacher.model, Classifier.of(teacher.folder))
-        )
+        for number, one in enumerate((folder, model, Classifier.of(folder)))
     ]
     assert len({*losses}) == 1
 
