@@ -25,6 +25,8 @@ FLOAT32 = 4  # bytes
 class MemoryEstimate:
     """The bytes that a training step holds on each device.
 
+    What libraries work in is not counted, and of a distillation not the teacher.
+
     Attributes:
         parameters: the weights of the model.
         gradients: one float32 for each trained parameter; two where the gradients of
@@ -111,4 +113,4 @@ def _bytes(variables: Iterable[Any]) -> int:
 
 
 def _line(name: str, count: int) -> str:
-    return f"  {name:<12}{count / 2**20:>10,.1f} MiB"
+    return f"  {name:<12}{count / 2**20:>9,.1f} MiB"
