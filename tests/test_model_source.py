@@ -7,6 +7,7 @@ import pytest
 
 import keras_vit
 from keras_vit.classifier import Classifier
+from keras_vit.exporting import saved_model
 from keras_vit.meaning import meaning_of
 from keras_vit.preprocessing import resolve
 from support.models import randomize, tiny_vit
@@ -68,7 +69,7 @@ def test_what_a_classifier_says_is_kept_though_its_model_says_otherwise(name, mo
 
 
 def test_what_has_no_layers_is_refused(model, tmp_path):
-    keras_vit.export(model, tmp_path / "served")
+    saved_model.write(Classifier.of(model), tmp_path / "served" / "1")
     for function in FUNCTIONS.values():
         with pytest.raises(ValueError, match=r"cannot be (resized|changed)"):
             function(tmp_path / "served")

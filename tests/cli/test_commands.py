@@ -15,7 +15,7 @@ import keras_vit
 from keras_vit.classifier import Classifier
 from keras_vit.cli.main import COMMANDS, main
 from keras_vit.evaluation import resolution, under_corruptions
-from keras_vit.exporting import export
+from keras_vit.exporting import saved_model
 from keras_vit.model_files import save_model
 from keras_vit.variants import VARIANTS
 from keras_vit.weights import merge_tokens
@@ -31,7 +31,8 @@ def trained(tmp_path_factory):
     model = tiny_vit(image_size=28, num_classes=10, num_layers=1)
     randomize(model, np.random.default_rng(0))
     save_model(model, folder / "run" / "model.keras", NAMES)
-    export(model, folder / "served", class_names=NAMES)
+    named = Classifier.of(model, class_names=NAMES)
+    saved_model.write(named, folder / "served" / "1")
     other = tiny_vit(image_size=28, num_classes=3)
     save_model(other, folder / "three" / "model.keras", NAMES[:3])
     return folder

@@ -109,6 +109,7 @@ def test_a_run_tells_its_unreadable_images_and_ends_well(tmp_path, monkeypatch, 
     run = keras_vit.train(
         small_recipe(batch_size=8, max_unreadable_fraction=0.1),
         dataset=tmp_path / "set",
+        export=False,
     )
     lines = capsys.readouterr().out.splitlines()
     named = [line for line in lines if line.startswith("Cannot be read")]
@@ -152,7 +153,7 @@ def test_a_run_goes_on_with_the_images_it_began_with_alone(tmp_path, monkeypatch
             if epoch == 1:
                 raise StopError
 
-    arguments = {"dataset": tmp_path / "set", "folder": "run"}
+    arguments = {"dataset": tmp_path / "set", "folder": "run", "export": False}
     with pytest.raises(StopError):
         keras_vit.train(small_recipe(epochs=6), callbacks=[End()], **arguments)
     path = tmp_path / "set" / "train" / "a" / "03.png"
