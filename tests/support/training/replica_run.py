@@ -31,8 +31,9 @@ from keras_vit.training.optimizers import SGD, Adam, Optimizer  # noqa: E402
 from keras_vit.training.replicas import distributed_batches  # noqa: E402
 from keras_vit.training.schedules import LearningRate  # noqa: E402
 from keras_vit.training.step import TrainingState, training_step  # noqa: E402
-from keras_vit.training.tasks.classification import masked, supervised  # noqa: E402
+from keras_vit.training.tasks.classification import supervised  # noqa: E402
 from keras_vit.training.tasks.masked_patch_prediction import MaskedPatchPrediction  # noqa: E402
+from keras_vit.training.tasks.masked_patches import MaskedPatches  # noqa: E402
 
 BATCH = 32
 strategy = distribution.strategy("one" if kind == "micro" else kind)
@@ -280,7 +281,7 @@ def trained_by_masked_patches():
         ),
         SGD(),
         LearningRate(0.05, 10, warmup_steps=2),
-        objective=masked,
+        objective=MaskedPatches().objective,
         global_batch=8,
         clip_norm=1.0,
         accumulation_steps=4 if kind == "micro" else 1,
