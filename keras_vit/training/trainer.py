@@ -431,7 +431,7 @@ class Trainer:
         callbacks.on_test_begin()
         self.state.swap_average()
         try:
-            batches = evaluator.batches(split, batch_size)
+            batches = evaluator.batches(split, batch_size, self.data.num_classes)
             for number, (inputs, labels, weights) in enumerate(batches):
                 if not self._forward.is_mine(number):
                     continue

@@ -281,7 +281,7 @@ def test_an_evaluation_asks_for_the_same_patches_whatever_the_batch():
         evaluator = MaskedPatches().evaluator(model, vit, seed=5)
         sums = evaluator.metric_sums(split)
         forward = ForwardPass(evaluator.answer, ONE)
-        for inputs, labels, weights in evaluator.batches(split, batch_size):
+        for inputs, labels, weights in evaluator.batches(split, batch_size, 2):
             sums.add(forward(*inputs)[weights > 0], labels)
         found.append(sums.result())
     draws = uniforms(5, np.arange(20), model.num_draws)

@@ -60,9 +60,9 @@ def evaluated(monkeypatch):
     """The number of images of every evaluation."""
     counts, batches = [], ClassificationEvaluator.batches
 
-    def counted(self, split, batch_size):
+    def counted(self, split, *sizes):
         counts.append(len(split))
-        return batches(self, split, batch_size)
+        return batches(self, split, *sizes)
 
     monkeypatch.setattr(ClassificationEvaluator, "batches", counted)
     return counts
@@ -161,10 +161,10 @@ def test_a_run_that_resumes_stops_and_keeps_as_the_unbroken_one(
         train(tmp_path, [At("on_train_batch_end", last - 2, ask_to_end)])
     batches = ClassificationEvaluator.batches
 
-    def interrupted(self, split, batch_size):
+    def interrupted(self, split, *sizes):
         if split is DATA.test:
             ask_to_end()
-        return batches(self, split, batch_size)
+        return batches(self, split, *sizes)
 
     monkeypatch.setattr(ClassificationEvaluator, "batches", interrupted)
     with pytest.raises(SystemExit) as end:

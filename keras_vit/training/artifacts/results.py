@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import keras
 
 from keras_vit import figures
+from keras_vit.evaluation import Evaluation
 from keras_vit.evaluation.forward import copied
 from keras_vit.evaluation.report import numbers_of, write_report
 from keras_vit.exporting import export
@@ -22,8 +22,10 @@ from keras_vit.training.conditions import conditions_of
 from keras_vit.training.devices import peak_memory
 
 if TYPE_CHECKING:
+    from keras_vit.data import Dataset
     from keras_vit.data.splits import Split
     from keras_vit.training.interruption import Interruption
+    from keras_vit.training.tasks.evaluators import LossEvaluation
     from keras_vit.training.trainer import Trainer
 
 
@@ -33,7 +35,7 @@ EXPORT_IMAGES = 200  # that the export is compared on; all were evaluated before
 def write_results(
     run: Trainer,
     model: keras.Model,
-    evaluation: Any,
+    evaluation: Evaluation | LossEvaluation,
     *,
     interruption: Interruption,
     exports: bool,
@@ -41,7 +43,8 @@ def write_results(
     """Write model, evaluation, figures, sample images and the export.
 
     Of a model that was trained without labels, only the model, the evaluation,
-    the learning curves and the page are written. A finished run is not changed,
+    the learning curves and the page are written; where it is evaluated by the loss
+    of its task, no report on classes. A finished run is not changed,
     unless it was not exported and now is to be.
 
     Args:
@@ -73,12 +76,13 @@ def write_results(
                 loss_conditions=run.task.loss_conditions(),
             )
             figures.write(curves, path / "learning_curves.png")
-        if to_export and names is not None:
-            write_report(evaluation, names, path)
+        of_labels = isinstance(evaluation, Evaluation)  # and not of the objective
+        if of_labels and exports:
+            write_report(evaluation, run.data.class_names, path)
         else:
-            write_json(path / "evaluation.json", _numbers_of(evaluation, names))
+            write_json(path / "evaluation.json", _numbers_of(evaluation, run.data))
         if exports:
-            write_run_page(run, model, evaluation, names)
+            write_run_page(run, model, evaluation)
         if to_export:
             saved_model = str(_export(run, model, interruption))
         finished = {
@@ -90,11 +94,13 @@ def write_results(
     return finished["saved_model"] if finished else None
 
 
-def _numbers_of(evaluation: Any, class_names: Sequence[str] | None) -> dict[str, Any]:
+def _numbers_of(
+    evaluation: Evaluation | LossEvaluation, data: Dataset
+) -> dict[str, Any]:
     """Return an evaluation as JSON can hold it."""
-    if class_names is None:
-        return {n: getattr(evaluation, n) for n in ("count", "loss", "accuracy")}
-    return numbers_of(evaluation, class_names)
+    if isinstance(evaluation, Evaluation):
+        return numbers_of(evaluation, data.class_names)
+    return {n: getattr(evaluation, n) for n in ("count", "loss", "accuracy")}
 
 
 def _export(

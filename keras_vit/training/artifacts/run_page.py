@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import keras
 
     from keras_vit.training.progress import Plan
+    from keras_vit.training.tasks.evaluators import LossEvaluation
     from keras_vit.training.trainer import Trainer
 
 PAGE = "report.html"
@@ -36,7 +37,7 @@ MOST_CLASSES = 1000  # in the table; all of them are in evaluation.json
 
 
 def write_run_page(
-    run: Trainer, model: keras.Model, evaluation: Any, class_names: Sequence[str] | None
+    run: Trainer, model: keras.Model, evaluation: Evaluation | LossEvaluation
 ) -> None:
     """Write `report.html`, from what else the run's folder holds.
 
@@ -44,12 +45,11 @@ def write_run_page(
         run: a `Trainer` that has taken its steps, and has written
             `learning_curves.png` and, of a confusion matrix, `confusion_matrix.png`.
         model: what is saved of it.
-        evaluation: of that model.
-        class_names: in the order of its logits; `None`: it learnt no labels.
+        evaluation: of that model, by the labels or by the loss of its task.
     """
-    folder = run.folder.path
+    folder, class_names = run.folder.path, run.data.class_names
     sections = {"curves": ("Learning curves", _curves(folder, run.progress.history))}
-    if class_names is not None:
+    if isinstance(evaluation, Evaluation):
         sections |= _of_classes(run, model, evaluation, class_names)
     if (folder / BATCH_PICTURE).is_file():
         sections["batch"] = "First batch", _first_batch(folder)
@@ -86,10 +86,10 @@ def _of_classes(
 
 
 def _summary(
-    evaluation: Any, split: str, class_names: Sequence[str] | None
+    evaluation: Evaluation | LossEvaluation, split: str, class_names: Sequence[str]
 ) -> list[str]:
     """Return the paragraphs that sum an evaluation up."""
-    if class_names is None:
+    if not isinstance(evaluation, Evaluation):
         return [
             paragraph(
                 f"{100 * evaluation.accuracy:.2f} % of the {evaluation.predicted} are "

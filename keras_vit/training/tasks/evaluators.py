@@ -1,8 +1,8 @@
 """How a run evaluates its model on the way: by labels, or by its objective.
 
-An evaluator has `answer`, what the devices compute for a batch; `batches`, the
-inputs of that, with labels and weights; and `metric_sums`, to which the answers are
-added.
+An evaluator has `answer`, what the devices compute for a batch; `batches` of a split
+of K classes, the inputs of that, with labels and weights; and `metric_sums`, to which
+the answers are added.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ClassificationEvaluator:
         )
         return MetricSums(classes, self._loss, split.several, keep_logits=keeps)
 
-    def batches(self, split: Labelled, batch_size: int) -> Batches:
+    def batches(self, split: Labelled, batch_size: int, num_classes: int) -> Batches:
         """Yield `((images,), labels, weights)`."""
         size: Any = self.answer.input_shape[1:3]
         batches = evaluation_batches(split, batch_size, size, self._preprocessing)
@@ -74,8 +74,9 @@ class LossEvaluator:
     """Evaluates an objective on a split, with the same draws each time.
 
     Args:
-        objective: of images, draws and `training`: losses and correct shares, `(B,)`.
-        num_draws: how many random numbers an image needs.
+        objective: of images, targets or draws, and `training`: losses and correct
+            shares, `(B,)`.
+        num_draws: how many random numbers an image needs; 0: its label, as a row.
         seed: which, with an image's place in the split, determines them.
         image_size: height and width of the model's images.
         preprocessing: how images become that size; squashed by default.
@@ -96,25 +97,35 @@ class LossEvaluator:
         self._image_size, self._preprocessing = image_size, preprocessing
         self._predicted = predicted
 
-    def answer(self, images: Any, draws: Any, training: bool) -> Any:
+    def answer(self, images: Any, targets: Any, training: bool) -> Any:
         """Return each image's loss and share of correct predictions, `(B, 2)`."""
-        return tf.stack(self._objective(images, draws, training), axis=1)
+        return tf.stack(self._objective(images, targets, training), axis=1)
 
     def metric_sums(self, split: Labelled) -> LossSums:
         """Return empty sums."""
         return LossSums(self._predicted)
 
-    def batches(self, split: Labelled, batch_size: int) -> Batches:
-        """Yield `((images, draws), labels, weights)`."""
+    def batches(self, split: Labelled, batch_size: int, num_classes: int) -> Batches:
+        """Yield `((images, targets or draws), labels, weights)`."""
         batches = evaluation_batches(
             split, batch_size, self._image_size, self._preprocessing
         )
         for number, (images, labels, weights) in enumerate(batches):
+            if not self._num_draws:
+                yield (images, _rows_of(labels, num_classes)), labels, weights
+                continue
             places = number * batch_size + np.arange(batch_size)
             drawn: Any = uniforms(
                 self._seed, tf.convert_to_tensor(places), self._num_draws
             )
             yield (images, drawn.numpy()), labels, weights
+
+
+def _rows_of(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return labels as training has them: float32 `(B, K)`, one- or multi-hot."""
+    if labels.ndim == 2:
+        return labels.astype(np.float32)
+    return np.eye(num_classes, dtype=np.float32)[labels]
 
 
 Evaluator: TypeAlias = ClassificationEvaluator | LossEvaluator

@@ -41,13 +41,14 @@ class Task:
     """What a run learns; subclass it to teach another thing.
 
     Override `objective` and, of the others, what differs. A run calls `check`,
-    `num_examples`, `examples`, `wrap`, `objective` and `evaluator` once, in this
-    order, under the scope of its strategy.
+    `num_examples`, `wrap`, `examples`, `evaluator` and `objective` in this order,
+    under the scope of its strategy.
 
-    Each step gives the objective a batch of images and its targets: the labels as
-    rows `(B, K)` or, where `num_draws` is above 0, as many uniform numbers for each
-    image. They depend on the seed, the step and the image alone, so that a run that
-    resumes draws the same ones: draw all that is random from them.
+    Each step, and each evaluation, gives the objective a batch of images and its
+    targets: the labels as rows `(B, K)` or, where `num_draws` is above 0, as many
+    uniform numbers for each image. The numbers depend on the seed, the step and the
+    image alone, so that a run that resumes draws the same ones: draw all that is
+    random from them.
 
     Attributes:
         learns_labels: whether the model is a classifier of the data set's classes.
