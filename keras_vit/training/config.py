@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import inspect
 import itertools
-import json
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -37,6 +34,7 @@ from keras_vit.recipes.tasks import (
 )
 from keras_vit.recipes.typed import WordsAndNumbers
 from keras_vit.suggestions import did_you_mean
+from keras_vit.training.described import described, kind_of
 from keras_vit.training.keras_losses import check_loss
 from keras_vit.training.model import IMAGE_SIZE, OF_A_VIT
 from keras_vit.training.optimizers import (
@@ -63,8 +61,11 @@ DatasetArgument: TypeAlias = Dataset | Path | tuple[Any, Any]
 
 # What a recipe sets for a model that it builds, and for no other.
 OF_A_BUILT_MODEL = (
-    *("head_bias", "precision"),
-    *("model_arguments", "stem_blocks", "stem_width_factor"),
+    "head_bias",
+    "precision",
+    "model_arguments",
+    "stem_blocks",
+    "stem_width_factor",
     *OF_A_VIT,
 )
 
@@ -143,6 +144,7 @@ class RunConfig:
         names = [n for n in OBJECTS if not _is_word(settings.get(n))]
         objects = {name: settings.pop(name) for name in names}
         _check_objects(objects, settings)
+        _check_teacher(objects, arguments.teacher)
         complete = resolved(recipe, arguments, settings)
         _check_fits(objects, complete)
         if "schedule" in objects:
@@ -216,7 +218,7 @@ class RunConfig:
 
     def described_objects(self) -> dict[str, Any]:
         """Return what a file can tell of the settings that are objects, by name."""
-        return {name: _described(one) for name, one in self.objects.items()}
+        return {name: described(one) for name, one in self.objects.items()}
 
 
 @dataclass(frozen=True)
@@ -275,32 +277,6 @@ def _is_word(value: Any) -> bool:
     return all(isinstance(one, str | None) for one in (value if several else [value]))
 
 
-def _described(value: Any) -> Any:
-    """Return the class of an object, or a function's name, and its configuration."""
-    if isinstance(value, list | tuple):
-        return [_described(one) for one in value]
-    if isinstance(value, str):
-        return value
-    if inspect.isfunction(value):
-        return {"function": f"{value.__module__}.{value.__qualname__}"}
-    if isinstance(value, functools.partial):
-        function = _described(value.func)
-        return {"partial": function, "arguments": [value.args, value.keywords]}
-    config = dict(value.get_config()) if hasattr(value, "get_config") else {}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        config = asdict(value)
-    if isinstance(value, keras.optimizers.Optimizer | keras.layers.Layer):
-        config.pop("name", None)  # which counts how many a process has made
-    text = json.dumps(config, default=_part)
-    return {"class": _kind(value), "config": json.loads(text)}
-
-
-def _part(value: Any) -> Any:
-    """Return what a file can tell of an object in another's configuration."""
-    described = hasattr(value, "get_config") or callable(value)
-    return _described(value) if described else str(value)
-
-
 def _check_objects(objects: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """Refuse objects of another kind, and settings that an object replaces.
 
@@ -310,7 +286,7 @@ def _check_objects(objects: Mapping[str, Any], settings: Mapping[str, Any]) -> N
     if not isinstance(objects.get("task"), Task | None):
         raise TypeError(
             f"task must be one of {', '.join(TASKS)}, or a keras_vit.training.Task."
-            f" Received: {_kind(objects['task'])}"
+            f" Received: {kind_of(objects['task'])}"
         )
     if "loss" in objects:
         check_loss(objects["loss"])
@@ -321,8 +297,23 @@ def _check_objects(objects: Mapping[str, Any], settings: Mapping[str, Any]) -> N
         if clash:
             raise ValueError(
                 f"{', '.join(clash)} must go with a word as {name}, or with none. "
-                f"Received: {name}={_kind(objects[name])}, which has its own. Leave "
+                f"Received: {name}={kind_of(objects[name])}, which has its own. Leave "
                 f"out {', '.join(clash)}"
+            )
+
+
+def _check_teacher(objects: Mapping[str, Any], teacher: Any) -> None:
+    """Refuse a teacher that no task would ask.
+
+    Raises:
+        ValueError: naming what is to be left out.
+    """
+    for name in ("task", "loss"):
+        if teacher is not None and name in objects:
+            raise ValueError(
+                f"teacher must go with a word as {name}, or with none. Received: "
+                f"{name}={kind_of(objects[name])}, which asks no teacher. Leave out "
+                f"teacher, or {name}"
             )
 
 
@@ -375,7 +366,7 @@ def _checked_model(
         return model
     raise TypeError(
         f"{name} must be {texts}, a Keras model or a keras_vit.Classifier. "
-        f"Received: {_kind(model)}. Pass the path of a run's folder or of a .keras "
+        f"Received: {kind_of(model)}. Pass the path of a run's folder or of a .keras "
         "file, or keras.models.load_model(path)"
     )
 
@@ -386,7 +377,7 @@ def _checked_dataset(dataset: Any) -> str | Dataset | None:
     if isinstance(dataset, Labelled):
         raise TypeError(
             "dataset must hold images to train on and others to evaluate on. Received: "
-            f"a split ({_kind(dataset)}). Pass keras_vit.data.Dataset(name, train, "
+            f"a split ({kind_of(dataset)}). Pass keras_vit.data.Dataset(name, train, "
             "test, class_names), or (images, labels), of which a fifth is held out"
         )
     if isinstance(dataset, tuple | list) and len(dataset) == 2:
@@ -394,10 +385,6 @@ def _checked_dataset(dataset: Any) -> str | Dataset | None:
         return from_arrays((np.asarray(split.images), split.labels))
     check_name(dataset)
     return path_to_str(cast(Path, dataset))
-
-
-def _kind(value: Any) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def resolved(
@@ -416,7 +403,7 @@ def resolved(
     if not isinstance(recipe, str | Recipe):
         raise TypeError(
             "recipe must be a name of keras_vit.recipes.RECIPES or a "
-            f"keras_vit.recipes.Recipe. Received: {_kind(recipe)}"
+            f"keras_vit.recipes.Recipe. Received: {kind_of(recipe)}"
         )
     if isinstance(recipe, str):
         recipe = recipes.get(recipe)
@@ -430,7 +417,7 @@ def resolved(
     if clash:
         raise ValueError(
             f"{', '.join(clash)} must go with a model that the recipe builds. "
-            f"Received: model={model if isinstance(model, str) else _kind(model)}, "
+            f"Received: model={model if isinstance(model, str) else kind_of(model)}, "
             f"which has its own. Leave out {', '.join(clash)}, or model"
         )
     if built and isinstance(model, str):
@@ -440,6 +427,8 @@ def resolved(
         own = {"head_bias": 0.0, "precision": "float32", "image_size": None}
         recipe = recipes.changed(recipe, own)
     changes = _of_data(recipe, arguments.dataset, options) | settings
+    if "dataset_options" in settings:  # of a file; the others were passed by name
+        changes["dataset_options"] = {**settings["dataset_options"], **options}
     if isinstance(arguments.teacher, str):
         changes = changes | {"teacher": arguments.teacher}
     recipe = recipes.changed(recipe, changes)
@@ -518,6 +507,6 @@ def strategy_of(strategy: str | tf.distribute.Strategy) -> tf.distribute.Strateg
     if not hasattr(strategy, "num_replicas_in_sync"):
         raise TypeError(
             f"strategy must be one of {', '.join(STRATEGIES)}, or a "
-            f"tf.distribute.Strategy. Received: {_kind(strategy)}"
+            f"tf.distribute.Strategy. Received: {kind_of(strategy)}"
         )
     return strategy

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import keras
 import tensorflow
 
+from keras_vit.training.described import described
+
 if TYPE_CHECKING:
     from keras_vit.recipes import ScheduleSettings
 
@@ -187,7 +189,7 @@ class FunctionOfStep(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         """Return what a run notes of the function: its name."""
-        return {"function": repr(self)}
+        return {"function": described(self.function)}
 
 
 def schedule_of(schedule: Any) -> Schedule:

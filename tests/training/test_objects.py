@@ -109,6 +109,55 @@ def test_what_a_task_is_made_of_is_noted():
     assert " at 0x" not in json.dumps([inside, described(loss=smoothed(0.1))])
 
 
+class Halving:
+    """A schedule that is an object."""
+
+    def __call__(self, step):
+        return 0.1 * 0.5 ** keras.ops.cast(step, "float32")
+
+
+def constant(step, rate):
+    return rate + 0.0 * keras.ops.cast(step, "float32")
+
+
+def pipeline():
+    flip, turn = keras.layers.RandomFlip(seed=1), keras.layers.RandomRotation(0.1)
+    return keras.layers.Pipeline([flip, turn])
+
+
+MADE_TWICE = {
+    "partial": lambda: {"loss": smoothed(np.float32(0.5))},
+    "schedule of an object": lambda: {"schedule": Halving()},
+    "schedule of a partial": lambda: {"schedule": functools.partial(constant, rate=1)},
+    "layers in a layer": lambda: {"augmentation": pipeline()},
+}
+
+
+@pytest.mark.parametrize("case", MADE_TWICE)
+def test_objects_that_are_made_alike_are_described_alike_after_a_file(case):
+    first, second = (described(**MADE_TWICE[case]()) for _ in range(2))
+    assert json.loads(json.dumps(first)) == second
+    assert " at 0x" not in json.dumps(first)
+
+
+def test_options_of_data_by_name_join_those_of_a_file():
+    config = RunConfig.of(
+        small_recipe(),
+        TrainArguments.of(dataset="photos"),
+        {"group": "patient", "dataset_options": {"exif_orientation": False}},
+    )
+    expected = {"group": "patient", "exif_orientation": False}
+    assert config.recipe.data.options == expected
+
+
+def test_a_teacher_that_nothing_asks_is_refused():
+    model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten()])
+    arguments = TrainArguments.of(teacher=model)
+    for objects in ({"loss": focal()}, {"task": Classification()}):
+        with pytest.raises(ValueError, match="asks no teacher"):
+            RunConfig.of(small_recipe(), arguments, objects)
+
+
 CLASHES = {
     "optimizer": (
         {"optimizer": keras.optimizers.AdamW(1e-3), "base_lr": 0.1, "momentum": 0.5},
