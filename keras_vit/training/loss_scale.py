@@ -14,6 +14,7 @@ tf: Any = tensorflow  # whose stubs lack what is used here
 
 FIRST = 2.0**15
 GROWS_AFTER = 2000  # steps
+LARGEST = 2.0**24  # half of infinity would be infinity again
 
 
 class LossScale:
@@ -23,7 +24,8 @@ class LossScale:
     `LossScaleOptimizer`. Gradients of float16 below 6e-8 are 0 and above 65,504
     infinite; those of the loss times this factor are neither. A step whose gradient
     overflows is skipped: it changes no weight. At a factor of 1 an overflow is no
-    fault of the factor, and is an error as in other precisions.
+    fault of the factor, and is an error as in other precisions. It grows to
+    2^24 at most.
 
     Create it under the strategy's scope. Every replica makes the same decision, by
     the gradient that is summed over all of them.
@@ -60,10 +62,11 @@ class LossScale:
     def adapt(self, updated: Any, skipped: Any) -> None:
         """Count a step, and change the factor where it is time to."""
         good = self.good + tf.cast(updated, "int64")
-        grows = updated & (good == GROWS_AFTER)
+        due = updated & (good == GROWS_AFTER)
+        grows = due & (self.factor < LARGEST)
         doubled = tf.where(grows, 2 * self.factor, self.factor)
         self.factor.assign(tf.where(skipped, self.factor / 2, doubled))
-        self.good.assign(tf.where(grows | skipped, tf.zeros_like(good), good))
+        self.good.assign(tf.where(due | skipped, tf.zeros_like(good), good))
         self.skipped.assign_add(tf.cast(skipped, "int64"))
 
 

@@ -119,6 +119,19 @@ def test_the_scale_doubles_after_good_steps():
     assert int(state.loss_scale.good) == 0
 
 
+@pytest.mark.parametrize(("before", "after"), [(23, 24), (24, 24)])
+def test_the_scale_grows_to_2_to_the_24th_at_most(before, after):
+    scale = loss_scale.LossScale()
+    scale.factor.assign(2.0**before)
+    for _ in range(3):
+        scale.good.assign(loss_scale.GROWS_AFTER - 1)
+        scale.adapt(tf.constant(True), tf.constant(False))
+        assert float(scale.factor) == 2.0**after
+        assert int(scale.good) == 0
+    scale.adapt(tf.constant(False), tf.constant(True))
+    assert float(scale.factor) == 2.0 ** (after - 1)
+
+
 @pytest.mark.parametrize("where", ["loss", "scale of 1"])
 def test_what_no_scale_can_help_halts(where):
     state, step = stepper("mixed_float16")
