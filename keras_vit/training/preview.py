@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
@@ -130,11 +131,9 @@ def dry_run(
         )
         with devices.scope():
             trainer = trainer_of(config, splits, devices, run_folder)
-            try:
+            with contextlib.closing(trainer):
                 log_header(trainer)
                 return _written(trainer)
-            finally:
-                trainer.close()
 
 
 def _written(run: Trainer) -> DryRun:

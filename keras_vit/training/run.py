@@ -217,8 +217,9 @@ def train(
             nothing_yet = stop.at_once() if alone else contextlib.nullcontext()
             with nothing_yet, devices.scope():
                 trainer = trainer_of(config, splits, devices, run_folder)
-            log_header(trainer)
-            with run_folder.held() if chief else contextlib.nullcontext():
+            held = run_folder.held() if chief else contextlib.nullcontext()
+            with contextlib.closing(trainer), held:
+                log_header(trainer)
                 with devices.scope():
                     evaluation, history = trainer.fit(
                         checked_callbacks, stop, pictures=export

@@ -59,7 +59,7 @@ class Trainer:
     Make it, and call it, under the scope of the strategy. Everything that does not
     fit is refused when it is made, before the first step. While it exists, the
     model's layers are frozen, adapted or rematerialized as the recipe says; `fit`
-    ends with a plain model.
+    ends with a plain model, and so does `close`.
 
     Args:
         config: the recipe of the run, its seed and its options.
@@ -101,7 +101,7 @@ class Trainer:
             )
             self.state, self.step = self._state_and_step()
             self._forward = ForwardPass(self.plan.evaluator.answer, strategy)
-            self._adapters = adapters.pop_all()  # from now on `fit` closes them
+            self._adapters = adapters.pop_all()  # `fit` or `close` closes them
 
     def _planned(self, splits: EvaluatedSplits) -> Plan:
         """Choose the training images, and return the run's length and evaluation."""
@@ -191,7 +191,7 @@ class Trainer:
             return evaluation, self.progress.history
 
     def close(self) -> None:
-        """Undo what was adapted of the model, of a run that takes no step."""
+        """Undo what was adapted of the model, if `fit` has not; again is no harm."""
         self._adapters.close()
 
     def restore(self) -> Progress:

@@ -21,6 +21,7 @@ from keras_vit import recipes
 from keras_vit.cli.main import main
 from keras_vit.data import pipeline
 from keras_vit.training.artifacts import checkpoints
+from keras_vit.training.artifacts.folder import RunFolder
 from support.models import tiny_vit
 from support.training.interrupted import (
     PLAIN,
@@ -361,6 +362,18 @@ def test_a_second_process_is_kept_out_of_the_folder(tmp_path):
     recipe = recipes.changed(PLAIN, {"epochs": 1})
     train(tmp_path, [At("on_train_batch_begin", 3, begin)], recipe)
     assert second
+
+
+def test_a_model_is_plain_again_if_its_run_does_not_begin(tmp_path):
+    model = passed(16)
+    count = len(model.trainable_weights)
+    changes = {"freeze": ("patches",), "remat": True, "lora_rank": 2}
+    adapted = recipes.changed(PLAIN, changes)
+    with RunFolder(tmp_path / "run").held(), pytest.raises(BlockingIOError) as error:
+        train(tmp_path, recipe=adapted, model=model)
+    assert error.tb is not None  # it holds the trainer: nothing has been collected
+    assert len(model.trainable_weights) == len(model.weights) == count
+    assert not any(one.remat for one in model.layers if hasattr(one, "remat"))
 
 
 def test_a_refused_model_leaves_the_folder_as_it_was(tmp_path, ended_of_width_16):
