@@ -1,9 +1,9 @@
 """The words that arguments and flags take, readable without Keras.
 
 The tables behind them lie where the work is done; a test compares each with its
-words here. Words of recipes are in `keras_vit.recipes.recipe.CHOICES`, ways to
-resize in `keras_vit.preprocessing.PRESETS`, formats of exports in
-`keras_vit.export_formats`.
+words here. Words of recipes are the types of their settings, in
+`keras_vit.recipes.groups` and `tasks`; ways to resize are in
+`keras_vit.preprocessing.PRESETS`, formats of exports in `keras_vit.export_formats`.
 """
 
 import importlib.util
