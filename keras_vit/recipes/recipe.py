@@ -100,12 +100,9 @@ class Recipe:
     run: RunSettings = field(default_factory=RunSettings)
 
     def __post_init__(self) -> None:
-        if self.task.learns_labels:
-            return
-        values = as_flat(self)
-        clash = [name for name in _OF_LABELS if values[name]]
-        if clash:
-            raise ValueError(_without_labels(self.task, clash))
+        clash = settings_of_labels(self)
+        if clash and not self.task.learns_labels:
+            raise ValueError(_without_labels(self.task, [*clash]))
 
     @classmethod
     def of(
@@ -166,6 +163,18 @@ def as_flat(recipe: Recipe) -> dict[str, Any]:
     }
     task = {one.name: getattr(recipe.task, one.name) for one in fields(recipe.task)}
     return flat | {"task": name_of(recipe.task)} | task
+
+
+def settings_of_labels(recipe: Recipe) -> dict[str, Any]:
+    """Return the settings of a recipe that say nothing without labels, by name.
+
+    Example:
+
+    >>> settings_of_labels(Recipe.of("photos", mixup=0.2, flip=True))
+    {'mixup': 0.2}
+    """
+    values = as_flat(recipe)
+    return {name: values[name] for name in _OF_LABELS if values[name]}
 
 
 def setting_kinds() -> dict[str, Kind]:

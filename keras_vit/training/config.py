@@ -25,6 +25,7 @@ from keras_vit.factories import find
 from keras_vit.model_files import image_size_of
 from keras_vit.recipes import Recipe
 from keras_vit.recipes.groups import OptimizerName
+from keras_vit.recipes.recipe import settings_of_labels
 from keras_vit.recipes.tasks import (
     TASKS,
     ClassificationSettings,
@@ -340,6 +341,7 @@ def _check_fits(objects: Mapping[str, Any], recipe: Recipe) -> None:
             "loss as an object must go with task=classification. Received: "
             f"task={recipes.name_of(recipe.task)}"
         )
+    _check_without_labels(objects.get("task"), recipe)
     settings = recipe.optimizer
     varied = settings.layer_decay != 1 or settings.lr_multipliers
     if varied and isinstance(objects.get("optimizer"), keras.optimizers.Optimizer):
@@ -350,6 +352,28 @@ def _check_fits(objects: Mapping[str, Any], recipe: Recipe) -> None:
             f"lr_multipliers={settings.lr_multipliers}. Set them so, or name an "
             "optimizer of recipes"
         )
+
+
+def _check_without_labels(task: Task | None, recipe: Recipe) -> None:
+    """Refuse settings of labels with a task that was passed and learns none.
+
+    Raises:
+        ValueError: naming them.
+    """
+    if task is None or task.learns_labels:
+        return
+    found = settings_of_labels(recipe)
+    if found:
+        none = recipes.as_flat(Recipe())
+        raise ValueError(
+            f"{', '.join(found)} must go with a task that learns labels. Received: "
+            f"task={kind_of(task)}, whose learns_labels is False, {_in_words(found)}. "
+            f"Set {_in_words({name: none[name] for name in found})}"
+        )
+
+
+def _in_words(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in settings.items())
 
 
 def path_to_str(path: Path) -> str:

@@ -93,6 +93,7 @@ class Trainer:
         with contextlib.ExitStack() as adapters:
             adapters.enter_context(adapted(model, self.recipe.model, config.seed))
             self.trained = task.wrap(model)
+            self._check_draws()
             self.plan = self._planned(splits)
             size: Any = model.input_shape
             self.augmentation = Augmentation.of(
@@ -102,6 +103,22 @@ class Trainer:
             self.state, self.step = self._state_and_step()
             self._forward = ForwardPass(self.plan.evaluator.answer, strategy)
             self._adapters = adapters.pop_all()  # `fit` or `close` closes them
+
+    def _check_draws(self) -> None:
+        """Refuse mixing where images come with draws, which it would mix as labels."""
+        found = {
+            name: alpha
+            for name in ("mixup", "cutmix")
+            if (alpha := getattr(self.recipe.augmentation, name))
+        }
+        if found and self.task.num_draws(self.trained):
+            names = " and ".join(found)
+            received = ", ".join(f"{name}={alpha}" for name, alpha in found.items())
+            raise ValueError(
+                f"{names} must go with a task whose targets are labels. Received: "
+                f"{received}, a task of random numbers in their place "
+                f"({type(self.task).__name__}.num_draws). Set {names} to none"
+            )
 
     def _planned(self, splits: EvaluatedSplits) -> Plan:
         """Choose the training images, and return the run's length and evaluation."""

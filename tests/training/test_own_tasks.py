@@ -74,3 +74,44 @@ def test_evaluations_have_labels_as_rows_as_training_has_them(labels):
     expected = Split(images, labels).targets(4)(tf.range(3))  # those of training
     np.testing.assert_array_equal(rows, expected)
     assert [inputs[1].dtype for inputs, _, _ in batches] == ["float32"] * 2
+
+
+class Drawn(Squares):
+    """Learns labels, by numbers in their place."""
+
+    def num_draws(self, trained):
+        return 3
+
+
+class Unlabelled(Squares):
+    learns_labels = False
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "message"),
+    [
+        (
+            Drawn(),
+            {"mixup": 0.2, "cutmix": 1.0},
+            r"mixup and cutmix must .* mixup=0.2, cutmix=1.0, .*Drawn.num_draws",
+        ),
+        (
+            Unlabelled(),
+            {"cutmix": 0.5, "sampling": "balanced"},
+            "cutmix, sampling must .*Unlabelled, .* Set cutmix=None, sampling=None",
+        ),
+    ],
+)
+def test_settings_that_mix_labels_are_refused_where_none_are_learnt(
+    tmp_path, task, settings, message
+):
+    with pytest.raises(ValueError, match=message):
+        keras_vit.train(
+            small_recipe(**settings),
+            model=linear(),
+            dataset=small_dataset(),
+            task=task,
+            folder=tmp_path / "run",
+            verbose=0,
+        )
+    assert not (tmp_path / "run" / "config.json").exists()
