@@ -7,6 +7,7 @@ and parts of a batch would change it.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
@@ -24,6 +25,10 @@ _OF_PROBABILITIES = (  # without from_logits, by the names of classes and functi
     *("poisson", "tversky"),
 )
 _OF_EACH_CLASS = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
+_FUNCTIONS_OF_EACH_CLASS = (
+    keras.losses.binary_crossentropy,
+    keras.losses.binary_focal_crossentropy,
+)
 
 
 def per_example(loss: Any, num_classes: int) -> PerExample:
@@ -93,15 +98,33 @@ def activation_of(loss: Any) -> Literal["softmax", "sigmoid"]:
 
     Args:
         loss: a word, which is that of the activation, or as `per_example` takes it.
+
+    Returns:
+        `"sigmoid"` of a binary loss of Keras's; of any other `"softmax"`, as nothing
+        tells what a function of the caller's own means by its logits.
+
+    Example:
+
+    >>> focal = keras.losses.binary_focal_crossentropy
+    >>> activation_of(functools.partial(focal, from_logits=True))
+    'sigmoid'
     """
     if loss == "softmax" or loss == "sigmoid":
         return loss
-    return "sigmoid" if isinstance(loss, _OF_EACH_CLASS) else "softmax"
+    loss = _within(loss)
+    binary = isinstance(loss, _OF_EACH_CLASS) or loss in _FUNCTIONS_OF_EACH_CLASS
+    return "sigmoid" if binary else "softmax"
 
 
 def name_of(loss: Any) -> str:
-    """Return the name of a loss's class, or of a function."""
+    """Return the name of a loss's class, or of a function, also of a partial one."""
+    loss = _within(loss)
     return getattr(loss, "__name__", type(loss).__name__)
+
+
+def _within(loss: Any) -> Any:
+    """Return the function of a `functools.partial`; any other loss as it is."""
+    return _within(loss.func) if isinstance(loss, functools.partial) else loss
 
 
 def _from_logits(loss: Any) -> bool | None:

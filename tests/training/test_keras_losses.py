@@ -1,14 +1,18 @@
 """Keras's losses, and functions, as losses of single images."""
 
 import functools
+from unittest import mock
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_vit.data import Dataset, Split
 from keras_vit.training.keras_losses import activation_of, per_example
 from keras_vit.training.losses import softmax_cross_entropy, weighted
+from keras_vit.training.tasks import Classification
+from support.models import tiny_vit
 
 LOSSES = {
     "crossentropy": keras.losses.CategoricalCrossentropy(
@@ -126,6 +130,45 @@ def test_what_is_no_loss_of_single_logits_is_refused(case):
 def test_what_is_trained_by_a_loss_of_each_class_has_probabilities_of_each():
     assert activation_of(LOSSES["binary focal"]) == "sigmoid"
     assert activation_of(LOSSES["focal"]) == "softmax"
+    for name in ("binary_crossentropy", "binary_focal_crossentropy"):
+        function = getattr(keras.losses, name)
+        loss = functools.partial(functools.partial(function, from_logits=True))
+        assert activation_of(loss) == Classification(loss).activation == "sigmoid"
+    loss = functools.partial(keras.losses.categorical_crossentropy, from_logits=True)
+    assert activation_of(loss) == "softmax"
+
+
+def hinge(targets, logits):
+    return keras.ops.mean(keras.ops.relu(1 - (2 * targets - 1) * logits), axis=-1)
+
+
+@pytest.mark.parametrize("loss", [hinge, functools.partial(hinge)])
+def test_multi_label_images_need_an_activation_beside_a_function(loss):
+    split = Split(np.zeros((2, 4, 4, 3), np.uint8), np.array([[1, 1], [0, 1]]))
+    data = Dataset("photos", split, split, ("cat", "dog"))
+    with pytest.raises(ValueError, match="loss=hinge, .*Classification.loss, activ"):
+        Classification(loss).examples(split, data, mock.Mock())
+    task = Classification(loss, activation="sigmoid")
+    assert task.examples(split, data, mock.Mock()) is split
+    model = tiny_vit(num_classes=2)
+    evaluator = task.evaluator(model, model, 0)
+    assert evaluator.metric_sums(split).activation == "sigmoid"
+
+
+@pytest.mark.parametrize(
+    ("loss", "activation", "message"),
+    [
+        (
+            hinge,
+            "tanh",
+            "one of softmax, sigmoid, or None.*Received: activation='tanh'",
+        ),
+        ("softmax", "sigmoid", "must be that of the loss. Received: loss='softmax'"),
+    ],
+)
+def test_an_activation_is_one_that_the_loss_can_have(loss, activation, message):
+    with pytest.raises(ValueError, match=message):
+        Classification(loss, activation=activation)
 
 
 def test_class_weights_are_those_of_the_true_class(batch, rng):

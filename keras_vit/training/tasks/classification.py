@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import tensorflow as tf
 
 from keras_vit.data.classes import check_several
 from keras_vit.meaning import meaning_of
 from keras_vit.training.class_weights import check_class_weights, class_weights
-from keras_vit.training.keras_losses import PerExample, activation_of, per_example
+from keras_vit.training.keras_losses import (
+    PerExample,
+    activation_of,
+    name_of,
+    per_example,
+)
 from keras_vit.training.losses import LOSSES, weighted
 from keras_vit.training.tasks.evaluators import ClassificationEvaluator
 from keras_vit.training.tasks.task import Activation, Objective, Task, TaskContext
@@ -35,6 +40,19 @@ class Classification(Task):
         class_weights: factors of the loss of each class's images: `"balanced"`, or
             numbers by the names of classes; see `class_weights`. Evaluations do
             without them.
+        activation: what makes probabilities of the logits, `"softmax"` or
+            `"sigmoid"`, which multi-label images need. By default that of the word;
+            `"sigmoid"` of a binary loss of Keras's and `"softmax"` of all others.
+
+    Raises:
+        ValueError: for another activation, or one that is not that of the word.
+
+    Example:
+
+    >>> def margins(targets, logits):
+    ...     return tf.reduce_sum(tf.nn.relu(1 - (2 * targets - 1) * logits), axis=-1)
+    >>> Classification(margins, activation="sigmoid").activation
+    'sigmoid'
     """
 
     learns_labels = True
@@ -45,12 +63,14 @@ class Classification(Task):
         label_smoothing: float = 0.0,
         *,
         class_weights: str | Mapping[str, float] | None = None,
+        activation: Activation | None = None,
     ) -> None:
         if class_weights is not None:
             check_class_weights(class_weights)
+        _check_activation(activation, loss)
         self.class_weights, self._weights = class_weights, None
         self.loss: AnyLoss = loss
-        self.activation = activation_of(loss)
+        self.activation = activation or activation_of(loss)
         self.label_smoothing = label_smoothing
 
     def check(self, dataset: Dataset) -> None:
@@ -59,7 +79,7 @@ class Classification(Task):
     def examples(
         self, split: Labelled, dataset: Dataset, context: TaskContext
     ) -> Labelled:
-        _check_loss(split, activation_of(self.loss))
+        _check_several_classes(split, self.activation, self.loss)
         if self.class_weights is not None:
             self._weights = class_weights(
                 self.class_weights, split, dataset.class_names
@@ -75,7 +95,8 @@ class Classification(Task):
         self, trained: keras.Model, model: keras.Model, seed: int
     ) -> ClassificationEvaluator:
         preprocessing = meaning_of(model).preprocessing
-        return ClassificationEvaluator(model, activation_of(self.loss), preprocessing)
+        activation = cast("Activation", self.activation)  # never None
+        return ClassificationEvaluator(model, activation, preprocessing)
 
     def loss_conditions(self) -> tuple[str, ...]:
         found = {
@@ -90,6 +111,7 @@ class Classification(Task):
             "loss": self.loss,
             "label_smoothing": self.label_smoothing,
             "class_weights": self.class_weights,
+            "activation": self.activation,
         }
 
 
@@ -145,10 +167,45 @@ def labelled(
     return loss(logits, smooth)
 
 
-def _check_loss(split: Labelled, loss: str) -> None:
-    """Refuse the softmax loss where images have several classes."""
-    if loss == "softmax" and split.several and (split.labels.sum(1) != 1).any():
+def _check_activation(activation: Activation | None, loss: AnyLoss) -> None:
+    """Refuse what is no activation, or is not that of a word as loss.
+
+    Raises:
+        ValueError: saying which are.
+    """
+    if activation is not None and activation not in LOSSES:
         raise ValueError(
-            "Multi-label images, of several classes or of none, need a loss for each "
-            "class: --set loss=sigmoid. Received: loss=softmax"
+            f"activation must be one of {', '.join(LOSSES)}, or None: that of the loss."
+            f" Received: activation={activation!r}"
         )
+    if isinstance(loss, str) and activation not in (None, loss):
+        raise ValueError(
+            f"activation must be that of the loss. Received: loss={loss!r}, "
+            f"activation={activation!r}. Leave out activation, or pass an object as "
+            "loss"
+        )
+
+
+def _check_several_classes(
+    split: Labelled, activation: Activation | None, loss: AnyLoss
+) -> None:
+    """Refuse softmax where images have several classes.
+
+    Raises:
+        ValueError: saying what to pass.
+    """
+    if activation != "softmax" or not split.several:
+        return
+    if (split.labels.sum(1) == 1).all():
+        return
+    images = "Multi-label images, of several classes or of none, need"
+    if isinstance(loss, str):
+        raise ValueError(
+            f"{images} a loss for each class: --set loss=sigmoid. Received: "
+            "loss=softmax"
+        )
+    raise ValueError(
+        f"{images} a probability of each class. Received: loss={name_of(loss)}, whose "
+        "logits become probabilities by softmax. If it is a loss for each class, pass "
+        'task=Classification(loss, activation="sigmoid")'
+    )
