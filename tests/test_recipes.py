@@ -176,6 +176,21 @@ def test_none_is_off_but_where_it_is_a_value():
     )
 
 
+def test_none_empties_what_holds_several():
+    recipe = recipes.Recipe.of(
+        "photos",
+        "ViT_Ti16",
+        augmentation=("keras_cv:AugMix",),
+        freeze=("stem",),
+        lr_multipliers={"head/*": 10.0},
+    )
+    plain = recipes.Recipe.of("photos", "ViT_Ti16")
+    names = ("augmentation", "freeze", "lr_multipliers")
+    assert recipes.override(recipe, [f"{name}=none" for name in names]) == plain
+    for none in (None, "none", ""):
+        assert recipes.changed(recipe, dict.fromkeys(names, none)) == plain
+
+
 def test_settings_of_every_kind_are_read():
     changed = recipes.override(
         recipes.get("fashion_mnist"),

@@ -52,6 +52,16 @@ class Kind:
     optional: bool
     has_none: bool = False
 
+    @property
+    def can_be_off(self) -> bool:
+        """Whether `None` and the word "none" turn it off, or empty it."""
+        return self.optional or get_origin(self.type) in (tuple, dict)
+
+    @property
+    def off(self) -> Any:
+        """What it is then: `None`, or empty where it holds several."""
+        return None if self.optional else get_origin(self.type)()
+
     @classmethod
     def of(cls, annotation: Any) -> Kind:
         """Return the kind of a field by its annotation."""
@@ -75,7 +85,7 @@ class Settings:
     """Checks its fields by their annotations and their metadata.
 
     A field that may be `None` is off then; the word "none", an empty word and the
-    number of `off` become `None`.
+    number of `off` become `None`. All of these empty a tuple or a dict that may not.
 
     Raises:
         TypeError: for a value of another type; a whole number may come as 2.0.
@@ -89,8 +99,8 @@ class Settings:
             name = one.metadata.get("flat", one.name)
             value = getattr(self, one.name)
             kind = kinds(type(self))[one.name]
-            if kind.optional and _is_off(value, one.metadata):
-                value = None
+            if kind.can_be_off and _is_off(value, one.metadata):
+                value = kind.off
             if value is not None or not kind.optional:
                 value = _checked(name, value, kind)
                 holds, expected = one.metadata.get("bound", (None, ""))
@@ -114,6 +124,8 @@ def kinds(settings: type[Settings]) -> dict[str, Kind]:
 
 
 def _is_off(value: Any, metadata: Mapping[str, Any]) -> bool:
+    if value is None:
+        return True
     if isinstance(value, str):
         return value == "" or (value == "none" and "has_none" not in metadata)
     number = isinstance(value, Real) and not isinstance(value, bool)

@@ -108,8 +108,8 @@ def value_of(key: str, text: str) -> Any:
         ValueError: for a value of another kind.
     """
     kind, setting = setting_kinds()[key], f"{key}={text}"
-    if kind.optional and not kind.has_none and text == "none":
-        return None
+    if kind.can_be_off and not kind.has_none and text == "none":
+        return kind.off
     if text in kind.choices:
         return text
     if kind.type not in _READERS:

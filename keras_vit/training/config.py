@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ from keras_vit.data.splits import Labelled
 from keras_vit.factories import find
 from keras_vit.model_files import image_size_of
 from keras_vit.recipes import Recipe
-from keras_vit.recipes.groups import OptimizerName
+from keras_vit.recipes.groups import Decay, OptimizerName
 from keras_vit.recipes.recipe import settings_of_labels
 from keras_vit.recipes.tasks import (
     TASKS,
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 Path: TypeAlias = str | os.PathLike[str]
+Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
 ModelArgument: TypeAlias = keras.Model | Classifier | Path
 DatasetArgument: TypeAlias = Dataset | Path | tuple[Any, Any]
 
@@ -82,14 +83,15 @@ class TrainSettings(WordsAndNumbers, ReadOptions, total=False):
     a function of targets and logits; `optimizer` a rule of
     `keras_vit.training.optimizers` or one of Keras's. `schedule` is a function of the
     step or one of Keras's. `augmentation` may be a preprocessing layer of Keras or
-    KerasCV, a function of an image, or several in a list.
+    KerasCV, a function of an image, or several in a list. `None` is none of these as
+    `augmentation`, and the recipe's own as any other.
     """
 
-    task: TaskName | Task
-    loss: Loss | keras.losses.Loss | Callable[[Any, Any], Any]
-    optimizer: OptimizerName | keras.optimizers.Optimizer | SGD | Adam
-    schedule: keras.optimizers.schedules.LearningRateSchedule | Callable[[Any], Any]
-    augmentation: AugmentationArgument
+    task: TaskName | Task | None
+    loss: Loss | keras.losses.Loss | Callable[[Any, Any], Any] | None
+    optimizer: OptimizerName | keras.optimizers.Optimizer | SGD | Adam | None
+    schedule: Schedule | Callable[[Any], Any] | None
+    augmentation: AugmentationArgument | None
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,14 @@ class RunConfig:
         Raises:
             ValueError, TypeError: for what is unknown, or clashes.
         """
-        settings = dict(settings)
-        if isinstance(settings.get("augmentation"), str):
-            settings["augmentation"] = (settings["augmentation"],)
+        settings = {
+            name: value
+            for name, value in settings.items()
+            if value is not None or name not in OBJECTS or name == "augmentation"
+        }
+        word = settings.get("augmentation")
+        if isinstance(word, str) and word != "none":
+            settings["augmentation"] = (word,)
         names = [n for n in OBJECTS if not _is_word(settings.get(n))]
         objects = {name: settings.pop(name) for name in names}
         _check_objects(objects, settings)
@@ -492,6 +499,12 @@ def _check_size(model: keras.Model, image_size: int | None) -> None:
 
 
 def _check_known(settings: Mapping[str, Any]) -> None:
+    if "schedule" in settings:  # a word, as objects are no settings
+        raise TypeError(
+            "schedule must be a function of the step or a learning rate schedule of "
+            f"Keras's. Received: schedule={settings['schedule']!r}. Pass a word as "
+            f"decay=, one of {', '.join(get_args(Decay))}"
+        )
     known = recipes.setting_kinds()
     unknown = sorted(settings.keys() - known)
     if unknown:

@@ -188,8 +188,21 @@ CLASHES = {
         {"loss": keras.losses.CategoricalCrossentropy()},
         "Pass from_logits=True",
     ),
-    "word": ({"schedule": "cosine"}, "a recipe no setting schedule"),
+    "word": ({"schedule": "cosine"}, "schedule='cosine'. Pass a word as decay="),
 }
+
+
+def test_no_object_is_the_recipes_own_and_no_augmentation_is_off():
+    layered = small_recipe(augmentation=("keras_cv:AugMix",), freeze=("stem",))
+    nothing = dict.fromkeys(("task", "loss", "optimizer", "schedule"))
+    config = RunConfig.of(layered, TrainArguments.of(), nothing)
+    assert config.recipe == layered
+    assert not config.objects
+    for none in (None, "none"):
+        off = {"augmentation": none, "freeze": none, "lr_multipliers": none}
+        config = RunConfig.of(layered, TrainArguments.of(), off)
+        assert config.augmentation() == config.recipe.model.freeze == ()
+        assert config.recipe.optimizer.lr_multipliers == {}
 
 
 @pytest.mark.parametrize("case", CLASHES)
