@@ -84,8 +84,8 @@ def test_a_quantized_layer_is_rebuilt_by_its_config(name, mode, rng):
     again.build(given)
     assert again.get_config() == first.get_config()
     kept = by_path(first)
-    assert {weight.path for weight in again.model.weights} == kept.keys()
-    for weight in again.model.weights:
+    assert {weight.path for weight in again.weights} == kept.keys()
+    for weight in again.weights:
         weight.assign(kept[weight.path])
     values = rng.uniform(0, 1, given).astype("float32")
     np.testing.assert_array_equal(again(values), model(values))
