@@ -160,8 +160,11 @@ def test_class_weights_are_a_word_or_numbers_by_name():
         assert recipes.from_json(recipes.as_json(changed)) == changed
     with pytest.raises(ValueError, match="class_weights must be one of balanced, none"):
         recipes.changed(recipe, {"class_weights": "equal"})
-    with pytest.raises(ValueError, match="class_weights must be pattern:factor"):
-        recipes.override(recipe, ["class_weights=equal"])
+    for text in ("equal", "cat:2,dog"):
+        with pytest.raises(ValueError, match="must be balanced, or name:number"):
+            recipes.override(recipe, [f"class_weights={text}"])
+    with pytest.raises(TypeError, match="class_weights must be numbers by name"):
+        recipes.changed(recipe, {"class_weights": {"cat": "2"}})
     with pytest.raises(ValueError, match="class_weights goes with classification"):
         recipes.override(recipe, ["class_weights=balanced", "distillation=soft"])
 
@@ -424,6 +427,23 @@ def test_a_file_of_settings_is_read_by_groups_or_by_names(tmp_path, suffix):
     assert not recipes.holds_a_run(path)
 
 
+def test_numbers_with_exponents_are_numbers_everywhere_in_a_file(tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text(
+        "base_lr: 1e-3\nlr_multipliers: {head/*: 1e-1, norm: .5E+1, '1e2': 2.e0}\n"
+        "model_arguments: {dropout_rate: 1e-1}\nfreeze: [1e, e1]"
+    )
+    assert recipes.read_settings_file(path) == {
+        "base_lr": 0.001,
+        "lr_multipliers": {"head/*": 0.1, "norm": 5.0, "1e2": 2.0},
+        "model_arguments": {"dropout_rate": 0.1},
+        "freeze": ["1e", "e1"],
+    }
+    recipe = recipes.Recipe.of("photos", lr_multipliers={"1e2": 1e-7})
+    path.write_text(recipes.as_yaml(recipe, seed=0))
+    assert recipes.from_json(recipes.read_file(path)["recipe"]) == recipe
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -433,6 +453,15 @@ def test_a_file_of_settings_is_read_by_groups_or_by_names(tmp_path, suffix):
         ("epochs: 3\nrun: {epochs: 4}", "once. Received: epochs"),
         ("epochs: many", "epochs must be a whole number. Received: 'epochs=many'"),
         ("run: {base_learning_rate: 1}", "Unknown setting of a recipe"),
+        ("run: {epoch: 3}", r"Expected one of (?!.*\bseed\b).*mean 'epochs'"),
+        (
+            "run: {epochs: 3, seed: 2}",
+            "seed must stand beside .* seed in run",
+        ),
+        ("recipe: 3", "recipe must be the name of one. Received: 3"),
+        ("seed: abc", "seed must be a whole number .* Received: 'abc'"),
+        ("seed: true", "seed must be a whole number .* Received: True"),
+        ("seed: -1", "seed must be a whole number .* Received: -1"),
     ],
 )
 def test_a_wrong_file_of_settings_is_refused(tmp_path, text, message):

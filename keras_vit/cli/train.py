@@ -104,7 +104,10 @@ def check(values: flags.FlagValues) -> None:
         return
     name = _recipe_name(values, of_file)
     settings = {n: v for n, v in of_file.items() if n not in OF_A_RUN} | settings
-    recipe = recipes.changed(recipes.get(name), settings)
+    try:
+        recipe = recipes.changed(recipes.get(name), settings)
+    except TypeError as error:  # of a value in the file
+        raise ValueError(str(error)) from None
     flag_types.with_flag(
         "weights",
         model_flag.check_weights,

@@ -144,6 +144,8 @@ def _checked(name: str, value: Any, kind: Kind) -> Any:
     check, expected = _CHECKS.get(get_origin(kind.type) or kind.type, (None, ""))
     if check is not None and not check(value):
         raise TypeError(f"{name} must be {expected}. Received: {name}={value!r}")
+    if kind.type == dict[str, float] and not all(map(_is_number, value.values())):
+        raise TypeError(f"{name} must be numbers by name. Received: {name}={value!r}")
     if kind.type in (int, float):
         return kind.type(float(value))
     if get_origin(kind.type) is tuple:  # a list, as JSON has it

@@ -115,6 +115,7 @@ def value_of(key: str, text: str) -> Any:
     if kind.type not in _READERS:
         raise ValueError(f"{key} must be names and values. Received: {setting!r}")
     read, expected = _READERS[kind.type]
+    expected = _EXPECTED.get(key, expected)
     try:
         return read(text)
     except ValueError:
@@ -245,6 +246,7 @@ _READERS: dict[Any, tuple[Callable[[str], Any], str]] = {
     tuple[int, ...]: (_read_counts, "whole numbers separated by commas"),
     dict[str, float]: (_read_factors, "pattern:factor, separated by commas"),
 }
+_EXPECTED = {"class_weights": "balanced, or name:number, separated by commas"}
 _ARGUMENTS = ("dataset", "model", "weights", "teacher")  # of `train`, no settings
 _KINDS = {
     name: kind

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from keras_vit.recipes.recipe import GROUPS, Recipe, new_name, setting_kinds
@@ -13,6 +15,8 @@ from keras_vit.recipes.settings import as_json, value_of
 from keras_vit.suggestions import unknown
 
 OF_A_RUN = ("recipe", "seed")  # beside the settings
+# Numbers such as 1e-3, which are words to the YAML 1.1 of PyYAML, and not to 1.2.
+_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$")
 
 
 def holds_a_run(path: str | os.PathLike[str]) -> bool:
@@ -48,7 +52,8 @@ def as_yaml(recipe: Recipe, seed: int, given_in_python: Sequence[str] = ()) -> s
         "seed": seed,
         "given_in_python": [*given_in_python],
     }
-    return yaml.safe_dump(content, sort_keys=False)
+    _, dumper = _loader_and_dumper()
+    return yaml.dump(content, Dumper=dumper, sort_keys=False)
 
 
 def read_settings_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -63,8 +68,8 @@ def read_settings_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         and `teacher`; of `recipe`, a name, and `seed`, where the file has them.
 
     Raises:
-        ValueError: for a file that is neither, an unknown setting, or one that is
-            there twice.
+        ValueError: for a file that is neither, an unknown setting, one that is there
+            twice, or a recipe or a seed that is none.
 
     Example:
 
@@ -100,10 +105,31 @@ def read_file(path: str | os.PathLike[str]) -> Any:
     path = pathlib.Path(path)
     text = path.read_text(encoding="utf-8")
     try:
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        if path.suffix == ".json":
+            return json.loads(text)
+        loader, _ = _loader_and_dumper()
+        return yaml.load(text, loader)
     except (ValueError, yaml.YAMLError) as error:
         line = " ".join(str(error).split())
         raise ValueError(f"Expected YAML or JSON. Received: {path} ({line})") from error
+
+
+@functools.cache
+def _loader_and_dumper() -> tuple[Any, Any]:
+    """Return classes of PyYAML's that take 1e-3 for a number."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    class Dumper(yaml.SafeDumper):  # which quotes the word "1e-3", so that it is one
+        pass
+
+    for one in (Loader, Dumper):
+        one.add_implicit_resolver(
+            "tag:yaml.org,2002:float", _NUMBER, list("-+.0123456789")
+        )
+    return Loader, Dumper
 
 
 def _flat(content: Mapping[Any, Any]) -> list[tuple[str, Any]]:
@@ -113,26 +139,62 @@ def _flat(content: Mapping[Any, Any]) -> list[tuple[str, Any]]:
         if isinstance(value, Mapping) and name in {*GROUPS, "task"}:
             found += [_of_group(name, str(one), value[one]) for one in value]
         elif name in OF_A_RUN:
+            _check_of_a_run(name, value)
             found.append((name, value))
         else:
-            found.append(_setting(name, value))
+            found.append(_setting(name, value, (*setting_kinds(), *OF_A_RUN)))
     return found
 
 
 def _of_group(group: str, name: str, value: Any) -> tuple[str, Any]:
     """Return a setting by its own name, which a group may call otherwise."""
+    if name in OF_A_RUN:
+        raise ValueError(
+            f"{name} must stand beside the groups of settings. Received: {name} in "
+            f"{group}. Move it out of there"
+        )
     if group == "task":
-        return _setting("task" if name == "name" else name, value)
-    fields = GROUPS[group].__dataclass_fields__
-    if name in fields:
-        return _setting(fields[name].metadata.get("flat", name), value)
-    return _setting(name, value)
+        own = "task" if name == "name" else name
+    else:
+        field = GROUPS[group].__dataclass_fields__.get(name)
+        own = field.metadata.get("flat", name) if field else name
+    return _setting(own, value, setting_kinds())
 
 
-def _setting(name: str, value: Any) -> tuple[str, Any]:
-    name, kinds = new_name(name, stacklevel=4), setting_kinds()
-    if name not in kinds:
-        raise ValueError(unknown("setting of a recipe", name, [*kinds, *OF_A_RUN]))
-    if isinstance(value, str):  # such as 1e-3, which YAML takes for a word
+def _check_of_a_run(name: str, value: Any) -> None:
+    """Refuse a recipe that is no name, and a seed that is no number.
+
+    Raises:
+        ValueError: saying what was expected.
+    """
+    if name == "recipe" and not isinstance(value, str):
+        raise ValueError(f"recipe must be the name of one. Received: {value!r}")
+    if name == "seed":
+        checked_seed(value)
+
+
+def checked_seed(value: Any) -> int:
+    """Return the seed that a file holds.
+
+    Raises:
+        ValueError: if it is none.
+
+    Example:
+
+    >>> checked_seed(3)
+    3
+    """
+    if type(value) is not int or value < 0:
+        raise ValueError(
+            f"seed must be a whole number that is not negative. Received: {value!r}"
+        )
+    return value
+
+
+def _setting(name: str, value: Any, expected: Iterable[str]) -> tuple[str, Any]:
+    name = new_name(name, stacklevel=4)
+    if name not in setting_kinds():
+        raise ValueError(unknown("setting of a recipe", name, expected))
+    if isinstance(value, str):  # a word, or a number in quotes
         return name, value_of(name, value)
     return name, value

@@ -55,6 +55,8 @@ ANSWERED = [  # the words of a call, its status, and a part of what is said
     ("train --teacher=runs/x", 2, "--teacher: No such file or folder: runs/x"),
     ("train --config=x.json", 2, "--config: No such file or folder: x.json"),
     ("train --config=run.json --seed=1", 2, "--config sets recipe and seed"),
+    ("train --config=seed.yaml", 2, "seed must be a whole number"),
+    ("train --config=flip.yaml", 2, "flip must be True or False"),
     ("train --dataset=fashon_mnist", 2, "Did you mean 'fashion_mnist'?"),
     ("train --dataset=photos/x", 2, "--dataset: No such file or folder: photos/x"),
     ("train --dataset=vtab/clevr_cuont", 2, "Did you mean 'clevr_count'?"),
@@ -120,6 +122,8 @@ def answers(tmp_path_factory):
     for name in ("file.txt", "a.keras"):
         (folder / name).touch()
     (folder / "run.json").write_text('{"given_in_python": []}')
+    (folder / "seed.yaml").write_text("seed: abc")
+    (folder / "flip.yaml").write_text("flip: 3")
     (folder / "served" / "1").mkdir(parents=True)
     (folder / "served" / "1" / "saved_model.pb").touch()
     root = pathlib.Path(__file__).parent.parent.parent
@@ -136,6 +140,8 @@ def answers(tmp_path_factory):
         "file.txt",
         "a.keras",
         "run.json",
+        "seed.yaml",
+        "flip.yaml",
         "served",
     }
     return {

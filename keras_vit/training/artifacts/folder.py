@@ -23,6 +23,7 @@ import tensorflow as tf
 
 from keras_vit import recipes
 from keras_vit.files import written_whole
+from keras_vit.recipes.settings_file import checked_seed
 from keras_vit.training.artifacts.checkpoints import Checkpoints
 from keras_vit.training.evaluated_splits import TEST
 from keras_vit.version import VERSION
@@ -268,7 +269,8 @@ def _recipe_of(config: Mapping[str, Any]) -> Recipe:
 def _read(path: str | os.PathLike[str]) -> tuple[Recipe, int, list[str]]:
     try:
         config = recipes.read_file(path)
-        return _recipe_of(config), config["seed"], config["given_in_python"]
+        seed = checked_seed(config["seed"])
+        return _recipe_of(config), seed, config["given_in_python"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"Expected the {CONFIG} of a run. Received: {path} ({error})"
