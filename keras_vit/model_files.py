@@ -118,17 +118,54 @@ def image_size_of(path: str | os.PathLike[str]) -> tuple[int | None, int | None]
     Returns:
         (height, width) in pixels; `None` for what the file does not tell.
     """
+    inputs = [one for one in _layers_in(path) if one["class_name"] == "InputLayer"]
+    try:
+        _, height, width, _ = inputs[0]["config"]["batch_shape"]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None, None
+    return height, width
+
+
+def saved_precision(path: str | os.PathLike[str]) -> str | None:
+    """Return the dtype policy in which a saved model computes, without loading it.
+
+    Args:
+        path: of a run's folder or of a `.keras` file.
+
+    Returns:
+        Its name, of single layers aside; `None` if the file does not tell.
+    """
+    policies = [one["config"].get("dtype") for one in _layers_in(path)]
+    names = [one["config"]["name"] for one in policies if isinstance(one, dict)]
+    reduced = [name for name in names if name != "float32"]
+    return reduced[0] if reduced else ("float32" if names else None)
+
+
+def saved_arguments(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the arguments that a saved model was built with, without loading it.
+
+    Args:
+        path: of a run's folder or of a `.keras` file.
+
+    Returns:
+        Them by name, as `KerasVitModel.arguments` has them; empty for a file that does
+        not tell.
+    """
+    kept = (one["config"].get("arguments") for one in _layers_in(path))
+    return next((one for one in kept if isinstance(one, dict)), {})
+
+
+def _layers_in(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Return the layers of a `.keras` file as it has them, or none."""
     file = _keras_file(pathlib.Path(path).expanduser())
     if file is None:
-        return None, None
+        return []
     try:
         with zipfile.ZipFile(file) as archive:
             parts = json.loads(archive.read("config.json"))["config"]["layers"]
-        inputs = [one for one in parts if one["class_name"] == "InputLayer"]
-        _, height, width, _ = inputs[0]["config"]["batch_shape"]
-    except (OSError, KeyError, IndexError, TypeError, ValueError, zipfile.BadZipFile):
-        return None, None  # of a model of another kind, or none: loading it says so
-    return height, width
+        return [one for one in parts if {"class_name", "config"} <= one.keys()]
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+        return []  # of a model of another kind, or none: loading it says so
 
 
 def _keras_file(path: pathlib.Path) -> pathlib.Path | None:

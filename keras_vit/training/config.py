@@ -22,7 +22,6 @@ from keras_vit.data.inputs import ReadOptions
 from keras_vit.data.sources import OPTIONS, check_name
 from keras_vit.data.splits import Labelled
 from keras_vit.factories import find
-from keras_vit.model_files import image_size_of
 from keras_vit.recipes import Recipe
 from keras_vit.recipes.groups import Decay, OptimizerName
 from keras_vit.recipes.recipe import settings_of_labels
@@ -36,6 +35,7 @@ from keras_vit.recipes.tasks import (
 from keras_vit.recipes.typed import WordsAndNumbers
 from keras_vit.suggestions import did_you_mean
 from keras_vit.training.described import described, kind_of
+from keras_vit.training.existing_model import ExistingModel
 from keras_vit.training.keras_losses import check_loss
 from keras_vit.training.model import IMAGE_SIZE, OF_A_VIT
 from keras_vit.training.optimizers import (
@@ -436,6 +436,7 @@ def resolved(
             "recipe must be a name of keras_vit.recipes.RECIPES or a "
             f"keras_vit.recipes.Recipe. Received: {kind_of(recipe)}"
         )
+    named = isinstance(recipe, str)
     if isinstance(recipe, str):
         recipe = recipes.get(recipe)
     options = {n: settings[n] for n in OPTIONS if settings.get(n) is not None}
@@ -455,47 +456,45 @@ def resolved(
         recipe = recipes.with_model(recipe, model)
     elif model is not None:
         recipe = recipes.with_model(recipe, model if isinstance(model, str) else None)
-        own = {"head_bias": 0.0, "precision": "float32", "image_size": None}
-        recipe = recipes.changed(recipe, own)
+        if named:  # what it sets for its own model
+            if "image_size" not in settings:
+                ExistingModel.of(model).tell_size(recipe.model.image_size)
+            own = {"head_bias": 0.0, "precision": "float32", "image_size": None}
+            recipe = recipes.changed(recipe, own)
     changes = _of_data(recipe, arguments.dataset, options) | settings
     if "dataset_options" in settings:  # of a file; the others were passed by name
         changes["dataset_options"] = {**settings["dataset_options"], **options}
     if isinstance(arguments.teacher, str):
         changes = changes | {"teacher": arguments.teacher}
     recipe = recipes.changed(recipe, changes)
-    if isinstance(model, keras.Model):
-        _check_size(model, recipe.model.image_size)
+    source = model if model is not None else recipe.model.name
+    if source is None:
+        return recipe
+    if isinstance(source, str) and find(source) is not None:
+        built_size = recipe.model.image_size or IMAGE_SIZE
+        return recipes.changed(recipe, {"image_size": built_size})
+    return _of_existing(recipe, ExistingModel.of(source), arguments, named=named)
+
+
+def _of_existing(
+    recipe: Recipe, model: ExistingModel, arguments: TrainArguments, *, named: bool
+) -> Recipe:
+    """Return the recipe with what a model that exists has by itself, checked.
+
+    Args:
+        recipe: with all settings.
+        model: that is trained.
+        arguments: that it may stand in.
+        named: whether the recipe has a name, and is not the user's own.
+    """
+    if not named:
+        model.check_recipe(recipe)
+    if isinstance(arguments.model, keras.Model):
+        model.check_size(recipe.model.image_size)
+    recipe = model.with_precision(recipe)
     if recipe.model.image_size is not None:
         return recipe
-    return recipes.with_image_size(recipe, _own_size(model or recipe.model.name))
-
-
-def _own_size(source: str | keras.Model | Classifier | None) -> tuple[Any, Any]:
-    """Return (height, width) of a model's images; `None` for what is unknown."""
-    if source is None:
-        return None, None
-    if isinstance(source, str):
-        built = find(source) is not None
-        return (IMAGE_SIZE, IMAGE_SIZE) if built else image_size_of(source)
-    model: Any = source.model if isinstance(source, Classifier) else source
-    shape = getattr(model, "input_shape", None)  # one that is not built has none
-    return shape[1:3] if shape is not None and len(shape) == 4 else (None, None)
-
-
-def _check_size(model: keras.Model, image_size: int | None) -> None:
-    """Refuse another size for a model that is trained itself.
-
-    Raises:
-        ValueError: naming the sizes and what to pass.
-    """
-    own = _own_size(model)
-    if image_size is not None and own != (image_size, image_size):
-        raise ValueError(
-            "image_size must be that of the Keras model that was passed, as the model "
-            f"itself is trained. Received: image_size={image_size}, a model of images "
-            f"of {own[0]} x {own[1]}. Pass keras_vit.resize(model, {image_size}), or "
-            "keras_vit.Classifier.of(model), of which a resized copy is trained"
-        )
+    return recipes.with_image_size(recipe, model.size)
 
 
 def _check_known(settings: Mapping[str, Any]) -> None:

@@ -141,9 +141,11 @@ def train(
               itself.
 
             A model from a path or a `Classifier` gets a new head where its
-            classes are not the data set's, and is resized by `image_size=`. The
-            trained model has the class names of the data set and the activation
-            of the loss.
+            classes are not the data set's, and is resized by `image_size=`, or
+            by that of a `Recipe` that is passed; `image_size=None` keeps its own.
+            What else a `Recipe` sets for a model that it builds must be as the
+            model has it. The trained model has the class names of the data set
+            and the activation of the loss.
         dataset: a name, a folder of images, an archive or a table, as
             `keras_vit.data.load` takes it; a `keras_vit.data.Dataset`; or
             `(images, labels)`, a fifth of which is held out to evaluate on. The

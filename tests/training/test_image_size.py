@@ -81,7 +81,8 @@ def test_a_copy_of_a_classifier_is_resized(tmp_path):
 
 
 def test_a_run_tells_the_size_of_a_model_that_has_its_own(tmp_path):
-    run = train(pretrained(image_size=(16, 24)), tmp_path, train_split="train[:50%]")
+    wide = pretrained(image_size=(16, 24))
+    run = train(wide, tmp_path, train_split="train[:50%]", image_size=None)
     config = json.loads((run.folder / "config.json").read_text())
     assert config["recipe"]["model"]["image_size"] is None  # which is one number
     assert config["model"]["input_shape"] == [None, 16, 24, 3]
@@ -89,10 +90,14 @@ def test_a_run_tells_the_size_of_a_model_that_has_its_own(tmp_path):
 
 def test_the_size_is_that_which_is_trained_whoever_made_the_model(saved):
     at_224 = recipes.changed(STILL, {"image_size": 224})
-    for recipe in (STILL, at_224):  # the recipe's is for the models that it builds
-        assert size_in(TrainArguments.of(str(saved)), recipe) == 16
-        assert size_in(TrainArguments.of(pretrained()), recipe) == 16
-        assert size_in(TrainArguments.of(Classifier.of(saved)), recipe) == 16
+    without = recipes.changed(STILL, {"image_size": None})
+    for source in (str(saved), pretrained(), Classifier.of(saved)):
+        arguments = TrainArguments.of(source)
+        assert size_in(arguments, without) == size_in(arguments, STILL) == 16
+        assert size_in(arguments, at_224, image_size=None) == 16
+        assert size_in(arguments, "fashion_mnist") == 16  # whose 28 is for its model
+        if not isinstance(source, keras.Model):
+            assert size_in(arguments, at_224) == 224
     assert size_in(TrainArguments.of(str(saved)), image_size=48) == 48
     assert size_in(TrainArguments.of()) == 16
     assert size_in(TrainArguments.of("ViT_Ti16"), at_224) == 224
@@ -104,9 +109,22 @@ def test_the_size_is_that_which_is_trained_whoever_made_the_model(saved):
 @pytest.mark.parametrize("size", [12, 24])
 def test_a_model_that_is_trained_itself_is_not_resized(size):
     model = pretrained()
-    with pytest.raises(ValueError, match="image_size must be that of .* of 16 x 16"):
+    message = "image_size must be that of .* of 16 x 16"
+    with pytest.raises(ValueError, match=message):
         size_in(TrainArguments.of(model), image_size=size)
+    with pytest.raises(ValueError, match=message):
+        size_in(TrainArguments.of(model), recipes.changed(STILL, {"image_size": size}))
     assert size_in(TrainArguments.of(model), image_size=16) == 16
+
+
+def test_a_named_recipes_size_that_is_not_used_is_told(saved, caplog):
+    with caplog.at_level(logging.INFO, "keras_vit"):
+        size_in(TrainArguments.of(str(saved)), "fashion_mnist", image_size=32)
+        assert not caplog.messages
+        size_in(TrainArguments.of(str(saved)), "fashion_mnist")
+    [line] = caplog.messages
+    assert line.startswith("The model is trained at its own 16 x 16 pixels;")
+    assert "image_size=28" in line
 
 
 def test_a_model_that_serves_one_size_alone_is_refused(tmp_path):

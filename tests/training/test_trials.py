@@ -19,7 +19,7 @@ RECIPE = small_recipe(epochs=2)
 TRIALS = (
     Trial("first", RECIPE),
     Trial("second", RECIPE, seed=1),
-    Trial("after_first", RECIPE, begins_from="first"),
+    Trial("after_first", recipes.changed(RECIPE, {"image_size": 24}), 0, "first"),
 )
 DATA = small_dataset()
 

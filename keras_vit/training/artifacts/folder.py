@@ -22,10 +22,12 @@ import keras
 import tensorflow as tf
 
 from keras_vit import recipes
+from keras_vit.factories import find
 from keras_vit.files import written_whole
 from keras_vit.recipes.settings_file import checked_seed
 from keras_vit.training.artifacts.checkpoints import Checkpoints
 from keras_vit.training.evaluated_splits import TEST
+from keras_vit.training.header import precision_of
 from keras_vit.version import VERSION
 
 if TYPE_CHECKING:
@@ -177,6 +179,7 @@ class RunFolder:
                 "name": model.name,
                 **counts,
                 "input_shape": model.input_shape,
+                "precision": precision_of(model),
             },
             "dataset": {
                 "name": dataset.name,
@@ -413,6 +416,11 @@ def _differences(
             there = recipes.changed(there, {name: os.path.expanduser(flat[name])})
     if _lacks_options(config["recipe"]):  # its images are compared later
         there = recipes.changed(there, {"dataset_options": run.recipe.data.options})
+    if (
+        "precision" not in config.get("model", {})
+        and find(there.model.name or "") is None
+    ):
+        there = recipes.changed(there, {"precision": run.recipe.model.precision})
     if before_fitting:
         fitted = config.get("fitted_from", {})
         own = {n: v for n, v in fitted.items() if n not in run.set_by_user}
@@ -435,6 +443,16 @@ def _differences(
 def _lacks_options(config: Mapping[str, Any]) -> bool:
     """Return whether a recipe is of a version that had no options of data sets."""
     return "data" not in config and "dataset_options" not in config
+
+
+def _lacks_precision(config: Mapping[str, Any]) -> bool:
+    """Return whether a run on a model that existed did not note its precision.
+
+    Earlier versions wrote float32 for each of these.
+    """
+    name = recipes.from_json(config["recipe"]).model.name
+    built = name is not None and find(name) is not None
+    return not built and "precision" not in config.get("model", {})
 
 
 _OF_LENGTH = ("epochs: ", "steps: ", "patience: ")
