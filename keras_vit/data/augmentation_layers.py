@@ -35,6 +35,7 @@ AugmentationArgument: TypeAlias = (
 )
 
 TRIALS = 6  # images that a change is tried on before a run
+MORE_TRACES = 4  # of a function, so that a flipped coin is seen to fall otherwise
 _RANDOM: Any = tf.random
 _fold_in = _RANDOM.experimental.stateless_fold_in
 
@@ -144,8 +145,8 @@ def _tried(part: Any, size: tuple[int, int]) -> ImageChange:
     for function in _callings(part):
         change = ImageChange(name, function)
         try:
-            _graph(change, size)  # a layer draws otherwise while it is built
-            graph = _graph(change, size)
+            built = _graph(change, size)(_trial_seeds()).numpy()
+            graph = _graph(change, size)  # a layer draws otherwise while it is built
             images = graph(_trial_seeds()).numpy()
         except Exception as error:  # whatever a layer raises in a graph
             errors.append(error)
@@ -155,6 +156,12 @@ def _tried(part: Any, size: tuple[int, int]) -> ImageChange:
             LOG.warning(
                 f"{name} draws by {', '.join(unseeded)}, which no seed sets: a run "
                 "that is resumed, or repeated, trains on other images."
+            )
+        elif _draws_while_traced(part, change, built, images):
+            LOG.warning(
+                f"{name} draws by Python or NumPy while its graph is made, so once for "
+                "all images of a run, and once more when it is resumed. Draw by "
+                "tf.random or keras.random."
             )
         return change
     raise ValueError(
@@ -194,6 +201,30 @@ def _graph(change: ImageChange, size: tuple[int, int]) -> Any:
         lambda seeds: tf.map_fn(changed, seeds, fn_output_signature=kind)
     )
     return trial.get_concrete_function(tf.TensorSpec((TRIALS, 2), tf.int32))
+
+
+def _draws_while_traced(
+    part: Any, change: ImageChange, built: np.ndarray, images: np.ndarray
+) -> bool:
+    """Return whether a change, traced again, gives other images for the same seeds.
+
+    Args:
+        part: the layer or function.
+        change: made of it, which draws by seeds alone while its graph runs.
+        built: `(N, H, W, 3)`, the images of its first graph, in which a layer is built.
+        images: those of its second.
+    """
+    of_layer = isinstance(part, keras.layers.Layer)
+    if of_layer and _same(built, images):
+        return False  # as it is slow to trace
+    size = images.shape[1:3]
+    again = (_graph(change, size) for _ in range(1 if of_layer else MORE_TRACES))
+    return not all(_same(one(_trial_seeds()).numpy(), images) for one in again)
+
+
+def _same(images: np.ndarray, others: np.ndarray) -> bool:
+    """Return whether images are equal, but for the rounding of sums."""
+    return images.shape == others.shape and np.allclose(images, others, atol=0.01)
 
 
 def _trial_seeds() -> np.ndarray:

@@ -1,6 +1,7 @@
 """Keras's and KerasCV's layers, and functions, in the stream of training images."""
 
 import itertools
+import random
 
 import keras
 import numpy as np
@@ -103,6 +104,48 @@ def test_a_function_that_draws_by_no_seed_is_told_of(caplog):
     assert "random_flip_left_right draws by RandomUniform" in caplog.text
     caplog.clear()
     image_changes(lambda image: image + tf.random.uniform(image.shape), SIZE)
+    assert not caplog.text
+
+
+def inverted(image):
+    return 255 - image
+
+
+COIN = itertools.cycle([True, True, False])  # which two draws do not show
+
+
+def by_python(image):
+    return image + random.uniform(-50, 50)
+
+
+def by_a_coin(image):
+    return image[:, ::-1] if next(COIN) else image
+
+
+def by_numpy(image):
+    return image * np.random.default_rng().uniform(0.2, 1.0)
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [by_python, by_numpy, by_a_coin, keras.layers.Lambda(by_numpy, name="by_numpy")],
+)
+def test_what_python_draws_while_the_graph_is_made_is_told(augmentation, caplog):
+    image_changes(augmentation, SIZE)
+    name = getattr(augmentation, "name", None) or augmentation.__name__
+    assert f"{name} draws by Python or NumPy while its graph is made" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [
+        inverted,
+        keras.layers.RandomContrast(0.3, seed=1),
+        "keras:RandomRotation",
+    ],
+)
+def test_what_draws_by_its_seeds_or_nothing_is_not_told_of(augmentation, caplog):
+    image_changes(augmentation, SIZE)
     assert not caplog.text
 
 
