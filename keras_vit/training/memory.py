@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -63,6 +63,19 @@ class MemoryEstimate:
         """The sum of all that is counted."""
         exact = self.parameters + self.gradients + self.optimizer + self.average
         return exact + (self.activations or 0)
+
+    def as_json(self) -> dict[str, int | None]:
+        """Return all fields and the total, as `config.json` has them.
+
+        Example:
+
+        >>> MemoryEstimate(parameters=40, gradients=40, optimizer=80, average=0,
+        ...     activations=None, images=32).as_json()["total_bytes"]
+        160
+        """
+        counted = {f"{name}_bytes": number for name, number in asdict(self).items()}
+        images = counted.pop("images_bytes")
+        return {**counted, "total_bytes": self.total, "images": images}
 
     def __str__(self) -> str:
         lines = [

@@ -26,6 +26,7 @@ from keras_vit.training.artifacts.batch_picture import write_batch_picture
 from keras_vit.training.batches import TrainBatches
 from keras_vit.training.callbacks import optimizer_shown
 from keras_vit.training.devices import described_devices
+from keras_vit.training.memory import memory_of
 from keras_vit.training.progress import Plan, Progress, progress_bar
 from keras_vit.training.replicas import (
     OF_LOST_WORKERS,
@@ -238,6 +239,7 @@ class Trainer:
             (self.train_split, self.plan),
             counts={"parameters": self.parameters, "trained": num_trained(self.model)},
             devices=described_devices(self.strategy),
+            memory=memory_of(self),
         )
         self.task.write(self.folder)
 

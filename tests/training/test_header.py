@@ -116,6 +116,12 @@ def test_the_files_of_a_run_tell_its_devices_and_the_memory_that_it_took(run):
     config = json.loads((folder / "config.json").read_text())
     assert config["devices"]["names"] == ["CPU"]
     assert (config["devices"]["replicas"], config["devices"]["workers"]) == (1, 1)
+    estimate, kept = config["memory_estimate"], config["model"]
+    assert estimate["parameters_bytes"] == 4 * kept["parameters"]
+    assert estimate["gradients_bytes"] == 4 * kept["trained"]
+    assert estimate["images"] == 10
+    parts = ("parameters", "gradients", "optimizer", "average", "activations")
+    assert estimate["total_bytes"] == sum(estimate[f"{one}_bytes"] for one in parts)
     memory = json.loads((folder / "finished.json").read_text())["memory"]
     assert memory["host_peak_bytes"] == pytest.approx(
         peak_memory()["host_peak_bytes"], rel=0.5
@@ -127,6 +133,7 @@ def test_another_machine_may_resume_a_run(run):
     path = folder / "config.json"
     config = json.loads(path.read_text())
     config["devices"] = {"names": ["NVIDIA H200"] * 8, "replicas": 8}
+    config["memory_estimate"]["total_bytes"] = 7
     path.write_text(json.dumps(config))
     keras_vit.train(  # refused, if that were another run
         small_recipe(steps=1, warmup_steps=0, freeze=("block_*",)),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from keras_vit.data.splits import Labelled
     from keras_vit.recipes import Recipe
     from keras_vit.training.config import RunConfig
+    from keras_vit.training.memory import MemoryEstimate
     from keras_vit.training.progress import Plan
 
 
@@ -156,6 +157,7 @@ class RunFolder:
         *,
         counts: Mapping[str, int],
         devices: Mapping[str, Any],
+        memory: MemoryEstimate,
     ) -> None:
         """Write the resolved recipe, from which the run can be repeated.
 
@@ -166,6 +168,7 @@ class RunFolder:
             splits: the part of it to train on, and what is evaluated.
             counts: of the model's parameters: all, and the trained ones.
             devices: that train it. Another machine may resume the run.
+            memory: that a step holds on each of them.
         """
         train_split, plan = splits
         twice = plan.final_split is not plan.eval_split
@@ -192,6 +195,7 @@ class RunFolder:
                 "decoding": dataset.decoding.as_json(),
             },
             "devices": devices,
+            "memory_estimate": memory.as_json(),
             "versions": {
                 "keras-vision-transformer": VERSION,
                 "keras": keras.__version__,
