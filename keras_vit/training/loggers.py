@@ -3,23 +3,72 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
+
+from keras_vit import distribution
+
+
+def _passed_on(hook: str) -> Callable[..., None]:
+    """Return a hook that calls the same one of the logger that was opened."""
+
+    def call(callback: FirstStepLogger, *arguments: Any, **options: Any) -> None:
+        getattr(callback.logger, hook)(*arguments, **options)
+
+    return call
+
+
+class FirstStepLogger(keras.callbacks.Callback):
+    """A logger that is opened before the first step, by the chief of all workers.
+
+    Until then whatever is wrong has been refused, so that no service holds a run that
+    never began; and workers, which see the same numbers, do not log them again.
+
+    Args:
+        open_logger: returns the library's callback, opened.
+
+    Attributes:
+        logger: that callback; one that does nothing before, and in other workers.
+    """
+
+    def __init__(self, open_logger: Callable[[], keras.callbacks.Callback]) -> None:
+        super().__init__()
+        self._open = open_logger
+        self.logger = keras.callbacks.Callback()
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if distribution.is_chief(tf.distribute.get_strategy()):
+            self.logger = self._open()
+        self.logger.set_params(self.params)
+        self.logger.set_model(self.model)
+        self.logger.on_train_begin(logs)
+
+    on_train_end = _passed_on("on_train_end")
+    on_epoch_begin = _passed_on("on_epoch_begin")
+    on_epoch_end = _passed_on("on_epoch_end")
+    on_train_batch_begin = _passed_on("on_train_batch_begin")
+    on_train_batch_end = _passed_on("on_train_batch_end")
+    on_test_begin = _passed_on("on_test_begin")
+    on_test_end = _passed_on("on_test_end")
+    on_test_batch_begin = _passed_on("on_test_batch_begin")
+    on_test_batch_end = _passed_on("on_test_batch_end")
 
 
 @contextlib.contextmanager
 def open_loggers(**targets: str | None) -> Iterator[list[keras.callbacks.Callback]]:
-    """Open loggers and yield their callbacks; close them at the end.
+    """Yield callbacks that open loggers before the first step; close them at the end.
 
     Args:
         **targets: by the names of `LOGGERS`: `tensorboard`, a folder; `wandb`, a
             project; `mlflow`, an experiment. `None` for a logger that is not wanted.
 
     Raises:
-        ImportError: for a library that is not installed, before any is opened.
+        ImportError: for a library that is not installed, at once.
 
     Example:
 
@@ -30,7 +79,10 @@ def open_loggers(**targets: str | None) -> Iterator[list[keras.callbacks.Callbac
     for name in wanted:
         check_installed(name)
     with contextlib.ExitStack() as opened:
-        yield [LOGGERS[name](target, opened) for name, target in wanted.items()]
+        yield [
+            FirstStepLogger(functools.partial(LOGGERS[name], target, opened))
+            for name, target in wanted.items()
+        ]
 
 
 def check_installed(name: str) -> None:
