@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 
 # Methods of a connection that `serving` overrides.
 _H11_METHODS = (
-    *("connection_made", "connection_lost", "data_received", "pause_writing"),
-    *("resume_writing", "on_response_complete", "send_400_response"),
+    "connection_made",
+    "connection_lost",
+    "data_received",
+    "pause_writing",
+    "resume_writing",
+    "on_response_complete",
+    "send_400_response",
     "timeout_keep_alive_handler",
 )
 

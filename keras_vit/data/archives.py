@@ -26,8 +26,13 @@ LITTLE = 100 << 20  # bytes that no growth makes suspicious
 CHUNK = 1 << 20
 # What zipfile raises for damage and for what it cannot read.
 _DAMAGE = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
-    *(NotImplementedError, RuntimeError, ValueError),
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
 )
 
 

@@ -24,8 +24,10 @@ ArrayPair = tuple[npt.ArrayLike, npt.ArrayLike]
 _NAMES = {
     "train": (("train_images", "train_labels"), ("x_train", "y_train")),
     "validation": (
-        *(("validation_images", "validation_labels"), ("val_images", "val_labels")),
-        *(("x_validation", "y_validation"), ("x_val", "y_val")),
+        ("validation_images", "validation_labels"),
+        ("val_images", "val_labels"),
+        ("x_validation", "y_validation"),
+        ("x_val", "y_val"),
     ),
     "test": (("test_images", "test_labels"), ("x_test", "y_test")),
 }
@@ -115,8 +117,12 @@ def read_arrays(
         with np.load(path, allow_pickle=False) as file:
             found = dict(file)
     except (
-        *(zipfile.BadZipFile, zlib.error, EOFError),
-        *(ValueError, AttributeError, TypeError),  # of one array, an .npy file
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        ValueError,
+        AttributeError,
+        TypeError,  # of one array, an .npy file
     ) as error:
         raise ValueError(
             f"Expected an .npz file of plain arrays. Received: {path}, which is "

@@ -259,10 +259,20 @@ def _unseeded(graph: Any) -> list[str]:
     functions = [node for one in graph.library.function for node in one.node_def]
     kinds = {node.op for node in (*graph.node, *functions)}
     stateful = (
-        *("RandomUniform", "RandomUniformInt", "RandomStandardNormal"),
-        *("TruncatedNormal", "RandomGamma", "RandomShuffle", "Multinomial"),
-        *("RandomPoissonV2", "SampleDistortedBoundingBoxV2", "PyFunc", "EagerPyFunc"),
-        *("StatefulUniform", "StatefulStandardNormalV2", "StatefulUniformInt"),
+        "RandomUniform",
+        "RandomUniformInt",
+        "RandomStandardNormal",
+        "TruncatedNormal",
+        "RandomGamma",
+        "RandomShuffle",
+        "Multinomial",
+        "RandomPoissonV2",
+        "SampleDistortedBoundingBoxV2",
+        "PyFunc",
+        "EagerPyFunc",
+        "StatefulUniform",
+        "StatefulStandardNormalV2",
+        "StatefulUniformInt",
     )
     return sorted(kinds & {*stateful})
 

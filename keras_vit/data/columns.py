@@ -9,14 +9,34 @@ from keras_vit.data.classes import few
 
 # What a column, or a key, may be called: in lower case, words joined by "_".
 PATH = (
-    *("path", "file", "filename", "file_name", "filepath", "file_path"),
-    *("image", "image_path", "image_file", "image_name", "image_index"),
-    *("img", "img_path", "img_name", "image_url", "source_ref", "filepaths"),
+    "path",
+    "file",
+    "filename",
+    "file_name",
+    "filepath",
+    "file_path",
+    "image",
+    "image_path",
+    "image_file",
+    "image_name",
+    "image_index",
+    "img",
+    "img_path",
+    "img_name",
+    "image_url",
+    "source_ref",
+    "filepaths",
 )
 ID = ("id", "image_id", "img_id")  # where no column is a path
 LABEL = (
-    *("label", "labels", "class", "class_name", "target", "category"),
-    *("finding_labels", "choice"),
+    "label",
+    "labels",
+    "class",
+    "class_name",
+    "target",
+    "category",
+    "finding_labels",
+    "choice",
 )
 SPLIT = ("split", "subset")
 FLAGS = {"is_valid": "validation", "is_test": "test"}  # true or false

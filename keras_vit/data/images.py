@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 
 
 SUFFIXES = (
-    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp"),
-    *(".gif", ".tif", ".tiff"),
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".png",
+    ".bmp",
+    ".webp",
+    ".gif",
+    ".tif",
+    ".tiff",
 )
 MOST_BYTES = 100_000_000
 # Formats of Pillow's that are refused, with the reason.

@@ -20,9 +20,23 @@ _PART = re.compile(
 
 # How detection and segmentation call the folders of images, and of what is in them.
 _OF_TASKS = {
-    *("image", "images", "img", "imgs", "mask", "masks", "label", "labels"),
-    *("annotation", "annotations", "gt", "jpegimages", "imagesets"),
-    *("segmentationclass", "segmentationobject", "xmls", "trimaps"),
+    "image",
+    "images",
+    "img",
+    "imgs",
+    "mask",
+    "masks",
+    "label",
+    "labels",
+    "annotation",
+    "annotations",
+    "gt",
+    "jpegimages",
+    "imagesets",
+    "segmentationclass",
+    "segmentationobject",
+    "xmls",
+    "trimaps",
 }
 
 

@@ -179,7 +179,10 @@ class Records(Labelled):
             data = example(index)[0]
             # As the authors' pipelines decoded what TensorFlow Datasets holds.
             image = decode(
-                *(data, "a record", window, False),
+                data,
+                "a record",
+                window,
+                False,
                 transform=REFERENCE,
                 decoding=OF_OLD_FILES,
             )

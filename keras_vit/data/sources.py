@@ -107,7 +107,8 @@ def load(
     found = _found(
         os.fspath(name),
         options,
-        *(data_dir, download),
+        data_dir,
+        download,
         exif_orientation=exif_orientation,
         arrays_range=None if pixel_range == AUTO else pixel_range,
     )
@@ -184,13 +185,29 @@ def _of_file(path, data_dir, exif_orientation, options, arrays_range):
 
 
 FASHION_MNIST_CLASSES = (
-    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
-    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
 )
 
 CIFAR10_CLASSES = (
-    *("airplane", "automobile", "bird", "cat", "deer"),
-    *("dog", "frog", "horse", "ship", "truck"),
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
 )
 
 

@@ -10,8 +10,10 @@ from keras_vit.data.holdout import SPLIT_WORDS
 
 # Tables of loose images, as they lie in the folder of each split.
 IN_SPLITS = (
-    *("_classes.csv", "_annotations.coco.json"),
-    *("metadata.csv", "metadata.jsonl"),
+    "_classes.csv",
+    "_annotations.coco.json",
+    "metadata.csv",
+    "metadata.jsonl",
 )
 
 

@@ -7,15 +7,51 @@ from keras_vit.data.images import SUFFIXES
 
 # What lies beside images and is not meant to be one.
 _BESIDE = (
-    *("", ".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml"),
-    *(".html", ".pdf", ".log", ".ini", ".db", ".py", ".ipynb", ".xlsx", ".pkl"),
+    "",
+    ".txt",
+    ".md",
+    ".csv",
+    ".tsv",
+    ".json",
+    ".jsonl",
+    ".xml",
+    ".yaml",
+    ".yml",
+    ".html",
+    ".pdf",
+    ".log",
+    ".ini",
+    ".db",
+    ".py",
+    ".ipynb",
+    ".xlsx",
+    ".pkl",
 )
 
 # What is no image for Pillow, whoever calls it one.
 _NEVER = (
-    *(".dcm", ".dicom", ".nii", ".gz", ".mha", ".mhd", ".nrrd", ".npy", ".npz", ".h5"),
-    *(".mat", ".heic", ".heif", ".svg", ".dng", ".cr2", ".nef", ".arw", ".mp4", ".avi"),
-    *(".mov", ".pdf"),
+    ".dcm",
+    ".dicom",
+    ".nii",
+    ".gz",
+    ".mha",
+    ".mhd",
+    ".nrrd",
+    ".npy",
+    ".npz",
+    ".h5",
+    ".mat",
+    ".heic",
+    ".heif",
+    ".svg",
+    ".dng",
+    ".cr2",
+    ".nef",
+    ".arw",
+    ".mp4",
+    ".avi",
+    ".mov",
+    ".pdf",
 )
 
 

@@ -232,15 +232,28 @@ TASKS = {
 # The three groups of the paper, whose means it tells beside that of all tasks.
 GROUPS = {
     "natural": (
-        *("caltech101", "cifar100", "dtd", "oxford_flowers102", "oxford_iiit_pet"),
-        *("sun397", "svhn"),
+        "caltech101",
+        "cifar100",
+        "dtd",
+        "oxford_flowers102",
+        "oxford_iiit_pet",
+        "sun397",
+        "svhn",
     ),
     "specialized": (
-        *("patch_camelyon", "eurosat", "resisc45", "diabetic_retinopathy"),
+        "patch_camelyon",
+        "eurosat",
+        "resisc45",
+        "diabetic_retinopathy",
     ),
     "structured": (
-        *("clevr_count", "clevr_distance", "dmlab", "kitti_distance"),
-        *("dsprites_location", "dsprites_orientation"),
-        *("smallnorb_azimuth", "smallnorb_elevation"),
+        "clevr_count",
+        "clevr_distance",
+        "dmlab",
+        "kitti_distance",
+        "dsprites_location",
+        "dsprites_orientation",
+        "smallnorb_azimuth",
+        "smallnorb_elevation",
     ),
 }

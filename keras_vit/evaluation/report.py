@@ -35,9 +35,15 @@ def numbers_of(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, 
     if not evaluation.has_top5:
         del numbers["top5"]
     derived = (
-        *("macro_f1", "mean_average_precision", "auroc", "without_auroc"),
-        *("sensitivity", "specificity", "majority_share"),
-        *("intervals", "class_intervals"),
+        "macro_f1",
+        "mean_average_precision",
+        "auroc",
+        "without_auroc",
+        "sensitivity",
+        "specificity",
+        "majority_share",
+        "intervals",
+        "class_intervals",
     )
     return numbers | {
         **{name: getattr(evaluation, name) for name in derived},

@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 
 STEM = "transfer"
 COLUMNS = (
-    *("data_set", "split", "rate", "seed", "accuracy", "loss"),
-    *("images", "steps", "seconds"),
+    "data_set",
+    "split",
+    "rate",
+    "seed",
+    "accuracy",
+    "loss",
+    "images",
+    "steps",
+    "seconds",
 )
 
 

@@ -20,8 +20,16 @@ from keras_vit.figures.drawing import (
 
 # Told apart by colour-blind eyes, and by their points too: Paul Tol's muted colours.
 CLASS_COLOURS = (
-    *("#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee"),
-    *("#882255", "#44aa99", "#999933", "#aa4499", "#555555"),
+    "#332288",
+    "#cc6677",
+    "#117733",
+    "#ddaa33",
+    "#88ccee",
+    "#882255",
+    "#44aa99",
+    "#999933",
+    "#aa4499",
+    "#555555",
 )
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 OTHERS = "0.8"  # the grey of classes that are not told apart

@@ -67,8 +67,12 @@ def table_of(costs: Summary) -> Table:
         costs: a `Summary`.
     """
     columns = (
-        *("Layer", "Type", "Output", "Parameters"),
-        *("Multiply-adds", "Activations (bytes)"),
+        "Layer",
+        "Type",
+        "Output",
+        "Parameters",
+        "Multiply-adds",
+        "Activations (bytes)",
     )
     rows = [
         (

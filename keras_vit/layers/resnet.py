@@ -129,7 +129,12 @@ class Bottleneck(keras.layers.Layer):
     def build(self, x_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         shape = _build_in_turn(
             x_shape,
-            *(self.conv1, self.norm1, self.conv2, self.norm2, self.conv3, self.norm3),
+            self.conv1,
+            self.norm1,
+            self.conv2,
+            self.norm2,
+            self.conv3,
+            self.norm3,
         )
         if self.project:
             shape = _build_in_turn(x_shape, self.conv_shortcut, self.norm_shortcut)

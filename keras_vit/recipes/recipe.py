@@ -319,7 +319,9 @@ _PLACES: dict[str, tuple[str, str, Kind]] = {
 _OF_TASKS = fields_of_tasks()
 # What says nothing where no labels are learnt, or mixes them.
 _OF_LABELS = (
-    *("head_bias", "mixup", "cutmix"),
+    "head_bias",
+    "mixup",
+    "cutmix",
     "sampling",
     "lora_rank",  # of which the head that is learnt beside it is a part
 )

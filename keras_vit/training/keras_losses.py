@@ -20,9 +20,16 @@ import tensorflow as tf
 PerExample: TypeAlias = Callable[[Any, Any], Any]
 
 _OF_PROBABILITIES = (  # without from_logits, by the names of classes and functions
-    *("CategoricalGeneralizedCrossEntropy", "Dice", "KLDivergence", "Poisson"),
-    *("Tversky", "categorical_generalized_cross_entropy", "dice", "kl_divergence"),
-    *("poisson", "tversky"),
+    "CategoricalGeneralizedCrossEntropy",
+    "Dice",
+    "KLDivergence",
+    "Poisson",
+    "Tversky",
+    "categorical_generalized_cross_entropy",
+    "dice",
+    "kl_divergence",
+    "poisson",
+    "tversky",
 )
 _OF_EACH_CLASS = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
 _FUNCTIONS_OF_EACH_CLASS = (

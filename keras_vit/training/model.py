@@ -38,7 +38,10 @@ IMAGE_SIZE = 224  # of a model that is built, unless it is set
 
 # Arguments of a ViT's factory that are settings of a recipe by themselves.
 OF_A_VIT = (
-    *("weights", "patch_size", "position_embedding", "position_embedding_at"),
+    "weights",
+    "patch_size",
+    "position_embedding",
+    "position_embedding_at",
     "patch_dropout_rate",
 )
 

@@ -125,7 +125,9 @@ def dry_run(
         config = config_of(recipe, arguments, settings, weights, seed=seed)
         devices = strategy_of(strategy)
         run_folder, splits = prepared(
-            *(config, folder, name or name_of(recipe)),
+            config,
+            folder,
+            name or name_of(recipe),
             data_dir=data_dir,
             download=download,
         )

@@ -202,14 +202,19 @@ def train(
     arguments = TrainArguments.of(model, dataset, teacher)
     with lines_shown(verbose):
         config = config_of(
-            *(recipe, arguments, settings, weights),
+            recipe,
+            arguments,
+            settings,
+            weights,
             seed=seed,
             jit_compile=jit_compile,
             bar=verbose == 1,
         )
         devices = strategy_of(strategy)
         run_folder, splits = prepared(
-            *(config, folder, name or name_of(recipe)),
+            config,
+            folder,
+            name or name_of(recipe),
             data_dir=data_dir,
             download=download,
         )
@@ -233,7 +238,11 @@ def train(
             wait_for_all(devices)  # a worker that is gone would look lost
     saved_path = pathlib.Path(saved_model) if saved_model else None
     return Run(
-        *(trained, history, evaluation, run_folder.path, saved_path),
+        trained,
+        history,
+        evaluation,
+        run_folder.path,
+        saved_path,
         eval_split=splits.at_the_end,
     )
 

@@ -80,9 +80,18 @@ def scan(split: Labelled, indices: np.ndarray, progress: Callable[[int], Any]) -
             for facts in block:
                 kind = kinds.setdefault((facts.format, facts.mode), len(kinds))
                 rows[row] = (
-                    *(facts.digest, facts.width, facts.height, kind),
-                    *(facts.turned, facts.too_large, facts.low, facts.high),
-                    *(facts.clear, facts.pages, facts.fourth, not facts.error),
+                    facts.digest,
+                    facts.width,
+                    facts.height,
+                    kind,
+                    facts.turned,
+                    facts.too_large,
+                    facts.low,
+                    facts.high,
+                    facts.clear,
+                    facts.pages,
+                    facts.fourth,
+                    not facts.error,
                 )
                 if facts.error:
                     errors[row] = facts.error

@@ -243,7 +243,10 @@ def _classes(evaluation: Evaluation, names: Sequence[str]) -> Table:
         low, high = (100 * bound for bound in interval or (np.nan, np.nan))
         rows.append(
             [
-                *(name, images, predicted, correct),
+                name,
+                images,
+                predicted,
+                correct,
                 float(100 * evaluation.class_accuracy[number]),
                 "" if interval is None else f"{low:.2f} to {high:.2f}",
                 float(100 * evaluation.f1[number]),

@@ -8,9 +8,18 @@ from keras_vit.training.schedules import LearningRate
 
 # What weight decay leaves alone, by the end of a weight's path.
 NOT_DECAYED = (
-    *("bias", "gamma", "beta", "class_token", "distillation_token", "registers"),
-    *("probe", "position_embedding", "position_embedding_x", "position_embedding_y"),
-    *("offset_embedding", "mask_embedding"),
+    "bias",
+    "gamma",
+    "beta",
+    "class_token",
+    "distillation_token",
+    "registers",
+    "probe",
+    "position_embedding",
+    "position_embedding_x",
+    "position_embedding_y",
+    "offset_embedding",
+    "mask_embedding",
 )
 WEIGHT_DECAY_SCALINGS = ("rate", "schedule")
 

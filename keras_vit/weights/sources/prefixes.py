@@ -10,7 +10,13 @@ from collections.abc import Callable
 from keras_vit.weights.sources.source import Arrays
 
 PREFIXES = (  # where there are several, the first is meant: a teacher is evaluated
-    *("teacher", "model", "module", "_orig_mod", "backbone", "net", "encoder"),
+    "teacher",
+    "model",
+    "module",
+    "_orig_mod",
+    "backbone",
+    "net",
+    "encoder",
     "student",
 )
 DEEPEST = 4  # wrappers around each other

@@ -35,8 +35,11 @@ SUPPORTED = {  # an argument: each of its values that the model has, in our argu
     **dict.fromkeys(("qkv_bias", "proj_bias", "final_norm"), {True: {}}),
     **dict.fromkeys(
         (
-            *("pre_norm", "pool_include_prefix", "scale_attn_norm"),
-            *("scale_mlp_norm", "dynamic_img_pad"),
+            "pre_norm",
+            "pool_include_prefix",
+            "scale_attn_norm",
+            "scale_mlp_norm",
+            "dynamic_img_pad",
         ),
         {False: {}},
     ),
@@ -44,14 +47,33 @@ SUPPORTED = {  # an argument: each of its values that the model has, in our argu
     **dict.fromkeys(("block_fn", "mlp_layer"), NOTHING),
 }
 TOLD_BY_ARRAYS = {
-    *("img_size", "patch_size", "embed_dim", "depth", "mlp_ratio", "num_classes"),
-    *("class_token", "reg_tokens", "no_embed_class", "fc_norm", "init_values"),
+    "img_size",
+    "patch_size",
+    "embed_dim",
+    "depth",
+    "mlp_ratio",
+    "num_classes",
+    "class_token",
+    "reg_tokens",
+    "no_embed_class",
+    "fc_norm",
+    "init_values",
     "qk_norm",
 }
 OF_TRAINING = {
-    *("drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate"),
-    *("attn_drop_rate", "drop_path_rate", "weight_init", "fix_init"),
-    *("dynamic_img_size", "strict_img_size", "pretrained", "device", "dtype"),
+    "drop_rate",
+    "pos_drop_rate",
+    "patch_drop_rate",
+    "proj_drop_rate",
+    "attn_drop_rate",
+    "drop_path_rate",
+    "weight_init",
+    "fix_init",
+    "dynamic_img_size",
+    "strict_img_size",
+    "pretrained",
+    "device",
+    "dtype",
 }
 
 
