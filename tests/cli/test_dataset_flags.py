@@ -1,14 +1,13 @@
-import dataclasses
 import json
 
 import pytest
 
 import keras_vit.data
 import keras_vit.training
+from keras_vit import recipes
 from keras_vit.classifier import Classifier
 from keras_vit.cli.main import main
 from keras_vit.decoding import Decoding
-from keras_vit.recipes import RECIPES
 
 GIVEN = ["--dataset=a.zip", "--data_dir=room", "--download", "--noexif_orientation"]
 NAMED = {"data_dir": "room", "download": True, "exif_orientation": False}
@@ -31,7 +30,7 @@ OF_MODELS = {"pixel_range": "full", "background": "white", "max_pixels": 62_000_
 
 @pytest.mark.parametrize(
     ("flags", "expected"),
-    [(GIVEN, {"dataset": "a.zip"} | NAMED), ([], {"dataset": None} | USUAL)],
+    [(GIVEN, {"dataset": "a.zip"} | NAMED), ([], USUAL)],
 )
 def test_train_hands_on_what_the_flags_say(monkeypatch, flags, expected):
     seen = {}
@@ -73,7 +72,8 @@ def test_evaluate_takes_the_data_set_of_the_run_if_none_is_named(
 
     monkeypatch.setattr(keras_vit.data, "load", load)
     monkeypatch.setattr(Classifier, "of", lambda _: _Model)
-    recipe = dataclasses.asdict(RECIPES["fashion_mnist"]) | {"dataset": "cifar10"}
+    own = recipes.changed(recipes.get("fashion_mnist"), {"dataset": "cifar10"})
+    recipe = recipes.as_json(own)
     for objects in (["model"], ["dataset"]):
         config = {"recipe": recipe, "seed": 0, "given_in_python": objects}
         (tmp_path / "config.json").write_text(json.dumps(config))
