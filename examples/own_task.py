@@ -1,9 +1,6 @@
 """A task of one's own: SimMIM (arXiv:2111.09886), trained and resumed by `train`.
 
-    python examples/own_task.py [STEPS]
-
-Which patches are hidden follows from the draws of a step, so that a run that was
-stopped resumes bit for bit.
+python examples/own_task.py [STEPS]
 """
 
 import sys
@@ -32,29 +29,32 @@ class SimMIM(keras.Model):
         self.built = True
 
     def losses_of(self, images: Any, draws: Any, training: bool = True) -> Any:
-        hidden = tf.argsort(tf.argsort(draws)) < self.num_hidden
-        hidden = tf.cast(hidden[..., None], "float32")
+        hidden = (tf.argsort(tf.argsort(draws)) < self.num_hidden)[..., None]
         z = self.encoder.embeddings(self.patches(images, training=training))
-        z = (1 - hidden) * z + hidden * self.mask_token
+        z = tf.where(hidden, self.mask_token, z)
         z = self.blocks(self.encoder.sequence(z, training), training=training)
         shape = (-1, self.num_patches, self.head.units)
         pixels = tf.reshape(self.cut(tf.cast(images, "float32")), shape)
         errors = tf.abs(self.head(z[:, -self.num_patches :]) - pixels / 255)
         near = tf.cast(errors < 0.1, "float32")  # of black to white
-        count = self.num_hidden * self.head.units
-        return [tf.reduce_sum(hidden * x, (1, 2)) / count for x in (errors, near)]
+        sums = [tf.reduce_sum(tf.where(hidden, x, 0), (1, 2)) for x in (errors, near)]
+        return [one / (self.num_hidden * self.head.units) for one in sums]
 
 
 class HiddenPatches(keras_vit.training.Task):
-    """What `train` learns in place of labels."""
+    """What `train` learns in place of labels: patches hidden by the draws of a step."""
 
-    wrap = staticmethod(SimMIM)
-    num_draws = staticmethod(lambda trained: trained.num_patches)
-    objective = staticmethod(lambda trained: trained.losses_of)
+    def wrap(self, model: keras.Model) -> Any:
+        return SimMIM(model)
+
+    def num_draws(self, trained: Any) -> int:
+        return trained.num_patches
+
+    def objective(self, trained: Any) -> Any:
+        return trained.losses_of
 
 
 if __name__ == "__main__":
     steps = int(sys.argv[1]) if sys.argv[1:] else 400
-    arguments: Any = {"steps": steps, "warmup_steps": steps // 10}
-    run = keras_vit.train("fashion_mnist_masked", task=HiddenPatches(), **arguments)
+    run = keras_vit.train("fashion_mnist_masked", task=HiddenPatches(), steps=steps)
     print(run.evaluation)  # then: keras-vit train --model=runs/fashion_mnist_masked

@@ -33,6 +33,8 @@ UNKNOWN_MEMBERS = {
     ),
     "export_and_serve": "get_signature_runner",
     "hybrid": "EfficientNetV2B0 compile fit get_layer input output resize shape",
+    "own_loss": "categorical_focal_crossentropy",
+    "own_task": "__init__ add_weight argsort build",
     "same_on_many": (
         "LogicalDeviceConfiguration config list_physical_devices numpy ravel "
         "set_logical_device_configuration trainable_variables"

@@ -59,7 +59,7 @@ def write_numbers(
         written_whole(folder / f"{STEM}.csv") as scratch,
         open(scratch, "w", newline="", encoding="utf-8") as stream,
     ):
-        writer = csv.DictWriter(stream, COLUMNS)
+        writer: csv.DictWriter[str] = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
     with written_whole(folder / f"{STEM}.md") as scratch:

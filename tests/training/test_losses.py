@@ -1,12 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_vit.training.losses import (
-    hard_distillation,
-    sigmoid_cross_entropy,
-    soft_distillation,
-    softmax_cross_entropy,
-)
+from keras_vit.training.losses import sigmoid_cross_entropy, softmax_cross_entropy
+from keras_vit.training.tasks.distillation import hard_distillation, soft_distillation
 
 
 @pytest.fixture
