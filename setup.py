@@ -14,7 +14,7 @@ EXTRAS = {
     "test": [
         "jax>=0.5",
         "pytest>=8",
-        "pytest-xdist>=3.6",
+        "pytest-xdist>=3.7",
         "hypothesis>=6.100",
         "httpx>=0.28",
         "playwright>=1.50",

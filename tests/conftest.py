@@ -18,6 +18,15 @@ pytest.register_assert_rewrite("support")
 sys.modules.setdefault("triton", None)  # PyTorch's compiler: none beside TensorFlow's
 
 
+# Each is a file of few tests that take minutes: last, it would leave one worker alone.
+LONGEST = ("test_killed.py", "test_replicas.py", "test_workers.py", "test_endings.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files, so that the workers end together."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def fresh_session():
     keras.utils.clear_session(free_memory=False)  # collecting takes 0.2 s

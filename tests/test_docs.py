@@ -15,6 +15,8 @@ from keras_vit.recipes import RECIPES, get, override
 from support.markdown_pages import blocks, examples, printed_by
 from support.models import with_few_layers
 
+pytestmark = pytest.mark.slow  # runs the code of every page
+
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 # Whose examples print something of the twelve layers of a ViT_Ti16.

@@ -18,6 +18,8 @@ from support.examples import EXAMPLES, few, load, on_few_images
 from support.models import randomize, tiny_vit
 from support.programs import environment
 
+pytestmark = pytest.mark.slow  # whole runs
+
 
 def test_classify_names_each_of_its_samples(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -36,7 +38,6 @@ def test_classify_names_each_of_its_samples(tmp_path, monkeypatch, capsys):
     assert all(line.count("%") == 2 for line in lines[-10:])
 
 
-@pytest.mark.slow
 def test_classify_learns_in_an_epoch(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     load("classify").main(epochs=1)

@@ -16,6 +16,8 @@ from keras_vit.weights.imagenet import TABLE
 from support.markdown_pages import examples, printed_by
 from support.models import with_few_layers
 
+pytestmark = pytest.mark.slow  # runs every block of README
+
 README = pathlib.Path(__file__).parent.parent / "README.md"
 
 

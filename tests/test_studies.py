@@ -15,6 +15,8 @@ from keras_vit import recipes
 from keras_vit.experiments import trials
 from keras_vit.training import read_config
 
+pytestmark = pytest.mark.slow  # whole runs
+
 FOLDER = pathlib.Path(__file__).parent.parent / "examples" / "studies"
 STUDIES = ("pretraining_size", "compute", "positions", "pooling", "masked_patches")
 
@@ -70,17 +72,7 @@ def written(study, tmp_path_factory):
     return folder
 
 
-# All train alike and differ in what they measure and draw: by default one that
-# compares models, and the one whose task is another.
-TRAINED = [
-    pytest.param(
-        name, marks=[] if name in ("pooling", "masked_patches") else pytest.mark.slow
-    )
-    for name in STUDIES
-]
-
-
-@pytest.mark.parametrize("study", TRAINED, indirect=True, scope="module")
+@pytest.mark.parametrize("study", STUDIES, indirect=True, scope="module")
 def test_a_study_leaves_numbers_figure_and_text(study, written):
     rows = list(csv.DictReader((written / "numbers.csv").open()))
     assert 1 <= len(rows) <= 2

@@ -20,6 +20,8 @@ from keras_vit.preprocessing import PRESETS, resolve
 from support import models
 from support.models import randomize
 
+pytestmark = pytest.mark.slow  # exports once for each door
+
 tiny_vit = functools.partial(models.tiny_vit, num_layers=1)  # one tells as much as two
 
 NAMES = ("a", "b", "ç", "d e", "f/g")

@@ -14,6 +14,8 @@ from keras_vit.weights import merge_tokens
 from support.models import randomize, tiny_vit
 from support.runtimes import by_interpreter, by_onnx, by_openvino
 
+pytestmark = pytest.mark.slow  # exports in every format
+
 
 def by_litert(path):
     def run(images):

@@ -8,6 +8,8 @@ import keras_vit
 from keras_vit import inspect, layers
 from support.models import randomize, tiny_vit
 
+pytestmark = pytest.mark.slow  # a look at every model
+
 IMAGES = np.random.default_rng(1).uniform(0, 255, (2, 16, 24, 3)).astype("float32")
 MODELS = {
     "tokens": {"distillation": True, "num_registers": 2, "qk_norm": True},

@@ -28,6 +28,8 @@ from keras_vit.training.config import TrainArguments, TrainSettings
 from support.training.interrupted import At, outcome, train
 from support.training.small import small_dataset, small_recipe
 
+pytestmark = pytest.mark.slow  # whole runs
+
 ONE_STEP = small_recipe(steps=1, warmup_steps=0)
 
 

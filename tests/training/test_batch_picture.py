@@ -16,6 +16,8 @@ from support.figures import inside
 from support.training.interrupted import outcome, train
 from support.training.small import small_dataset, small_recipe
 
+pytestmark = pytest.mark.slow  # whole runs
+
 RECIPE = small_recipe(steps=3, warmup_steps=0, flip=True, mixup=0.5, batch_size=50)
 
 

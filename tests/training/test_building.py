@@ -21,6 +21,8 @@ from support.models import randomize, tiny_vit
 from support.training.small import small_recipe
 from support.training.steps import adapted_by
 
+pytestmark = pytest.mark.slow  # XLA compiles the step of every recipe
+
 SIZES = {
     "patch_size": 8,
     "num_layers": 1,

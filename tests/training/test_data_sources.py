@@ -10,6 +10,8 @@ import keras_vit
 from keras_vit import recipes
 from keras_vit.classifier import Classifier
 
+pytestmark = pytest.mark.slow  # whole runs
+
 RECIPE = recipes.Recipe.of(
     dataset="",
     model="ViT",

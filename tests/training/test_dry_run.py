@@ -17,6 +17,8 @@ from keras_vit.training import dry_run, read_config
 from support.models import tiny_vit
 from support.training.small import small_dataset, small_recipe
 
+pytestmark = pytest.mark.slow  # whole runs
+
 RECIPE = small_recipe(steps=2, warmup_steps=0, ema=0.9, accumulation_steps=2)
 
 

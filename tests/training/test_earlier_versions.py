@@ -18,6 +18,8 @@ from keras_vit.training.artifacts.checkpoints import NOTES, Checkpoints
 from support.training.interrupted import At, ask_to_end, outcome, train
 from support.training.small import small_dataset, small_recipe
 
+pytestmark = pytest.mark.slow  # whole runs
+
 COLUMNS = {"test_loss": "eval_loss", "test_accuracy": "eval_accuracy"}
 # What the earlier version wrote of tasks that a run did not have, and for "off".
 OFF = {

@@ -33,6 +33,8 @@ from support.training.interrupted import (
 )
 from support.training.small import small_dataset, small_recipe
 
+pytestmark = pytest.mark.slow  # whole runs
+
 SMALL = ("--set=batch_size=8", "--set=checkpoint_every=1")
 PATIENCE = 300  # seconds, after which a test has failed rather than waits
 

@@ -18,6 +18,8 @@ from keras_vit.training.model import build_model
 from support.models import randomize, tiny_vit
 from support.training.small import small_dataset, small_recipe
 
+pytestmark = pytest.mark.slow  # whole runs
+
 STILL = small_recipe(steps=1, warmup_steps=0, base_lr=0.0)
 NAMES = small_dataset().class_names
 

@@ -11,6 +11,8 @@ from keras_vit.training import loggers
 from keras_vit.training.loggers import LOGGERS, open_loggers
 from support.training.small import small_dataset, small_recipe
 
+pytestmark = pytest.mark.slow  # whole runs
+
 
 def trained(callbacks, folder):
     return keras_vit.train(

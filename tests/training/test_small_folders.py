@@ -14,6 +14,8 @@ from keras_vit.training import run as training_run
 from support.training.interrupted import EXPORT
 from support.training.small import small_recipe
 
+pytestmark = pytest.mark.slow  # whole runs
+
 LINES = (
     "batch_size=14 instead of the recipe's 32, for 14 training images.",
     "warmup_steps=2 instead of the recipe's 10, for a run of 20 steps.",

@@ -17,6 +17,8 @@ from keras_vit.training.tasks.evaluators import ClassificationEvaluator
 from support.training.interrupted import At, ask_to_end, outcome
 from support.training.small import small_dataset, small_recipe
 
+pytestmark = pytest.mark.slow  # whole runs
+
 RECIPE = small_recipe(patience=2, keep="best", ema=0.5, flip=True)
 
 

@@ -25,6 +25,8 @@ from keras_vit.experiments.vtab import VtabTransfer
 from support.prepared import prepare
 from support.training.small import small_dataset, small_recipe
 
+pytestmark = pytest.mark.slow  # whole runs
+
 RATES = (1e-5, 0.02)
 RECIPE = small_recipe(epochs=3, warmup_steps=2)
 

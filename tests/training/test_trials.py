@@ -15,6 +15,8 @@ from keras_vit.inspect import summary
 from support.training.interrupted import EXPORT
 from support.training.small import small_dataset, small_recipe
 
+pytestmark = pytest.mark.slow  # whole runs
+
 RECIPE = small_recipe(epochs=2)
 TRIALS = (
     Trial("first", RECIPE),
