@@ -26,16 +26,16 @@ from keras_vit.experiments.trials import Outcome, Trial, run_trials
 from keras_vit.recipes import Recipe
 from keras_vit.recipes.tasks import name_of
 from keras_vit.renamed import with_new_names
-from keras_vit.training.config import (
+from keras_vit.training.arguments import (
     DatasetArgument,
     ModelArgument,
     Path,
     TrainArguments,
     TrainSettings,
     path_to_str,
-    resolved,
     strategy_of,
 )
+from keras_vit.training.resolved_recipe import resolved
 from keras_vit.verbosity import Verbose, lines_shown
 
 if TYPE_CHECKING:

@@ -16,16 +16,16 @@ from keras_vit import distribution, recipes
 from keras_vit.data.inputs import ReadOptions
 from keras_vit.inspect import summary
 from keras_vit.recipes import Recipe
-from keras_vit.training.artifacts.folder import CONFIG, open_run_folder, write_json
-from keras_vit.training.config import (
+from keras_vit.training.arguments import (
     DatasetArgument,
     ModelArgument,
     Path,
-    RunConfig,
     TrainArguments,
     path_to_str,
     strategy_of,
 )
+from keras_vit.training.artifacts.folder import CONFIG, open_run_folder, write_json
+from keras_vit.training.config import RunConfig
 from keras_vit.training.run import train
 from keras_vit.verbosity import Verbose, lines_shown
 

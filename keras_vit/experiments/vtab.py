@@ -20,7 +20,7 @@ from keras_vit.experiments.transfer_report import (
 )
 from keras_vit.experiments.transfer_runs import Transfer, deviation_of, transfer
 from keras_vit.recipes import Recipe
-from keras_vit.training.config import (
+from keras_vit.training.arguments import (
     ModelArgument,
     Path,
     TrainSettings,

@@ -13,17 +13,17 @@ from keras_vit import recipes
 from keras_vit.evaluation.forward import copied
 from keras_vit.files import written_whole
 from keras_vit.recipes import Recipe
-from keras_vit.training.artifacts.batch_picture import (
-    BATCH_PICTURE,
-    write_batch_picture,
-)
-from keras_vit.training.config import (
+from keras_vit.training.arguments import (
     DatasetArgument,
     ModelArgument,
     Path,
     TrainArguments,
     TrainSettings,
     strategy_of,
+)
+from keras_vit.training.artifacts.batch_picture import (
+    BATCH_PICTURE,
+    write_batch_picture,
 )
 from keras_vit.training.header import Header, header_of, log_header
 from keras_vit.training.memory import MemoryEstimate, memory_of

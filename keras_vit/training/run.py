@@ -22,6 +22,15 @@ from keras_vit.history import HistoryRow
 from keras_vit.recipes import Recipe
 from keras_vit.renamed import with_new_names
 from keras_vit.training import interruption
+from keras_vit.training.arguments import (
+    DatasetArgument,
+    ModelArgument,
+    Path,
+    TrainArguments,
+    TrainSettings,
+    path_to_str,
+    strategy_of,
+)
 from keras_vit.training.artifacts.folder import (
     RunFolder,
     check_fits,
@@ -29,16 +38,7 @@ from keras_vit.training.artifacts.folder import (
 )
 from keras_vit.training.artifacts.results import model_of_one_device, write_results
 from keras_vit.training.callbacks import checked
-from keras_vit.training.config import (
-    DatasetArgument,
-    ModelArgument,
-    Path,
-    RunConfig,
-    TrainArguments,
-    TrainSettings,
-    path_to_str,
-    strategy_of,
-)
+from keras_vit.training.config import RunConfig
 from keras_vit.training.evaluated_splits import (
     TEST,
     EvaluatedSplits,

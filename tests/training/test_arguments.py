@@ -22,9 +22,9 @@ from keras_vit.data.sources import OPTIONS
 from keras_vit.meaning import meaning_of
 from keras_vit.recipes.checked import Kind
 from keras_vit.recipes.typed import AllSettings
+from keras_vit.training.arguments import TrainArguments, TrainSettings
 from keras_vit.training.artifacts import checkpoints
 from keras_vit.training.artifacts.folder import RunFolder
-from keras_vit.training.config import TrainArguments, TrainSettings
 from support.training.interrupted import At, outcome, train
 from support.training.small import small_dataset, small_recipe
 

@@ -9,7 +9,8 @@ import keras_vit
 from keras_vit import recipes
 from keras_vit.classifier import Classifier
 from keras_vit.model_files import saved_arguments, saved_precision
-from keras_vit.training.config import RunConfig, TrainArguments
+from keras_vit.training.arguments import TrainArguments
+from keras_vit.training.config import RunConfig
 from support.models import tiny_vit
 from support.training.small import small_dataset, small_recipe
 

@@ -13,7 +13,8 @@ from keras_vit import recipes
 from keras_vit.classifier import Classifier
 from keras_vit.model_files import image_size_of
 from keras_vit.training import read_config
-from keras_vit.training.config import RunConfig, TrainArguments
+from keras_vit.training.arguments import TrainArguments
+from keras_vit.training.config import RunConfig
 from keras_vit.training.model import build_model
 from support.models import randomize, tiny_vit
 from support.training.small import small_dataset, small_recipe

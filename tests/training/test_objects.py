@@ -9,7 +9,8 @@ import pytest
 
 import keras_vit
 from keras_vit.training import read_config
-from keras_vit.training.config import RunConfig, TrainArguments
+from keras_vit.training.arguments import TrainArguments
+from keras_vit.training.config import RunConfig
 from keras_vit.training.optimizers import Adam
 from keras_vit.training.tasks import Classification
 from support.training.small import small_dataset, small_recipe

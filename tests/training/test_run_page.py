@@ -117,7 +117,7 @@ def test_the_summary_and_the_classes_have_supports_and_intervals(run, html):
     right = round(20 * found.top1)
     wilson = stats.binomtest(right, 20).proportion_ci(method="wilson")
     within = f"({100 * wilson.low:.2f} to {100 * wilson.high:.2f})"
-    assert f"Accuracy {100 * right / 20:.2f} % {within} on 20 images of test" in text
+    assert f"Accuracy {100 * right / 20:.2f} % {within} on 20 test images" in text
     assert "the largest class has 50.00 %" in text
     assert 'left</b> 10, right & "wrong" 10, absent 0' in text
     rows = (

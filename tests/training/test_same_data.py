@@ -13,8 +13,9 @@ from keras_vit import recipes
 from keras_vit.cli.main import main
 from keras_vit.decoding import Decoding
 from keras_vit.meaning import meaning_of
+from keras_vit.training.arguments import TrainArguments
 from keras_vit.training.artifacts.folder import RunFolder, open_run_folder
-from keras_vit.training.config import RunConfig, TrainArguments
+from keras_vit.training.config import RunConfig
 from support.training.small import small_dataset, small_recipe
 
 RECIPE = small_recipe(steps=2, evaluate_every=1, warmup_steps=0)

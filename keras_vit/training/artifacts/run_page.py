@@ -93,8 +93,8 @@ def _summary(
         return [
             paragraph(
                 f"{100 * evaluation.accuracy:.2f} % of the {evaluation.predicted} are "
-                f"correct (loss {evaluation.loss:.3f}) on {evaluation.count:,} images "
-                f"of {split}."
+                f"correct (loss {evaluation.loss:.3f}) on {evaluation.count:,} "
+                f"{split} images."
             )
         ]
     first, *others = headline(evaluation, class_names)
@@ -103,7 +103,7 @@ def _summary(
     notes = [support(evaluation, class_names), without_area(evaluation)]
     return [
         paragraph(
-            f"{name} {first.text} on {evaluation.count:,} images of {split}; "
+            f"{name} {first.text} on {evaluation.count:,} {split} images; "
             f"{majority(evaluation)}."
         ),
         paragraph(f"{', '.join([*more, f'loss {evaluation.loss:.3f}'])}.", "quiet"),
@@ -140,10 +140,10 @@ def _facts(run: Trainer) -> dict[str, str]:
 
 def _evaluated(plan: Plan) -> dict[str, str]:
     """Return what is evaluated on the way and at the end, once if it is the same."""
-    at_the_end = f"{len(plan.final_split):,} images of {plan.final_name}"
+    at_the_end = f"{len(plan.final_split):,} {plan.final_name} images"
     if plan.final_name == plan.eval_name:
         return {"Evaluated": at_the_end}
-    on_the_way = f"{len(plan.eval_split):,} images of {plan.eval_name}"
+    on_the_way = f"{len(plan.eval_split):,} {plan.eval_name} images"
     return {"Evaluated on the way": on_the_way, "Evaluated at the end": at_the_end}
 
 
