@@ -24,7 +24,8 @@ from keras_vit.training.arguments import (
     path_to_str,
     strategy_of,
 )
-from keras_vit.training.artifacts.folder import CONFIG, open_run_folder, write_json
+from keras_vit.training.artifacts.folder import CONFIG, write_json
+from keras_vit.training.artifacts.opening import open_run_folder
 from keras_vit.training.config import RunConfig
 from keras_vit.training.run import train
 from keras_vit.verbosity import Verbose, lines_shown

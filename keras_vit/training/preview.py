@@ -27,8 +27,8 @@ from keras_vit.training.artifacts.batch_picture import (
 )
 from keras_vit.training.header import Header, header_of, log_header
 from keras_vit.training.memory import MemoryEstimate, memory_of
+from keras_vit.training.preparation import config_of, name_of, prepared, trainer_of
 from keras_vit.training.progress import Progress
-from keras_vit.training.run import config_of, name_of, prepared, trainer_of
 from keras_vit.verbosity import Verbose, lines_shown
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from keras_vit.cli.main import main
 from keras_vit.decoding import Decoding
 from keras_vit.meaning import meaning_of
 from keras_vit.training.arguments import TrainArguments
-from keras_vit.training.artifacts.folder import RunFolder, open_run_folder
+from keras_vit.training.artifacts.folder import RunFolder
+from keras_vit.training.artifacts.opening import open_run_folder
 from keras_vit.training.config import RunConfig
 from support.training.small import small_dataset, small_recipe
 

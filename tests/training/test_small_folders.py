@@ -10,7 +10,7 @@ from PIL import Image
 import keras_vit
 from keras_vit import recipes
 from keras_vit.cli.main import main
-from keras_vit.training import run as training_run
+from keras_vit.training import preparation
 from support.training.interrupted import EXPORT
 from support.training.small import small_recipe
 
@@ -42,7 +42,7 @@ def built(photos, folder, **arguments):
     """The recipe that a model would be built by."""
     with (
         mock.patch.object(
-            training_run, "model_in_scope", side_effect=BuildingError
+            preparation, "model_in_scope", side_effect=BuildingError
         ) as made,
         pytest.raises(BuildingError),
     ):
