@@ -34,9 +34,10 @@ NO_HEAD = "=None for a model without a head, which returns the features"
 CHANNELS = "Images have the 3 channels red, green and blue."
 SIZE = ", pixels as an integer or (height, width)"
 WEIGHTS = ", such as 'augreg_in21k_in1k'; keras_vit.list_weights() lists them"
-POOLING = "='token', 'gap' (the mean of the patches) or 'map'"
+POOLING = "='token', 'gap' (the mean of the patches), 'map' or others"
 DROPOUT = ", one rate after the positions, attention and MLPs"
 WIDTHS = ", a number of features and no ratio"
+ACTIVATION = "='gelu_erf' (PyTorch's), 'gelu_tanh' (JAX's) or others"
 EXTRA = ", True or False"
 NAMES = ", and keras_vit.Classifier.of(model, class_names=...) for their names"
 
@@ -94,8 +95,6 @@ KEYWORDS = {
     "num_register_tokens": Row("num_registers"),
     "pos_embed": Row("position_embedding"),
     "posemb": Row("position_embedding"),
-    "use_mha_bias": Row(None, "Queries, keys and values have biases."),
-    "qkv_bias": Row(None, "Queries, keys and values have biases."),
     # regularisation
     "dropout": Row("dropout_rate", DROPOUT),
     "drop_rate": Row("dropout_rate", DROPOUT),
@@ -121,36 +120,39 @@ KEYWORDS = {
     "intermediate_dim": Row("mlp_dim", WIDTHS),
     "conv_stem_configs": Row("stem", ", a Keras layer of feature maps"),
     # the rest of a block
-    "act_layer": Row("activation", "='gelu_erf' (PyTorch's) or 'gelu_tanh' (JAX's)"),
-    "hidden_act": Row("activation", "='gelu_erf' (PyTorch's) or 'gelu_tanh' (JAX's)"),
+    "act_layer": Row("activation", ACTIVATION),
+    "hidden_act": Row("activation", ACTIVATION),
     "init_values": Row("layer_scale"),
     "layer_scale_init_value": Row("layer_scale"),
     "layerscale_value": Row("layer_scale"),
     "norm_eps": Row("layer_norm_epsilon"),
     "layer_norm_eps": Row("layer_norm_epsilon"),
     "use_fc_norm": Row("fc_norm", EXTRA),
+    "use_mha_bias": Row("block", "={'qkv_bias': 'all', 'query_value' or 'none'}"),
+    "qkv_bias": Row("block", "={'qkv_bias': 'all', 'query_value' or 'none'}"),
+    "proj_bias": Row("block", "={'use_bias': True or False}"),
+    "use_mlp_bias": Row("block", "={'use_bias': True or False}"),
+    "norm_layer": Row("block", "={'norm': 'layer' or 'rms'}"),
+    "mlp_layer": Row("block", "={'mlp': 'dense' or 'gated'}"),
+    "use_swiglu_ffn": Row("block", "={'mlp': 'gated'} with activation='silu'"),
+    "swiglu_mlp": Row("block", "={'mlp': 'gated'} with activation='silu'"),
+    "scale_attn_norm": Row("block", "={'attention_norm': True}"),
+    "scale_mlp_norm": Row("block", "={'mlp_norm': True}"),
+    "num_kv_heads": Row("block", "={'num_key_value_heads': ...}"),
+    "block_fn": Row("block", "={'layout': ...}, see layers.BlockConfig"),
+    "embed_norm_layer": Row("patch_norm", EXTRA),
+    "use_patch_bias": Row("patch_bias", EXTRA),
+    "use_pre_transformer_norm": Row("pre_norm", EXTRA),
+    "pool_include_prefix": Row("pooling", "={'kind': ..., 'prefix_tokens': True}"),
     # Keras
     "dtype": Row(None, "Call keras.config.set_dtype_policy before."),
     "trainable": Row(None, "Set trainable of the model that is returned."),
     **dict.fromkeys(
         (
             "attn_layer",
-            "block_fn",
             "embed_layer",
-            "embed_norm_layer",
-            "mlp_layer",
-            "norm_layer",
-            "pre_norm",
-            "final_norm",
-            "scale_attn_norm",
-            "scale_mlp_norm",
-            "use_swiglu_ffn",
-            "proj_bias",
-            "use_mlp_bias",
-            "use_patch_bias",
             "use_mask_token",
             "no_embed_class",
-            "pool_include_prefix",
             "weight_init",
             "fix_init",
             "initializer_range",
@@ -169,7 +171,8 @@ VALUES = {  # (argument, the value of another library): what to use
     ("activation", "gelu"): GELU,
     ("activation", "gelu_new"): GELU,
     ("activation", "gelu_pytorch_tanh"): GELU,
-    ("activation", "quick_gelu"): GELU,
+    ("activation", "quick_gelu"): "Expected 'gelu_quick'",
+    ("activation", "swish"): "Expected 'silu'",
     ("activation", "softmax"): (
         "Models return logits; keras_vit.predict returns probabilities. activation is "
         "that of the MLPs: 'gelu_erf' or 'gelu_tanh'"
@@ -180,12 +183,14 @@ VALUES = {  # (argument, the value of another library): what to use
     ),
     ("pooling", "avg"): MEAN,
     ("pooling", "mean"): MEAN,
-    ("pooling", "max"): f"There is no maximum over patches. {MEAN}",
+    ("pooling", "avgmax"): "Expected 'gap_max'",
     ("pooling", "cls"): "Expected 'token', 'gap' or 'map'",
     ("pooling", "cls_token"): "Expected 'token', 'gap' or 'map'",
     ("position_embedding", "learn"): "Expected 'learned'",
     ("position_embedding", "sincos2d"): "Expected 'sincos_2d'",
-    ("position_embedding", "rope"): "Expected 'rope_2d'",
+    ("position_embedding", "rope"): (
+        "Expected 'rope_2d', or block={'rotary': ...} with its choices"
+    ),
     ("position_embedding", None): "Expected 'none'",
 }
 RELEASE_WORDS = {  # what others call weights: words that our releases have

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,16 +13,22 @@ import keras
 import numpy as np
 
 from keras_vit import layers
+from keras_vit.encoder_blocks import block_of, blocks_of, check_blocks, kept
 from keras_vit.foreign_arguments import answering_foreign_words
 from keras_vit.image_model import KerasVitModel
+from keras_vit.layers import PoolingConfig
+from keras_vit.layers.block_config import Block
 from keras_vit.layers.mlp import ACTIVATIONS
+from keras_vit.layers.normalization import normalization
 from keras_vit.layers.patches import pair
+from keras_vit.layers.pooling_config import READS_CLASS_TOKEN
 from keras_vit.layers.position_embedding import ADDED, POSITION_INTERPOLATIONS, place_of
 from keras_vit.model_arguments import (
     check_choice,
     check_counts,
     check_merging,
     check_patch_dropout,
+    check_pooling,
     check_rates,
     check_sizes,
     check_tokens,
@@ -37,10 +44,10 @@ from keras_vit.model_options import (
     PositionInterpolation,
     Size,
 )
+from keras_vit.pooling import pooled
 from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import renamed_arguments
 
-POOLINGS = ("token", "gap", "map")
 HEADS = ("head", "head_distillation")
 
 
@@ -56,7 +63,7 @@ def ViT(
     hidden_dim: int = 768,
     mlp_dim: int = 3072,
     stem: keras.layers.Layer | None = None,
-    pooling: Pooling = "token",
+    pooling: Pooling | PoolingConfig | Mapping[str, Any] | None = "token",
     representation_size: int | None = None,
     position_embedding: PositionEmbedding = "learned",
     position_embedding_at: PositionEmbeddingAt | None = None,
@@ -74,6 +81,12 @@ def ViT(
     patch_dropout_rate: float = 0.0,
     activation: Activation = "gelu_tanh",
     layer_norm_epsilon: float = 1e-6,
+    block: Block | Sequence[Block] | None = None,
+    patch_bias: bool = True,
+    patch_norm: bool = False,
+    pre_norm: bool = False,
+    final_norm: bool = True,
+    head_bias: bool = True,
     include_preprocessing: bool = True,
     pixel_mean: PerChannel = 127.5,
     pixel_std: PerChannel = 127.5,
@@ -101,7 +114,9 @@ def ViT(
             feature map `(B, h, w, C)`, such as `layers.ResNetStem`.
         pooling: what stands for the image. `"token"`: the class token's final
             state. `"gap"`: the mean of the patches' final states. `"map"`:
-            attention by a learned query.
+            attention by a learned query. See `PoolingConfig` for others, and
+            for which tokens are pooled. `None`: nothing is pooled, the model
+            returns all tokens, `(B, T, D)`.
         representation_size: width of the tanh layer before the head, as in
             pre-training; `None`: no such layer.
         position_embedding: `"learned"` (one vector a patch), `"learned_2d"`
@@ -142,8 +157,19 @@ def ViT(
         patch_dropout_rate: the share of the patches that training leaves out
             of each image, drawn anew each time (arXiv:2208.07220), which
             saves time and memory. Needs positions at the input, or none.
-        activation: `"gelu_tanh"` (Google's) or `"gelu_erf"` (PyTorch's).
-        layer_norm_epsilon: of every layer normalisation.
+        activation: `"gelu_tanh"` (Google's), `"gelu_erf"` (PyTorch's),
+            `"gelu_quick"` (OpenAI's) or `"silu"`.
+        layer_norm_epsilon: of every normalisation.
+        block: what the encoder's blocks are made of, a `BlockConfig` or its
+            fields by name, or one for each block; `None`: the paper's choices.
+            Its norm is that of the whole encoder.
+        patch_bias: whether the projection of patches has a bias.
+        patch_norm: whether projected patches are normalised.
+        pre_norm: whether tokens are normalised before the first block (CLIP,
+            arXiv:2103.00020).
+        final_norm: whether tokens are normalised after the last block, or what
+            was pooled of them.
+        head_bias: whether the head has a bias.
         include_preprocessing: whether the model begins by normalising pixels.
             If not, it expects them normalised.
         pixel_mean: what is subtracted from pixels in [0, 255], a number or
@@ -171,7 +197,8 @@ def ViT(
     """
     arguments = dict(locals())
     height, width = pair(image_size, "image_size")
-    check_choice("pooling", pooling, POOLINGS)
+    pool = None if pooling is None else PoolingConfig.of(pooling)
+    blocks = blocks_of(block, num_layers)
     place = place_of(position_embedding, position_embedding_at)
     if position_interpolation is not None:
         check_choice(
@@ -189,7 +216,10 @@ def ViT(
         check_counts(or_none=", or None", num_classes=num_classes)
     if representation_size is not None:
         check_counts(or_none=", or None", representation_size=representation_size)
-    check_tokens(pooling, class_token, distillation, fc_norm, representation_size)
+    if class_token is None:
+        class_token = pool is None or pool.kind in READS_CLASS_TOKEN
+    check_pooling(pool, num_classes, fc_norm=fc_norm, final_norm=final_norm)
+    check_tokens(pool, class_token, distillation, fc_norm, representation_size)
     check_rates(
         dropout_rate=dropout_rate,
         attention_dropout_rate=attention_dropout_rate,
@@ -202,6 +232,12 @@ def ViT(
     )
     check_widths(position_embedding, num_heads, hidden_dim)
     check_merging(token_merging, position_embedding, place)
+    check_blocks(
+        blocks,
+        hidden_dim // num_heads,
+        patch_dropout_rate=patch_dropout_rate,
+        token_merging=token_merging,
+    )
 
     images = keras.Input((height, width, 3), name="images")
     x = images
@@ -210,8 +246,6 @@ def ViT(
     if stem is not None:
         x = stem(x)
     x = layers.Patches(patch_size, name="patches")(x)
-    if class_token is None:
-        class_token = pooling == "token"
     z = layers.PatchEncoder(  # Eq. 1
         hidden_dim,
         class_token=class_token,
@@ -219,6 +253,9 @@ def ViT(
         num_registers=num_registers,
         distillation_token=distillation,
         dropout_rate=dropout_rate,
+        use_bias=patch_bias,
+        norm=blocks[0].norm if patch_norm else None,
+        layer_norm_epsilon=layer_norm_epsilon,
         position_interpolation=position_interpolation,
         name="patch_encoder",
     )(x)
@@ -228,52 +265,54 @@ def ViT(
     if token_merging:
         warn_of_merging(token_merging, grid[0] * grid[1], num_layers)
         merging = {"token_merging": token_merging, "num_protected": others}
+    norm = functools.partial(normalization, blocks[0].norm, layer_norm_epsilon)
     sizes = []  # of tokens, where some are merged
     if patch_dropout_rate:
         z = layers.PatchDropout(patch_dropout_rate, others, name="patch_dropout")(z)
     added, inside = _positions_of_blocks(
         position_embedding, place, grid, class_token + distillation, num_layers
     )
-    for block in range(num_layers):  # Eqs. 2, 3
+    if pre_norm:
+        z = norm(name="pre_norm")(z)
+    for number, config in enumerate(blocks):  # Eqs. 2, 3
         if added:
-            z = added[block](z)
-        z = layers.TransformerBlock(
-            num_heads,
-            mlp_dim,
+            z = added[number](z)
+        z = block_of(config, merging)(
+            num_heads=num_heads,
+            mlp_dim=mlp_dim,
             activation=activation,
             dropout_rate=dropout_rate,
             attention_dropout_rate=attention_dropout_rate,
-            drop_path_rate=drop_path_rate * block / max(num_layers - 1, 1),
+            drop_path_rate=drop_path_rate * number / max(num_layers - 1, 1),
             layer_scale=layer_scale,
             qk_norm=qk_norm,
             layer_norm_epsilon=layer_norm_epsilon,
+            config=config,
             **inside,
             **merging,
-            name=f"block_{block:02d}",
+            name=f"block_{number:02d}",
         )(z, *sizes)
         if merging:
             z, *sizes = z
-    norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, name="norm")
-    if not fc_norm:
-        z = norm(z)
+    if final_norm and not fc_norm:
+        z = norm(name="norm")(z)
 
-    patches = z
-    if pooling != "token" and others:
-        patches = layers.TakePatches(others, name="patch_tokens")(z)
-    if pooling == "token":
-        y = layers.TakeToken(0, name="pooling")(z)  # Eq. 4
-    elif pooling == "gap":
-        y = layers.TokenMean(name="pooling")(patches, *sizes)
-    else:
-        y = layers.AttentionPooling(
-            num_heads,
-            mlp_dim,
-            activation=activation,
-            layer_norm_epsilon=layer_norm_epsilon,
-            name="pooling",
-        )(patches, *sizes)
-    if fc_norm:
-        y = norm(y)
+    y = z
+    if pool is not None:
+        y = pooled(  # Eq. 4
+            z,
+            pool,
+            others,
+            sizes=sizes[0] if sizes else None,
+            attention={
+                "num_heads": num_heads,
+                "mlp_dim": mlp_dim,
+                "activation": activation,
+                "layer_norm_epsilon": layer_norm_epsilon,
+            },
+        )
+    if final_norm and fc_norm:
+        y = norm(name="norm")(y)
     if representation_size is not None:
         y = keras.layers.Dense(
             representation_size,
@@ -281,14 +320,20 @@ def ViT(
             kernel_initializer="lecun_normal",
             name="pre_logits",
         )(y)
-    arguments |= {"class_token": bool(class_token), "position_embedding_at": place}
+    arguments |= {
+        "class_token": bool(class_token),
+        "position_embedding_at": place,
+        "pooling": pool and pool.plain,
+        "block": kept(block),
+    }
     outputs = [features("features", "ViT", arguments)(y)]
     if distillation:
         y = layers.TakeToken(1, name="pooling_distillation")(z)
         outputs.append(features("features_distillation")(y))
     if num_classes is not None:
         outputs = [
-            head(num_classes, name)(y) for name, y in zip(HEADS, outputs, strict=False)
+            head(num_classes, name, use_bias=head_bias)(y)
+            for name, y in zip(HEADS, outputs, strict=False)
         ]
     y = outputs[0]
     if distillation:
@@ -296,9 +341,9 @@ def ViT(
     return KerasVitModel(images, y, name=name)
 
 
-def head(num_classes: int, name: str = "head") -> layers.Head:
+def head(num_classes: int, name: str = "head", *, use_bias: bool = True) -> layers.Head:
     """Return the classifier, in float32."""
-    return layers.Head(num_classes, name=name, dtype="float32")
+    return layers.Head(num_classes, use_bias=use_bias, name=name, dtype="float32")
 
 
 def features(
@@ -329,10 +374,11 @@ def _positions_of_blocks(
     kind: str, place: str, grid: tuple[int, int], num_first_tokens: int, num_layers: int
 ) -> tuple[Sequence[layers.PositionEmbedding], dict[str, Any]]:
     """What is added before each block, and the arguments of what is inside it."""
+    inside: dict[str, Any] = {"grid": grid}
     if kind not in ADDED:
-        return (), {"position_embedding": kind, "grid": grid}
+        return (), inside | {"position_embedding": kind}
     if place == "input":
-        return (), {}
+        return (), inside
     names = [f"positions_{block:02d}" for block in range(num_layers)]
     if place == "every_layer_shared":
         names = ["positions"]
@@ -340,4 +386,4 @@ def _positions_of_blocks(
         layers.PositionEmbedding(kind, grid, num_first_tokens, name=name)
         for name in names
     ]
-    return added * (num_layers // len(added)), {}
+    return added * (num_layers // len(added)), inside

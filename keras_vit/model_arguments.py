@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_vit.layers.patches import pair
+from keras_vit.layers.pooling_config import READS_CLASS_TOKEN, PoolingConfig
 from keras_vit.layers.token_merging import patches_left
 
 
@@ -101,26 +102,49 @@ def check_patch_dropout(rate: float, position_embedding: str, place: str) -> Non
         )
 
 
+def check_pooling(
+    pool: PoolingConfig | None,
+    num_classes: int | None,
+    *,
+    fc_norm: bool,
+    final_norm: bool,
+) -> None:
+    """Refuse a head of tokens that are not pooled, and norms without a place."""
+    if pool is None and num_classes is not None:
+        raise ValueError(
+            "pooling=None returns all tokens, which no head reads. Expected "
+            f"num_classes=None. Received: num_classes={num_classes}"
+        )
+    if fc_norm and not final_norm:
+        raise ValueError(
+            "fc_norm says where the final norm stands. Expected final_norm=True. "
+            "Received: final_norm=False"
+        )
+
+
 def check_tokens(
-    pooling: str,
-    class_token: bool | None,
+    pool: PoolingConfig | None,
+    class_token: bool,
     distillation: bool,
     fc_norm: bool,
     representation_size: int | None,
 ) -> None:
     """Refuse tokens and a pooling that do not go together."""
-    if pooling == "token" and class_token is False:
+    kind = pool and pool.kind
+    if kind in READS_CLASS_TOKEN and not class_token:
         raise ValueError(
-            'pooling="token" reads the class token, so class_token=False '
+            f'pooling="{kind}" reads the class token, so class_token=False '
             'clashes with it. Expected pooling="gap" or "map" without one.'
         )
-    if distillation and (pooling != "token" or fc_norm or representation_size):
+    if distillation and (kind != "token" or fc_norm or representation_size):
         raise ValueError(
             'distillation needs pooling="token", without fc_norm and '
             "without representation_size."
         )
-    if fc_norm and pooling != "gap":
-        raise ValueError(f'fc_norm goes with pooling="gap". Received: {pooling!r}')
+    if fc_norm and kind not in ("gap", "max", "gap_max"):
+        raise ValueError(
+            f'fc_norm goes with pooling="gap", "max" or "gap_max". Received: {kind!r}'
+        )
 
 
 def check_merging(token_merging: int, position_embedding: str, place: str) -> None:

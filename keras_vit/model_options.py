@@ -5,21 +5,24 @@ that is in none of these tables.
 """
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from keras_vit.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import keras
 
+    from keras_vit.layers import PoolingConfig
+    from keras_vit.layers.block_config import Block
+
 Size: TypeAlias = int | Sequence[int]  # both sides, or (height, width)
 PerChannel: TypeAlias = float | Sequence[float]  # or (red, green, blue)
 Path: TypeAlias = str | os.PathLike[str]
 NumClasses: TypeAlias = int | Literal["auto"] | None
 
-Pooling: TypeAlias = Literal["token", "gap", "map"]
-Activation: TypeAlias = Literal["gelu_tanh", "gelu_erf"]
+Pooling: TypeAlias = Literal["token", "gap", "map", "max", "gap_max", "token_gap"]
+Activation: TypeAlias = Literal["gelu_tanh", "gelu_erf", "gelu_quick", "silu"]
 PositionEmbedding: TypeAlias = Literal[
     "learned", "none", "sincos_2d", "learned_2d", "relative", "rope_2d"
 ]
@@ -41,7 +44,7 @@ class ModelOptions(TypedDict, total=False):
     image_size: Size | None
     weights: Path | None
     source_grid: tuple[int, int] | None
-    pooling: Pooling
+    pooling: "Pooling | PoolingConfig | Mapping[str, Any] | None"
     representation_size: int | None
     position_embedding: PositionEmbedding
     position_embedding_at: PositionEmbeddingAt | None
@@ -59,6 +62,12 @@ class ModelOptions(TypedDict, total=False):
     patch_dropout_rate: float
     activation: Activation
     layer_norm_epsilon: float
+    block: "Block | Sequence[Block] | None"
+    patch_bias: bool
+    patch_norm: bool
+    pre_norm: bool
+    final_norm: bool
+    head_bias: bool
     include_preprocessing: bool
     pixel_mean: PerChannel
     pixel_std: PerChannel

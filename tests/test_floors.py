@@ -35,6 +35,8 @@ FLOORS = [
     },
     {"layers", "data", "distribution", "model_options", "foreign_arguments"},
     {
+        "pooling",
+        "encoder_blocks",
         "model_arguments",
         "model",
         "baselines",
@@ -62,6 +64,9 @@ WITHIN_FLOOR = {
     ("factories", "with_weights"),
     ("catalog", "factories"),
     ("model", "model_arguments"),
+    ("model", "encoder_blocks"),
+    ("model", "pooling"),
+    ("model_options", "layers"),
     ("logits", "meaning"),
     ("model", "image_model"),
     ("baselines", "image_model"),

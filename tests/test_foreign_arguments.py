@@ -54,7 +54,9 @@ OTHERS = {
     "pretrained_top": "num_classes",
     "backbone": "replace_head",
     "variant": "create_model",
-    "norm_layer": "fixed here",
+    "norm_layer": "block",
+    "qkv_bias": "block",
+    "swiglu_mlp": "block",
     "no_embed_class": "fixed here",
     "weight_init": "fixed here",
 }

@@ -8,7 +8,12 @@ from typing import Any
 
 import keras
 
-from keras_vit.layers import AttentionPooling, TokenMean, TransformerBlock
+from keras_vit.layers import (
+    AttentionPooling,
+    MergingBlock,
+    TokenMean,
+    TransformerBlock,
+)
 
 ops: Any = keras.ops  # whose inferred types are those of one backend
 
@@ -30,10 +35,11 @@ def blocks_of(model: keras.Model) -> list[TransformerBlock]:
             "Expected a Vision Transformer, whose layers include TransformerBlock. "
             f"Received: {getattr(model, 'name', model)!r}, which has no such layer"
         )
-    if blocks[0].token_merging:
+    merging = [block for block in blocks if isinstance(block, MergingBlock)]
+    if merging:
         raise NoAttentionError(
             "Expected a model that keeps every token. "
-            f"Received: {model.name!r}, which merges {blocks[0].token_merging} tokens "
+            f"Received: {model.name!r}, which merges {merging[0].token_merging} tokens "
             "in each block. keras_vit.merge_tokens(model, 0) returns a model with the "
             "same weights that merges none"
         )

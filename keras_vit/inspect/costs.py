@@ -82,33 +82,37 @@ def _token_mean(tape, layer, z, sizes=None):
 
 def _encoder(tape, layer, patches):
     z = tape.run(layer.projection, patches)
+    if layer.norm is not None:
+        z = tape.run(layer.norm, z)
     return tape.make(layer.compute_output_shape(patches.shape), z)
 
 
 def _attention(tape, layer, z, queries=None):
     queries = z if queries is None else queries
-    q, k = (
-        _heads(layer, tape.run(projection, tokens))
-        for projection, tokens in ((layer.query, queries), (layer.key, z))
-    )
+    q = _heads(layer, tape.run(layer.query, queries))
+    k = _heads(layer, tape.run(layer.key, z))
     v = tape.run(layer.value, z)
     if layer.qk_norm:
         q, k = tape.run(layer.query_norm, q), tape.run(layer.key_norm, k)
     if layer.rotary is not None:
         q, k = tape.run(layer.rotary, q), tape.run(layer.rotary, k)
-    shape = (*q.shape[:3], k.shape[2])
+    shape = (1, layer.num_heads, q.shape[2], k.shape[2])
     macs = math.prod(shape) * layer.head_dim  # of each of the two products
     a = tape.make(shape, q, k, multiply_adds=macs, kept=(q, k))  # Eq. 6
-    if layer.relative is not None:
-        a = _added(tape, a, tape.run(layer.relative, q))
+    for bias in (layer.relative, layer.relative_bias):
+        if bias is not None:
+            a = _added(tape, a, tape.run(bias, q))
     a = tape.make(shape, a, keeps_made=True)  # softmax
     sa = tape.make(queries.shape, a, v, multiply_adds=macs, kept=(a, v))  # Eq. 7
+    if layer.norm is not None:
+        sa = tape.run(layer.norm, sa)
     return tape.run(layer.out, sa)  # Eq. 8
 
 
 def _heads(layer, value):
-    """(1, N, D) to (1, H, N, d)."""
-    shape = (1, layer.num_heads, value.shape[1], layer.head_dim)
+    """(1, N, H d) to (1, H, N, d)."""
+    _, count, width = value.shape
+    shape = (1, width // layer.head_dim, count, layer.head_dim)
     return Value(shape, value.memory)
 
 
@@ -120,21 +124,41 @@ def _relative(tape, layer, q):
     return tape.make(layer.compute_output_shape(q.shape), a)
 
 
+def _relative_bias(tape, layer, q):
+    shape = layer.compute_output_shape(q.shape)
+    if layer.config.form == "table":
+        return tape.make(shape)
+    rows, columns = layer.grid
+    offsets = tape.value(((2 * rows - 1) * (2 * columns - 1), 2))
+    return tape.make(shape, tape.run(layer.fc2, tape.run(layer.fc1, offsets)))
+
+
 def _mlp(tape, layer, z):
-    z = tape.run(layer.fc1, z)
-    return tape.run(layer.fc2, tape.make(z.shape, z, kept=(z,)))
+    y = tape.run(layer.fc1, z)
+    if layer.gate is None:
+        y = tape.make(y.shape, y, kept=(y,))
+    else:
+        gate = tape.run(layer.gate, z)
+        open = tape.make(gate.shape, gate, kept=(gate,))
+        y = tape.make(y.shape, open, y, kept=(open, y))
+    if layer.norm is not None:
+        y = tape.run(layer.norm, y)
+    return tape.run(layer.fc2, y)
 
 
-def _block(tape, layer, z, sizes=None):
-    y = tape.run(layer.attention, tape.run(layer.norm1, z))
-    z = _added(tape, z, y if layer.scale1 is None else tape.run(layer.scale1, y))
-    if layer.token_merging:
-        return _merged(tape, layer, z)
-    return _fed_forward(tape, layer, z)
+def _block(tape, layer, z):
+    return _fed_forward(tape, layer, _attended(tape, layer, z))
 
 
-def _merged(tape, layer, z):
+def _parallel_block(tape, layer, z):
+    x = tape.run(layer.norm1, z)
+    y = _added(tape, tape.run(layer.attention, x), tape.run(layer.mlp, x))
+    return _added(tape, z, _scaled(tape, layer.scale1, y))
+
+
+def _merging_block(tape, layer, z, sizes=None):
     """Similarities of each of A with each of B, and sums of what goes into B."""
+    z = _attended(tape, layer, z)
     made, sizes = layer.compute_output_shape(z.shape)
     r = z.shape[1] - made[1]
     if r:
@@ -149,9 +173,25 @@ def _merged(tape, layer, z):
     return _fed_forward(tape, layer, z), tape.make(sizes)
 
 
+def _attended(tape, layer, z):
+    return _branch(tape, layer, z, layer.norm1, layer.attention, layer.scale1)
+
+
 def _fed_forward(tape, layer, z):
-    y = tape.run(layer.mlp, tape.run(layer.norm2, z))
-    return _added(tape, z, y if layer.scale2 is None else tape.run(layer.scale2, y))
+    return _branch(tape, layer, z, layer.norm2, layer.mlp, layer.scale2)
+
+
+def _branch(tape, layer, z, *parts):
+    norm, inner, scale = parts
+    if layer.config.layout == "res_post_norm":
+        y = tape.run(norm, tape.run(inner, z))
+    else:
+        y = tape.run(inner, tape.run(norm, z))
+    return _added(tape, z, _scaled(tape, scale, y))
+
+
+def _scaled(tape, scale, y):
+    return y if scale is None else tape.run(scale, y)
 
 
 def _added(tape, x, y):
@@ -188,10 +228,13 @@ RULES = {
     layers.Patches: _copy,
     layers.PatchEncoder: _encoder,
     layers.TransformerBlock: _block,
+    layers.ParallelBlock: _parallel_block,
+    layers.MergingBlock: _merging_block,
     layers.PositionEmbedding: _copy,
     layers.PatchDropout: _view,
     layers.MultiHeadSelfAttention: _attention,
     layers.RelativePositions: _relative,
+    layers.RelativePositionBias: _relative_bias,
     layers.RotaryPositions: _copy,
     layers.MLP: _mlp,
     layers.LayerScale: _norm,
@@ -209,6 +252,7 @@ RULES = {
     keras.layers.DepthwiseConv2D: _depthwise,
     keras.layers.SeparableConv2D: _separable,
     keras.layers.LayerNormalization: _norm,
+    keras.layers.RMSNormalization: _norm,
     keras.layers.GroupNormalization: _norm,
     keras.layers.BatchNormalization: _norm,
     keras.layers.Normalization: _copy,
@@ -218,6 +262,7 @@ RULES = {
     keras.layers.MaxPooling2D: _max_pooling,
     keras.layers.AveragePooling2D: _copy,
     keras.layers.GlobalAveragePooling2D: _copy,
+    keras.layers.GlobalMaxPooling1D: _max_pooling,
     keras.layers.ZeroPadding2D: _copy,
     keras.layers.Cropping2D: _copy,
     keras.layers.Multiply: _factors,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keras_vit.inspect.inspection import Inspection
 from keras_vit.inspect.model_summary import Summary
+from keras_vit.layers import MergingBlock
 from keras_vit.report_page import Table
 
 
@@ -41,7 +42,7 @@ def facts_of(inspection: Inspection, costs: Summary) -> dict[str, str]:
         high, wide = inspection.cell
         facts["Patches"] = f"{rows} x {columns}, of {high:g} x {wide:g} pixels"
         facts["Blocks"] = f"{len(inspection.blocks)}, of {block.num_heads} heads each"
-        if block.token_merging:
+        if isinstance(block, MergingBlock):
             facts["Merged tokens"] = f"{block.token_merging} in each block"
     return facts | {
         "Parameters": f"{costs.parameters:,}",

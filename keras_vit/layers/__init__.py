@@ -9,9 +9,17 @@ from keras_vit.layers.position_embedding import (
 )
 from keras_vit.layers.patch_encoder import PatchEncoder as PatchEncoder
 from keras_vit.layers.patch_dropout import PatchDropout as PatchDropout
+from keras_vit.layers.block_config import BlockConfig as BlockConfig
+from keras_vit.layers.relative_position_bias import (
+    RelativeBiasConfig as RelativeBiasConfig,
+)
+from keras_vit.layers.relative_position_bias import (
+    RelativePositionBias as RelativePositionBias,
+)
 from keras_vit.layers.relative_positions import (
     RelativePositions as RelativePositions,
 )
+from keras_vit.layers.rotary_positions import RotaryConfig as RotaryConfig
 from keras_vit.layers.rotary_positions import RotaryPositions as RotaryPositions
 from keras_vit.layers.attention import MultiHeadSelfAttention as MultiHeadSelfAttention
 from keras_vit.layers.mlp import MLP as MLP
@@ -19,6 +27,9 @@ from keras_vit.layers.layer_scale import LayerScale as LayerScale
 from keras_vit.layers.stochastic_depth import StochasticDepth as StochasticDepth
 from keras_vit.layers.token_merging import TokenMean as TokenMean
 from keras_vit.layers.transformer_block import TransformerBlock as TransformerBlock
+from keras_vit.layers.parallel_block import ParallelBlock as ParallelBlock
+from keras_vit.layers.merging_block import MergingBlock as MergingBlock
+from keras_vit.layers.pooling_config import PoolingConfig as PoolingConfig
 from keras_vit.layers.tokens import TakePatches as TakePatches
 from keras_vit.layers.tokens import TakeToken as TakeToken
 from keras_vit.layers.attention_pooling import AttentionPooling as AttentionPooling

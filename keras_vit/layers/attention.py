@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
+from keras_vit.layers.block_config import BlockConfig
+from keras_vit.layers.normalization import normalization
 from keras_vit.layers.quantized import Composite
+from keras_vit.layers.relative_position_bias import RelativePositionBias
 from keras_vit.layers.relative_positions import RelativePositions
 from keras_vit.layers.rotary_positions import RotaryPositions
 from keras_vit.layers.tensors import Shape, Tensor, ops
 
-POSITIONS = {  # a kind: its name in attention, and its layer
-    "none": None,
-    "relative": ("relative", RelativePositions),
-    "rope_2d": ("rotary", RotaryPositions),
+POSITIONS = ("none", "relative", "rope_2d")
+WITHOUT_BIAS = {  # a block's `qkv_bias`: the projections that have none
+    "all": (),
+    "query_value": ("key",),
+    "none": ("query", "key", "value"),
 }
 
 
@@ -41,6 +45,8 @@ class MultiHeadSelfAttention(Composite):
             no places.
         grid: (h, w), the rows and columns of patches, the last h w tokens;
             what positions need.
+        config: a `BlockConfig`, or its fields by name, whose choices of norm,
+            biases, heads and positions are attention's; `None`: the defaults.
 
     Call arguments:
         z: the tokens, `(B, N, D)`.
@@ -51,8 +57,9 @@ class MultiHeadSelfAttention(Composite):
     Output shape: `(B, N, D)`, or `(B, M, D)` with `queries`.
 
     Raises:
-        ValueError: if the heads do not divide the width, or if positions lack
-            their grid or meet `queries`, which have no place in it.
+        ValueError: if the heads do not divide the width, or those of keys and
+            values do not divide the heads, or if positions lack their grid or
+            meet `queries`, which have no place in it.
 
     Example:
 
@@ -72,9 +79,11 @@ class MultiHeadSelfAttention(Composite):
         position_embedding: str = "none",
         *,
         grid: Sequence[int] | None = None,
+        config: BlockConfig | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.config = BlockConfig.of(config)
         if num_heads < 1:
             raise ValueError(f"num_heads must be at least 1. Received: {num_heads}")
         if position_embedding not in POSITIONS:
@@ -82,10 +91,34 @@ class MultiHeadSelfAttention(Composite):
                 f"position_embedding must be one of {', '.join(POSITIONS)}. "
                 f"Received: position_embedding={position_embedding!r}"
             )
-        if position_embedding != "none" and grid is None:
+        self.has_positions = position_embedding != "none" or self.config.has_positions
+        if self.has_positions and grid is None:
             raise ValueError(
                 f"position_embedding={position_embedding!r} needs a grid, "
-                "(rows, columns). Received: grid=None"
+                "(rows, columns), and so do a block's own positions. "
+                "Received: grid=None"
+            )
+        if position_embedding == "rope_2d" and self.config.rotary is not None:
+            raise ValueError(
+                "Queries and keys are turned once. Expected position_embedding="
+                "'rope_2d' or a block's rotary positions. Received: both"
+            )
+        self.num_key_value_heads = self.config.num_key_value_heads or num_heads
+        if num_heads % self.num_key_value_heads:
+            raise ValueError(
+                "num_key_value_heads must divide num_heads. Received: "
+                f"num_heads={num_heads}, num_key_value_heads={self.num_key_value_heads}"
+            )
+        rotary = self.config.rotary
+        if (
+            rotary
+            and rotary.frequencies == "learned"
+            and num_heads > (self.num_key_value_heads)
+        ):
+            raise ValueError(
+                "Learned rotary frequencies are those of a head's queries and keys. "
+                "Expected num_key_value_heads=None. "
+                f"Received: {self.num_key_value_heads}"
             )
         self.num_heads = num_heads
         self.attention_dropout_rate = attention_dropout_rate
@@ -107,9 +140,16 @@ class MultiHeadSelfAttention(Composite):
                 f"Received: num_heads={self.num_heads}, a width of {width}"
             )
         self.head_dim = width // self.num_heads
-        for name in ("query", "key", "value", "out"):
+        of_keys = self.num_key_value_heads * self.head_dim
+        for name, units in (
+            ("query", width),
+            ("key", of_keys),
+            ("value", of_keys),
+            ("out", width),
+        ):
             projection = keras.layers.Dense(
-                width,
+                units,
+                use_bias=self._has_bias(name),
                 kernel_initializer="glorot_uniform",
                 name=name,
                 dtype=self.dtype_policy,
@@ -119,31 +159,59 @@ class MultiHeadSelfAttention(Composite):
         self.query_norm: Any = None
         self.key_norm: Any = None
         if self.qk_norm:
-            self.query_norm = self._head_norm("query_norm")
-            self.key_norm = self._head_norm("key_norm")
-        self.relative = self.rotary = None
-        if self.position_embedding != "none":
+            self.query_norm = self._norm("query_norm", self.head_dim)
+            self.key_norm = self._norm("key_norm", self.head_dim)
+        self.norm: Any = None
+        if self.config.attention_norm:
+            self.norm = self._norm("norm", width)
+        self.relative = self.rotary = self.relative_bias = None
+        if self.has_positions:
             self._build_positions(z_shape, queries_shape)
         self.dropout = keras.layers.Dropout(
             self.attention_dropout_rate, name="dropout", dtype=self.dtype_policy
         )
 
+    def _has_bias(self, name: str) -> bool:
+        if name == "out":
+            return self.config.use_bias
+        return name not in WITHOUT_BIAS[self.config.qkv_bias]
+
     def _build_positions(self, z_shape: Shape, queries_shape: Shape | None) -> None:
         if queries_shape is not None:
             raise ValueError(
-                "Queries that are no tokens have no place. Expected "
-                f"position_embedding='none'. Received: {self.position_embedding!r}"
+                "Queries that are no tokens have no place. Expected attention without "
+                f"positions. Received: position_embedding={self.position_embedding!r}, "
+                f"config={self.config.as_dict()}"
             )
-        name, layer = POSITIONS[self.position_embedding]
-        positions = layer(self.grid, name=name, dtype=self.dtype_policy)
-        positions.build((None, self.num_heads, z_shape[1], self.head_dim))
-        setattr(self, name, positions)
+        grid: Any = self.grid
+        shape = (None, self.num_heads, z_shape[1], self.head_dim)
+        if self.position_embedding == "relative":
+            self.relative = RelativePositions(
+                grid, name="relative", dtype=self.dtype_policy
+            )
+            self._build_part(self.relative, shape)
+        if self.position_embedding == "rope_2d" or self.config.rotary is not None:
+            self.rotary = RotaryPositions(
+                grid, self.config.rotary, name="rotary", dtype=self.dtype_policy
+            )
+            self._build_part(self.rotary, shape)
+        if self.config.relative_bias is not None:
+            self.relative_bias = RelativePositionBias(
+                grid,
+                self.config.relative_bias,
+                name="relative_bias",
+                dtype=self.dtype_policy,
+            )
+            self._build_part(self.relative_bias, shape)
 
-    def _head_norm(self, name: str) -> keras.layers.Layer:
-        norm = keras.layers.LayerNormalization(
-            epsilon=self.layer_norm_epsilon, name=name, dtype=self.dtype_policy
+    def _norm(self, name: str, width: int) -> keras.layers.Layer:
+        norm = normalization(
+            self.config.norm,
+            self.layer_norm_epsilon,
+            name=name,
+            dtype=self.dtype_policy,
         )
-        norm.build((None, self.num_heads, None, self.head_dim))
+        norm.build((None, None, width))
         return norm
 
     def scores(
@@ -170,10 +238,12 @@ class MultiHeadSelfAttention(Composite):
             q, k = self.query_norm(q), self.key_norm(k)
         if self.rotary is not None:
             q, k = self.rotary(q), self.rotary(k)
+        k = self._for_each_query(k)
         q = q * (1 / math.sqrt(self.head_dim))
         a = ops.matmul(q, ops.swapaxes(k, -1, -2))
-        if self.relative is not None:
-            a = a + self.relative(q)
+        for bias in (self.relative, self.relative_bias):
+            if bias is not None:
+                a = a + bias(q)
         precise = keras.backend.result_type(self.compute_dtype, "float32")
         a = ops.cast(a, precise)
         if sizes is not None:
@@ -196,15 +266,25 @@ class MultiHeadSelfAttention(Composite):
         `(B, H, M, N)` that a gradient is asked for.
         """
         a = self.dropout(ops.cast(a, self.compute_dtype), training=training)
-        v = self._heads(self.value(z))
+        v = self._for_each_query(self._heads(self.value(z)))
         sa = ops.transpose(ops.matmul(a, v), (0, 2, 1, 3))  # Eq. 7: B, M, H, d
         sa = ops.reshape(sa, (-1, sa.shape[1], self.num_heads * self.head_dim))
+        if self.norm is not None:
+            sa = self.norm(sa)
         return self.out(sa)  # Eq. 8
 
     def _heads(self, x: Tensor) -> Tensor:
-        """Return (B, N, D) as (B, H, N, d)."""
-        x = ops.reshape(x, (-1, x.shape[1], self.num_heads, self.head_dim))
+        """Return (B, N, H d) as (B, H, N, d), H as many as there are."""
+        x = ops.reshape(
+            x, (-1, *x.shape[1:-1], x.shape[-1] // self.head_dim, self.head_dim)
+        )
         return ops.transpose(x, (0, 2, 1, 3))
+
+    def _for_each_query(self, x: Tensor) -> Tensor:
+        """Return keys or values once for each head of queries that they serve."""
+        if x.shape[1] == self.num_heads:
+            return x
+        return ops.repeat(x, self.num_heads // x.shape[1], axis=1)
 
     def compute_output_shape(
         self,
@@ -222,4 +302,5 @@ class MultiHeadSelfAttention(Composite):
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "position_embedding": self.position_embedding,
             "grid": self.grid,
+            "config": self.config.as_dict(),
         }

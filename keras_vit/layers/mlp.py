@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
+from keras_vit.layers.block_config import BlockConfig
+from keras_vit.layers.normalization import normalization
 from keras_vit.layers.quantized import Composite
 from keras_vit.layers.tensors import Shape, Tensor, ops
 
@@ -25,20 +28,37 @@ def _gelu_erf(x: Tensor) -> Tensor:
     return 0.5 * x * (1.0 + ops.erf(x * (1 / math.sqrt(2))))
 
 
-ACTIVATIONS = {"gelu_tanh": _gelu_tanh, "gelu_erf": _gelu_erf}
+def _gelu_quick(x: Tensor) -> Tensor:
+    """`x sigmoid(1.702 x)`, an approximation of GELU, as OpenAI's CLIP."""
+    return x * ops.sigmoid(1.702 * x)
+
+
+ACTIVATIONS = {
+    "gelu_tanh": _gelu_tanh,
+    "gelu_erf": _gelu_erf,
+    "gelu_quick": _gelu_quick,
+    "silu": keras.activations.silu,
+}
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
 class MLP(Composite):
-    """Two dense layers with a GELU between them, applied to each token.
+    """Two dense layers with an activation between them, applied to each token.
 
     Dropout follows each of the two, as in the ViT paper. Initialised as its
     models were: Xavier uniform kernels, biases of N(0, 1e-6).
 
+    Where it is gated (arXiv:2002.05202), a third layer stands beside the first;
+    the activation is that of the third, whose product with the first goes on.
+
     Args:
-        mlp_dim: features between the two layers.
-        activation: `"gelu_tanh"` or `"gelu_erf"`.
-        dropout_rate: after the activation and after the second layer.
+        mlp_dim: features between the layers.
+        activation: a key of `ACTIVATIONS`: `"gelu_tanh"`, `"gelu_erf"`,
+            `"gelu_quick"` or `"silu"`.
+        dropout_rate: after the activation and after the last layer.
+        layer_norm_epsilon: of the norm inside, where there is one.
+        config: a `BlockConfig`, or its fields by name, whose choices of gate,
+            biases and norm are the MLP's; `None`: the defaults.
 
     Input and output shape: `(B, N, D)`.
 
@@ -56,6 +76,9 @@ class MLP(Composite):
         mlp_dim: int,
         activation: str = "gelu_tanh",
         dropout_rate: float = 0.0,
+        *,
+        layer_norm_epsilon: float = 1e-6,
+        config: BlockConfig | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -67,21 +90,37 @@ class MLP(Composite):
         self.mlp_dim = mlp_dim
         self.activation = activation
         self.dropout_rate = dropout_rate
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.config = BlockConfig.of(config)
         self.dropout = keras.layers.Dropout(
             dropout_rate, name="dropout", dtype=self.dtype_policy
         )
 
     def build(self, z_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        width = z_shape[-1]
+        width, inner_shape = z_shape[-1], (*z_shape[:-1], self.mlp_dim)
+        self.gate: Any = None
+        if self.config.mlp == "gated":
+            self.gate = self._dense(self.mlp_dim, "gate")
+            self._build_part(self.gate, z_shape)
         self.fc1 = self._dense(self.mlp_dim, "fc1")
         self._build_part(self.fc1, z_shape)
+        self.norm: Any = None
+        if self.config.mlp_norm:
+            self.norm = normalization(
+                self.config.norm,
+                self.layer_norm_epsilon,
+                name="norm",
+                dtype=self.dtype_policy,
+            )
+            self.norm.build(inner_shape)
         self.fc2 = self._dense(width, "fc2")
-        self._build_part(self.fc2, (*z_shape[:-1], self.mlp_dim))
+        self._build_part(self.fc2, inner_shape)
 
     def _dense(self, units: int, name: str) -> keras.layers.Dense:
         bias: Any = keras.initializers.RandomNormal(stddev=1e-6)
         return keras.layers.Dense(
             units,
+            use_bias=self.config.use_bias,
             kernel_initializer="glorot_uniform",
             bias_initializer=bias,
             name=name,
@@ -89,9 +128,15 @@ class MLP(Composite):
         )
 
     def call(self, z: Tensor, training: bool | None = None) -> Tensor:
-        z = ACTIVATIONS[self.activation](self.fc1(z))
-        z = self.fc2(self.dropout(z, training=training))
-        return self.dropout(z, training=training)
+        activation = ACTIVATIONS[self.activation]
+        if self.gate is None:
+            z = activation(self.fc1(z))
+        else:
+            z = activation(self.gate(z)) * self.fc1(z)
+        z = self.dropout(z, training=training)
+        if self.norm is not None:
+            z = self.norm(z)
+        return self.dropout(self.fc2(z), training=training)
 
     def compute_output_shape(self, z_shape: Shape) -> Shape:
         return z_shape
@@ -101,4 +146,6 @@ class MLP(Composite):
             "mlp_dim": self.mlp_dim,
             "activation": self.activation,
             "dropout_rate": self.dropout_rate,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "config": self.config.as_dict(),
         }

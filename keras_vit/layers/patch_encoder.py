@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_vit.layers.normalization import normalization
 from keras_vit.layers.position_embedding import (
     ADDED,
     POSITION_INTERPOLATIONS,
@@ -41,6 +42,9 @@ class PatchEncoder(Composite):
         num_registers: how many register tokens to add.
         distillation_token: whether a second such token follows the first.
         dropout_rate: of the whole sequence, after the positions are added.
+        use_bias: whether the projection has a bias.
+        norm: of the projected patches, a key of `NORMS`; `None`: none.
+        layer_norm_epsilon: of that norm.
         position_interpolation: by which rule the model's positions go to
             another grid, one of `POSITION_INTERPOLATIONS`: that of whose
             weights they are; `None`: the paper's. The layer only keeps it, for
@@ -67,6 +71,9 @@ class PatchEncoder(Composite):
         distillation_token: bool = False,
         *,
         dropout_rate: float = 0.0,
+        use_bias: bool = True,
+        norm: str | None = None,
+        layer_norm_epsilon: float = 1e-6,
         position_interpolation: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -88,13 +95,22 @@ class PatchEncoder(Composite):
         self.num_registers = num_registers
         self.distillation_token = distillation_token
         self.dropout_rate = dropout_rate
+        self.use_bias = use_bias
+        self.norm_kind = norm
+        self.layer_norm_epsilon = layer_norm_epsilon
         self.position_interpolation = position_interpolation
         self.projection = keras.layers.Dense(
             hidden_dim,
+            use_bias=use_bias,
             kernel_initializer="lecun_normal",
             name="projection",
             dtype=self.dtype_policy,
         )
+        self.norm: Any = None
+        if norm is not None:
+            self.norm = normalization(
+                norm, layer_norm_epsilon, name="norm", dtype=self.dtype_policy
+            )
         self.dropout = keras.layers.Dropout(
             dropout_rate, name="dropout", dtype=self.dtype_policy
         )
@@ -102,6 +118,8 @@ class PatchEncoder(Composite):
     def build(self, patches_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         _, height, width, _ = patches_shape
         self._build_part(self.projection, patches_shape)
+        if self.norm is not None:
+            self.norm.build((*patches_shape[:-1], self.hidden_dim))
         self.grid = height, width
         self.first_tokens = [
             self.add_weight(
@@ -132,6 +150,8 @@ class PatchEncoder(Composite):
         """Return the patches' embeddings x_p E alone, `(B, N, D)`."""
         _, height, width, _ = patches.shape
         z = self.projection(patches)
+        if self.norm is not None:
+            z = self.norm(z)
         return ops.reshape(z, (-1, height * width, self.hidden_dim))
 
     def sequence(self, z: Tensor, training: bool | None = None) -> Tensor:
@@ -176,5 +196,8 @@ class PatchEncoder(Composite):
             "num_registers": self.num_registers,
             "distillation_token": self.distillation_token,
             "dropout_rate": self.dropout_rate,
+            "use_bias": self.use_bias,
+            "norm": self.norm_kind,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
             "position_interpolation": self.position_interpolation,
         }

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
 from keras_vit.layers.attention import MultiHeadSelfAttention
+from keras_vit.layers.block_config import BlockConfig
 from keras_vit.layers.layer_scale import LayerScale
 from keras_vit.layers.mlp import MLP
+from keras_vit.layers.normalization import normalization
 from keras_vit.layers.quantized import Composite
 from keras_vit.layers.stochastic_depth import StochasticDepth
-from keras_vit.layers.tensors import Shape, Tensor, ops
-from keras_vit.layers.token_merging import merge, num_merged
+from keras_vit.layers.tensors import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
 class TransformerBlock(Composite):
-    """Attention, then MLP, each on a residual branch behind a norm.
+    """Attention, then an MLP, each on a residual branch with a norm.
 
     Eqs. 2 and 3 of the ViT paper (arXiv:2010.11929).
 
     Args:
         num_heads: attention heads, which must divide the width of a token.
         mlp_dim: features inside the MLP.
-        activation: of the MLP, `"gelu_tanh"` or `"gelu_erf"`.
+        activation: of the MLP, a key of `layers.mlp.ACTIVATIONS`.
         dropout_rate: after the attention's output, and twice in the MLP.
         attention_dropout_rate: of the attention probabilities.
         drop_path_rate: the probability that a branch is dropped for an image.
@@ -37,20 +38,15 @@ class TransformerBlock(Composite):
             memory for more time. On the TensorFlow backend.
         position_embedding: of the attention, `"relative"`, `"rope_2d"` or
             `"none"`.
-        grid: (rows, columns) of patches, which those two need.
-        token_merging: r, how many tokens fewer leave the block than enter it,
-            by `layers.token_merging.merge` between attention and MLP
-            (arXiv:2210.09461).
-        num_protected: the first tokens, which are no patches and not merged.
+        grid: (rows, columns) of patches, which positions inside attention need.
+        config: what else the block is made of, a `BlockConfig` or its fields by
+            name; `None`: the paper's choices.
 
     Call arguments:
         z: the tokens, `(B, N, D)`.
-        sizes: how many patches each stands for, int32 `(B, N)`, as a block
-            that merges gives them; by default 1.
         training: whether dropout is active.
 
-    Output shape: `(B, N, D)`; where tokens are merged, `(B, N - r, D)`, and
-    their sizes `(B, N - r)`.
+    Output shape: `(B, N, D)`.
 
     Example:
 
@@ -58,6 +54,9 @@ class TransformerBlock(Composite):
     >>> block(keras.KerasTensor((2, 197, 192))).shape
     (2, 197, 192)
     """
+
+    layouts = ("pre_norm", "res_post_norm")
+    has_second_branch = True
 
     def __init__(
         self,
@@ -74,11 +73,16 @@ class TransformerBlock(Composite):
         remat: bool = False,
         position_embedding: str = "none",
         grid: Sequence[int] | None = None,
-        token_merging: int = 0,
-        num_protected: int = 0,
+        config: BlockConfig | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.config = BlockConfig.of(config)
+        if self.config.layout not in self.layouts:
+            raise ValueError(
+                f"{type(self).__name__} has the layout {' or '.join(self.layouts)}. "
+                f"Received: layout={self.config.layout!r}"
+            )
         self.num_heads = num_heads
         self.mlp_dim = mlp_dim
         self.activation = activation
@@ -91,12 +95,9 @@ class TransformerBlock(Composite):
         self.remat = remat
         self.position_embedding = position_embedding
         self.grid = grid and tuple(grid)
-        self.token_merging = token_merging
-        self.num_protected = num_protected
 
         policy: dict[str, Any] = {"dtype": self.dtype_policy}
-        norm = {"epsilon": layer_norm_epsilon, **policy}
-        self.norm1 = keras.layers.LayerNormalization(name="norm1", **norm)
+        self.norm1 = self._norm("norm1")
         self.attention = MultiHeadSelfAttention(
             num_heads,
             attention_dropout_rate=attention_dropout_rate,
@@ -104,66 +105,84 @@ class TransformerBlock(Composite):
             layer_norm_epsilon=layer_norm_epsilon,
             position_embedding=position_embedding,
             grid=grid,
+            config=self.config,
             name="attention",
             **policy,
         )
         self.dropout = keras.layers.Dropout(dropout_rate, name="dropout", **policy)
-        self.norm2 = keras.layers.LayerNormalization(name="norm2", **norm)
-        self.mlp = MLP(mlp_dim, activation, dropout_rate, name="mlp", **policy)
+        self.norm2: Any = self._norm("norm2") if self.has_second_branch else None
+        self.mlp = MLP(
+            mlp_dim,
+            activation,
+            dropout_rate,
+            layer_norm_epsilon=layer_norm_epsilon,
+            config=self.config,
+            name="mlp",
+            **policy,
+        )
         self.scale1 = self.scale2 = None
         if layer_scale is not None:
             self.scale1 = LayerScale(layer_scale, name="scale1", **policy)
+        scales_mlp = self.has_second_branch and self.config.mlp_layer_scale
+        if layer_scale is not None and scales_mlp:
             self.scale2 = LayerScale(layer_scale, name="scale2", **policy)
         self.drop_path = StochasticDepth(drop_path_rate, name="drop_path", **policy)
 
-    def build(self, z_shape: Shape, sizes_shape: Shape | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def _norm(self, name: str) -> Any:
+        return normalization(
+            self.config.norm,
+            self.layer_norm_epsilon,
+            name=name,
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, z_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         parts = [self.norm1, self.attention, self.norm2, self.mlp, self.drop_path]
-        parts += [scale for scale in (self.scale1, self.scale2) if scale]
-        for part in parts:
+        parts += [self.scale1, self.scale2]
+        for part in filter(None, parts):
             self._build_part(part, z_shape)
 
-    def call(
-        self, z: Tensor, sizes: Tensor | None = None, training: bool | None = None
-    ) -> Any:
-        given = (z,) if sizes is None else (z, sizes)
+    def call(self, z: Tensor, training: bool | None = None) -> Tensor:
         if self.remat and training:
-            return self._recomputed(*given)
-        return self._computed(*given, training=training)
+            return self._recomputed(z)
+        return self._computed(z, training=training)
 
-    def _computed(
-        self, z: Tensor, sizes: Tensor | None = None, training: bool | None = None
-    ) -> Any:
-        if self.token_merging:
-            return self._merged(z, sizes, training)
-        y = self.attention(self.norm1(z), sizes=sizes, training=training)
-        return self._added(z, y, training)
+    def _computed(self, z: Tensor, training: bool | None = None) -> Tensor:
+        z = z + self.attended(z, training=training)  # Eq. 2
+        return z + self.fed_forward(z, training=training)  # Eq. 3
 
-    def _merged(
-        self, z: Tensor, sizes: Tensor, training: bool | None
-    ) -> tuple[Tensor, Tensor]:
-        x = self.norm1(z)
-        a, k = self.attention.scores_and_keys(x, sizes=sizes)
-        z = self._attended(z, self.attention.read(x, a, training), training)
-        if sizes is None:
-            sizes = ops.ones_like(z[..., 0], dtype="int32")
-        k = ops.mean(k, axis=1)  # over heads
-        z, sizes = merge(z, sizes, k, self.token_merging, self.num_protected)
-        return self._fed_forward(z, training), sizes
+    def attended(self, z: Tensor, training: bool | None = None) -> Tensor:
+        """Return what the branch of attention adds to the tokens, `(B, N, D)`."""
+        y = self.attention(self._attention_input(z), training=training)
+        return self._attention_branch(y, training)
 
-    def _added(self, z: Tensor, y: Tensor, training: bool | None) -> Tensor:
-        """Return what follows from z and what attention read of it, y."""
-        return self._fed_forward(self._attended(z, y, training), training)
+    def fed_forward(self, z: Tensor, training: bool | None = None) -> Tensor:
+        """Return what the branch of the MLP adds to the tokens, `(B, N, D)`."""
+        if self._norm_first:
+            z = self.norm2(z)
+        y = self.mlp(z, training=training)
+        return self._branch(y, self.norm2, self.scale2, training)
 
-    def _attended(self, z: Tensor, y: Tensor, training: bool | None) -> Tensor:
+    @property
+    def _norm_first(self) -> bool:
+        return self.config.layout != "res_post_norm"
+
+    def _attention_input(self, z: Tensor) -> Tensor:
+        return self.norm1(z) if self._norm_first else z
+
+    def _attention_branch(self, y: Tensor, training: bool | None) -> Tensor:
         y = self.dropout(y, training=training)
-        return z + self._branch(y, self.scale1, training)  # Eq. 2
+        return self._branch(y, self.norm1, self.scale1, training)
 
-    def _fed_forward(self, z: Tensor, training: bool | None) -> Tensor:
-        y = self.mlp(self.norm2(z), training=training)
-        return z + self._branch(y, self.scale2, training)  # Eq. 3
-
-    def _branch(self, y: Tensor, scale: Any, training: bool | None) -> Tensor:
-        return self.drop_path(y if scale is None else scale(y), training=training)
+    def _branch(
+        self, y: Tensor, norm: Any, scale: Any, training: bool | None
+    ) -> Tensor:
+        """Return the end of a residual branch."""
+        if not self._norm_first:
+            y = norm(y)
+        if scale is not None:
+            y = scale(y)
+        return self.drop_path(y, training=training)
 
     def _recomputed(self, *given: Tensor) -> Any:
         generators = self._generators_of_masks()
@@ -182,7 +201,7 @@ class TransformerBlock(Composite):
 
     def scores(self, z: Tensor) -> Tensor:
         """Return the attention probabilities for the input z: `(B, H, N, N)`."""
-        return self.attention.scores(self.norm1(z))
+        return self.attention.scores(self._attention_input(z))
 
     def given(self, z: Tensor, a: Tensor) -> Tensor:
         """Return the block's output if its attention reads by a, `(B, H, N, N)`.
@@ -190,25 +209,12 @@ class TransformerBlock(Composite):
         With `scores(z)` for a that is what the block gives for z, dropout
         aside.
         """
-        y = self.attention.read(self.norm1(z), a, training=False)
-        return self._added(z, y, training=False)
+        y = self.attention.read(self._attention_input(z), a, training=False)
+        z = z + self._attention_branch(y, training=False)
+        return z + self.fed_forward(z, training=False)
 
-    def compute_output_shape(
-        self, z_shape: Shape, sizes_shape: Shape | None = None
-    ) -> Shape:
-        if not self.token_merging:
-            return z_shape
-        batch, count, width = z_shape
-        count -= num_merged(count, self.num_protected, self.token_merging)
-        return (batch, count, width), (batch, count)
-
-    def compute_output_spec(
-        self, z: Tensor, sizes: Tensor | None = None, training: bool | None = None
-    ) -> Any:
-        shape = self.compute_output_shape(z.shape)
-        if not self.token_merging:
-            return keras.KerasTensor(shape, self.compute_dtype)
-        return tuple(map(keras.KerasTensor, shape, (self.compute_dtype, "int32")))
+    def compute_output_shape(self, z_shape: Shape) -> Shape:
+        return z_shape
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -224,6 +230,20 @@ class TransformerBlock(Composite):
             "remat": self.remat,
             "position_embedding": self.position_embedding,
             "grid": self.grid,
-            "token_merging": self.token_merging,
-            "num_protected": self.num_protected,
+            "config": self.config.as_dict(),
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Return the block of a config; earlier versions' blocks merged tokens."""
+        config = dict(config)
+        merged, protected = (config.pop(name, 0) for name in MERGING)
+        if merged:
+            from keras_vit.layers.merging_block import MergingBlock
+
+            merging = dict(zip(MERGING, (merged, protected), strict=True))
+            return MergingBlock.from_config(config | merging)
+        return super().from_config(config)
+
+
+MERGING = ("token_merging", "num_protected")  # of `MergingBlock`

@@ -1,5 +1,6 @@
 """Compare the settings of a model with those of the source of a file."""
 
+from keras_vit.layers import PoolingConfig
 from keras_vit.weights.architecture import Architecture
 from keras_vit.weights.sources.source import Config, Source
 
@@ -51,16 +52,25 @@ def check_agreement(
         expected["standardization"] = source.standardization  # of the stem
     if head == "reset":
         expected.pop("pooling", None)
+    if "pooling" in expected:
+        expected["pooling"] = PoolingConfig.of(expected["pooling"])
     wrong = {
         argument: (value, getattr(architecture, argument))
         for argument, value in expected.items()
         if getattr(architecture, argument) != value
     }
     if wrong:
-        arguments = ", ".join(f"{key}={value!r}" for key, (value, _) in wrong.items())
-        received = ", ".join(f"{key}={value!r}" for key, (_, value) in wrong.items())
+        arguments, received = (
+            ", ".join(f"{key}={_plain(pair[which])!r}" for key, pair in wrong.items())
+            for which in (0, 1)
+        )
         raise ValueError(
             f"The weights are {source.name}'s, and the model's {', '.join(wrong)} "
             f"{'differ' if len(wrong) > 1 else 'differs'} from the checkpoint's. "
             f"Build it with {arguments}. Received: {received}"
         )
+
+
+def _plain(value):
+    """A value as an argument of `ViT` has it."""
+    return value.plain if isinstance(value, PoolingConfig) else value

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_vit import layers
+from keras_vit.layers import BlockConfig, PoolingConfig
 from keras_vit.layers.tensors import Shape
 
 KERNEL = "patch_encoder/projection/kernel"
@@ -27,8 +28,9 @@ class Architecture:
         root_alone: whether the stem is a ResNet's root without stages.
         standardization: of the stem's kernels, a key of
             `layers.resnet.STANDARDIZATIONS`; `None`: there is no such stem.
-        pooling: what stands for the image: `"token"`, `"gap"` or `"map"`.
+        pooling: what stands for the image; `None`: all tokens.
         fc_norm: whether the final norm follows pooling.
+        blocks: what each block is made of.
         activation: a key of `layers.mlp.ACTIVATIONS`.
         layer_norm_epsilon: of every layer normalisation.
         position_embedding: at the input or inside attention, a key of
@@ -45,8 +47,9 @@ class Architecture:
     num_registers: int
     root_alone: bool
     standardization: str | None
-    pooling: str
+    pooling: PoolingConfig | None
     fc_norm: bool
+    blocks: tuple[BlockConfig, ...]
     activation: str
     layer_norm_epsilon: float
     position_embedding: str
@@ -60,13 +63,14 @@ def describe(model: keras.Model) -> Architecture:
         ValueError: if it is no ViT that this package built.
     """
     found = {layer.name: layer for layer in model.layers}
-    missing = {"patches", "patch_encoder", "block_00", "norm"} - found.keys()
+    missing = {"patches", "patch_encoder", "block_00"} - found.keys()
     if missing:
         raise ValueError(
             "Expected a model that a ViT factory of keras_vit built. "
             f"Received: {model.name!r}, without the layers {', '.join(sorted(missing))}"
         )
     encoder, block = found["patch_encoder"], found["block_00"]
+    blocks = [layer for name, layer in found.items() if name.startswith("block_")]
     inside = block.position_embedding
     return Architecture(
         num_heads=block.num_heads,
@@ -77,7 +81,8 @@ def describe(model: keras.Model) -> Architecture:
         root_alone=getattr(found.get("stem"), "blocks", None) == (),
         standardization=getattr(found.get("stem"), "standardization", None),
         pooling=_pooling(model),
-        fc_norm=len(found["norm"].output.shape) == 2,
+        fc_norm="norm" in found and len(found["norm"].output.shape) == 2,
+        blocks=tuple(layer.config for layer in blocks),
         activation=block.activation,
         layer_norm_epsilon=block.layer_norm_epsilon,
         position_embedding=encoder.position_embedding if inside == "none" else inside,
@@ -85,12 +90,17 @@ def describe(model: keras.Model) -> Architecture:
     )
 
 
-POOLINGS = {"Mean": "gap", "TokenMean": "gap", "AttentionPooling": "map"}
-
-
-def _pooling(model: keras.Model) -> str:
+def _pooling(model: keras.Model) -> PoolingConfig | None:
+    """What the model was built with, or what its operations show."""
+    for layer in model.layers:
+        arguments = getattr(layer, "arguments", None) or {}
+        if isinstance(layer, layers.Features) and "pooling" in arguments:
+            pooling = arguments["pooling"]
+            return None if pooling is None else PoolingConfig.of(pooling)
     kinds = {type(operation).__name__ for operation in model.operations}
-    return next((POOLINGS[kind] for kind in POOLINGS if kind in kinds), "token")
+    found = {"Mean": "gap", "TokenMean": "gap", "AttentionPooling": "map"}
+    kind = next((found[kind] for kind in found if kind in kinds), "token")
+    return PoolingConfig(kind=kind)
 
 
 def check_patches_of_pixels(model: keras.Model) -> None:

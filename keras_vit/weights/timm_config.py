@@ -90,6 +90,16 @@ def _kind(name):
     return hybrid and hybrid.group(), "_distilled_" in (name or "")
 
 
+POOLINGS = {  # ours: timm's `global_pool`
+    "token": "token",
+    "gap": "avg",
+    "map": "map",
+    "max": "max",
+    "gap_max": "avgmax",
+    None: "",
+}
+
+
 def timm_config(
     model: keras.Model,
     architecture: str | None,
@@ -112,7 +122,7 @@ def timm_config(
     encoder, block = layers["patch_encoder"], layers["block_00"]
     height, width = model.input_shape[1:3]
     num_classes = layers["head"].units if "head" in layers else 0
-    pooling = "avg" if described.pooling == "gap" else described.pooling
+    pooling = POOLINGS[described.pooling and described.pooling.kind]
     arguments = {
         "img_size": _one_or_two(height, width),
         "patch_size": _one_or_two(*described.patch_size),

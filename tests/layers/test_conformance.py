@@ -51,6 +51,21 @@ def saved(tmp_path_factory):
         "ViT gap": {"pooling": "gap", "num_registers": 2, "layer_scale": 0.1},
         "ViT map": {"pooling": "map", "qk_norm": True, "activation": "gelu_erf"},
         "ViT hybrid": {"stem": stem, "patch_size": 1},
+        "ViT max": {"pooling": {"kind": "gap_max", "prefix_tokens": True}},
+        "ViT of other choices": {
+            "pooling": "token_gap",
+            "block": [{"norm": "rms", "mlp": "gated"}, {"norm": "rms"}],
+            "activation": "silu",
+            "patch_norm": True,
+            "patch_bias": False,
+            "pre_norm": True,
+            "head_bias": False,
+        },
+        "ViT parallel": {
+            "pooling": "max",
+            "block": {"layout": "parallel", "relative_bias": {}},
+            "final_norm": False,
+        },
         "ViT merging": {"token_merging": 2, "pooling": "gap", "num_registers": 1},
     }.items():
         models[name] = tiny_vit(**arguments), (2, 16, 24, 3)
@@ -72,7 +87,7 @@ def test_a_saved_layer_answers_the_same_in_a_new_process_on(backend, saved):
         check=True,
     )
     answers = sorted(saved.glob(f"*.{backend}.npy"))
-    assert len(answers) == len(LAYERS) + 5
+    assert len(answers) == len(LAYERS) + 8
     for path in answers:
         expected = np.load(str(path).replace(f".{backend}.npy", ".expected.npy"))
         np.testing.assert_allclose(
@@ -148,4 +163,5 @@ def test_no_layer_escapes_the_table():
         for value in vars(layers).values()
         if inspect.isclass(value) and issubclass(value, keras.layers.Layer)
     }
-    assert {row[0] for row in LAYERS.values()} == public
+    merging = {layers.MergingBlock}  # of two outputs: `test_token_merging`
+    assert {row[0] for row in LAYERS.values()} == public - merging

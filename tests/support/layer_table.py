@@ -74,6 +74,17 @@ LAYERS = {
         (2, 2, 3, 48),
         (2, 8, 8),
     ),
+    "PatchEncoder with a norm": (
+        layers.PatchEncoder,
+        {
+            "hidden_dim": 8,
+            "use_bias": False,
+            "norm": "rms",
+            "layer_norm_epsilon": 1e-5,
+        },
+        (2, 2, 3, 48),
+        (2, 7, 8),
+    ),
     "PatchDropout": (
         layers.PatchDropout,
         {"rate": 0.5, "num_other_tokens": 2, "seed": 3},
@@ -104,6 +115,37 @@ LAYERS = {
         (2, 2, 7, 4),
         (2, 2, 7, 4),
     ),
+    "RotaryPositions of centres": (
+        layers.RotaryPositions,
+        {
+            "grid": (2, 3),
+            "config": {
+                "coordinates": "centered",
+                "axes": "yx",
+                "pairs": "neighbours",
+            },
+        },
+        (2, 2, 7, 4),
+        (2, 2, 7, 4),
+    ),
+    "RotaryPositions that are learned": (
+        layers.RotaryPositions,
+        {"grid": (2, 3), "config": {"frequencies": "learned", "temperature": 10.0}},
+        (2, 2, 7, 4),
+        (2, 2, 7, 4),
+    ),
+    "RelativePositionBias": (
+        layers.RelativePositionBias,
+        {"grid": (2, 3)},
+        (2, 2, 7, 4),
+        (1, 2, 7, 7),
+    ),
+    "RelativePositionBias by a network": (
+        layers.RelativePositionBias,
+        {"grid": (2, 3), "config": {"form": "mlp", "hidden_dim": 5}},
+        (2, 2, 8, 4),
+        (1, 2, 8, 8),
+    ),
     "MultiHeadSelfAttention": (
         layers.MultiHeadSelfAttention,
         {"num_heads": 2, "attention_dropout_rate": 0.1},
@@ -119,6 +161,49 @@ LAYERS = {
     "MultiHeadSelfAttention with offsets": (
         layers.MultiHeadSelfAttention,
         {"num_heads": 2, "position_embedding": "relative", "grid": (2, 3)},
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "MultiHeadSelfAttention of few keys": (
+        layers.MultiHeadSelfAttention,
+        {
+            "num_heads": 2,
+            "qk_norm": True,
+            "grid": (2, 3),
+            "config": {
+                "norm": "rms",
+                "qkv_bias": "query_value",
+                "attention_norm": True,
+                "num_key_value_heads": 1,
+                "rotary": {"temperature": 10000.0, "reference_grid": [4, 4]},
+            },
+        },
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "MultiHeadSelfAttention with biases of offsets": (
+        layers.MultiHeadSelfAttention,
+        {
+            "num_heads": 2,
+            "grid": (2, 3),
+            "config": {"qkv_bias": "none", "relative_bias": {"form": "mlp"}},
+        },
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "MLP that is gated": (
+        layers.MLP,
+        {
+            "mlp_dim": 16,
+            "activation": "silu",
+            "config": {"mlp": "gated", "mlp_norm": True, "use_bias": False},
+        },
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "MLP with a quick GELU": (
+        layers.MLP,
+        {"mlp_dim": 16, "activation": "gelu_quick"},
         (2, 7, 8),
         (2, 7, 8),
     ),
@@ -157,6 +242,35 @@ LAYERS = {
             "remat": True,
             "position_embedding": "rope_2d",
             "grid": (2, 3),
+        },
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "TransformerBlock with norms at the ends": (
+        layers.TransformerBlock,
+        {
+            "num_heads": 2,
+            "mlp_dim": 16,
+            "layer_scale": 0.1,
+            "grid": (2, 3),
+            "config": {
+                "layout": "res_post_norm",
+                "mlp_layer_scale": False,
+                "relative_bias": {},
+            },
+        },
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "ParallelBlock": (
+        layers.ParallelBlock,
+        {
+            "num_heads": 2,
+            "mlp_dim": 16,
+            "layer_scale": 0.1,
+            "drop_path_rate": 0.3,
+            "remat": True,
+            "config": {"layout": "parallel", "norm": "rms", "qkv_bias": "none"},
         },
         (2, 7, 8),
         (2, 7, 8),

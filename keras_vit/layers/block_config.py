@@ -1,0 +1,102 @@
+"""The choices of a Transformer block, beyond its sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from keras_vit.layers.config import as_dict, check_choices, config_of
+from keras_vit.layers.normalization import NORMS
+from keras_vit.layers.relative_position_bias import RelativeBiasConfig
+from keras_vit.layers.rotary_positions import RotaryConfig
+
+CHOICES = {  # a field: its values
+    "layout": ("pre_norm", "res_post_norm", "parallel"),
+    "norm": tuple(NORMS),
+    "mlp": ("dense", "gated"),
+    "qkv_bias": ("all", "query_value", "none"),
+}
+NESTED = {"rotary": RotaryConfig, "relative_bias": RelativeBiasConfig}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockConfig:
+    """What a block of the encoder is made of. The defaults are the ViT paper's.
+
+    Attributes:
+        layout: `"pre_norm"`: a norm before attention and one before the MLP,
+            each on a residual branch (Eqs. 2 and 3). `"res_post_norm"`: the
+            norms end the branches (Swin V2, arXiv:2111.09883). `"parallel"`:
+            one norm, attention and MLP side by side on one branch
+            (ViT-22B, arXiv:2302.05442).
+        norm: `"layer"` or `"rms"` (arXiv:1910.07467), a key of `NORMS`: every
+            norm in the block.
+        mlp: `"dense"`: two dense layers. `"gated"`: the first is multiplied
+            by the activation of a second one beside it (arXiv:2002.05202);
+            with `activation="silu"` that is SwiGLU.
+        qkv_bias: which projections to queries, keys and values have a bias:
+            `"all"`, `"query_value"` (BEiT, arXiv:2106.08254) or `"none"`.
+        use_bias: whether attention's output and the MLP's layers have biases.
+        attention_norm: whether what heads read is normalised before the output
+            projection (sub-LN, arXiv:2210.06423).
+        mlp_norm: whether the MLP's inner features are normalised.
+        mlp_layer_scale: whether LayerScale, where there is any, is that of the
+            MLP's branch too, and not of attention's alone.
+        num_key_value_heads: heads of keys and values, which divide those of
+            queries; each serves as many of these (arXiv:2305.13245). `None`:
+            one each.
+        rotary: rotary positions of queries and keys; `None`: none.
+        relative_bias: a bias of attention's logits for each offset between two
+            patches; `None`: none.
+
+    Raises:
+        ValueError: for a value that there is not, naming the field.
+
+    Example:
+
+    >>> BlockConfig(norm="rms", mlp="gated", qkv_bias="none").as_dict()
+    {'norm': 'rms', 'mlp': 'gated', 'qkv_bias': 'none'}
+    """
+
+    layout: str = "pre_norm"
+    norm: str = "layer"
+    mlp: str = "dense"
+    qkv_bias: str = "all"
+    use_bias: bool = True
+    attention_norm: bool = False
+    mlp_norm: bool = False
+    mlp_layer_scale: bool = True
+    num_key_value_heads: int | None = None
+    rotary: RotaryConfig | None = None
+    relative_bias: RelativeBiasConfig | None = None
+
+    def __post_init__(self) -> None:
+        check_choices(self, CHOICES, "a block")
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether attention knows the places of patches."""
+        return self.rotary is not None or self.relative_bias is not None
+
+    @classmethod
+    def of(cls, config: BlockConfig | Mapping[str, Any] | None) -> BlockConfig:
+        """Return a config as it is, or that of its fields; `None`: the defaults.
+
+        Raises:
+            ValueError: for a field that there is not.
+        """
+        if isinstance(config, BlockConfig):
+            return config
+        fields: dict[str, Any] = dict(config or {})
+        for name, kind in NESTED.items():
+            if isinstance(fields.get(name), Mapping):
+                fields[name] = config_of(kind, fields[name], name)
+        return config_of(cls, fields, "a block")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields that differ from the defaults, for JSON."""
+        return as_dict(self)
+
+
+Block: TypeAlias = BlockConfig | Mapping[str, Any]  # or its fields by name
