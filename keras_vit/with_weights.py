@@ -75,6 +75,8 @@ def _build(
 
     checkpoint = find_checkpoint(name, weights, source_grid)
     known = dict(checkpoint.arguments)
+    if name == "ViT":  # which has no sizes of its own
+        known |= checkpoint.sizes
     num_classes, keeps_head = _head_of(checkpoint, num_classes)
     if checkpoint.assumed and _asks_for_pixels(arguments):
         warnings.warn(

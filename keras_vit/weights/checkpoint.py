@@ -11,14 +11,15 @@ from typing import Any
 
 from keras_vit.foreign_arguments import release_for
 from keras_vit.layers.patches import pair
+from keras_vit.layers.pooling_config import READS_CLASS_TOKEN
 from keras_vit.preprocessing import Preprocessing, resolve
 from keras_vit.releases import RELEASES, is_path, list_weights
 from keras_vit.suggestions import did_you_mean
 from keras_vit.timm_names import hub_name
 from keras_vit.variants import VARIANTS
 from keras_vit.weights import pixels
-from keras_vit.weights.agreement import activation_of, epsilon_of
 from keras_vit.weights.download import cached, from_hub
+from keras_vit.weights.file_arguments import arguments_of, sizes_of
 from keras_vit.weights.grids import known_of, likeliest
 from keras_vit.weights.imagenet import NUM_CLASSES, imagenet_classes
 from keras_vit.weights.metadata import KEY
@@ -40,7 +41,8 @@ class Checkpoint:
         num_classes: of its head; `None` if it has none.
         image_size: that it was trained with last, an integer or (height,
             width); `None` if it does not say.
-        arguments: for `ViT`, besides the sizes of the variant.
+        arguments: for `ViT`, besides the sizes.
+        sizes: as arguments of `ViT`, as far as the file shows them.
         grid: (rows, columns) of patches that its positions are for, as the
             caller or a release says; `None`: as the file says.
         foreign_head: the shapes, by name, of the arrays of a classifier that
@@ -55,6 +57,7 @@ class Checkpoint:
     image_size: int | tuple[int, int] | None
     _: KW_ONLY
     arguments: dict[str, Any]
+    sizes: dict[str, Any] = dataclasses.field(default_factory=dict)
     grid: tuple[int, int] | None = None
     foreign_head: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     class_names: tuple[str, ...] | None = None
@@ -122,8 +125,10 @@ def _read(path, variant, source_grid, release=None):
     says = bool(config.keys() - {KEY})
     found = identify(stored, config)
     source, stored = found.source, found.stored
-    arguments = source.arguments(stored) | source.settings(config)
-    arguments.pop("num_heads", None)  # which is a size of the variant
+    arguments = arguments_of(source, stored, config)
+    sizes = sizes_of(source, stored)
+    if "num_heads" in arguments:
+        sizes["num_heads"] = arguments.pop("num_heads")
     num_classes = arguments.pop("num_classes", None)
     image_size = _image_size(stored, source, config, variant, source_grid)
     side = image_size and max(image_size)
@@ -141,12 +146,11 @@ def _read(path, variant, source_grid, release=None):
         num_classes,
         image_size,
         arguments={
-            "activation": activation_of(source, config),
-            "layer_norm_epsilon": epsilon_of(source, config),
             "evaluation_preprocessing": preprocessing,
             **arguments,
             **pixels.arguments(note, source.pixels(config), says, file.name),
         },
+        sizes=sizes,
         grid=source_grid,
         foreign_head=found.foreign_head,
         class_names=_class_names(source, config, num_classes),
@@ -184,7 +188,7 @@ def _image_size(stored, source, config, variant, source_grid):
         return None
     if source_grid is None:
         info = source.arguments(stored)
-        pooled = info.get("pooling", "token") == "token"
+        pooled = info.get("pooling", "token") in READS_CLASS_TOKEN
         first = info.get("class_token", pooled) + info.get("distillation", False)
         known = known_of(source, stored, config, own=None, first=first, grid_of=None)
         reading = likeliest(stored[source.positions].shape[1], known)

@@ -101,7 +101,7 @@ def load_weights(
     path, stored, config = open_weights(path)
     found = identify(stored, config, source)
     publisher, stored = found.source, found.stored
-    check_agreement(architecture, publisher, config, head)
+    check_agreement(architecture, publisher, stored, config, head=head)
     unlike = unlike_of_file(model, config, publisher, path.name)
     method = position_interpolation or method_of(publisher, found.named, config)
     of_file = _of_files_patches(architecture, publisher, stored, patches)
@@ -172,7 +172,7 @@ def method_of(source: Source, stored: Arrays, config: Config) -> str:
 
 def _of_files_patches(architecture, source, stored, patches):
     """The architecture with patches of the size in the file, where that may differ."""
-    theirs, change = source.rules(architecture)[KERNEL]
+    theirs, change = source.rules(architecture, source.spelling(stored))[KERNEL]
     if patches == "keep" or theirs not in stored or len(stored[theirs].shape) != 4:
         return architecture
     size = tuple(stored[theirs].shape[axis] for axis in PATCH_AXES[change])
@@ -188,7 +188,8 @@ def _match(model, architecture, source, stored, *, head, path, table_problem):
     wanted[KERNEL] = inputs // size * cells, width
     if head == "reset":
         wanted = {k: v for k, v in wanted.items() if not k.startswith(HEADS)}
-    names, unknown = names_in(source.rules(architecture), wanted)
+    rules = source.rules(architecture, source.spelling(stored))
+    names, unknown = names_in(rules, wanted)
     missing, misshapen = [], []
     for ours, (theirs, change) in names.items():
         if theirs not in stored:

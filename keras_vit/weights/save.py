@@ -14,8 +14,8 @@ import numpy as np
 from keras_vit.files import written_whole
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.weights import pixels
-from keras_vit.weights.agreement import activation_of, epsilon_of
 from keras_vit.weights.architecture import describe, weights
+from keras_vit.weights.file_arguments import arguments_of
 from keras_vit.weights.files import open_arrays
 from keras_vit.weights.huggingface_config import (
     huggingface_config,
@@ -133,13 +133,12 @@ def _checked_names(model, class_names, format):
 def _translated(model, source):
     architecture = describe(model)
     config = huggingface_config(model) if source is HUGGINGFACE else {}
+    theirs = arguments_of(source, {}, config)
     cannot = [
-        f"{argument}={getattr(architecture, argument)!r} (its code has {theirs!r})"
-        for argument, theirs in (
-            ("activation", activation_of(source, config)),
-            ("layer_norm_epsilon", epsilon_of(source, config)),
-        )
-        if getattr(architecture, argument) != theirs
+        f"{argument}={getattr(architecture, argument)!r} "
+        f"(its code has {theirs[argument]!r})"
+        for argument in ("activation", "layer_norm_epsilon")
+        if getattr(architecture, argument) != theirs[argument]
     ]
     positions = architecture.position_embedding
     if positions in ("sincos_2d", "rope_2d"):
@@ -149,7 +148,7 @@ def _translated(model, source):
     if source is HUGGINGFACE and "pooler_act" in config and "id2label" in config:
         cannot.append("pre_logits before a classifier")
     ours = {weight.path: np.asarray(weight) for weight in weights(model)}
-    names, unknown = names_in(source.rules(architecture), ours)
+    names, unknown = names_in(source.rules(architecture, frozenset()), ours)
     cannot += unknown
     if cannot:
         raise ValueError(f"{source.name}'s files cannot hold: {', '.join(cannot)}")

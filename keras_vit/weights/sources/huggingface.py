@@ -12,7 +12,14 @@ from keras_vit.preprocessing import PRESETS
 from keras_vit.weights.architecture import Architecture
 from keras_vit.weights.sources import huggingface_config as config_file
 from keras_vit.weights.sources import huggingface_processor as processor_file
-from keras_vit.weights.sources.source import HALF, IMAGENET, Arrays, Config, Source
+from keras_vit.weights.sources.source import (
+    HALF,
+    IMAGENET,
+    Arrays,
+    Config,
+    Source,
+    Spelling,
+)
 from keras_vit.weights.sources.torch_layout import dense, norm
 from keras_vit.weights.translate import AS_IS, PATCHES_TORCH, Rules
 
@@ -66,7 +73,7 @@ DINOV2_RULES = SHARED | {
 }
 
 
-def vit_rules(architecture: Architecture) -> Rules:
+def vit_rules(architecture: Architecture, spelling: Spelling) -> Rules:
     """Return the rules of ViT, or of DeiT with a teacher, which has two heads."""
     if architecture.num_first_tokens < 2:
         return VIT_RULES | dense("head", "classifier")
@@ -165,6 +172,7 @@ HUGGINGFACE = Source(
     image_size=image_size,
     patches="embeddings.patch_embeddings.projection.weight",
     positions="embeddings.position_embeddings",
+    mlp="encoder.layer.*.output.dense.weight",
     arguments=arguments,
     pixels=processor_file.pixels(HALF, "ViT"),
     preprocessing=processor_file.preprocessing(PRESETS["huggingface"], "ViT"),
@@ -184,13 +192,14 @@ DINOV2 = Source(
     name="dinov2",
     recognises=_has("layer_scale1.lambda1"),
     normalise=_normaliser(IN_MEMORY),
-    rules=lambda architecture: DINOV2_RULES,
+    rules=lambda architecture, spelling: DINOV2_RULES,
     activation="gelu_erf",
     layer_norm_epsilon=1e-6,
     position_method=dinov2_position_method,
     image_size=image_size,
     patches="embeddings.patch_embeddings.projection.weight",
     positions="embeddings.position_embeddings",
+    mlp="encoder.layer.*.mlp.fc2.weight",
     arguments=arguments,
     pixels=processor_file.pixels(IMAGENET, "Bit"),
     preprocessing=processor_file.preprocessing(PRESETS["dinov2"], "Bit"),

@@ -11,6 +11,7 @@ from keras_vit.weights.translate import Rules
 
 Config = Mapping[str, Any]  # a repository's settings, as `opening` reads them
 Arrays = Mapping[str, Stored]  # by name
+Spelling = frozenset[str]
 Pixels = Sequence[Sequence[float]]  # mean and standard deviation by colour
 
 HALF = ((127.5,) * 3, (127.5,) * 3)  # to [-1, 1]
@@ -29,7 +30,8 @@ class Source:
         recognises: the names in a file -> whether they are this source's.
         normalise: `{name: Stored}` as found -> the same in the source's one
             canonical spelling, without what is no weight of the model.
-        rules: an `Architecture` -> `{ours: (theirs, Change)}`.
+        rules: an `Architecture`, and the `spelling` of a file -> `{ours:
+            (theirs, Change)}`.
         activation: the form of GELU, where the source determines it.
         layer_norm_epsilon: of its layer normalisations, where the source
             determines it.
@@ -37,8 +39,11 @@ class Source:
             which its own code resizes positions; a key of `positions.METHODS`.
         patches: the canonical name of the kernel that patches are embedded by.
         positions: the canonical name of the position table.
+        mlp: the canonical name of the kernels that end the MLPs, with `*` for
+            the number of a block.
         arguments: canonical `{name: Stored}` -> the arguments of `ViT` that
-            they determine, and `num_classes` if there is a head.
+            they determine, `block` among them by its fields, and
+            `num_classes` if there is a head.
         settings: the repository's settings -> the arguments of `ViT` that
             they hold beyond the arrays; a ValueError where they name what this
             package's models do not have.
@@ -49,6 +54,8 @@ class Source:
             a ValueError where this package has none like it.
         dropped_with_head: beginnings of canonical names that belong to the
             head, and are left out when a new one is wanted.
+        spelling: the canonical names in a file -> in words, which of several
+            layouts the publisher's files have it has; what `rules` read.
         standardization: of its hybrids' kernels, a key of
             `layers.resnet.STANDARDIZATIONS`; `None`: it has no hybrids.
         image_size: the repository's settings -> (height, width) of the images
@@ -72,16 +79,18 @@ class Source:
     name: str
     recognises: Callable[[Iterable[str]], bool]
     normalise: Callable[[Arrays], dict[str, Stored]]
-    rules: Callable[[Architecture], Rules]
+    rules: Callable[[Architecture, Spelling], Rules]
     activation: str
     layer_norm_epsilon: float | None
     position_method: Callable[[Arrays, Config], str]
     patches: str
     positions: str
+    mlp: str
     arguments: Callable[[Arrays], dict[str, Any]]
     pixels: Callable[[Config], Pixels]
     preprocessing: Callable[[Iterable[str], Config, int | None], Preprocessing]
     dropped_with_head: tuple[str, ...] = field(default=())
+    spelling: Callable[[Iterable[str]], Spelling] = lambda names: frozenset()
     standardization: str | None = None
     image_size: Callable[[Config], tuple[int, int] | None] = lambda config: None
     first_rows: (

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras_vit.weights.architecture import Architecture
 from keras_vit.weights.sources import timm_positions, timm_settings
-from keras_vit.weights.sources.source import Arrays, Config, Source
+from keras_vit.weights.sources.source import Arrays, Config, Source, Spelling
 from keras_vit.weights.sources.torch_layout import dense, fused, key_and_value, norm
 from keras_vit.weights.translate import AS_IS, CONVOLUTION, PATCHES_TORCH, Rules
 
@@ -62,7 +62,7 @@ ROOT_ALONE = {  # the stem of R+Ti/16, which has no stages
 }
 
 
-def rules(architecture: Architecture) -> Rules:
+def rules(architecture: Architecture, spelling: Spelling) -> Rules:
     """Return the rules of an architecture: of its final norm and of its stem."""
     final = norm("norm", "fc_norm" if architecture.fc_norm else "norm")
     return RULES | final | (ROOT_ALONE if architecture.root_alone else {})
@@ -119,6 +119,7 @@ TIMM = Source(
     aligned=timm_positions.aligned,
     patches="patch_embed.proj.weight",
     positions="pos_embed",
+    mlp="blocks.*.mlp.fc2.weight",
     arguments=arguments,
     pixels=timm_settings.pixels,
     preprocessing=timm_settings.preprocessing,

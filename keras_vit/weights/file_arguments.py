@@ -1,0 +1,106 @@
+"""What a file of weights says of its model: the arguments of `ViT`."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from keras_vit.layers import BlockConfig, PoolingConfig
+from keras_vit.weights.sources.source import Arrays, Config, Source
+
+HUGGINGFACE_EPSILON = 1e-12  # of a config.json without one
+
+
+def arguments_of(source: Source, stored: Arrays, config: Config) -> dict[str, Any]:
+    """Return the arguments of `ViT` that arrays and settings determine.
+
+    Args:
+        source: whose file it is.
+        stored: its arrays, by canonical names.
+        config: as `opening.open_weights` returns it.
+
+    Returns:
+        Among others activation and epsilon, and `num_classes` if there is a head.
+
+    Raises:
+        ValueError: for what this package's models do not have.
+    """
+    return combined(
+        {
+            "activation": source.activation,
+            "layer_norm_epsilon": source.layer_norm_epsilon or HUGGINGFACE_EPSILON,
+        },
+        source.arguments(stored),
+        source.settings(config),
+    )
+
+
+def combined(*infos: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments of which later ones hold, those of `block` field by field.
+
+    Example:
+
+    >>> combined({"block": {"norm": "rms"}}, {"block": {"mlp": "gated"}})
+    {'block': {'norm': 'rms', 'mlp': 'gated'}}
+    """
+    result: dict[str, Any] = {}
+    for info in infos:
+        before = result.get("block")
+        result |= info
+        if before is not None and info.get("block") is not None:
+            result["block"] = _both(before, info["block"])
+    return result
+
+
+def _both(before, after):
+    """The fields of two `block`s, each one for all or a list of one for each."""
+    if isinstance(before, list):
+        rest = after if isinstance(after, list) else [after] * len(before)
+        return [one | other for one, other in zip(before, rest, strict=True)]
+    if isinstance(after, list):
+        return [before | one for one in after]
+    return before | after
+
+
+def sizes_of(source: Source, stored: Arrays) -> dict[str, Any]:
+    """Return the sizes of a file's model, as arguments of `ViT`.
+
+    Args:
+        source: whose file it is.
+        stored: its arrays, by canonical names.
+
+    Returns:
+        `patch_size`, `hidden_dim`, `num_layers` and `mlp_dim`, as far as arrays
+        show them.
+    """
+    sizes: dict[str, Any] = {}
+    kernel = stored.get(source.patches)
+    if kernel is not None and len(kernel.shape) == 4:
+        in_front = source.patches.endswith("kernel")  # height, width, inputs, outputs
+        shape = kernel.shape
+        sizes["hidden_dim"] = shape[3] if in_front else shape[0]
+        sizes["patch_size"] = shape[:2] if in_front else shape[2:]
+    pattern = re.compile(re.escape(source.mlp).replace(r"\*", r"(\d+)"))
+    found = [
+        (int(match[1]), array.shape)
+        for name, array in stored.items()
+        if (match := pattern.fullmatch(name))
+    ]
+    if found:
+        sizes["num_layers"] = 1 + max(number for number, _ in found)
+        is_torch = source.mlp.endswith("weight")  # outputs, inputs
+        sizes["mlp_dim"] = found[0][1][1 if is_torch else 0]
+    return sizes
+
+
+COMPARED = ("activation", "layer_norm_epsilon", "num_heads", "pooling", "block")
+
+
+def plain(argument: str, value: Any) -> Any:
+    """Return an argument as JSON has it, one way for equal values."""
+    if argument == "pooling" and value is not None:
+        return PoolingConfig.of(value).plain
+    if argument == "block":
+        blocks = value if isinstance(value, list | tuple) else [value]
+        dicts = [BlockConfig.of(one).as_dict() for one in blocks]
+        return dicts[0] if all(one == dicts[0] for one in dicts) else dicts
+    return value
