@@ -72,6 +72,7 @@ setup(
         "keras_vit.data": ["fashion_mnist_sample/*"],
         "keras_vit.serving": ["page/*"],
         "keras_vit.weights": ["imagenet_1k/*"],
+        "keras_vit.weights.sources": ["timm_architectures.json"],
     },
     python_requires=">=3.11",
     install_requires=[

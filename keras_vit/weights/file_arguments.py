@@ -35,7 +35,7 @@ def arguments_of(source: Source, stored: Arrays, config: Config) -> dict[str, An
 
 
 def combined(*infos: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments of which later ones hold, those of `block` field by field.
+    """Return arguments of which later ones hold; `block`, `pooling` field by field.
 
     Example:
 
@@ -44,15 +44,22 @@ def combined(*infos: Mapping[str, Any]) -> dict[str, Any]:
     """
     result: dict[str, Any] = {}
     for info in infos:
-        before = result.get("block")
+        before = {name: result.get(name) for name in ("block", "pooling")}
         result |= info
-        if before is not None and info.get("block") is not None:
-            result["block"] = _both(before, info["block"])
+        for name, value in before.items():
+            if value is not None and info.get(name) is not None:
+                result[name] = _both(value, info[name])
     return result
 
 
 def _both(before, after):
-    """The fields of two `block`s, each one for all or a list of one for each."""
+    """The fields of both, each one for all or a list of one for each."""
+    if isinstance(after, str):
+        after = {"kind": after}
+    if isinstance(before, str):
+        before = {"kind": before}
+    if "kind" in before and before["kind"] != after.get("kind", before["kind"]):
+        return after  # another pooling
     if isinstance(before, list):
         rest = after if isinstance(after, list) else [after] * len(before)
         return [one | other for one, other in zip(before, rest, strict=True)]

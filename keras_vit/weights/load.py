@@ -210,13 +210,14 @@ def _match(model, architecture, source, stored, *, head, path, table_problem):
     if head == "reset":
         over = [name for name in over if not name.startswith(source.dropped_with_head)]
     problems = {
-        "not supported by keras_vit's models": unsupported(stored),
         "missing": missing,
         "left over": over,
         "misshapen": misshapen,
         f"without a place in {source.name}'s files": unknown,
     }
     if any(problems.values()):
+        causes = {"not supported by keras_vit's models": unsupported(stored)}
+        problems = causes | problems
         raise ValueError(
             f"{path.name} ({source.name}) does not fit the model {model.name!r}."
             + "".join(

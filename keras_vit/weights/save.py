@@ -24,8 +24,10 @@ from keras_vit.weights.huggingface_config import (
 from keras_vit.weights.metadata import for_safetensors, metadata_of, write_npz
 from keras_vit.weights.opening import CONFIG, FILES, PROCESSOR, read_settings
 from keras_vit.weights.sources import GOOGLE, HUGGINGFACE, TIMM, TORCHVISION
+from keras_vit.weights.sources.timm_layouts import in_layout_of
 from keras_vit.weights.sources.timm_positions import spread
 from keras_vit.weights.standardization import restandardized
+from keras_vit.weights.timm_arguments import row_of, spelling_of
 from keras_vit.weights.timm_config import chosen, timm_config
 from keras_vit.weights.translate import names_in, to_theirs
 
@@ -97,11 +99,15 @@ def save_weights(
             f"Received: format={format!r}"
         )
     names = _checked_names(model, class_names, format)
-    arrays = _translated(model, source)
+    chosen_name, patches_alone = None, False
+    if source is TIMM:
+        chosen_name, patches_alone = chosen(model, architecture)
+    arrays = _translated(model, source, chosen_name)
     if source is TIMM:
         write = functools.partial(
             _write_timm,
-            architecture=architecture,
+            architecture=chosen_name,
+            patches_alone=patches_alone,
             folder=path.parent,
             class_names=names,
         )
@@ -130,9 +136,14 @@ def _checked_names(model, class_names, format):
     return [str(name) for name in class_names]
 
 
-def _translated(model, source):
+def _translated(model, source, name=None):
+    """A model's arrays in a source's names; `name`: of timm's architecture."""
     architecture = describe(model)
     config = huggingface_config(model) if source is HUGGINGFACE else {}
+    spelling = frozenset()
+    if source is TIMM:
+        config = {"architecture": name} if name else {}
+        spelling = spelling_of(architecture, name)
     theirs = arguments_of(source, {}, config)
     cannot = [
         f"{argument}={getattr(architecture, argument)!r} "
@@ -148,7 +159,7 @@ def _translated(model, source):
     if source is HUGGINGFACE and "pooler_act" in config and "id2label" in config:
         cannot.append("pre_logits before a classifier")
     ours = {weight.path: np.asarray(weight) for weight in weights(model)}
-    names, unknown = names_in(source.rules(architecture, frozenset()), ours)
+    names, unknown = names_in(source.rules(architecture, spelling), ours)
     cannot += unknown
     if cannot:
         raise ValueError(f"{source.name}'s files cannot hold: {', '.join(cannot)}")
@@ -173,9 +184,10 @@ def _write_safetensors(model, arrays, path):
     _check(path, arrays)
 
 
-def _write_timm(model, arrays, path, *, architecture, folder, class_names):
-    name, patches_alone = chosen(model, architecture)
-    settings = timm_config(model, name, patches_alone, class_names)
+def _write_timm(
+    model, arrays, path, *, architecture, patches_alone, folder, class_names
+):
+    settings = timm_config(model, architecture, patches_alone, class_names)
     beside, target = folder / CONFIG, folder / path.name
     before = read_settings(beside) or {FILES: []}
     files = before.pop(FILES, None)  # `None`: it is not ours
@@ -185,7 +197,9 @@ def _write_timm(model, arrays, path, *, architecture, folder, class_names):
             f"{beside} belongs to other weights, and timm reads it. Expected a folder "
             f"without one. Received: {str(target)!r}"
         )
-    _write_safetensors(model, spread(arrays, patches_alone), path)
+    arrays = spread(arrays, patches_alone)
+    arrays = in_layout_of(arrays, row_of(architecture), describe(model).grid)
+    _write_safetensors(model, arrays, path)
     settings = {FILES: sorted({*files, path.name})} | settings
     config = json.dumps(settings, indent=2) + "\n"
     (path.parent / CONFIG).write_text(config, encoding="utf-8")

@@ -10,6 +10,7 @@ from keras_vit.weights.architecture import describe
 from keras_vit.weights.pixels import for_timm
 from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
 from keras_vit.weights.sources.timm_positions import embeds_patches_alone
+from keras_vit.weights.timm_arguments import differences, model_args
 
 DISTILLED = "deit_base_distilled_patch16_224"
 HYBRIDS = {  # units in each stage of a stem of the usual width
@@ -20,7 +21,6 @@ HYBRIDS = {  # units in each stage of a stem of the usual width
 }
 PLAIN = "vit_base_patch16_224"
 HYBRID = re.compile(r"_r(?:\d*_s\d+|esnet)")  # in a name: the stem
-WRITTEN = {"num_heads", "global_pool", "class_token", "no_embed_class", "fc_norm"}
 
 
 def architecture_of(model: keras.Model) -> str | None:
@@ -52,6 +52,13 @@ def chosen(model: keras.Model, architecture: str | None) -> tuple[str | None, bo
     described = describe(model)
     fits = architecture_of(model)
     encoder = model.get_layer("patch_encoder")
+    others = differences(model, None) if architecture is None else ()
+    if others:
+        raise ValueError(
+            f"timm has names for models like {model.name!r}, which differs from its "
+            f"usual ones in {', '.join(others)}. Expected architecture=, one of them, "
+            "such as 'vit_base_patch16_clip_224'. Received: architecture=None"
+        )
     distilled = fits == DISTILLED
     if distilled and described.num_registers:
         raise ValueError(
@@ -74,12 +81,13 @@ def _checked(architecture, model, fits):
             "Unknown architecture. Expected a name that timm has for a Vision "
             f"Transformer, such as {fits!r}. Received: {architecture!r}"
         )
-    others = sorted(ARCHITECTURES[name].keys() - WRITTEN)
+    others = differences(model, name)
     if others or _kind(name) != _kind(fits):
         raise ValueError(
             f"timm's {name} differs from {model.name!r}"
             f"{' in ' + ', '.join(others) if others else ''}. Expected an architecture "
-            f"of the model's kind, such as {fits!r}. Received: {architecture!r}"
+            f"of the model's kind{f', such as {fits!r}' if fits else ''}. "
+            f"Received: {architecture!r}"
         )
     return name, bool(embeds_patches_alone(name))
 
@@ -88,16 +96,6 @@ def _kind(name):
     """What no argument of timm's changes: the stem, and a second head."""
     hybrid = HYBRID.search(name or "")
     return hybrid and hybrid.group(), "_distilled_" in (name or "")
-
-
-POOLINGS = {  # ours: timm's `global_pool`
-    "token": "token",
-    "gap": "avg",
-    "map": "map",
-    "max": "max",
-    "gap_max": "avgmax",
-    None: "",
-}
 
 
 def timm_config(
@@ -117,32 +115,14 @@ def timm_config(
         patches_alone: whether `no_embed_class` is set there.
         class_names: in the order of the logits; `None`: not known.
     """
-    described = describe(model)
     layers = {layer.name: layer for layer in model.layers}
-    encoder, block = layers["patch_encoder"], layers["block_00"]
     height, width = model.input_shape[1:3]
     num_classes = layers["head"].units if "head" in layers else 0
-    pooling = POOLINGS[described.pooling and described.pooling.kind]
-    arguments = {
-        "img_size": _one_or_two(height, width),
-        "patch_size": _one_or_two(*described.patch_size),
-        "embed_dim": encoder.hidden_dim,
-        "depth": sum(name.startswith("block_") for name in layers),
-        "num_heads": described.num_heads,
-        "mlp_ratio": _ratio(block.mlp_dim, encoder.hidden_dim),
-        "global_pool": pooling,
-        "fc_norm": described.fc_norm,
-        "class_token": encoder.class_token,
-        "reg_tokens": described.num_registers,
-        "no_embed_class": patches_alone,
-        "pos_embed": "none" if encoder.positions is None else "learn",
-        "init_values": block.layer_scale or 0.0,  # create_model drops what is None
-        "qk_norm": block.qk_norm,
-    }
+    arguments = model_args(model, architecture, patches_alone)
     config = {
         "num_classes": num_classes,
-        "num_features": encoder.hidden_dim,
-        "global_pool": pooling,
+        "num_features": layers["patch_encoder"].hidden_dim,
+        "global_pool": arguments["global_pool"],
         "model_args": arguments,
         "pretrained_cfg": {
             "num_classes": num_classes,
@@ -156,13 +136,3 @@ def timm_config(
     if class_names is not None:
         config["label_names"] = class_names
     return config if architecture is None else {"architecture": architecture} | config
-
-
-def _one_or_two(height, width):
-    return height if height == width else [height, width]
-
-
-def _ratio(inner, width):
-    """The ratio whose product with the width, rounded down, is `inner`."""
-    ratio = inner / width
-    return ratio if int(width * ratio) == inner else (inner + 0.5) / width

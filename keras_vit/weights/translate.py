@@ -78,6 +78,7 @@ PATCHES_TORCH = Change(
 PATCH_AXES = {PATCHES: (0, 1), PATCHES_TORCH: (2, 3)}  # where theirs has their size
 THIRDS = _parts("query", "key", "value")
 HALVES = _parts("key", "value")
+GATE_FIRST = _parts("gate", "fc1")
 
 
 def names_in(rules: Rules, paths: Iterable[str]) -> tuple[Rules, list[str]]:

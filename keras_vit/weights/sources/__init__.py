@@ -77,7 +77,9 @@ def identify(stored: Arrays, config: Config, name: str | None = None) -> Identif
                 f"{theirs!r} is taken for the classifier {canonical!r}; what may stand "
                 "before it without weights, for dropout"
             )
-    return Identified(source, stored, source.normalise(stored), tuple(notes))
+    canonical = source.normalise(stored)
+    source.check_complete(canonical, config)
+    return Identified(source, stored, canonical, tuple(notes))
 
 
 def _recognised(stored, config, name):

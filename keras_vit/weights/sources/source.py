@@ -54,7 +54,7 @@ class Source:
             a ValueError where this package has none like it.
         dropped_with_head: beginnings of canonical names that belong to the
             head, and are left out when a new one is wanted.
-        spelling: the canonical names in a file -> in words, which of several
+        spelling: canonical `{name: Stored}` -> in words, which of several
             layouts the publisher's files have it has; what `rules` read.
         standardization: of its hybrids' kernels, a key of
             `layers.resnet.STANDARDIZATIONS`; `None`: it has no hybrids.
@@ -70,6 +70,8 @@ class Source:
             which other spellings go.
         class_names: the repository's settings -> the names of the classes, or
             `None`.
+        check_complete: canonical `{name: Stored}`, the repository's settings ->
+            nothing; a ValueError where several models could have such names.
         check_pre_logits: the repository's settings -> nothing; a ValueError
             where the layer before the classifier has another activation.
         assumed: the repository's settings -> in words, what is taken for
@@ -90,7 +92,7 @@ class Source:
     pixels: Callable[[Config], Pixels]
     preprocessing: Callable[[Iterable[str], Config, int | None], Preprocessing]
     dropped_with_head: tuple[str, ...] = field(default=())
-    spelling: Callable[[Iterable[str]], Spelling] = lambda names: frozenset()
+    spelling: Callable[[Arrays], Spelling] = lambda stored: frozenset()
     standardization: str | None = None
     image_size: Callable[[Config], tuple[int, int] | None] = lambda config: None
     first_rows: (
@@ -101,4 +103,5 @@ class Source:
     settings: Callable[[Config], dict[str, Any]] = lambda config: {}
     class_names: Callable[[Config], tuple[str, ...] | None] = lambda config: None
     assumed: Callable[[Config], str | None] = lambda config: None
+    check_complete: Callable[[Arrays, Config], None] = lambda stored, config: None
     check_pre_logits: Callable[[Config], None] = lambda config: None

@@ -1,31 +1,55 @@
-"""timm (pytorch-image-models), and the hybrids there."""
+"""timm (pytorch-image-models): its Vision Transformers, and the hybrids there."""
 
-from typing import Any
+import re
 
 from keras_vit.weights.architecture import Architecture
-from keras_vit.weights.sources import timm_positions, timm_settings
+from keras_vit.weights.sources import (
+    timm_arrays,
+    timm_layouts,
+    timm_positions,
+    timm_pretrained_cfg,
+    timm_settings,
+)
 from keras_vit.weights.sources.source import Arrays, Config, Source, Spelling
-from keras_vit.weights.sources.torch_layout import dense, fused, key_and_value, norm
+from keras_vit.weights.sources.torch_layout import (
+    dense,
+    fused,
+    gated,
+    key_and_value,
+    norm,
+)
 from keras_vit.weights.translate import AS_IS, CONVOLUTION, PATCHES_TORCH, Rules
 
 BLOCK = "blocks.*"
+ATTENTION = "block_*/attention"
 BACKBONE = "patch_embed.backbone"
 UNIT = f"{BACKBONE}.stages.#.blocks.#"
 RULES = {
     "patch_encoder/projection/kernel": ("patch_embed.proj.weight", PATCHES_TORCH),
     "patch_encoder/projection/bias": ("patch_embed.proj.bias", AS_IS),
+    **norm("patch_encoder/norm", "patch_embed.norm"),
     "patch_encoder/class_token": ("cls_token", AS_IS),
     "patch_encoder/distillation_token": ("dist_token", AS_IS),
     "patch_encoder/registers": ("reg_token", AS_IS),
     "patch_encoder/position_embedding": ("pos_embed", AS_IS),
+    **norm("pre_norm", "norm_pre"),
     **norm("block_*/norm1", f"{BLOCK}.norm1"),
-    **fused("block_*/attention", f"{BLOCK}.attn.qkv.weight", f"{BLOCK}.attn.qkv.bias"),
-    **norm("block_*/attention/query_norm", f"{BLOCK}.attn.q_norm"),
-    **norm("block_*/attention/key_norm", f"{BLOCK}.attn.k_norm"),
-    **dense("block_*/attention/out", f"{BLOCK}.attn.proj"),
+    **fused(ATTENTION, f"{BLOCK}.attn.qkv.weight", f"{BLOCK}.attn.qkv.bias"),
+    **norm(f"{ATTENTION}/query_norm", f"{BLOCK}.attn.q_norm"),
+    **norm(f"{ATTENTION}/key_norm", f"{BLOCK}.attn.k_norm"),
+    **norm(f"{ATTENTION}/norm", f"{BLOCK}.attn.norm"),
+    **dense(f"{ATTENTION}/out", f"{BLOCK}.attn.proj"),
+    f"{ATTENTION}/rotary/frequencies": (f"{BLOCK}.rope.freqs", AS_IS),
+    f"{ATTENTION}/relative_bias/table": (
+        f"{BLOCK}.attn.relative_position_bias_table",
+        AS_IS,
+    ),
+    **dense(f"{ATTENTION}/relative_bias/fc1", f"{BLOCK}.attn.rel_pos.mlp.fc1"),
+    **dense(f"{ATTENTION}/relative_bias/fc2", f"{BLOCK}.attn.rel_pos.mlp.fc2"),
     "block_*/scale1/gamma": (f"{BLOCK}.ls1.gamma", AS_IS),
     **norm("block_*/norm2", f"{BLOCK}.norm2"),
     **dense("block_*/mlp/fc1", f"{BLOCK}.mlp.fc1"),
+    **norm("block_*/mlp/norm", f"{BLOCK}.mlp.norm"),
     **dense("block_*/mlp/fc2", f"{BLOCK}.mlp.fc2"),
     "block_*/scale2/gamma": (f"{BLOCK}.ls2.gamma", AS_IS),
     "pooling/probe": ("attn_pool.latent", AS_IS),
@@ -56,6 +80,46 @@ RULES = {
     ),
     **norm("stem/block*_unit*/norm_shortcut", f"{UNIT}.downsample.norm"),
 }
+SPELLINGS: dict[str, tuple[str, Rules]] = {  # a word: the name that shows it, its rules
+    "unfused": (
+        "blocks.0.attn.q_proj.weight",
+        dense(f"{ATTENTION}/query", f"{BLOCK}.attn.q_proj")
+        | dense(f"{ATTENTION}/key", f"{BLOCK}.attn.k_proj")
+        | dense(f"{ATTENTION}/value", f"{BLOCK}.attn.v_proj"),
+    ),
+    "own_biases": (
+        "blocks.0.attn.q_bias",
+        {
+            f"{ATTENTION}/query/bias": (f"{BLOCK}.attn.q_bias", AS_IS),
+            f"{ATTENTION}/value/bias": (f"{BLOCK}.attn.v_bias", AS_IS),
+        },
+    ),
+    "gamma": (
+        "blocks.0.gamma_1",
+        {
+            "block_*/scale1/gamma": (f"{BLOCK}.gamma_1", AS_IS),
+            "block_*/scale2/gamma": (f"{BLOCK}.gamma_2", AS_IS),
+        },
+    ),
+    "split_gate": (
+        "blocks.0.mlp.fc1_g.weight",
+        dense("block_*/mlp/gate", f"{BLOCK}.mlp.fc1_g")
+        | dense("block_*/mlp/fc1", f"{BLOCK}.mlp.fc1_x"),
+    ),
+    "packed_gate": (
+        "blocks.0.mlp.fc1.weight (packed)",
+        gated("block_*/mlp", f"{BLOCK}.mlp.fc1.weight", f"{BLOCK}.mlp.fc1.bias"),
+    ),
+    "table_inside": (
+        "blocks.0.attn.rel_pos.relative_position_bias_table",
+        {
+            f"{ATTENTION}/relative_bias/table": (
+                f"{BLOCK}.attn.rel_pos.relative_position_bias_table",
+                AS_IS,
+            )
+        },
+    ),
+}
 ROOT_ALONE = {  # the stem of R+Ti/16, which has no stages
     "stem/conv_root/kernel": (f"{BACKBONE}.conv.weight", CONVOLUTION),
     **norm("stem/norm_root", f"{BACKBONE}.norm"),
@@ -63,15 +127,21 @@ ROOT_ALONE = {  # the stem of R+Ti/16, which has no stages
 
 
 def rules(architecture: Architecture, spelling: Spelling) -> Rules:
-    """Return the rules of an architecture: of its final norm and of its stem."""
-    final = norm("norm", "fc_norm" if architecture.fc_norm else "norm")
-    return RULES | final | (ROOT_ALONE if architecture.root_alone else {})
+    """Return the rules of an architecture, of its final norm and of its stem."""
+    found = RULES | norm("norm", "fc_norm" if architecture.fc_norm else "norm")
+    if architecture.root_alone:
+        found |= ROOT_ALONE
+    for word in sorted(spelling):
+        found |= SPELLINGS[word][1]
+    return found
 
 
-def position_method(stored: Arrays, config: Config) -> str:
-    """Return the rule of timm's resizing; FlexiViT is known by its architecture."""
-    is_flexible = "flexi" in (config.get("architecture") or "")
-    return "bilinear_half_pixels" if is_flexible else "bicubic_antialias"
+def spelling(stored: Arrays) -> Spelling:
+    """Return which of `SPELLINGS` a file has."""
+    found = {word for word, (name, _) in SPELLINGS.items() if name in stored}
+    return frozenset(
+        found | {"packed_gate"} if timm_arrays.is_packed(stored) else found
+    )
 
 
 def image_size(config: Config) -> tuple[int, int] | None:
@@ -83,49 +153,31 @@ def image_size(config: Config) -> tuple[int, int] | None:
     return (info, info) if isinstance(info, int) else tuple(info)
 
 
-def arguments(stored: Arrays) -> dict[str, Any]:
-    """Return the arguments of a model that the arrays determine."""
-    info = {
-        "pooling": "token",
-        "class_token": "cls_token" in stored,
-        "fc_norm": "fc_norm.weight" in stored,
-        "distillation": "dist_token" in stored,
-        "qk_norm": "blocks.0.attn.q_norm.weight" in stored,
-    }
-    if info["fc_norm"] or not info["class_token"]:
-        info["pooling"] = "gap"
-    if "attn_pool.latent" in stored:
-        info["pooling"] = "map"
-    if "reg_token" in stored:
-        info["num_registers"] = stored["reg_token"].shape[1]
-    if "blocks.0.ls1.gamma" in stored:
-        info["layer_scale"] = 1.0
-    if "head.weight" in stored:
-        info["num_classes"] = stored["head.weight"].shape[0]
-    return info
-
-
 TIMM = Source(
     name="timm",
-    recognises=lambda names: any(name.startswith("blocks.0.attn.") for name in names),
-    normalise=dict,
+    recognises=lambda names: any(
+        re.match(r"blocks\.0\.(attn|in_proj)\.", name) for name in names
+    ),
+    normalise=timm_layouts.normalise,
     rules=rules,
+    spelling=spelling,
     activation="gelu_erf",
     layer_norm_epsilon=1e-6,
     standardization="variance",
-    position_method=position_method,
+    position_method=timm_positions.position_method,
     image_size=image_size,
     first_rows=timm_positions.first_rows,
     aligned=timm_positions.aligned,
     patches="patch_embed.proj.weight",
     positions="pos_embed",
     mlp="blocks.*.mlp.fc2.weight",
-    arguments=arguments,
-    pixels=timm_settings.pixels,
-    preprocessing=timm_settings.preprocessing,
+    arguments=timm_arrays.arguments,
+    pixels=timm_pretrained_cfg.pixels,
+    preprocessing=timm_pretrained_cfg.preprocessing,
     dropped_with_head=("head.", "head_dist."),
     classifiers=("head", "head_dist"),
     settings=timm_settings.settings,
-    class_names=timm_settings.class_names,
-    assumed=timm_settings.assumed,
+    class_names=timm_pretrained_cfg.class_names,
+    assumed=timm_pretrained_cfg.assumed,
+    check_complete=timm_arrays.check_named,
 )

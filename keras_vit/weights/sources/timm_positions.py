@@ -13,6 +13,28 @@ import numpy as np
 from keras_vit.weights.files import Stored
 from keras_vit.weights.sources.source import Arrays, Config
 from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
+from keras_vit.weights.sources.timm_settings import arguments_of
+
+
+def position_method(stored: Arrays, config: Config) -> str:
+    """Return the rule of timm's resizing: FlexiViT's and NaFlexViT's by settings."""
+    settings = arguments_of(config)
+    if settings.get("class") == "NaFlexVit":
+        mode = settings.get("pos_embed_interp_mode", "bicubic")
+        if settings.get("pos_embed_antialias", True):
+            return f"{mode}_antialias"
+        corners = settings.get("pos_embed_align_corners", False)
+        return NAFLEX[mode, corners]
+    is_flexible = "flexi" in (config.get("architecture") or "")
+    return "bilinear_half_pixels" if is_flexible else "bicubic_antialias"
+
+
+NAFLEX = {  # without antialiasing: (mode, whether corners are aligned)
+    ("bilinear", True): "bilinear",
+    ("bilinear", False): "bilinear_half_pixels",
+    ("bicubic", True): "bicubic_corners",
+    ("bicubic", False): "bicubic",
+}
 
 
 def embeds_patches_alone(architecture: str) -> bool | None:
@@ -21,7 +43,9 @@ def embeds_patches_alone(architecture: str) -> bool | None:
     `None` for a name that is not known.
     """
     info = ARCHITECTURES.get(architecture.partition(".")[0])
-    return None if info is None else info.get("no_embed_class", False)
+    if info is None:
+        return None
+    return info.get("no_embed_class", info.get("class") == "NaFlexVit")
 
 
 def no_embed_class(config: Config) -> bool | None:

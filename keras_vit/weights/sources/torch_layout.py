@@ -1,6 +1,13 @@
 """How PyTorch names the two arrays of a layer."""
 
-from keras_vit.weights.translate import AS_IS, HALVES, THIRDS, TRANSPOSED, Rules
+from keras_vit.weights.translate import (
+    AS_IS,
+    GATE_FIRST,
+    HALVES,
+    THIRDS,
+    TRANSPOSED,
+    Rules,
+)
 
 
 def dense(ours: str, theirs: str) -> Rules:
@@ -12,9 +19,10 @@ def dense(ours: str, theirs: str) -> Rules:
 
 
 def norm(ours: str, theirs: str) -> Rules:
-    """Return the rules of a normalisation."""
+    """Return the rules of a normalisation, with or without mean and bias."""
     return {
         f"{ours}/gamma": (f"{theirs}.weight", AS_IS),
+        f"{ours}/scale": (f"{theirs}.weight", AS_IS),
         f"{ours}/beta": (f"{theirs}.bias", AS_IS),
     }
 
@@ -33,5 +41,14 @@ def key_and_value(ours: str, weight: str, bias: str) -> Rules:
     return {
         f"{ours}/{name}/{part}": (theirs, half)
         for name, half in HALVES.items()
+        for part, theirs in (("kernel", weight), ("bias", bias))
+    }
+
+
+def gated(ours: str, weight: str, bias: str) -> Rules:
+    """Return the rules of an MLP's gate and first layer that lie in one array."""
+    return {
+        f"{ours}/{name}/{part}": (theirs, half)
+        for name, half in GATE_FIRST.items()
         for part, theirs in (("kernel", weight), ("bias", bias))
     }

@@ -1,0 +1,247 @@
+"""A model -> the arguments of timm's classes, and in what an architecture differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from keras_vit.weights.architecture import Architecture, describe
+from keras_vit.weights.file_arguments import plain
+from keras_vit.weights.sources import timm_settings
+from keras_vit.weights.sources.source import Spelling
+from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
+from keras_vit.weights.sources.timm_settings import CLASS, USUAL
+
+POOLINGS = {ours: theirs for theirs, ours in timm_settings.POOLINGS.items()}
+OF_ROW = ("layout", "rotary", "num_key_value_heads")  # of blocks: what names alone say
+GATED = ("GluMlp", "SwiGLU")
+
+
+def row_of(name: str | None) -> dict[str, Any]:
+    """Return the arguments of timm's class by the name of an architecture."""
+    return ARCHITECTURES.get(name or "", {})
+
+
+def differences(model: keras.Model, name: str | None) -> list[str]:
+    """Return timm's arguments in which an architecture differs from a model.
+
+    Args:
+        model: a ViT that a factory of this package built.
+        name: of timm's architecture; `None`: its class with nothing said.
+    """
+    described, row = describe(model), row_of(name)
+    settings = timm_settings.settings({"architecture": name} if name else {})
+    block = plain("block", settings.get("block", {}))
+    ours = plain("block", described.blocks)
+    found = []
+    for argument, usual, theirs in (
+        ("activation", "gelu_erf", "act_layer"),
+        ("layer_norm_epsilon", timm_settings.EPSILON, "norm_layer"),
+    ):
+        expected = settings.get(argument, usual)
+        if expected != getattr(described, argument):
+            found.append(theirs)
+    if _named(ours) != _named(block):
+        found.append("blocks")
+    first = described.blocks[0]
+    for theirs, expected, has in (
+        (
+            "norm_layer",
+            str(row.get("norm_layer")).startswith("rms"),
+            first.norm == "rms",
+        ),
+        ("mlp_layer", _is_gated(row), first.mlp == "gated"),
+        ("qkv_bias", _qkv_biases(row, name), first.qkv_bias),
+        ("proj_bias", row.get("proj_bias", True), first.use_bias),
+        ("scale_attn_norm", _says(row, "scale_attn"), first.attention_norm),
+        ("scale_mlp_norm", _says(row, "scale_mlp"), first.mlp_norm),
+        ("rel_pos_type", _has_biases(row), first.relative_bias is not None),
+        ("pre_norm", _says(row, "pre_norm", "use_pre_"), "pre_norm" in _layers(model)),
+    ):
+        if expected != has and expected is not None:
+            found.append(theirs)
+    return sorted({*found})
+
+
+def _norm(row):
+    return "rms" if str(row.get("norm_layer")).startswith("rms") else "layer"
+
+
+def _named(block):
+    blocks = block if isinstance(block, list) else [block]
+    found = [{key: one[key] for key in OF_ROW if key in one} for one in blocks]
+    return found[0] if all(one == found[0] for one in found) else found
+
+
+def _layers(model):
+    return {layer.name for layer in model.layers}
+
+
+def _says(row, *beginnings):
+    return any(bool(row[key]) for key in row if key.startswith(beginnings))
+
+
+def _is_gated(row):
+    return bool(row.get("swiglu_mlp")) or row.get("mlp_layer") in GATED
+
+
+def _has_biases(row):
+    relative = row.get(CLASS) == "VisionTransformerRelPos"
+    return relative or bool(row.get("use_rel_pos_bias"))
+
+
+def _qkv_biases(row, name):
+    """Which have biases; `None` where an argument of timm's says either."""
+    if not row.get("qkv_bias", True):
+        return "none"
+    of_eva = row.get(CLASS) in ("Eva", "Beit") and row.get("attn_type") != "rope"
+    if of_eva:
+        return "query_value"
+    return "all" if name else None
+
+
+def spelling_of(architecture: Architecture, name: str | None) -> Spelling:
+    """Return which layout of arrays timm's class of an architecture has.
+
+    A key of `sources.timm.SPELLINGS` each.
+    """
+    row, block = row_of(name), architecture.blocks[0]
+    kind, words = row.get(CLASS, USUAL), set()
+    if kind in ("Eva", "Beit"):
+        words.add("gamma")
+    if not row.get("qkv_fused", True) or block.layout == "parallel":
+        words.add("unfused")
+    elif block.qkv_bias == "query_value":
+        words.add("own_biases")
+    if block.mlp == "gated":
+        split = row.get("scale_mlp") or row.get("swiglu_align_to")
+        split = split or row.get("mlp_layer") == "SwiGLU"
+        words.add("split_gate" if split else "packed_gate")
+    if kind == "VisionTransformerRelPos":
+        words.add("table_inside")
+    return frozenset(words)
+
+
+def model_args(
+    model: keras.Model, name: str | None, patches_alone: bool
+) -> dict[str, Any]:
+    """Return the arguments with which timm's class builds a model, besides its row's.
+
+    Args:
+        model: a ViT that a factory of this package built.
+        name: timm's, of an architecture.
+        patches_alone: whether class token and registers have no positions there.
+    """
+    row = row_of(name)
+    write = {
+        "Eva": _of_eva,
+        "Beit": _of_beit,
+        "VisionTransformerRelPos": _of_relative,
+        "NaFlexVit": _of_naflex,
+    }.get(row.get(CLASS, USUAL), _of_usual)
+    return _sizes(model, row) | write(model, patches_alone)
+
+
+def _sizes(model: keras.Model, row: Mapping[str, Any]) -> dict[str, Any]:
+    described, found = describe(model), {one.name: one for one in model.layers}
+    encoder, block = found["patch_encoder"], found["block_00"]
+    height, width = model.input_shape[1:3]
+    # A packed gate is part of the width that the ratio is of, but for Eva's.
+    packed = 2 if row.get("mlp_layer") == "GluMlp" else 1
+    kind = described.pooling and described.pooling.kind
+    sizes: dict[str, Any] = {
+        "img_size": _one_or_two(height, width),
+        "patch_size": _one_or_two(*described.patch_size),
+        "embed_dim": encoder.hidden_dim,
+        "depth": len(described.blocks),
+        "num_heads": described.num_heads,
+        "mlp_ratio": _ratio(packed * block.mlp_dim, encoder.hidden_dim),
+        "global_pool": POOLINGS[kind],
+    }
+    keys = [one.num_key_value_heads for one in described.blocks]
+    if any(keys) or row.get("num_kv_heads"):
+        sizes["num_kv_heads"] = [one or described.num_heads for one in keys]
+    return sizes
+
+
+def _of_usual(model: keras.Model, patches_alone: bool) -> dict[str, Any]:
+    described, found = describe(model), {one.name: one for one in model.layers}
+    encoder, block = found["patch_encoder"], found["block_00"]
+    config = described.blocks[0]
+    return {
+        "fc_norm": described.fc_norm,
+        "class_token": encoder.class_token,
+        "reg_tokens": described.num_registers,
+        "no_embed_class": patches_alone,
+        "pos_embed": "none" if encoder.positions is None else "learn",
+        "init_values": block.layer_scale or 0.0,  # create_model drops what is None
+        "qk_norm": block.qk_norm,
+        "qkv_bias": config.qkv_bias == "all",
+        "final_norm": "norm" in found,
+        "pool_include_prefix": bool(
+            described.pooling and described.pooling.prefix_tokens
+        ),
+    }
+
+
+def _of_eva(model: keras.Model, patches_alone: bool) -> dict[str, Any]:
+    described, found = describe(model), {one.name: one for one in model.layers}
+    encoder, block = found["patch_encoder"], found["block_00"]
+    return {
+        "class_token": encoder.class_token,
+        "num_reg_tokens": described.num_registers,
+        "no_embed_class": patches_alone,
+        "use_abs_pos_emb": encoder.positions is not None,
+        "use_fc_norm": described.fc_norm,
+        "use_post_transformer_norm": "norm" in found and not described.fc_norm,
+        "init_values": block.layer_scale,
+        "qk_norm": block.qk_norm,
+    }
+
+
+def _of_beit(model: keras.Model, patches_alone: bool) -> dict[str, Any]:
+    block = model.get_layer("block_00")
+    encoder: Any = model.get_layer("patch_encoder")
+    return {
+        "init_values": block.layer_scale,
+        "use_abs_pos_emb": encoder.positions is not None,
+    }
+
+
+def _of_relative(model: keras.Model, patches_alone: bool) -> dict[str, Any]:
+    described, block = describe(model), model.get_layer("block_00")
+    config = described.blocks[0].relative_bias
+    encoder: Any = model.get_layer("patch_encoder")
+    sizes = {"rel_pos_dim": config.hidden_dim} if config else {}
+    return sizes | {
+        "fc_norm": described.fc_norm,
+        "class_token": encoder.class_token,
+        "init_values": block.layer_scale or 0.0,
+        "qk_norm": block.qk_norm,
+    }
+
+
+def _of_naflex(model: keras.Model, patches_alone: bool) -> dict[str, Any]:
+    described, found = describe(model), {one.name: one for one in model.layers}
+    sizes = {
+        "class_token": found["patch_encoder"].class_token,
+        "reg_tokens": described.num_registers,
+        "pos_embed_grid_size": list(described.grid),
+        "init_values": found["block_00"].layer_scale,
+        "qk_norm": found["block_00"].qk_norm,
+        "fc_norm": described.fc_norm,
+        "final_norm": "norm" in found,
+    }
+    return {key: value for key, value in sizes.items() if value is not None}
+
+
+def _one_or_two(height: int, width: int) -> Any:
+    return height if height == width else [height, width]
+
+
+def _ratio(inner: int, width: int) -> float:
+    """The ratio whose product with the width, rounded down, is `inner`."""
+    ratio = inner / width
+    return ratio if int(width * ratio) == inner else (inner + 0.5) / width
