@@ -27,8 +27,9 @@ def ViT(num_classes: NumClasses = "auto", **options: Unpack[ViTOptions]) -> kera
     Args:
         num_classes: logits to return; `None`: no head, the model returns the
             features. `"auto"`: as many as `weights` have, or 1000 without.
-        **options: `image_size`, `weights`, `source_grid` (see the sizes such as
-            `ViT_B16`) and every argument of `keras_vit.model.ViT`, by keyword.
+        **options: `image_size`, `weights`, `architecture`, `source_grid` (see the
+            sizes such as `ViT_B16`) and every argument of `keras_vit.model.ViT`, by
+            keyword. With weights, sizes that are not given are those of the file.
 
     Returns:
         A functional `keras.Model`, RGB pixels in [0, 255] -> float32 logits.
@@ -100,7 +101,9 @@ def ViT_B16(
             default that of the weights, or 224); `weights`: a release's name
             (see `list_weights`), `hf:<owner>/<name>` or the path of a file,
             which set the form of GELU, epsilon, pooling, preprocessing and the
-            rest of what they were trained with; `source_grid`: the (rows,
+            rest of what they were trained with; `architecture`: the publisher's
+            name of the model, where a bare file could be several, such as timm's
+            `"vit_base_patch16_clip_224"`; `source_grid`: the (rows,
             columns) of patches that their positions are for, where a bare file
             could be read otherwise; `patch_size`: another than the name says, to
             which weights are resized; and the arguments of `keras_vit.model.ViT`

@@ -43,6 +43,7 @@ class ModelOptions(TypedDict, total=False):
 
     image_size: Size | None
     weights: Path | None
+    architecture: str | None
     source_grid: tuple[int, int] | None
     pooling: "Pooling | PoolingConfig | Mapping[str, Any] | None"
     representation_size: int | None

@@ -64,6 +64,7 @@ def _build(
     arguments = dict(options)
     weights = arguments.pop("weights", None)
     source_grid = arguments.pop("source_grid", None)
+    architecture = arguments.pop("architecture", None)
     image_size = arguments.pop("image_size", None)
     if weights is None:
         return build(
@@ -73,7 +74,7 @@ def _build(
         )
     from keras_vit.weights import find_checkpoint, load_weights
 
-    checkpoint = find_checkpoint(name, weights, source_grid)
+    checkpoint = find_checkpoint(name, weights, source_grid, architecture)
     known = dict(checkpoint.arguments)
     if name == "ViT":  # which has no sizes of its own
         known |= checkpoint.sizes
@@ -97,6 +98,7 @@ def _build(
         head="keep" if keeps_head else "reset",
         # ViT has no size of its own that another one could stand beside.
         patches="resize" if "patch_size" in arguments and name != "ViT" else "keep",
+        architecture=checkpoint.architecture,
         source_grid=checkpoint.grid,
         position_interpolation=arguments.get("position_interpolation"),
     )

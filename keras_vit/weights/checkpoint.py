@@ -43,6 +43,7 @@ class Checkpoint:
             width); `None` if it does not say.
         arguments: for `ViT`, besides the sizes.
         sizes: as arguments of `ViT`, as far as the file shows them.
+        architecture: the publisher's name of the model, as the caller says.
         grid: (rows, columns) of patches that its positions are for, as the
             caller or a release says; `None`: as the file says.
         foreign_head: the shapes, by name, of the arrays of a classifier that
@@ -58,6 +59,7 @@ class Checkpoint:
     _: KW_ONLY
     arguments: dict[str, Any]
     sizes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    architecture: str | None = None
     grid: tuple[int, int] | None = None
     foreign_head: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     class_names: tuple[str, ...] | None = None
@@ -68,6 +70,7 @@ def find_checkpoint(
     variant: str,
     weights: str | os.PathLike[str],
     source_grid: tuple[int, int] | None = None,
+    architecture: str | None = None,
 ) -> Checkpoint:
     """Find the file that `weights=` names and read the arguments of its model.
 
@@ -78,6 +81,8 @@ def find_checkpoint(
             with one.
         source_grid: (rows, columns) of patches that its positions are for,
             where the file does not say.
+        architecture: the publisher's name of the model, where the file's arrays
+            could be several and no settings say it.
 
     Raises:
         ValueError: for a release that the variant does not have, with those
@@ -91,11 +96,11 @@ def find_checkpoint(
         return _of_imagenet(found)
     if weights.startswith(HUB):
         repository = weights.removeprefix(HUB)
-        found = _read(from_hub(repository), variant, source_grid)
+        found = _read(from_hub(repository), variant, source_grid, named=architecture)
         return _of_imagenet(found) if _IN1K_BY_TIMM.match(repository) else found
     path = pathlib.Path(weights).expanduser()
     if path.exists():
-        return _read(path, variant, source_grid)
+        return _read(path, variant, source_grid, named=architecture)
     if is_path(weights):
         raise FileNotFoundError(
             f"No such file or folder: {path}. Expected a file of weights, or hf: "
@@ -119,8 +124,8 @@ def _of_imagenet(checkpoint):
     return dataclasses.replace(checkpoint, class_names=names)
 
 
-def _read(path, variant, source_grid, release=None):
-    file, stored, config = open_weights(path)
+def _read(path, variant, source_grid, release=None, *, named=None):
+    file, stored, config = open_weights(path, named)
     names, note = list(stored), config[KEY]
     says = bool(config.keys() - {KEY})
     found = identify(stored, config)
@@ -151,6 +156,7 @@ def _read(path, variant, source_grid, release=None):
             **pixels.arguments(note, source.pixels(config), says, file.name),
         },
         sizes=sizes,
+        architecture=named,
         grid=source_grid,
         foreign_head=found.foreign_head,
         class_names=_class_names(source, config, num_classes),

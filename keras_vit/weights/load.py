@@ -42,6 +42,7 @@ def load_weights(
     source: str | None = None,
     patches: Literal["keep", "resize"] = "keep",
     *,
+    architecture: str | None = None,
     source_grid: tuple[int, int] | None = None,
     position_interpolation: PositionInterpolation | None = None,
 ) -> None:
@@ -66,6 +67,9 @@ def load_weights(
         patches: `"keep"`: the file's; they must be of the model's size.
             `"resize"`: the patch embedding goes to the model's patch size as
             `resize` takes it there.
+        architecture: the publisher's name of the model, such as timm's
+            `"vit_base_patch16_clip_224"`, for a file of arrays that could be
+            several models and has no `config.json` beside it.
         source_grid: (rows, columns) of patches that the file's positions are
             for; `None`: as the file or a `config.json` beside it says, or else
             the grid that its length fits: the model's own, or a square.
@@ -97,14 +101,14 @@ def load_weights(
         check_patches_of_pixels(model)
     if position_interpolation is not None:
         check_method(position_interpolation, "position_interpolation")
-    architecture = describe(model)
-    path, stored, config = open_weights(path)
+    described = describe(model)
+    path, stored, config = open_weights(path, architecture)
     found = identify(stored, config, source)
     publisher, stored = found.source, found.stored
-    check_agreement(architecture, publisher, stored, config, head=head)
+    check_agreement(described, publisher, stored, config, head=head)
     unlike = unlike_of_file(model, config, publisher, path.name)
     method = position_interpolation or method_of(publisher, found.named, config)
-    of_file = _of_files_patches(architecture, publisher, stored, patches)
+    of_file = _of_files_patches(described, publisher, stored, patches)
     reading, problem = table_of(
         model,
         publisher,
@@ -117,7 +121,7 @@ def load_weights(
     resized_from = None
     if reading is not None:
         stored = publisher.aligned(stored, reading.rows)
-        if reading.grid != architecture.grid:
+        if reading.grid != described.grid:
             resized_from = reading.grid
     if resized_from is not None and position_interpolation is None:
         doubt_flexivit(method, path.name)
@@ -136,13 +140,11 @@ def load_weights(
             name, change = names[weight.path]
             array = theirs[name]
             if weight.path == POSITIONS and resized_from is not None:
-                array = resize_table(array, resized_from, architecture.grid, method)
+                array = resize_table(array, resized_from, described.grid, method)
             shape = tuple(weight.shape)
             if weight.path == KERNEL:
                 array = to_ours(array, change, (-1, shape[1]))
-                array = resize_kernel(
-                    array, of_file.patch_size, architecture.patch_size
-                )
+                array = resize_kernel(array, of_file.patch_size, described.patch_size)
             else:
                 array = to_ours(array, change, shape)
             arrays[weight.path] = array

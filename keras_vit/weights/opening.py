@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_vit.weights import metadata
 from keras_vit.weights.files import Stored, WeightsFileError, open_arrays
+from keras_vit.weights.sources.source import NAMED
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
@@ -41,15 +42,32 @@ def find(path: str | os.PathLike[str]) -> tuple[pathlib.Path, dict[str, Any]]:
 
 
 def open_weights(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str], architecture: str | None = None
 ) -> tuple[pathlib.Path, dict[str, Stored], dict[str, Any]]:
     """Open the weights at a path.
 
+    Args:
+        path: of the file, or of a folder as a repository lays it out.
+        architecture: the publisher's name of the model, where no `config.json`
+            says it.
+
     Returns:
         The file's path, its arrays as `open_arrays` returns them, and the
-        settings beside it, with the file's own metadata under `metadata.KEY`.
+        settings beside it, with the file's own metadata under `metadata.KEY`,
+        and the caller's word under `NAMED`.
+
+    Raises:
+        ValueError: if the settings name another architecture.
     """
     path, config = find(path)
+    if architecture is not None:
+        stated = config.get("architecture")
+        if stated not in (None, architecture):
+            raise ValueError(
+                f"{path.name}: config.json says which architecture it is. Expected "
+                f"architecture={stated!r}, or none. Received: {architecture!r}"
+            )
+        config = config | {NAMED: architecture}
     stored = open_arrays(path)
     return path, stored, config | {metadata.KEY: metadata.read_metadata(path)}
 

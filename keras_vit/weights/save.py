@@ -27,7 +27,7 @@ from keras_vit.weights.sources import GOOGLE, HUGGINGFACE, TIMM, TORCHVISION
 from keras_vit.weights.sources.timm_layouts import in_layout_of
 from keras_vit.weights.sources.timm_positions import spread
 from keras_vit.weights.standardization import restandardized
-from keras_vit.weights.timm_arguments import row_of, spelling_of
+from keras_vit.weights.timm_arguments import row_of, spelling_of, stated
 from keras_vit.weights.timm_config import chosen, timm_config
 from keras_vit.weights.translate import names_in, to_theirs
 
@@ -142,7 +142,8 @@ def _translated(model, source, name=None):
     config = huggingface_config(model) if source is HUGGINGFACE else {}
     spelling = frozenset()
     if source is TIMM:
-        config = {"architecture": name} if name else {}
+        config = {"model_args": stated(model, name)}
+        config |= {"architecture": name} if name else {}
         spelling = spelling_of(architecture, name)
     theirs = arguments_of(source, {}, config)
     cannot = [

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_vit import layers
 from keras_vit.weights.architecture import Architecture, describe
 from keras_vit.weights.file_arguments import plain
 from keras_vit.weights.sources import timm_settings
@@ -15,8 +16,19 @@ from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
 from keras_vit.weights.sources.timm_settings import CLASS, USUAL
 
 POOLINGS = {ours: theirs for theirs, ours in timm_settings.POOLINGS.items()}
-OF_ROW = ("layout", "rotary", "num_key_value_heads")  # of blocks: what names alone say
+OF_ROW = ("layout", "rotary")  # of blocks: what names alone say
 GATED = ("GluMlp", "SwiGLU")
+ACTIVATIONS = {  # ours: timm's `act_layer`
+    "gelu_erf": "gelu",
+    "gelu_tanh": "gelu_tanh",
+    "gelu_quick": "quick_gelu",
+    "silu": "silu",
+}
+# What its usual class takes as arguments that JSON holds, whatever its name says.
+STATED = {
+    *("act_layer", "qkv_bias", "proj_bias", "pre_norm"),
+    *("scale_attn_norm", "scale_mlp_norm"),
+}
 
 
 def row_of(name: str | None) -> dict[str, Any]:
@@ -62,7 +74,9 @@ def differences(model: keras.Model, name: str | None) -> list[str]:
     ):
         if expected != has and expected is not None:
             found.append(theirs)
-    return sorted({*found})
+    usual_class = row.get(CLASS, USUAL) == USUAL
+    can_state = usual_class and first.qkv_bias != "query_value"
+    return sorted({*found} - (STATED if can_state else set()))
 
 
 def _norm(row):
@@ -124,6 +138,13 @@ def spelling_of(architecture: Architecture, name: str | None) -> Spelling:
     return frozenset(words)
 
 
+def stated(model: keras.Model, name: str | None) -> dict[str, Any]:
+    """Return what a `config.json` says of a model besides its architecture."""
+    if row_of(name).get(CLASS, USUAL) != USUAL:
+        return {}
+    return {"act_layer": ACTIVATIONS[describe(model).activation]}
+
+
 def model_args(
     model: keras.Model, name: str | None, patches_alone: bool
 ) -> dict[str, Any]:
@@ -178,7 +199,12 @@ def _of_usual(model: keras.Model, patches_alone: bool) -> dict[str, Any]:
         "pos_embed": "none" if encoder.positions is None else "learn",
         "init_values": block.layer_scale or 0.0,  # create_model drops what is None
         "qk_norm": block.qk_norm,
+        "act_layer": ACTIVATIONS[described.activation],
         "qkv_bias": config.qkv_bias == "all",
+        "proj_bias": config.use_bias,
+        "pre_norm": "pre_norm" in found,
+        "scale_attn_norm": config.attention_norm,
+        "scale_mlp_norm": config.mlp_norm,
         "final_norm": "norm" in found,
         "pool_include_prefix": bool(
             described.pooling and described.pooling.prefix_tokens
@@ -189,7 +215,14 @@ def _of_usual(model: keras.Model, patches_alone: bool) -> dict[str, Any]:
 def _of_eva(model: keras.Model, patches_alone: bool) -> dict[str, Any]:
     described, found = describe(model), {one.name: one for one in model.layers}
     encoder, block = found["patch_encoder"], found["block_00"]
-    return {
+    attention: dict[str, Any] = {}
+    if isinstance(found.get("pooling"), layers.AttentionPooling):
+        pooling = found["pooling"]
+        attention = {
+            "attn_pool_num_heads": pooling.num_heads,
+            "attn_pool_mlp_ratio": _ratio(pooling.mlp_dim, encoder.hidden_dim),
+        }
+    return attention | {
         "class_token": encoder.class_token,
         "num_reg_tokens": described.num_registers,
         "no_embed_class": patches_alone,

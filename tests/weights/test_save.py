@@ -98,10 +98,16 @@ def test_names_and_shapes_of_an_npz_are_the_published_ones(
     ("arguments", "format", "path", "message"),
     [
         (
-            {},
+            {"layer_norm_epsilon": 1e-5},
             "timm",
             "a.safetensors",
-            "activation='gelu_tanh' .its code has 'gelu_erf'",
+            "differs from its usual ones in norm_layer",
+        ),
+        (
+            {"block": {"rotary": {}}} | TORCH,
+            "timm",
+            "a.safetensors",
+            "differs from its usual ones in blocks",
         ),
         (TORCH, "npz", "a.npz", "google's files cannot hold: activation='gelu_erf'"),
         ({"layer_norm_epsilon": 1e-5}, "npz", "a.npz", "layer_norm_epsilon=1e-05"),

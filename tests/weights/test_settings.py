@@ -77,6 +77,12 @@ def images(rng):
         ("vit_base_patch32_siglip_256", {}),  # pooled by attention, GELU by tanh
         ("vit_base_patch16_siglip_224", {}),
         ("eva_large_patch14_196", {}),
+        ("vit_tiny_patch16_224", {"global_pool": "max", "fc_norm": False}),
+        ("vit_tiny_patch16_224", {"global_pool": "avgmax"}),
+        ("vit_tiny_patch16_224", {"act_layer": "quick_gelu", "qkv_bias": False}),
+        ("vit_tiny_patch16_224", {"norm_layer": "rmsnorm", "pre_norm": True}),
+        ("vit_tiny_patch16_224", {"final_norm": False, "proj_bias": False}),
+        ("vit_tiny_patch16_224", {"scale_attn_norm": True, "scale_mlp_norm": True}),
     ],
 )
 def test_timms_models_compute_as_their_settings_say(
@@ -108,18 +114,16 @@ def test_pooling_is_read_where_it_stands_beside_the_arguments(timm, images, tmp_
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"global_pool": "max"}, "global_pool='max'"),
-        ({"global_pool": "avgmax"}, "global_pool='avgmax'"),
-        ({"model_args": {"pool_include_prefix": True}}, "pool_include_prefix=True"),
+        ({"global_pool": "prr"}, "global_pool='prr'"),
         ({"model_args": {"act_layer": "relu"}}, "act_layer='relu'"),
-        ({"model_args": {"act_layer": "quick_gelu"}}, "act_layer='quick_gelu'"),
-        ({"model_args": {"norm_layer": "rmsnorm"}}, "norm_layer='rmsnorm'"),
+        ({"model_args": {"norm_layer": "batchnorm"}}, "norm_layer='batchnorm'"),
+        ({"model_args": {"attn_layer": "diff"}}, "attn_layer='diff'"),
         ({"model_args": {"in_chans": 1}}, "in_chans=1"),
         ({"model_args": {"act_layer": ["gelu"]}}, r"act_layer=\['gelu'\]"),
         ({"model_args": {"of_tomorrow": 3}}, "of_tomorrow=3"),
-        ({"architecture": "vit_base_patch16_224_miil"}, "qkv_bias=False of timm's vit"),
-        ({"architecture": "vit_base_patch16_clip_224"}, "norm_layer=|pre_norm=True"),
-        ({"architecture": "vit_base_patch16_rope_ape_224"}, "none of timm's Vision"),
+        ({"architecture": "vit_base_patch16_18x2_224"}, "block_fn='ParallelThingsB"),
+        ({"architecture": "vit_base_mci_224"}, "embed_layer='HybridEmbed.ConvStem"),
+        ({"architecture": "vitamin_small_224"}, "none of timm's Vision"),
         (
             {"global_pool": "avg", "model_args": {"global_pool": "token"}},
             "must state one pooling",

@@ -104,7 +104,9 @@ def test_a_file_without_class_positions_comes_out_so(tmp_path, rng):
     ("arguments", "architecture", "message"),
     [
         ({}, "resnet50", "Unknown architecture.*such as 'vit_base_patch16_224'"),
-        ({}, "vit_base_patch16_224_miil", "differs from 'vit' in qkv_bias"),
+        ({}, "vit_base_patch16_rope_ape_224", "differs from 'vit' in blocks"),
+        ({}, "vit_base_patch16_clip_224", "differs from 'vit' in norm_layer"),
+        ({}, "beit_base_patch16_224", "differs from 'vit' in qkv_bias, rel_pos_type"),
         ({}, "deit_tiny_distilled_patch16_224", "of the model's kind"),
         ({}, "vit_base_r50_s16_224", "of the model's kind"),
         ({}, "vit_base_resnet50_384", "of the model's kind"),

@@ -78,7 +78,7 @@ def identify(stored: Arrays, config: Config, name: str | None = None) -> Identif
                 "before it without weights, for dropout"
             )
     canonical = source.normalise(stored)
-    source.check_complete(canonical, config)
+    source.check_complete(stored, config)
     return Identified(source, stored, canonical, tuple(notes))
 
 

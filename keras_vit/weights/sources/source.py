@@ -9,6 +9,7 @@ from keras_vit.weights.architecture import Architecture
 from keras_vit.weights.files import Stored
 from keras_vit.weights.translate import Rules
 
+NAMED = "architecture given by the caller"  # a key of a `Config`
 Config = Mapping[str, Any]  # a repository's settings, as `opening` reads them
 Arrays = Mapping[str, Stored]  # by name
 Spelling = frozenset[str]
@@ -70,7 +71,7 @@ class Source:
             which other spellings go.
         class_names: the repository's settings -> the names of the classes, or
             `None`.
-        check_complete: canonical `{name: Stored}`, the repository's settings ->
+        check_complete: `{name: Stored}` as found, the repository's settings ->
             nothing; a ValueError where several models could have such names.
         check_pre_logits: the repository's settings -> nothing; a ValueError
             where the layer before the classifier has another activation.

@@ -4,6 +4,8 @@ import re
 from typing import Any
 
 from keras_vit.weights.sources.source import Arrays, Config
+from keras_vit.weights.sources.timm_layouts import normalise
+from keras_vit.weights.sources.timm_settings import name_of
 
 NAMELESS = (
     "timm's files of {what} say too little by themselves: pass architecture=, timm's "
@@ -81,12 +83,21 @@ def block_of(stored: Arrays) -> dict[str, Any]:
     return block
 
 
-NEEDS_NAME = (  # of a bare file: what its names show, what is not known then
-    (r"blocks\.0\.(gamma_1|attn\.q_bias|attn\.q_proj\.weight)", "EVA's kind",
-     "eva02_base_patch14_448"),
+NEEDS_NAME = (  # a name that shows it, whose kind it is, and an example
+    (
+        r"blocks\.0\.(gamma_1|attn\.q_bias|attn\.q_proj\.weight)",
+        "EVA's kind",
+        "eva02_base_patch14_448",
+    ),
     (r"norm_pre\.weight", "CLIP's and PE's kind", "vit_base_patch16_clip_224"),
     (r"attn_pool\.latent", "pooling by attention", "vit_base_patch16_siglip_224"),
-)  # fmt: skip
+    (
+        r"blocks\.0\.in_proj\.weight",
+        "parallel blocks",
+        "vit_base_patch16_xp_224",
+    ),
+    (r"embeds\..+", "NaFlexVit", "naflexvit_base_patch16_gap"),
+)
 
 
 def check_named(stored: Arrays, config: Config) -> None:
@@ -95,11 +106,12 @@ def check_named(stored: Arrays, config: Config) -> None:
     Raises:
         ValueError: saying which name is missing.
     """
-    if config.get("architecture") or "model_args" in config:
+    if name_of(config) or "model_args" in config:
         return
     for pattern, what, example in NEEDS_NAME:
         if any(re.fullmatch(pattern, name) for name in stored):
             raise ValueError(NAMELESS.format(what=what, example=example))
+    stored = normalise(stored)
     if block_of(stored):
         what = f"blocks with {', '.join(block_of(stored))} of their own"
         raise ValueError(NAMELESS.format(what=what, example="aimv2_large_patch14_224"))

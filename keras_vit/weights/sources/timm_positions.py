@@ -13,7 +13,7 @@ import numpy as np
 from keras_vit.weights.files import Stored
 from keras_vit.weights.sources.source import Arrays, Config
 from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
-from keras_vit.weights.sources.timm_settings import arguments_of
+from keras_vit.weights.sources.timm_settings import arguments_of, name_of
 
 
 def position_method(stored: Arrays, config: Config) -> str:
@@ -25,7 +25,7 @@ def position_method(stored: Arrays, config: Config) -> str:
             return f"{mode}_antialias"
         corners = settings.get("pos_embed_align_corners", False)
         return NAFLEX[mode, corners]
-    is_flexible = "flexi" in (config.get("architecture") or "")
+    is_flexible = "flexi" in name_of(config)
     return "bilinear_half_pixels" if is_flexible else "bicubic_antialias"
 
 
@@ -55,7 +55,7 @@ def no_embed_class(config: Config) -> bool | None:
     """
     info = config.get("model_args", {}).get("no_embed_class")
     if info is None:
-        return embeds_patches_alone(config.get("architecture") or "")
+        return embeds_patches_alone(name_of(config))
     return info
 
 

@@ -7,7 +7,8 @@ a model are those of its architecture, by name, and `model_args`.
 from collections.abc import Mapping
 from typing import Any
 
-from keras_vit.weights.sources.source import Config
+from keras_vit.suggestions import did_you_mean
+from keras_vit.weights.sources.source import NAMED, Config
 from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
 
 CLASS = "class"  # timm's class of an architecture, where it is not the usual one
@@ -93,6 +94,11 @@ OF_TRAINING = {
 }
 
 
+def name_of(config: Config) -> str:
+    """Return timm's name of the model, by its settings or the caller; or `""`."""
+    return config.get("architecture") or config.get(NAMED) or ""
+
+
 def arguments_of(config: Config) -> dict[str, Any]:
     """Return the arguments of timm's class, as far as they are stated.
 
@@ -100,13 +106,13 @@ def arguments_of(config: Config) -> dict[str, Any]:
         ValueError: for an architecture that is not known, and where two
             poolings are stated.
     """
-    name = (config.get("architecture") or "").split(".")[0]
+    name = name_of(config).partition(".")[0]
     if name and name not in ARCHITECTURES:
         raise ValueError(
-            "config.json names an architecture that is none of timm's Vision "
+            "architecture, of config.json or by hand, names none of timm's Vision "
             "Transformers, as far as keras_vit knows them. If it is a plain one, load "
             "the file without config.json, by keras_vit.ViT and its arguments. "
-            f"Received: architecture={name!r}"
+            f"Received: architecture={name!r}.{did_you_mean(name, ARCHITECTURES)}"
         )
     arguments = ARCHITECTURES.get(name, {}) | config.get("model_args", {})
     pooling = config.get("global_pool")
@@ -130,7 +136,7 @@ def settings(config: Config) -> dict[str, Any]:
     theirs = arguments_of(config)
     for name, value in theirs.items():
         if not _is_supported(name, value):
-            architecture = config.get("architecture")
+            architecture = name_of(config)
             raise ValueError(
                 f"keras_vit's models do not support {name}={value!r} of timm's "
                 f"{architecture or 'config.json'}. Load it with timm."
