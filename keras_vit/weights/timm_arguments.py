@@ -191,13 +191,15 @@ def _of_usual(model: keras.Model, patches_alone: bool) -> dict[str, Any]:
     described, found = describe(model), {one.name: one for one in model.layers}
     encoder, block = found["patch_encoder"], found["block_00"]
     config = described.blocks[0]
-    return {
+    scale: dict[str, Any] = {"init_values": block.layer_scale or 0.0}
+    if config.layout == "parallel" and block.layer_scale is None:
+        scale = {}  # where 0 would be a scale
+    return scale | {
         "fc_norm": described.fc_norm,
         "class_token": encoder.class_token,
         "reg_tokens": described.num_registers,
         "no_embed_class": patches_alone,
         "pos_embed": "none" if encoder.positions is None else "learn",
-        "init_values": block.layer_scale or 0.0,  # create_model drops what is None
         "qk_norm": block.qk_norm,
         "act_layer": ACTIVATIONS[described.activation],
         "qkv_bias": config.qkv_bias == "all",

@@ -156,7 +156,7 @@ def image_size(config: Config) -> tuple[int, int] | None:
 TIMM = Source(
     name="timm",
     recognises=lambda names: any(
-        re.match(r"blocks\.0\.(attn|in_proj)\.", name) for name in names
+        re.match(r"blocks\.0\.(attns?|in_proj)\.", name) for name in names
     ),
     normalise=timm_layouts.normalise,
     rules=rules,

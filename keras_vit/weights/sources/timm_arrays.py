@@ -111,6 +111,9 @@ def check_named(stored: Arrays, config: Config) -> None:
     for pattern, what, example in NEEDS_NAME:
         if any(re.fullmatch(pattern, name) for name in stored):
             raise ValueError(NAMELESS.format(what=what, example=example))
+    if "cls_token" not in stored:
+        what = "models without a class token"
+        raise ValueError(NAMELESS.format(what=what, example="vit_base_patch16_gap_224"))
     stored = normalise(stored)
     if block_of(stored):
         what = f"blocks with {', '.join(block_of(stored))} of their own"

@@ -11,6 +11,8 @@ NAMES = {  # in names: what they belong to
     r"\b(rope|freqs|periods)\b": "their kind of rotary positions",
     r"\b(decoder|decoder_embed)\b": "a decoder, of masked pre-training",
     r"\battn\.norm\.|\bmlp\.norm\.": "a norm inside attention or the MLP",
+    r"\battns\.": "several attentions in a block",
+    r"\blambda_(q1|a)$": "differential attention",
     r"running_mean$": "batch normalisation",
 }
 FIRST, SECOND = re.compile(r"(.*)\bfc1\.weight$"), "fc2.weight"
