@@ -1,3 +1,4 @@
+import gc
 import os
 import pathlib
 import sys
@@ -9,11 +10,15 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras.src.utils.naming import reset_uids
 
 from keras_vit.exporting import runtime_check
 
 pytest.register_assert_rewrite("support")
+
+# Most graphs run a few times, too: as they are traced, without passes over them.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 sys.modules.setdefault("triton", None)  # PyTorch's compiler: none beside TensorFlow's
 
@@ -27,9 +32,20 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
+def pytest_collection_finish():
+    """Have the collector look at what tests leave, seldom, and not at libraries.
+
+    Tracing makes many objects, and by default every few of them begin a search of
+    all that was imported, which takes a sixth of the time of training's tests.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def fresh_session():
-    keras.utils.clear_session(free_memory=False)  # collecting takes 0.2 s
+    keras.utils.clear_session()
 
 
 @pytest.fixture(autouse=True)
