@@ -23,13 +23,26 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 sys.modules.setdefault("triton", None)  # PyTorch's compiler: none beside TensorFlow's
 
 
-# Each is a file of few tests that take minutes: last, it would leave one worker alone.
-LONGEST = ("test_killed.py", "test_replicas.py", "test_workers.py", "test_endings.py")
+# Each takes a minute, some of the slow ones several: last, it would leave one worker
+# alone.
+LONGEST = (
+    "test_killed.py",
+    "test_replicas.py",
+    "test_workers.py",
+    "test_endings.py",
+    "test_run.py",
+    "test_step.py",
+    "test_process.py",
+    "test_commands.py",
+    "test_export.py",
+    "test_saved_model.py",
+)
 
 
 def pytest_collection_modifyitems(items):
     """Begin with the longest files, so that the workers end together."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 def pytest_collection_finish():
