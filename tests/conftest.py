@@ -46,14 +46,12 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Have the collector look at what tests leave, seldom, and not at libraries.
+    """Have the collector look at what tests leave, and not at libraries.
 
-    Tracing makes many objects, and by default every few of them begin a search of
-    all that was imported, which takes a sixth of the time of training's tests.
+    How seldom it does is set where `support` is imported.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(autouse=True, scope="module")
