@@ -1,3 +1,4 @@
+import gc
 import os
 import pathlib
 import sys
@@ -9,27 +10,53 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras.src.utils.naming import reset_uids
 
 from keras_vit.exporting import runtime_check
 
 pytest.register_assert_rewrite("support")
 
+# Most graphs run a few times, too: as they are traced, without passes over them.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
 sys.modules.setdefault("triton", None)  # PyTorch's compiler: none beside TensorFlow's
 
 
-# Each is a file of few tests that take minutes: last, it would leave one worker alone.
-LONGEST = ("test_killed.py", "test_replicas.py", "test_workers.py", "test_endings.py")
+# Each takes a minute, some of the slow ones several: last, it would leave one worker
+# alone.
+LONGEST = (
+    "test_killed.py",
+    "test_replicas.py",
+    "test_workers.py",
+    "test_endings.py",
+    "test_run.py",
+    "test_step.py",
+    "test_process.py",
+    "test_commands.py",
+    "test_export.py",
+    "test_saved_model.py",
+)
 
 
 def pytest_collection_modifyitems(items):
     """Begin with the longest files, so that the workers end together."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
+def pytest_collection_finish():
+    """Have the collector look at what tests leave, and not at libraries.
+
+    How seldom it does is set where `support` is imported.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")
 def fresh_session():
-    keras.utils.clear_session(free_memory=False)  # collecting takes 0.2 s
+    keras.utils.clear_session()
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,7 @@ def test_models_and_recipes_are_listed_by_patterns():
     assert keras_vit.list_recipes("FINE*") == ["finetune"]
 
 
+@pytest.mark.slow
 def test_each_listed_model_is_created():
     with without_memory():
         for name in keras_vit.list_models():

@@ -30,7 +30,24 @@ OF_ALL_LAYERS = {
 }
 
 
-@pytest.mark.parametrize("name", MODULES)
+# Whose examples take seconds, each trained, exported or with several models.
+LONG = {
+    "keras_vit.baselines",
+    "keras_vit.exporting.export_model",
+    "keras_vit.inspect.attention",
+    "keras_vit.inspect.distance",
+    "keras_vit.inspect.heads",
+    "keras_vit.layers.quantized",
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in LONG else [])
+        for name in MODULES
+    ],
+)
 def test_the_examples_of_a_module_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if name not in OF_ALL_LAYERS:

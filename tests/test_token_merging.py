@@ -134,7 +134,14 @@ def alike(rng):
     return patches.astype("float32")
 
 
-@pytest.mark.parametrize("kind", ["token", "gap as timm's", "map", "distillation"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "token",
+        "distillation",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("gap as timm's", "map")),
+    ],
+)
 def test_merging_equal_patches_changes_neither_answers_nor_gradients(kind, rng):
     flat = {"image_size": (24, 32), "position_embedding": "none"}
     plain = some_model(kind, rng, **flat)

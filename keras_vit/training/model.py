@@ -26,7 +26,7 @@ from keras_vit.weights import replace_head, resize
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from keras_vit.data import Dataset
+    from keras_vit.decoding import Decoding
     from keras_vit.recipes import ModelSettings, Recipe
     from keras_vit.training.tasks import Task
     from keras_vit.training.tasks.task import Activation
@@ -225,7 +225,8 @@ def model_in_scope(
     recipe: Recipe,
     *,
     task: Task,
-    dataset: Dataset,
+    class_names: Sequence[str],
+    decoding: Decoding,
     strategy: tf.distribute.Strategy,
 ) -> keras.Model:
     """Return the model to be trained, with a copy of its weights on every replica.
@@ -238,7 +239,8 @@ def model_in_scope(
             model a copy is; else the recipe's is built or loaded.
         recipe: of the run.
         task: that it learns.
-        dataset: that it is trained on.
+        class_names: of the data set that it is trained on.
+        decoding: of the data set's image files.
         strategy: in whose scope this is called.
 
     Raises:
@@ -246,7 +248,7 @@ def model_in_scope(
             trained.
     """
     labels = task.learns_labels
-    classes = dataset.num_classes if labels else None
+    classes = len(class_names) if labels else None
     if isinstance(model, keras.Model):
         if labels:
             _check_logits(model)
@@ -255,19 +257,18 @@ def model_in_scope(
     elif isinstance(model, Classifier):
         keras_model = trainable(model, repr(model.name))
         own = dataclasses.replace(model, model=copied(keras_model))
-        trained = with_head(own, classes, dataset.class_names)
+        trained = with_head(own, classes, class_names)
         trained = with_image_size(trained, recipe.model.image_size)
         if model.preprocessing != meaning_of(trained).preprocessing:
             set_meaning(trained, preprocessing=model.preprocessing)
     else:
-        trained = build_model(recipe.model, classes, dataset.class_names)
+        trained = build_model(recipe.model, classes, class_names)
     inputs: Any = trained.input_shape
     outputs: Any = trained.output_shape
-    if labels and outputs != (None, dataset.num_classes):
+    if labels and outputs != (None, classes):
         raise ValueError(
-            f"The data set {dataset.name!r} has {dataset.num_classes} classes, so the "
-            f"model must return logits of shape (None, {dataset.num_classes}). "
-            f"Received: a model that returns {outputs}. "
+            f"The data set has {classes} classes, so the model must return logits of "
+            f"shape (None, {classes}). Received: a model that returns {outputs}. "
             "Pass keras_vit.replace_head(model, num_classes)"
         )
     if len(inputs) != 4 or None in inputs[1:3] or inputs[3] != 3:
@@ -280,10 +281,10 @@ def model_in_scope(
         keep_meaning(
             one,
             preprocessing=recipe.data.evaluation_preprocessing,
-            class_names=dataset.class_names if labels else None,
+            class_names=class_names if labels else None,
             activation=task.activation,
         )
-        set_meaning(one, decoding=dataset.decoding)
+        set_meaning(one, decoding=decoding)
     return trained
 
 
@@ -300,7 +301,7 @@ def _check_logits(model: keras.Model) -> None:
 def teacher_in_scope(
     teacher: str | keras.Model | Classifier | None,
     strategy: tf.distribute.Strategy,
-    dataset: Dataset,
+    class_names: Sequence[str],
 ) -> Classifier | None:
     """Return the teacher, loaded if it is a path; `None` without one.
 
@@ -309,11 +310,11 @@ def teacher_in_scope(
     """
     if teacher is None or teacher == "":
         return None
-    classifier, names = Classifier.of(teacher), dataset.class_names
-    if classifier.class_names not in (None, tuple(names)):
+    classifier = Classifier.of(teacher)
+    if classifier.class_names not in (None, tuple(class_names)):
         raise ValueError(
-            f"The teacher must know the classes of {dataset.name!r}, in their order: "
-            f"{_some(names)}. Received: {_some(classifier.class_names or ())}"
+            "The teacher must know the classes of the data set, in their order: "
+            f"{_some(class_names)}. Received: {_some(classifier.class_names or ())}"
         )
     if isinstance(teacher, str) or isinstance(classifier.model, ServedModel):
         return classifier  # which has been loaded in the scope

@@ -108,12 +108,17 @@ def trainer_of(
     """Return the trainer of a run, its model and its teacher made under the scope."""
     passed = config.arguments.teacher or getattr(config.recipe.task, "teacher", None)
     data = splits.dataset
-    task = config.task(teacher_in_scope(passed, devices, data))
+    task = config.task(teacher_in_scope(passed, devices, data.class_names))
     task.check(data)
     config = _fitted(config, task, data.split(config.recipe.data.train_split), devices)
     check_same_run(folder, config)
     model = model_in_scope(
-        config.arguments.model, config.recipe, task=task, dataset=data, strategy=devices
+        config.arguments.model,
+        config.recipe,
+        task=task,
+        class_names=data.class_names,
+        decoding=data.decoding,
+        strategy=devices,
     )
     return Trainer(
         config, model=model, task=task, splits=splits, strategy=devices, folder=folder

@@ -312,6 +312,7 @@ def test_a_preprocessing_of_its_own_changes_the_answers(trained, capsys):
     assert main(["predict", *command, picture("a.png")]) == 0
 
 
+@pytest.mark.slow
 def test_export_writes_the_next_version_and_bakes_a_temperature_in(trained, capsys):
     images, logits = np.full((1, 28, 28, 3), 99, np.float32), []
     for version, more in (("1", []), ("2", ["--temperature=4"])):
@@ -340,6 +341,7 @@ def test_export_merges_tokens(trained, rng):
     np.testing.assert_allclose(served, merging(images), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_train_goes_on_from_a_model_and_says_what_to_do_next(trained, capsys):
     arguments = [f"--model={trained / 'run'}", "--folder=my run"]
     for setting in ("epochs=1", "batch_size=2000", "warmup_steps=1"):

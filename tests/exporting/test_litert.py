@@ -49,6 +49,9 @@ OTHERS = {
 }
 
 
+OFTEN = ("distillation", "registers, gap, relative", "hybrid, sigmoid")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def models_are_converted_once():
     converted, made = litert._converted, {}
@@ -127,7 +130,13 @@ def with_outliers(model, factor=1000):
     return model
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *OTHERS])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[] if kind in OFTEN else pytest.mark.slow)
+        for kind in [*KINDS, *OTHERS]
+    ],
+)
 def test_every_kind_of_model_gives_its_answers_in_every_scheme(kind, tmp_path):
     model, split = known(kind)
     expected = answers(model, split.images[:32])

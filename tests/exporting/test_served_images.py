@@ -375,6 +375,7 @@ def webp_bombs():
     yield data[:canvas] + (19_999).to_bytes(3, "little") * 2 + data[canvas + 6 :]
 
 
+@pytest.mark.slow
 def test_bombs_are_refused_and_take_no_memory():
     """In a process of its own, whose memory is looked at."""
     root = pathlib.Path(__file__).parents[2]
@@ -431,7 +432,7 @@ def judge(error, pixels, data):
 
 
 @pytest.mark.parametrize(
-    "count", [300, pytest.param(6000, marks=pytest.mark.slow)], ids=str
+    "count", [300, pytest.param(3000, marks=pytest.mark.slow)], ids=str
 )
 def test_damaged_files_are_refused_or_read_as_by_pillow(count):
     told = []

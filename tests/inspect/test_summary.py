@@ -122,6 +122,7 @@ def test_every_layer_of_the_package_has_a_rule():
     assert all(set(one.__mro__) & RULES.keys() for one in own)
 
 
+@pytest.mark.slow
 def test_published_multiply_adds_follow_without_the_memory_of_the_weights():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for (name, size), published in PUBLISHED.items():

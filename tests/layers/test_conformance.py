@@ -29,7 +29,7 @@ BACKENDS = [
     for name, marks in {
         "tensorflow": [],
         "jax": [pytest.mark.slow],
-        "torch": [],
+        "torch": [pytest.mark.slow],
     }.items()
 ]
 

@@ -247,6 +247,7 @@ def without_last_bit(text):
     return NUMBER.sub(lambda number: f"{float(number[0]):.6g}", text)
 
 
+@pytest.mark.slow
 def test_no_request_fails_while_versions_come_and_go_nor_at_sigterm(own_pets, second):
     with Process(own_pets) as server, concurrent.futures.ThreadPoolExecutor() as pool:
         ended, told = threading.Event(), []

@@ -39,6 +39,7 @@ def layers():
     return [keras.layers.RandomRotation(0.1), darker, "keras:RandomContrast"]
 
 
+@pytest.mark.slow
 def test_a_run_with_layers_and_functions_resumes_as_if_unbroken(tmp_path):
     whole = trained(tmp_path / "whole", layers())
     with pytest.raises(RuntimeError, match="broken off"):

@@ -21,6 +21,7 @@ OPTIMIZERS = {
     "Adafactor": {"learning_rate": 0.01, "clipnorm": 0.1},
     "Muon": {"learning_rate": 0.01},
 }
+OFTEN = ("AdamW", "Lion")  # the others are slow tests
 
 
 def batches(count=5):
@@ -51,7 +52,13 @@ def taken(step, first, last):
         step(tf.constant(images[i]), tf.one_hot(labels[i], 5))
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in OFTEN else pytest.mark.slow)
+        for name in OPTIMIZERS
+    ],
+)
 def test_five_steps_are_those_of_fit(name):
     make = lambda: getattr(keras.optimizers, name)(**OPTIMIZERS[name])  # noqa: E731
     given = make()

@@ -15,6 +15,8 @@ from support.models import randomize, tiny_vit
 from support.training.small import small_dataset, small_recipe
 from support.training.steps import made
 
+JIT = [False, pytest.param(True, marks=pytest.mark.slow)]
+
 
 @contextlib.contextmanager
 def policy(name):
@@ -44,7 +46,7 @@ def weights_of(state):
 
 
 @pytest.mark.parametrize("options", [{}, {"clip_norm": 0.5}, {"accumulation_steps": 2}])
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", JIT)
 def test_steps_are_those_of_float32(options, jit_compile):
     half, step = stepper("mixed_float16", jit_compile=jit_compile, **options)
     full, other = stepper("float32", **options)
@@ -81,7 +83,7 @@ def test_gradients_too_small_for_float16_still_count():
     np.testing.assert_allclose(moved[0], moved[1], atol=0.02 * np.abs(moved[1]).max())
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", JIT)
 def test_an_overflow_is_skipped_and_halves_the_scale(jit_compile):
     state, step = stepper("mixed_float16", Adam(), jit_compile=jit_compile, ema=0.5)
     state.loss_scale.factor.assign(2.0**30)
@@ -148,6 +150,7 @@ def test_what_no_scale_can_help_halts(where):
     assert not step(images, targets)["updated"]
 
 
+@pytest.mark.slow
 def test_a_run_in_float16_resumes_with_its_scale(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(loss_scale, "FIRST", 2.0**22)
     arguments = {

@@ -178,6 +178,7 @@ def test_what_is_frozen_keeps_its_bits(finished):
         assert (kept[f"model/{path}"] != first[path]).any()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_ended_goes_on_to_the_same_bits(finished, tmp_path):
     with pytest.raises(SystemExit):
         train(tmp_path, [At("on_train_batch_end", 5, ask_to_end)], recipe=RECIPE)

@@ -388,6 +388,7 @@ def test_pre_training_goes_on_from_a_model_with_a_head_or_without(pretrained, tm
             np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
+@pytest.mark.slow
 def test_a_run_that_is_interrupted_goes_on_as_if_it_were_not(pretrained, tmp_path):
     def interrupt():
         raise KeyboardInterrupt

@@ -49,6 +49,7 @@ class StopAt(keras.callbacks.Callback):
             raise OSError("stopped")
 
 
+@pytest.mark.slow
 def test_a_run_of_objects_resumes_to_the_last_bit(tmp_path):
     whole = trained(tmp_path / "whole", loss=focal(), optimizer=nadam())
     with pytest.raises(OSError, match="stopped"):

@@ -40,7 +40,7 @@ def results(tmp_path_factory):
         else:
             outs, runs = [out], [started(out, way)]
         for run in runs:
-            text, _ = run.communicate(timeout=300)
+            text, _ = run.communicate(timeout=600)
             assert run.returncode == 0, text[-3000:]
         arrays = [dict(np.load(one)) for one in outs]
         for other in arrays[1:]:

@@ -85,6 +85,7 @@ def test_the_saved_model_file_gives_the_same_logits(trained, rng):
         )
 
 
+@pytest.mark.slow
 def test_the_exported_model_runs_where_this_package_cannot_be_imported(trained, rng):
     run, root = trained
     images = rng.integers(0, 256, (3, 16, 16, 3)).astype("float32")
@@ -153,7 +154,7 @@ def test_what_does_not_fit_is_refused_before_any_work(arguments, message, tmp_pa
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("given", [None, "model"])
+@pytest.mark.parametrize("given", [pytest.param(None, marks=pytest.mark.slow), "model"])
 def test_evaluation_and_all_that_is_left_agree_on_the_preprocessing(
     given, tmp_path, monkeypatch
 ):
@@ -162,7 +163,7 @@ def test_evaluation_and_all_that_is_left_agree_on_the_preprocessing(
     whole = small_dataset()
     images = np.pad(whole.test.images, ((0, 0), (9, 9), (9, 9), (0, 0)), "symmetric")
     dataset = dataclasses.replace(whole, test=Split(images, whole.test.labels))
-    recipe = small_recipe(evaluation_preprocessing="big_vision:16/34", epochs=6)
+    recipe = small_recipe(evaluation_preprocessing="big_vision:16/34", epochs=2)
     model = None
     if given:
         sizes = recipe.model.arguments
@@ -257,6 +258,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(tmp_path, monkeypatch):
     assert not (tmp_path / "savedmodels").exists()
 
 
+@pytest.mark.slow
 def test_images_of_several_classes_are_learnt(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     dataset = small_dataset()

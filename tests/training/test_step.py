@@ -16,7 +16,9 @@ def batch(rng, count=8, shape=(16, 24), classes=5):
     return tf.constant(images), tf.one_hot(labels, classes)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    "jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     ("name", "dtype", "tolerance"),
     [("f32", "float32", 1e-4), ("bf16", "bfloat16", 2e-3)],

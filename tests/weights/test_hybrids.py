@@ -138,7 +138,10 @@ def test_a_factory_takes_the_form_from_the_weights(tmp_path, rng):
 
 @pytest.mark.parametrize(
     ("name", "theirs"),
-    [("R26_ViT_S32", "vit_small_r26_s32_224"), ("R50_ViT_B16", "vit_base_r50_s16_224")],
+    [
+        ("R26_ViT_S32", "vit_small_r26_s32_224"),
+        pytest.param("R50_ViT_B16", "vit_base_r50_s16_224", marks=pytest.mark.slow),
+    ],
 )
 def test_timm_builds_every_stem_that_it_has_a_name_for(name, theirs, tmp_path, rng):
     blocks = keras_vit.variants.VARIANTS[name].stem_blocks

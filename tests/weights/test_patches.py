@@ -136,6 +136,7 @@ def test_weights_go_to_another_patch_size_when_asked_to(layout, tmp_path, rng):
     load_weights(model, path, patches="resize")  # of the size that they are of
 
 
+@pytest.mark.slow
 def test_a_variant_takes_its_weights_to_the_patches_it_is_asked_for(tmp_path):
     model = keras_vit.ViT_Ti16(num_classes=3, image_size=32)
     save_weights(model, tmp_path / "a.npz")
