@@ -15,6 +15,7 @@ CLIP = (
     (0.48145466, 0.4578275, 0.40821073),
     (0.26862954, 0.26130258, 0.27577711),
 )
+CLIP_PIXELS = tuple(tuple(255 * x for x in values) for values in CLIP)
 STANDARD = ((0.5,) * 3, (0.5,) * 3)
 RESAMPLE = {2: "bilinear", 3: "bicubic", 4: "area"}  # Pillow's; 4 is nearly so
 
