@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from keras_vit.weights.sources.google import GOOGLE
 from keras_vit.weights.sources.heads import respell
 from keras_vit.weights.sources.huggingface import HUGGINGFACE
+from keras_vit.weights.sources.huggingface_aimv2 import AIMV2
+from keras_vit.weights.sources.huggingface_beit import BEIT
 from keras_vit.weights.sources.huggingface_clip import CLIP
 from keras_vit.weights.sources.huggingface_dinov2 import DINOV2
+from keras_vit.weights.sources.huggingface_dinov3 import DINOV3
+from keras_vit.weights.sources.huggingface_pixio import PIXIO
 from keras_vit.weights.sources.huggingface_siglip import SIGLIP
+from keras_vit.weights.sources.huggingface_tipsv2 import TIPSV2
 from keras_vit.weights.sources.prefixes import without_prefix
 from keras_vit.weights.sources.source import Arrays, Config, Source
 from keras_vit.weights.sources.timm import TIMM
@@ -27,7 +32,20 @@ __all__ = [
 
 SOURCES = {
     source.name: source
-    for source in (GOOGLE, TIMM, HUGGINGFACE, DINOV2, CLIP, SIGLIP, TORCHVISION)
+    for source in (
+        GOOGLE,
+        TIPSV2,  # some of whose names are timm's
+        TIMM,
+        HUGGINGFACE,
+        DINOV2,
+        DINOV3,
+        CLIP,
+        SIGLIP,
+        BEIT,
+        AIMV2,
+        PIXIO,
+        TORCHVISION,
+    )
 }
 
 
@@ -102,7 +120,8 @@ def _recognised(stored, config, name):
             )
         candidates = [SOURCES[name]]
     else:
-        candidates = SOURCES.values()
+        kind = config.get("model_type")
+        candidates = sorted(SOURCES.values(), key=lambda one: kind not in one.kinds)
 
     def source_of(names):
         return next((one for one in candidates if one.recognises(names)), None)

@@ -88,6 +88,7 @@ def arguments(stored: Arrays) -> dict[str, Any]:
 
 HUGGINGFACE = Source(
     name="huggingface",
+    kinds=tuple(FIELDS.kinds),
     recognises=lambda names: (
         names_file.has(r"layernorm_before\.")(names)
         and not names_file.has("lambda_1|.*relative_position_bias")(names)

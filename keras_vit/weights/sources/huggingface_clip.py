@@ -64,6 +64,7 @@ def arguments(stored: Arrays) -> dict[str, Any]:
 
 CLIP = Source(
     name="clip",
+    kinds=tuple(FIELDS.kinds),
     recognises=lambda names: any(
         name.removeprefix(towers.PREFIX) == "pre_layrnorm.weight" for name in names
     ),

@@ -41,6 +41,7 @@ MLPS = {  # how an MLP is spelled: its rules
 }
 GATES = {"encoder.layer.0.mlp.weights_in.weight": "packed"}
 GATES |= {"encoder.layer.0.mlp.gate_proj.weight": "split"}
+TIPSV2 = ("tipsv2_vision_model", "tipsv2")  # the same network, resized otherwise
 GATED = {"block": {"mlp": "gated"}, "activation": "silu"}
 DEFAULTS = {
     "hidden_act": "gelu",
@@ -61,7 +62,11 @@ def _further(settings: Config) -> dict[str, Any]:
 
 
 FIELDS = Fields(
-    kinds=dict.fromkeys(("dinov2", "dinov2_with_registers"), DEFAULTS),
+    kinds={
+        "dinov2": DEFAULTS,
+        "dinov2_with_registers": DEFAULTS,
+        **dict.fromkeys(TIPSV2, DEFAULTS | {"image_size": 448}),
+    },
     supported={"qkv_bias": (True, False), "use_swiglu_ffn": (True, False)},
     further=_further,
 )
@@ -80,6 +85,8 @@ def normalise(stored: Arrays) -> dict[str, Stored]:
 
 def position_method(stored: Arrays, config: Config) -> str:
     """Return the rule of its code, which antialiases for models with registers only."""
+    if config.get("model_type") in TIPSV2:
+        return "bilinear_antialias"
     has_registers = any(name.endswith("register_tokens") for name in stored)
     return "bicubic_antialias" if has_registers else "bicubic"
 
@@ -112,6 +119,7 @@ def arguments(stored: Arrays) -> dict[str, Any]:
 
 DINOV2 = Source(
     name="dinov2",
+    kinds=tuple(FIELDS.kinds),
     recognises=names_file.has(r"layer_scale1\.lambda1"),
     normalise=normalise,
     rules=lambda architecture, spelling: RULES | MLPS[min(spelling, default="packed")],

@@ -35,13 +35,13 @@ DEFAULTS = {
     "patch_size": 16,
 }
 SQUASHED = dataclasses.replace(PRESETS["huggingface"], method="bicubic")
-NAFLEX = ("siglip2_vision_model", "siglip2")  # of any number of patches
-FIELDS = Fields(
-    kinds=dict.fromkeys(
-        ("siglip_vision_model", "siglip"), DEFAULTS | {"image_size": 224}
-    )
-    | dict.fromkeys(NAFLEX, DEFAULTS | {"num_patches": 256}),
-)
+KINDS: dict[str, dict[str, Any]] = {
+    "siglip_vision_model": DEFAULTS | {"image_size": 224},
+    "siglip": DEFAULTS | {"image_size": 224},
+    "siglip2_vision_model": DEFAULTS | {"num_patches": 256},  # of any aspect
+    "siglip2": DEFAULTS | {"num_patches": 256},
+}
+FIELDS = Fields(kinds=KINDS)
 
 
 def normalise(stored: Arrays) -> dict[str, Stored]:
@@ -98,6 +98,7 @@ def _recognises(names):
 
 SIGLIP = Source(
     name="siglip",
+    kinds=tuple(FIELDS.kinds),
     recognises=_recognises,
     normalise=normalise,
     rules=lambda architecture, spelling: RULES,

@@ -27,6 +27,7 @@ class Source:
 
     Attributes:
         name: of the source.
+        kinds: the `model_type`s of its `config.json`, which is asked first.
         recognises: the names in a file -> whether they are this source's.
         normalise: `{name: Stored}` as found -> the same in the source's one
             canonical spelling, without what is no weight of the model.
@@ -84,6 +85,7 @@ class Source:
     """
 
     name: str
+    kinds: tuple[str, ...] = ()
     recognises: Callable[[Iterable[str]], bool]
     normalise: Callable[[Arrays], dict[str, Stored]]
     rules: Callable[[Architecture, Spelling], Rules]
