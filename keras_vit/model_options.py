@@ -21,7 +21,9 @@ PerChannel: TypeAlias = float | Sequence[float]  # or (red, green, blue)
 Path: TypeAlias = str | os.PathLike[str]
 NumClasses: TypeAlias = int | Literal["auto"] | None
 
-Pooling: TypeAlias = Literal["token", "gap", "map", "max", "gap_max", "token_gap"]
+Pooling: TypeAlias = Literal[
+    "token", "gap", "map", "max", "gap_max", "token_gap", "prefix_gap"
+]
 Activation: TypeAlias = Literal["gelu_tanh", "gelu_erf", "gelu_quick", "silu"]
 PositionEmbedding: TypeAlias = Literal[
     "learned", "none", "sincos_2d", "learned_2d", "relative", "rope_2d"

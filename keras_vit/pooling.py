@@ -32,6 +32,9 @@ def pooled(
     sizes_of = () if sizes is None else (sizes,)
     if config.kind == "token":
         return layers.TakeToken(0, name="pooling")(z)
+    if config.kind == "prefix_gap":
+        prefix = layers.TakePrefix(num_prefix_tokens, name="prefix_tokens")(z)
+        return layers.TokenMean(name="pooling")(prefix)
     patches = z
     if num_prefix_tokens and not config.prefix_tokens:
         patches = layers.TakePatches(num_prefix_tokens, name="patch_tokens")(z)
@@ -39,6 +42,7 @@ def pooled(
         own: dict[str, Any] = dict(attention)
         own["num_heads"] = config.num_heads or own["num_heads"]
         own["mlp_dim"] = config.mlp_dim or own["mlp_dim"]
+        own["config"] = config
         return layers.AttentionPooling(**own, name="pooling")(patches, *sizes_of)
     if config.kind == "max":
         return keras.layers.GlobalMaxPooling1D(name="pooling")(patches)

@@ -11,6 +11,7 @@ import keras
 from keras_vit.layers import (
     AttentionPooling,
     MergingBlock,
+    TakePrefix,
     TokenMean,
     TransformerBlock,
 )
@@ -53,13 +54,15 @@ def attending_layers(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 def pooling_of(model: keras.Model) -> str:
-    """Return how a model makes one vector of its tokens: `"token"`, `"gap"`, `"map"`.
+    """Return how a model makes one vector: `"token"`, `"gap"`, `"prefix_gap"`, `"map"`.
 
     Attention of a `"map"` is a layer of its own, `AttentionPooling`.
     """
     operations = model.operations
     if any(isinstance(one, AttentionPooling) for one in operations):
         return "map"
+    if any(isinstance(one, TakePrefix) for one in operations):
+        return "prefix_gap"
     if any(isinstance(one, TokenMean) for one in operations):
         return "gap"
     # `ops.mean` over the tokens of a functional model; there is no layer for it.
@@ -125,7 +128,7 @@ class HeadInput:
 
     Attributes:
         grid: (rows, columns) of patches.
-        pooling: `"token"`, `"gap"` or `"map"`.
+        pooling: `"token"`, `"gap"`, `"prefix_gap"` or `"map"`.
         class_tokens: the class token, and the distillation token.
     """
 
@@ -151,6 +154,8 @@ class HeadInput:
         count = of_patches.shape[-1]
         if self.pooling == "token":
             y = ops.mean(of_patches[..., : self.class_tokens, :], axis=-2)
+        elif self.pooling == "prefix_gap":
+            y = ops.mean(of_patches[..., :-count, :], axis=-2)
         elif self.pooling == "gap":
             y = ops.mean(of_patches[..., -count:, :], axis=-2)
         else:

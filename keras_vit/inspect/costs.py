@@ -201,7 +201,8 @@ def _added(tape, x, y):
 def _pooling(tape, layer, z, sizes=None):
     probe = tape.value((1, 1, z.shape[-1]))
     y = tape.run(layer.attention, z, probe)
-    y = _added(tape, y, tape.run(layer.mlp, tape.run(layer.norm, y)))
+    if layer.mlp is not None:
+        y = _added(tape, y, tape.run(layer.mlp, tape.run(layer.norm, y)))
     return Value((1, z.shape[-1]), y.memory)
 
 
@@ -241,6 +242,7 @@ RULES = {
     layers.StochasticDepth: _view,
     layers.TakeToken: _copy,
     layers.TakePatches: _copy,
+    layers.TakePrefix: _copy,
     layers.TokenMean: _token_mean,
     layers.AttentionPooling: _pooling,
     layers.Logits: _copy,

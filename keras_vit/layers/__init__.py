@@ -31,6 +31,7 @@ from keras_vit.layers.parallel_block import ParallelBlock as ParallelBlock
 from keras_vit.layers.merging_block import MergingBlock as MergingBlock
 from keras_vit.layers.pooling_config import PoolingConfig as PoolingConfig
 from keras_vit.layers.tokens import TakePatches as TakePatches
+from keras_vit.layers.tokens import TakePrefix as TakePrefix
 from keras_vit.layers.tokens import TakeToken as TakeToken
 from keras_vit.layers.attention_pooling import AttentionPooling as AttentionPooling
 from keras_vit.layers.resnet import Bottleneck as Bottleneck

@@ -45,6 +45,8 @@ class MultiHeadSelfAttention(Composite):
             no places.
         grid: (h, w), the rows and columns of patches, the last h w tokens;
             what positions need.
+        query_projection: whether tokens that look are projected to queries, or
+            are the queries.
         config: a `BlockConfig`, or its fields by name, whose choices of norm,
             biases, heads and positions are attention's; `None`: the defaults.
 
@@ -79,6 +81,7 @@ class MultiHeadSelfAttention(Composite):
         position_embedding: str = "none",
         *,
         grid: Sequence[int] | None = None,
+        query_projection: bool = True,
         config: BlockConfig | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -126,6 +129,7 @@ class MultiHeadSelfAttention(Composite):
         self.layer_norm_epsilon = layer_norm_epsilon
         self.position_embedding = position_embedding
         self.grid = grid and tuple(grid)
+        self.query_projection = query_projection
 
     def build(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -154,6 +158,8 @@ class MultiHeadSelfAttention(Composite):
                 name=name,
                 dtype=self.dtype_policy,
             )
+            if name == "query" and not self.query_projection:
+                projection = keras.layers.Identity(name=name, dtype=self.dtype_policy)
             self._build_part(projection, z_shape)
             setattr(self, name, projection)
         self.query_norm: Any = None
@@ -302,5 +308,6 @@ class MultiHeadSelfAttention(Composite):
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "position_embedding": self.position_embedding,
             "grid": self.grid,
+            "query_projection": self.query_projection,
             "config": self.config.as_dict(),
         }

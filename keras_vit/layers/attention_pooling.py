@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from keras_vit.layers.attention import MultiHeadSelfAttention
+from keras_vit.layers.block_config import BlockConfig
+from keras_vit.layers.config import as_dict
 from keras_vit.layers.mlp import MLP
+from keras_vit.layers.pooling_config import PoolingConfig
 from keras_vit.layers.quantized import Composite
 from keras_vit.layers.tensors import Shape, Tensor, ops
 
@@ -26,6 +30,9 @@ class AttentionPooling(Composite):
         mlp_dim: features inside the MLP.
         activation: of the MLP, `"gelu_tanh"` or `"gelu_erf"`.
         layer_norm_epsilon: of the norm before the MLP.
+        config: a `PoolingConfig` of the kind `"map"`, or its fields by name, whose
+            choices of projections, biases and MLP are the pooling's; `None`: the
+            defaults.
 
     Call arguments:
         z: the tokens, `(B, N, D)`.
@@ -47,6 +54,7 @@ class AttentionPooling(Composite):
         mlp_dim: int,
         activation: str = "gelu_tanh",
         layer_norm_epsilon: float = 1e-6,
+        config: PoolingConfig | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -54,18 +62,28 @@ class AttentionPooling(Composite):
         self.mlp_dim = mlp_dim
         self.activation = activation
         self.layer_norm_epsilon = layer_norm_epsilon
+        self.config = PoolingConfig.of(config or "map")
         policy: dict[str, Any] = {"dtype": self.dtype_policy}
-        self.attention = MultiHeadSelfAttention(num_heads, name="attention", **policy)
-        self.norm = keras.layers.LayerNormalization(
-            epsilon=layer_norm_epsilon, name="norm", **policy
+        self.attention = MultiHeadSelfAttention(
+            num_heads,
+            query_projection=self.config.query_projection,
+            config=BlockConfig(qkv_bias="all" if self.config.qkv_bias else "none"),
+            name="attention",
+            **policy,
         )
-        self.mlp = MLP(mlp_dim, activation, name="mlp", **policy)
+        self.norm: Any = None
+        self.mlp: Any = None
+        if self.config.mlp:
+            self.norm = keras.layers.LayerNormalization(
+                epsilon=layer_norm_epsilon, name="norm", **policy
+            )
+            self.mlp = MLP(mlp_dim, activation, name="mlp", **policy)
 
     def build(self, z_shape: Shape, sizes_shape: Shape | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         self.probe = self.add_weight(
             name="probe", shape=(1, 1, z_shape[-1]), initializer="glorot_uniform"
         )
-        for part in (self.attention, self.norm, self.mlp):
+        for part in filter(None, (self.attention, self.norm, self.mlp)):
             self._build_part(part, z_shape)
 
     def call(self, z: Tensor, sizes: Tensor | None = None) -> Tensor:
@@ -75,7 +93,8 @@ class AttentionPooling(Composite):
 
     def _pooled(self, y: Tensor) -> Tensor:
         """Return (B, 1, D) as (B, D)."""
-        y = y + self.mlp(self.norm(y))
+        if self.mlp is not None:
+            y = y + self.mlp(self.norm(y))
         return y[:, 0]
 
     def scores(self, z: Tensor) -> Tensor:
@@ -101,4 +120,5 @@ class AttentionPooling(Composite):
             "mlp_dim": self.mlp_dim,
             "activation": self.activation,
             "layer_norm_epsilon": self.layer_norm_epsilon,
+            "config": {"kind": "map"} | as_dict(self.config),
         }

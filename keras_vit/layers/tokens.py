@@ -72,3 +72,35 @@ class TakePatches(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"num_other_tokens": self.num_other_tokens}
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class TakePrefix(keras.layers.Layer):
+    """Takes the tokens of a sequence that stand before the patches.
+
+    B images, T tokens, D features of a token.
+
+    Args:
+        num_tokens: class and distillation token, registers.
+
+    Input shape: `(B, T, D)`.
+    Output shape: `(B, num_tokens, D)`.
+
+    Example:
+
+    >>> TakePrefix(num_tokens=5)(keras.KerasTensor((2, 201, 192))).shape
+    (2, 5, 192)
+    """
+
+    def __init__(self, num_tokens: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_tokens = num_tokens
+
+    def call(self, z: Tensor) -> Tensor:
+        return z[:, : self.num_tokens]
+
+    def compute_output_shape(self, z_shape: Shape) -> Shape:
+        return z_shape[0], self.num_tokens, z_shape[-1]
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"num_tokens": self.num_tokens}

@@ -86,15 +86,16 @@ def sizes_of(source: Source, stored: Arrays) -> dict[str, Any]:
         shape = kernel.shape
         sizes["hidden_dim"] = shape[3] if in_front else shape[0]
         sizes["patch_size"] = shape[:2] if in_front else shape[2:]
-    pattern = re.compile(re.escape(source.mlp).replace(r"\*", r"(\d+)"))
+    last = (source.mlp,) if isinstance(source.mlp, str) else source.mlp
     found = [
         (int(match[1]), array.shape)
+        for one in last
         for name, array in stored.items()
-        if (match := pattern.fullmatch(name))
+        if (match := re.fullmatch(re.escape(one).replace(r"\*", r"(\d+)"), name))
     ]
     if found:
         sizes["num_layers"] = 1 + max(number for number, _ in found)
-        is_torch = source.mlp.endswith("weight")  # outputs, inputs
+        is_torch = last[0].endswith("weight")  # outputs, inputs
         sizes["mlp_dim"] = found[0][1][1 if is_torch else 0]
     return sizes
 

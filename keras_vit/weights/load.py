@@ -192,9 +192,10 @@ def _match(model, architecture, source, stored, *, head, path, table_problem):
         wanted = {k: v for k, v in wanted.items() if not k.startswith(HEADS)}
     rules = source.rules(architecture, source.spelling(stored))
     names, unknown = names_in(rules, wanted)
-    missing, misshapen = [], []
+    missing, misshapen, unfit = [], [], []
     for ours, (theirs, change) in names.items():
         if theirs not in stored:
+            unfit.append(theirs)
             missing.append(f"{theirs} (for {ours})")
             continue
         shape = tuple(stored[theirs].shape)
@@ -206,11 +207,15 @@ def _match(model, architecture, source, stored, *, head, path, table_problem):
             if problem and ours == KERNEL:
                 problem += _patches_of(shape, change, expected)
         if problem:
+            unfit.append(theirs)
             misshapen.append(f"{theirs} (for {ours}): {problem}, received {shape}")
     used = {theirs for theirs, _ in names.values()}
     over = [name for name in stored if name not in used]
     if head == "reset":
         over = [name for name in over if not name.startswith(source.dropped_with_head)]
+    if _pools_otherwise(architecture, head):
+        dropped = source.dropped_without_pooling
+        over = [name for name in over if not name.startswith(dropped)]
     problems = {
         "missing": missing,
         "left over": over,
@@ -218,7 +223,9 @@ def _match(model, architecture, source, stored, *, head, path, table_problem):
         f"without a place in {source.name}'s files": unknown,
     }
     if any(problems.values()):
-        causes = {"not supported by keras_vit's models": unsupported(stored)}
+        causes = {
+            "not supported by keras_vit's models": unsupported(stored, [*unfit, *over])
+        }
         problems = causes | problems
         raise ValueError(
             f"{path.name} ({source.name}) does not fit the model {model.name!r}."
@@ -229,6 +236,12 @@ def _match(model, architecture, source, stored, *, head, path, table_problem):
             )
         )
     return names
+
+
+def _pools_otherwise(architecture, head):
+    """Whether a file's pooling by attention has no place in a model, and needs none."""
+    pooling = architecture.pooling
+    return pooling is None or (head == "reset" and pooling.kind != "map")
 
 
 def _patches_of(shape, change, expected):

@@ -277,10 +277,26 @@ LAYERS = {
     ),
     "TakeToken": (layers.TakeToken, {"index": 1}, (2, 7, 8), (2, 8)),
     "TakePatches": (layers.TakePatches, {"num_other_tokens": 2}, (2, 7, 8), (2, 5, 8)),
+    "TakePrefix": (layers.TakePrefix, {"num_tokens": 2}, (2, 7, 8), (2, 2, 8)),
     "TokenMean": (layers.TokenMean, {}, (2, 7, 8), (2, 8)),
     "AttentionPooling": (
         layers.AttentionPooling,
         {"num_heads": 2, "mlp_dim": 16, "activation": "gelu_erf"},
+        (2, 7, 8),
+        (2, 8),
+    ),
+    "AttentionPooling without projection and MLP": (
+        layers.AttentionPooling,
+        {
+            "num_heads": 2,
+            "mlp_dim": 16,
+            "config": {
+                "kind": "map",
+                "mlp": False,
+                "query_projection": False,
+                "qkv_bias": False,
+            },
+        },
         (2, 7, 8),
         (2, 8),
     ),

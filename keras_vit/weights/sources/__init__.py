@@ -1,10 +1,19 @@
 """Who publishes weights, one file each; the first that knows the keys is meant."""
 
+import re
 from dataclasses import dataclass
 
 from keras_vit.weights.sources.google import GOOGLE
 from keras_vit.weights.sources.heads import respell
-from keras_vit.weights.sources.huggingface import DINOV2, HUGGINGFACE
+from keras_vit.weights.sources.huggingface import HUGGINGFACE
+from keras_vit.weights.sources.huggingface_aimv2 import AIMV2
+from keras_vit.weights.sources.huggingface_beit import BEIT
+from keras_vit.weights.sources.huggingface_clip import CLIP
+from keras_vit.weights.sources.huggingface_dinov2 import DINOV2
+from keras_vit.weights.sources.huggingface_dinov3 import DINOV3
+from keras_vit.weights.sources.huggingface_pixio import PIXIO
+from keras_vit.weights.sources.huggingface_siglip import SIGLIP
+from keras_vit.weights.sources.huggingface_tipsv2 import TIPSV2
 from keras_vit.weights.sources.prefixes import without_prefix
 from keras_vit.weights.sources.source import Arrays, Config, Source
 from keras_vit.weights.sources.timm import TIMM
@@ -22,7 +31,21 @@ __all__ = [
 ]
 
 SOURCES = {
-    source.name: source for source in (GOOGLE, TIMM, HUGGINGFACE, DINOV2, TORCHVISION)
+    source.name: source
+    for source in (
+        GOOGLE,
+        TIPSV2,  # some of whose names are timm's
+        TIMM,
+        HUGGINGFACE,
+        DINOV2,
+        DINOV3,
+        CLIP,
+        SIGLIP,
+        BEIT,
+        AIMV2,
+        PIXIO,
+        TORCHVISION,
+    )
 }
 
 
@@ -79,6 +102,11 @@ def identify(stored: Arrays, config: Config, name: str | None = None) -> Identif
             )
     canonical = source.normalise(stored)
     source.check_complete(stored, config)
+    for pattern, words in source.left_out.items():
+        out = [name for name in canonical if re.match(pattern, name)]
+        if out and words:
+            notes.append(f"{words} is left out, {len(out)} arrays such as {out[0]!r}")
+        canonical = {k: v for k, v in canonical.items() if k not in out}
     return Identified(source, stored, canonical, tuple(notes))
 
 
@@ -92,7 +120,8 @@ def _recognised(stored, config, name):
             )
         candidates = [SOURCES[name]]
     else:
-        candidates = SOURCES.values()
+        kind = config.get("model_type")
+        candidates = sorted(SOURCES.values(), key=lambda one: kind not in one.kinds)
 
     def source_of(names):
         return next((one for one in candidates if one.recognises(names)), None)

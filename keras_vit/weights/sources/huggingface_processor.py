@@ -15,6 +15,8 @@ CLIP = (
     (0.48145466, 0.4578275, 0.40821073),
     (0.26862954, 0.26130258, 0.27577711),
 )
+CLIP_PIXELS = tuple(tuple(255 * x for x in values) for values in CLIP)
+AS_SHARES = ((0.0,) * 3, (255.0,) * 3)  # pixels in [0, 1], not normalised further
 STANDARD = ((0.5,) * 3, (0.5,) * 3)
 RESAMPLE = {2: "bilinear", 3: "bicubic", 4: "area"}  # Pillow's; 4 is nearly so
 
@@ -52,6 +54,9 @@ PROCESSORS = {
         False,
         tuple(tuple(x / 255 for x in values) for values in IMAGENET),
         "float",
+    ),
+    "Tipsv2": Processor(
+        {"height": 448, "width": 448}, 2, False, ((0.0,) * 3, (1.0,) * 3)
     ),
 }
 CROP_SIZE = 224

@@ -28,6 +28,7 @@ class Source:
 
     Attributes:
         name: of the source.
+        kinds: the `model_type`s of its `config.json`, which is asked first.
         recognises: the names in a file -> whether they are this source's.
         normalise: `{name: Stored}` as found -> the same in the source's one
             canonical spelling, without what is no weight of the model.
@@ -41,7 +42,7 @@ class Source:
         patches: the canonical name of the kernel that patches are embedded by.
         positions: the canonical name of the position table.
         mlp: the canonical name of the kernels that end the MLPs, with `*` for
-            the number of a block.
+            the number of a block; or several, by the kind of MLP.
         arguments: canonical `{name: Stored}` -> the arguments of `ViT` that
             they determine, `block` among them by its fields, and
             `num_classes` if there is a head.
@@ -55,6 +56,11 @@ class Source:
             a ValueError where this package has none like it.
         dropped_with_head: beginnings of canonical names that belong to the
             head, and are left out when a new one is wanted.
+        dropped_without_pooling: beginnings of those that belong to pooling by
+            attention, and are left out when tokens are wanted, or a new head on
+            another pooling.
+        left_out: a pattern that canonical names of no model here begin with
+            -> in words, what they are, which is logged; `""`: nothing is.
         spelling: canonical `{name: Stored}` -> in words, which of several
             layouts the publisher's files have it has; what `rules` read.
         standardization: of its hybrids' kernels, a key of
@@ -80,6 +86,7 @@ class Source:
     """
 
     name: str
+    kinds: tuple[str, ...] = ()
     recognises: Callable[[Iterable[str]], bool]
     normalise: Callable[[Arrays], dict[str, Stored]]
     rules: Callable[[Architecture, Spelling], Rules]
@@ -88,11 +95,13 @@ class Source:
     position_method: Callable[[Arrays, Config], str]
     patches: str
     positions: str
-    mlp: str
+    mlp: str | tuple[str, ...]
     arguments: Callable[[Arrays], dict[str, Any]]
     pixels: Callable[[Config], Pixels]
     preprocessing: Callable[[Iterable[str], Config, int | None], Preprocessing]
     dropped_with_head: tuple[str, ...] = field(default=())
+    dropped_without_pooling: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
     spelling: Callable[[Arrays], Spelling] = lambda stored: frozenset()
     standardization: str | None = None
     image_size: Callable[[Config], tuple[int, int] | None] = lambda config: None

@@ -1,11 +1,12 @@
 """What arrays show of a network that this package's models do not have."""
 
 import re
+from collections.abc import Collection
 
 from keras_vit.weights.sources.source import Arrays
 
 NAMES = {  # in names: what they belong to
-    r"\bmlp\.(fc1_g|fc1_x|w12|w1|w3|weights_in|weights_out|gate)\b": "SwiGLU MLPs",
+    r"\bmlp\.(fc1_g|fc1_x|w12|w1|w3|gate)\b": "SwiGLU MLPs",
     r"\bnorm_pre\.": "a norm before the first block (pre_norm)",
     r"\brel_pos|relative_position": "their kind of relative positions",
     r"\b(rope|freqs|periods)\b": "their kind of rotary positions",
@@ -23,23 +24,25 @@ BIASED = re.compile(
 )
 
 
-def unsupported(stored: Arrays) -> list[str]:
+def unsupported(stored: Arrays, unfit: Collection[str]) -> list[str]:
     """Return, in words, what is known to be of other networks.
 
     Args:
         stored: `Stored` arrays by the source's canonical names.
+        unfit: names that are missing, left over or misshapen for a model.
     """
     found = [
         words
         for pattern, words in NAMES.items()
-        if any(re.search(pattern, name) for name in stored)
+        if any(re.search(pattern, name) for name in unfit)
     ]
-    if "SwiGLU MLPs" not in found and any(_is_gated(name, stored) for name in stored):
+    if "SwiGLU MLPs" not in found and any(_is_gated(name, stored) for name in unfit):
         found.insert(0, "SwiGLU MLPs")
+    biases = {f"{name.removesuffix('weight')}bias": name for name in stored}
     bare = [
-        name
-        for name in stored
-        if BIASED.search(name) and f"{name.removesuffix('weight')}bias" not in stored
+        biases[bias]
+        for bias in sorted(biases.keys() & {*unfit} - stored.keys())
+        if BIASED.search(biases[bias])
     ]
     if bare:
         found.append(f"layers without biases, such as {bare[0]}")
@@ -49,5 +52,5 @@ def unsupported(stored: Arrays) -> list[str]:
 def _is_gated(name, stored):
     """Return whether a first layer has twice the outputs that the second one takes."""
     match = FIRST.fullmatch(name)
-    second = stored.get(f"{match[1]}{SECOND}") if match else None
+    second = stored.get(f"{match[1]}{SECOND}") if match and name in stored else None
     return second is not None and stored[name].shape[0] == 2 * second.shape[1]
