@@ -47,6 +47,7 @@ FIGURES = (  # of `keras_vit.inspect`
     "filters",
     "positions",
     "offsets",
+    "biases",
     "norms",
     "norm_maps",
     "cka",

@@ -12,6 +12,29 @@ from keras_vit.layers import PoolingConfig
 from keras_vit.layers.tensors import Tensor
 
 
+def pooling_of(model: keras.Model) -> PoolingConfig | None:
+    """Return how a model makes one vector of its tokens; `None`: it returns them.
+
+    Args:
+        model: a ViT of this package, of this version or an earlier one, of which
+            operations alone show it.
+    """
+    for layer in model.layers:
+        arguments = getattr(layer, "arguments", None) or {}
+        if isinstance(layer, layers.Features) and "pooling" in arguments:
+            pooling = arguments["pooling"]
+            return None if pooling is None else PoolingConfig.of(pooling)
+    # `ops.mean` over the tokens of a functional model; there was no layer for it.
+    means = [one for one in model.operations if type(one).__name__ == "Mean"]
+    kinds = {type(one) for one in model.operations}
+    kind = "token"
+    if layers.AttentionPooling in kinds:
+        kind = "map"
+    elif layers.TokenMean in kinds or any(len(one.input.shape) == 3 for one in means):
+        kind = "gap"
+    return PoolingConfig(kind=kind)
+
+
 def pooled(
     z: Tensor,
     config: PoolingConfig,

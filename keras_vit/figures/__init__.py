@@ -9,6 +9,7 @@ from keras_vit.figures.drawing import png_of as png_of
 from keras_vit.figures.drawing import write as write
 from keras_vit.figures.entrance import patch_filters as patch_filters
 from keras_vit.figures.entrance import position_similarity as position_similarity
+from keras_vit.figures.entrance import relative_biases as relative_biases
 from keras_vit.figures.entrance import relative_positions as relative_positions
 from keras_vit.figures.maps import head_maps as head_maps
 from keras_vit.figures.maps import map_over_picture as map_over_picture

@@ -112,3 +112,36 @@ def relative_positions(biases: np.ndarray, title: str) -> Figure:
     axes.set_title(shortened(title, 70), fontsize=11, parse_math=False)
     figure.colorbar(shown, label="Mean bias of attention logits")
     return figure
+
+
+def relative_biases(biases: np.ndarray, title: str) -> Figure:
+    """Draw the bias of attention for each offset between two patches.
+
+    Args:
+        biases: `(L, H, 2 h - 1, 2 w - 1)` for L layers, H heads and a grid of
+            h x w patches; of many layers and heads, some are left out.
+        title: a line.
+    """
+    layers, heads, rows, columns = biases.shape
+    down, along = spread(layers, MOST_PLACES), spread(heads, MOST_PLACES)
+    gap = max(round(max(rows, columns) / 8), 1)
+    aspect = (len(down) * rows) / (len(along) * columns)
+    side = 6 / max(1, aspect)
+    figure = new_figure(side + 1.9, max(side * aspect, 1) + 0.8, layout="constrained")
+    axes = figure.subplots()
+    most = max(float(np.abs(biases).max()), 1e-9)
+    shown = axes.imshow(
+        mosaic(biases[np.ix_(down, along)], gap),
+        cmap="viridis",
+        vmin=-most,
+        vmax=most,
+        interpolation="nearest",
+    )
+    axes.set_xticks(middles(len(along), columns, gap), along + 1)
+    axes.set_yticks(middles(len(down), rows, gap), down + 1)
+    axes.tick_params(length=0, labelsize=8)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel="Head", ylabel="Network depth (layer)")
+    figure.colorbar(shown, label="Bias of attention logits", shrink=0.85)
+    axes.set_title(shortened(title, 60), fontsize=11, parse_math=False)
+    return figure

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
-from keras_vit.layers import (
-    AttentionPooling,
-    MergingBlock,
-    TakePrefix,
-    TokenMean,
-    TransformerBlock,
-)
+from keras_vit.inspect.max_pooling import MaxPoolingAttention
+from keras_vit.layers import AttentionPooling, MergingBlock, TransformerBlock
+from keras_vit.layers.pooling_config import READS_CLASS_TOKEN
+from keras_vit.pooling import pooling_of
 
 ops: Any = keras.ops  # whose inferred types are those of one backend
 
@@ -47,30 +45,21 @@ def blocks_of(model: keras.Model) -> list[TransformerBlock]:
     return blocks
 
 
-def attending_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """Return the layers that attend on the way to the head: blocks, then pooling."""
-    pools = (one for one in model.layers if isinstance(one, AttentionPooling))
-    return [*blocks_of(model), *pools]
+def attending_layers(model: keras.Model) -> list[Any]:
+    """Return what attends on the way to the head: blocks, then pooling.
 
-
-def pooling_of(model: keras.Model) -> str:
-    """Return how a model makes one vector: `"token"`, `"gap"`, `"prefix_gap"`, `"map"`.
-
-    Attention of a `"map"` is a layer of its own, `AttentionPooling`.
+    Pooling by the largest of each feature is attention too, see
+    `MaxPoolingAttention`.
     """
-    operations = model.operations
-    if any(isinstance(one, AttentionPooling) for one in operations):
-        return "map"
-    if any(isinstance(one, TakePrefix) for one in operations):
-        return "prefix_gap"
-    if any(isinstance(one, TokenMean) for one in operations):
-        return "gap"
-    # `ops.mean` over the tokens of a functional model; there is no layer for it.
-    means = [one for one in operations if type(one).__name__ == "Mean"]
-    return "gap" if any(len(one.input.shape) == 3 for one in means) else "token"
+    attending: list[Any] = [*blocks_of(model)]
+    pool = pooling_of(model)
+    if pool is not None and pool.kind in ("max", "gap_max"):
+        return [*attending, MaxPoolingAttention(model, pool)]
+    pools = (one for one in model.layers if isinstance(one, AttentionPooling))
+    return [*attending, *pools]
 
 
-def attention_tensors(layers: Sequence[keras.layers.Layer]) -> list[keras.KerasTensor]:
+def attention_tensors(layers: Sequence[Any]) -> list[keras.KerasTensor]:
     """Return the attention probabilities of layers that follow each other.
 
     Each layer runs once, and of the last one the attention alone. New nodes
@@ -124,19 +113,35 @@ class HeadInput:
     B images, N tokens, P patches among them.
 
     Args:
-        model: a ViT of this package.
+        model: a ViT of this package that pools its tokens.
 
     Attributes:
         grid: (rows, columns) of patches.
-        pooling: `"token"`, `"gap"`, `"prefix_gap"` or `"map"`.
+        kind: how it pools, as `PoolingConfig.kind`.
         class_tokens: the class token, and the distillation token.
+        num_pooled: how many tokens, the last ones, a mean is taken of; of
+            `"prefix_gap"` all before them.
+
+    Raises:
+        NoAttentionError: if nothing is pooled.
     """
 
     def __init__(self, model: keras.Model):
+        pool = pooling_of(model)
+        if pool is None:
+            raise NoAttentionError(
+                "Expected a model that pools its tokens, so that one map shows what "
+                f"it reads. Received: {model.name!r}, built with pooling=None. "
+                "attention_maps returns what each token reads"
+            )
         encoder: Any = model.get_layer("patch_encoder")
         self.grid: tuple[int, int] = encoder.grid
-        self.pooling: str = pooling_of(model)
+        self.kind = pool.kind
         self.class_tokens: int = 2 if encoder.distillation_token else 1
+        tokens: Any = blocks_of(model)[0].input
+        self.num_pooled = math.prod(self.grid)
+        if pool.prefix_tokens:
+            self.num_pooled = tokens.shape[1]
 
     def patches(self, matrix: Any) -> Any:
         """Return the patches' columns, `(..., M, P)`, of a matrix `(..., M, N)`."""
@@ -148,16 +153,17 @@ class HeadInput:
 
         Args:
             matrix: what each token has of each token, `(B, ..., N, N)`.
-            weights: of pooling by attention, `(B, 1, P)`.
+            weights: of pooling by attention, `(B, 1, num_pooled)`.
         """
         of_patches = self.patches(matrix)
-        count = of_patches.shape[-1]
-        if self.pooling == "token":
-            y = ops.mean(of_patches[..., : self.class_tokens, :], axis=-2)
-        elif self.pooling == "prefix_gap":
-            y = ops.mean(of_patches[..., :-count, :], axis=-2)
-        elif self.pooling == "gap":
-            y = ops.mean(of_patches[..., -count:, :], axis=-2)
+        pooled = of_patches[..., -self.num_pooled :, :]
+        if self.kind == "prefix_gap":
+            pooled = of_patches[..., : -self.num_pooled, :]
+        if weights is not None:
+            y = ops.matmul(weights, pooled)[..., 0, :]
         else:
-            y = ops.matmul(weights, of_patches[..., -count:, :])[..., 0, :]
+            y = ops.mean(pooled, axis=-2)
+        if self.kind in READS_CLASS_TOKEN:
+            token = ops.mean(of_patches[..., : self.class_tokens, :], axis=-2)
+            y = token if self.kind == "token" else (token + y) / 2
         return ops.reshape(y, (-1, *matrix.shape[1:-2], *self.grid))

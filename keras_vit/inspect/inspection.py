@@ -10,9 +10,9 @@ import keras
 import numpy as np
 
 from keras_vit.classifier import Classifier
-from keras_vit.inspect.blocks import pooling_of
 from keras_vit.inspect.cell import cell_size
-from keras_vit.layers import TransformerBlock
+from keras_vit.layers import PoolingConfig, TransformerBlock
+from keras_vit.pooling import pooling_of
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Inspection:
         return cell_size(self.model)
 
     @property
-    def pooling(self) -> str:
-        """What the head reads: `"token"`, `"gap"` or `"map"`."""
+    def pooling(self) -> PoolingConfig | None:
+        """What the head reads; `None`: every token."""
         return pooling_of(self.model)
 
     @functools.cached_property

@@ -13,7 +13,7 @@ from keras_vit.inspect.blocks import blocks_of
 from keras_vit.inspect.images import Images, model_and_batches
 from keras_vit.inspect.inspector import inspector
 from keras_vit.inspect.sources import inspected_model
-from keras_vit.layers.rotary_positions import rotary_angles
+from keras_vit.layers import TransformerBlock
 from keras_vit.model_source import ModelSource
 
 ops: Any = keras.ops  # whose inferred types are those of one backend
@@ -41,7 +41,8 @@ def position_similarity(model: ModelSource, layer: str | None = None) -> np.ndar
 
     Raises:
         ValueError: if the model has no position embedding, or a relative one
-            (see `relative_positions`), which has no vector for a place.
+            (see `relative_positions` and `relative_biases`), which has no
+            vector for a place.
 
     Example:
 
@@ -82,7 +83,8 @@ def position_vectors(model: ModelSource, layer: str | None = None) -> np.ndarray
 
     Returns:
         `(rows, columns, D)`; of a rotary position embedding `(rows, columns, d)`,
-        the cosines and the sines of the angles.
+        the cosines and the sines of the angles, those of all heads where each
+        has its own.
 
     Raises:
         ValueError: as `position_similarity`.
@@ -117,11 +119,10 @@ def _all_vectors(model: keras.Model) -> Iterator[tuple[str, np.ndarray]]:
             vectors = layer.position_vectors()
             if vectors is not None:
                 yield layer.name, vectors
-        elif getattr(layer, "position_embedding", None) == "rope_2d":
-            rows, columns = layer.grid
-            angles = rotary_angles(rows, columns, layer.attention.head_dim)
-            rotated = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
-            yield layer.name, rotated.reshape(rows, columns, -1)
+            continue
+        is_block = isinstance(layer, TransformerBlock)
+        if is_block and layer.attention.rotary is not None:
+            yield layer.name, layer.attention.rotary.position_vectors()
 
 
 def relative_positions(
@@ -195,7 +196,7 @@ class _OffsetBiases(keras.layers.Layer):
 
     def _biases(self, block, z):
         attention, patches = block.attention, math.prod(block.grid)
-        q = attention.query(block.norm1(z)[:, -patches:])
+        q = attention.query(block.attention_input(z)[:, -patches:])
         q = ops.reshape(q, (-1, patches, attention.num_heads, attention.head_dim))
         if attention.qk_norm:
             q = attention.query_norm(q)

@@ -62,7 +62,7 @@ class MergingBlock(TransformerBlock):
     def _computed(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, z: Tensor, sizes: Tensor | None = None, training: bool | None = None
     ) -> tuple[Tensor, Tensor]:
-        x = self._attention_input(z)
+        x = self.attention_input(z)
         a, k = self.attention.scores_and_keys(x, sizes=sizes)
         y = self.attention.read(x, a, training)
         z = z + self._attention_branch(y, training)  # Eq. 2

@@ -129,14 +129,30 @@ class RelativePositionBias(Composite):
         rows, columns = self.grid
         others = q.shape[2] - rows * columns
         index = offset_index(rows, columns)
+        biases = self._biases()
         if self.config.form == "table":
-            biases = ops.cast(self.table, self.compute_dtype)
             if others:
                 index = _with_first_token(index, biases.shape[0])
             return self._by_pair(biases, index)
-        biases = self.fc2(self.fc1(ops.cast(self._log_offsets(), self.compute_dtype)))
         bias = self._by_pair(biases, index)
         return ops.pad(bias, ((0, 0), (0, 0), (others, 0), (others, 0)))
+
+    def by_offset(self) -> np.ndarray:
+        """Return the bias of each offset between two patches.
+
+        Returns:
+            float32 `(H, 2 h - 1, 2 w - 1)`, of the offsets (y_q - y_k, x_q - x_k),
+            the most negative first.
+        """
+        rows, columns = (2 * side - 1 for side in self.grid)
+        biases = ops.convert_to_numpy(ops.cast(self._biases(), "float32"))
+        return biases[: rows * columns].T.reshape(-1, rows, columns)
+
+    def _biases(self) -> Tensor:
+        """Return the biases by offset, `(offsets, H)`; a table's other rows after."""
+        if self.config.form == "table":
+            return ops.cast(self.table, self.compute_dtype)
+        return self.fc2(self.fc1(ops.cast(self._log_offsets(), self.compute_dtype)))
 
     def _by_pair(self, biases: Tensor, index: np.ndarray) -> Tensor:
         """Return `(offsets, H)` as `(1, H, T, T)`."""

@@ -165,6 +165,7 @@ class RotaryPositions(keras.layers.Layer):
 
     def build(self, q_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         _, num_heads, _, head_dim = q_shape
+        self.head_dim = head_dim
         self.frequencies = None
         axial = axial_frequencies(head_dim, self.config.temperature)
         if self.config.frequencies == "learned":
@@ -175,7 +176,9 @@ class RotaryPositions(keras.layers.Layer):
             )
 
     def call(self, q: Tensor) -> Tensor:
-        cos, sin = (ops.cast(part, self.compute_dtype) for part in self._cos_sin(q))
+        cos, sin = (
+            ops.cast(part, self.compute_dtype) for part in self._cos_sin(q.shape[2])
+        )
         if self.config.pairs == "halves":
             a, b = ops.split(q, 2, axis=-1)
             return ops.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
@@ -184,12 +187,24 @@ class RotaryPositions(keras.layers.Layer):
         turned = ops.stack([a * cos - b * sin, a * sin + b * cos], axis=-1)
         return ops.reshape(turned, (-1, *q.shape[1:]))
 
-    def _cos_sin(self, q: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and sines of all tokens' angles, `([H,] T, d / 2)`, float32."""
+    def position_vectors(self) -> np.ndarray:
+        """Return what turns the patches: the cosines and the sines of the angles.
+
+        Returns:
+            `(h, w, d)`, or `(h, w, H d)` where each head learns its frequencies.
+        """
+        cos, sin = map(ops.convert_to_numpy, self._cos_sin(math.prod(self.grid)))
+        vectors = np.concatenate([cos, sin], axis=-1)
+        if vectors.ndim == 3:
+            vectors = vectors.swapaxes(0, 1)
+        return vectors.reshape(*self.grid, -1)
+
+    def _cos_sin(self, count: int) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of the angles of T tokens, `([H,] T, d / 2)`, float32."""
         height, width = self.grid
-        others = q.shape[2] - height * width  # an angle of 0 turns nothing
+        others = count - height * width  # an angle of 0 turns nothing
         if self.frequencies is None:
-            angles = rotary_angles(height, width, q.shape[-1], self.config)
+            angles = rotary_angles(height, width, self.head_dim, self.config)
             angles = np.pad(angles, ((others, 0), (0, 0)))
             cos, sin = (f(angles).astype("float32") for f in (np.cos, np.sin))
             return ops.convert_to_tensor(cos), ops.convert_to_tensor(sin)

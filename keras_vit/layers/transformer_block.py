@@ -153,7 +153,7 @@ class TransformerBlock(Composite):
 
     def attended(self, z: Tensor, training: bool | None = None) -> Tensor:
         """Return what the branch of attention adds to the tokens, `(B, N, D)`."""
-        y = self.attention(self._attention_input(z), training=training)
+        y = self.attention(self.attention_input(z), training=training)
         return self._attention_branch(y, training)
 
     def fed_forward(self, z: Tensor, training: bool | None = None) -> Tensor:
@@ -167,7 +167,8 @@ class TransformerBlock(Composite):
     def _norm_first(self) -> bool:
         return self.config.layout != "res_post_norm"
 
-    def _attention_input(self, z: Tensor) -> Tensor:
+    def attention_input(self, z: Tensor) -> Tensor:
+        """Return what attention reads of the block's input, `(B, N, D)`."""
         return self.norm1(z) if self._norm_first else z
 
     def _attention_branch(self, y: Tensor, training: bool | None) -> Tensor:
@@ -201,7 +202,7 @@ class TransformerBlock(Composite):
 
     def scores(self, z: Tensor) -> Tensor:
         """Return the attention probabilities for the input z: `(B, H, N, N)`."""
-        return self.attention.scores(self._attention_input(z))
+        return self.attention.scores(self.attention_input(z))
 
     def given(self, z: Tensor, a: Tensor) -> Tensor:
         """Return the block's output if its attention reads by a, `(B, H, N, N)`.
@@ -209,7 +210,7 @@ class TransformerBlock(Composite):
         With `scores(z)` for a that is what the block gives for z, dropout
         aside.
         """
-        y = self.attention.read(self._attention_input(z), a, training=False)
+        y = self.attention.read(self.attention_input(z), a, training=False)
         z = z + self._attention_branch(y, training=False)
         return z + self.fed_forward(z, training=False)
 

@@ -67,7 +67,7 @@ class ModelSettings(Settings):
         lora_alpha: LoRA's factor, which is divided by the rank; the rank by
             default.
         lora_targets: the kernels that LoRA adapts: some of `query`, `key`,
-            `value`, `out`, `fc1`, `fc2`.
+            `value`, `out`, `gate`, `fc1`, `fc2`.
     """
 
     name: str | None = field(default=None, metadata=flat("model"))

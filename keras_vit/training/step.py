@@ -162,7 +162,9 @@ def training_step(
             scaled, optimizer.weights, unconnected_gradients="zero"
         )
         accuracy = tf.reduce_sum(correct) / global_batch
-        return [tf.cast(g, "float32") for g in gradients], tf.stack([loss, accuracy])
+        # Of a table that rows are looked up in, it is a row for each time.
+        whole = (tf.convert_to_tensor(gradient) for gradient in gradients)
+        return [tf.cast(g, "float32") for g in whole], tf.stack([loss, accuracy])
 
     def accumulated(images, targets, key):
         if accumulation_steps == 1:

@@ -11,6 +11,7 @@ import numpy as np
 from keras_vit import layers
 from keras_vit.layers import BlockConfig, PoolingConfig
 from keras_vit.layers.tensors import Shape
+from keras_vit.pooling import pooling_of
 
 KERNEL = "patch_encoder/projection/kernel"
 
@@ -80,7 +81,7 @@ def describe(model: keras.Model) -> Architecture:
         num_registers=encoder.num_registers,
         root_alone=getattr(found.get("stem"), "blocks", None) == (),
         standardization=getattr(found.get("stem"), "standardization", None),
-        pooling=_pooling(model),
+        pooling=pooling_of(model),
         fc_norm="norm" in found and len(found["norm"].output.shape) == 2,
         blocks=tuple(layer.config for layer in blocks),
         activation=block.activation,
@@ -88,19 +89,6 @@ def describe(model: keras.Model) -> Architecture:
         position_embedding=encoder.position_embedding if inside == "none" else inside,
         position_interpolation=encoder.position_interpolation,
     )
-
-
-def _pooling(model: keras.Model) -> PoolingConfig | None:
-    """What the model was built with, or what its operations show."""
-    for layer in model.layers:
-        arguments = getattr(layer, "arguments", None) or {}
-        if isinstance(layer, layers.Features) and "pooling" in arguments:
-            pooling = arguments["pooling"]
-            return None if pooling is None else PoolingConfig.of(pooling)
-    kinds = {type(operation).__name__ for operation in model.operations}
-    found = {"Mean": "gap", "TokenMean": "gap", "AttentionPooling": "map"}
-    kind = next((found[kind] for kind in found if kind in kinds), "token")
-    return PoolingConfig(kind=kind)
 
 
 def check_patches_of_pixels(model: keras.Model) -> None:

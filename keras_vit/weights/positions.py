@@ -114,6 +114,14 @@ def _resize_offsets(table, old, new, method):
     return (total / count[:, np.newaxis]).astype(np.float32)
 
 
+def _resize_biases(table, old, new, method):
+    """Of offsets (y, x) in the grid, then the rows of a token that is no patch."""
+    few, many = ([2 * side - 1 for side in grid] for grid in (old, new))
+    count = few[0] * few[1]
+    biases = resize_grid(table[:count].reshape(*few, -1), many, method)
+    return np.concatenate([biases.reshape(-1, table.shape[-1]), table[count:]])
+
+
 def _offsets(grid):
     """Every offset (y, x) in a grid: its row of the table, and its pairs of patches."""
     rows, columns = grid
@@ -202,4 +210,5 @@ TABLES = {  # a weight's name: how it goes from a grid to another
     "position_embedding_x": _resize_columns,
     "position_embedding_y": _resize_rows,
     "offset_embedding": _resize_offsets,
+    "table": _resize_biases,
 }

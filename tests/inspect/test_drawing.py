@@ -181,6 +181,17 @@ def test_each_head_of_each_layer_has_a_line_of_offsets(rng):
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["1", "2"]
 
 
+def test_each_head_of_each_layer_has_a_map_of_offsets(rng):
+    biases = rng.normal(size=(2, 3, 3, 5))
+    axes = figures.relative_biases(biases, "Biases").axes[0]
+    shown = np.ma.filled(axes.images[0].get_array(), np.nan)
+    np.testing.assert_array_equal(shown[:3, :5], biases[0, 0])
+    np.testing.assert_array_equal(shown[-3:, -5:], biases[1, 2])
+    low, high = axes.images[0].get_clim()
+    assert high == -low == np.abs(biases).max()
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "2", "3"]
+
+
 def test_the_same_figure_is_the_same_svg_without_a_date(tmp_path, rng):
     distances = rng.uniform(5, 90, (4, 3))
     for name in ("a.svg", "b.svg"):

@@ -79,6 +79,61 @@ def test_positions_of_every_layer_are_asked_for_by_name(rng):
     assert inspect.position_similarity(shared).shape == GRID + GRID
 
 
+ROTARY = {
+    "pairs": {"pairs": "neighbours", "axes": "yx", "temperature": 30.0},
+    "of another grid": {"reference_grid": (7, 5)},
+}
+
+
+@pytest.mark.parametrize("rotary", ROTARY)
+def test_rotary_positions_of_a_block_are_alike_by_their_offset_alone(rotary):
+    config = ROTARY[rotary]
+    model = tiny_vit(block={"rotary": config}, position_embedding="none")
+    w = config.get("temperature", 100.0) ** -np.array([0, 0.5])  # d / 4 of 8
+    rows, columns = config.get("reference_grid", GRID)
+    received = inspect.position_similarity(model)
+    for i, j, k, m in np.ndindex(received.shape):
+        apart = (i - k) * rows / 2, (j - m) * columns / 3
+        expected = np.cos([apart[0] * w, apart[1] * w]).mean()
+        assert received[i, j, k, m] == pytest.approx(expected, abs=1e-6)
+
+
+def test_learned_rotary_positions_are_compared_over_all_heads(rng):
+    block = {"rotary": {"frequencies": "learned"}}
+    model = randomize(tiny_vit(block=block, position_embedding="none"), rng)
+    (w,) = (
+        one.numpy()  # of x and y, 2 heads, 4 pairs
+        for one in model.weights
+        if one.path == "block_01/attention/rotary/frequencies"
+    )
+    received = inspect.position_similarity(model, "block_01")
+    for i, j, k, m in np.ndindex(received.shape):
+        expected = np.cos((j - m) * w[0] + (i - k) * w[1]).mean()
+        assert received[i, j, k, m] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("form", ["table", "mlp"])
+def test_a_relative_bias_is_what_attention_adds_for_an_offset(form, rng):
+    block = {"relative_bias": {"form": form}}
+    model = randomize(tiny_vit(block=block, num_heads=4), rng)
+    received = inspect.relative_biases(model)
+    assert received.shape == (2, 4, 3, 5)
+    for number in range(2):
+        layer = model.get_layer(f"block_{number:02d}").attention.relative_bias
+        added = np.asarray(layer(np.zeros((1, 4, 7, 4), "float32")))[0, :, 1:, 1:]
+        for query, key in np.ndindex(6, 6):
+            down, right = (
+                a - b for a, b in zip(divmod(query, 3), divmod(key, 3), strict=True)
+            )
+            found = received[number, :, down + 1, right + 2]
+            np.testing.assert_allclose(found, added[:, query, key], atol=1e-6)
+
+
+def test_relative_biases_are_asked_of_models_that_have_them():
+    with pytest.raises(ValueError, match="a model with relative biases in every block"):
+        inspect.relative_biases(tiny_vit(block=[{"relative_bias": {}}, {}]))
+
+
 @pytest.mark.parametrize("kind", ["none", "relative"])
 def test_where_places_have_no_vectors_nothing_is_made_up(kind):
     with pytest.raises(ValueError, match="a position embedding for each place"):

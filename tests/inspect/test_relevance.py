@@ -13,6 +13,12 @@ POOLINGS = {
     "distillation": {"distillation": True, "num_registers": 1},
     "gap": {"pooling": "gap", "fc_norm": True},
     "map": {"pooling": "map"},
+    "map over all": {
+        "pooling": {"kind": "map", "prefix_tokens": True, "num_heads": 4},
+        "class_token": True,
+    },
+    "max": {"pooling": "max"},
+    "gap_max": {"pooling": "gap_max"},
 }
 
 
@@ -54,8 +60,8 @@ def chefer(model, number, image):
     joint = np.eye(weighed[0].shape[-1])
     for a in weighed[:2]:
         joint = joint + a @ joint
-    for a in weighed[2:]:  # the pooling's own attention, to the patches
-        return (a @ joint[-6:, -6:]).reshape(2, 3)
+    for a in weighed[2:]:  # the pooling's own attention, to what is pooled
+        return (a @ joint[-a.shape[-1] :, -6:]).reshape(2, 3)
     joint = joint - np.eye(len(joint))
     encoder = model.get_layer("patch_encoder")
     token = slice(0, 2 if encoder.distillation_token else 1)

@@ -3,7 +3,7 @@ import pytest
 
 import keras_vit
 from keras_vit import inspect
-from keras_vit.inspect.blocks import pooling_of
+from keras_vit.pooling import pooling_of
 from support.models import randomize, tiny_vit
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (3, 16, 24, 3)).astype("float32")
@@ -124,7 +124,7 @@ def test_the_attention_of_a_block_is_that_of_queries_and_keys(rng):
 )
 def test_a_map_is_what_the_head_reads_of_each_patch(arguments, pooling, rows, rng):
     model = randomize(tiny_vit(**arguments), rng)
-    assert pooling_of(model) == pooling
+    assert pooling_of(model).kind == pooling
     joint = rolled(inspect.attention_maps(model, IMAGES))
     expected = joint[:, rows, -6:].mean(1).reshape(3, 2, 3)
     maps = inspect.attention_rollout(model, IMAGES)
@@ -133,7 +133,7 @@ def test_a_map_is_what_the_head_reads_of_each_patch(arguments, pooling, rows, rn
 
 def test_attention_pooling_weighs_the_patches_by_its_own_attention(rng):
     model = randomize(tiny_vit(pooling="map"), rng)
-    assert pooling_of(model) == "map"
+    assert pooling_of(model).kind == "map"
     joint = rolled(inspect.attention_maps(model, IMAGES))
     import keras
 

@@ -1,3 +1,4 @@
+import functools
 import json
 import math
 import resource
@@ -15,6 +16,7 @@ from keras_vit import inspect, layers
 from keras_vit.baselines import ResNet
 from keras_vit.inspect.costs import RULES
 from keras_vit.layers import ResNetStem
+from support.choice_table import CHOICES
 from support.models import tiny_vit
 
 PUBLISHED = {  # GMACs, as timm measures them
@@ -52,6 +54,10 @@ def with_own_stem(**arguments):
 
 
 MODELS = {
+    **{
+        name: functools.partial(tiny_vit, **arguments)
+        for name, arguments in CHOICES.items()
+    },
     "token": tiny_vit,
     "gap": lambda: tiny_vit(pooling="gap", class_token=True, representation_size=12),
     "map": lambda: tiny_vit(pooling="map", layer_scale=0.1, qk_norm=True),

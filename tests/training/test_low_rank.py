@@ -100,6 +100,19 @@ def test_the_factors_of_queries_and_values_and_the_heads_are_trained(rng):
     assert num_trained(model) == num_trained(tiny_vit(distillation=True))
 
 
+def test_gates_are_adapted_where_there_are_some():
+    model = tiny_vit(block=[{"mlp": "gated"}, {}])
+    adaptation = LowRankAdaptation(model, rank=2, targets=("gate", "out"))
+    assert [one.path for one in adaptation.projections] == [
+        "block_00/mlp/gate",
+        "block_00/attention/out",
+        "block_01/attention/out",
+    ]
+    adaptation.merge()
+    with pytest.raises(ValueError, match="Received: gate, for 'vit', whose MLPs"):
+        LowRankAdaptation(tiny_vit(), rank=2, targets=("query", "gate"))
+
+
 def test_gradients_are_the_same_with_remat(rng):
     images, found = batch(rng), []
     for remat in (False, True):

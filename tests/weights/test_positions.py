@@ -93,6 +93,33 @@ def test_an_offsets_key_is_the_mean_of_its_pairs_of_patches(old, new, rng):
     np.testing.assert_allclose(resized, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("others", [0, 3])
+@pytest.mark.parametrize(("old", "new"), [((2, 3), (4, 4)), ((4, 5), (3, 7))])
+def test_biases_are_interpolated_over_offsets_and_those_of_a_token_stay(
+    old, new, others, rng
+):
+    shape = [2 * side - 1 for side in old]
+    table = rng.normal(size=(shape[0] * shape[1] + others, 2))
+    path = "block_00/attention/relative_bias/table"
+    resized = resize_weight(path, table, old, new, "bilinear")
+    grid = table[: shape[0] * shape[1]].reshape(*shape, 2)
+    lengths = [2 * side - 1 for side in new]
+    for row, column in np.ndindex(*lengths):
+        place = [  # the farthest offset stays the farthest
+            step * (few - 1) / (many - 1)
+            for step, few, many in zip((row, column), shape, lengths, strict=True)
+        ]
+        expected = [
+            map_coordinates(grid[..., h], np.reshape(place, (2, 1)), order=1)[0]
+            for h in range(2)
+        ]
+        found = resized[row * lengths[1] + column]
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_array_equal(
+        resized[lengths[0] * lengths[1] :], table[len(table) - others :]
+    )
+
+
 def test_a_weight_that_is_no_table_of_positions_stays(rng):
     kernel = rng.normal(size=(3, 4))
     path = "patch_encoder/projection/kernel"

@@ -11,6 +11,7 @@ FIGURE_SPECS = {  # in the order of the report; the keys are the stems of files
     "filters": entrance.FILTERS,
     "positions": entrance.POSITIONS,
     "offsets": entrance.OFFSETS,
+    "biases": entrance.BIASES,
     "norms": layers.NORMS,
     "norm_maps": maps.NORM_MAPS,
     "cka": layers.CKA,

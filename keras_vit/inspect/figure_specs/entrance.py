@@ -10,6 +10,7 @@ from keras_vit.inspect.figure_specs.spec import Arrays, FigureSpec
 from keras_vit.inspect.filters import filter_shares, patch_filters
 from keras_vit.inspect.inspection import Inspection
 from keras_vit.inspect.positions import position_similarity, relative_positions
+from keras_vit.inspect.relative_biases import relative_biases
 
 if TYPE_CHECKING:
     from keras_vit.figures.drawing import Figure
@@ -82,6 +83,30 @@ def _describe_offsets(arrays: Arrays, inspection: Inspection) -> str:
     )
 
 
+def _measure_biases(inspection: Inspection) -> dict[str, np.ndarray]:
+    return {"bias": relative_biases(inspection.model)}
+
+
+def _draw_biases(arrays: Arrays, inspection: Inspection) -> Figure:
+    from keras_vit import figures
+
+    return figures.relative_biases(
+        arrays["bias"], f"Relative biases: {inspection.name}"
+    )
+
+
+def _describe_biases(arrays: Arrays, inspection: Inspection) -> str:
+    bias = arrays["bias"]
+    place = np.unravel_index(np.abs(bias).argmax(), bias.shape)
+    layer, head, row, column = place
+    down, right = row - bias.shape[2] // 2, column - bias.shape[3] // 2
+    return (
+        f"The largest bias is {bias[place]:.3g}, in head {head + 1} of layer "
+        f"{layer + 1}, for a query {down} rows below and {right} columns right of the "
+        "key."
+    )
+
+
 def _apart(cosine: np.ndarray) -> np.ndarray:
     """The similarities of all pairs of two places."""
     places = cosine.shape[0] * cosine.shape[1]
@@ -122,4 +147,15 @@ OFFSETS = FigureSpec(
     "band at 0 is a head that attends to near patches; bands one row apart are a head "
     "that attends to its column. Appendix D.4 of the ViT paper.",
     needs=("attention", "offsets"),
+)
+BIASES = FigureSpec(
+    "Relative biases",
+    _measure_biases,
+    _draw_biases,
+    _describe_biases,
+    "The bias that each head adds to its attention logits for the offset of a query's "
+    "patch from a key's, a map for each head: an offset of 0 is in the middle. A "
+    "bright middle is a head that attends to near patches, a bright line one that "
+    "attends to its row or its column. BEiT, arXiv:2106.08254, section 2.2.",
+    needs=("attention", "every token", "biases"),
 )

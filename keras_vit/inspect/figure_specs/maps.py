@@ -13,15 +13,19 @@ from keras_vit.inspect.inspection import Inspection
 from keras_vit.inspect.relevance import grad_cam, gradient_rollout
 from keras_vit.inspect.rollouts import attention_rollout
 from keras_vit.inspect.tokens import token_norms
+from keras_vit.layers import PoolingConfig
 
 if TYPE_CHECKING:
     from keras_vit.figures.drawing import Figure
 
 UNIFORM = "Attention relative to uniform attention (1: uniform)"
-READER = {
+READERS = {  # a kind of pooling: what its map shows, of what is pooled
     "token": "of the class token",
-    "gap": "of the mean of the patches",
+    "gap": "of the mean of {pooled}",
     "map": "of the attention pooling",
+    "max": "of the largest of {pooled} in each feature",
+    "gap_max": "of the mean of {pooled}, and of the largest of them in each feature",
+    "token_gap": "of the class token, and of the mean of {pooled}",
 }
 
 
@@ -39,7 +43,7 @@ def _draw_rollout(arrays: Arrays, inspection: Inspection) -> Figure:
 def _describe_rollout(arrays: Arrays, inspection: Inspection) -> str:
     least, most = arrays["times_even"].min(), arrays["times_even"].max()
     text = (
-        f"Attention {READER[inspection.pooling]}; patches have {least:.2g} to "
+        f"Attention {_reader(inspection)}; patches have {least:.2g} to "
         f"{most:.2g} times the uniform attention."
     )
     choices = inspection.rollout
@@ -70,12 +74,18 @@ def _draw_heads(arrays: Arrays, inspection: Inspection) -> Figure:
     )
 
 
+def _reader(inspection: Inspection) -> str:
+    pool = inspection.pooling or PoolingConfig()
+    pooled = "all tokens" if pool.prefix_tokens else "the patches"
+    return READERS[pool.kind].format(pooled=pooled)
+
+
 def _describe_heads(arrays: Arrays, inspection: Inspection) -> str:
     layers, _, heads = arrays["shares"].shape[:3]
     peaks = arrays["times_even"][:, 0].max((-2, -1))
     layer, head = np.unravel_index(peaks.argmax(), peaks.shape)
     return (
-        f"{layers} layers of {heads} heads, attention {READER[inspection.pooling]}. "
+        f"{layers} layers of {heads} heads, attention {_reader(inspection)}. "
         f"Head {head + 1} of layer {layer + 1} is the most concentrated: "
         f"{peaks.max():.3g} times the uniform attention on one patch."
     )

@@ -13,6 +13,7 @@ from keras_vit.inspect.blocks import blocks_of
 from keras_vit.inspect.filters import first_filters
 from keras_vit.inspect.inspection import Inspection
 from keras_vit.inspect.positions import position_vectors
+from keras_vit.inspect.relative_biases import biases_of
 from keras_vit.inspect.similarity import LEAST
 from keras_vit.layers.head import heads_of
 
@@ -90,6 +91,10 @@ NEEDS: dict[str, tuple[Callable[[Inspection], bool], str]] = {
     "offsets": (
         lambda inspection: inspection.blocks[0].attention.relative is not None,
         "the model has no relative position embedding",
+    ),
+    "biases": (
+        _accepted_by(biases_of),
+        "the model has no relative biases in every block",
     ),
     "filters": (
         _accepted_by(first_filters),

@@ -14,11 +14,12 @@ from keras_vit import compat, layers
 from keras_vit.layers.head import heads_of
 from keras_vit.training.adapters.trainability import restorer
 
-TARGETS = {  # a word of a recipe: the projection of a block
+TARGETS = {  # a word of a recipe: the projection of a block; None: it has none
     "query": lambda block: block.attention.query,
     "key": lambda block: block.attention.key,
     "value": lambda block: block.attention.value,
     "out": lambda block: block.attention.out,
+    "gate": lambda block: block.mlp.gate,
     "fc1": lambda block: block.mlp.fc1,
     "fc2": lambda block: block.mlp.fc2,
 }
@@ -49,8 +50,8 @@ class LowRankAdaptation:
         seed: of A; the same on one device and on many, whatever has been drawn.
 
     Raises:
-        ValueError: for targets that there are not, or twice the same, or a
-            model without blocks.
+        ValueError: for targets that there are not, in general or in the model's
+            blocks, or twice the same, or a model without blocks.
 
     Example:
 
@@ -89,6 +90,14 @@ class LowRankAdaptation:
                 else "LoRA needs a model with layers.TransformerBlock in it. "
                 f"Received: {model.name!r}"
             )
+        found = {t: [TARGETS[t](block) for block in adapted] for t in targets}
+        without = [t for t, projections in found.items() if not any(projections)]
+        if without:
+            raise ValueError(
+                "lora_targets must be projections that the model's blocks have. "
+                f"Received: {', '.join(without)}, for {model.name!r}, whose MLPs are "
+                "not gated"
+            )
         heads = heads_of(model) or [p for p in parts if p.weights][-1:]
         self._restore = restorer(model)
         for part in parts:
@@ -97,7 +106,12 @@ class LowRankAdaptation:
         for block in adapted:
             for weight in block.weights:
                 weight.trainable = False
-        self.projections = [TARGETS[t](block) for block in adapted for t in targets]
+        self.projections = [
+            projection
+            for of_block in zip(*found.values(), strict=True)
+            for projection in of_block
+            if projection is not None
+        ]
         seeds = np.random.default_rng(seed).integers(2**31, size=len(self.projections))
         for projection, one in zip(self.projections, seeds.tolist(), strict=True):
             first = keras.initializers.HeUniform(one)

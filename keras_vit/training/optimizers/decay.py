@@ -11,6 +11,7 @@ NOT_DECAYED = (
     "bias",
     "gamma",
     "beta",
+    "/scale",  # of an RMS norm
     "class_token",
     "distillation_token",
     "registers",
@@ -19,6 +20,8 @@ NOT_DECAYED = (
     "position_embedding_x",
     "position_embedding_y",
     "offset_embedding",
+    "relative_bias/table",
+    "rotary/frequencies",
     "mask_embedding",
 )
 WEIGHT_DECAY_SCALINGS = ("rate", "schedule")
