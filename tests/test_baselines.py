@@ -210,6 +210,7 @@ def test_statistics_move_by_those_of_each_micro_batch_in_turn(rng):
     assert kept["model/statistics/moving_mean"] is layer.moving_mean.value
 
 
+@pytest.mark.slow
 def test_a_run_with_statistics_of_batches_goes_on_bit_for_bit(tmp_path):
     with_statistics().save(tmp_path / "model.keras")
     recipe = small_recipe(epochs=2, checkpoint_every=3, ema=0.9)

@@ -117,6 +117,7 @@ def test_every_name_of_the_reference_exists_in_a_fresh_process():
     assert told.stdout.strip() == ""
 
 
+@pytest.mark.slow
 def test_each_lazy_module_is_reached_before_anything_else_was_called():
     """Each is forgotten again, as far as the package's own names go."""
     code = (

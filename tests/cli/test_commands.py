@@ -301,6 +301,7 @@ def test_of_images_with_several_classes_the_mean_average_precision_is_told(capsy
     assert value["auroc"] is None and "AUROC over 0 of 2 classes" in said
 
 
+@pytest.mark.slow
 def test_a_preprocessing_of_its_own_changes_the_answers(trained, capsys):
     answers = {}
     for preprocessing in ("vit_jax", "timm:0.5"):
@@ -332,6 +333,7 @@ def test_what_export_refuses_is_told_alone(trained, capsys):
     assert "calibration" in told.err
 
 
+@pytest.mark.slow
 def test_export_merges_tokens(trained, rng):
     command = ["export", f"--model={trained / 'run'}", "--token_merging=4"]
     assert main([*command, "--folder=merging"]) == 0

@@ -44,6 +44,7 @@ def test_any_batch_gives_the_same_counts_on_2000_images(classifier, test_split):
         assert other.loss == pytest.approx(first.loss, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_two_replicas_give_the_counts_of_one(classifier, test_split, tmp_path):
     save_model(classifier, tmp_path / "model.keras", [str(k) for k in range(10)])
     run = subprocess.run(

@@ -33,6 +33,7 @@ def place(folder, format):
     return folder / FILES.get(format, "tiny")
 
 
+@pytest.mark.slow
 def test_versions_are_counted_at_the_end_and_labels_written_along(
     tmp_path, rng, monkeypatch
 ):

@@ -17,20 +17,11 @@ from support.programs import environment, program
 BACKENDS = [
     pytest.param(
         name,
-        marks=[
-            pytest.mark.skipif(
-                importlib.util.find_spec(name) is None,
-                reason=f"{name} is not installed",
-            ),
-            *marks,
-        ],
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec(name) is None, reason=f"{name} is not installed"
+        ),
     )
-    # JAX compiles each operation of each shape by itself.
-    for name, marks in {
-        "tensorflow": [],
-        "jax": [pytest.mark.slow],
-        "torch": [pytest.mark.slow],
-    }.items()
+    for name in ("tensorflow", "jax", "torch")
 ]
 
 every_layer = pytest.mark.parametrize("name", LAYERS)
@@ -79,6 +70,7 @@ def saved(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_saved_layer_answers_the_same_in_a_new_process_on(backend, saved):
     subprocess.run(

@@ -79,6 +79,7 @@ def ended_while_asked(server, number):
     return server.ended()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_with_status_0_after_the_answers_that_are_due(pets):
     with Process(pets) as server:
         assert ended_while_asked(server, signal.SIGINT) == (0, "", "")

@@ -66,6 +66,7 @@ def test_a_policy_that_no_recipe_has_a_word_for_is_left_out():
     assert resolved(vit("bfloat16")).precision == "float32"
 
 
+@pytest.mark.slow
 def test_a_run_notes_its_precision_and_resumes_also_where_none_was_noted(tmp_path):
     model = Classifier.of(vit("mixed_bfloat16"))
     path = train(model, tmp_path).folder / "config.json"

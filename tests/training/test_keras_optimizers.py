@@ -92,7 +92,7 @@ def test_five_steps_are_those_of_fit(name):
     assert not given.built  # the caller's own stays as it is
 
 
-@pytest.mark.parametrize("name", ["SGD", "Nadam"])
+@pytest.mark.parametrize("name", ["SGD", pytest.param("Nadam", marks=pytest.mark.slow)])
 def test_what_is_kept_resumes_to_the_last_bit(name):
     arguments = OPTIMIZERS[name]
     state, step = made(getattr(keras.optimizers, name)(**arguments))

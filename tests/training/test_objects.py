@@ -215,6 +215,7 @@ def test_what_does_not_go_together_is_refused_before_the_run(case, tmp_path):
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_functions_and_partials_are_losses(tmp_path):
     loss = functools.partial(keras.losses.categorical_crossentropy, from_logits=True)
     ours = trained(tmp_path / "word")

@@ -42,6 +42,7 @@ def changed_test_split(dataset):
     return dataclasses.replace(dataset, test=split)
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_on_another_test_split(there):
     dataset = small_dataset()
     trained(dataset)
@@ -192,6 +193,7 @@ def test_commands_hand_on_how_tables_and_groups_are_read(there, monkeypatch):
     assert given.items() <= seen[1].items()
 
 
+@pytest.mark.slow
 def test_a_run_keeps_the_range_of_samples_that_it_began_with(there):
     """Of 12 bits; on resuming as much as in the model, whatever has come since."""
     rng = np.random.default_rng(0)

@@ -75,6 +75,7 @@ def test_the_next_image_takes_the_place_of_an_unreadable_one(split, batch_size):
         assert "is used instead" in line
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_fed_as_one_that_knew_its_files(split):
     whole = labels(batches_of(split, Progress(), []), range(8))
     for progress in (Progress(), Progress(unreadable=[3]), Progress(unreadable=[*BAD])):
@@ -139,6 +140,7 @@ def test_an_unreadable_image_is_an_error_in_evaluation(tmp_path, monkeypatch):
         keras_vit.train(small_recipe(batch_size=8), dataset=tmp_path / "set")
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_images_it_began_with_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for part in ("train", "test"):
