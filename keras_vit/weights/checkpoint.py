@@ -43,6 +43,7 @@ class Checkpoint:
             width); `None` if it does not say.
         arguments: for `ViT`, besides the sizes.
         sizes: as arguments of `ViT`, as far as the file shows them.
+        standardization: of a hybrid's kernels.
         architecture: the publisher's name of the model, as the caller says.
         grid: (rows, columns) of patches that its positions are for, as the
             caller or a release says; `None`: as the file says.
@@ -59,6 +60,7 @@ class Checkpoint:
     _: KW_ONLY
     arguments: dict[str, Any]
     sizes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    standardization: str = "deviation"
     architecture: str | None = None
     grid: tuple[int, int] | None = None
     foreign_head: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
@@ -156,6 +158,7 @@ def _read(path, variant, source_grid, release=None, *, named=None):
             **pixels.arguments(note, source.pixels(config), says, file.name),
         },
         sizes=sizes,
+        standardization=source.standardization or "deviation",
         architecture=named,
         grid=source_grid,
         foreign_head=found.foreign_head,

@@ -261,7 +261,7 @@ def test_all_problems_stand_in_one_message(fixtures, tmp_path):
 def test_a_source_may_be_named(fixtures):
     model = build("vit_tiny_token.npz")
     load_weights(model, fixtures / "vit_tiny_token.npz", source="google")
-    with pytest.raises(ValueError, match="one of google, timm"):
+    with pytest.raises(ValueError, match="one of google, .*timm"):
         load_weights(model, fixtures / "vit_tiny_token.npz", source="flax")
     with pytest.raises(ValueError, match="head must be 'keep' or 'reset'"):
         load_weights(model, fixtures / "vit_tiny_token.npz", head="drop")

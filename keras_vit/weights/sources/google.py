@@ -206,6 +206,7 @@ GOOGLE = Source(
     activation="gelu_tanh",
     layer_norm_epsilon=1e-6,
     standardization="deviation",
+    stem_unit=r"(?:block(\d+)/unit(\d+)/conv1|conv_root)/kernel",
     position_method=position_method,
     patches="embedding/kernel",
     positions=POSITIONS,

@@ -63,6 +63,9 @@ class Source:
             -> in words, what they are, which is logged; `""`: nothing is.
         spelling: canonical `{name: Stored}` -> in words, which of several
             layouts the publisher's files have it has; what `rules` read.
+        stem_unit: a pattern of the names of a hybrid's units in canonical names,
+            whose groups are the numbers of a stage and of a unit in it, or a
+            name that the root alone has; `None`: it has no hybrids.
         standardization: of its hybrids' kernels, a key of
             `layers.resnet.STANDARDIZATIONS`; `None`: it has no hybrids.
         image_size: the repository's settings -> (height, width) of the images
@@ -103,6 +106,7 @@ class Source:
     dropped_without_pooling: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     spelling: Callable[[Arrays], Spelling] = lambda stored: frozenset()
+    stem_unit: str | None = None
     standardization: str | None = None
     image_size: Callable[[Config], tuple[int, int] | None] = lambda config: None
     first_rows: (

@@ -164,6 +164,8 @@ TIMM = Source(
     activation="gelu_erf",
     layer_norm_epsilon=1e-6,
     standardization="variance",
+    stem_unit=r"patch_embed\.backbone\.(?:stages\.(\d+)\.blocks\.(\d+)\.conv1"
+    r"|conv|stem\.conv)\.weight",
     position_method=timm_positions.position_method,
     image_size=image_size,
     first_rows=timm_positions.first_rows,
