@@ -1,211 +1,164 @@
-"""Which of timm's Vision Transformers load with the same outputs, and go back out.
+"""Which Vision Transformers of timm and transformers load, and go back out.
 
-    python benchmarks/coverage.py [PATTERN ...] [--markdown=docs/...]
+    python benchmarks/coverage.py [PATTERN ...] [--results=FILE] [--page=FILE]
 
-Builds each model with two blocks of its true width and random weights, by timm's own
-code, saves it as timm does, loads it here, compares the outputs of both on an image
-whose grid is not square, and writes it back for timm to load strictly. Prints a row a
-name: the largest difference over the largest output, there and back, or the sentence
-that a file is refused with.
+Builds each of timm's names with two blocks of its true width and random weights, by
+timm's own code, saves it as timm does, loads it here, compares the outputs of both on
+an image whose grid is not square, and writes it back for timm to load strictly; and so
+each class of transformers, of a small width. Prints a row a name: the largest
+difference over the largest output, there and back, or the sentence that a file is
+refused with. With `--results` what is there already is not tried again; `--page` writes
+the page of the documentation.
 """
 
 # ruff: noqa: E402, since Triton has to be kept out before PyTorch is imported
 
 import argparse
-import fnmatch
-import functools
+import collections
+import datetime
 import json
 import pathlib
 import sys
-import tempfile
-import warnings
 
 sys.modules.setdefault("triton", None)  # PyTorch's compiler: none beside TensorFlow's
 
+import coverage_timm
+import coverage_transformers
 import keras
-import numpy as np
 import timm
-import torch
-from safetensors.numpy import save_file
-from timm.models import _registry as registry
+import transformers
 
-import keras_vit
-from keras_vit.weights import save_weights
-from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
-
-MODULES = (
-    *("vision_transformer", "vision_transformer_hybrid", "vision_transformer_relpos"),
-    *("deit", "eva", "beit", "naflexvit"),
-)
-CLASSES = 5
 MOST = 2e-5  # of the largest output
+PAGE = """# What loads
+
+Every name that timm {timm} has for a Vision Transformer, and every class of transformers
+{transformers} for one, was built by its own library with random weights and two blocks,
+saved as that library saves it, loaded here, and written back for the library to load
+strictly. Right is what differs by at most {most:g} of the largest output.
+
+Of **{total} names of timm {right} load right, {back} of them go back, and {off} load
+with other outputs**; the rest are refused in one sentence that names what is missing.
+Keras {keras} on TensorFlow, {date}; `benchmarks/coverage.py` makes this page.
+
+`keras_vit.ViT(weights=...)` takes the folder or the repository of any of them, and
+`architecture=` timm's name where a bare file has no settings.
+
+## timm
+
+{by_module}
+
+### Refused
+
+{refused}
+
+### Every name
+
+The largest difference over the largest output, and what the file alone gives, without
+`config.json` and without `architecture=`.
+
+{every}
+
+## Hugging Face transformers
+
+{classes}
+"""
 
 
 def main():
     """Try every name that is asked for, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("patterns", nargs="*", default=["*"])
-    parser.add_argument("--json", type=pathlib.Path, help="where results are written")
+    parser.add_argument("--results", type=pathlib.Path, help="JSON, to go on with")
+    parser.add_argument("--page", type=pathlib.Path, help="Markdown, of all results")
     options = parser.parse_args()
-    results = {}
-    for name in names(options.patterns):
-        keras.backend.clear_session()
-        results[name] = tried(name)
-        print(name, *(f"{k}={v}" for k, v in results[name].items()), flush=True)
-        if options.json:
-            options.json.write_text(json.dumps(results, indent=1) + "\n")
-    right = [row for row in results.values() if row.get("loaded", 1) <= MOST]
-    back = [row for row in right if row.get("back", 1) <= MOST]
-    off = [name for name, row in results.items() if row.get("loaded", 0) > MOST]
-    print(f"{len(right)} of {len(results)} load right, {len(back)} go back")
-    print(f"silently off: {', '.join(off) or 'none'}")
+    modules = coverage_timm.names(options.patterns)
+    found = {"timm": {}, "transformers": {}}
+    if options.results and options.results.exists():
+        found = json.loads(options.results.read_text())
+    jobs = [("timm", name, coverage_timm.tried) for name in modules]
+    if options.patterns == ["*"]:
+        cases = coverage_transformers.CASES
+        tried = coverage_transformers.tried
+        jobs += [("transformers", case, tried) for case in cases]
+    for library, name, tried in jobs:
+        if name not in found[library]:
+            keras.backend.clear_session()
+            found[library][name] = tried(name)
+            if options.results:
+                options.results.write_text(json.dumps(found, indent=1) + "\n")
+        print(name, *(f"{k}={v}" for k, v in found[library][name].items()), flush=True)
+    for library, rows in found.items():
+        counts = counted(rows.values())
+        print(f"{library}: {counts['right']} of {len(rows)} right, {counts}")
+    if options.page:
+        options.page.write_text(page(found, modules), encoding="utf-8")
 
 
-def names(patterns):
-    """The names of timm's Vision Transformers that fit a pattern."""
-    found = sorted(
-        name
-        for name, entry in registry._model_entrypoints.items()
-        if entry.__module__.rpartition(".")[2] in MODULES
+def counted(rows):
+    """How many load right, go back, are refused, or load with other outputs."""
+    counts = collections.Counter()
+    for row in rows:
+        is_right = row.get("loaded", 1) <= MOST
+        counts["right"] += is_right
+        counts["back"] += is_right and row.get("back", 1) <= MOST
+        counts["refused"] += "refused" in row
+        counts["off"] += row.get("loaded", 0) > MOST
+    return counts
+
+
+def page(found, modules):
+    """The page of the documentation."""
+    rows = found["timm"]
+    counts = counted(rows.values())
+    by_module = []
+    for module in coverage_timm.MODULES:
+        own = [rows[name] for name in rows if modules[name] == module]
+        one = counted(own)
+        by_module.append((f"`{module}`", len(own), one["right"], one["back"]))
+    classes = collections.defaultdict(list)
+    for case, row in found["transformers"].items():
+        classes[coverage_transformers.class_of(case)].append((case, row))
+    return PAGE.format(
+        timm=timm.__version__,
+        transformers=transformers.__version__,
+        keras=keras.__version__,
+        date=datetime.date.today().isoformat(),
+        most=MOST,
+        total=len(rows),
+        **counts,
+        by_module=table(("module", "names", "right", "back"), by_module),
+        refused=table(
+            ("name", "because"),
+            [(f"`{n}`", r["refused"]) for n, r in rows.items() if "refused" in r],
+        ),
+        every=table(
+            ("name", "there", "back", "the file alone"),
+            [
+                (f"`{n}`", r["loaded"], r.get("back", "no"), r["bare"])
+                for n, r in rows.items()
+                if "loaded" in r
+            ],
+        ),
+        classes=table(
+            ("class", "what was tried", "there", "back"),
+            [
+                (f"`{kind}`", case, row.get("loaded", row.get("refused")), _back(row))
+                for kind, cases in classes.items()
+                for case, row in cases
+            ],
+        ),
     )
-    return [name for name in found if any(fnmatch.fnmatch(name, p) for p in patterns)]
 
 
-def tried(name):
-    """What a name gives: differences there and back, or why it is refused."""
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        folder = pathlib.Path(folder)
-        theirs, arguments = built(name)
-        image = np.random.default_rng(1).integers(0, 256, (1, *size(theirs), 3))
-        image = image.astype(np.float32)
-        expected = output(theirs, image)
-        written(theirs, name, arguments, folder / "there")
-        try:
-            model = keras_vit.ViT(weights=folder / "there", image_size=size(theirs))
-        except (ValueError, TypeError) as error:
-            return {"refused": " ".join(str(error).split())[:300]}
-        result = {"loaded": difference(np.asarray(model(image)), expected)}
-        result["bare"] = bare(theirs, model, image, expected, folder / "bare")
-        try:
-            (folder / "back").mkdir()
-            path = folder / "back" / "model.safetensors"
-            save_weights(model, path, "timm", architecture=name)
-            again = read(folder / "back", path)
-        except (ValueError, TypeError, RuntimeError) as error:
-            return result | {"not_back": " ".join(str(error).split())[:300]}
-        return result | {"back": difference(output(again, image), expected)}
+def _back(row):
+    return row.get("back", row.get("not_back", "no"))
 
 
-def built(name):
-    """A model of timm's with two blocks and random weights, and what was changed."""
-    entry = ARCHITECTURES.get(name, {})
-    arguments = {"depth": 2, "num_classes": CLASSES}
-    if isinstance(entry.get("num_kv_heads"), list):
-        heads = entry["num_kv_heads"]
-        arguments["num_kv_heads"] = [heads[0], min(heads)]
-    if entry.get("class") != "NaFlexVit":
-        patch = patch_of(name)
-        arguments["img_size"] = (4 * patch, 5 * patch)
-    model = timm.create_model(name, **arguments)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for path, weight in model.named_parameters():
-            scale = 1 / np.sqrt(weight[0].numel()) if weight.ndim > 1 else 0.1
-            values = torch.randn(weight.shape, generator=generator) * scale
-            if weight.ndim == 1 and path.endswith(("weight", "gamma")):
-                # A stem's branches are small, as trained ones: others amplify rounding.
-                values += 0.2 if ".norm3." in path else 1
-            weight.copy_(values)
-    return model.eval(), arguments
-
-
-@functools.cache
-def patch_of(name):
-    """The pixels from a patch to the next, as the name has them."""
-    with torch.device("meta"):
-        return timm.create_model(name).patch_embed.feat_ratio()
-
-
-def size(model):
-    """(height, width) of its images."""
-    if hasattr(model, "embeds"):
-        side = model.embeds.patch_size[0]
-        return 4 * side, 4 * side
-    return tuple(model.patch_embed.img_size)
-
-
-def output(model, image):
-    """What timm's model gives for pixels in [0, 255]."""
-    mean, std = (np.float32(model.pretrained_cfg[key]) for key in ("mean", "std"))
-    x = torch.from_numpy(((image / 255 - mean) / std).transpose(0, 3, 1, 2))
-    with torch.no_grad():
-        return model(x).numpy()
-
-
-def difference(ours, theirs):
-    """The largest difference over the largest output; of other shapes: 1."""
-    if ours.shape != theirs.shape:
-        return 1.0
-    return float(f"{np.abs(ours - theirs).max() / np.abs(theirs).max():.1e}")
-
-
-def written(model, name, arguments, folder):
-    """Write weights and `config.json` as timm's `save_for_hf` does."""
-    folder.mkdir()
-    state = {k: v.numpy().copy() for k, v in model.state_dict().items()}
-    save_file(state, folder / "model.safetensors")
-    config = {
-        "architecture": name,
-        "num_classes": CLASSES,
-        "num_features": model.num_features,
-        "global_pool": model.global_pool,
-        "model_args": {k: v for k, v in arguments.items() if k != "num_classes"},
-        "pretrained_cfg": {
-            key: value
-            for key, value in model.pretrained_cfg.items()
-            if key in ("mean", "std", "interpolation", "crop_pct", "crop_mode")
-        },
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-
-
-def bare(theirs, model, image, expected, folder):
-    """What the file gives without settings: refused, or how far off it is."""
-    folder.mkdir()
-    state = {k: v.numpy().copy() for k, v in theirs.state_dict().items()}
-    save_file(state, folder / "bare.safetensors")
-    heads = {"num_heads": model.get_layer("block_00").num_heads}
-    mean, std = (
-        [255 * value for value in theirs.pretrained_cfg[key]] for key in ("mean", "std")
-    )
-    try:
-        alone = keras_vit.ViT(
-            weights=folder / "bare.safetensors",
-            image_size=image.shape[1:3],
-            source_grid=model.get_layer("patch_encoder").grid,
-            pixel_mean=mean,
-            pixel_std=std,
-            **heads,
-        )
-    except ValueError:
-        return "refused"
-    return difference(np.asarray(alone(image)), expected)
-
-
-def read(folder, path):
-    """Build timm's model of what was written, and load it strictly."""
-    from safetensors.torch import load_file
-
-    config = json.loads((folder / "config.json").read_text())
-    model = timm.create_model(
-        config["architecture"],
-        num_classes=config["num_classes"],
-        pretrained_cfg_overlay=config["pretrained_cfg"],
-        **config["model_args"],
-    )
-    model.load_state_dict(load_file(path), strict=True)
-    return model.eval()
+def table(header, rows):
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    cells = (" | ".join(str(cell).replace("|", "/") for cell in line) for line in lines)
+    return "\n".join(f"| {line} |" for line in cells)
 
 
 if __name__ == "__main__":
