@@ -31,8 +31,8 @@ import transformers
 MOST = 2e-5  # of the largest output
 PAGE = """# What loads
 
-Every name that timm {timm} has for a Vision Transformer, and every class of transformers
-{transformers} for one, was built by its own library with random weights and two blocks,
+Every name that timm {timm} has for a Vision Transformer, and every class of
+transformers {transformers} for one, was built by its own library with random weights and two blocks,
 saved as that library saves it, loaded here, and written back for the library to load
 strictly. Right is what differs by at most {most:g} of the largest output.
 
