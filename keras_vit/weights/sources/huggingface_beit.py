@@ -7,12 +7,21 @@ are then equal.
 import re
 from typing import Any
 
+import numpy as np
+
 from keras_vit.weights.architecture import Architecture
 from keras_vit.weights.files import Stored
 from keras_vit.weights.sources import huggingface_config as config_file
 from keras_vit.weights.sources import huggingface_names as names_file
 from keras_vit.weights.sources import huggingface_processor as processor_file
 from keras_vit.weights.sources.huggingface_config import Fields
+from keras_vit.weights.sources.huggingface_facts import Facts
+from keras_vit.weights.sources.huggingface_family import (
+    Family,
+    common,
+    named,
+    with_dropout,
+)
 from keras_vit.weights.sources.huggingface_names import LAYER
 from keras_vit.weights.sources.huggingface_siglip import SQUASHED
 from keras_vit.weights.sources.source import HALF, Arrays, Config, Source, Spelling
@@ -141,11 +150,51 @@ BEIT = Source(
     arguments=arguments,
     pixels=processor_file.pixels(HALF, "Beit"),
     preprocessing=processor_file.preprocessing(SQUASHED, "Beit"),
-    dropped_with_head=("classifier.",),
+    dropped_with_head=("classifier."),
     left_out=names_file.LEFT_OUT,
     spelling=spelling,
-    classifiers=("classifier",),
+    classifiers=("classifier"),
     settings=FIELDS.settings,
     class_names=config_file.class_names,
     assumed=config_file.assumed,
+)
+
+
+def _tables(facts):
+    return [
+        array
+        for path, array in facts.weights.items()
+        if path.endswith("relative_bias/table")
+    ]
+
+
+def _shares(facts: Facts) -> bool:
+    """Whether blocks' tables are equal, as where they came from a shared one."""
+    tables = _tables(facts)
+    return len(tables) > 1 and all(np.array_equal(tables[0], one) for one in tables)
+
+
+def _config(facts: Facts) -> dict[str, Any]:
+    """Return `config.json`."""
+    has_table, shares = bool(_tables(facts)), _shares(facts)
+    scale = facts.arguments["layer_scale"]
+    return (
+        named("Beit", "beit", facts)
+        | common(facts)
+        | with_dropout(facts)
+        | {
+            "layer_scale_init_value": scale or 0.0,
+            "drop_path_rate": 0.0,
+            "use_absolute_position_embeddings": facts.has_positions,
+            "use_relative_position_bias": has_table and not shares,
+            "use_shared_relative_position_bias": shares,
+            "use_mean_pooling": facts.arguments["fc_norm"],
+        }
+    )
+
+
+FAMILY = Family(
+    source=BEIT,
+    config=_config,
+    spelling=lambda facts: frozenset({"shared"} if _shares(facts) else ()),
 )
