@@ -75,12 +75,14 @@ class Attempt:
         config: `config.json`.
         problems: in words, what the family cannot hold.
         resizes_alike: whether its classes resize positions as the model does.
+        is_near: whether the family could be tried to its end.
     """
 
     arrays: Written
     config: dict[str, Any]
     problems: list[str]
-    resizes_alike: bool
+    resizes_alike: bool = False
+    is_near: bool = True
 
 
 def huggingface_files(
@@ -101,7 +103,7 @@ def huggingface_files(
     attempts = [_attempt(facts, family) for family in FAMILIES]
     fitting = [one for one in attempts if not one.problems]
     if not fitting:
-        nearest = min(attempts, key=lambda one: len(one.problems))
+        nearest = min(attempts, key=lambda one: (not one.is_near, len(one.problems)))
         raise ValueError(
             f"huggingface's files cannot hold: {', '.join(nearest.problems)}"
         )
@@ -124,14 +126,14 @@ def _attempt(facts: Facts, family: Family) -> Attempt:
     try:
         config = family.config(facts)
         if unknown:
-            return Attempt({}, config, unknown, False)
+            return Attempt({}, config, unknown)
         arrays = to_theirs(facts.weights, names, facts.architecture)
         arrays = _with_prefix(family.finished(arrays, facts), family, config, facts)
         stored = {name: _stored(array) for name, array in arrays.items()}
         canonical, _ = without_left_out(source, source.normalise(stored))
         read = arguments_of(source, canonical, config)
     except ValueError as error:
-        return Attempt({}, {}, [*unknown, str(error)], False)
+        return Attempt({}, {}, [*unknown, str(error)], is_near=False)
     rule = facts.architecture.position_interpolation
     alike = not facts.has_positions or rule in (
         None,

@@ -31,6 +31,10 @@ from keras_vit.weights.sources.source import Arrays, Config, Source
 from keras_vit.weights.sources.unsupported import unsupported
 from keras_vit.weights.translate import PATCH_AXES, names_in, their_shape, to_ours
 
+OF_ONE_GRID = (
+    " (a table of relative positions is for the grid of the images that it was "
+    "trained with: build the model with their image_size)"
+)
 HEADS = ("head/", "head_distillation/")
 LOG = logging.getLogger(__name__)
 
@@ -204,6 +208,8 @@ def _match(model, architecture, source, stored, *, head, path, table_problem):
             problem = shape != expected and f"expected {expected}"
             if problem and ours == KERNEL:
                 problem += _patches_of(shape, change, expected)
+            elif problem and ours.endswith("relative_bias/table"):
+                problem += OF_ONE_GRID
         if problem:
             unfit.append(theirs)
             misshapen.append(f"{theirs} (for {ours}): {problem}, received {shape}")

@@ -122,6 +122,7 @@ HUGGINGFACE = Source(
         "distillation_classifier.",
         "pooler.",
     ),
+    dropped_without_pooling=("pooler.",),
     left_out=names_file.LEFT_OUT,
     classifiers=("classifier", "cls_classifier", "distillation_classifier"),
     settings=FIELDS.settings,

@@ -68,6 +68,13 @@ def _further(settings: Config) -> dict[str, Any]:
             f"of its own and one that is shared. Received: {'=True, '.join(tables)}"
             "=True, as config.json says"
         )
+    size = settings.get("image_size", 0)
+    if tables and not isinstance(size, int) and size[0] != size[1]:
+        raise ValueError(
+            "keras_vit does not support relative positions of images that are not "
+            "square, whose tables transformers' code transposes. Received: "
+            f"image_size={size} in config.json"
+        )
     if "model_type" not in settings:
         return {}
     return {"block": {"relative_bias": {} if tables else None}}
@@ -134,10 +141,7 @@ def arguments(stored: Arrays) -> dict[str, Any]:
 BEIT = Source(
     name="beit",
     kinds=tuple(FIELDS.kinds),
-    recognises=lambda names: (
-        names_file.has(r"layernorm_before\.")(names)
-        and names_file.has("lambda_1|.*relative_position_bias")(names)
-    ),
+    recognises=names_file.has(r"layernorm_before\."),  # ViT's, without what follows
     normalise=normalise,
     rules=rules,
     activation="gelu_erf",
@@ -150,10 +154,10 @@ BEIT = Source(
     arguments=arguments,
     pixels=processor_file.pixels(HALF, "Beit"),
     preprocessing=processor_file.preprocessing(SQUASHED, "Beit"),
-    dropped_with_head=("classifier."),
+    dropped_with_head=("classifier.",),
     left_out=names_file.LEFT_OUT,
     spelling=spelling,
-    classifiers=("classifier"),
+    classifiers=("classifier",),
     settings=FIELDS.settings,
     class_names=config_file.class_names,
     assumed=config_file.assumed,
@@ -178,8 +182,11 @@ def _config(facts: Facts) -> dict[str, Any]:
     """Return `config.json`."""
     has_table, shares = bool(_tables(facts)), _shares(facts)
     scale = facts.arguments["layer_scale"]
+    kind = "Beit", "beit"
+    if not facts.arguments["final_norm"]:  # whose class has no pooler without a head
+        kind = "Data2VecVision", "data2vec-vision"
     return (
-        named("Beit", "beit", facts)
+        named(*kind, facts)
         | common(facts)
         | with_dropout(facts)
         | {
@@ -188,7 +195,9 @@ def _config(facts: Facts) -> dict[str, Any]:
             "use_absolute_position_embeddings": facts.has_positions,
             "use_relative_position_bias": has_table and not shares,
             "use_shared_relative_position_bias": shares,
-            "use_mean_pooling": facts.arguments["fc_norm"],
+            "use_mean_pooling": (
+                facts.arguments["fc_norm"] or not facts.arguments["final_norm"]
+            ),
         }
     )
 

@@ -108,10 +108,9 @@ def arguments(stored: Arrays) -> dict[str, Any]:
     others read the class token alone.
     """
     info: dict[str, Any] = {"class_token": True, "pooling": "token"}
+    info["layer_scale"] = 1.0
     if REGISTERS in stored:
         info["num_registers"] = stored[REGISTERS].shape[1]
-    if "encoder.layer.0.layer_scale1.lambda1" in stored:
-        info["layer_scale"] = 1.0
     block = {}
     if "encoder.layer.0.attention.attention.query.bias" not in stored:
         block = {"qkv_bias": "none"}
@@ -145,10 +144,10 @@ DINOV2 = Source(
     arguments=arguments,
     pixels=processor_file.pixels(IMAGENET, "Bit"),
     preprocessing=processor_file.preprocessing(PRESETS["dinov2"], "Bit"),
-    dropped_with_head=("classifier."),
+    dropped_with_head=("classifier.",),
     left_out=names_file.LEFT_OUT,
     spelling=spelling,
-    classifiers=("classifier"),
+    classifiers=("classifier",),
     settings=FIELDS.settings,
     class_names=config_file.class_names,
     assumed=config_file.assumed,
@@ -158,6 +157,9 @@ DINOV2 = Source(
 
 def family_config(facts: Facts) -> dict[str, Any]:
     """Return `config.json`, with the kind that has registers where there are some."""
+    pooling = facts.architecture.pooling
+    if facts.has_head and pooling and pooling.kind != "token_gap":
+        raise ValueError(f"pooling={pooling.plain!r} (its code has 'token_gap')")
     count = facts.arguments["num_registers"]
     config = {"use_mask_token": False} | named("Dinov2", "dinov2", facts)
     if count:

@@ -160,9 +160,9 @@ DINOV3 = Source(
     preprocessing=processor_file.preprocessing(
         Preprocessing("squash", "bilinear", True, 1.0, "float"), "DINOv3ViT"
     ),
-    dropped_with_head=("classifier."),
+    dropped_with_head=("classifier.",),
     left_out={r"embeddings\.mask_token$": ""},
-    classifiers=("classifier"),
+    classifiers=("classifier",),
     settings=FIELDS.settings,
     class_names=config_file.class_names,
     assumed=config_file.assumed,
