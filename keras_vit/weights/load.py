@@ -55,9 +55,9 @@ def load_weights(
     model is as it was. Positions go to the model's grid by the rule of the
     source's own code, which the model keeps for `resize`. A warning is
     logged if the model normalises pixels differently from the file. Google's
-    files in `.npz`, old and new names, and those of timm, Hugging Face (ViT,
-    DeiT, DINOv2) and torchvision in `.safetensors` are recognised by the
-    names in them.
+    files in `.npz`, old and new names, and those of timm, Hugging Face
+    (transformers' Vision Transformers, alone or in a model of images and text)
+    and torchvision in `.safetensors` are recognised by the names in them.
 
     Args:
         model: a ViT that a factory of this package built.
