@@ -32,9 +32,10 @@ MOST = 2e-5  # of the largest output
 PAGE = """# What loads
 
 Every name that timm {timm} has for a Vision Transformer, and every class of
-transformers {transformers} for one, was built by its own library with random weights and two blocks,
-saved as that library saves it, loaded here, and written back for the library to load
-strictly. Right is what differs by at most {most:g} of the largest output.
+transformers {transformers} for one, was built by its own library with random weights
+and two blocks, saved as that library saves it, loaded here, and written back for the
+library to load strictly. Right is what differs by at most {most:g} of the largest
+output.
 
 Of **{total} names of timm {right} load right, {back} of them go back, and {off} load
 with other outputs**; the rest are refused in one sentence that names what is missing.

@@ -87,6 +87,11 @@ def _build(
         )
     if not keeps_head:
         known.pop("representation_size", None)
+        known.pop("head_bias", None)
+    if arguments.get("pooling", "") is None:  # all tokens, of no norm behind pooling
+        known.pop("representation_size", None)
+        if known.pop("fc_norm", False):
+            known["final_norm"] = False
     network = build(
         num_classes=num_classes,
         image_size=image_size or checkpoint.image_size or 224,

@@ -31,6 +31,10 @@ from keras_vit.weights.sources.source import Arrays, Config, Source
 from keras_vit.weights.sources.unsupported import unsupported
 from keras_vit.weights.translate import PATCH_AXES, names_in, their_shape, to_ours
 
+OF_ONE_GRID = (
+    " (a table of relative positions is for the grid of the images that it was "
+    "trained with: build the model with their image_size)"
+)
 HEADS = ("head/", "head_distillation/")
 LOG = logging.getLogger(__name__)
 
@@ -52,9 +56,9 @@ def load_weights(
     model is as it was. Positions go to the model's grid by the rule of the
     source's own code, which the model keeps for `resize`. A warning is
     logged if the model normalises pixels differently from the file. Google's
-    files in `.npz`, old and new names, and those of timm, Hugging Face (ViT,
-    DeiT, DINOv2) and torchvision in `.safetensors` are recognised by the
-    names in them.
+    files in `.npz`, old and new names, and those of timm, Hugging Face
+    (transformers' Vision Transformers, alone or in a model of images and text)
+    and torchvision in `.safetensors` are recognised by the names in them.
 
     Args:
         model: a ViT that a factory of this package built.
@@ -206,6 +210,8 @@ def _match(model, architecture, source, stored, *, head, path, table_problem):
             problem = shape != expected and f"expected {expected}"
             if problem and ours == KERNEL:
                 problem += _patches_of(shape, change, expected)
+            elif problem and ours.endswith("relative_bias/table"):
+                problem += OF_ONE_GRID
         if problem:
             unfit.append(theirs)
             misshapen.append(f"{theirs} (for {ours}): {problem}, received {shape}")

@@ -17,10 +17,8 @@ from keras_vit.weights import pixels
 from keras_vit.weights.architecture import describe, weights
 from keras_vit.weights.file_arguments import arguments_of
 from keras_vit.weights.files import open_arrays
-from keras_vit.weights.huggingface_config import (
-    huggingface_config,
-    huggingface_preprocessing,
-)
+from keras_vit.weights.huggingface_files import huggingface_files
+from keras_vit.weights.huggingface_preprocessing import huggingface_preprocessing
 from keras_vit.weights.metadata import for_safetensors, metadata_of, write_npz
 from keras_vit.weights.opening import CONFIG, FILES, PROCESSOR, read_settings
 from keras_vit.weights.sources import GOOGLE, HUGGINGFACE, TIMM, TORCHVISION
@@ -102,7 +100,11 @@ def save_weights(
     chosen_name, patches_alone = None, False
     if source is TIMM:
         chosen_name, patches_alone = chosen(model, architecture)
-    arrays = _translated(model, source, chosen_name)
+    if source is HUGGINGFACE:
+        arrays, config = huggingface_files(model, names)
+        write = functools.partial(_write_huggingface, config)
+    else:
+        arrays = _translated(model, source, chosen_name)
     if source is TIMM:
         write = functools.partial(
             _write_timm,
@@ -111,8 +113,6 @@ def save_weights(
             folder=path.parent,
             class_names=names,
         )
-    elif source is HUGGINGFACE:
-        write = functools.partial(_write_huggingface, names)
     with written_whole(path) as scratch:
         write(model, arrays, scratch)
 
@@ -139,8 +139,7 @@ def _checked_names(model, class_names, format):
 def _translated(model, source, name=None):
     """A model's arrays in a source's names; `name`: of timm's architecture."""
     architecture = describe(model)
-    config = huggingface_config(model) if source is HUGGINGFACE else {}
-    spelling = frozenset()
+    config, spelling = {}, frozenset()
     if source is TIMM:
         config = {"model_args": stated(model, name)}
         config |= {"architecture": name} if name else {}
@@ -157,8 +156,6 @@ def _translated(model, source, name=None):
         cannot.append(f"position_embedding={positions!r}, which is no array")
     if source is TORCHVISION:  # whose files have no settings beside them
         cannot += pixels.unlike(model, source)
-    if source is HUGGINGFACE and "pooler_act" in config and "id2label" in config:
-        cannot.append("pre_logits before a classifier")
     ours = {weight.path: np.asarray(weight) for weight in weights(model)}
     names, unknown = names_in(source.rules(architecture, spelling), ours)
     cannot += unknown
@@ -206,15 +203,8 @@ def _write_timm(
     (path.parent / CONFIG).write_text(config, encoding="utf-8")
 
 
-def _write_huggingface(class_names, model, arrays, folder):
+def _write_huggingface(config, model, arrays, folder):
     folder.mkdir()
-    heads = ("classifier.", "cls_classifier.", "distillation_classifier.")
-    config = huggingface_config(model, class_names)
-    prefix = f"{config['model_type']}." if "id2label" in config else ""
-    arrays = {
-        name if name.startswith(heads) else prefix + name: array
-        for name, array in arrays.items()
-    }
     _write_safetensors(model, arrays, folder / "model.safetensors")
     for name, content in (
         (CONFIG, config),

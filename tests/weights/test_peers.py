@@ -3,6 +3,8 @@
 Made by `tests/fixtures/peers/make.py`, so that neither PyTorch nor timm is needed here.
 """
 
+import json
+import pathlib
 import warnings
 
 import numpy as np
@@ -43,3 +45,33 @@ def test_a_model_answers_as_its_publishers_class_does(fixtures, name):
     outputs = model.predict_on_batch(images)
     scale = max(1, np.abs(expected).max())
     np.testing.assert_allclose(outputs, expected, atol=2e-5 * scale, rtol=0)
+
+
+FOLDERS = sorted(
+    path.name
+    for path in (pathlib.Path(__file__).parent.parent / "fixtures/peers").glob(
+        "huggingface_*"
+    )
+)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_is_all_that_a_model_needs(name, fixtures, tmp_path):
+    folder = fixtures / "peers" / name
+    with np.load(folder / "images.npz") as told:
+        images, expected = told["images"], told["outputs"]
+    model = keras_vit.ViT(weights=folder)
+    outputs = model.predict_on_batch(images)
+    scale = max(1, np.abs(expected).max())
+    np.testing.assert_allclose(outputs, expected, atol=2e-5 * scale, rtol=0)
+    if name == "huggingface_vit_for_masked_images":
+        assert "ViTMSN" in written_as(model, tmp_path)
+    elif name not in ("huggingface_metaclip_2", "huggingface_msn_with_a_head"):
+        own = json.loads((folder / "config.json").read_text())["architectures"]
+        assert own == [written_as(model, tmp_path)]
+
+
+def written_as(model, folder):
+    """The class that is to load what is written of a model."""
+    keras_vit.save_weights(model, folder / "a", "huggingface")
+    return json.loads((folder / "a" / "config.json").read_text())["architectures"][0]

@@ -173,5 +173,5 @@ def test_loading_into_a_model_of_other_pixels_says_both(said_by, tmp_path, rng, 
 def test_a_layer_before_a_classifier_has_no_place_in_hugging_faces_models(tmp_path):
     arguments = SIZES | {"layer_norm_epsilon": 1e-12, "activation": "gelu_erf"}
     model = keras_vit.ViT(3, image_size=32, representation_size=8, **arguments)
-    with pytest.raises(ValueError, match="cannot hold: pre_logits before"):
+    with pytest.raises(ValueError, match="cannot hold: representation_size=8"):
         save_weights(model, tmp_path / "a", "huggingface")

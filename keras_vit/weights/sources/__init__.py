@@ -28,6 +28,7 @@ __all__ = [
     "TORCHVISION",
     "Identified",
     "identify",
+    "without_left_out",
 ]
 
 SOURCES = {
@@ -100,14 +101,20 @@ def identify(stored: Arrays, config: Config, name: str | None = None) -> Identif
                 f"{theirs!r} is taken for the classifier {canonical!r}; what may stand "
                 "before it without weights, for dropout"
             )
-    canonical = source.normalise(stored)
+    canonical, out = without_left_out(source, source.normalise(stored))
     source.check_complete(stored, config)
+    return Identified(source, stored, canonical, (*notes, *out))
+
+
+def without_left_out(source: Source, stored: Arrays) -> tuple[Arrays, list[str]]:
+    """Return canonical arrays without what no model here has, and notes on it."""
+    notes = []
     for pattern, words in source.left_out.items():
-        out = [name for name in canonical if re.match(pattern, name)]
+        out = [name for name in stored if re.match(pattern, name)]
         if out and words:
             notes.append(f"{words} is left out, {len(out)} arrays such as {out[0]!r}")
-        canonical = {k: v for k, v in canonical.items() if k not in out}
-    return Identified(source, stored, canonical, tuple(notes))
+        stored = {k: v for k, v in stored.items() if k not in out}
+    return stored, notes
 
 
 def _recognised(stored, config, name):

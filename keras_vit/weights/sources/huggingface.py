@@ -13,6 +13,15 @@ from keras_vit.weights.sources import huggingface_config as config_file
 from keras_vit.weights.sources import huggingface_names as names_file
 from keras_vit.weights.sources import huggingface_processor as processor_file
 from keras_vit.weights.sources.huggingface_config import Fields
+from keras_vit.weights.sources.huggingface_facts import Facts
+from keras_vit.weights.sources.huggingface_family import (
+    Family,
+    Written,
+    common,
+    named,
+    with_dropout,
+    with_positions_of_registers,
+)
 from keras_vit.weights.sources.huggingface_names import CLASS_TOKEN, LAYER, REGISTERS
 from keras_vit.weights.sources.source import HALF, Arrays, Source, Spelling
 from keras_vit.weights.sources.torch_layout import dense, norm
@@ -113,10 +122,66 @@ HUGGINGFACE = Source(
         "distillation_classifier.",
         "pooler.",
     ),
+    dropped_without_pooling=("pooler.",),
     left_out=names_file.LEFT_OUT,
     classifiers=("classifier", "cls_classifier", "distillation_classifier"),
     settings=FIELDS.settings,
     class_names=config_file.class_names,
     assumed=config_file.assumed,
     check_pre_logits=config_file.check_pooler,
+)
+
+
+def _check(facts: Facts, tokens: tuple[bool, bool, int]) -> None:
+    """Refuse other tokens than a class has: class, distillation token and registers."""
+    names = ("class_token", "distillation", "num_registers")
+    has = {name: facts.arguments[name] for name in names}
+    if tuple(has.values()) != tokens:
+        raise ValueError(", ".join(f"{name}={value}" for name, value in has.items()))
+
+
+def _pooler(facts):
+    width = facts.arguments["representation_size"]
+    return {} if width is None else {"pooler_output_size": width, "pooler_act": "tanh"}
+
+
+def _vit_config(facts: Facts) -> dict[str, Any]:
+    """Return `config.json` of ViT, or of MSN, which has no pooler without a head."""
+    _check(facts, (True, False, 0))
+    pooler = _pooler(facts)
+    name, kind = ("ViT", "vit") if facts.has_head or pooler else ("ViTMSN", "vit_msn")
+    return named(name, kind, facts) | common(facts) | with_dropout(facts) | pooler
+
+
+def _deit_config(facts: Facts) -> dict[str, Any]:
+    """Return `config.json` of DeiT, which has a second token."""
+    if not facts.arguments["distillation"]:
+        _check(facts, (True, False, 1))
+    if not facts.has_head and not _pooler(facts):
+        raise ValueError("neither a head nor pre_logits, of which DeiT's has one")
+    config = named("DeiT", "deit", facts) | common(facts) | with_dropout(facts)
+    if facts.arguments["distillation"] and facts.has_head:
+        config["architectures"] = ["DeiTForImageClassificationWithTeacher"]
+    return config | _pooler(facts)
+
+
+def _deit_finished(arrays: Written, facts: Facts) -> Written:
+    """Make the one register the second token of a model without teacher."""
+    if REGISTERS not in arrays:
+        return arrays
+    arrays = with_positions_of_registers(arrays)
+    arrays[DISTILLATION] = arrays.pop(REGISTERS)
+    return arrays
+
+
+def _ijepa_config(facts: Facts) -> dict[str, Any]:
+    """Return `config.json` of I-JEPA, which has no class token."""
+    _check(facts, (False, False, 0))
+    return named("IJepa", "ijepa", facts) | common(facts) | with_dropout(facts)
+
+
+FAMILIES = (
+    Family(source=HUGGINGFACE, config=_vit_config),
+    Family(source=HUGGINGFACE, config=_deit_config, finished=_deit_finished),
+    Family(source=HUGGINGFACE, config=_ijepa_config),
 )

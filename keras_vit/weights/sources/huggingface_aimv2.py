@@ -8,6 +8,8 @@ from keras_vit.weights.sources import huggingface_config as config_file
 from keras_vit.weights.sources import huggingface_processor as processor_file
 from keras_vit.weights.sources import huggingface_towers as towers
 from keras_vit.weights.sources.huggingface_config import QKV_BIAS, Fields
+from keras_vit.weights.sources.huggingface_facts import Facts
+from keras_vit.weights.sources.huggingface_family import Family, square
 from keras_vit.weights.sources.source import Arrays, Config, Source
 from keras_vit.weights.sources.torch_layout import dense, norm
 from keras_vit.weights.translate import AS_IS, PATCHES_TORCH, TRANSPOSED
@@ -124,3 +126,24 @@ AIMV2 = Source(
     class_names=config_file.class_names,
     assumed=config_file.assumed,
 )
+
+
+def _config(facts: Facts) -> dict[str, Any]:
+    """Return `config.json` of the tower; a projection is part of the whole alone."""
+    if facts.has_head:
+        raise ValueError("a head, which AIMv2's class of images does not have")
+    block, pooling = facts.architecture.blocks[0], facts.architecture.pooling
+    config = square(facts)
+    config["rms_norm_eps"] = config.pop("layer_norm_eps")
+    return config | {
+        "architectures": ["Aimv2VisionModel"],
+        "model_type": "aimv2_vision_model",
+        "attention_dropout": facts.attention_dropout_rate,
+        "qkv_bias": block.qkv_bias == "all",
+        "mlp_bias": block.use_bias,
+        "use_head": pooling is not None and pooling.kind == "map",
+        "is_native": False,
+    }
+
+
+FAMILY = Family(source=AIMV2, config=_config)

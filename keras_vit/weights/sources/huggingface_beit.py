@@ -7,12 +7,21 @@ are then equal.
 import re
 from typing import Any
 
+import numpy as np
+
 from keras_vit.weights.architecture import Architecture
 from keras_vit.weights.files import Stored
 from keras_vit.weights.sources import huggingface_config as config_file
 from keras_vit.weights.sources import huggingface_names as names_file
 from keras_vit.weights.sources import huggingface_processor as processor_file
 from keras_vit.weights.sources.huggingface_config import Fields
+from keras_vit.weights.sources.huggingface_facts import Facts
+from keras_vit.weights.sources.huggingface_family import (
+    Family,
+    common,
+    named,
+    with_dropout,
+)
 from keras_vit.weights.sources.huggingface_names import LAYER
 from keras_vit.weights.sources.huggingface_siglip import SQUASHED
 from keras_vit.weights.sources.source import HALF, Arrays, Config, Source, Spelling
@@ -58,6 +67,13 @@ def _further(settings: Config) -> dict[str, Any]:
             "keras_vit's models have one table of relative positions a block, not one "
             f"of its own and one that is shared. Received: {'=True, '.join(tables)}"
             "=True, as config.json says"
+        )
+    size = settings.get("image_size", 0)
+    if tables and not isinstance(size, int) and size[0] != size[1]:
+        raise ValueError(
+            "keras_vit does not support relative positions of images that are not "
+            "square, whose tables transformers' code transposes. Received: "
+            f"image_size={size} in config.json"
         )
     if "model_type" not in settings:
         return {}
@@ -125,10 +141,7 @@ def arguments(stored: Arrays) -> dict[str, Any]:
 BEIT = Source(
     name="beit",
     kinds=tuple(FIELDS.kinds),
-    recognises=lambda names: (
-        names_file.has(r"layernorm_before\.")(names)
-        and names_file.has("lambda_1|.*relative_position_bias")(names)
-    ),
+    recognises=names_file.has(r"layernorm_before\."),  # ViT's, without what follows
     normalise=normalise,
     rules=rules,
     activation="gelu_erf",
@@ -148,4 +161,49 @@ BEIT = Source(
     settings=FIELDS.settings,
     class_names=config_file.class_names,
     assumed=config_file.assumed,
+)
+
+
+def _tables(facts):
+    return [
+        array
+        for path, array in facts.weights.items()
+        if path.endswith("relative_bias/table")
+    ]
+
+
+def _shares(facts: Facts) -> bool:
+    """Whether blocks' tables are equal, as where they came from a shared one."""
+    tables = _tables(facts)
+    return len(tables) > 1 and all(np.array_equal(tables[0], one) for one in tables)
+
+
+def _config(facts: Facts) -> dict[str, Any]:
+    """Return `config.json`."""
+    has_table, shares = bool(_tables(facts)), _shares(facts)
+    scale = facts.arguments["layer_scale"]
+    kind = "Beit", "beit"
+    if not facts.arguments["final_norm"]:  # whose class has no pooler without a head
+        kind = "Data2VecVision", "data2vec-vision"
+    return (
+        named(*kind, facts)
+        | common(facts)
+        | with_dropout(facts)
+        | {
+            "layer_scale_init_value": scale or 0.0,
+            "drop_path_rate": 0.0,
+            "use_absolute_position_embeddings": facts.has_positions,
+            "use_relative_position_bias": has_table and not shares,
+            "use_shared_relative_position_bias": shares,
+            "use_mean_pooling": (
+                facts.arguments["fc_norm"] or not facts.arguments["final_norm"]
+            ),
+        }
+    )
+
+
+FAMILY = Family(
+    source=BEIT,
+    config=_config,
+    spelling=lambda facts: frozenset({"shared"} if _shares(facts) else ()),
 )

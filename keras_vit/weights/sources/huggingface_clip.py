@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+
 from keras_vit.preprocessing import resolve
 from keras_vit.weights.files import Stored
 from keras_vit.weights.sources import huggingface_config as config_file
 from keras_vit.weights.sources import huggingface_processor as processor_file
 from keras_vit.weights.sources import huggingface_towers as towers
 from keras_vit.weights.sources.huggingface_config import Fields
+from keras_vit.weights.sources.huggingface_facts import Facts
+from keras_vit.weights.sources.huggingface_family import Family, Written, tower
 from keras_vit.weights.sources.source import Arrays, Source
 from keras_vit.weights.sources.torch_layout import dense, norm
 from keras_vit.weights.translate import TRANSPOSED, reshaped
@@ -89,4 +93,35 @@ CLIP = Source(
     settings=FIELDS.settings,
     class_names=config_file.class_names,
     assumed=config_file.assumed,
+)
+
+
+def _is_projected(facts):
+    return facts.has_head and not facts.arguments["head_bias"]
+
+
+def _config(facts: Facts) -> dict[str, Any]:
+    """Return `config.json` of the tower, or of the whole that has a classifier."""
+    if not _is_projected(facts):
+        return tower(facts, "CLIP", "clip")
+    config = tower(facts, "CLIP", "clip", "WithProjection")
+    return config | {"projection_dim": facts.arguments["num_classes"]}
+
+
+def _finished(arrays: Written, facts: Facts) -> Written:
+    """Add the last norm, which the classifier's network has and does not use."""
+    if facts.arguments["final_norm"]:
+        return arrays
+    one = np.ones(facts.hidden_dim, np.float32)
+    return arrays | {"post_layernorm.weight": one, "post_layernorm.bias": 0 * one}
+
+
+FAMILY = Family(
+    source=CLIP,
+    config=_config,
+    prefix=towers.PREFIX,
+    spelling=lambda facts: frozenset(
+        {"projected" if _is_projected(facts) else "classified"}
+    ),
+    finished=_finished,
 )

@@ -8,6 +8,16 @@ from keras_vit.weights.sources import huggingface_config as config_file
 from keras_vit.weights.sources import huggingface_names as names_file
 from keras_vit.weights.sources import huggingface_processor as processor_file
 from keras_vit.weights.sources.huggingface_config import Fields
+from keras_vit.weights.sources.huggingface_facts import Facts
+from keras_vit.weights.sources.huggingface_family import (
+    Family,
+    Written,
+    mlp_ratio,
+    named,
+    square,
+    with_dropout,
+    with_mask,
+)
 from keras_vit.weights.sources.huggingface_names import CLASS_TOKEN, LAYER, REGISTERS
 from keras_vit.weights.sources.source import IMAGENET, Arrays, Config, Source, Spelling
 from keras_vit.weights.sources.torch_layout import dense, gated, norm
@@ -98,10 +108,9 @@ def arguments(stored: Arrays) -> dict[str, Any]:
     others read the class token alone.
     """
     info: dict[str, Any] = {"class_token": True, "pooling": "token"}
+    info["layer_scale"] = 1.0
     if REGISTERS in stored:
         info["num_registers"] = stored[REGISTERS].shape[1]
-    if "encoder.layer.0.layer_scale1.lambda1" in stored:
-        info["layer_scale"] = 1.0
     block = {}
     if "encoder.layer.0.attention.attention.query.bias" not in stored:
         block = {"qkv_bias": "none"}
@@ -143,4 +152,37 @@ DINOV2 = Source(
     class_names=config_file.class_names,
     assumed=config_file.assumed,
     check_pre_logits=config_file.check_pooler,
+)
+
+
+def family_config(facts: Facts) -> dict[str, Any]:
+    """Return `config.json`, with the kind that has registers where there are some."""
+    pooling = facts.architecture.pooling
+    if facts.has_head and pooling and pooling.kind != "token_gap":
+        raise ValueError(f"pooling={pooling.plain!r} (its code has 'token_gap')")
+    count = facts.arguments["num_registers"]
+    config = {"use_mask_token": False} | named("Dinov2", "dinov2", facts)
+    if count:
+        kind = "Dinov2WithRegisters", "dinov2_with_registers"
+        config = {"num_register_tokens": count} | named(*kind, facts)
+    config |= square(facts) | with_dropout(facts) | mlp_ratio(facts)
+    return config | {"use_swiglu_ffn": facts.is_gated}
+
+
+def family_spelling(facts: Facts) -> Spelling:
+    """Return how MLPs are spelled on disk."""
+    return frozenset({"packed" if facts.is_gated else "dense"})
+
+
+def _finished(arrays: Written, facts: Facts) -> Written:
+    if REGISTERS not in arrays:
+        return arrays
+    return with_mask(arrays, facts, "embeddings.mask_token", 1)
+
+
+FAMILY = Family(
+    source=DINOV2,
+    config=family_config,
+    spelling=family_spelling,
+    finished=_finished,
 )

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import numpy as np
+
 from keras_vit.layers import RotaryConfig
 from keras_vit.layers.config import as_dict
 from keras_vit.preprocessing import Preprocessing
@@ -10,6 +12,14 @@ from keras_vit.weights.files import Stored
 from keras_vit.weights.sources import huggingface_config as config_file
 from keras_vit.weights.sources import huggingface_processor as processor_file
 from keras_vit.weights.sources.huggingface_config import Fields
+from keras_vit.weights.sources.huggingface_facts import Facts
+from keras_vit.weights.sources.huggingface_family import (
+    Family,
+    Written,
+    common,
+    named,
+    with_mask,
+)
 from keras_vit.weights.sources.source import IMAGENET, Arrays, Config, Source
 from keras_vit.weights.sources.torch_layout import dense, norm
 from keras_vit.weights.translate import AS_IS, PATCHES_TORCH
@@ -157,3 +167,34 @@ DINOV3 = Source(
     class_names=config_file.class_names,
     assumed=config_file.assumed,
 )
+
+
+def _config(facts: Facts) -> dict[str, Any]:
+    """Return `config.json`."""
+    if facts.has_head:
+        raise ValueError("a head, which DINOv3's classes do not have")
+    block = facts.architecture.blocks[0]
+    return (
+        named("DINOv3ViT", "dinov3_vit", facts)
+        | common(facts)
+        | {
+            "attention_dropout": facts.attention_dropout_rate,
+            "rope_theta": block.rotary.temperature if block.rotary else THETA,
+            "query_bias": block.qkv_bias != "none",
+            "key_bias": block.qkv_bias == "all",
+            "value_bias": block.qkv_bias != "none",
+            "proj_bias": block.use_bias,
+            "mlp_bias": block.use_bias,
+            "use_gated_mlp": facts.is_gated,
+            "num_register_tokens": facts.arguments["num_registers"],
+        }
+    )
+
+
+def _finished(arrays: Written, facts: Facts) -> Written:
+    """Add the mask token and the registers that its class always has, if none."""
+    none = np.zeros((1, 0, facts.hidden_dim), np.float32)
+    return {REGISTERS: none} | with_mask(arrays, facts, "embeddings.mask_token", 1, 1)
+
+
+FAMILY = Family(source=DINOV3, config=_config, finished=_finished)

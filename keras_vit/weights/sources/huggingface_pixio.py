@@ -6,12 +6,24 @@ are part of them.
 
 from typing import Any
 
+import numpy as np
+
 from keras_vit.preprocessing import PRESETS
 from keras_vit.weights.files import Stored
 from keras_vit.weights.sources import huggingface_config as config_file
 from keras_vit.weights.sources import huggingface_names as names_file
 from keras_vit.weights.sources import huggingface_processor as processor_file
 from keras_vit.weights.sources.huggingface_config import Fields
+from keras_vit.weights.sources.huggingface_facts import Facts
+from keras_vit.weights.sources.huggingface_family import (
+    Family,
+    Written,
+    mlp_ratio,
+    named,
+    square,
+    with_dropout,
+    with_positions_of_registers,
+)
 from keras_vit.weights.sources.huggingface_names import CLASS_TOKEN, LAYER, REGISTERS
 from keras_vit.weights.sources.source import IMAGENET, Arrays, Source
 from keras_vit.weights.sources.torch_layout import norm
@@ -95,3 +107,24 @@ PIXIO = Source(
     class_names=config_file.class_names,
     assumed=config_file.assumed,
 )
+
+
+def _config(facts: Facts) -> dict[str, Any]:
+    """Return `config.json`."""
+    if facts.has_head:
+        raise ValueError("a head, which Pixio's classes do not have")
+    config = named("Pixio", "pixio", facts) | square(facts) | with_dropout(facts)
+    count = 1 + facts.arguments["num_registers"]
+    return config | mlp_ratio(facts) | {"n_cls_tokens": count}
+
+
+def _finished(arrays: Written, facts: Facts) -> Written:
+    """Make registers class tokens again."""
+    if REGISTERS not in arrays:
+        return arrays
+    arrays = with_positions_of_registers(arrays)
+    tokens = arrays[CLASS_TOKEN], arrays.pop(REGISTERS)
+    return {**arrays, CLASS_TOKEN: np.concatenate(tokens, axis=1)}
+
+
+FAMILY = Family(source=PIXIO, config=_config, finished=_finished)

@@ -10,6 +10,8 @@ from keras_vit.weights.sources import huggingface_config as config_file
 from keras_vit.weights.sources import huggingface_processor as processor_file
 from keras_vit.weights.sources import huggingface_towers as towers
 from keras_vit.weights.sources.huggingface_config import Fields
+from keras_vit.weights.sources.huggingface_facts import Facts
+from keras_vit.weights.sources.huggingface_family import Family, Written, tower
 from keras_vit.weights.sources.source import HALF, Arrays, Config, Source
 from keras_vit.weights.sources.torch_layout import dense, fused, norm
 from keras_vit.weights.translate import AS_IS
@@ -119,4 +121,35 @@ SIGLIP = Source(
     settings=FIELDS.settings,
     class_names=config_file.class_names,
     assumed=config_file.assumed,
+)
+
+
+def _config(facts: Facts, kind: str = "siglip") -> dict[str, Any]:
+    """Return `config.json` of the tower, or of the whole that has a classifier."""
+    config = tower(facts, kind.capitalize(), kind)
+    pooling = facts.architecture.pooling
+    inner = config.get("vision_config", config)
+    inner["vision_use_head"] = pooling is not None and pooling.kind == "map"
+    return config
+
+
+def _naflex_config(facts: Facts) -> dict[str, Any]:
+    """Return that of SigLIP 2, whose classes know of numbers of patches alone."""
+    config = _config(facts, "siglip2")
+    inner = config.get("vision_config", config)
+    rows, columns = facts.architecture.grid
+    del inner["image_size"]
+    inner["num_patches"] = rows * columns
+    return config
+
+
+def _flat(arrays: Written, facts: Facts) -> Written:
+    """Make the convolution one of flat patches, colours last."""
+    kernel = arrays[towers.PATCHES].transpose(0, 2, 3, 1)
+    return {**arrays, towers.PATCHES: kernel.reshape(facts.hidden_dim, -1)}
+
+
+FAMILIES = (
+    Family(source=SIGLIP, config=_config, prefix=towers.PREFIX),
+    Family(source=SIGLIP, config=_naflex_config, prefix=towers.PREFIX, finished=_flat),
 )

@@ -6,11 +6,15 @@ In memory the library has DINOv2's own names for it.
 import re
 from typing import Any
 
+import numpy as np
+
 from keras_vit.preprocessing import PRESETS
 from keras_vit.weights.files import Stored
 from keras_vit.weights.sources import huggingface_config as config_file
 from keras_vit.weights.sources import huggingface_dinov2 as dinov2
 from keras_vit.weights.sources import huggingface_processor as processor_file
+from keras_vit.weights.sources.huggingface_facts import Facts
+from keras_vit.weights.sources.huggingface_family import Family, Written, with_mask
 from keras_vit.weights.sources.source import Arrays, Source, Spelling
 from keras_vit.weights.sources.torch_layout import dense, fused, gated, norm
 from keras_vit.weights.translate import AS_IS, PATCHES_TORCH
@@ -100,4 +104,28 @@ TIPSV2 = Source(
     settings=dinov2.FIELDS.settings,
     class_names=config_file.class_names,
     assumed=config_file.assumed,
+)
+
+
+def _config(facts: Facts) -> dict[str, Any]:
+    """Return `config.json`, DINOv2's but for names."""
+    if facts.has_head:
+        raise ValueError("a head, which TIPSv2's classes do not have")
+    return dinov2.family_config(facts) | {
+        "architectures": ["Tipsv2VisionModel"],
+        "model_type": "tipsv2_vision_model",
+        "num_register_tokens": facts.arguments["num_registers"],
+    }
+
+
+def _finished(arrays: Written, facts: Facts) -> Written:
+    none = np.zeros((1, 0, facts.hidden_dim), np.float32)
+    return {REGISTERS: none} | with_mask(arrays, facts, "mask_token", 1)
+
+
+FAMILY = Family(
+    source=TIPSV2,
+    config=_config,
+    spelling=dinov2.family_spelling,
+    finished=_finished,
 )
