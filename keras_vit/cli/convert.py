@@ -73,7 +73,7 @@ def define(values: flags.FlagValues) -> None:
 
 def check(values: flags.FlagValues) -> None:
     """Refuse a source that is not there, a target that is, and flags that clash."""
-    grid, source = values.source_grid, values["from"].value
+    grid, source = values.source_grid, values["from"].value or ""
     if grid is not None and len(grid) != 2:
         raise ValueError(
             "--source_grid must be rows,columns. Received: "
