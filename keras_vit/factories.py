@@ -12,11 +12,28 @@ import keras
 from keras_vit import baselines, kerascv_networks
 from keras_vit.baselines import ResNet, ResNet_R26, ResNet_R50
 from keras_vit.choices import KERAS_CV_PREFIX
-from keras_vit.model_options import (
-    HybridOptions,
-    NumClasses,
-    VariantOptions,
-    ViTOptions,
+from keras_vit.model_options import HybridOptions, NumClasses, ViTOptions
+from keras_vit.size_factories import (
+    ViT_B8,
+    ViT_B14,
+    ViT_B16,
+    ViT_B32,
+    ViT_G14,
+    ViT_g14,
+    ViT_g16,
+    ViT_gopt16,
+    ViT_H14,
+    ViT_H16,
+    ViT_L14,
+    ViT_L16,
+    ViT_L32,
+    ViT_S14,
+    ViT_S16,
+    ViT_S32,
+    ViT_So150m16,
+    ViT_So400m14,
+    ViT_So400m16,
+    ViT_Ti16,
 )
 from keras_vit.with_weights import build_variant, build_vit
 
@@ -45,138 +62,6 @@ def ViT(num_classes: NumClasses = "auto", **options: Unpack[ViTOptions]) -> kera
     ...                       num_heads=4, hidden_dim=32, mlp_dim=64)
     """
     return build_vit(num_classes, options)
-
-
-def ViT_Ti16(
-    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
-) -> keras.Model:
-    """Build ViT-Ti/16: 12 blocks of width 192, 3 heads.
-
-    Takes what `ViT_B16` takes.
-    """
-    return build_variant("ViT_Ti16", num_classes, options)
-
-
-def ViT_S16(
-    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
-) -> keras.Model:
-    """Build ViT-S/16: 12 blocks of width 384, 6 heads.
-
-    Takes what `ViT_B16` takes.
-    """
-    return build_variant("ViT_S16", num_classes, options)
-
-
-def ViT_S32(
-    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
-) -> keras.Model:
-    """Build ViT-S/32: 12 blocks of width 384, 6 heads.
-
-    Takes what `ViT_B16` takes.
-    """
-    return build_variant("ViT_S32", num_classes, options)
-
-
-def ViT_B8(
-    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
-) -> keras.Model:
-    """Build ViT-B/8: 12 blocks of width 768, 12 heads.
-
-    Takes what `ViT_B16` takes.
-    """
-    return build_variant("ViT_B8", num_classes, options)
-
-
-def ViT_B16(
-    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
-) -> keras.Model:
-    """Build ViT-B/16: 12 blocks of width 768, 12 heads.
-
-    Args:
-        num_classes: logits to return; `None`: no head, the model returns the
-            features. `"auto"`: as many as `weights` have (no head if they have
-            none), or 1000 without weights. Another number than theirs replaces
-            their head, and a pre-logits layer with it, by a zero head.
-        **options: by keyword, what `VariantOptions` lists: `image_size` (by
-            default that of the weights, or 224); `weights`: a release's name
-            (see `list_weights`), `hf:<owner>/<name>` or the path of a file,
-            which set the form of GELU, epsilon, pooling, preprocessing and the
-            rest of what they were trained with; `architecture`: the publisher's
-            name of the model, where a bare file could be several, such as timm's
-            `"vit_base_patch16_clip_224"`; `source_grid`: the (rows,
-            columns) of patches that their positions are for, where a bare file
-            could be read otherwise; `patch_size`: another than the name says, to
-            which weights are resized; and the arguments of `keras_vit.model.ViT`
-            that the name leaves open.
-
-    Returns:
-        A functional `keras.Model`, RGB pixels in [0, 255] -> float32 logits.
-
-    Example:
-
-    >>> model = keras_vit.ViT_B16(num_classes=10)  # doctest: +SKIP
-    """
-    return build_variant("ViT_B16", num_classes, options)
-
-
-def ViT_B32(
-    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
-) -> keras.Model:
-    """Build ViT-B/32: 12 blocks of width 768, 12 heads.
-
-    Takes what `ViT_B16` takes.
-    """
-    return build_variant("ViT_B32", num_classes, options)
-
-
-def ViT_L16(
-    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
-) -> keras.Model:
-    """Build ViT-L/16: 24 blocks of width 1024, 16 heads.
-
-    Takes what `ViT_B16` takes.
-    """
-    return build_variant("ViT_L16", num_classes, options)
-
-
-def ViT_L32(
-    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
-) -> keras.Model:
-    """Build ViT-L/32: 24 blocks of width 1024, 16 heads.
-
-    Takes what `ViT_B16` takes.
-    """
-    return build_variant("ViT_L32", num_classes, options)
-
-
-def ViT_H14(
-    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
-) -> keras.Model:
-    """Build ViT-H/14: 32 blocks of width 1280, 16 heads.
-
-    Takes what `ViT_B16` takes.
-    """
-    return build_variant("ViT_H14", num_classes, options)
-
-
-def ViT_g14(
-    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
-) -> keras.Model:
-    """Build ViT-g/14: 40 blocks of width 1408, 16 heads.
-
-    Takes what `ViT_B16` takes.
-    """
-    return build_variant("ViT_g14", num_classes, options)
-
-
-def ViT_G14(
-    num_classes: NumClasses = "auto", **options: Unpack[VariantOptions]
-) -> keras.Model:
-    """Build ViT-G/14: 48 blocks of width 1664, 16 heads.
-
-    Takes what `ViT_B16` takes.
-    """
-    return build_variant("ViT_G14", num_classes, options)
 
 
 def R_ViT_Ti16(
@@ -255,16 +140,25 @@ FACTORIES: dict[str, Factory] = {
     for one in (
         ViT,
         ViT_Ti16,
+        ViT_S14,
         ViT_S16,
         ViT_S32,
         ViT_B8,
+        ViT_B14,
         ViT_B16,
         ViT_B32,
+        ViT_L14,
         ViT_L16,
         ViT_L32,
         ViT_H14,
+        ViT_H16,
         ViT_g14,
+        ViT_g16,
+        ViT_gopt16,
         ViT_G14,
+        ViT_So150m16,
+        ViT_So400m14,
+        ViT_So400m16,
         R_ViT_Ti16,
         R26_ViT_S32,
         R26_ViT_B32,

@@ -8,6 +8,9 @@ import re
 import urllib.parse
 from dataclasses import KW_ONLY, dataclass
 
+from keras_vit.variant_costs import Costs, costs_of
+from keras_vit.variants import VARIANTS
+
 BUCKET = "https://storage.googleapis.com/vit_models"
 README = "README of google-research/vision_transformer"
 BY_TIMM = "timm's measurement, bicubic preprocessing"
@@ -23,6 +26,7 @@ class Release:
         file: its place in Google's bucket, without `.npz`.
         num_classes: of its head.
         image_size: the pixels it was trained with last.
+        has_pre_logits: whether a layer stands before its head.
         top1: the published accuracy, in per cent; `None` where there is none.
         top1_source: who says so.
         licence: of the file.
@@ -37,6 +41,7 @@ class Release:
     num_classes: int
     image_size: int
     _: KW_ONLY
+    has_pre_logits: bool = False
     top1: float | None = None
     top1_source: str = ""
     licence: str = "Apache-2.0"
@@ -47,6 +52,16 @@ class Release:
     def url(self) -> str:
         """The address that the file is downloaded from."""
         return f"{BUCKET}/{urllib.parse.quote(self.file)}.npz"
+
+    @property
+    def costs(self) -> Costs:
+        """Its parameters, and the multiply-adds of an image of its size."""
+        return costs_of(
+            VARIANTS[self.variant],
+            self.num_classes,
+            self.image_size,
+            has_pre_logits=self.has_pre_logits,
+        )
 
 
 def _augreg(variant, model, pretraining, fine_tuning, top1):
@@ -69,7 +84,8 @@ def _augreg(variant, model, pretraining, fine_tuning, top1):
 
 def _in21k(variant, model):
     """The ViT paper's own; the head is zero, its classes are not usable."""
-    return Release(variant, "in21k", f"imagenet21k/{model}", 21_843, 224)
+    file = f"imagenet21k/{model}"
+    return Release(variant, "in21k", file, 21_843, 224, has_pre_logits=True)
 
 
 def _in1k(variant, model, image_size=384, top1=None, source=""):

@@ -14,6 +14,7 @@ ARCHITECTURES = {
     "vit_base_patch8": "ViT_B8",
     "vit_base_patch16": "ViT_B16",
     "vit_base_patch32": "ViT_B32",
+    "vit_large_patch14": "ViT_L14",
     "vit_large_patch16": "ViT_L16",
     "vit_large_patch32": "ViT_L32",
     "vit_huge_patch14": "ViT_H14",

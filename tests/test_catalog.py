@@ -19,7 +19,10 @@ def without_memory():
 
 def test_models_and_recipes_are_listed_by_patterns():
     assert {*VARIANTS, "ViT", "ResNet_R50"} <= {*keras_vit.list_models()}
-    assert keras_vit.list_models("vit_s*") == ["ViT_S16", "ViT_S32"]
+    assert keras_vit.list_models("vit_s*") == [
+        *("ViT_S14", "ViT_S16", "ViT_S32"),
+        *("ViT_So150m16", "ViT_So400m14", "ViT_So400m16"),
+    ]
     assert keras_vit.list_models("nothing") == []
     assert "finetune" in keras_vit.list_recipes()
     assert keras_vit.list_recipes("FINE*") == ["finetune"]

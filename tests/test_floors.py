@@ -12,6 +12,7 @@ ROOT = pathlib.Path(keras_vit.__file__).parent
 FLOORS = [
     {
         "variants",
+        "variant_costs",
         "preprocessing",
         "decoding",
         "recipes",
@@ -50,7 +51,7 @@ FLOORS = [
         "model_source",
     },
     {"weights", "evaluation", "prediction", "inspect"},
-    {"factories", "with_weights", "catalog", "exporting"},
+    {"factories", "size_factories", "with_weights", "catalog", "exporting"},
     {"training", "serving"},
     {"experiments"},
     {"cli"},
@@ -62,6 +63,11 @@ WITHIN_FLOOR = {
     ("figures", "files"),
     ("figures", "history"),
     ("factories", "with_weights"),
+    ("factories", "size_factories"),
+    ("size_factories", "with_weights"),
+    ("releases", "variants"),
+    ("releases", "variant_costs"),
+    ("variant_costs", "variants"),
     ("catalog", "factories"),
     ("model", "model_arguments"),
     ("model", "encoder_blocks"),

@@ -72,13 +72,16 @@ def _costs(name):
 
 def releases():
     """The releases that `weights=` can name."""
-    header = ("factory", "`weights=`", "classes", "pixels", "ImageNet top-1 (%)")
+    header = ("factory", "`weights=`", "classes", "pixels", "parameters", "GMACs")
+    header = (*header, "ImageNet top-1 (%)")
     rows = [
         (
             f"`{one.variant}`",
             f"`{one.name}`",
             f"{one.num_classes:,}",
             one.image_size,
+            f"{one.costs.parameters:,}",
+            f"{one.costs.multiply_adds / 1e9:.2f}",
             one.top1 or "",
         )
         for one in list_weights()

@@ -85,12 +85,17 @@ def run(values: flags.FlagValues) -> int:
 
 def _list_weights(names: Sequence[str]) -> int:
     """Print the releases of each model."""
-    print(f"{'model':<12} {'weights':<18} {'classes':>7} {'pixels':>6}  top-1 %")
+    print(
+        f"{'model':<12} {'weights':<18} {'classes':>7} {'pixels':>6} "
+        f"{'parameters':>11} {'GMACs':>7}  top-1 %"
+    )
     for name in names:
         rows = list_weights(name)
         for row in rows:
             top1 = f"{row.top1:.2f}  ({row.top1_source})" if row.top1 else ""
             line = f"{name:<12} {row.name:<18} {row.num_classes:>7} {row.image_size:>6}"
+            line += f" {row.costs.parameters:>11,}"
+            line += f" {row.costs.multiply_adds / 1e9:>7.2f}"
             print(f"{line}  {top1}".rstrip())
         if not rows:
             print(f"{name:<12} -")

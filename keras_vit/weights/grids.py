@@ -20,6 +20,7 @@ from keras_vit.weights.rebuild import grid_of
 from keras_vit.weights.sources.source import Arrays, Config, Source
 
 POSITIONS = "patch_encoder/position_embedding"
+TABLE = "pos_embedding"  # of big_vision
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,17 @@ def table_of(
         return None, str(error)
 
 
-def doubt_flexivit(method: str, name: str) -> None:
-    """Warn where big_vision's other models would resize a table of that shape."""
-    if method == "bilinear_antialias" and "flexi" not in name.lower():
+def doubt_flexivit(method: str, name: str, named: Arrays) -> None:
+    """Warn where big_vision's other models would resize a table of that shape.
+
+    Args:
+        method: by which positions are resized.
+        name: of the file.
+        named: its arrays, as found. A table of rows and columns is NaFlex's.
+    """
+    rows = [array.shape[0] for key, array in named.items() if key.endswith(TABLE)]
+    is_flexivit = method == "bilinear_antialias" and rows == [1]
+    if is_flexivit and "flexi" not in name.lower():
         warnings.warn(
             f"{name}: shaped as FlexiViT's files, so that its positions are resized by "
             "half-pixel centres. position_interpolation='bilinear' resizes them as "

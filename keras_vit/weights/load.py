@@ -128,7 +128,7 @@ def load_weights(
         if reading.grid != described.grid:
             resized_from = reading.grid
     if resized_from is not None and position_interpolation is None:
-        doubt_flexivit(method, path.name)
+        doubt_flexivit(method, path.name, found.named)
     names = _match(
         model, of_file, publisher, stored, head=head, path=path, table_problem=problem
     )

@@ -178,6 +178,10 @@ def test_help_is_short_and_names_every_flag(name, capsys):
             "--architecture names one of timm's",
         ),
         (["convert", "--from={models}/run", "--to=a.txt"], "writes a .npz file"),
+        (
+            ["convert", "--from={models}/run", "--to=a.npz", "--patch_size=1,2,3"],
+            "--patch_size must be pixels, or height,width",
+        ),
         (["convert", "--from=x", "--to={models}/run"], "exists already"),
         (["export", "--model={models}/served"], "can be neither trained, inspected"),
         (["export", "--model={models}/run", "--temperature=0"], "above 0"),
@@ -361,7 +365,8 @@ def test_list_shows_every_release_with_who_measured_it(capsys):
     assert main(["list"]) == 0
     text = capsys.readouterr().out
     assert all(f"{name} " in text for name in VARIANTS)
-    assert "ViT_B16      augreg_in21k_in1k     1000    384  85.49  (README of" in text
+    row = "augreg_in21k_in1k     1000    384  86,859,496   55.48  85.49  (README of"
+    assert f"ViT_B16      {row}" in text
     assert main(["list", "--model=ViT_G14"]) == 0
     assert "ViT_G14      -" in capsys.readouterr().out
 
@@ -392,10 +397,29 @@ def test_convert_takes_weights_there_and_back(trained):
     assert main([*vit, "--from=b.npz", "--to=hf", "--format=huggingface"]) == 0
     assert json.loads(pathlib.Path("hf/config.json").read_text())["image_size"] == 32
     assert main([*vit, "--from=hf", "--to=c.npz"]) == 0
-    with np.load("b.npz") as first, np.load("c.npz") as last:
-        assert set(first) == set(last)
-        for name in first:
-            np.testing.assert_array_equal(first[name], last[name])
+    assert main(["convert", "--from=hf", "--to=d.npz"]) == 0  # whose sizes are known
+    for written in ("c.npz", "d.npz"):
+        with np.load("b.npz") as first, np.load(written) as last:
+            assert set(first) == set(last)
+            for name in first:
+                np.testing.assert_array_equal(first[name], last[name])
+
+
+def test_convert_resizes_images_and_patches(tmp_path):
+    model = keras_vit.ViT_Ti16(num_classes=3, image_size=32)
+    keras_vit.save_weights(randomize(model, np.random.default_rng(0)), "old.npz")
+    sizes = ["--image_size=24,32", "--patch_size=8"]
+    vit = ["convert", "--model=ViT_Ti16"]
+    assert main([*vit, "--from=old.npz", "--to=new.npz", *sizes]) == 0
+    expected = keras_vit.resize(model, (24, 32), 8)
+    with np.load("new.npz") as new:
+        kernel = new["embedding/kernel"]
+        positions = new["Transformer/posembed_input/pos_embedding"]
+    assert kernel.shape == (8, 8, 3, 192)
+    found = {weight.path: weight.numpy() for weight in expected.weights}
+    kernel = kernel.reshape(-1, 192)
+    np.testing.assert_array_equal(kernel, found["patch_encoder/projection/kernel"])
+    np.testing.assert_array_equal(positions, found["patch_encoder/position_embedding"])
 
 
 def run_process(*arguments):

@@ -9,8 +9,8 @@ import numpy as np
 from keras_vit.inspect.figure_specs.spec import Arrays, FigureSpec
 from keras_vit.inspect.filters import filter_shares, patch_filters
 from keras_vit.inspect.inspection import Inspection
+from keras_vit.inspect.offset_biases import relative_biases
 from keras_vit.inspect.positions import position_similarity, relative_positions
-from keras_vit.inspect.relative_biases import relative_biases
 
 if TYPE_CHECKING:
     from keras_vit.figures.drawing import Figure

@@ -12,8 +12,8 @@ import numpy as np
 from keras_vit.inspect.blocks import blocks_of
 from keras_vit.inspect.filters import first_filters
 from keras_vit.inspect.inspection import Inspection
+from keras_vit.inspect.offset_biases import biases_of
 from keras_vit.inspect.positions import position_vectors
-from keras_vit.inspect.relative_biases import biases_of
 from keras_vit.inspect.similarity import LEAST
 from keras_vit.layers.head import heads_of
 

@@ -2,27 +2,25 @@
 
 Canonical are the names of the published `.npz`, which come from flax before
 Linen. big_vision's differ in a block's names, in where the positions lie, in
-having no position for the class token, and may stack all blocks (`scan`).
+having no position for the class token, and may stack all blocks (`scan`). Older
+ones have the positions inside the encoder, or the pooling's parts beside it;
+those of NaFlex (arXiv:2502.14786) a dense projection of flat patches and a table
+of rows and columns. `google_spellings` reads all of them.
 """
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from keras_vit.preprocessing import PRESETS, Preprocessing, resolve
-from keras_vit.weights.files import Stored
+from keras_vit.weights.sources.google_spellings import (
+    POSITIONS,
+    TOWERS,
+    is_naflex,
+    normalise,
+    without_prefix,
+)
 from keras_vit.weights.sources.source import HALF, Arrays, Config, Source
 from keras_vit.weights.translate import AS_IS, PATCHES, reshaped
-
-POSITIONS = "Transformer/posembed_input/pos_embedding"
-PREFIXES = ("opt/target/", "params/img/", "params/")
-LINEN = {  # inside a block: the newer name, the canonical one
-    "MultiHeadDotProductAttention_0": "MultiHeadDotProductAttention_1",
-    "LayerNorm_1": "LayerNorm_2",
-    "MlpBlock_0": "MlpBlock_3",
-}
 
 # Per-head layouts: (D, H, d) and (H, d) of what goes in, (H, d, D) of what comes out.
 HEADS_IN = reshaped(lambda a, arch: (*a.shape[:-1], arch.num_heads, -1))
@@ -62,10 +60,12 @@ def _mlp(ours, theirs):
 
 
 BLOCK = "Transformer/encoderblock_*"
+QUERIES = "Transformer/encoderblock_0/MultiHeadDotProductAttention_1/query/kernel"
 UNIT = "block*/unit*"
 RULES = {
     "patch_encoder/projection/kernel": ("embedding/kernel", PATCHES),
     "patch_encoder/projection/bias": ("embedding/bias", AS_IS),
+    **_norm("patch_encoder/norm", "patchln_post"),
     "patch_encoder/class_token": ("cls", AS_IS),
     "patch_encoder/position_embedding": (POSITIONS, AS_IS),
     **_norm("block_*/norm1", f"{BLOCK}/LayerNorm_0"),
@@ -97,47 +97,6 @@ RULES = {
 }
 
 
-def normalise(stored: Arrays) -> dict[str, Stored]:
-    """Return arrays by canonical names, one a block, GroupNorm as (1, 1, 1, C)."""
-    renamed = {}
-    for name, array in _without_prefix(stored).items():
-        scanned = re.fullmatch(r"Transformer/encoderblock/(.+)", name)
-        if scanned:
-            for number in range(array.shape[0]):
-                block = f"Transformer/encoderblock_{number}/{scanned.group(1)}"
-                renamed[_canonical(block)] = array.changed(lambda a, n=number: a[n])
-            continue
-        if re.search(r"(^|/)gn(\d|_root|_proj)/", name) and len(array.shape) == 1:
-            array = array.changed(lambda a: a.reshape(1, 1, 1, -1))
-        renamed[_canonical(name)] = array
-    if "pos_embedding" in renamed:  # at the root: big_vision's
-        positions = renamed.pop("pos_embedding")
-        if "cls" in renamed:  # which has no position there: one of 0 changes nothing
-            positions = positions.changed(_with_first_zero)
-        renamed[POSITIONS] = positions
-    return renamed
-
-
-def _without_prefix(stored):
-    for prefix in PREFIXES:
-        inside = {k: v for k, v in stored.items() if k.startswith(prefix)}
-        if inside:  # what is outside is the optimizer's
-            return {name.removeprefix(prefix): array for name, array in inside.items()}
-    return stored
-
-
-def _canonical(name):
-    block = re.fullmatch(r"(Transformer/encoderblock_\d+)/([^/]+)(/.+)", name)
-    if not block:
-        return name
-    before, part, after = block.groups()
-    return f"{before}/{LINEN.get(part, part)}{after}"
-
-
-def _with_first_zero(positions):
-    return np.pad(positions, [(0, 0), (1, 0), (0, 0)])
-
-
 def arguments(stored: Arrays) -> dict[str, Any]:
     """Return the arguments of a model that the arrays determine."""
     info: dict[str, Any] = {"pooling": "gap"}
@@ -147,6 +106,10 @@ def arguments(stored: Arrays) -> dict[str, Any]:
         info["pooling"] = "map"
     if POSITIONS not in stored:
         info["position_embedding"] = "sincos_2d"
+    if QUERIES in stored and len(stored[QUERIES].shape) == 3:  # D, heads, features
+        info["num_heads"] = stored[QUERIES].shape[1]
+    if "patchln_post/scale" in stored:
+        info["patch_norm"] = True
     if "pre_logits/kernel" in stored:
         info["representation_size"] = stored["pre_logits/kernel"].shape[1]
     if "head/kernel" in stored:
@@ -160,12 +123,13 @@ FLEXIVIT = {"pos_embedding": (1, 49), "embedding/kernel": (32, 32)}
 def position_method(stored: Arrays, config: Config) -> str:
     """Return the rule that big_vision resizes positions by.
 
-    It aligns corners when loading; FlexiViT resizes by half-pixel centres in its
-    forward pass. Its files hold patches of 32 x 32 pixels and 7 x 7 positions, none
-    of which is the class token's, whatever sizes the model is then used with.
+    It aligns corners when loading; FlexiViT and NaFlex resize by half-pixel centres
+    in their forward pass. FlexiViT's files hold patches of 32 x 32 pixels and 7 x 7
+    positions, none of which is the class token's, whatever sizes the model is then
+    used with.
     """
-    stored = _without_prefix(stored)
-    is_flexible = all(
+    stored = without_prefix(stored)
+    is_flexible = is_naflex(stored) or all(
         name in stored and stored[name].shape[:2] == shape
         for name, shape in FLEXIVIT.items()
     )
@@ -193,9 +157,7 @@ def _is_tower(names):
     names = set(names)
     pooled = any("MAPHead_0/probe" in name for name in names)
     has_head = any(name.endswith("head/kernel") for name in names)
-    return any(name.startswith("params/img/") for name in names) or (
-        pooled and not has_head
-    )
+    return any(name.startswith(TOWERS) for name in names) or (pooled and not has_head)
 
 
 GOOGLE = Source(

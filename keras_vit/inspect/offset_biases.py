@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -41,7 +43,7 @@ def relative_biases(model: ModelSource) -> np.ndarray:
 
 def biases_of(model: keras.Model) -> np.ndarray:
     """Return what `relative_biases` returns, of a Keras model."""
-    layers = [block.attention.relative_bias for block in blocks_of(model)]
+    layers: list[Any] = [one.attention.relative_bias for one in blocks_of(model)]
     if any(layer is None for layer in layers):
         raise ValueError(
             "Expected a model with relative biases in every block, built with "
