@@ -41,7 +41,7 @@ def costs_of(
 
     >>> from keras_vit.variants import VARIANTS
     >>> costs_of(VARIANTS["ViT_B16"], 1000, 224)
-    Costs(parameters=86567656, multiply_adds=17563828992)
+    Costs(parameters=86567656, multiply_adds=17563828224)
     """
     d, m = variant.hidden_dim, variant.mlp_dim
     stem, side, channels = Costs(0, 0), image_size, 3

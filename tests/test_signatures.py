@@ -81,4 +81,8 @@ def test_the_general_model_explains_every_option():
 
     arguments = set(inspect.signature(keras_vit.model.ViT).parameters)
     assert set(documented(keras_vit.model.ViT)) == arguments
-    assert {*ViTOptions.__annotations__} - {"weights", "source_grid"} <= arguments
+    assert {*ViTOptions.__annotations__} - {
+        "weights",
+        "source_grid",
+        "architecture",
+    } <= arguments
