@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_vit.weights import metadata
 from keras_vit.weights.files import Stored, WeightsFileError, open_arrays
+from keras_vit.weights.keras_hub_files import is_preset, open_preset
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
@@ -49,6 +50,9 @@ def open_weights(
         The file's path, its arrays as `open_arrays` returns them, and the
         settings beside it, with the file's own metadata under `metadata.KEY`.
     """
+    if is_preset(path):
+        file, stored, config = open_preset(path)
+        return file, stored, config | {metadata.KEY: {}}
     path, config = find(path)
     stored = open_arrays(path)
     return path, stored, config | {metadata.KEY: metadata.read_metadata(path)}

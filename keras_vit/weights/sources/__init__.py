@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from keras_vit.weights.sources.google import GOOGLE
 from keras_vit.weights.sources.heads import respell
 from keras_vit.weights.sources.huggingface import DINOV2, HUGGINGFACE
+from keras_vit.weights.sources.keras_hub import KERAS_HUB
 from keras_vit.weights.sources.prefixes import without_prefix
 from keras_vit.weights.sources.source import Arrays, Config, Source
 from keras_vit.weights.sources.timm import TIMM
@@ -14,6 +15,7 @@ __all__ = [
     "DINOV2",
     "GOOGLE",
     "HUGGINGFACE",
+    "KERAS_HUB",
     "SOURCES",
     "TIMM",
     "TORCHVISION",
@@ -22,7 +24,8 @@ __all__ = [
 ]
 
 SOURCES = {
-    source.name: source for source in (GOOGLE, TIMM, HUGGINGFACE, DINOV2, TORCHVISION)
+    source.name: source
+    for source in (GOOGLE, TIMM, HUGGINGFACE, DINOV2, TORCHVISION, KERAS_HUB)
 }
 
 
