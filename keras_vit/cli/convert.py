@@ -111,7 +111,7 @@ def _is_weights(source: str) -> bool:
     """Return whether weights are named that tell the sizes of their model."""
     path = pathlib.Path(source)
     if path.is_dir() and kind_of(path) is None:
-        return any(one.suffix in WEIGHTS for one in path.iterdir())
+        return any(one.suffix in (*WEIGHTS, ".h5") for one in path.iterdir())
     return source.startswith(HUB_PREFIX) or (path.is_file() and path.suffix in WEIGHTS)
 
 

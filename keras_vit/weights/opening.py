@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_vit.weights import metadata
 from keras_vit.weights.files import Stored, WeightsFileError, open_arrays
+from keras_vit.weights.keras_hub_files import is_preset, open_preset
 from keras_vit.weights.sources.source import NAMED
 
 CONFIG = "config.json"
@@ -59,6 +60,9 @@ def open_weights(
     Raises:
         ValueError: if the settings name another architecture.
     """
+    if is_preset(path):
+        file, stored, config = open_preset(path)
+        return file, stored, config | {metadata.KEY: {}}
     path, config = find(path)
     if architecture is not None:
         stated = config.get("architecture")

@@ -14,6 +14,7 @@ from keras_vit.weights.sources.huggingface_dinov3 import DINOV3
 from keras_vit.weights.sources.huggingface_pixio import PIXIO
 from keras_vit.weights.sources.huggingface_siglip import SIGLIP
 from keras_vit.weights.sources.huggingface_tipsv2 import TIPSV2
+from keras_vit.weights.sources.keras_hub import KERAS_HUB
 from keras_vit.weights.sources.prefixes import without_prefix
 from keras_vit.weights.sources.source import Arrays, Config, Source
 from keras_vit.weights.sources.timm import TIMM
@@ -23,6 +24,7 @@ __all__ = [
     "DINOV2",
     "GOOGLE",
     "HUGGINGFACE",
+    "KERAS_HUB",
     "SOURCES",
     "TIMM",
     "TORCHVISION",
@@ -46,6 +48,7 @@ SOURCES = {
         AIMV2,
         PIXIO,
         TORCHVISION,
+        KERAS_HUB,
     )
 }
 
