@@ -163,7 +163,7 @@ class HeadInput:
             y = ops.matmul(weights, pooled)[..., 0, :]
         else:
             y = ops.mean(pooled, axis=-2)
-        if self.kind in READS_CLASS_TOKEN:
+        if self.kind in READS_CLASS_TOKEN and self.kind != "prefix_gap":
             token = ops.mean(of_patches[..., : self.class_tokens, :], axis=-2)
             y = token if self.kind == "token" else (token + y) / 2
         return ops.reshape(y, (-1, *matrix.shape[1:-2], *self.grid))

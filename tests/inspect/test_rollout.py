@@ -117,6 +117,7 @@ def test_the_attention_of_a_block_is_that_of_queries_and_keys(rng):
         ({}, "token", slice(0, 1)),
         ({"num_registers": 2}, "token", slice(0, 1)),
         ({"distillation": True}, "token", slice(0, 2)),
+        ({"pooling": "prefix_gap", "num_registers": 2}, "prefix_gap", slice(0, 3)),
         ({"pooling": "gap"}, "gap", slice(0, 6)),
         ({"pooling": "gap", "class_token": True}, "gap", slice(1, 7)),
         ({"pooling": "gap", "fc_norm": True, "num_registers": 2}, "gap", slice(2, 8)),

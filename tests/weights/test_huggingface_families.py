@@ -229,3 +229,28 @@ def test_what_settings_leave_out_is_the_librarys_own(name, kind):
     assert told["activation"] == ACTIVATIONS[config.hidden_act]
     size = getattr(config, "image_size", 16 * 16)  # of 256 patches
     assert SOURCES[name].image_size({"model_type": kind}) == (size, size)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "ViT with a head",
+        "DeiT with a head",
+        "DINOv2's giant",
+        "DINOv3",
+        "BEiT",
+        "BEiT of a shared table",
+        "TIPSv2",
+        "Pixio",
+    ],
+)
+def test_the_names_that_the_library_has_in_memory_are_read_too(case, tmp_path, rng):
+    from safetensors.torch import save_file
+
+    network, images = network_of(transformers, case), images_of(rng)
+    folder = saved(network, tmp_path / "a")
+    model = keras_vit.ViT(weights=folder, **WITHOUT_PIXELS)
+    state = {k: v.contiguous() for k, v in network.state_dict().items()}
+    save_file(state, folder / "model.safetensors")
+    again = keras_vit.ViT(weights=folder, **WITHOUT_PIXELS)
+    np.testing.assert_array_equal(again(images), model(images))
