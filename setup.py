@@ -86,6 +86,7 @@ setup(
         "pillow>=11",
         "protobuf>=4.25",
         "pyyaml>=6",
+        "h5py>=3.10",
         "safetensors>=0.4.3",
         "ml_dtypes>=0.4",
         "matplotlib>=3.9",
