@@ -235,7 +235,10 @@ def test_what_a_variant_settles_cannot_be_given(argument):
         ({"image_size": (1, 2, 3)}, "image_size must be a positive integer or a pair"),
         ({"patch_size": 0}, "patch_size must be a positive integer"),
         ({"hidden_dim": 15}, "num_heads must divide.*num_heads=2, hidden_dim=15"),
-        ({"pooling": "all"}, "one of token, gap, map. Received: pooling='all'"),
+        (
+            {"pooling": "all"},
+            "one of token, gap, map, .*, or None. Received: pooling='all'",
+        ),
         ({"activation": "relu"}, "one of gelu_tanh, gelu_erf.*'relu'"),
         (
             {"position_embedding": "x"},

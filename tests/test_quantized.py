@@ -11,8 +11,9 @@ import keras_vit
 from keras_vit import layers
 from keras_vit.evaluation.temperature import scaled
 from keras_vit.inspect import attention_maps, patch_filters, report
-from keras_vit.inspect.blocks import pooling_of
+from keras_vit.layers import PoolingConfig
 from keras_vit.layers.quantized import quantized_layers
+from keras_vit.pooling import pooling_of
 from keras_vit.weights import merge_tokens, replace_head, resize
 from support.layer_table import LAYERS
 from support.models import randomize, tiny_vit
@@ -240,7 +241,7 @@ def test_a_file_with_operations_for_tokens_goes_on_working(pooling, tmp_path, rn
     images = pixels(new, rng)
     np.testing.assert_array_equal(old(images), new(images))
     assert list(by_path(old)) == list(by_path(new))
-    assert pooling_of(old) == pooling_of(new) == pooling
+    assert pooling_of(old) == pooling_of(new) == PoolingConfig(kind=pooling)
     for change in (
         lambda model: merge_tokens(model, 1),
         lambda model: merge_tokens(merge_tokens(model, 1), 0),
