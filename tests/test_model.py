@@ -237,7 +237,7 @@ def test_what_a_variant_settles_cannot_be_given(argument):
         ({"hidden_dim": 15}, "num_heads must divide.*num_heads=2, hidden_dim=15"),
         (
             {"pooling": "all"},
-            "one of token, gap, map, .*, or None. Received: pooling='all'",
+            "one of token, gap, map, .*. Received: pooling='all'",
         ),
         ({"activation": "relu"}, "one of gelu_tanh, gelu_erf.*'relu'"),
         (
