@@ -97,7 +97,7 @@ def size(model):
     """(height, width) of its images."""
     if hasattr(model, "embeds"):
         side = model.embeds.patch_size[0]
-        return 4 * side, 4 * side
+        return 4 * side, 5 * side
     return tuple(model.patch_embed.img_size)
 
 

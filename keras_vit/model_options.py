@@ -36,6 +36,9 @@ PositionInterpolation: TypeAlias = Literal[
     "bicubic",
     "bicubic_corners",
     "bicubic_antialias",
+    "bilinear_square",
+    "bilinear_half_pixels_square",
+    "bicubic_antialias_square",
 ]
 Standardization: TypeAlias = Literal["deviation", "variance"]
 

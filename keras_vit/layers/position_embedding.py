@@ -29,6 +29,9 @@ POSITION_INTERPOLATIONS = (
     "bicubic",
     "bicubic_corners",
     "bicubic_antialias",
+    "bilinear_square",
+    "bilinear_half_pixels_square",
+    "bicubic_antialias_square",
 )
 ADDED = ("learned", "none", "sincos_2d", "learned_2d")  # not inside attention
 

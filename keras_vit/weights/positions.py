@@ -43,9 +43,12 @@ def resize_grid(table: np.ndarray, grid: Sequence[int], method: str) -> np.ndarr
     """
     if table.shape[:2] == tuple(grid):
         return table
+    matrix = METHODS[method.removesuffix(SQUARE)]
+    # Of a square, the part that the grid covers: its patches keep their shape.
+    sizes = (max(grid),) * 2 if method.endswith(SQUARE) else grid
     rows, columns = (
-        METHODS[method](old, new)
-        for old, new in zip(table.shape[:2], grid, strict=True)
+        matrix(old, size)[:new]
+        for old, size, new in zip(table.shape[:2], sizes, grid, strict=True)
     )
     resized = np.einsum("rh,hwd,cw->rcd", rows, table.astype(np.float64), columns)
     return resized.astype(np.float32)
@@ -196,6 +199,7 @@ def _bicubic_antialias(old, new):
     return _antialiased(old, new, lambda x: _cubic(x, -0.5))
 
 
+SQUARE = "_square"  # ends a rule: to a square of the longer side, which is then cut
 METHODS = {
     "bilinear": _bilinear,  # Google: scipy.ndimage.zoom of order 1
     "bilinear_antialias": _bilinear_antialias,  # FlexiViT: jax.image.resize
@@ -204,6 +208,10 @@ METHODS = {
     "bicubic_corners": _bicubic_corners,  # torchvision: torch, align_corners=True
     # timm, and Hugging Face's DINOv2 with registers: torch, antialias=True
     "bicubic_antialias": _bicubic_antialias,
+}
+METHODS |= {  # NaFlexVit's, where it preserves aspect ratios
+    f"{name}{SQUARE}": METHODS[name]
+    for name in ("bilinear", "bilinear_half_pixels", "bicubic_antialias")
 }
 TABLES = {  # a weight's name: how it goes from a grid to another
     "position_embedding": resize_table,

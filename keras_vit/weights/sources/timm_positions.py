@@ -21,10 +21,12 @@ def position_method(stored: Arrays, config: Config) -> str:
     settings = arguments_of(config)
     if settings.get("class") == "NaFlexVit":
         mode = settings.get("pos_embed_interp_mode", "bicubic")
-        if settings.get("pos_embed_antialias", True):
-            return f"{mode}_antialias"
         corners = settings.get("pos_embed_align_corners", False)
-        return NAFLEX[mode, corners]
+        method = NAFLEX[mode, corners]
+        if settings.get("pos_embed_antialias", True):
+            method = f"{mode}_antialias"
+        square = "_square" if settings.get("pos_embed_ar_preserving") else ""
+        return f"{method}{square}"
     is_flexible = "flexi" in name_of(config)
     return "bilinear_half_pixels" if is_flexible else "bicubic_antialias"
 
