@@ -7,7 +7,7 @@ from keras_vit.factories import FACTORIES, find
 from keras_vit.model_options import NumClasses
 from keras_vit.recipes import RECIPES
 from keras_vit.suggestions import did_you_mean
-from keras_vit.timm_names import ARCHITECTURES, read_timm_name
+from keras_vit.timm_names import ARCHITECTURES, PREFIX, read_timm_name
 
 if TYPE_CHECKING:
     import keras
@@ -49,7 +49,9 @@ def create_model(
     Args:
         name: of `list_models`, `"keras:<name>"` for a network of
             `keras.applications`, or timm's name of one of these architectures,
-            such as `"vit_base_patch16_224"`, whose tag behind a dot names weights.
+            such as `"vit_base_patch16_224"`, whose tag behind a dot names weights;
+            or the full name, with a tag, of any of its Vision Transformers, such
+            as `"vit_base_patch16_dinov3.lvd1689m"`, whose weights say the sizes.
         num_classes: logits to return; `None`: no head, the model returns the
             features. `"auto"`: as many as the weights have, or 1000.
         **options: of the factory of that name, such as `weights`.
@@ -81,11 +83,29 @@ def create_model(
             options["weights"] = timm.weights
         if options.get("weights") is None:
             options = {"image_size": timm.image_size, **timm.arguments, **options}
+    repository = None if factory else timm_repository(name)
+    if repository is not None:
+        factory, options = FACTORIES["ViT"], {"weights": repository} | options
     if factory is None:
         raise ValueError(_unknown_model(name))
     if num_classes != "auto":
         options["num_classes"] = num_classes
     return factory(**options)
+
+
+def timm_repository(name: str) -> str | None:
+    """Return the repository of a full name of timm's; `None` if it is none.
+
+    Example:
+
+    >>> timm_repository("vit_base_patch16_dinov3.lvd1689m")
+    'hf:timm/vit_base_patch16_dinov3.lvd1689m'
+    """
+    from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
+
+    bare = PREFIX.sub("", name, count=1)
+    architecture, _, tag = bare.partition(".")
+    return f"hf:timm/{bare}" if tag and architecture in ARCHITECTURES else None
 
 
 def _unknown_model(name: str) -> str:

@@ -89,6 +89,19 @@ def test_a_full_name_of_timms_means_its_repository_on_the_hub(before):
     assert hub_name("ViT", before + name) == f"hf:timm/{name}"
 
 
+@pytest.mark.parametrize("before", ["", "timm/", "hf_hub:"])
+def test_any_full_name_of_timms_is_a_model_of_its_repository(before, monkeypatch):
+    seen = {}
+    monkeypatch.setitem(
+        catalog.FACTORIES, "ViT", lambda **options: seen.update(options)
+    )
+    keras_vit.create_model(f"{before}vit_base_patch16_dinov3.lvd1689m", image_size=256)
+    name = "hf:timm/vit_base_patch16_dinov3.lvd1689m"
+    assert seen == {"weights": name, "image_size": 256}
+    with pytest.raises(ValueError, match="Unknown model"):
+        keras_vit.create_model("vit_base_patch16_dinov9.lvd1689m")
+
+
 def test_other_names_of_weights_are_left_as_they_are():
     for name in ("augreg_in21k", "folder/model.npz", "hf:google/vit", "in21k", "a.b"):
         assert hub_name("ViT_B16", name) == name
