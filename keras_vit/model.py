@@ -288,6 +288,7 @@ def ViT(
             qk_norm=qk_norm,
             layer_norm_epsilon=layer_norm_epsilon,
             config=config,
+            index=number,
             **inside,
             **merging,
             name=f"block_{number:02d}",

@@ -2,6 +2,7 @@
 
 import re
 
+from keras_vit.layers.differential_attention import VECTORS
 from keras_vit.weights.architecture import Architecture
 from keras_vit.weights.sources import (
     timm_arrays,
@@ -38,6 +39,8 @@ RULES = {
     **norm(f"{ATTENTION}/query_norm", f"{BLOCK}.attn.q_norm"),
     **norm(f"{ATTENTION}/key_norm", f"{BLOCK}.attn.k_norm"),
     **norm(f"{ATTENTION}/norm", f"{BLOCK}.attn.norm"),
+    **norm(f"{ATTENTION}/head_norm", f"{BLOCK}.attn.sub_norm"),
+    **{f"{ATTENTION}/{name}": (f"{BLOCK}.attn.{name}", AS_IS) for name in VECTORS},
     **dense(f"{ATTENTION}/out", f"{BLOCK}.attn.proj"),
     f"{ATTENTION}/rotary/frequencies": (f"{BLOCK}.rope.freqs", AS_IS),
     f"{ATTENTION}/relative_bias/table": (
@@ -79,6 +82,14 @@ RULES = {
         CONVOLUTION,
     ),
     **norm("stem/block*_unit*/norm_shortcut", f"{UNIT}.downsample.norm"),
+}
+RULES |= {  # the further branches of a block
+    ours.replace("block_*/", "block_*/branch_*/"): (
+        theirs.replace(BLOCK, f"{BLOCK}.branches.*"),
+        change,
+    )
+    for ours, (theirs, change) in RULES.items()
+    if ours.startswith("block_*/")
 }
 SPELLINGS: dict[str, tuple[str, Rules]] = {  # a word: the name that shows it, its rules
     "unfused": (
