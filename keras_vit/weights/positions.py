@@ -78,6 +78,35 @@ def resize_weight(
     return resize(np.asarray(array), old, new, method)
 
 
+def resize_to_corner(
+    path: str, array: np.ndarray, old: Sequence[int], new: Sequence[int], method: str
+) -> np.ndarray:
+    """Interpolate positions to a square of the new grid's longer side, and cut it.
+
+    So the step from a patch to the next stays the same along both sides.
+
+    Args:
+        path: of a weight of `PatchEncoder`, whose other arguments are those of
+            `resize_weight`.
+
+    Example:
+
+    >>> path = "patch_encoder/position_embedding_y"
+    >>> resize_to_corner(path, np.zeros((6, 8)), (6, 6), (2, 3), "bilinear").shape
+    (2, 8)
+    """
+    side, (rows, columns) = max(new), new
+    array = resize_weight(path, array, old, (side, side), method)
+    if path.endswith("_x"):
+        return array[:columns]
+    if path.endswith("_y"):
+        return array[:rows]
+    first = array.shape[1] - side * side
+    cells = array[:, first:].reshape(1, side, side, -1)[:, :rows, :columns]
+    cells = cells.reshape(1, rows * columns, -1)
+    return np.concatenate([array[:, :first], cells], axis=1)
+
+
 def resize_table(
     table: np.ndarray, old: Sequence[int], new: Sequence[int], method: str
 ) -> np.ndarray:

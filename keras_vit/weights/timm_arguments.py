@@ -66,6 +66,16 @@ def differences(model: keras.Model, name: str | None) -> list[str]:
             first.norm == "rms",
         ),
         ("mlp_layer", _is_gated(row), first.mlp == "gated"),
+        (
+            "pos_embed",
+            row.get("pos_embed") == "factorized",
+            described.position_embedding == "factorized",
+        ),
+        (
+            "pos_embed_ar_preserving",
+            _reads_corner(row) and len({*described.grid}) > 1,
+            False,
+        ),
         ("block_fn", 1 + (row.get("block_fn") == BRANCHED), first.num_branches),
         ("qkv_bias", _qkv_biases(row, name), first.qkv_bias),
         ("proj_bias", row.get("proj_bias", True), first.use_bias),
@@ -106,6 +116,12 @@ def _is_gated(row):
 def _has_biases(row):
     relative = row.get(CLASS) == "VisionTransformerRelPos"
     return relative or bool(row.get("use_rel_pos_bias"))
+
+
+def _reads_corner(row):
+    """Whether a table of another height than width is resized even for its own grid."""
+    both = row.get("pos_embed"), row.get("pos_embed_ar_preserving")
+    return both == ("factorized", True)
 
 
 def _qkv_biases(row, name):

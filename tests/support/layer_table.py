@@ -74,6 +74,12 @@ LAYERS = {
         (2, 2, 3, 48),
         (2, 8, 8),
     ),
+    "PatchEncoder with a sum of columns and rows": (
+        layers.PatchEncoder,
+        {"hidden_dim": 7, "position_embedding": "factorized"},
+        (2, 2, 3, 48),
+        (2, 7, 7),
+    ),
     "PatchEncoder with a norm": (
         layers.PatchEncoder,
         {
@@ -100,6 +106,12 @@ LAYERS = {
     "PositionEmbedding with columns and rows": (
         layers.PositionEmbedding,
         {"kind": "learned_2d", "grid": (2, 3)},
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "PositionEmbedding with a sum of columns and rows": (
+        layers.PositionEmbedding,
+        {"kind": "factorized", "grid": (2, 3)},
         (2, 7, 8),
         (2, 7, 8),
     ),

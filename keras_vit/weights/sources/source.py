@@ -39,6 +39,8 @@ class Source:
             determines it.
         position_method: the arrays as found, the repository's settings -> by
             which its own code resizes positions; a key of `positions.METHODS`.
+        keeps_aspect: the repository's settings -> whether its code resizes
+            positions to a square of the longer side, of which it takes the corner.
         patches: the canonical name of the kernel that patches are embedded by.
         positions: the canonical name of the position table.
         mlp: the canonical name of the kernels that end the MLPs, with `*` for
@@ -105,6 +107,7 @@ class Source:
     dropped_with_head: tuple[str, ...] = field(default=())
     dropped_without_pooling: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    keeps_aspect: Callable[[Config], bool] = lambda config: False
     spelling: Callable[[Arrays], Spelling] = lambda stored: frozenset()
     stem_unit: str | None = None
     standardization: str | None = None

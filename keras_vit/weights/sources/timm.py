@@ -131,6 +131,10 @@ SPELLINGS: dict[str, tuple[str, Rules]] = {  # a word: the name that shows it, i
         },
     ),
 }
+OF_AXES = {  # factorized positions
+    f"patch_encoder/position_embedding_{axis}": (f"pos_embed_{axis}", AS_IS)
+    for axis in "xy"
+}
 ROOT_ALONE = {  # the stem of R+Ti/16, which has no stages
     "stem/conv_root/kernel": (f"{BACKBONE}.conv.weight", CONVOLUTION),
     **norm("stem/norm_root", f"{BACKBONE}.norm"),
@@ -140,6 +144,8 @@ ROOT_ALONE = {  # the stem of R+Ti/16, which has no stages
 def rules(architecture: Architecture, spelling: Spelling) -> Rules:
     """Return the rules of an architecture, of its final norm and of its stem."""
     found = RULES | norm("norm", "fc_norm" if architecture.fc_norm else "norm")
+    if architecture.position_embedding == "factorized":
+        found |= OF_AXES
     if architecture.root_alone:
         found |= ROOT_ALONE
     for word in sorted(spelling):
@@ -179,6 +185,7 @@ TIMM = Source(
     r"|conv|stem\.conv)\.weight",
     position_method=timm_positions.position_method,
     image_size=image_size,
+    keeps_aspect=timm_positions.keeps_aspect,
     first_rows=timm_positions.first_rows,
     aligned=timm_positions.aligned,
     patches="patch_embed.proj.weight",

@@ -45,7 +45,9 @@ def arguments(stored: Arrays) -> dict[str, Any]:
     if "head.weight" in stored:
         info["num_classes"] = stored["head.weight"].shape[0]
         info["head_bias"] = "head.bias" in stored
-    if stored and "pos_embed" not in stored:
+    if "pos_embed_x" in stored:
+        info["position_embedding"] = "factorized"
+    elif stored and "pos_embed" not in stored:
         info["position_embedding"] = "none"
     return info
 

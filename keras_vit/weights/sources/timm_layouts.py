@@ -19,6 +19,7 @@ from keras_vit.weights.sources.source import Arrays
 
 EMBEDS = "embeds."
 LINEAR = f"{EMBEDS}proj.weight"
+AXES = ("pos_embed_x", "pos_embed_y")
 GRID = f"{EMBEDS}pos_embed"
 SHARED = "shared_rel_pos."
 FREQUENCIES = "rope.freqs"
@@ -102,6 +103,9 @@ def _without_embeds(stored):
         arrays[inside] = array
     kernel = arrays["patch_embed.proj.weight"]
     arrays["patch_embed.proj.weight"] = kernel.changed(_as_convolution)
+    for name in AXES:
+        if name in arrays:
+            arrays[name] = arrays[name].changed(lambda table: table[0])
     if GRID in stored:
         arrays["pos_embed"] = stored[GRID].changed(
             lambda table: table.reshape(1, -1, table.shape[-1])
@@ -238,6 +242,8 @@ def _with_embeds(arrays, grid):
             name = f"{EMBEDS}{name.removeprefix('patch_embed.')}"
         elif name == "pos_embed":
             array, name = array.reshape(1, *grid, -1), GRID
+        elif name in AXES:
+            array, name = array[np.newaxis], f"{EMBEDS}{name}"
         elif name in ("cls_token", "reg_token"):
             name = f"{EMBEDS}{name}"
         elif name.startswith("norm_pre."):

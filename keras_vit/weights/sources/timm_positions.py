@@ -19,6 +19,8 @@ from keras_vit.weights.sources.timm_settings import arguments_of, name_of
 def position_method(stored: Arrays, config: Config) -> str:
     """Return the rule of timm's resizing: FlexiViT's and NaFlexViT's by settings."""
     settings = arguments_of(config)
+    if settings.get("pos_embed") == "factorized":
+        return "bilinear_half_pixels"  # whatever the mode is
     if settings.get("class") == "NaFlexVit":
         mode = settings.get("pos_embed_interp_mode", "bicubic")
         if settings.get("pos_embed_antialias", True):
@@ -27,6 +29,11 @@ def position_method(stored: Arrays, config: Config) -> str:
         return NAFLEX[mode, corners]
     is_flexible = "flexi" in name_of(config)
     return "bilinear_half_pixels" if is_flexible else "bicubic_antialias"
+
+
+def keeps_aspect(config: Config) -> bool:
+    """Return whether positions of the longer side serve both, as in NaFlexViT's."""
+    return bool(arguments_of(config).get("pos_embed_ar_preserving"))
 
 
 NAFLEX = {  # without antialiasing: (mode, whether corners are aligned)

@@ -59,7 +59,7 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {  # an argument: its values with a mean
         "HybridEmbed(ResNetV2)",
         "HybridEmbed(Sequential)",
     ),
-    "pos_embed": ("learn", "none", "", "learned"),
+    "pos_embed": ("learn", "none", "", "learned", "factorized"),
     "in_chans": (3,),
     "rope_type": (*NOTHING, "cat", "mixed", "dinov3"),
     "rope_mrope_section": (None,),
