@@ -51,7 +51,9 @@ def blocks_of(
 
 
 def block_of(config: BlockConfig, merging: Mapping[str, Any]) -> type[Any]:
-    """Return the layer of a block's layout, or of one that merges tokens."""
+    """Return the layer of a block's layout, of branches, or of merging tokens."""
+    if config.num_branches > 1:
+        return layers.BranchedBlock
     return layers.MergingBlock if merging else LAYOUTS[config.layout]
 
 
@@ -85,6 +87,12 @@ def check_blocks(
             "Rotary positions need heads whose features 4 divides. "
             f"Received: {head_dim} features of a head"
         )
+    is_differential = any(block.attention == "differential" for block in blocks)
+    if head_dim % 2 and is_differential:
+        raise ValueError(
+            "Differential attention halves the features of a head. "
+            f"Received: {head_dim} features of a head"
+        )
     has_positions = any(block.has_positions for block in blocks)
     for argument, value in (
         ("patch_dropout_rate", patch_dropout_rate),
@@ -101,4 +109,10 @@ def check_blocks(
         raise ValueError(
             "token_merging merges tokens between attention and MLP, of layout="
             f"'pre_norm'. Received: layout={', '.join(sorted(layouts))}"
+        )
+    branches = max(block.num_branches for block in blocks)
+    if token_merging and branches > 1:
+        raise ValueError(
+            "token_merging merges tokens by the keys of one attention. Expected blocks "
+            f"of num_branches=1. Received: num_branches={branches}"
         )

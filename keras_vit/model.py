@@ -120,7 +120,8 @@ def ViT(
         representation_size: width of the tanh layer before the head, as in
             pre-training; `None`: no such layer.
         position_embedding: `"learned"` (one vector a patch), `"learned_2d"`
-            (one a column and one a row), `"sincos_2d"` (fixed), `"none"`; or
+            (one a column and one a row, side by side), `"factorized"` (their
+            sum, as NaViT has it), `"sincos_2d"` (fixed), `"none"`; or
             inside attention `"relative"` (a learned key for each offset) or
             `"rope_2d"` (rotary). See `layers.PatchEncoder`,
             `layers.RelativePositions`, `layers.RotaryPositions`.
@@ -288,6 +289,7 @@ def ViT(
             qk_norm=qk_norm,
             layer_norm_epsilon=layer_norm_epsilon,
             config=config,
+            index=number,
             **inside,
             **merging,
             name=f"block_{number:02d}",

@@ -26,7 +26,7 @@ Pooling: TypeAlias = Literal[
 ]
 Activation: TypeAlias = Literal["gelu_tanh", "gelu_erf", "gelu_quick", "silu"]
 PositionEmbedding: TypeAlias = Literal[
-    "learned", "none", "sincos_2d", "learned_2d", "relative", "rope_2d"
+    "learned", "none", "sincos_2d", "learned_2d", "factorized", "relative", "rope_2d"
 ]
 PositionEmbeddingAt: TypeAlias = Literal["input", "every_layer", "every_layer_shared"]
 PositionInterpolation: TypeAlias = Literal[

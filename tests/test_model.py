@@ -277,6 +277,27 @@ def test_what_a_variant_settles_cannot_be_given(argument):
             {"stem": layers.ResNetStem((1,), 0.5), "patch_size": 8},
             r"at least one patch, 8 x 8. Received: \(None, 4, 6, 128\)",
         ),
+        (
+            {"block": {"attention": "differential", "rotary": {}}},
+            "neither rotary, nor relative_bias, nor num_key_value_heads",
+        ),
+        (
+            {"block": {"attention": "differential"}, "position_embedding": "relative"},
+            "no positions of its own. .*position_embedding='relative'",
+        ),
+        (
+            {"block": {"attention": "differential"}, "num_heads": 16},
+            "halves the features of a head. Received: 1 features of a head",
+        ),
+        (
+            {"block": {"num_branches": 2, "layout": "parallel"}},
+            "Received: num_branches=2, layout='parallel'",
+        ),
+        ({"block": {"num_branches": 0}}, "num_branches of a block must be at least 1"),
+        (
+            {"block": {"num_branches": 2}, "token_merging": 1},
+            "num_branches=1. Received: num_branches=2",
+        ),
     ],
 )
 def test_a_wrong_argument_is_refused_by_name(arguments, message):

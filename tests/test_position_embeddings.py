@@ -78,6 +78,19 @@ def test_a_table_has_the_shape_of_what_it_tells_apart():
             "positions/position_embedding_x": x,
             "positions/position_embedding_y": y,
         },
+        ("factorized", "input"): {
+            "patch_encoder/position_embedding_x": (3, 16),
+            "patch_encoder/position_embedding_y": (2, 16),
+        },
+        ("factorized", "every_layer"): {
+            f"positions_{block}/position_embedding_{axis}": shape
+            for block in ("00", "01")
+            for axis, shape in (("x", (3, 16)), ("y", (2, 16)))
+        },
+        ("factorized", "every_layer_shared"): {
+            "positions/position_embedding_x": (3, 16),
+            "positions/position_embedding_y": (2, 16),
+        },
         ("relative", "every_layer"): {  # of 11 offsets, 8 features of a head
             f"block_{block}/attention/relative/offset_embedding": (11, 8)
             for block in ("00", "01")
@@ -110,6 +123,7 @@ def test_all_positions_learn_without_weight_decay(kind, place):
     [
         ("learned", "every_layer_shared"),
         ("learned_2d", "every_layer"),
+        ("factorized", "input"),
         ("relative", "every_layer"),
         ("rope_2d", "every_layer"),
     ],

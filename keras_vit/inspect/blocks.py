@@ -10,7 +10,12 @@ from typing import Any
 import keras
 
 from keras_vit.inspect.max_pooling import MaxPoolingAttention
-from keras_vit.layers import AttentionPooling, MergingBlock, TransformerBlock
+from keras_vit.layers import (
+    AttentionPooling,
+    BranchedBlock,
+    MergingBlock,
+    TransformerBlock,
+)
 from keras_vit.layers.pooling_config import READS_CLASS_TOKEN
 from keras_vit.pooling import pooling_of
 
@@ -25,7 +30,8 @@ def blocks_of(model: keras.Model) -> list[TransformerBlock]:
     """Return the blocks of a model's encoder, in order, if they keep every token.
 
     Raises:
-        NoAttentionError: if it has none, or if they merge tokens.
+        NoAttentionError: if it has none, if they merge tokens, or if several
+            attentions stand side by side in one.
     """
     layers = getattr(model, "layers", ())
     blocks = [layer for layer in layers if isinstance(layer, TransformerBlock)]
@@ -41,6 +47,13 @@ def blocks_of(model: keras.Model) -> list[TransformerBlock]:
             f"Received: {model.name!r}, which merges {merging[0].token_merging} tokens "
             "in each block. keras_vit.merge_tokens(model, 0) returns a model with the "
             "same weights that merges none"
+        )
+    branched = [block for block in blocks if isinstance(block, BranchedBlock)]
+    if branched:
+        raise NoAttentionError(
+            "Expected blocks of one attention each, whose heads are shown. Received: "
+            f"{model.name!r}, whose blocks have {branched[0].config.num_branches} "
+            "attentions side by side"
         )
     return blocks
 

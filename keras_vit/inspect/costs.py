@@ -89,30 +89,34 @@ def _encoder(tape, layer, patches):
 
 def _attention(tape, layer, z, queries=None):
     queries = z if queries is None else queries
-    q = _heads(layer, tape.run(layer.query, queries))
-    k = _heads(layer, tape.run(layer.key, z))
+    q = _heads(tape.run(layer.query, queries), layer.key_dim)
+    k = _heads(tape.run(layer.key, z), layer.key_dim)
     v = tape.run(layer.value, z)
     if layer.qk_norm:
         q, k = tape.run(layer.query_norm, q), tape.run(layer.key_norm, k)
     if layer.rotary is not None:
         q, k = tape.run(layer.rotary, q), tape.run(layer.rotary, k)
-    shape = (1, layer.num_heads, q.shape[2], k.shape[2])
-    macs = math.prod(shape) * layer.head_dim  # of each of the two products
+    shape = (1, layer.maps * layer.num_heads, q.shape[2], k.shape[2])
+    macs = math.prod(shape) * layer.key_dim  # of each of the two products
     a = tape.make(shape, q, k, multiply_adds=macs, kept=(q, k))  # Eq. 6
     for bias in (layer.relative, layer.relative_bias):
         if bias is not None:
             a = _added(tape, a, tape.run(bias, q))
     a = tape.make(shape, a, keeps_made=True)  # softmax
+    if layer.maps > 1:
+        a = tape.make((1, layer.num_heads, *shape[2:]), a)  # their difference
     sa = tape.make(queries.shape, a, v, multiply_adds=macs, kept=(a, v))  # Eq. 7
+    if layer.maps > 1:
+        sa = tape.run(layer.head_norm, sa)
     if layer.norm is not None:
         sa = tape.run(layer.norm, sa)
     return tape.run(layer.out, sa)  # Eq. 8
 
 
-def _heads(layer, value):
-    """(1, N, H d) to (1, H, N, d)."""
+def _heads(value, dim):
+    """(1, N, H dim) to (1, H, N, dim)."""
     _, count, width = value.shape
-    shape = (1, width // layer.head_dim, count, layer.head_dim)
+    shape = (1, width // dim, count, dim)
     return Value(shape, value.memory)
 
 
@@ -156,6 +160,14 @@ def _parallel_block(tape, layer, z):
     return _added(tape, z, _scaled(tape, layer.scale1, y))
 
 
+def _branched_block(tape, layer, z):
+    for added in (_attended, _fed_forward):
+        x = z
+        for one in (layer, *layer.branches):
+            z = added(tape, one, x, z)
+    return z
+
+
 def _merging_block(tape, layer, z, sizes=None):
     """Similarities of each of A with each of B, and sums of what goes into B."""
     z = _attended(tape, layer, z)
@@ -164,7 +176,7 @@ def _merging_block(tape, layer, z, sizes=None):
     if r:
         patches = z.shape[1] - layer.num_protected
         alike = (1, patches // 2, patches - patches // 2)
-        macs = math.prod(alike) * layer.attention.head_dim
+        macs = math.prod(alike) * layer.attention.key_dim
         pairs = tape.make(
             (1, alike[2], r), tape.make(alike, z, multiply_adds=macs)
         )  # what of A goes into what of B
@@ -173,21 +185,20 @@ def _merging_block(tape, layer, z, sizes=None):
     return _fed_forward(tape, layer, z), tape.make(sizes)
 
 
-def _attended(tape, layer, z):
-    return _branch(tape, layer, z, layer.norm1, layer.attention, layer.scale1)
+def _attended(tape, layer, z, onto=None):
+    y = _branch(tape, layer, z, layer.norm1, layer.attention)
+    return _added(tape, onto or z, _scaled(tape, layer.scale1, y))
 
 
-def _fed_forward(tape, layer, z):
-    return _branch(tape, layer, z, layer.norm2, layer.mlp, layer.scale2)
+def _fed_forward(tape, layer, z, onto=None):
+    y = _branch(tape, layer, z, layer.norm2, layer.mlp)
+    return _added(tape, onto or z, _scaled(tape, layer.scale2, y))
 
 
-def _branch(tape, layer, z, *parts):
-    norm, inner, scale = parts
+def _branch(tape, layer, z, norm, inner):
     if layer.config.layout == "res_post_norm":
-        y = tape.run(norm, tape.run(inner, z))
-    else:
-        y = tape.run(inner, tape.run(norm, z))
-    return _added(tape, z, _scaled(tape, scale, y))
+        return tape.run(norm, tape.run(inner, z))
+    return tape.run(inner, tape.run(norm, z))
 
 
 def _scaled(tape, scale, y):
@@ -230,10 +241,12 @@ RULES = {
     layers.PatchEncoder: _encoder,
     layers.TransformerBlock: _block,
     layers.ParallelBlock: _parallel_block,
+    layers.BranchedBlock: _branched_block,
     layers.MergingBlock: _merging_block,
     layers.PositionEmbedding: _copy,
     layers.PatchDropout: _view,
     layers.MultiHeadSelfAttention: _attention,
+    layers.DifferentialAttention: _attention,
     layers.RelativePositions: _relative,
     layers.RelativePositionBias: _relative_bias,
     layers.RotaryPositions: _copy,

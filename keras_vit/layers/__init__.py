@@ -22,12 +22,16 @@ from keras_vit.layers.relative_positions import (
 from keras_vit.layers.rotary_positions import RotaryConfig as RotaryConfig
 from keras_vit.layers.rotary_positions import RotaryPositions as RotaryPositions
 from keras_vit.layers.attention import MultiHeadSelfAttention as MultiHeadSelfAttention
+from keras_vit.layers.differential_attention import (
+    DifferentialAttention as DifferentialAttention,
+)
 from keras_vit.layers.mlp import MLP as MLP
 from keras_vit.layers.layer_scale import LayerScale as LayerScale
 from keras_vit.layers.stochastic_depth import StochasticDepth as StochasticDepth
 from keras_vit.layers.token_merging import TokenMean as TokenMean
 from keras_vit.layers.transformer_block import TransformerBlock as TransformerBlock
 from keras_vit.layers.parallel_block import ParallelBlock as ParallelBlock
+from keras_vit.layers.branched_block import BranchedBlock as BranchedBlock
 from keras_vit.layers.merging_block import MergingBlock as MergingBlock
 from keras_vit.layers.pooling_config import PoolingConfig as PoolingConfig
 from keras_vit.layers.tokens import TakePatches as TakePatches

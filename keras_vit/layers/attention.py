@@ -72,6 +72,8 @@ class MultiHeadSelfAttention(Composite):
     (2, 3, 197, 197)
     """
 
+    maps = 1  # of attention, that each head reads by
+
     def __init__(
         self,
         num_heads: int,
@@ -138,12 +140,13 @@ class MultiHeadSelfAttention(Composite):
         sizes_shape: Shape | None = None,
     ) -> None:
         width = z_shape[-1]
-        if width % self.num_heads:
+        if width % (self.num_heads * self.maps):
             raise ValueError(
-                "num_heads must divide the width of a token. "
-                f"Received: num_heads={self.num_heads}, a width of {width}"
+                f"num_heads{' and 2' if self.maps > 1 else ''} must divide the width "
+                f"of a token. Received: num_heads={self.num_heads}, a width of {width}"
             )
         self.head_dim = width // self.num_heads
+        self.key_dim = self.head_dim // self.maps
         of_keys = self.num_key_value_heads * self.head_dim
         for name, units in (
             ("query", width),
@@ -165,8 +168,8 @@ class MultiHeadSelfAttention(Composite):
         self.query_norm: Any = None
         self.key_norm: Any = None
         if self.qk_norm:
-            self.query_norm = self._norm("query_norm", self.head_dim)
-            self.key_norm = self._norm("key_norm", self.head_dim)
+            self.query_norm = self._norm("query_norm", self.key_dim)
+            self.key_norm = self._norm("key_norm", self.key_dim)
         self.norm: Any = None
         if self.config.attention_norm:
             self.norm = self._norm("norm", width)
@@ -238,14 +241,14 @@ class MultiHeadSelfAttention(Composite):
         A token of size s counts as s equal ones would: proportional attention,
         Eq. 1 of arXiv:2210.09461.
         """
-        q = self._heads(self.query(z if queries is None else queries))  # Eq. 5
-        k = self._heads(self.key(z))
+        q = self.query(z if queries is None else queries)  # Eq. 5
+        q, k = self._heads(q, self.key_dim), self._heads(self.key(z), self.key_dim)
         if self.qk_norm:
             q, k = self.query_norm(q), self.key_norm(k)
         if self.rotary is not None:
             q, k = self.rotary(q), self.rotary(k)
         k = self._for_each_query(k)
-        q = q * (1 / math.sqrt(self.head_dim))
+        q = q * (1 / math.sqrt(self.key_dim))
         a = ops.matmul(q, ops.swapaxes(k, -1, -2))
         for bias in (self.relative, self.relative_bias):
             if bias is not None:
@@ -272,23 +275,26 @@ class MultiHeadSelfAttention(Composite):
         `(B, H, M, N)` that a gradient is asked for.
         """
         a = self.dropout(ops.cast(a, self.compute_dtype), training=training)
-        v = self._for_each_query(self._heads(self.value(z)))
-        sa = ops.transpose(ops.matmul(a, v), (0, 2, 1, 3))  # Eq. 7: B, M, H, d
+        v = self._for_each_query(self._heads(self.value(z), self.head_dim))
+        sa = self._read_by_heads(ops.matmul(a, v))  # Eq. 7
+        sa = ops.transpose(sa, (0, 2, 1, 3))  # B, M, H, d
         sa = ops.reshape(sa, (-1, sa.shape[1], self.num_heads * self.head_dim))
         if self.norm is not None:
             sa = self.norm(sa)
         return self.out(sa)  # Eq. 8
 
-    def _heads(self, x: Tensor) -> Tensor:
-        """Return (B, N, H d) as (B, H, N, d), H as many as there are."""
-        x = ops.reshape(
-            x, (-1, *x.shape[1:-1], x.shape[-1] // self.head_dim, self.head_dim)
-        )
+    def _read_by_heads(self, x: Tensor) -> Tensor:
+        """Return what goes on of what heads read, `(B, H, M, d)`."""
+        return x
+
+    def _heads(self, x: Tensor, dim: int) -> Tensor:
+        """Return (B, N, H dim) as (B, H, N, dim), H as many as there are."""
+        x = ops.reshape(x, (-1, *x.shape[1:-1], x.shape[-1] // dim, dim))
         return ops.transpose(x, (0, 2, 1, 3))
 
     def _for_each_query(self, x: Tensor) -> Tensor:
         """Return keys or values once for each head of queries that they serve."""
-        if x.shape[1] == self.num_heads:
+        if self.num_key_value_heads == self.num_heads:
             return x
         return ops.repeat(x, self.num_heads // x.shape[1], axis=1)
 

@@ -14,6 +14,7 @@ from keras_vit.layers.rotary_positions import RotaryConfig
 CHOICES = {  # a field: its values
     "layout": ("pre_norm", "res_post_norm", "parallel"),
     "norm": tuple(NORMS),
+    "attention": ("softmax", "differential"),
     "mlp": ("dense", "gated"),
     "qkv_bias": ("all", "query_value", "none"),
 }
@@ -32,6 +33,8 @@ class BlockConfig:
             (ViT-22B, arXiv:2302.05442).
         norm: `"layer"` or `"rms"` (arXiv:1910.07467), a key of `NORMS`: every
             norm in the block.
+        attention: `"softmax"`, or `"differential"`: heads read by the difference
+            of two maps, see `DifferentialAttention` (arXiv:2410.05258).
         mlp: `"dense"`: two dense layers. `"gated"`: the first is multiplied
             by the activation of a second one beside it (arXiv:2002.05202);
             with `activation="silu"` that is SwiGLU.
@@ -50,8 +53,12 @@ class BlockConfig:
         relative_bias: a bias of attention's logits for each offset between two
             patches; `None`: none.
 
+        num_branches: how many attentions stand side by side, and then how many
+            MLPs (arXiv:2203.09795), see `BranchedBlock`.
+
     Raises:
-        ValueError: for a value that there is not, naming the field.
+        ValueError: for a value that there is not, or for choices that do not go
+            together, naming the fields.
 
     Example:
 
@@ -61,6 +68,7 @@ class BlockConfig:
 
     layout: str = "pre_norm"
     norm: str = "layer"
+    attention: str = "softmax"
     mlp: str = "dense"
     qkv_bias: str = "all"
     use_bias: bool = True
@@ -70,9 +78,28 @@ class BlockConfig:
     num_key_value_heads: int | None = None
     rotary: RotaryConfig | None = None
     relative_bias: RelativeBiasConfig | None = None
+    num_branches: int = 1
 
     def __post_init__(self) -> None:
         check_choices(self, CHOICES, "a block")
+        if self.attention == "differential" and (
+            self.has_positions or self.num_key_value_heads is not None
+        ):
+            raise ValueError(
+                "A block of attention='differential' has neither rotary, nor "
+                "relative_bias, nor num_key_value_heads. Received: "
+                f"rotary={self.rotary}, relative_bias={self.relative_bias}, "
+                f"num_key_value_heads={self.num_key_value_heads}"
+            )
+
+        if self.num_branches < 1 or (
+            self.num_branches > 1 and self.layout == "parallel"
+        ):
+            raise ValueError(
+                "num_branches of a block must be at least 1, and 1 where "
+                "layout='parallel'. Received: "
+                f"num_branches={self.num_branches}, layout={self.layout!r}"
+            )
 
     @property
     def has_positions(self) -> bool:

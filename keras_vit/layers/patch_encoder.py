@@ -38,7 +38,8 @@ class PatchEncoder(Composite):
         position_embedding: `"learned"` (one vector for each token but the
             registers), `"learned_2d"` (for the patches alone: one for each
             column and one for each row, of D / 2 each, side by side; appendix
-            D.4), `"sincos_2d"` (fixed, for the patches alone) or `"none"`.
+            D.4), `"factorized"` (the sum of such two, of D each;
+            arXiv:2307.06304), `"sincos_2d"` (fixed, for the patches alone) or `"none"`.
         num_registers: how many register tokens to add.
         distillation_token: whether a second such token follows the first.
         dropout_rate: of the whole sequence, after the positions are added.
@@ -156,7 +157,7 @@ class PatchEncoder(Composite):
 
     def sequence(self, z: Tensor, training: bool | None = None) -> Tensor:
         """Return z_0 of embeddings `(B, N, D)`."""
-        if self.position_embedding in ("learned_2d", "sincos_2d"):
+        if self.position_embedding in ("learned_2d", "factorized", "sincos_2d"):
             z = z + ops.convert_to_tensor(self._vectors(), z.dtype)  # + E_pos
         if self.first_tokens:
             first = [self._for_each_image(token, z) for token in self.first_tokens]

@@ -18,6 +18,7 @@ POSITION_EMBEDDINGS = {
     "none": ("input",),
     "sincos_2d": ("input",),
     "learned_2d": ("input", "every_layer", "every_layer_shared"),
+    "factorized": ("input", "every_layer", "every_layer_shared"),
     "relative": ("every_layer",),
     "rope_2d": ("every_layer",),
 }
@@ -33,7 +34,9 @@ POSITION_INTERPOLATIONS = (
     "bilinear_half_pixels_square",
     "bicubic_antialias_square",
 )
-ADDED = ("learned", "none", "sincos_2d", "learned_2d")  # not inside attention
+ADDED = ("learned", "none", "sincos_2d", "learned_2d", "factorized")  # to tokens
+
+LEARNED = ("learned", "learned_2d", "factorized")  # of these, what is no function
 
 
 def place_of(position_embedding: str, position_embedding_at: str | None = None) -> str:
@@ -71,6 +74,7 @@ def add_tables(
 
     `"learned"`: `(1, num_first_tokens + h w, D)`. `"learned_2d"`: one vector
     of D / 2 for each column, `(w, D / 2)`, and one for each row, `(h, D / 2)`.
+    `"factorized"`: the same of D each.
 
     Raises:
         ValueError: if D is odd and has to be halved.
@@ -78,14 +82,17 @@ def add_tables(
     rows, columns = grid
     if kind == "learned_2d" and width % 2:
         raise ValueError(f"learned_2d halves the width of a token. Received: {width}")
+    of_axis = width if kind == "factorized" else width // 2
+    axes = {
+        "position_embedding_x": (columns, of_axis),
+        "position_embedding_y": (rows, of_axis),
+    }
     shapes = {
         "learned": {
             "position_embedding": (1, num_first_tokens + rows * columns, width)
         },
-        "learned_2d": {
-            "position_embedding_x": (columns, width // 2),
-            "position_embedding_y": (rows, width // 2),
-        },
+        "learned_2d": axes,
+        "factorized": axes,
     }
     normal = keras.initializers.RandomNormal
     return [
@@ -109,6 +116,9 @@ def vectors(
         return ops.concatenate(
             [ops.tile(x, (rows, 1)), ops.repeat(y, columns, axis=0)], axis=1
         )
+    if kind == "factorized":
+        x, y = tables
+        return ops.reshape(y[:, None] + x, (rows * columns, width))
     return sincos_2d(rows, columns, width) if kind == "sincos_2d" else None
 
 
@@ -134,7 +144,7 @@ class PositionEmbedding(keras.layers.Layer):
         kind: `"learned"`: one vector for each of the first tokens and each
             patch. `"learned_2d"`: a patch's vector is that of its column and
             that of its row, of D / 2 each; the class token, which has no
-            coordinates, gets none.
+            coordinates, gets none. `"factorized"`: the sum of both, of D each.
         grid: (h, w), the rows and columns of patches.
         num_first_tokens: class and distillation token, where there are any.
             Registers, which follow them, have no position.
@@ -157,9 +167,9 @@ class PositionEmbedding(keras.layers.Layer):
         self, kind: str, grid: Sequence[int], num_first_tokens: int = 0, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if kind not in ("learned", "learned_2d"):
+        if kind not in LEARNED:
             raise ValueError(
-                f"kind must be 'learned' or 'learned_2d'. Received: kind={kind!r}"
+                f"kind must be one of {', '.join(LEARNED)}. Received: kind={kind!r}"
             )
         self.kind = kind
         self.grid = tuple(grid)

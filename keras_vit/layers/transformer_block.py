@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-from keras_vit.layers.attention import MultiHeadSelfAttention
 from keras_vit.layers.block_config import BlockConfig
+from keras_vit.layers.differential_attention import attention_of
 from keras_vit.layers.layer_scale import LayerScale
 from keras_vit.layers.mlp import MLP
 from keras_vit.layers.normalization import normalization
@@ -41,6 +41,8 @@ class TransformerBlock(Composite):
         grid: (rows, columns) of patches, which positions inside attention need.
         config: what else the block is made of, a `BlockConfig` or its fields by
             name; `None`: the paper's choices.
+        index: of the block in its encoder, counted from 0, which differential
+            attention depends on.
 
     Call arguments:
         z: the tokens, `(B, N, D)`.
@@ -57,6 +59,7 @@ class TransformerBlock(Composite):
 
     layouts = ("pre_norm", "res_post_norm")
     has_second_branch = True
+    is_branched = False
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class TransformerBlock(Composite):
         position_embedding: str = "none",
         grid: Sequence[int] | None = None,
         config: BlockConfig | Mapping[str, Any] | None = None,
+        index: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -82,6 +86,12 @@ class TransformerBlock(Composite):
             raise ValueError(
                 f"{type(self).__name__} has the layout {' or '.join(self.layouts)}. "
                 f"Received: layout={self.config.layout!r}"
+            )
+        if self.is_branched != (self.config.num_branches > 1):
+            raise ValueError(
+                f"{type(self).__name__} has num_branches"
+                f"{' > 1' if self.is_branched else '=1'}. "
+                f"Received: num_branches={self.config.num_branches}"
             )
         self.num_heads = num_heads
         self.mlp_dim = mlp_dim
@@ -95,17 +105,19 @@ class TransformerBlock(Composite):
         self.remat = remat
         self.position_embedding = position_embedding
         self.grid = grid and tuple(grid)
+        self.index = index
 
         policy: dict[str, Any] = {"dtype": self.dtype_policy}
         self.norm1 = self._norm("norm1")
-        self.attention = MultiHeadSelfAttention(
-            num_heads,
+        self.attention = attention_of(
+            self.config,
+            index,
+            num_heads=num_heads,
             attention_dropout_rate=attention_dropout_rate,
             qk_norm=qk_norm,
             layer_norm_epsilon=layer_norm_epsilon,
             position_embedding=position_embedding,
             grid=grid,
-            config=self.config,
             name="attention",
             **policy,
         )
@@ -232,6 +244,7 @@ class TransformerBlock(Composite):
             "position_embedding": self.position_embedding,
             "grid": self.grid,
             "config": self.config.as_dict(),
+            "index": self.index,
         }
 
     @classmethod

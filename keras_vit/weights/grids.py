@@ -18,8 +18,10 @@ from keras_vit.weights.architecture import Architecture, shapes
 from keras_vit.weights.metadata import KEY
 from keras_vit.weights.rebuild import grid_of
 from keras_vit.weights.sources.source import Arrays, Config, Source
+from keras_vit.weights.translate import Rules
 
 POSITIONS = "patch_encoder/position_embedding"
+AXES = tuple(f"{POSITIONS}_{axis}" for axis in "yx")  # of rows, of columns
 TABLE = "pos_embedding"  # of big_vision
 
 
@@ -107,6 +109,24 @@ def table_of(
         return read_table(shape[1], known, name), None
     except ValueError as error:
         return None, str(error)
+
+
+def grid_of_axes(ours: Rules, stored: Arrays) -> tuple[int, int] | None:
+    """Return the grid of a file's positions of rows and of columns.
+
+    Args:
+        ours: where each of our weights lies, as `translate.names_in` finds it.
+        stored: the file's arrays, by canonical names.
+
+    Returns:
+        (rows, columns); `None` where the model has no such positions, or the
+        file lacks them.
+    """
+    names = [ours[path][0] for path in AXES if path in ours]
+    if not names or any(name not in stored for name in names):
+        return None
+    rows, columns = (stored[name].shape[0] for name in names)
+    return rows, columns
 
 
 def doubt_flexivit(method: str, name: str, named: Arrays) -> None:

@@ -21,11 +21,17 @@ from keras_vit.weights.architecture import (
     shapes,
     weights,
 )
-from keras_vit.weights.grids import POSITIONS, doubt_flexivit, table_of
+from keras_vit.weights.grids import (
+    AXES,
+    POSITIONS,
+    doubt_flexivit,
+    grid_of_axes,
+    table_of,
+)
 from keras_vit.weights.opening import open_weights
 from keras_vit.weights.patches import resize_kernel
 from keras_vit.weights.pixels import unlike_of_file
-from keras_vit.weights.positions import check_method, resize_table
+from keras_vit.weights.positions import check_method, resize_weight
 from keras_vit.weights.sources import identify
 from keras_vit.weights.sources.source import Arrays, Config, Source
 from keras_vit.weights.sources.unsupported import unsupported
@@ -132,6 +138,7 @@ def load_weights(
     names = _match(
         model, of_file, publisher, stored, head=head, path=path, table_problem=problem
     )
+    resized_from = resized_from or grid_of_axes(names, stored)
     if any(name.startswith("pre_logits/") for name in names):
         publisher.check_pre_logits(config)
 
@@ -143,8 +150,10 @@ def load_weights(
         if weight.path in names:
             name, change = names[weight.path]
             array = theirs[name]
-            if weight.path == POSITIONS and resized_from is not None:
-                array = resize_table(array, resized_from, described.grid, method)
+            if weight.path in (POSITIONS, *AXES) and resized_from is not None:
+                array = resize_weight(
+                    weight.path, array, resized_from, described.grid, method
+                )
             shape = tuple(weight.shape)
             if weight.path == KERNEL:
                 array = to_ours(array, change, (-1, shape[1]))
@@ -196,6 +205,9 @@ def _match(model, architecture, source, stored, *, head, path, table_problem):
         wanted = {k: v for k, v in wanted.items() if not k.startswith(HEADS)}
     rules = source.rules(architecture, source.spelling(stored))
     names, unknown = names_in(rules, wanted)
+    of_file = grid_of_axes(names, stored)
+    for axis, count in zip(AXES, of_file or (), strict=False):
+        wanted[axis] = count, wanted[axis][1]
     missing, misshapen, unfit = [], [], []
     for ours, (theirs, change) in names.items():
         if theirs not in stored:

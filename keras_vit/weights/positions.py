@@ -92,11 +92,20 @@ def resize_table(
 
 
 def _resize_columns(table, old, new, method):
-    return resize_grid(table[np.newaxis], (1, new[1]), method)[0]
+    return _resize_axis(table, new, new[1], method)
 
 
 def _resize_rows(table, old, new, method):
-    return resize_grid(table[np.newaxis], (1, new[0]), method)[0]
+    return _resize_axis(table, new, new[0], method)
+
+
+def _resize_axis(table, grid, count, method):
+    """The first `count` of the places along an axis of the new grid."""
+    is_square = method.endswith(SQUARE)
+    size = max(grid) if is_square else count
+    return resize_grid(table[np.newaxis], (1, size), method.removesuffix(SQUARE))[0][
+        :count
+    ]
 
 
 def _resize_offsets(table, old, new, method):

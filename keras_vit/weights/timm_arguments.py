@@ -13,10 +13,11 @@ from keras_vit.weights.file_arguments import plain
 from keras_vit.weights.sources import timm_settings
 from keras_vit.weights.sources.source import Spelling
 from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
+from keras_vit.weights.sources.timm_layouts import BRANCHED
 from keras_vit.weights.sources.timm_settings import CLASS, USUAL
 
 POOLINGS = {ours: theirs for theirs, ours in timm_settings.POOLINGS.items()}
-OF_ROW = ("layout", "rotary")  # of blocks: what names alone say
+OF_ROW = ("layout", "rotary", "attention")  # of blocks: what names alone say
 GATED = ("GluMlp", "SwiGLU")
 ACTIVATIONS = {  # ours: timm's `act_layer`
     "gelu_erf": "gelu",
@@ -65,6 +66,17 @@ def differences(model: keras.Model, name: str | None) -> list[str]:
             first.norm == "rms",
         ),
         ("mlp_layer", _is_gated(row), first.mlp == "gated"),
+        (
+            "pos_embed",
+            row.get("pos_embed") == "factorized",
+            described.position_embedding == "factorized",
+        ),
+        (
+            "pos_embed_ar_preserving",
+            _reads_corner(row) and len({*described.grid}) > 1,
+            False,
+        ),
+        ("block_fn", 1 + (row.get("block_fn") == BRANCHED), first.num_branches),
         ("qkv_bias", _qkv_biases(row, name), first.qkv_bias),
         ("proj_bias", row.get("proj_bias", True), first.use_bias),
         ("scale_attn_norm", _says(row, "scale_attn"), first.attention_norm),
@@ -104,6 +116,12 @@ def _is_gated(row):
 def _has_biases(row):
     relative = row.get(CLASS) == "VisionTransformerRelPos"
     return relative or bool(row.get("use_rel_pos_bias"))
+
+
+def _reads_corner(row):
+    """Whether a table of another height than width is resized even for its own grid."""
+    both = row.get("pos_embed"), row.get("pos_embed_ar_preserving")
+    return both == ("factorized", True)
 
 
 def _qkv_biases(row, name):

@@ -20,6 +20,8 @@ NAMES = (
     "table of offsets",
     "network of offsets",
     "parallel",
+    "differential",
+    "branches",
     "CLIP's",
     "mean and max",
     "attention over all",

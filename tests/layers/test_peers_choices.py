@@ -16,6 +16,7 @@ pytest.importorskip("timm")
 from timm.layers import (  # noqa: E402
     AttentionPoolLatent,
     AttentionRope,
+    DiffAttention,
     GluMlp,
     Mlp,
     QuickGELU,
@@ -31,7 +32,9 @@ from timm.layers.pos_embed_sincos import apply_rot_embed_cat  # noqa: E402
 from timm.models.beit import Block as BeitBlock  # noqa: E402
 from timm.models.eva import EvaBlock  # noqa: E402
 from timm.models.vision_transformer import (  # noqa: E402
+    DiffParallelScalingBlock,
     ParallelScalingBlock,
+    ParallelThingsBlock,
     ResPostBlock,
     global_pool_nlc,
 )
@@ -360,6 +363,110 @@ def test_a_parallel_block_is_the_peers(qkv_bias):
         config={"layout": "parallel", "qkv_bias": "all" if qkv_bias else "none"},
     )
     x = tokens((3, 5))
+    same(ours, values, x.numpy(), theirs(x))
+
+
+def lambdas(ours, theirs):
+    names = ("lambda_q1", "lambda_k1", "lambda_q2", "lambda_k2")
+    values = {f"{ours}{name}": getattr(theirs, name) for name in names}
+    return values | norm(f"{ours}head_norm", theirs.sub_norm)
+
+
+@every_grid
+@pytest.mark.parametrize(("index", "has_norms"), [(0, False), (7, True)])
+def test_differential_attention_is_the_peers(grid, index, has_norms):
+    theirs = DiffAttention(
+        32,
+        num_heads=4,
+        qkv_bias=True,
+        qk_norm=has_norms,
+        scale_norm=has_norms,
+        norm_layer=LayerNorm,
+        depth=index,
+    )
+    random(theirs)
+    values = {path[1:]: value for path, value in thirds("", theirs).items()}
+    values |= lambdas("", theirs)
+    if has_norms:
+        values |= norm("query_norm", theirs.q_norm) | norm("key_norm", theirs.k_norm)
+        values |= norm("norm", theirs.norm)
+    config = {"attention": "differential", "attention_norm": has_norms}
+    ours = layers.DifferentialAttention(
+        4, index=index, qk_norm=has_norms, config=config
+    )
+    x = tokens(grid)
+    same(ours, values, x.numpy(), theirs(x))
+
+    one, two = (
+        np.exp(np.dot(*(ours.vectors[n].numpy() for n in pair)))
+        for pair in ((0, 1), (2, 3))
+    )
+    rows = keras.ops.convert_to_numpy(ours.scores(x.numpy())).sum(-1)
+    np.testing.assert_allclose(
+        rows, 1 - (one - two + ours.lambda_init), atol=1e-5 * max(one, two)
+    )
+
+
+@every_grid
+def test_a_parallel_block_of_differential_attention_is_the_peers(grid):
+    theirs = DiffParallelScalingBlock(
+        32, num_heads=4, qkv_bias=True, mlp_ratio=2, norm_layer=LayerNorm, depth=3
+    )
+    random(theirs)
+    values = norm("norm1", theirs.in_norm)
+    for path, rows in {
+        "mlp/fc1": slice(64),
+        "attention/query": slice(64, 96),
+        "attention/key": slice(96, 128),
+        "attention/value": slice(128, None),
+    }.items():
+        values |= dense(path, theirs.in_proj, rows)
+    values |= lambdas("attention/", theirs)
+    kernel, bias = theirs.out_proj.weight, theirs.out_proj.bias
+    values |= {"attention/out/kernel": kernel[:, :32].T, "attention/out/bias": bias / 2}
+    values |= {"mlp/fc2/kernel": kernel[:, 32:].T, "mlp/fc2/bias": bias / 2}
+    ours = layers.ParallelBlock(
+        num_heads=4,
+        mlp_dim=64,
+        activation="gelu_erf",
+        index=3,
+        config={"layout": "parallel", "attention": "differential"},
+    )
+    x = tokens(grid)
+    same(ours, values, x.numpy(), theirs(x))
+
+
+@every_grid
+@pytest.mark.parametrize("branches", [2, 3])
+def test_a_block_of_branches_is_the_peers(grid, branches):
+    theirs = ParallelThingsBlock(
+        32,
+        num_heads=4,
+        num_parallel=branches,
+        qkv_bias=True,
+        mlp_ratio=2,
+        init_values=0.1,
+        norm_layer=LayerNorm,
+    )
+    random(theirs)
+    values = {}
+    for number, (first, second) in enumerate(
+        zip(theirs.attns, theirs.ffns, strict=True)
+    ):
+        root = f"branch_{number}/" if number else ""
+        values |= norm(f"{root}norm1", first.norm) | norm(f"{root}norm2", second.norm)
+        values |= thirds(f"{root}attention", first.attn)
+        values |= mlp(f"{root}mlp", second.mlp)
+        values |= {f"{root}scale1/gamma": first.ls.gamma}
+        values |= {f"{root}scale2/gamma": second.ls.gamma}
+    ours = layers.BranchedBlock(
+        num_heads=4,
+        mlp_dim=64,
+        activation="gelu_erf",
+        layer_scale=0.1,
+        config={"num_branches": branches},
+    )
+    x = tokens(grid)
     same(ours, values, x.numpy(), theirs(x))
 
 

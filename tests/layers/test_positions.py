@@ -40,9 +40,23 @@ def test_vectors_of_columns_and_rows_stand_side_by_side(rng):
     np.testing.assert_array_equal(built(patches)[0, 0], built.first_tokens[0][0, 0])
 
 
+def test_factorized_vectors_are_those_of_a_column_and_of_a_row_added():
+    built = encoder(position_embedding="factorized")
+    x, y = (table.numpy() for table in built.tables)
+    vectors = built.position_vectors()
+    for row in range(2):
+        for column in range(3):
+            expected = x[column] + y[row]
+            np.testing.assert_allclose(vectors[row, column], expected, atol=1e-7)
+
+
 def test_registers_and_other_tokens_have_no_position(rng):
     z = rng.normal(size=(2, 10, 8)).astype("float32")  # 1 + 3 registers + 2 x 3
-    for kind, without in (("learned", slice(1, 4)), ("learned_2d", slice(0, 4))):
+    for kind, without in (
+        ("learned", slice(1, 4)),
+        ("learned_2d", slice(0, 4)),
+        ("factorized", slice(0, 4)),
+    ):
         positions = layers.PositionEmbedding(kind, (2, 3), num_first_tokens=1)
         added = np.asarray(positions(z)) - z
         assert not added[:, without].any()
@@ -121,7 +135,7 @@ def test_turning_leaves_tokens_that_are_no_patches(rng):
             lambda: layers.RotaryPositions((2, 3))(np.zeros((1, 2, 6, 6))),
             "whose features 4 divides. Received: 6",
         ),
-        (lambda: layers.PositionEmbedding("sincos_2d", (2, 3)), "'learned_2d'"),
+        (lambda: layers.PositionEmbedding("sincos_2d", (2, 3)), "'sincos_2d'"),
         (lambda: encoder(position_embedding="relative"), "one of learned, none"),
         (
             lambda: layers.PositionEmbedding("learned_2d", (2, 3))(np.zeros((1, 6, 7))),

@@ -53,6 +53,15 @@ CHOICES: dict[str, dict[str, Any]] = {
     },
     "norms at the ends": {"block": {"layout": "res_post_norm"}, "pooling": "gap"},
     "parallel": {"block": {"layout": "parallel"}, "qk_norm": True, "layer_scale": 0.1},
+    "differential": {"block": {"attention": "differential"}, "num_registers": 1},
+    "differential in parallel": {
+        "block": {"attention": "differential", "layout": "parallel"},
+        "qk_norm": True,
+    },
+    "branches": {"block": {"num_branches": 2}, "layer_scale": 0.1},
+    "branches with norms at the ends": {
+        "block": {"num_branches": 3, "layout": "res_post_norm", "mlp": "gated"},
+    },
     "a block of each kind": {
         "block": [{"mlp": "gated"}, {"layout": "parallel", "mlp_norm": True}],
     },

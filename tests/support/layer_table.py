@@ -74,6 +74,12 @@ LAYERS = {
         (2, 2, 3, 48),
         (2, 8, 8),
     ),
+    "PatchEncoder with a sum of columns and rows": (
+        layers.PatchEncoder,
+        {"hidden_dim": 7, "position_embedding": "factorized"},
+        (2, 2, 3, 48),
+        (2, 7, 7),
+    ),
     "PatchEncoder with a norm": (
         layers.PatchEncoder,
         {
@@ -100,6 +106,12 @@ LAYERS = {
     "PositionEmbedding with columns and rows": (
         layers.PositionEmbedding,
         {"kind": "learned_2d", "grid": (2, 3)},
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "PositionEmbedding with a sum of columns and rows": (
+        layers.PositionEmbedding,
+        {"kind": "factorized", "grid": (2, 3)},
         (2, 7, 8),
         (2, 7, 8),
     ),
@@ -191,6 +203,18 @@ LAYERS = {
         (2, 7, 8),
         (2, 7, 8),
     ),
+    "DifferentialAttention": (
+        layers.DifferentialAttention,
+        {
+            "num_heads": 2,
+            "index": 3,
+            "attention_dropout_rate": 0.1,
+            "qk_norm": True,
+            "config": {"attention": "differential", "attention_norm": True},
+        },
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
     "MLP that is gated": (
         layers.MLP,
         {
@@ -271,6 +295,31 @@ LAYERS = {
             "drop_path_rate": 0.3,
             "remat": True,
             "config": {"layout": "parallel", "norm": "rms", "qkv_bias": "none"},
+        },
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "ParallelBlock of differential attention": (
+        layers.ParallelBlock,
+        {
+            "num_heads": 2,
+            "mlp_dim": 16,
+            "index": 1,
+            "config": {"layout": "parallel", "attention": "differential"},
+        },
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
+    "BranchedBlock": (
+        layers.BranchedBlock,
+        {
+            "num_heads": 2,
+            "mlp_dim": 16,
+            "layer_scale": 0.1,
+            "dropout_rate": 0.1,
+            "drop_path_rate": 0.3,
+            "remat": True,
+            "config": {"num_branches": 3},
         },
         (2, 7, 8),
         (2, 7, 8),

@@ -89,7 +89,10 @@ class Oracle:
         return z
 
     def added(self, path, z):
-        """Appendix D.4: one vector a token, or a column's and a row's a patch."""
+        """Appendix D.4: one vector a token, or a column's and a row's a patch.
+
+        Two of D features are added (arXiv:2307.06304, section 2.1).
+        """
         e = np.zeros(z.shape[1:])
         table = self.weights.get(f"{path}/position_embedding")
         if table is not None:  # class token, [registers], patches
@@ -101,7 +104,10 @@ class Oracle:
             for row in range(len(y)):
                 for column in range(len(x)):
                     patch = len(e) - len(x) * len(y) + row * len(x) + column
-                    e[patch] = [*x[column], *y[row]]
+                    both = [*x[column], *y[row]]
+                    if len(both) > e.shape[1]:
+                        both = x[column] + y[row]
+                    e[patch] = both
         return e
 
     def relative(self, path, q):

@@ -27,6 +27,7 @@ KINDS = {
         "position_embedding_at": "every_layer_shared",
         "distillation": True,
     },
+    "columns and rows that are added": {"position_embedding": "factorized"},
     "offsets": {"position_embedding": "relative", "num_registers": 1},
     "rotations": {"position_embedding": "rope_2d", "patch_size": 1, "stem": "resnet"},
     "hybrid": {"patch_size": 1, "stem": "resnet"},

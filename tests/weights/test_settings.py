@@ -117,11 +117,11 @@ def test_pooling_is_read_where_it_stands_beside_the_arguments(timm, images, tmp_
         ({"global_pool": "prr"}, "global_pool='prr'"),
         ({"model_args": {"act_layer": "relu"}}, "act_layer='relu'"),
         ({"model_args": {"norm_layer": "batchnorm"}}, "norm_layer='batchnorm'"),
-        ({"model_args": {"attn_layer": "diff"}}, "attn_layer='diff'"),
+        ({"model_args": {"attn_layer": "lambda"}}, "attn_layer='lambda'"),
         ({"model_args": {"in_chans": 1}}, "in_chans=1"),
         ({"model_args": {"act_layer": ["gelu"]}}, r"act_layer=\['gelu'\]"),
         ({"model_args": {"of_tomorrow": 3}}, "of_tomorrow=3"),
-        ({"architecture": "vit_base_patch16_18x2_224"}, "block_fn='ParallelThingsB"),
+        ({"model_args": {"block_fn": "BlockOfTomorrow"}}, "block_fn='BlockOfTom"),
         ({"architecture": "vit_base_mci_224"}, "embed_layer='HybridEmbed.ConvStem"),
         ({"architecture": "vitamin_small_224"}, "none of timm's Vision"),
         (

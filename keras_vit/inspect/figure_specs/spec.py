@@ -73,8 +73,9 @@ NEEDS: dict[str, tuple[Callable[[Inspection], bool], str]] = {
     ),
     "every token": (
         _accepted_by(blocks_of),
-        "the model merges tokens; keras_vit.merge_tokens(model, 0) returns a model "
-        "with the same weights that merges none",
+        "the model merges tokens (keras_vit.merge_tokens(model, 0) returns a model "
+        "with the same weights that merges none), or its blocks have several "
+        "attentions side by side",
     ),
     "classes": (
         lambda inspection: bool(heads_of(inspection.model)),

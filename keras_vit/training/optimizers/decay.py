@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from keras_vit.layers.differential_attention import VECTORS
 from keras_vit.training.schedules import LearningRate
 
 # What weight decay leaves alone, by the end of a weight's path.
@@ -22,6 +23,7 @@ NOT_DECAYED = (
     "offset_embedding",
     "relative_bias/table",
     "rotary/frequencies",
+    *VECTORS,
     "mask_embedding",
 )
 WEIGHT_DECAY_SCALINGS = ("rate", "schedule")

@@ -2,6 +2,7 @@
 
 import re
 
+from keras_vit.layers.differential_attention import VECTORS
 from keras_vit.weights.architecture import Architecture
 from keras_vit.weights.sources import (
     timm_arrays,
@@ -38,6 +39,8 @@ RULES = {
     **norm(f"{ATTENTION}/query_norm", f"{BLOCK}.attn.q_norm"),
     **norm(f"{ATTENTION}/key_norm", f"{BLOCK}.attn.k_norm"),
     **norm(f"{ATTENTION}/norm", f"{BLOCK}.attn.norm"),
+    **norm(f"{ATTENTION}/head_norm", f"{BLOCK}.attn.sub_norm"),
+    **{f"{ATTENTION}/{name}": (f"{BLOCK}.attn.{name}", AS_IS) for name in VECTORS},
     **dense(f"{ATTENTION}/out", f"{BLOCK}.attn.proj"),
     f"{ATTENTION}/rotary/frequencies": (f"{BLOCK}.rope.freqs", AS_IS),
     f"{ATTENTION}/relative_bias/table": (
@@ -80,6 +83,14 @@ RULES = {
     ),
     **norm("stem/block*_unit*/norm_shortcut", f"{UNIT}.downsample.norm"),
 }
+RULES |= {  # the further branches of a block
+    ours.replace("block_*/", "block_*/branch_*/"): (
+        theirs.replace(BLOCK, f"{BLOCK}.branches.*"),
+        change,
+    )
+    for ours, (theirs, change) in RULES.items()
+    if ours.startswith("block_*/")
+}
 SPELLINGS: dict[str, tuple[str, Rules]] = {  # a word: the name that shows it, its rules
     "unfused": (
         "blocks.0.attn.q_proj.weight",
@@ -120,6 +131,10 @@ SPELLINGS: dict[str, tuple[str, Rules]] = {  # a word: the name that shows it, i
         },
     ),
 }
+OF_AXES = {  # factorized positions
+    f"patch_encoder/position_embedding_{axis}": (f"pos_embed_{axis}", AS_IS)
+    for axis in "xy"
+}
 ROOT_ALONE = {  # the stem of R+Ti/16, which has no stages
     "stem/conv_root/kernel": (f"{BACKBONE}.conv.weight", CONVOLUTION),
     **norm("stem/norm_root", f"{BACKBONE}.norm"),
@@ -129,6 +144,8 @@ ROOT_ALONE = {  # the stem of R+Ti/16, which has no stages
 def rules(architecture: Architecture, spelling: Spelling) -> Rules:
     """Return the rules of an architecture, of its final norm and of its stem."""
     found = RULES | norm("norm", "fc_norm" if architecture.fc_norm else "norm")
+    if architecture.position_embedding == "factorized":
+        found |= OF_AXES
     if architecture.root_alone:
         found |= ROOT_ALONE
     for word in sorted(spelling):

@@ -45,7 +45,9 @@ def arguments(stored: Arrays) -> dict[str, Any]:
     if "head.weight" in stored:
         info["num_classes"] = stored["head.weight"].shape[0]
         info["head_bias"] = "head.bias" in stored
-    if stored and "pos_embed" not in stored:
+    if "pos_embed_x" in stored:
+        info["position_embedding"] = "factorized"
+    elif stored and "pos_embed" not in stored:
         info["position_embedding"] = "none"
     return info
 
@@ -69,12 +71,17 @@ def block_of(stored: Arrays) -> dict[str, Any]:
         block["qkv_bias"] = "none"
     if stored and f"{attention}.proj.bias" not in stored:
         block["use_bias"] = False
+    if f"{attention}.lambda_q1" in stored:
+        block["attention"] = "differential"
     if f"{attention}.norm.weight" in stored:
         block["attention_norm"] = True
     if "blocks.0.mlp.norm.weight" in stored:
         block["mlp_norm"] = True
     if "blocks.0.gamma_1" in stored and "blocks.0.gamma_2" not in stored:
         block["mlp_layer_scale"] = False
+    if "blocks.0.branches.1.norm1.weight" in stored:
+        matches = (re.match(r"blocks\.0\.branches\.(\d+)\.", name) for name in stored)
+        block["num_branches"] = 1 + max(int(match[1]) for match in matches if match)
     if any(name.endswith("relative_position_bias_table") for name in stored):
         block["relative_bias"] = {}
     hidden = stored.get(f"{attention}.rel_pos.mlp.fc1.weight")
@@ -95,6 +102,11 @@ NEEDS_NAME = (  # a name that shows it, whose kind it is, and an example
         r"blocks\.0\.in_proj\.weight",
         "parallel blocks",
         "vit_base_patch16_xp_224",
+    ),
+    (
+        r"blocks\.0\.attns\.0\.norm\.weight",
+        "blocks of branches",
+        "vit_small_patch16_18x2_224",
     ),
     (r"embeds\..+", "NaFlexVit", "naflexvit_base_patch16_gap"),
 )

@@ -1,9 +1,10 @@
 """timm's other layouts of the same arrays -> the usual one, and back.
 
 NaFlexVit keeps tokens under `embeds`, the projection of patches as a dense layer and
-positions as a grid; blocks in parallel have one projection for attention and MLP;
-learned rotary frequencies, and relative positions that all blocks share, stand outside
-of blocks.
+positions as a grid; blocks in parallel have one projection for attention and MLP, and
+those of differential attention one behind both, too; branches are lists of attentions
+and of MLPs; learned rotary frequencies, and relative positions that all blocks share,
+stand outside of blocks.
 """
 
 import re
@@ -12,14 +13,21 @@ from typing import Any
 
 import numpy as np
 
+from keras_vit.layers.differential_attention import VECTORS
 from keras_vit.weights.files import Stored
 from keras_vit.weights.sources.source import Arrays
 
 EMBEDS = "embeds."
 LINEAR = f"{EMBEDS}proj.weight"
+AXES = ("pos_embed_x", "pos_embed_y")
 GRID = f"{EMBEDS}pos_embed"
 SHARED = "shared_rel_pos."
 FREQUENCIES = "rope.freqs"
+OUT = re.compile(r"(blocks\.\d+)\.out_proj\.(weight|bias)")
+BRANCHED = "ParallelThingsBlock"
+FUSED = "DiffParallelScalingBlock"  # whose projections out are one too
+BRANCH = re.compile(r"(blocks\.\d+)\.(attn|ffn)s\.(\d+)\.(norm|attn|mlp|ls)\.(.+)")
+PLACES = {"attn": "1", "ffn": "2"}  # of a branch: which norm and LayerScale is its own
 PARALLEL = re.compile(r"(blocks\.\d+)\.in_proj\.(weight|bias)")
 PARTS = ("mlp.fc1", "attn.q_proj", "attn.k_proj", "attn.v_proj")  # of `in_proj`
 RENAMED = {  # of blocks in parallel
@@ -30,6 +38,8 @@ RENAMED = {  # of blocks in parallel
     "q_norm": "attn.q_norm",
     "k_norm": "attn.k_norm",
     "ls.gamma": "ls1.gamma",
+    "sub_norm": "attn.sub_norm",
+    **{name: f"attn.{name}" for name in VECTORS},
 }
 
 
@@ -38,6 +48,7 @@ def normalise(stored: Arrays) -> dict[str, Stored]:
     arrays = _without_embeds(stored) if LINEAR in stored else dict(stored)
     if any(PARALLEL.fullmatch(name) for name in arrays):
         arrays = _apart(arrays)
+    arrays = {_without_lists(name): array for name, array in arrays.items()}
     blocks = _blocks(arrays)
     shared = [name for name in arrays if name.startswith(SHARED)]
     for name in shared:
@@ -58,6 +69,28 @@ def _blocks(arrays):
     return sorted(numbers)
 
 
+def _without_lists(name):
+    """A name in lists of attentions and of MLPs -> one of a block, or of its branch."""
+    match = BRANCH.fullmatch(name)
+    if match is None:
+        return name
+    block, kind, number, part, rest = match.groups()
+    branch = f"{block}.branches.{number}" if int(number) else block
+    return f"{branch}.{part}{PLACES[kind] if part in ('norm', 'ls') else ''}.{rest}"
+
+
+def _with_lists(name):
+    """What `_without_lists` renames, as it was."""
+    match = re.fullmatch(
+        r"(blocks\.\d+)(?:\.branches\.(\d+))?\.(norm|attn|mlp|ls)(1|2)?\.(.+)", name
+    )
+    if match is None:
+        return name
+    block, number, part, place, rest = match.groups()
+    kind = "attn" if part == "attn" or place == PLACES["attn"] else "ffn"
+    return f"{block}.{kind}s.{number or 0}.{part}.{rest}"
+
+
 def _without_embeds(stored):
     """NaFlexVit's names and shapes -> the usual ones."""
     arrays = {}
@@ -70,6 +103,9 @@ def _without_embeds(stored):
         arrays[inside] = array
     kernel = arrays["patch_embed.proj.weight"]
     arrays["patch_embed.proj.weight"] = kernel.changed(_as_convolution)
+    for name in AXES:
+        if name in arrays:
+            arrays[name] = arrays[name].changed(lambda table: table[0])
     if GRID in stored:
         arrays["pos_embed"] = stored[GRID].changed(
             lambda table: table.reshape(1, -1, table.shape[-1])
@@ -98,12 +134,28 @@ def _apart(arrays):
                     lambda a, first=first, last=last: a[first:last]
                 )
             continue
+        match = OUT.fullmatch(name)
+        if match:
+            found |= _out_apart(array, *match.groups())
+            continue
         for theirs, usual in RENAMED.items():
             name = re.sub(
                 rf"^(blocks\.\d+)\.{re.escape(theirs)}\b", rf"\1.{usual}", name
             )
         found[name] = array
     return found
+
+
+def _out_apart(array, block, kind):
+    """The sum of attention's and the MLP's outputs -> one projection each."""
+    first, second = f"{block}.attn.proj.{kind}", f"{block}.mlp.fc2.{kind}"
+    if kind == "bias":
+        return {first: array, second: array.changed(np.zeros_like)}
+    width = array.shape[0]
+    return {
+        first: array.changed(lambda a: a[:, :width]),
+        second: array.changed(lambda a: a[:, width:]),
+    }
 
 
 def in_layout_of(
@@ -126,8 +178,12 @@ def in_layout_of(
         arrays[FREQUENCIES] = np.stack(each, axis=1)
     if row.get("shared_rel_pos"):
         arrays = _shared(arrays, numbers)
-    if row.get("block_fn") == "ParallelScalingBlock":
-        arrays = _together(arrays, numbers, biased=row.get("qkv_bias", True))
+    kind = row.get("block_fn")
+    if kind in ("ParallelScalingBlock", FUSED):
+        biased = row.get("qkv_bias", True)
+        arrays = _together(arrays, numbers, biased=biased, fused=kind == FUSED)
+    if kind == BRANCHED:
+        arrays = {_with_lists(name): array for name, array in arrays.items()}
     return _with_embeds(arrays, grid) if row.get("class") == "NaFlexVit" else arrays
 
 
@@ -148,8 +204,8 @@ def _shared(arrays, numbers):
     return found
 
 
-def _together(arrays, numbers, *, biased):
-    """What `_apart` separates, in one projection."""
+def _together(arrays, numbers, *, biased, fused):
+    """What `_apart` separates, in one projection; and those out, if they are fused."""
     found = dict(arrays)
     for number in numbers:
         block = f"blocks.{number}"
@@ -159,6 +215,15 @@ def _together(arrays, numbers, *, biased):
         if biased:
             biases = [found.pop(f"{part}.bias") for part in parts]
             found[f"{block}.in_proj.bias"] = np.concatenate(biases)
+        if fused:
+            outs = [f"{block}.attn.proj", f"{block}.mlp.fc2"]
+            kernels = [found.pop(f"{one}.weight") for one in outs]
+            found[f"{block}.out_proj.weight"] = np.concatenate(kernels, axis=1)
+            biases = [
+                found.pop(f"{one}.bias") for one in outs if f"{one}.bias" in found
+            ]
+            if biases:
+                found[f"{block}.out_proj.bias"] = sum(biases)
         for theirs, usual in RENAMED.items():
             for name in [one for one in found if one.startswith(f"{block}.{usual}")]:
                 rest = name.removeprefix(f"{block}.{usual}")
@@ -177,6 +242,8 @@ def _with_embeds(arrays, grid):
             name = f"{EMBEDS}{name.removeprefix('patch_embed.')}"
         elif name == "pos_embed":
             array, name = array.reshape(1, *grid, -1), GRID
+        elif name in AXES:
+            array, name = array[np.newaxis], f"{EMBEDS}{name}"
         elif name in ("cls_token", "reg_token"):
             name = f"{EMBEDS}{name}"
         elif name.startswith("norm_pre."):

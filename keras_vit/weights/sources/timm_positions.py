@@ -20,12 +20,14 @@ def position_method(stored: Arrays, config: Config) -> str:
     """Return the rule of timm's resizing: FlexiViT's and NaFlexViT's by settings."""
     settings = arguments_of(config)
     if settings.get("class") == "NaFlexVit":
+        square = "_square" if settings.get("pos_embed_ar_preserving") else ""
+        if settings.get("pos_embed") == "factorized":
+            return f"bilinear_half_pixels{square}"  # whatever the mode is
         mode = settings.get("pos_embed_interp_mode", "bicubic")
         corners = settings.get("pos_embed_align_corners", False)
         method = NAFLEX[mode, corners]
         if settings.get("pos_embed_antialias", True):
             method = f"{mode}_antialias"
-        square = "_square" if settings.get("pos_embed_ar_preserving") else ""
         return f"{method}{square}"
     is_flexible = "flexi" in name_of(config)
     return "bilinear_half_pixels" if is_flexible else "bicubic_antialias"

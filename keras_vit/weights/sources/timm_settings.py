@@ -41,6 +41,8 @@ LAYOUTS = {
     "RelPosBlock": "pre_norm",
     "ResPostRelPosBlock": "res_post_norm",
     "ParallelScalingBlock": "parallel",
+    "DiffParallelScalingBlock": "parallel",
+    "ParallelThingsBlock": "pre_norm",  # of branches, which arrays count
 }
 EPSILON = 1e-6  # of its norms, where a name has none behind a colon
 NOTHING = (None, "")
@@ -49,7 +51,7 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {  # an argument: its values with a mean
     "act_layer": (*NOTHING, *ACTIVATIONS),
     "block_fn": (*NOTHING, *LAYOUTS),
     "mlp_layer": (*NOTHING, "Mlp", "GluMlp", "SwiGLU"),
-    "attn_layer": (*NOTHING, "attn"),
+    "attn_layer": (*NOTHING, "attn", "diff"),
     "attn_type": ("eva", "rope", "standard"),
     "embed_layer": (
         *NOTHING,
@@ -57,7 +59,7 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {  # an argument: its values with a mean
         "HybridEmbed(ResNetV2)",
         "HybridEmbed(Sequential)",
     ),
-    "pos_embed": ("learn", "none", "", "learned"),
+    "pos_embed": ("learn", "none", "", "learned", "factorized"),
     "in_chans": (3,),
     "rope_type": (*NOTHING, "cat", "mixed", "dinov3"),
     "rope_mrope_section": (None,),
@@ -188,7 +190,11 @@ def _pooling(theirs: Mapping[str, Any]) -> Any:
 def _block(theirs: Mapping[str, Any]) -> Any:
     """What no array tells of blocks: layout, rotary positions, shared keys."""
     block: dict[str, Any] = {}
-    layout = LAYOUTS[theirs.get("block_fn") or "Block"]
+    kind = theirs.get("block_fn") or "Block"
+    layout = LAYOUTS[kind]
+    by_name = kind != "ParallelScalingBlock" and theirs.get("attn_layer") == "diff"
+    if by_name or kind == "DiffParallelScalingBlock":
+        block["attention"] = "differential"
     if theirs.get("use_post_norm"):
         layout = "res_post_norm"
     if layout != "pre_norm":
