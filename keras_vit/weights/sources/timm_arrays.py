@@ -97,6 +97,7 @@ NEEDS_NAME = (  # a name that shows it, whose kind it is, and an example
         "vit_base_patch16_xp_224",
     ),
     (r"embeds\..+", "NaFlexVit", "naflexvit_base_patch16_gap"),
+    (r"patch_embed\.backbone\.0\.conv\.weight", "MobileCLIP", "vit_base_mci_224"),
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_vit.weights.files import Stored
+from keras_vit.weights.sources import timm_stems
 from keras_vit.weights.sources.source import Arrays
 
 EMBEDS = "embeds."
@@ -38,6 +39,7 @@ def normalise(stored: Arrays) -> dict[str, Stored]:
     arrays = _without_embeds(stored) if LINEAR in stored else dict(stored)
     if any(PARALLEL.fullmatch(name) for name in arrays):
         arrays = _apart(arrays)
+    arrays = timm_stems.normalise(arrays)
     blocks = _blocks(arrays)
     shared = [name for name in arrays if name.startswith(SHARED)]
     for name in shared:
@@ -128,6 +130,7 @@ def in_layout_of(
         arrays = _shared(arrays, numbers)
     if row.get("block_fn") == "ParallelScalingBlock":
         arrays = _together(arrays, numbers, biased=row.get("qkv_bias", True))
+    arrays = timm_stems.in_layout(arrays)
     return _with_embeds(arrays, grid) if row.get("class") == "NaFlexVit" else arrays
 
 
