@@ -24,8 +24,9 @@ class ConvStem(keras.layers.Layer):
     `ViT(stem=ConvStem(), patch_size=2)` is that network.
 
     Batch normalisation has running statistics, which are weights that no
-    gradient changes: training updates them, by the batch of each replica as
-    Keras does; inference reads them, and so does a frozen stem.
+    gradient changes: training updates them; inference reads them, and so does
+    a frozen stem. Of several replicas each keeps those of its own part of the
+    batch, as Keras has it, and those of the first are saved.
 
     Args:
         channels: of each convolution.

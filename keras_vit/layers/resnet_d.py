@@ -126,8 +126,9 @@ class ResNetDStem(keras.layers.Layer):
     sides, as PyTorch's.
 
     Batch normalisation has running statistics, which are weights that no
-    gradient changes: training updates them, by the batch of each replica as
-    Keras does; inference reads them, and so does a frozen stem.
+    gradient changes: training updates them; inference reads them, and so does
+    a frozen stem. Of several replicas each keeps those of its own part of the
+    batch, as Keras has it, and those of the first are saved.
 
     Args:
         blocks: the number of units in each stage, of which there is one at
