@@ -4,6 +4,7 @@ import fnmatch
 import functools
 import json
 import pathlib
+import re
 import tempfile
 import warnings
 
@@ -81,8 +82,13 @@ def built(name):
             values = torch.randn(weight.shape, generator=generator) * scale
             if weight.ndim == 1 and path.endswith(("weight", "gamma")):
                 # A stem's branches are small, as trained ones: others amplify rounding.
-                values += 0.2 if ".norm3." in path else 1
+                values += 0.2 if re.search(r"\.(norm|bn)3\.", path) else 1
             weight.copy_(values)
+        for path, statistic in model.named_buffers():
+            if path.endswith(("running_mean", "running_var")):
+                values = 0.1 * torch.randn(statistic.shape, generator=generator)
+                is_mean = path.endswith("mean")
+                statistic.copy_(values if is_mean else 0.5 + values.abs())
     return model.eval(), arguments
 
 

@@ -77,7 +77,7 @@ def _build(
     checkpoint = find_checkpoint(name, weights, source_grid, architecture)
     known = dict(checkpoint.arguments)
     if name == "ViT":  # which has no sizes of its own
-        known |= _sizes_of(checkpoint, arguments)
+        known |= checkpoint.sizes
     num_classes, keeps_head = _head_of(checkpoint, num_classes)
     if checkpoint.assumed and _asks_for_pixels(arguments):
         warnings.warn(
@@ -117,17 +117,6 @@ def _build(
             num_classes,
         )
     return network
-
-
-def _sizes_of(checkpoint: "Checkpoint", arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The sizes of a file's model, and its stem, where the caller names none."""
-    sizes = dict(checkpoint.sizes)
-    blocks = sizes.pop("stem_blocks", None)
-    if blocks is not None and "stem" not in arguments:
-        sizes["stem"] = layers.ResNetStem(
-            blocks, standardization=checkpoint.standardization, name="stem"
-        )
-    return sizes
 
 
 def _head_of(

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_vit.inspect.sources import inspected_model
-from keras_vit.layers import ResNetStem
+from keras_vit.layers import ConvStem, ResNetDStem, ResNetStem
 from keras_vit.model_source import ModelSource
 
 
@@ -49,7 +49,7 @@ def cell_size(model: ModelSource) -> tuple[float, float]:
 
 def _strides(model: keras.Model, patches: Any) -> tuple[float, float]:
     for layer in model.layers:
-        if isinstance(layer, ResNetStem):
+        if isinstance(layer, ResNetStem | ResNetDStem | ConvStem):
             return layer.stride, layer.stride
     # Of another stem, the sizes show it, as far as it does not round them.
     (high, wide), (rows, columns) = model.input_shape[1:3], patches.input.shape[1:3]

@@ -6,7 +6,6 @@ import keras
 
 from keras_vit import layers
 from keras_vit.inspect.tape import Value
-from keras_vit.layers.resnet import Bottleneck, ResNetStem
 
 
 def _view(tape, layer, value):
@@ -234,6 +233,36 @@ def _stem(tape, layer, images):
     return x
 
 
+def _bottleneck_d(tape, layer, x):
+    y = _relu(tape, None, tape.run(layer.norm1, tape.run(layer.conv1, x)))
+    y = tape.run(layer.conv2, tape.run(layer.pad, y))
+    y = _relu(tape, None, tape.run(layer.norm2, y))
+    y = tape.run(layer.norm3, tape.run(layer.conv3, y))
+    if layer.pool_shortcut is not None:
+        x = tape.run(layer.pool_shortcut, x)
+    if layer.project:
+        x = tape.run(layer.norm_shortcut, tape.run(layer.conv_shortcut, x))
+    return _relu(tape, None, _added(tape, x, y))
+
+
+def _stem_d(tape, layer, images):
+    x = images
+    for convolution, norm in zip(layer.convolutions, layer.norms, strict=True):
+        x = tape.run(norm, tape.run(convolution, tape.run(layer.pad, x)))
+        x = _relu(tape, None, x)
+    x = tape.run(layer.pool, tape.run(layer.pad, x))
+    for unit in layer.units:
+        x = tape.run(unit, x)
+    return x
+
+
+def _conv_stem(tape, layer, images):
+    x = images
+    for convolution, norm in zip(layer.convolutions, layer.norms, strict=True):
+        x = _norm(tape, None, tape.run(norm, tape.run(convolution, x)))  # and GELU
+    return x
+
+
 RULES = {
     keras.Model: _network,
     layers.PixelNormalization: _copy,
@@ -259,8 +288,11 @@ RULES = {
     layers.TokenMean: _token_mean,
     layers.AttentionPooling: _pooling,
     layers.Logits: _copy,
-    ResNetStem: _stem,
-    Bottleneck: _bottleneck,
+    layers.ResNetStem: _stem,
+    layers.Bottleneck: _bottleneck,
+    layers.ResNetDStem: _stem_d,
+    layers.BottleneckD: _bottleneck_d,
+    layers.ConvStem: _conv_stem,
     keras.layers.Dense: _product,
     keras.layers.Conv1D: _product,
     keras.layers.Conv2D: _product,

@@ -41,6 +41,9 @@ from keras_vit.layers.attention_pooling import AttentionPooling as AttentionPool
 from keras_vit.layers.resnet import Bottleneck as Bottleneck
 from keras_vit.layers.resnet import ResNetStem as ResNetStem
 from keras_vit.layers.resnet import StandardizedConv2D as StandardizedConv2D
+from keras_vit.layers.resnet_d import BottleneckD as BottleneckD
+from keras_vit.layers.resnet_d import ResNetDStem as ResNetDStem
+from keras_vit.layers.conv_stem import ConvStem as ConvStem
 from keras_vit.layers.features import Features as Features
 from keras_vit.layers.head import Head as Head
 from keras_vit.layers.logits import Logits as Logits

@@ -127,7 +127,7 @@ class Bottleneck(keras.layers.Layer):
             self.norm_shortcut = _group_norm(name="norm_shortcut", **policy)
 
     def build(self, x_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        shape = _build_in_turn(
+        shape = build_in_turn(
             x_shape,
             self.conv1,
             self.norm1,
@@ -137,7 +137,7 @@ class Bottleneck(keras.layers.Layer):
             self.norm3,
         )
         if self.project:
-            shape = _build_in_turn(x_shape, self.conv_shortcut, self.norm_shortcut)
+            shape = build_in_turn(x_shape, self.conv_shortcut, self.norm_shortcut)
         if shape[-1] != x_shape[-1] and not self.project:
             raise ValueError(
                 "A unit without a projection must keep the channels. "
@@ -237,7 +237,7 @@ class ResNetStem(keras.layers.Layer):
         return 4 * 2 ** max(len(self.blocks) - 1, 0)
 
     def build(self, images_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        _build_in_turn(images_shape, self.conv, self.norm, self.pool, *self.units)
+        build_in_turn(images_shape, self.conv, self.norm, self.pool, *self.units)
 
     def call(self, images: Tensor) -> Tensor:
         x = self.pool(ops.relu(self.norm(self.conv(images))))
@@ -275,7 +275,7 @@ def _group_norm(**kwargs: Any) -> keras.layers.GroupNormalization:
     return keras.layers.GroupNormalization(groups=GROUPS, epsilon=1e-6, **kwargs)
 
 
-def _build_in_turn(shape: Shape, *layers: keras.layers.Layer) -> Shape:
+def build_in_turn(shape: Shape, *layers: keras.layers.Layer) -> Shape:
     """Build each layer on the output shape of the one before."""
     for layer in layers:
         layer.build(shape)

@@ -26,6 +26,7 @@ class Architecture:
         grid: (rows, columns) of patches.
         num_first_tokens: class and distillation token, where there are any.
         num_registers: register tokens.
+        stem: the class of a hybrid's stem by name; `None`: there is none.
         root_alone: whether the stem is a ResNet's root without stages.
         standardization: of the stem's kernels, a key of
             `layers.resnet.STANDARDIZATIONS`; `None`: there is no such stem.
@@ -46,6 +47,7 @@ class Architecture:
     grid: tuple[int, int]
     num_first_tokens: int
     num_registers: int
+    stem: str | None
     root_alone: bool
     standardization: str | None
     pooling: PoolingConfig | None
@@ -79,6 +81,7 @@ def describe(model: keras.Model) -> Architecture:
         grid=tuple(encoder.grid),
         num_first_tokens=len(encoder.first_tokens),
         num_registers=encoder.num_registers,
+        stem=type(found["stem"]).__name__ if "stem" in found else None,
         root_alone=getattr(found.get("stem"), "blocks", None) == (),
         standardization=getattr(found.get("stem"), "standardization", None),
         pooling=pooling_of(model),

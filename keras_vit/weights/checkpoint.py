@@ -42,8 +42,8 @@ class Checkpoint:
         image_size: that it was trained with last, an integer or (height,
             width); `None` if it does not say.
         arguments: for `ViT`, besides the sizes.
-        sizes: as arguments of `ViT`, as far as the file shows them.
-        standardization: of a hybrid's kernels.
+        sizes: as arguments of `ViT`, the stem of a hybrid among them, as far as
+            the file shows them.
         architecture: the publisher's name of the model, as the caller says.
         grid: (rows, columns) of patches that its positions are for, as the
             caller or a release says; `None`: as the file says.
@@ -60,7 +60,6 @@ class Checkpoint:
     _: KW_ONLY
     arguments: dict[str, Any]
     sizes: dict[str, Any] = dataclasses.field(default_factory=dict)
-    standardization: str = "deviation"
     architecture: str | None = None
     grid: tuple[int, int] | None = None
     foreign_head: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
@@ -158,7 +157,6 @@ def _read(path, variant, source_grid, release=None, *, named=None):
             **pixels.arguments(note, source.pixels(config), says, file.name),
         },
         sizes=sizes,
-        standardization=source.standardization or "deviation",
         architecture=named,
         grid=source_grid,
         foreign_head=found.foreign_head,

@@ -1,7 +1,7 @@
 """What a file of weights says of its model: the arguments of `ViT`."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from keras_vit.layers import BlockConfig, PoolingConfig
@@ -77,7 +77,7 @@ def sizes_of(source: Source, stored: Arrays) -> dict[str, Any]:
 
     Returns:
         `patch_size`, `hidden_dim`, `num_layers` and `mlp_dim`, as far as arrays
-        show them; and `stem_blocks`, the units in each stage of a hybrid's stem.
+        show them; and `stem`, of a hybrid: a layer that nothing has built yet.
     """
     sizes: dict[str, Any] = {}
     kernel = stored.get(source.patches)
@@ -87,11 +87,9 @@ def sizes_of(source: Source, stored: Arrays) -> dict[str, Any]:
         sizes["hidden_dim"] = shape[3] if in_front else shape[0]
         sizes["patch_size"] = shape[:2] if in_front else shape[2:]
     last = (source.mlp,) if isinstance(source.mlp, str) else source.mlp
-    units = _matches(source.stem_unit, stored)
-    if units:
-        stages = [int(stage) for stage, _ in units if stage is not None]
-        counts = (stages.count(stage) for stage in sorted({*stages}))
-        sizes["stem_blocks"] = tuple(counts)
+    for stem in source.stems:
+        if stem.is_in(stored):
+            sizes["stem"] = stem.layer(**stem.arguments(stored), name="stem")
     found = [
         (int(match[1]), array.shape)
         for one in last
@@ -103,14 +101,6 @@ def sizes_of(source: Source, stored: Arrays) -> dict[str, Any]:
         is_torch = last[0].endswith("weight")  # outputs, inputs
         sizes["mlp_dim"] = found[0][1][1 if is_torch else 0]
     return sizes
-
-
-def _matches(pattern: str | None, names: Iterable[str]) -> list[Any]:
-    """The groups of each name that fits a pattern."""
-    if pattern is None:
-        return []
-    matches = (re.fullmatch(pattern, name) for name in names)
-    return [match.groups() for match in matches if match]
 
 
 COMPARED = ("activation", "layer_norm_epsilon", "num_heads", "pooling", "block")

@@ -31,7 +31,7 @@ from keras_vit.weights.grids import (
 from keras_vit.weights.opening import open_weights
 from keras_vit.weights.patches import resize_kernel
 from keras_vit.weights.pixels import unlike_of_file
-from keras_vit.weights.positions import check_method, resize_weight
+from keras_vit.weights.positions import TABLES, check_method
 from keras_vit.weights.sources import identify
 from keras_vit.weights.sources.source import Arrays, Config, Source
 from keras_vit.weights.sources.unsupported import unsupported
@@ -151,9 +151,8 @@ def load_weights(
             name, change = names[weight.path]
             array = theirs[name]
             if weight.path in (POSITIONS, *AXES) and resized_from is not None:
-                array = resize_weight(
-                    weight.path, array, resized_from, described.grid, method
-                )
+                resize = TABLES[weight.path.rpartition("/")[2]]
+                array = resize(array, resized_from, described.grid, method)
             shape = tuple(weight.shape)
             if weight.path == KERNEL:
                 array = to_ours(array, change, (-1, shape[1]))

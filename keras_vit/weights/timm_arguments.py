@@ -192,7 +192,7 @@ def _sizes(model: keras.Model, row: Mapping[str, Any]) -> dict[str, Any]:
     kind = described.pooling and described.pooling.kind
     sizes: dict[str, Any] = {
         "img_size": _one_or_two(height, width),
-        "patch_size": _one_or_two(*described.patch_size),
+        "patch_size": _one_or_two(*_patch_size(described)),
         "embed_dim": encoder.hidden_dim,
         "depth": len(described.blocks),
         "num_heads": described.num_heads,
@@ -203,6 +203,11 @@ def _sizes(model: keras.Model, row: Mapping[str, Any]) -> dict[str, Any]:
     if any(keys) or row.get("num_kv_heads"):
         sizes["num_kv_heads"] = [one or described.num_heads for one in keys]
     return sizes
+
+
+def _patch_size(described: Architecture) -> tuple[int, int]:
+    """That of `HybridEmbed`, which has no projection behind a stem of convolutions."""
+    return (1, 1) if described.stem == "ConvStem" else described.patch_size
 
 
 def _of_usual(model: keras.Model, patches_alone: bool) -> dict[str, Any]:

@@ -10,17 +10,13 @@ from keras_vit.weights.architecture import describe
 from keras_vit.weights.pixels import for_timm
 from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
 from keras_vit.weights.sources.timm_positions import embeds_patches_alone
+from keras_vit.weights.sources.timm_stems import STEMS
 from keras_vit.weights.timm_arguments import differences, model_args
 
 DISTILLED = "deit_base_distilled_patch16_224"
-HYBRIDS = {  # units in each stage of a stem of the usual width
-    (): "vit_tiny_r_s16_p8_224",
-    (2, 2, 2, 2): "vit_small_r26_s32_224",
-    (3, 4, 9): "vit_base_r50_s16_224",
-    (3, 4, 6, 3): "vit_large_r50_s32_224",
-}
 PLAIN = "vit_base_patch16_224"
-HYBRID = re.compile(r"_r(?:\d*_s\d+|esnet)")  # in a name: the stem
+# In a name: the stem.
+HYBRID = re.compile(r"_r(?:\d*_s\d+|esnet\d+d?(?:_s\d+)?)_|_mci_")
 
 
 def architecture_of(model: keras.Model) -> str | None:
@@ -34,9 +30,15 @@ def architecture_of(model: keras.Model) -> str | None:
     stem = layers.get("stem")
     if stem is None:
         return PLAIN
-    if getattr(stem, "width_factor", None) != 1:
-        return None
-    return HYBRIDS.get(tuple(stem.blocks))
+    fixed = stem.get_config() | {
+        "patch_size": tuple(layers["patches"].patch_size),
+        "hidden_dim": layers["patch_encoder"].hidden_dim,
+    }
+    for one in STEMS:
+        for name, arguments in one.architectures.items():
+            if type(stem) is one.layer and arguments.items() <= fixed.items():
+                return name
+    return None
 
 
 def chosen(model: keras.Model, architecture: str | None) -> tuple[str | None, bool]:

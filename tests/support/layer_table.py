@@ -374,6 +374,24 @@ LAYERS = {
         (2, 32, 48, 3),
         (2, 4, 6, 256),
     ),
+    "BottleneckD": (
+        layers.BottleneckD,
+        {"filters": 8, "strides": 2, "project": True},
+        (2, 9, 6, 16),
+        (2, 5, 3, 32),
+    ),
+    "ResNetDStem": (
+        layers.ResNetDStem,
+        {"blocks": (1, 2), "width_factor": 0.125},
+        (2, 32, 44, 3),
+        (2, 4, 6, 64),
+    ),
+    "ConvStem": (
+        layers.ConvStem,
+        {"channels": (6, 8), "kernel_sizes": (4, 2)},
+        (2, 34, 48, 3),
+        (2, 4, 6, 8),
+    ),
 }
 
 # What a layer gives in training, where that is of another shape.

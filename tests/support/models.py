@@ -24,7 +24,9 @@ def randomize(model, rng, scale=0.3):
     """Gives every weight a value, so that none hides behind a 0 or a 1."""
     for weight in model.weights:
         if weight.dtype == "float32":
-            weight.assign(rng.normal(scale=scale, size=weight.shape))
+            value = rng.normal(scale=scale, size=weight.shape)
+            is_variance = weight.path.endswith("variance")
+            weight.assign(0.5 + abs(value) if is_variance else value)
     return model
 
 

@@ -122,7 +122,7 @@ def test_pooling_is_read_where_it_stands_beside_the_arguments(timm, images, tmp_
         ({"model_args": {"act_layer": ["gelu"]}}, r"act_layer=\['gelu'\]"),
         ({"model_args": {"of_tomorrow": 3}}, "of_tomorrow=3"),
         ({"model_args": {"block_fn": "BlockOfTomorrow"}}, "block_fn='BlockOfTom"),
-        ({"architecture": "vit_base_mci_224"}, "embed_layer='HybridEmbed.ConvStem"),
+        ({"model_args": {"embed_layer": "HybridEmbed(Net)"}}, "'HybridEmbed.Net"),
         ({"architecture": "vitamin_small_224"}, "none of timm's Vision"),
         (
             {"global_pool": "avg", "model_args": {"global_pool": "token"}},

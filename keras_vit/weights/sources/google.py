@@ -11,6 +11,7 @@ of rows and columns. `google_spellings` reads all of them.
 from collections.abc import Iterable
 from typing import Any
 
+from keras_vit.layers import ResNetStem
 from keras_vit.preprocessing import PRESETS, Preprocessing, resolve
 from keras_vit.weights.sources.google_spellings import (
     POSITIONS,
@@ -20,6 +21,7 @@ from keras_vit.weights.sources.google_spellings import (
     without_prefix,
 )
 from keras_vit.weights.sources.source import HALF, Arrays, Config, Source
+from keras_vit.weights.sources.stems import Stem, units
 from keras_vit.weights.translate import AS_IS, PATCHES, reshaped
 
 # Per-head layouts: (D, H, d) and (H, d) of what goes in, (H, d, D) of what comes out.
@@ -168,7 +170,15 @@ GOOGLE = Source(
     activation="gelu_tanh",
     layer_norm_epsilon=1e-6,
     standardization="deviation",
-    stem_unit=r"(?:block(\d+)/unit(\d+)/conv1|conv_root)/kernel",
+    stems=(
+        Stem(
+            layer=ResNetStem,
+            shown_by="conv_root/kernel",
+            arguments=lambda stored: {
+                "blocks": units(r"block(\d+)/unit\d+/conv1/kernel", stored)
+            },
+        ),
+    ),
     position_method=position_method,
     patches="embedding/kernel",
     positions=POSITIONS,

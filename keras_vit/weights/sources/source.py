@@ -7,6 +7,7 @@ from typing import Any
 from keras_vit.preprocessing import Preprocessing
 from keras_vit.weights.architecture import Architecture
 from keras_vit.weights.files import Stored
+from keras_vit.weights.sources.stems import Stem
 from keras_vit.weights.translate import Rules
 
 NAMED = "architecture given by the caller"  # a key of a `Config`
@@ -63,11 +64,9 @@ class Source:
             -> in words, what they are, which is logged; `""`: nothing is.
         spelling: canonical `{name: Stored}` -> in words, which of several
             layouts the publisher's files have it has; what `rules` read.
-        stem_unit: a pattern of the names of a hybrid's units in canonical names,
-            whose groups are the numbers of a stage and of a unit in it, or a
-            name that the root alone has; `None`: it has no hybrids.
+        stems: of its hybrids, of which a file has at most one.
         standardization: of its hybrids' kernels, a key of
-            `layers.resnet.STANDARDIZATIONS`; `None`: it has no hybrids.
+            `layers.resnet.STANDARDIZATIONS`; `None`: it has none of them.
         image_size: the repository's settings -> (height, width) of the images
             that the position table is for; `None` if they do not say.
         first_rows: canonical `{name: Stored}`, the repository's settings ->
@@ -106,7 +105,7 @@ class Source:
     dropped_without_pooling: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     spelling: Callable[[Arrays], Spelling] = lambda stored: frozenset()
-    stem_unit: str | None = None
+    stems: tuple[Stem, ...] = ()
     standardization: str | None = None
     image_size: Callable[[Config], tuple[int, int] | None] = lambda config: None
     first_rows: (

@@ -10,6 +10,7 @@ from keras_vit.weights.sources import (
     timm_positions,
     timm_pretrained_cfg,
     timm_settings,
+    timm_stems,
 )
 from keras_vit.weights.sources.source import Arrays, Config, Source, Spelling
 from keras_vit.weights.sources.torch_layout import (
@@ -19,12 +20,10 @@ from keras_vit.weights.sources.torch_layout import (
     key_and_value,
     norm,
 )
-from keras_vit.weights.translate import AS_IS, CONVOLUTION, PATCHES_TORCH, Rules
+from keras_vit.weights.translate import AS_IS, PATCHES_TORCH, Rules
 
 BLOCK = "blocks.*"
 ATTENTION = "block_*/attention"
-BACKBONE = "patch_embed.backbone"
-UNIT = f"{BACKBONE}.stages.#.blocks.#"
 RULES = {
     "patch_encoder/projection/kernel": ("patch_embed.proj.weight", PATCHES_TORCH),
     "patch_encoder/projection/bias": ("patch_embed.proj.bias", AS_IS),
@@ -64,24 +63,6 @@ RULES = {
     **dense("pooling/mlp/fc2", "attn_pool.mlp.fc2"),
     **dense("head", "head"),
     **dense("head_distillation", "head_dist"),
-    "stem/conv_root/kernel": (f"{BACKBONE}.stem.conv.weight", CONVOLUTION),
-    **norm("stem/norm_root", f"{BACKBONE}.stem.norm"),
-    **{
-        key: rule
-        for n in (1, 2, 3)
-        for key, rule in {
-            f"stem/block*_unit*/conv{n}/kernel": (
-                f"{UNIT}.conv{n}.weight",
-                CONVOLUTION,
-            ),
-            **norm(f"stem/block*_unit*/norm{n}", f"{UNIT}.norm{n}"),
-        }.items()
-    },
-    "stem/block*_unit*/conv_shortcut/kernel": (
-        f"{UNIT}.downsample.conv.weight",
-        CONVOLUTION,
-    ),
-    **norm("stem/block*_unit*/norm_shortcut", f"{UNIT}.downsample.norm"),
 }
 RULES |= {  # the further branches of a block
     ours.replace("block_*/", "block_*/branch_*/"): (
@@ -135,10 +116,6 @@ OF_AXES = {  # factorized positions
     f"patch_encoder/position_embedding_{axis}": (f"pos_embed_{axis}", AS_IS)
     for axis in "xy"
 }
-ROOT_ALONE = {  # the stem of R+Ti/16, which has no stages
-    "stem/conv_root/kernel": (f"{BACKBONE}.conv.weight", CONVOLUTION),
-    **norm("stem/norm_root", f"{BACKBONE}.norm"),
-}
 
 
 def rules(architecture: Architecture, spelling: Spelling) -> Rules:
@@ -146,8 +123,7 @@ def rules(architecture: Architecture, spelling: Spelling) -> Rules:
     found = RULES | norm("norm", "fc_norm" if architecture.fc_norm else "norm")
     if architecture.position_embedding == "factorized":
         found |= OF_AXES
-    if architecture.root_alone:
-        found |= ROOT_ALONE
+    found |= timm_stems.rules(architecture)
     for word in sorted(spelling):
         found |= SPELLINGS[word][1]
     return found
@@ -181,8 +157,7 @@ TIMM = Source(
     activation="gelu_erf",
     layer_norm_epsilon=1e-6,
     standardization="variance",
-    stem_unit=r"patch_embed\.backbone\.(?:stages\.(\d+)\.blocks\.(\d+)\.conv1"
-    r"|conv|stem\.conv)\.weight",
+    stems=timm_stems.STEMS,
     position_method=timm_positions.position_method,
     image_size=image_size,
     first_rows=timm_positions.first_rows,

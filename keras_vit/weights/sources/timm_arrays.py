@@ -109,6 +109,7 @@ NEEDS_NAME = (  # a name that shows it, whose kind it is, and an example
         "vit_small_patch16_18x2_224",
     ),
     (r"embeds\..+", "NaFlexVit", "naflexvit_base_patch16_gap"),
+    (r"patch_embed\.backbone\.0\.conv\.weight", "MobileCLIP", "vit_base_mci_224"),
 )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_vit.layers.differential_attention import VECTORS
 from keras_vit.weights.files import Stored
+from keras_vit.weights.sources import timm_stems
 from keras_vit.weights.sources.source import Arrays
 
 EMBEDS = "embeds."
@@ -49,6 +50,7 @@ def normalise(stored: Arrays) -> dict[str, Stored]:
     if any(PARALLEL.fullmatch(name) for name in arrays):
         arrays = _apart(arrays)
     arrays = {_without_lists(name): array for name, array in arrays.items()}
+    arrays = timm_stems.normalise(arrays)
     blocks = _blocks(arrays)
     shared = [name for name in arrays if name.startswith(SHARED)]
     for name in shared:
@@ -184,6 +186,7 @@ def in_layout_of(
         arrays = _together(arrays, numbers, biased=biased, fused=kind == FUSED)
     if kind == BRANCHED:
         arrays = {_with_lists(name): array for name, array in arrays.items()}
+    arrays = timm_stems.in_layout(arrays)
     return _with_embeds(arrays, grid) if row.get("class") == "NaFlexVit" else arrays
 
 

@@ -58,6 +58,8 @@ SUPPORTED: dict[str, tuple[Any, ...]] = {  # an argument: its values with a mean
         "PatchEmbed",
         "HybridEmbed(ResNetV2)",
         "HybridEmbed(Sequential)",
+        "HybridEmbed(FeatureListNet)",
+        "HybridEmbed(ConvStem)",
     ),
     "pos_embed": ("learn", "none", "", "learned", "factorized"),
     "in_chans": (3,),

@@ -27,6 +27,14 @@ def norm(ours: str, theirs: str) -> Rules:
     }
 
 
+def running_norm(ours: str, theirs: str) -> Rules:
+    """Return the rules of a batch normalisation, with its running statistics."""
+    return norm(ours, theirs) | {
+        f"{ours}/moving_mean": (f"{theirs}.running_mean", AS_IS),
+        f"{ours}/moving_variance": (f"{theirs}.running_var", AS_IS),
+    }
+
+
 def fused(ours: str, weight: str, bias: str) -> Rules:
     """Return the rules of query, key and value that lie in one array."""
     return {
