@@ -179,12 +179,21 @@ def _sizes(model: keras.Model, row: Mapping[str, Any]) -> dict[str, Any]:
         "depth": len(described.blocks),
         "num_heads": described.num_heads,
         "mlp_ratio": _ratio(packed * block.mlp_dim, encoder.hidden_dim),
-        "global_pool": POOLINGS[kind],
+        "global_pool": _global_pool(kind),
     }
     keys = [one.num_key_value_heads for one in described.blocks]
     if any(keys) or row.get("num_kv_heads"):
         sizes["num_kv_heads"] = [one or described.num_heads for one in keys]
     return sizes
+
+
+def _global_pool(kind: str | None) -> str:
+    if kind not in POOLINGS:
+        raise ValueError(
+            f"timm's models cannot hold pooling={kind!r}. Expected one of "
+            f"{', '.join(filter(None, POOLINGS))}, or None"
+        )
+    return POOLINGS[kind]
 
 
 def _of_usual(model: keras.Model, patches_alone: bool) -> dict[str, Any]:
