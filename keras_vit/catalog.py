@@ -85,6 +85,11 @@ def create_model(
             options = {"image_size": timm.image_size, **timm.arguments, **options}
     repository = None if factory else timm_repository(name)
     if repository is not None:
+        if options.get("weights", repository) is None:
+            raise TypeError(
+                "create_model() builds timm's models of tags by their weights, which "
+                f"say the sizes. Received: {name!r} and weights=None"
+            )
         factory, options = FACTORIES["ViT"], {"weights": repository} | options
     if factory is None:
         raise ValueError(_unknown_model(name))

@@ -34,7 +34,7 @@ def blocks_of(
     >>> [one.mlp for one in blocks_of({"mlp": "gated"}, 2)]
     ['gated', 'gated']
     """
-    if block is None or isinstance(block, BlockConfig | Mapping):
+    if block is None or isinstance(block, BlockConfig | Mapping | str):
         return (BlockConfig.of(block),) * num_layers
     configs = tuple(map(BlockConfig.of, block))
     if len(configs) != num_layers:

@@ -218,7 +218,8 @@ def ViT(
     if representation_size is not None:
         check_counts(or_none=", or None", representation_size=representation_size)
     if class_token is None:
-        class_token = pool is None or pool.kind in READS_CLASS_TOKEN
+        reads_prefix = pool is not None and pool.prefix_tokens and not num_registers
+        class_token = pool is None or pool.kind in READS_CLASS_TOKEN or reads_prefix
     check_pooling(pool, num_classes, fc_norm=fc_norm, final_norm=final_norm)
     check_tokens(pool, class_token, distillation, fc_norm, representation_size)
     check_rates(

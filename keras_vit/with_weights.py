@@ -66,6 +66,11 @@ def _build(
     source_grid = arguments.pop("source_grid", None)
     architecture = arguments.pop("architecture", None)
     image_size = arguments.pop("image_size", None)
+    if weights is None and architecture is not None:
+        raise ValueError(
+            "architecture says what a file of timm's weights is of. Expected weights= "
+            f"with it. Received: architecture={architecture!r}"
+        )
     if weights is None:
         return build(
             num_classes=NUM_CLASSES if num_classes == "auto" else num_classes,

@@ -9,8 +9,11 @@ import tensorflow as tf
 
 import keras_vit
 from keras_vit import inspect
+from keras_vit.recipes import ModelSettings
+from keras_vit.training.model import build_model
 from keras_vit.training.optimizers.decay import decayed
 from keras_vit.training.optimizers.multipliers import lr_multipliers
+from keras_vit.training.tasks.masked_patch_prediction import MaskedPatchPrediction
 from support.choice_table import CHOICES
 from support.models import randomize, tiny_vit
 from support.training.small import small_recipe
@@ -238,3 +241,43 @@ def test_a_report_draws_what_there_is_and_says_what_there_is_not(name, tmp_path)
     assert ("biases" in written.figures) == (block.relative_bias is not None)
     skipped = {"rollout", "gradients", "heads", "norms"} & {*written.skipped}
     assert bool(skipped) == (block.num_branches > 1)
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"rotary": True}, "rotary of a block must be its fields"),
+        ({"relative_bias": True}, "relative_bias of a block must be its fields"),
+        ({"num_key_value_heads": 0}, "must be at least 1, or None"),
+        ("rms", "block must be a BlockConfig, its fields"),
+        ([{}, "rms"], "block must be a BlockConfig, its fields"),
+        (
+            {"rotary": {"coordinates": "centered", "reference_grid": (2, 3)}},
+            "stretches indices",
+        ),
+    ],
+)
+def test_a_value_that_no_block_has_is_told(block, message):
+    with pytest.raises(ValueError, match=message):
+        tiny_vit(block=block)
+
+
+def test_prefix_tokens_that_are_pooled_are_there():
+    model = tiny_vit(pooling={"kind": "gap", "prefix_tokens": True})
+    assert model.get_layer("patch_encoder").class_token
+
+
+def test_masked_patches_are_predicted_without_a_final_norm(rng):
+    vit = tiny_vit(final_norm=False)
+    task = MaskedPatchPrediction(vit)
+    z = rng.normal(size=(2, *vit.get_layer("block_00").input.shape[1:]))
+    expected = vit.get_layer("block_01")(vit.get_layer("block_00")(z))
+    np.testing.assert_array_equal(task.blocks(z), expected)
+
+
+def test_a_first_bias_of_a_head_without_one_is_refused():
+    settings = ModelSettings(
+        name="ViT_Ti16", arguments={"head_bias": False}, head_bias=-10.0, image_size=32
+    )
+    with pytest.raises(ValueError, match="the first bias of a head"):
+        build_model(settings, 3)

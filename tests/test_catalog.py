@@ -102,6 +102,11 @@ def test_any_full_name_of_timms_is_a_model_of_its_repository(before, monkeypatch
         keras_vit.create_model("vit_base_patch16_dinov9.lvd1689m")
 
 
+def test_a_full_name_of_timms_is_not_built_without_its_weights():
+    with pytest.raises(TypeError, match="by their weights.*weights=None"):
+        keras_vit.create_model("eva02_base_patch14_224.mim_in22k", weights=None)
+
+
 def test_other_names_of_weights_are_left_as_they_are():
     for name in ("augreg_in21k", "folder/model.npz", "hf:google/vit", "in21k", "a.b"):
         assert hub_name("ViT_B16", name) == name

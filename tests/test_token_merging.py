@@ -1,5 +1,8 @@
 """Token merging, in layers and whole models."""
 
+import zipfile
+
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -283,6 +286,36 @@ def test_another_model_is_refused():
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="that a ViT factory of keras_vit built"):
         merge_tokens(other, 3)
+
+
+def as_saved_before(path):
+    """A file as earlier versions wrote it: blocks that merge went by another name."""
+    old = path.with_name("old.keras")
+    with zipfile.ZipFile(path) as new, zipfile.ZipFile(old, "w") as archive:
+        config = new.read("config.json").decode()
+        config = config.replace("merging_block", "transformer_block")
+        archive.writestr(
+            "config.json", config.replace("MergingBlock", "TransformerBlock")
+        )
+        archive.writestr("metadata.json", new.read("metadata.json"))
+        weights = new.extract("model.weights.h5", path.parent)
+        with h5py.File(weights, "r+") as file:
+            for name in [one for one in file["layers"] if "merging" in one]:
+                later = name.replace("merging_block", "transformer_block")
+                file.move(f"layers/{name}", f"layers/{later}")
+        archive.write(weights, "model.weights.h5")
+    return old
+
+
+def test_a_file_of_an_earlier_version_goes_on_merging(tmp_path, rng):
+    model = some_model("token", rng, token_merging=3)
+    images = images_for(model, rng)
+    model.save(tmp_path / "new.keras")
+    again = keras.models.load_model(as_saved_before(tmp_path / "new.keras"))
+    again.save(tmp_path / "again.keras")
+    for one in (again, keras.models.load_model(tmp_path / "again.keras")):
+        np.testing.assert_array_equal(one(images), model(images))
+    assert merge_tokens(again, 0).get_layer("block_00").output.shape[1] == 21
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,19 @@ class BlockConfig:
 
     def __post_init__(self) -> None:
         check_choices(self, CHOICES, "a block")
+        for name, kind in NESTED.items():
+            value = getattr(self, name)
+            if not (value is None or isinstance(value, kind)):
+                raise ValueError(
+                    f"{name} of a block must be its fields by name, such as {{}} for "
+                    f"the usual ones, or None. Received: {name}={value!r}"
+                )
+        heads = self.num_key_value_heads
+        if heads is not None and heads < 1:
+            raise ValueError(
+                "num_key_value_heads of a block must be at least 1, or None. "
+                f"Received: num_key_value_heads={heads!r}"
+            )
         if self.attention == "differential" and (
             self.has_positions or self.num_key_value_heads is not None
         ):
@@ -111,10 +124,15 @@ class BlockConfig:
         """Return a config as it is, or that of its fields; `None`: the defaults.
 
         Raises:
-            ValueError: for a field that there is not.
+            ValueError: for a field that there is not, or another type.
         """
         if isinstance(config, BlockConfig):
             return config
+        if not isinstance(config, Mapping | None):
+            raise ValueError(
+                "block must be a BlockConfig, its fields by name, or one of these for "
+                f"each layer. Received: {config!r}"
+            )
         fields: dict[str, Any] = dict(config or {})
         for name, kind in NESTED.items():
             if isinstance(fields.get(name), Mapping):

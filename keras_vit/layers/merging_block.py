@@ -93,3 +93,15 @@ class MergingBlock(TransformerBlock):
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Return the block of a config."""
         return super(TransformerBlock, cls).from_config(config)
+
+
+@keras.saving.register_keras_serializable("keras_vit", name="EarlierMergingBlock")
+class EarlierMergingBlock(MergingBlock):
+    """A `MergingBlock` of a `.keras` file of an earlier version.
+
+    There it is a `TransformerBlock` with `token_merging`. Keras finds the weights
+    in a file by the names of classes, so that this one goes by that name.
+    """
+
+
+EarlierMergingBlock.__name__ = "TransformerBlock"

@@ -46,7 +46,8 @@ class RotaryConfig:
             `"neighbours"`: 2 k and 2 k + 1.
 
     Raises:
-        ValueError: for a value that there is not.
+        ValueError: for a value that there is not, or a reference grid of centered
+            coordinates.
     """
 
     frequencies: str = "axial"
@@ -61,6 +62,12 @@ class RotaryConfig:
         if self.reference_grid is not None:
             object.__setattr__(self, "reference_grid", tuple(self.reference_grid))
         check_choices(self, CHOICES, "rotary positions")
+        if self.coordinates == "centered" and self.reference_grid is not None:
+            raise ValueError(
+                "reference_grid of rotary positions stretches indices. Expected "
+                "coordinates='index' with it. Received: coordinates='centered', "
+                f"reference_grid={self.reference_grid}"
+            )
 
     def places(self, height: int, width: int) -> np.ndarray:
         """Return the coordinates of a grid's patches by `axes`: `(h w, 2)`."""

@@ -253,10 +253,10 @@ class TransformerBlock(Composite):
         config = dict(config)
         merged, protected = (config.pop(name, 0) for name in MERGING)
         if merged:
-            from keras_vit.layers.merging_block import MergingBlock
+            from keras_vit.layers.merging_block import EarlierMergingBlock
 
             merging = dict(zip(MERGING, (merged, protected), strict=True))
-            return MergingBlock.from_config(config | merging)
+            return EarlierMergingBlock.from_config(config | merging)
         return super().from_config(config)
 
 

@@ -217,6 +217,11 @@ def with_image_size(model: keras.Model, image_size: int | None) -> keras.Model:
 def _set_head_bias(model: keras.Model, value: float) -> None:
     for layer in model.layers:
         if layer.name in ("head", "head_distillation"):
+            if layer.bias is None:
+                raise ValueError(
+                    "The setting head_bias is the first bias of a head, and the "
+                    f"model's has none. Expected 0. Received: head_bias={value}"
+                )
             layer.bias.assign(keras.ops.full(layer.bias.shape, value))
 
 

@@ -25,6 +25,7 @@ from keras_vit.weights.imagenet import NUM_CLASSES, imagenet_classes
 from keras_vit.weights.metadata import KEY
 from keras_vit.weights.opening import open_weights
 from keras_vit.weights.sources import identify
+from keras_vit.weights.sources.source import NAMED
 
 HUB = "hf:"
 # timm's own releases for ImageNet, whose settings name no classes. What others
@@ -128,9 +129,10 @@ def _of_imagenet(checkpoint):
 def _read(path, variant, source_grid, release=None, *, named=None):
     file, stored, config = open_weights(path, named)
     names, note = list(stored), config[KEY]
-    says = bool(config.keys() - {KEY})
+    says = bool(config.keys() - {KEY, NAMED})
     found = identify(stored, config)
     source, stored = found.source, found.stored
+    source.check_activation(stored, config)
     arguments = arguments_of(source, stored, config)
     sizes = sizes_of(source, stored)
     if "num_heads" in arguments:

@@ -62,7 +62,7 @@ def open_weights(
     """
     if is_preset(path):
         file, stored, config = open_preset(path)
-        return file, stored, config | {metadata.KEY: {}}
+        return file, stored, config | {metadata.KEY: {}, NAMED: architecture}
     path, config = find(path)
     if architecture is not None:
         stated = config.get("architecture")

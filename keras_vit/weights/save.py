@@ -15,7 +15,7 @@ from keras_vit.files import written_whole
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.weights import pixels
 from keras_vit.weights.architecture import describe, weights
-from keras_vit.weights.file_arguments import arguments_of
+from keras_vit.weights.file_arguments import arguments_of, plain
 from keras_vit.weights.files import open_arrays
 from keras_vit.weights.huggingface_files import huggingface_files
 from keras_vit.weights.huggingface_preprocessing import huggingface_preprocessing
@@ -29,6 +29,10 @@ from keras_vit.weights.timm_arguments import row_of, spelling_of, stated
 from keras_vit.weights.timm_config import chosen, timm_config
 from keras_vit.weights.translate import names_in, to_theirs
 
+POOLINGS = {  # of sources whose files have no settings beside them
+    GOOGLE.name: ("token", "gap", "map"),
+    TORCHVISION.name: ("token",),
+}
 STEM_KERNEL = re.compile(r"stem/.*conv\w*/kernel")  # they are standardised
 
 
@@ -154,7 +158,9 @@ def _translated(model, source, name=None):
     positions = architecture.position_embedding
     if positions in ("sincos_2d", "rope_2d"):
         cannot.append(f"position_embedding={positions!r}, which is no array")
-    if source is TORCHVISION:  # whose files have no settings beside them
+    if source.name in POOLINGS:
+        cannot += _untold(architecture, source)
+    if source is TORCHVISION:
         cannot += pixels.unlike(model, source)
     ours = {weight.path: np.asarray(weight) for weight in weights(model)}
     names, unknown = names_in(source.rules(architecture, spelling), ours)
@@ -167,6 +173,22 @@ def _translated(model, source, name=None):
                 ours[path], architecture.standardization, source.standardization
             )
     return to_theirs(ours, names, architecture)
+
+
+def _untold(architecture, source):
+    """What its code would not compute with, since no array says it."""
+    pooling = plain("pooling", architecture.pooling)
+    block = plain("block", architecture.blocks)
+    cannot = [f"block={block!r}"] if block else []
+    if pooling not in POOLINGS[source.name]:
+        cannot.append(f"pooling={pooling!r}")
+    elif pooling != "token" and architecture.num_first_tokens:
+        cannot.append(f"class_token=True with pooling={pooling!r}")
+    if architecture.fc_norm:
+        cannot.append("fc_norm=True")
+    if architecture.position_embedding == "none":
+        cannot.append("position_embedding='none'")
+    return cannot
 
 
 def _write_npz(model, arrays, path):

@@ -197,7 +197,7 @@ def _sizes(model: keras.Model, row: Mapping[str, Any]) -> dict[str, Any]:
         "depth": len(described.blocks),
         "num_heads": described.num_heads,
         "mlp_ratio": _ratio(packed * block.mlp_dim, encoder.hidden_dim),
-        "global_pool": POOLINGS[kind],
+        "global_pool": _global_pool(kind),
     }
     keys = [one.num_key_value_heads for one in described.blocks]
     if any(keys) or row.get("num_kv_heads"):
@@ -208,6 +208,15 @@ def _sizes(model: keras.Model, row: Mapping[str, Any]) -> dict[str, Any]:
 def _patch_size(described: Architecture) -> tuple[int, int]:
     """That of `HybridEmbed`, which has no projection behind a stem of convolutions."""
     return (1, 1) if described.stem == "ConvStem" else described.patch_size
+
+
+def _global_pool(kind: str | None) -> str:
+    if kind not in POOLINGS:
+        raise ValueError(
+            f"timm's models cannot hold pooling={kind!r}. Expected one of "
+            f"{', '.join(filter(None, POOLINGS))}, or None"
+        )
+    return POOLINGS[kind]
 
 
 def _of_usual(model: keras.Model, patches_alone: bool) -> dict[str, Any]:

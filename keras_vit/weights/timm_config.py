@@ -1,5 +1,6 @@
 """The `config.json` with which timm builds the model of the weights beside it."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import keras
 
 from keras_vit.weights.architecture import describe
+from keras_vit.weights.file_arguments import plain
 from keras_vit.weights.pixels import for_timm
+from keras_vit.weights.sources import timm_settings
 from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
 from keras_vit.weights.sources.timm_positions import embeds_patches_alone
 from keras_vit.weights.sources.timm_stems import STEMS
@@ -100,6 +103,26 @@ def _kind(name):
     return hybrid and hybrid.group(), "_distilled_" in (name or "")
 
 
+def _check_pooling(model, architecture, arguments):
+    """Refuse a pooling that timm's class with these arguments does not have."""
+    config: dict[str, Any] = {"model_args": arguments}
+    if architecture is not None:
+        config["architecture"] = architecture
+    described = describe(model)
+    ours = described.pooling
+    theirs = timm_settings.settings(config)["pooling"]
+    if ours is not None and ours.num_heads == described.num_heads:
+        ours = dataclasses.replace(ours, num_heads=None)
+    if ours is not None and "attn_pool_mlp_ratio" in arguments:
+        ours = dataclasses.replace(ours, mlp_dim=None)
+    pair = [plain("pooling", one) for one in (ours, theirs)]
+    if pair[0] != pair[1]:
+        raise ValueError(
+            f"timm's {architecture or 'models'} cannot hold pooling={pair[0]!r} of "
+            f"{model.name!r}. Expected {pair[1]!r}"
+        )
+
+
 def timm_config(
     model: keras.Model,
     architecture: str | None,
@@ -121,6 +144,7 @@ def timm_config(
     height, width = model.input_shape[1:3]
     num_classes = layers["head"].units if "head" in layers else 0
     arguments = model_args(model, architecture, patches_alone)
+    _check_pooling(model, architecture, arguments)
     config = {
         "num_classes": num_classes,
         "num_features": layers["patch_encoder"].hidden_dim,

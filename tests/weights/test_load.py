@@ -226,6 +226,11 @@ def test_more_than_ten_blocks_keep_their_order(tmp_path, rng):
             {"position_embedding": "learned_2d"},
             "left over: .*posembed_input.*without a place.*position_embedding_x",
         ),
+        (
+            "bv_tiny_gap_sincos2d_rep.npz",
+            {"position_embedding": "none"},
+            "position_embedding='sincos_2d'. Received: position_embedding='none'",
+        ),
         ("vit_tiny_token_nonsquare.npz", {"image_size": 32}, "of a square grid"),
         (
             "timm_avg_fcnorm.safetensors",

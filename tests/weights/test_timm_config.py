@@ -125,7 +125,40 @@ def test_what_timm_would_compute_otherwise_is_refused(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "pooling",
+    [
+        "token_gap",
+        "prefix_gap",
+        {"kind": "map", "num_heads": 1},
+        {"kind": "map", "mlp": False},
+    ],
+)
+def test_a_pooling_that_timm_does_not_have_is_refused(pooling, tmp_path):
+    model = keras_vit.ViT(**(TINY | TORCH | {"pooling": pooling}))
+    with pytest.raises(ValueError, match="cannot hold pooling="):
+        save_weights(model, tmp_path / "a.safetensors", "timm")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_in_place_of_settings_says_nothing_of_pixels(tmp_path, rng):
+    pixels = {"pixel_mean": 100.0, "pixel_std": 50.0, "include_preprocessing": True}
+    sizes = {"num_heads": 12, "hidden_dim": 48}  # as of the name
+    model = randomize(keras_vit.ViT(**(TINY | TORCH | sizes | pixels)), rng)
+    save_weights(model, tmp_path / "a.safetensors", "timm")
+    (tmp_path / "config.json").unlink()
+    again = keras_vit.ViT(
+        "auto", weights=tmp_path / "a.safetensors", architecture="vit_base_patch16_224"
+    )
+    assert again.get_layer("features").arguments["pixel_mean"] == [100.0] * 3
+
+
 def test_an_architecture_goes_with_timm_alone(tmp_path):
+    save_weights(keras_vit.ViT(**TINY), tmp_path / "b.npz")
+    with pytest.raises(ValueError, match="names one of timm's, and the weights are go"):
+        keras_vit.ViT("auto", weights=tmp_path / "b.npz", architecture=DEIT3)
+    with pytest.raises(ValueError, match="Expected weights= with it"):
+        keras_vit.ViT_S16(10, architecture=DEIT3)
     with pytest.raises(ValueError, match="goes with format='timm'"):
         save_weights(keras_vit.ViT(**TINY), tmp_path / "a.npz", architecture=DEIT3)
 

@@ -148,5 +148,6 @@ def _final_states(vit: keras.Model) -> Any:
     """Return all tokens before pooling, after the last norm if there is one."""
     names = [layer.name for layer in vit.layers]
     last = max(name for name in names if name.startswith("block_"))
-    states = vit.get_layer("norm").output
-    return states if len(states.shape) == 3 else vit.get_layer(last).output
+    if "norm" in names and len(vit.get_layer("norm").output.shape) == 3:
+        return vit.get_layer("norm").output
+    return vit.get_layer(last).output

@@ -16,7 +16,7 @@ from keras_vit.weights.sources.huggingface_siglip import SIGLIP
 from keras_vit.weights.sources.huggingface_tipsv2 import TIPSV2
 from keras_vit.weights.sources.keras_hub import KERAS_HUB
 from keras_vit.weights.sources.prefixes import without_prefix
-from keras_vit.weights.sources.source import Arrays, Config, Source
+from keras_vit.weights.sources.source import NAMED, Arrays, Config, Source
 from keras_vit.weights.sources.timm import TIMM
 from keras_vit.weights.sources.torchvision import TORCHVISION
 
@@ -91,10 +91,15 @@ def identify(stored: Arrays, config: Config, name: str | None = None) -> Identif
         name: of the source, where it is not to be recognised.
 
     Raises:
-        ValueError: if they are nobody's.
+        ValueError: if they are nobody's, or not timm's for an architecture of its.
     """
     notes = []
     source, stored, prefix = _recognised(stored, config, name)
+    if config.get(NAMED) is not None and source is not TIMM:
+        raise ValueError(
+            "architecture= names one of timm's, and the weights are "
+            f"{source.name}'s. Received: architecture={config[NAMED]!r}"
+        )
     if prefix:
         notes.append(f"its names lie under {prefix!r}, which is taken off")
     for canonical in source.classifiers:

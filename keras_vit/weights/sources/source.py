@@ -81,6 +81,8 @@ class Source:
             `None`.
         check_complete: `{name: Stored}` as found, the repository's settings ->
             nothing; a ValueError where several models could have such names.
+        check_activation: the same where the activation alone is not known, which
+            who builds a model by hand states.
         check_pre_logits: the repository's settings -> nothing; a ValueError
             where the layer before the classifier has another activation.
         assumed: the repository's settings -> in words, what is taken for
@@ -117,4 +119,5 @@ class Source:
     class_names: Callable[[Config], tuple[str, ...] | None] = lambda config: None
     assumed: Callable[[Config], str | None] = lambda config: None
     check_complete: Callable[[Arrays, Config], None] = lambda stored, config: None
+    check_activation: Callable[[Arrays, Config], None] = lambda stored, config: None
     check_pre_logits: Callable[[Config], None] = lambda config: None

@@ -174,4 +174,5 @@ TIMM = Source(
     class_names=timm_pretrained_cfg.class_names,
     assumed=timm_pretrained_cfg.assumed,
     check_complete=timm_arrays.check_named,
+    check_activation=timm_arrays.check_activation,
 )

@@ -124,9 +124,6 @@ def check_named(stored: Arrays, config: Config) -> None:
     for pattern, what, example in NEEDS_NAME:
         if any(re.fullmatch(pattern, name) for name in stored):
             raise ValueError(NAMELESS.format(what=what, example=example))
-    if "cls_token" not in stored:
-        what = "models without a class token"
-        raise ValueError(NAMELESS.format(what=what, example="vit_base_patch16_gap_224"))
     stored = normalise(stored)
     if block_of(stored):
         what = f"blocks with {', '.join(block_of(stored))} of their own"
@@ -134,6 +131,19 @@ def check_named(stored: Arrays, config: Config) -> None:
     if "pos_embed" not in stored:
         what = "models without a table of positions"
         raise ValueError(NAMELESS.format(what=what, example="vit_base_patch16_dinov3"))
+
+
+def check_activation(stored: Arrays, config: Config) -> None:
+    """Refuse to guess the GELU of a bare file without a class token.
+
+    timm's SigLIP encoders with average pooling have either form, by their names alone.
+
+    Raises:
+        ValueError: saying which name is missing.
+    """
+    if not (name_of(config) or "model_args" in config or "cls_token" in stored):
+        what = "models without a class token"
+        raise ValueError(NAMELESS.format(what=what, example="vit_base_patch16_gap_224"))
 
 
 def is_packed(stored: Arrays) -> bool:
