@@ -15,6 +15,7 @@ from keras_vit.weights.sources.source import Spelling
 from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
 from keras_vit.weights.sources.timm_layouts import BRANCHED
 from keras_vit.weights.sources.timm_settings import CLASS, USUAL
+from keras_vit.weights.timm_parts import differing_parts
 
 POOLINGS = {ours: theirs for theirs, ours in timm_settings.POOLINGS.items()}
 OF_ROW = ("layout", "rotary", "attention")  # of blocks: what names alone say
@@ -87,12 +88,9 @@ def differences(model: keras.Model, name: str | None) -> list[str]:
         if expected != has and expected is not None:
             found.append(theirs)
     usual_class = row.get(CLASS, USUAL) == USUAL
+    found += differing_parts(model, row, usual_class)
     can_state = usual_class and first.qkv_bias != "query_value"
     return sorted({*found} - (STATED if can_state else set()))
-
-
-def _norm(row):
-    return "rms" if str(row.get("norm_layer")).startswith("rms") else "layer"
 
 
 def _named(block):
@@ -102,7 +100,7 @@ def _named(block):
 
 
 def _layers(model):
-    return {layer.name for layer in model.layers}
+    return {layer.name: layer for layer in model.layers}
 
 
 def _says(row, *beginnings):

@@ -11,8 +11,9 @@ import keras_vit
 from keras_vit.classifier import Classifier
 from keras_vit.inspect import attention_distance, attention_rollout, report
 from keras_vit.inspect.figure_specs import FIGURE_SPECS
-from keras_vit.inspect.figure_specs.maps import GRAD_CAM
+from keras_vit.inspect.figure_specs.maps import GRAD_CAM, READERS
 from keras_vit.inspect.inspection import Inspection
+from keras_vit.layers.pooling_config import POOLINGS
 from support.browser import FLAGS, executable
 from support.models import randomize, tiny_vit
 
@@ -248,3 +249,7 @@ def test_maps_of_a_class_say_the_prediction_and_its_probability(rng, monkeypatch
         f"{line}\npredicted, {100 * share.max():.1f} %: {classes[share.argmax()]}"
         for line, share in zip(lines, shares, strict=True)
     ]
+
+
+def test_every_kind_of_pooling_is_described():
+    assert {*READERS} == {*POOLINGS}

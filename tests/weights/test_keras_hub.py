@@ -144,3 +144,14 @@ def test_weights_in_several_files_or_elsewhere_are_refused(presets, tmp_path):
     (folder / "model.weights.json").write_text("{}")
     with pytest.raises(ValueError, match="expected weights in one file"):
         keras_vit.ViT(weights=folder)
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+def test_a_setting_says_whether_positions_are_antialiased(antialias, presets, tmp_path):
+    folder = shutil.copytree(presets / "dinov2", tmp_path / "dinov2")
+    config = json.loads((folder / "config.json").read_text())
+    config["config"]["antialias_in_interpolation"] = antialias
+    (folder / "config.json").write_text(json.dumps(config))
+    encoder = keras_vit.ViT(weights=folder, **TOKENS).get_layer("patch_encoder")
+    rule = "bicubic_antialias" if antialias else "bicubic"
+    assert encoder.position_interpolation == rule

@@ -141,6 +141,27 @@ def test_a_pooling_that_timm_does_not_have_is_refused(pooling, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"head_bias": False}, "head_bias"),
+        ({"patch_norm": True}, "embed_norm_layer"),
+        ({"patch_bias": False}, "bias of patches"),
+        ({"pre_norm": True}, "bias of patches"),
+        ({"block": {"num_key_value_heads": 2}}, "num_kv_heads"),
+        (
+            {"block": {"mlp_layer_scale": False}, "layer_scale": 0.1},
+            "layer scale of MLPs",
+        ),
+    ],
+)
+def test_parts_that_timms_class_does_not_have_are_refused(arguments, message, tmp_path):
+    model = keras_vit.ViT(**(TINY | TORCH | arguments))
+    with pytest.raises(ValueError, match=f"differs from its usual ones in {message}"):
+        save_weights(model, tmp_path / "a.safetensors", "timm")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_name_in_place_of_settings_says_nothing_of_pixels(tmp_path, rng):
     pixels = {"pixel_mean": 100.0, "pixel_std": 50.0, "include_preprocessing": True}
     sizes = {"num_heads": 12, "hidden_dim": 48}  # as of the name

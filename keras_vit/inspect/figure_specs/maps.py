@@ -26,6 +26,7 @@ READERS = {  # a kind of pooling: what its map shows, of what is pooled
     "max": "of the largest of {pooled} in each feature",
     "gap_max": "of the mean of {pooled}, and of the largest of them in each feature",
     "token_gap": "of the class token, and of the mean of {pooled}",
+    "prefix_gap": "of the mean of class token and registers",
 }
 
 

@@ -281,7 +281,11 @@ KERAS_HUB = Source(
     rules=lambda architecture, spelling: RULES,
     activation="gelu_erf",
     layer_norm_epsilon=1e-6,
-    position_method=lambda stored, config: "bicubic",
+    position_method=lambda stored, config: (
+        "bicubic_antialias"
+        if config.get("config", {}).get("antialias_in_interpolation")
+        else "bicubic"
+    ),
     patches=PATCH_KERNEL,
     positions=TABLE,
     mlp="block_*/mlp/fc2/kernel",
