@@ -38,8 +38,8 @@ library to load strictly. Right is what differs by at most {most:g} of the large
 output.
 
 Of **{total} names of timm {right} load right, {back} of them go back, and {off} load
-with other outputs**; the rest are refused in one sentence that names what is missing.
-Keras {keras} on TensorFlow, {date}; `benchmarks/coverage.py` makes this page.
+with other outputs**. What cannot be read or written is refused in one sentence that
+says why. Keras {keras} on TensorFlow, {date}; `benchmarks/coverage.py` makes this page.
 
 `keras_vit.ViT(weights=...)` takes the folder or the repository of any of them, and
 `architecture=` timm's name where a bare file has no settings.
@@ -50,7 +50,7 @@ Keras {keras} on TensorFlow, {date}; `benchmarks/coverage.py` makes this page.
 
 ### Refused
 
-{refused}
+{reasons}
 
 ### Every name
 
@@ -119,6 +119,10 @@ def page(found, modules):
     classes = collections.defaultdict(list)
     for case, row in found["transformers"].items():
         classes[coverage_transformers.class_of(case)].append((case, row))
+    reasons = "None."
+    if counts["refused"]:
+        refused = [(f"`{n}`", r["refused"]) for n, r in rows.items() if "refused" in r]
+        reasons = table(("name", "because"), refused)
     return PAGE.format(
         timm=timm.__version__,
         transformers=transformers.__version__,
@@ -126,12 +130,9 @@ def page(found, modules):
         date=datetime.date.today().isoformat(),
         most=MOST,
         total=len(rows),
-        **counts,
+        **{name: counts[name] for name in ("right", "back", "off")},
         by_module=table(("module", "names", "right", "back"), by_module),
-        refused=table(
-            ("name", "because"),
-            [(f"`{n}`", r["refused"]) for n, r in rows.items() if "refused" in r],
-        ),
+        reasons=reasons,
         every=table(
             ("name", "there", "back", "the file alone"),
             [
