@@ -120,8 +120,21 @@ def _build(
 
 
 def _sizes_of(checkpoint: "Checkpoint", arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The sizes of a file's model, and its stem, where the caller names none."""
+    """The sizes of a file's model, and its stem, where the caller names none.
+
+    Raises:
+        ValueError: if nobody says how many heads there are.
+    """
     sizes = dict(checkpoint.sizes)
+    if "num_heads" not in {*sizes, *arguments}:
+        width = sizes.get("hidden_dim")
+        raise ValueError(
+            f"{checkpoint.path.name}: nothing in it or beside it says how many heads "
+            f"attention has in a model of width {width}. Expected num_heads=, most "
+            "often a 64th of the width; the factory of its size, such as "
+            "keras_vit.ViT_S16; or timm's name of a model of that width, as "
+            "architecture=. Received: none of them"
+        )
     blocks = sizes.pop("stem_blocks", None)
     if blocks is not None and "stem" not in arguments:
         sizes["stem"] = layers.ResNetStem(
