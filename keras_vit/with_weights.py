@@ -82,7 +82,7 @@ def _build(
     checkpoint = find_checkpoint(name, weights, source_grid, architecture)
     known = dict(checkpoint.arguments)
     if name == "ViT":  # which has no sizes of its own
-        known |= checkpoint.sizes
+        known |= _sizes_of(checkpoint, arguments)
     num_classes, keeps_head = _head_of(checkpoint, num_classes)
     if checkpoint.assumed and _asks_for_pixels(arguments):
         warnings.warn(
@@ -122,6 +122,25 @@ def _build(
             num_classes,
         )
     return network
+
+
+def _sizes_of(checkpoint: "Checkpoint", arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The sizes of a file's model, where the caller names none.
+
+    Raises:
+        ValueError: if nobody says how many heads there are.
+    """
+    sizes = dict(checkpoint.sizes)
+    if "num_heads" not in {*sizes, *arguments}:
+        width = sizes.get("hidden_dim")
+        raise ValueError(
+            f"{checkpoint.path.name}: nothing in it or beside it says how many heads "
+            f"attention has in a model of width {width}. Expected num_heads=, most "
+            "often a 64th of the width; the factory of its size, such as "
+            "keras_vit.ViT_S16; or timm's name of a model of that width, as "
+            "architecture=. Received: none of them"
+        )
+    return sizes
 
 
 def _head_of(

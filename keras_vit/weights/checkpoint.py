@@ -138,7 +138,7 @@ def _read(path, variant, source_grid, release=None, *, named=None):
     if "num_heads" in arguments:
         sizes["num_heads"] = arguments.pop("num_heads")
     num_classes = arguments.pop("num_classes", None)
-    image_size = _image_size(stored, source, config, variant, source_grid)
+    image_size = _image_size(found, config, variant, source_grid)
     side = image_size and max(image_size)
     preprocessing = _preprocessing(source, names, config, side)
     if release is not None:
@@ -187,14 +187,16 @@ def _preprocessing(source, names, config, image_size):
         return Preprocessing()
 
 
-def _image_size(stored, source, config, variant, source_grid):
+def _image_size(found, config, variant, source_grid):
     """(height, width) of the images that the position table is for, if it is known."""
+    source, stored = found.source, found.stored
     said = config[KEY].get("image_size") or source.image_size(config)
     if said is not None and source_grid is None:
         return tuple(said)
     strides = _strides(stored, source, variant)
     if source.positions not in stored or strides is None:
         return None
+    source_grid = source_grid or found.grid
     if source_grid is None:
         info = source.arguments(stored)
         pooled = info.get("pooling", "token") in READS_CLASS_TOKEN

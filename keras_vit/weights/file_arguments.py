@@ -24,7 +24,7 @@ def arguments_of(source: Source, stored: Arrays, config: Config) -> dict[str, An
     Raises:
         ValueError: for what this package's models do not have.
     """
-    return combined(
+    found = combined(
         {
             "activation": source.activation,
             "layer_norm_epsilon": source.layer_norm_epsilon or HUGGINGFACE_EPSILON,
@@ -32,6 +32,9 @@ def arguments_of(source: Source, stored: Arrays, config: Config) -> dict[str, An
         source.arguments(stored),
         source.settings(config),
     )
+    if not source.says_heads(stored, config):
+        found.pop("num_heads", None)
+    return found
 
 
 def combined(*infos: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,6 +74,7 @@ def table_of(
     architecture: Architecture,
     name: str,
     grid: Sequence[int] | None = None,
+    shown: tuple[int, int] | None = None,
 ) -> tuple[Reading | None, str | None]:
     """Return how a file's position table is to be read, or what is wrong with it.
 
@@ -85,6 +86,7 @@ def table_of(
         architecture: the model's `Architecture`, with patches of the file's size.
         name: of the file, for warnings.
         grid: the table's grid that the caller states.
+        shown: that its shape in the file shows.
 
     Returns:
         A `Reading` and `None`, or `None` and a text; `None` twice where there
@@ -104,6 +106,7 @@ def table_of(
         first=architecture.num_first_tokens,
         grid_of=lambda size: grid_of(model, size, architecture.patch_size),
         source_grid=grid,
+        shown=shown,
     )
     try:
         return read_table(shape[1], known, name), None
@@ -157,6 +160,7 @@ def known_of(
     first: int,
     grid_of: Callable[[tuple[int, int]], tuple[int, int] | None] | None,
     source_grid: Sequence[int] | None = None,
+    shown: tuple[int, int] | None = None,
 ) -> Known:
     """Return the `Known` of a file's position table.
 
@@ -168,6 +172,7 @@ def known_of(
         first: how many class and distillation tokens there are.
         grid_of: `(height, width)` of images -> their grid of the file's patches.
         source_grid: the grid that the caller states.
+        shown: that the table's shape in the file shows.
     """
     likely, every = (), (first,)
     if source.first_rows is not None:
@@ -176,6 +181,8 @@ def known_of(
     grid, by = None, ""
     if source_grid is not None:
         grid, by = pair(source_grid, "source_grid"), "source_grid"
+    elif shown is not None:
+        grid, by = shown, "the table's own shape"
     elif "grid" in note:
         rows, columns = note["grid"]
         grid, by = (rows, columns), "the file's own note"

@@ -127,6 +127,7 @@ def load_weights(
         architecture=of_file,
         name=path.name,
         grid=source_grid,
+        shown=found.grid,
     )
     resized_from = None
     if reading is not None:

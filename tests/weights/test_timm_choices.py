@@ -70,6 +70,9 @@ def test_the_callers_name_stands_for_settings(tmp_path):
     )
     options = {"weights": path, "image_size": (12, 20), "source_grid": (3, 5)}
     options |= {"pixel_mean": mean, "pixel_std": std}
+    with pytest.raises(ValueError, match="how many heads"):  # of another width
+        keras_vit.ViT(architecture=name, **options)
+    options["num_heads"] = settings["model_args"]["num_heads"]
     model = keras_vit.ViT(architecture=name, **options)
     scale = max(1, np.abs(outputs).max())
     found = model.predict_on_batch(images)

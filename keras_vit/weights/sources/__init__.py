@@ -70,6 +70,11 @@ class Identified:
     notes: tuple[str, ...]
 
     @property
+    def grid(self) -> tuple[int, int] | None:
+        """(rows, columns) of the position table, where its shape shows them."""
+        return self.source.grid(self.named)
+
+    @property
     def foreign_head(self) -> dict[str, tuple[int, ...]]:
         """The shapes, by name, of a classifier that is not one dense layer."""
         if "num_classes" in self.source.arguments(self.stored):
@@ -109,8 +114,8 @@ def identify(stored: Arrays, config: Config, name: str | None = None) -> Identif
                 f"{theirs!r} is taken for the classifier {canonical!r}; what may stand "
                 "before it without weights, for dropout"
             )
-    canonical, out = without_left_out(source, source.normalise(stored))
     source.check_complete(stored, config)
+    canonical, out = without_left_out(source, source.normalise(stored))
     return Identified(source, stored, canonical, (*notes, *out))
 
 

@@ -69,6 +69,8 @@ class Source:
             `layers.resnet.STANDARDIZATIONS`; `None`: it has none of them.
         image_size: the repository's settings -> (height, width) of the images
             that the position table is for; `None` if they do not say.
+        grid: the arrays as found -> (rows, columns) of the position table, where
+            its shape shows them; else `None`.
         first_rows: canonical `{name: Stored}`, the repository's settings ->
             how many rows of the position table may stand before those of the
             patches: a tuple of what the settings say, and one of all; `None`:
@@ -77,6 +79,8 @@ class Source:
             same with positions for these tokens and the patches alone.
         classifiers: the canonical names of dense layers that give logits, by
             which other spellings go.
+        says_heads: the arrays, the repository's settings -> whether the heads of
+            attention that `settings` holds are those of a model of this width.
         class_names: the repository's settings -> the names of the classes, or
             `None`.
         check_complete: `{name: Stored}` as found, the repository's settings ->
@@ -110,12 +114,14 @@ class Source:
     stems: tuple[Stem, ...] = ()
     standardization: str | None = None
     image_size: Callable[[Config], tuple[int, int] | None] = lambda config: None
+    grid: Callable[[Arrays], tuple[int, int] | None] = lambda stored: None
     first_rows: (
         Callable[[Arrays, Config], tuple[tuple[int, ...], tuple[int, ...]]] | None
     ) = None
     aligned: Callable[[Arrays, int], Arrays] = lambda stored, rows: stored
     classifiers: tuple[str, ...] = ()
     settings: Callable[[Config], dict[str, Any]] = lambda config: {}
+    says_heads: Callable[[Arrays, Config], bool] = lambda stored, config: True
     class_names: Callable[[Config], tuple[str, ...] | None] = lambda config: None
     assumed: Callable[[Config], str | None] = lambda config: None
     check_complete: Callable[[Arrays, Config], None] = lambda stored, config: None

@@ -5,6 +5,7 @@ import re
 from keras_vit.layers.differential_attention import VECTORS
 from keras_vit.weights.architecture import Architecture
 from keras_vit.weights.sources import (
+    timm_agreement,
     timm_arrays,
     timm_layouts,
     timm_positions,
@@ -146,6 +147,12 @@ def image_size(config: Config) -> tuple[int, int] | None:
     return (info, info) if isinstance(info, int) else tuple(info)
 
 
+def check_complete(stored: Arrays, config: Config) -> None:
+    """Refuse arrays that could be several models, and settings of another one."""
+    timm_arrays.check_named(stored, config)
+    timm_agreement.check_settings(stored, config)
+
+
 TIMM = Source(
     name="timm",
     recognises=lambda names: any(
@@ -171,8 +178,10 @@ TIMM = Source(
     dropped_with_head=("head.", "head_dist."),
     classifiers=("head", "head_dist"),
     settings=timm_settings.settings,
+    says_heads=timm_arrays.says_heads,
+    grid=timm_positions.grid,
     class_names=timm_pretrained_cfg.class_names,
     assumed=timm_pretrained_cfg.assumed,
-    check_complete=timm_arrays.check_named,
+    check_complete=check_complete,
     check_activation=timm_arrays.check_activation,
 )

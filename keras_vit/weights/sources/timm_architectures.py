@@ -18,8 +18,9 @@ def _read() -> dict[str, dict[str, Any]]:
     )
     found = {}
     for row in json.loads(file.read_text(encoding="utf-8"))["architectures"]:
-        for num_heads, names in row["names"].items():
-            arguments = row["arguments"] | {"num_heads": int(num_heads)}
+        for sizes, names in row["names"].items():
+            heads, width = map(int, sizes.split("/"))
+            arguments = row["arguments"] | {"num_heads": heads, "embed_dim": width}
             found |= dict.fromkeys(names, arguments)
     return found
 

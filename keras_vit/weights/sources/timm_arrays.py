@@ -5,7 +5,7 @@ from typing import Any
 
 from keras_vit.weights.sources.source import Arrays, Config
 from keras_vit.weights.sources.timm_layouts import normalise
-from keras_vit.weights.sources.timm_settings import name_of
+from keras_vit.weights.sources.timm_settings import arguments_of, name_of
 
 NAMELESS = (
     "timm's files of {what} say too little by themselves: pass architecture=, timm's "
@@ -144,6 +144,17 @@ def check_activation(stored: Arrays, config: Config) -> None:
     if not (name_of(config) or "model_args" in config or "cls_token" in stored):
         what = "models without a class token"
         raise ValueError(NAMELESS.format(what=what, example="vit_base_patch16_gap_224"))
+
+
+def says_heads(stored: Arrays, config: Config) -> bool:
+    """Return whether settings say the heads of a model of this width.
+
+    Those of an architecture's name are for its own width alone.
+    """
+    kernel = stored.get("patch_embed.proj.weight")
+    width = arguments_of(config).get("embed_dim")
+    stated = "num_heads" in config.get("model_args", {})
+    return stated or kernel is None or width == kernel.shape[0]
 
 
 def is_packed(stored: Arrays) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from keras_vit.weights.files import Stored
 from keras_vit.weights.sources.source import Arrays, Config
 from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
+from keras_vit.weights.sources.timm_layouts import GRID
 from keras_vit.weights.sources.timm_settings import arguments_of, name_of
 
 
@@ -61,6 +62,12 @@ def no_embed_class(config: Config) -> bool | None:
     if info is None:
         return embeds_patches_alone(name_of(config))
     return info
+
+
+def grid(stored: Arrays) -> tuple[int, int] | None:
+    """Return the grid of a table that is one, as NaFlexViT's, of arrays as found."""
+    table = stored.get(GRID)
+    return None if table is None else (table.shape[1], table.shape[2])
 
 
 def first_tokens(

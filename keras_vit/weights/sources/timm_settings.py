@@ -161,8 +161,20 @@ def settings(config: Config) -> dict[str, Any]:
         theirs = {"global_pool": POOLED[theirs[CLASS]]} | theirs
     if "global_pool" in theirs:
         info["pooling"] = _pooling(theirs)
+    if _has_two_activations(theirs):
+        raise ValueError(
+            "keras_vit's models have one activation in their blocks and in pooling by "
+            f"attention. Received: timm's {name_of(config) or 'config.json'}, with "
+            "SwiGLU in the former and GELU in the latter. Load it with timm."
+        )
     block = _block(theirs)
     return info | ({"block": block} if block else {})
+
+
+def _has_two_activations(theirs: Mapping[str, Any]) -> bool:
+    """Whether Eva's pooling by attention, whose MLP has GELU, follows others."""
+    is_map = theirs.get(CLASS) == "Eva" and theirs.get("global_pool") == "map"
+    return is_map and bool(theirs.get("swiglu_mlp"))
 
 
 def _is_supported(name: str, value: Any) -> bool:
@@ -183,7 +195,7 @@ def _pooling(theirs: Mapping[str, Any]) -> Any:
     of_all = theirs.get(CLASS) == "Eva" and kind == "map"
     if theirs.get("pool_include_prefix") or of_all:
         fields["prefix_tokens"] = True
-    heads = theirs.get("attn_pool_num_heads")
+    heads = theirs.get("attn_pool_num_heads") if kind == "map" else None
     if heads and heads != theirs.get("num_heads"):
         fields["num_heads"] = heads
     return fields
