@@ -11,21 +11,27 @@ from support.runtimes import by_interpreter, by_onnx, by_openvino
 
 pytestmark = pytest.mark.slow  # exports in every format
 
-NAMES = (
-    "rms and SwiGLU without biases",
-    "sub-LN",
-    "few keys",
-    "rotary neighbours",
-    "learned rotary",
-    "table of offsets",
-    "network of offsets",
-    "parallel",
-    "differential",
-    "branches",
-    "CLIP's",
-    "mean and max",
-    "attention over all",
-)
+MODELS = {
+    "blocks of every kind": {
+        "num_layers": 8,
+        "layer_scale": 0.1,
+        "pooling": {"kind": "gap_max", "prefix_tokens": True},
+        "class_token": True,
+        "block": [
+            {"attention_norm": True, "mlp_norm": True, "mlp": "gated"},
+            {"num_key_value_heads": 1, "qkv_bias": "query_value"},
+            {"rotary": {"pairs": "neighbours", "axes": "yx"}},
+            {"rotary": {"frequencies": "learned"}, "layout": "res_post_norm"},
+            {"relative_bias": {}, "layout": "parallel"},
+            {"relative_bias": {"form": "mlp", "hidden_dim": 8}},
+            {"attention": "differential"},
+            {"num_branches": 2, "use_bias": False},
+        ],
+    },
+    "rms and SwiGLU": CHOICES["rms and SwiGLU without biases"]
+    | CHOICES["attention over all"],
+    "CLIP's": CHOICES["CLIP's"],
+}
 
 
 def by_litert(path):
@@ -54,10 +60,10 @@ FORMATS = {
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_file_gives_the_models_own_logits(format, name, tmp_path, rng):
-    model = randomize(tiny_vit(**CHOICES[name]), np.random.default_rng(0), scale=0.2)
+    model = randomize(tiny_vit(**MODELS[name]), np.random.default_rng(0), scale=0.2)
     suffix, by = FORMATS[format]
     run = by(str(export(model, tmp_path / f"model{suffix}", format)))
     images = rng.integers(0, 256, (3, 16, 24, 3)).astype("float32")
