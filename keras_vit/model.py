@@ -13,28 +13,14 @@ import keras
 import numpy as np
 
 from keras_vit import layers
-from keras_vit.encoder_blocks import block_of, blocks_of, check_blocks, kept
+from keras_vit.encoder_blocks import block_of, kept
 from keras_vit.foreign_arguments import answering_foreign_words
 from keras_vit.image_model import KerasVitModel
 from keras_vit.layers import PoolingConfig
 from keras_vit.layers.block_config import Block
-from keras_vit.layers.mlp import ACTIVATIONS
 from keras_vit.layers.normalization import normalization
-from keras_vit.layers.patches import pair
-from keras_vit.layers.pooling_config import READS_CLASS_TOKEN
-from keras_vit.layers.position_embedding import ADDED, POSITION_INTERPOLATIONS, place_of
-from keras_vit.model_arguments import (
-    check_choice,
-    check_counts,
-    check_merging,
-    check_patch_dropout,
-    check_pooling,
-    check_rates,
-    check_sizes,
-    check_tokens,
-    check_widths,
-    warn_of_merging,
-)
+from keras_vit.layers.position_embedding import ADDED
+from keras_vit.model_arguments import checked, warn_of_merging
 from keras_vit.model_options import (
     Activation,
     PerChannel,
@@ -197,51 +183,11 @@ def ViT(
     (2, 7)
     """
     arguments = dict(locals())
-    height, width = pair(image_size, "image_size")
-    pool = None if pooling is None else PoolingConfig.of(pooling)
-    blocks = blocks_of(block, num_layers)
-    place = place_of(position_embedding, position_embedding_at)
-    if position_interpolation is not None:
-        check_choice(
-            "position_interpolation", position_interpolation, POSITION_INTERPOLATIONS
-        )
-    check_choice("activation", activation, ACTIVATIONS)
-    check_counts(
-        num_layers=num_layers,
-        num_heads=num_heads,
-        hidden_dim=hidden_dim,
-        mlp_dim=mlp_dim,
-    )
-    check_counts(least=0, num_registers=num_registers)
-    if num_classes is not None:
-        check_counts(or_none=", or None", num_classes=num_classes)
-    if representation_size is not None:
-        check_counts(or_none=", or None", representation_size=representation_size)
-    if class_token is None:
-        reads_prefix = pool is not None and pool.prefix_tokens and not num_registers
-        class_token = pool is None or pool.kind in READS_CLASS_TOKEN or reads_prefix
-    check_pooling(pool, num_classes, fc_norm=fc_norm, final_norm=final_norm)
-    check_tokens(pool, class_token, distillation, fc_norm, representation_size)
-    check_rates(
-        dropout_rate=dropout_rate,
-        attention_dropout_rate=attention_dropout_rate,
-        drop_path_rate=drop_path_rate,
-        patch_dropout_rate=patch_dropout_rate,
-    )
-    check_patch_dropout(patch_dropout_rate, position_embedding, place)
-    check_sizes(
-        height, width, patch_size, stem, num_heads=num_heads, hidden_dim=hidden_dim
-    )
-    check_widths(position_embedding, num_heads, hidden_dim)
-    check_merging(token_merging, position_embedding, place)
-    check_blocks(
-        blocks,
-        hidden_dim // num_heads,
-        patch_dropout_rate=patch_dropout_rate,
-        token_merging=token_merging,
-    )
+    plan = checked(arguments)
+    pool, blocks, place = plan.pool, plan.blocks, plan.place
+    has_class_token = plan.class_token
 
-    images = keras.Input((height, width, 3), name="images")
+    images = keras.Input((*plan.image_size, 3), name="images")
     x = images
     if include_preprocessing:
         x = preprocessing(pixel_mean, pixel_std, evaluation_preprocessing)(x)
@@ -250,7 +196,7 @@ def ViT(
     x = layers.Patches(patch_size, name="patches")(x)
     z = layers.PatchEncoder(  # Eq. 1
         hidden_dim,
-        class_token=class_token,
+        class_token=has_class_token,
         position_embedding=position_embedding if place == "input" else "none",
         num_registers=num_registers,
         distillation_token=distillation,
@@ -272,7 +218,7 @@ def ViT(
     if patch_dropout_rate:
         z = layers.PatchDropout(patch_dropout_rate, others, name="patch_dropout")(z)
     added, inside = _positions_of_blocks(
-        position_embedding, place, grid, class_token + distillation, num_layers
+        position_embedding, place, grid, has_class_token + distillation, num_layers
     )
     if pre_norm:
         z = norm(name="pre_norm")(z)
@@ -324,7 +270,7 @@ def ViT(
             name="pre_logits",
         )(y)
     arguments |= {
-        "class_token": bool(class_token),
+        "class_token": has_class_token,
         "position_embedding_at": place,
         "pooling": pool and pool.plain,
         "block": kept(block),

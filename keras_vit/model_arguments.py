@@ -1,16 +1,104 @@
 """Checks of the arguments of `ViT`, before anything is built."""
 
 import numbers
+import types
 import warnings
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from keras_vit.encoder_blocks import blocks_of, check_blocks
+from keras_vit.layers import BlockConfig
+from keras_vit.layers.mlp import ACTIVATIONS
 from keras_vit.layers.patches import pair
 from keras_vit.layers.pooling_config import READS_CLASS_TOKEN, PoolingConfig
+from keras_vit.layers.position_embedding import POSITION_INTERPOLATIONS, place_of
 from keras_vit.layers.token_merging import patches_left
+
+
+class Plan(NamedTuple):
+    """What the arguments of `ViT` come to.
+
+    Attributes:
+        image_size: (height, width), pixels.
+        pool: what stands for the image; `None`: all tokens.
+        blocks: what each block is made of.
+        place: where positions come in, a value of `POSITION_EMBEDDINGS`.
+        class_token: whether there is a class token.
+    """
+
+    image_size: tuple[int, int]
+    pool: PoolingConfig | None
+    blocks: tuple[BlockConfig, ...]
+    place: str
+    class_token: bool
+
+
+def checked(arguments: Mapping[str, Any]) -> Plan:
+    """Return what the arguments of `ViT` come to.
+
+    Args:
+        arguments: all of them, by name.
+
+    Raises:
+        ValueError: naming the argument, what was expected and what came.
+    """
+    given = types.SimpleNamespace(**arguments)
+    height, width = pair(given.image_size, "image_size")
+    pool = None if given.pooling is None else PoolingConfig.of(given.pooling)
+    blocks = blocks_of(given.block, given.num_layers)
+    place = place_of(given.position_embedding, given.position_embedding_at)
+    if given.position_interpolation is not None:
+        check_choice(
+            "position_interpolation",
+            given.position_interpolation,
+            POSITION_INTERPOLATIONS,
+        )
+    check_choice("activation", given.activation, ACTIVATIONS)
+    sizes = ("num_layers", "num_heads", "hidden_dim", "mlp_dim")
+    check_counts(**{name: arguments[name] for name in sizes})
+    check_counts(least=0, num_registers=given.num_registers)
+    for name in ("num_classes", "representation_size"):
+        if arguments[name] is not None:
+            check_counts(or_none=", or None", **{name: arguments[name]})
+    class_token = given.class_token
+    if class_token is None:
+        reads_prefix = pool is not None and pool.prefix_tokens
+        reads_prefix = reads_prefix and not given.num_registers
+        class_token = pool is None or pool.kind in READS_CLASS_TOKEN or reads_prefix
+    check_pooling(
+        pool, given.num_classes, fc_norm=given.fc_norm, final_norm=given.final_norm
+    )
+    check_tokens(
+        pool,
+        class_token,
+        given.distillation,
+        given.fc_norm,
+        given.representation_size,
+    )
+    rates = ("dropout_rate", "attention_dropout_rate", "drop_path_rate")
+    rates = (*rates, "patch_dropout_rate")
+    check_rates(**{name: arguments[name] for name in rates})
+    check_patch_dropout(given.patch_dropout_rate, given.position_embedding, place)
+    check_sizes(
+        height,
+        width,
+        given.patch_size,
+        given.stem,
+        num_heads=given.num_heads,
+        hidden_dim=given.hidden_dim,
+    )
+    check_widths(given.position_embedding, given.num_heads, given.hidden_dim)
+    check_merging(given.token_merging, given.position_embedding, place)
+    check_blocks(
+        blocks,
+        given.hidden_dim // given.num_heads,
+        patch_dropout_rate=given.patch_dropout_rate,
+        token_merging=given.token_merging,
+    )
+    return Plan((height, width), pool, blocks, place, bool(class_token))
 
 
 def check_choice(argument: str, value: object, choices: Collection[str]) -> None:

@@ -71,6 +71,7 @@ WITHIN_FLOOR = {
     ("catalog", "factories"),
     ("model", "model_arguments"),
     ("model", "encoder_blocks"),
+    ("model_arguments", "encoder_blocks"),
     ("model", "pooling"),
     ("model_options", "layers"),
     ("logits", "meaning"),
