@@ -432,7 +432,7 @@ def judge(error, pixels, data):
 
 
 @pytest.mark.parametrize(
-    "count", [300, pytest.param(3000, marks=pytest.mark.slow)], ids=str
+    "count", [300, pytest.param(6000, marks=pytest.mark.slow)], ids=str
 )
 def test_damaged_files_are_refused_or_read_as_by_pillow(count):
     told = []
