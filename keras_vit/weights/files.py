@@ -13,9 +13,9 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import ml_dtypes
 import numpy as np
@@ -30,25 +30,62 @@ class WeightsFileError(ValueError):
     """A file of weights that cannot be read; the message says where and why."""
 
 
+class Axes(tuple[int, ...]):
+    """The shape of an array in a file: an axis it lacks is the file's error."""
+
+    name: str
+
+    def __new__(cls, shape: Iterable[int], name: str) -> Self:
+        axes = super().__new__(cls, shape)
+        axes.name = name
+        return axes
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            return super().__getitem__(index)
+        except IndexError:
+            raise _too_few(self.name, self) from None
+
+
 @dataclass(frozen=True)
 class Stored:
     """An array in a file, not read yet.
 
     Attributes:
-        shape: of the array.
+        shape: of the array; an axis that it lacks is a `WeightsFileError`.
         dtype: of the array.
         read: returns the array.
+        name: in the file, for messages.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
     read: Callable[[], np.ndarray]
+    name: str = "an array"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", Axes(self.shape, self.name))
 
     def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> Self:
-        """Return the array that `change` will make of this one when it is read."""
+        """Return the array that `change` will make of this one when it is read.
+
+        Raises:
+            WeightsFileError: if it has too few axes for that, or too little on one.
+        """
         empty = np.broadcast_to(np.zeros((), self.dtype), self.shape)
-        made = change(empty)
-        return type(self)(made.shape, made.dtype, lambda: change(self.read()))
+        try:
+            made = change(empty)
+        except (IndexError, ValueError):
+            raise _too_few(self.name, self.shape) from None
+        read = self.read
+        return type(self)(made.shape, made.dtype, lambda: change(read()), self.name)
+
+
+def _too_few(name, shape):
+    return WeightsFileError(
+        f"{name} is misshapen: expected an array of more axes, or of more along them. "
+        f"Received: an array of shape {tuple(shape)}"
+    )
 
 
 def open_arrays(path: str | os.PathLike[str]) -> dict[str, Stored]:
@@ -112,7 +149,9 @@ def _open_npz(path):
                     f"{path.name}: the header of {name!r} claims {dtype} of shape "
                     f"{shape}, {expected:,} bytes. The file holds {member.file_size:,}"
                 )
-            stored[name] = Stored(shape, _bfloat16(dtype), _npz_reader(path, member))
+            stored[name] = Stored(
+                shape, _bfloat16(dtype), _npz_reader(path, member), name
+            )
     return stored
 
 
@@ -195,7 +234,10 @@ def _open_safetensors(path):
             )
         ends = end
         stored[name] = Stored(
-            shape, dtype, _safetensors_reader(path, name, begun + start, shape, dtype)
+            shape,
+            dtype,
+            _safetensors_reader(path, name, begun + start, shape, dtype),
+            name,
         )
     if begun + ends != size:
         raise WeightsFileError(

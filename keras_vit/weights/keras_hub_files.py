@@ -1,6 +1,5 @@
 """Folders that KerasHub writes by `save_to_preset`: weights and what they are of."""
 
-import json
 import os
 import pathlib
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_vit.weights.files import Stored, WeightsFileError
+from keras_vit.weights.settings import read_settings
 
 CONFIG, TASK, CONVERTER = "config.json", "task.json", "image_converter.json"
 BACKBONE_WEIGHTS, TASK_WEIGHTS = "model.weights.h5", "task.weights.h5"
@@ -41,9 +41,11 @@ def open_preset(
             "says; save_to_preset(folder, max_shard_size=...) of KerasHub writes one"
         )
     weights = folder / BACKBONE_WEIGHTS
-    stored, config = open_h5(weights), _settings(folder / CONFIG)
-    if (folder / TASK).is_file():
-        config["task"] = _settings(folder / TASK)
+    stored, config = open_h5(weights), read_settings(folder / CONFIG) or {}
+    for name, key in ((TASK, "task"), (CONVERTER, "image_converter")):
+        settings = read_settings(folder / name)
+        if settings is not None:
+            config[key] = settings
     if (folder / TASK_WEIGHTS).is_file():
         of_task = open_h5(folder / TASK_WEIGHTS)
         stored |= {
@@ -51,8 +53,6 @@ def open_preset(
             for name, array in of_task.items()
             if name.startswith("layers/")
         }
-    if (folder / CONVERTER).is_file():
-        config["image_converter"] = _settings(folder / CONVERTER)
     return weights, stored, config
 
 
@@ -72,7 +72,7 @@ def open_h5(path: pathlib.Path) -> dict[str, Stored]:
         if one.external is not None or one.is_virtual:
             raise WeightsFileError(f"{path.name}: {name!r} lies in another file")
         if one.dtype.kind in "fiu":
-            stored[name] = Stored(one.shape, one.dtype, lambda: _read(path, name))
+            stored[name] = Stored(one.shape, one.dtype, lambda: _read(path, name), name)
 
     try:
         with h5py.File(path) as file:
@@ -88,13 +88,3 @@ def _read(path: pathlib.Path, name: str) -> np.ndarray:
     with h5py.File(path) as file:
         dataset: Any = file[name]
         return dataset[()]
-
-
-def _settings(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WeightsFileError(f"{path}: not readable ({error})") from error
-    if not isinstance(settings, dict):
-        raise WeightsFileError(f"{path}: expected a JSON object")
-    return settings

@@ -120,8 +120,9 @@ def arguments(stored: Arrays) -> dict[str, Any]:
     if block:
         info["block"] = block
     if "classifier.weight" in stored:
-        info["num_classes"], width = stored["classifier.weight"].shape
-        if width == 2 * stored[CLASS_TOKEN].shape[-1]:
+        classifier = stored["classifier.weight"].shape
+        info["num_classes"] = classifier[0]
+        if classifier[1] == 2 * stored[CLASS_TOKEN].shape[-1]:
             info["pooling"] = "token_gap"
     return info
 

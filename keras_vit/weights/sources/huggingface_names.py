@@ -6,6 +6,7 @@ versions of the library use other names in memory; both are read.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -99,10 +100,8 @@ def aligned(stored: Arrays, rows: int) -> Arrays:
         return stored
     tokens, positions = stored[REGISTERS], stored[POSITIONS]
     of_registers = slice(first, rows)
-    folded = Stored(
-        tokens.shape,
-        tokens.dtype,
-        lambda: tokens.read() + positions.read()[:, of_registers],
+    folded = replace(
+        tokens, read=lambda: tokens.read() + positions.read()[:, of_registers]
     )
     table = positions.changed(
         lambda table: np.delete(table, np.r_[of_registers], axis=1)

@@ -7,12 +7,13 @@ position is added to it.
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from keras_vit.preprocessing import PRESETS, Preprocessing
-from keras_vit.weights.files import Stored
+from keras_vit.weights.files import Stored, WeightsFileError
 from keras_vit.weights.sources.source import HALF, IMAGENET, Arrays, Config, Source
 from keras_vit.weights.translate import AS_IS, PATCHES, Rules
 
@@ -115,18 +116,27 @@ def _of_tokens(arrays: list[Stored], layer: str) -> dict[str, Stored]:
         return {}
     found = {"patch_encoder/class_token": arrays[0]}
     if "dei_t_embeddings" in layer:
-        _, token, positions = arrays
-        register = Stored(
-            token.shape, token.dtype, lambda: token.read() + positions.read()[:, 1:2]
-        )
+        _, token, positions = _expected(arrays, 3, layer)
+        register = replace(token, read=lambda: token.read() + positions.read()[:, 1:2])
         found[REGISTERS] = register
         found[TABLE] = positions.changed(lambda a: np.delete(a, 1, axis=1))
     elif "dinov2_embedding" in layer:
-        *registers, positions, _ = arrays[1:]  # for its images, and for the preset's
+        # Positions for its images, and for the preset's.
+        *registers, positions, _ = _expected(
+            arrays, min(max(len(arrays), 3), 4), layer
+        )[1:]
         found[TABLE] = positions
         if registers:
             (found[REGISTERS],) = registers
     return found
+
+
+def _expected(arrays, count, layer):
+    if len(arrays) != count:
+        raise WeightsFileError(
+            f"{layer}: expected {count} arrays of three axes. Received: {len(arrays)}"
+        )
+    return arrays
 
 
 def _heads(stored: Arrays) -> dict[str, Stored]:

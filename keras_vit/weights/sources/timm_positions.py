@@ -7,6 +7,7 @@ every image, so that it can be part of the token: each is the same model.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -112,10 +113,8 @@ def aligned(stored: Arrays, rows: int) -> dict[str, Stored]:
     elif registers and rows == first + registers:
         of_registers = slice(first, rows)
         tokens = stored["reg_token"]
-        stored["reg_token"] = Stored(
-            tokens.shape,
-            tokens.dtype,
-            lambda: tokens.read() + positions.read()[:, of_registers],
+        stored["reg_token"] = replace(
+            tokens, read=lambda: tokens.read() + positions.read()[:, of_registers]
         )
         stored["pos_embed"] = positions.changed(
             lambda table: np.delete(table, np.r_[of_registers], axis=1)
