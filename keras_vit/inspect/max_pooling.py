@@ -43,9 +43,9 @@ class MaxPoolingAttention:
         return ((1 - self.spread) * a + self.spread / count)[:, :, None]
 
     def given(self, z: Any, a: Any) -> Any:
-        """Return what pooling gives if it reads z by a, `(B, D, 1, N)`."""
+        """Return the output if pooling reads z by a, `(B, D, 1, N)`."""
         return ops.einsum("bdn,bnd->bd", a[:, :, 0], z)
 
     def __call__(self, z: Any) -> Any:
-        """Return what pooling gives for z."""
+        """Return the output of pooling for z."""
         return self.given(z, self.scores(z))
