@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from keras_vit.figures.drawing import Figure, new_figure, shortened
@@ -60,23 +62,8 @@ def position_similarity(similarity: np.ndarray, title: str) -> Figure:
             some places are left out.
         title: a line.
     """
-    rows, columns = similarity.shape[:2]
-    down, along = spread(rows, MOST_PLACES), spread(columns, MOST_PLACES)
-    tiles = similarity[np.ix_(down, along)]
-    gap = max(round(max(rows, columns) / 8), 1)
-    aspect = (len(down) * rows) / (len(along) * columns)
-    side = 6 / max(1, aspect)
-    figure = new_figure(side + 1.9, side * aspect + 0.8, layout="constrained")
-    axes = figure.subplots()
-    shown = axes.imshow(
-        mosaic(tiles, gap), cmap="viridis", vmin=-1, vmax=1, interpolation="nearest"
-    )
-    axes.set_xticks(middles(len(along), columns, gap), along + 1)
-    axes.set_yticks(middles(len(down), rows, gap), down + 1)
-    axes.tick_params(length=0, labelsize=8)
-    axes.spines[:].set_visible(False)
+    figure, axes = _tiled(similarity, 1, "Cosine similarity")
     axes.set(xlabel="Input patch column", ylabel="Input patch row")
-    figure.colorbar(shown, label="Cosine similarity", shrink=0.85)
     axes.set_title(shortened(title, 60), fontsize=11, parse_math=False)
     return figure
 
@@ -122,16 +109,24 @@ def relative_biases(biases: np.ndarray, title: str) -> Figure:
             h x w patches; of many layers and heads, some are left out.
         title: a line.
     """
-    layers, heads, rows, columns = biases.shape
-    down, along = spread(layers, MOST_PLACES), spread(heads, MOST_PLACES)
+    most = max(float(np.abs(biases).max()), 1e-9)
+    figure, axes = _tiled(biases, most, "Bias of attention logits")
+    axes.set(xlabel="Head", ylabel="Network depth (layer)")
+    axes.set_title(shortened(title, 60), fontsize=11, parse_math=False)
+    return figure
+
+
+def _tiled(tiles: np.ndarray, most: float, label: str) -> tuple[Figure, Any]:
+    """Draw `(m, n, h, w)` numbers in [-most, most] as m rows of n tiles."""
+    rows, columns = tiles.shape[2:]
+    down, along = (spread(count, MOST_PLACES) for count in tiles.shape[:2])
     gap = max(round(max(rows, columns) / 8), 1)
     aspect = (len(down) * rows) / (len(along) * columns)
     side = 6 / max(1, aspect)
     figure = new_figure(side + 1.9, max(side * aspect, 1) + 0.8, layout="constrained")
     axes = figure.subplots()
-    most = max(float(np.abs(biases).max()), 1e-9)
     shown = axes.imshow(
-        mosaic(biases[np.ix_(down, along)], gap),
+        mosaic(tiles[np.ix_(down, along)], gap),
         cmap="viridis",
         vmin=-most,
         vmax=most,
@@ -141,7 +136,5 @@ def relative_biases(biases: np.ndarray, title: str) -> Figure:
     axes.set_yticks(middles(len(down), rows, gap), down + 1)
     axes.tick_params(length=0, labelsize=8)
     axes.spines[:].set_visible(False)
-    axes.set(xlabel="Head", ylabel="Network depth (layer)")
-    figure.colorbar(shown, label="Bias of attention logits", shrink=0.85)
-    axes.set_title(shortened(title, 60), fontsize=11, parse_math=False)
-    return figure
+    figure.colorbar(shown, label=label, shrink=0.85)
+    return figure, axes

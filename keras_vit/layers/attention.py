@@ -8,15 +8,12 @@ from typing import Any
 
 import keras
 
+from keras_vit.layers.attention_positions import check_positions, positions_of
 from keras_vit.layers.block_config import BlockConfig
 from keras_vit.layers.normalization import normalization
 from keras_vit.layers.quantized import Composite
-from keras_vit.layers.relative_position_bias import RelativePositionBias
-from keras_vit.layers.relative_positions import RelativePositions
-from keras_vit.layers.rotary_positions import RotaryPositions
 from keras_vit.layers.tensors import Shape, Tensor, ops
 
-POSITIONS = ("none", "relative", "rope_2d")
 WITHOUT_BIAS = {  # a block's `qkv_bias`: the projections that have none
     "all": (),
     "query_value": ("key",),
@@ -91,23 +88,8 @@ class MultiHeadSelfAttention(Composite):
         self.config = BlockConfig.of(config)
         if num_heads < 1:
             raise ValueError(f"num_heads must be at least 1. Received: {num_heads}")
-        if position_embedding not in POSITIONS:
-            raise ValueError(
-                f"position_embedding must be one of {', '.join(POSITIONS)}. "
-                f"Received: position_embedding={position_embedding!r}"
-            )
+        check_positions(position_embedding, self.config, grid)
         self.has_positions = position_embedding != "none" or self.config.has_positions
-        if self.has_positions and grid is None:
-            raise ValueError(
-                f"position_embedding={position_embedding!r} needs a grid, "
-                "(rows, columns), and so do a block's own positions. "
-                "Received: grid=None"
-            )
-        if position_embedding == "rope_2d" and self.config.rotary is not None:
-            raise ValueError(
-                "Queries and keys are turned once. Expected position_embedding="
-                "'rope_2d' or a block's rotary positions. Received: both"
-            )
         self.num_key_value_heads = self.config.num_key_value_heads or num_heads
         if num_heads % self.num_key_value_heads:
             raise ValueError(
@@ -115,11 +97,8 @@ class MultiHeadSelfAttention(Composite):
                 f"num_heads={num_heads}, num_key_value_heads={self.num_key_value_heads}"
             )
         rotary = self.config.rotary
-        if (
-            rotary
-            and rotary.frequencies == "learned"
-            and num_heads > (self.num_key_value_heads)
-        ):
+        is_learned = rotary is not None and rotary.frequencies == "learned"
+        if is_learned and num_heads > self.num_key_value_heads:
             raise ValueError(
                 "Learned rotary frequencies are those of a head's queries and keys. "
                 "Expected num_key_value_heads=None. "
@@ -173,9 +152,19 @@ class MultiHeadSelfAttention(Composite):
         self.norm: Any = None
         if self.config.attention_norm:
             self.norm = self._norm("norm", width)
-        self.relative = self.rotary = self.relative_bias = None
-        if self.has_positions:
-            self._build_positions(z_shape, queries_shape)
+        if self.has_positions and queries_shape is not None:
+            raise ValueError(
+                "Queries that are no tokens have no place. Expected attention without "
+                f"positions. Received: position_embedding={self.position_embedding!r}, "
+                f"config={self.config.as_dict()}"
+            )
+        self.relative, self.rotary, self.relative_bias = positions_of(
+            self.position_embedding, self.config, self.grid, self.dtype_policy
+        )
+        of_heads = (None, self.num_heads, z_shape[1], self.head_dim)
+        for positions in (self.relative, self.rotary, self.relative_bias):
+            if positions is not None:
+                self._build_part(positions, of_heads)
         self.dropout = keras.layers.Dropout(
             self.attention_dropout_rate, name="dropout", dtype=self.dtype_policy
         )
@@ -184,34 +173,6 @@ class MultiHeadSelfAttention(Composite):
         if name == "out":
             return self.config.use_bias
         return name not in WITHOUT_BIAS[self.config.qkv_bias]
-
-    def _build_positions(self, z_shape: Shape, queries_shape: Shape | None) -> None:
-        if queries_shape is not None:
-            raise ValueError(
-                "Queries that are no tokens have no place. Expected attention without "
-                f"positions. Received: position_embedding={self.position_embedding!r}, "
-                f"config={self.config.as_dict()}"
-            )
-        grid: Any = self.grid
-        shape = (None, self.num_heads, z_shape[1], self.head_dim)
-        if self.position_embedding == "relative":
-            self.relative = RelativePositions(
-                grid, name="relative", dtype=self.dtype_policy
-            )
-            self._build_part(self.relative, shape)
-        if self.position_embedding == "rope_2d" or self.config.rotary is not None:
-            self.rotary = RotaryPositions(
-                grid, self.config.rotary, name="rotary", dtype=self.dtype_policy
-            )
-            self._build_part(self.rotary, shape)
-        if self.config.relative_bias is not None:
-            self.relative_bias = RelativePositionBias(
-                grid,
-                self.config.relative_bias,
-                name="relative_bias",
-                dtype=self.dtype_policy,
-            )
-            self._build_part(self.relative_bias, shape)
 
     def _norm(self, name: str, width: int) -> keras.layers.Layer:
         norm = normalization(
@@ -284,7 +245,7 @@ class MultiHeadSelfAttention(Composite):
         return self.out(sa)  # Eq. 8
 
     def _read_by_heads(self, x: Tensor) -> Tensor:
-        """Return what goes on of what heads read, `(B, H, M, d)`."""
+        """Return what of the heads' values is projected, `(B, H, M, d)`."""
         return x
 
     def _heads(self, x: Tensor, dim: int) -> Tensor:

@@ -21,7 +21,7 @@ class DifferentialAttention(MultiHeadSelfAttention):
     """Each head reads by one map of attention less a share of a second one.
 
     The differential transformer (arXiv:2410.05258): queries and keys of a head
-    are halved, each half gives a softmax, and values are read by `A_1 - lambda
+    are halved, each half has a softmax, and values are read by `A_1 - lambda
     A_2`, which cancels what both maps have in common. What a head reads is
     normalised by itself, in root mean square, and multiplied by
     `1 - lambda_init`. Lambda is learned, `exp(q_1 k_1) - exp(q_2 k_2) +

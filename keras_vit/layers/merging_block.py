@@ -27,7 +27,7 @@ class MergingBlock(TransformerBlock):
     Call arguments:
         z: the tokens, `(B, N, D)`.
         sizes: how many patches each stands for, int32 `(B, N)`, as a block
-            before gives them; by default 1.
+            before returns them; by default 1.
         training: whether dropout is active.
 
     Output shape: `(B, N - r, D)`, and the tokens' sizes, `(B, N - r)`.

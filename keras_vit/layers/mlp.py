@@ -49,7 +49,8 @@ class MLP(Composite):
     models were: Xavier uniform kernels, biases of N(0, 1e-6).
 
     Where it is gated (arXiv:2002.05202), a third layer stands beside the first;
-    the activation is that of the third, whose product with the first goes on.
+    the activation is that of the third, and the second reads its product with the
+    first.
 
     Args:
         mlp_dim: features between the layers.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -219,17 +219,7 @@ class ResNetStem(keras.layers.Layer):
         self.pool = keras.layers.MaxPooling2D(
             3, strides=2, padding="same", name="pool_root", **policy
         )
-        self.units = [
-            Bottleneck(
-                filters * 2**stage,
-                strides=2 if stage and not unit else 1,
-                project=not unit,
-                name=f"block{stage + 1}_unit{unit + 1}",
-                **form,
-            )
-            for stage, units in enumerate(self.blocks)
-            for unit in range(units)
-        ]
+        self.units = units_of(Bottleneck, self.blocks, filters, **form)
 
     @property
     def stride(self) -> int:
@@ -273,6 +263,23 @@ def _conv(filters: int, size: int, **kwargs: Any) -> StandardizedConv2D:
 
 def _group_norm(**kwargs: Any) -> keras.layers.GroupNormalization:
     return keras.layers.GroupNormalization(groups=GROUPS, epsilon=1e-6, **kwargs)
+
+
+def units_of(
+    unit: Callable[..., Any], blocks: Sequence[int], filters: int, **kwargs: Any
+) -> list[Any]:
+    """Return the units of all stages: each stage halves the map but the first."""
+    return [
+        unit(
+            filters * 2**stage,
+            strides=2 if stage and not number else 1,
+            project=not number,
+            name=f"block{stage + 1}_unit{number + 1}",
+            **kwargs,
+        )
+        for stage, count in enumerate(blocks)
+        for number in range(count)
+    ]
 
 
 def build_in_turn(shape: Shape, *layers: keras.layers.Layer) -> Shape:

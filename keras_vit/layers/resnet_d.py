@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_vit.layers.batch_norm import batch_norm
-from keras_vit.layers.resnet import EXPANSION, build_in_turn
+from keras_vit.layers.resnet import EXPANSION, build_in_turn, units_of
 from keras_vit.layers.tensors import Shape, Tensor, ops
 
 ROOT = (0.5, 0.5, 1)  # channels of the root's convolutions, over its last one's
@@ -140,8 +140,8 @@ class ResNetDStem(keras.layers.Layer):
     s = 4 * 2^(stages - 1) and C = 256 * width_factor * 2^(stages - 1).
 
     Raises:
-        ValueError: without a stage, or for a width factor that gives the root
-            an odd number of channels.
+        ValueError: without a stage, or for a width factor by which the root
+            has an odd number of channels.
 
     Example:
 
@@ -183,17 +183,7 @@ class ResNetDStem(keras.layers.Layer):
             for number in range(len(ROOT))
         ]
         self.pool = keras.layers.MaxPooling2D(3, strides=2, name="pool_root", **policy)
-        self.units = [
-            BottleneckD(
-                filters * 2**stage,
-                strides=2 if stage and not unit else 1,
-                project=not unit,
-                name=f"block{stage + 1}_unit{unit + 1}",
-                **policy,
-            )
-            for stage, units in enumerate(self.blocks)
-            for unit in range(units)
-        ]
+        self.units = units_of(BottleneckD, self.blocks, filters, **policy)
 
     @property
     def stride(self) -> int:
@@ -210,7 +200,7 @@ class ResNetDStem(keras.layers.Layer):
         x = images
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = ops.relu(norm(convolution(self.pad(x)), training=training))
-        x = self.pool(self.pad(x))  # zeros, of which none is more than what relu gives
+        x = self.pool(self.pad(x))  # zeros: none is above a relu's output
         for unit in self.units:
             x = unit(x, training=training)
         return x
