@@ -26,7 +26,7 @@ def define(values: flags.FlagValues) -> None:
         values,
         "from",
         "A .npz or .safetensors file, a folder with one, hf:<owner>/<name>, or a "
-        "release's name, for which --model tells the size; or a run's folder or a "
+        "release's name, whose size --model is; or a run's folder or a "
         ".keras file.",
     )
     flag_types.path(

@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import math
 import os
 from typing import Literal
 
@@ -18,7 +17,6 @@ from keras_vit.weights.architecture import (
     KERNEL,
     check_patches_of_pixels,
     describe,
-    shapes,
     weights,
 )
 from keras_vit.weights.grids import (
@@ -28,20 +26,15 @@ from keras_vit.weights.grids import (
     grid_of_axes,
     table_of,
 )
+from keras_vit.weights.matching import matched
 from keras_vit.weights.opening import open_weights
 from keras_vit.weights.patches import resize_kernel
 from keras_vit.weights.pixels import unlike_of_file
 from keras_vit.weights.positions import TABLES, check_method
 from keras_vit.weights.sources import identify
 from keras_vit.weights.sources.source import Arrays, Config, Source
-from keras_vit.weights.sources.unsupported import unsupported
-from keras_vit.weights.translate import PATCH_AXES, names_in, their_shape, to_ours
+from keras_vit.weights.translate import PATCH_AXES, to_ours
 
-OF_ONE_GRID = (
-    " (a table of relative positions is for the grid of the images that it was "
-    "trained with: build the model with their image_size)"
-)
-HEADS = ("head/", "head_distillation/")
 LOG = logging.getLogger(__name__)
 
 
@@ -136,8 +129,14 @@ def load_weights(
             resized_from = reading.grid
     if resized_from is not None and position_interpolation is None:
         doubt_flexivit(method, path.name, found.named)
-    names = _match(
-        model, of_file, publisher, stored, head=head, path=path, table_problem=problem
+    names = matched(
+        model,
+        of_file,
+        publisher,
+        stored,
+        head=head,
+        name=path.name,
+        table_problem=problem,
     )
     resized_from = resized_from or grid_of_axes(names, stored)
     if any(name.startswith("pre_logits/") for name in names):
@@ -192,90 +191,6 @@ def _of_files_patches(architecture, source, stored, patches):
         return architecture
     size = tuple(stored[theirs].shape[axis] for axis in PATCH_AXES[change])
     return dataclasses.replace(architecture, patch_size=size)
-
-
-def _match(model, architecture, source, stored, *, head, path, table_problem):
-    """Return each weight's array, or raise with all that does not fit."""
-    wanted = shapes(model)
-    cells = math.prod(architecture.patch_size)  # of the file's patches
-    size = math.prod(model.get_layer("patches").patch_size)
-    inputs, width = wanted[KERNEL]
-    wanted[KERNEL] = inputs // size * cells, width
-    if head == "reset":
-        wanted = {k: v for k, v in wanted.items() if not k.startswith(HEADS)}
-    rules = source.rules(architecture, source.spelling(stored))
-    names, unknown = names_in(rules, wanted)
-    of_file = grid_of_axes(names, stored)
-    for axis, count in zip(AXES, of_file or (), strict=False):
-        wanted[axis] = count, wanted[axis][1]
-    missing, misshapen, unfit = [], [], []
-    for ours, (theirs, change) in names.items():
-        if theirs not in stored:
-            unfit.append(theirs)
-            missing.append(f"{theirs} (for {ours})")
-            continue
-        shape = tuple(stored[theirs].shape)
-        if ours == POSITIONS:
-            problem = table_problem
-        else:
-            expected = their_shape(wanted[ours], change, architecture)
-            problem = shape != expected and f"expected {expected}"
-            if problem and ours == KERNEL:
-                problem += _patches_of(shape, change, expected)
-            elif problem and ours.endswith("relative_bias/table"):
-                problem += OF_ONE_GRID
-        if problem:
-            unfit.append(theirs)
-            misshapen.append(f"{theirs} (for {ours}): {problem}, received {shape}")
-    used = {theirs for theirs, _ in names.values()}
-    over = [name for name in stored if name not in used]
-    if head == "reset":
-        over = [name for name in over if not name.startswith(source.dropped_with_head)]
-    if _pools_otherwise(architecture, head):
-        dropped = source.dropped_without_pooling
-        over = [name for name in over if not name.startswith(dropped)]
-    problems = {
-        "missing": missing,
-        "left over": over,
-        "misshapen": misshapen,
-        f"without a place in {source.name}'s files": unknown,
-    }
-    if any(problems.values()):
-        causes = {
-            "not supported by keras_vit's models": unsupported(stored, [*unfit, *over])
-        }
-        problems = causes | problems
-        raise ValueError(
-            f"{path.name} ({source.name}) does not fit the model {model.name!r}."
-            + "".join(
-                f"\n  {what}: {', '.join(dict.fromkeys(some))}"
-                for what, some in problems.items()
-                if some
-            )
-        )
-    return names
-
-
-def _pools_otherwise(architecture, head):
-    """Whether a file's pooling by attention has no place in a model, and needs none."""
-    pooling = architecture.pooling
-    return pooling is None or (head == "reset" and pooling.kind != "map")
-
-
-def _patches_of(shape, change, expected):
-    """What to do about a patch embedding of another size."""
-    if len(shape) != 4 or len(expected) != 4:
-        return ""
-    theirs, ours = (
-        [size[axis] for axis in PATCH_AXES[change]] for size in (shape, expected)
-    )
-    if theirs == ours:
-        return ""
-    size = theirs[0] if theirs[0] == theirs[1] else tuple(theirs)
-    return (
-        f" (the file's patches are those of patch_size={size}: build the model with "
-        "it, or take them to the model's size by patches='resize')"
-    )
 
 
 def _read(stored, name, path):

@@ -1,13 +1,13 @@
 """A file of weights, and what is written beside it and in it of its model."""
 
-import json
 import os
 import pathlib
 from typing import Any
 
 from keras_vit.weights import metadata
-from keras_vit.weights.files import Stored, WeightsFileError, open_arrays
+from keras_vit.weights.files import Stored, open_arrays
 from keras_vit.weights.keras_hub_files import is_preset, open_preset
+from keras_vit.weights.settings import read_settings
 from keras_vit.weights.sources.source import NAMED
 
 CONFIG = "config.json"
@@ -74,19 +74,6 @@ def open_weights(
         config = config | {NAMED: architecture}
     stored = open_arrays(path)
     return path, stored, config | {metadata.KEY: metadata.read_metadata(path)}
-
-
-def read_settings(path: pathlib.Path) -> dict[str, Any] | None:
-    """Return the settings in a JSON file; `None` where there is no file."""
-    if not path.is_file():
-        return None
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WeightsFileError(f"{path}: not readable ({error})") from error
-    if not isinstance(settings, dict):
-        raise WeightsFileError(f"{path}: expected a JSON object")
-    return settings
 
 
 def _is_of(config, path):

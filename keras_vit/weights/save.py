@@ -20,7 +20,8 @@ from keras_vit.weights.files import open_arrays
 from keras_vit.weights.huggingface_files import huggingface_files
 from keras_vit.weights.huggingface_preprocessing import huggingface_preprocessing
 from keras_vit.weights.metadata import for_safetensors, metadata_of, write_npz
-from keras_vit.weights.opening import CONFIG, FILES, PROCESSOR, read_settings
+from keras_vit.weights.opening import CONFIG, FILES, PROCESSOR
+from keras_vit.weights.settings import read_settings
 from keras_vit.weights.sources import GOOGLE, HUGGINGFACE, TIMM, TORCHVISION
 from keras_vit.weights.sources.timm_layouts import in_layout_of
 from keras_vit.weights.sources.timm_positions import spread
@@ -159,7 +160,7 @@ def _translated(model, source, name=None):
     if positions in ("sincos_2d", "rope_2d"):
         cannot.append(f"position_embedding={positions!r}, which is no array")
     if source.name in POOLINGS:
-        cannot += _untold(architecture, source)
+        cannot += _beyond_arrays(architecture, source)
     if source is TORCHVISION:
         cannot += pixels.unlike(model, source)
     ours = {weight.path: np.asarray(weight) for weight in weights(model)}
@@ -175,7 +176,7 @@ def _translated(model, source, name=None):
     return to_theirs(ours, names, architecture)
 
 
-def _untold(architecture, source):
+def _beyond_arrays(architecture, source):
     """What its code would not compute with, since no array says it."""
     pooling = plain("pooling", architecture.pooling)
     block = plain("block", architecture.blocks)

@@ -14,7 +14,8 @@ from keras_vit.weights.sources import timm_settings
 from keras_vit.weights.sources.timm_architectures import ARCHITECTURES
 from keras_vit.weights.sources.timm_positions import embeds_patches_alone
 from keras_vit.weights.sources.timm_stems import STEMS
-from keras_vit.weights.timm_arguments import differences, model_args
+from keras_vit.weights.timm_arguments import model_args
+from keras_vit.weights.timm_differences import differences
 
 DISTILLED = "deit_base_distilled_patch16_224"
 PLAIN = "vit_base_patch16_224"

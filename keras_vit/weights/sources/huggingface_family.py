@@ -106,7 +106,7 @@ def mlp_ratio(facts: Facts) -> dict[str, Any]:
             inner = (int(inner * 2 / 3) + 7) // 8 * 8
         if inner == width:
             return {"mlp_ratio": ratio}
-    raise ValueError(f"mlp_dim={width}, which no whole mlp_ratio of {dim} gives")
+    raise ValueError(f"mlp_dim={width}, which is no whole mlp_ratio of {dim}")
 
 
 def with_mask(arrays: Written, facts: Facts, name: str, *before: int) -> Written:

@@ -202,7 +202,7 @@ def _pooling(theirs: Mapping[str, Any]) -> Any:
 
 
 def _block(theirs: Mapping[str, Any]) -> Any:
-    """What no array tells of blocks: layout, rotary positions, shared keys."""
+    """What no array determines of blocks: layout, rotary positions, shared keys."""
     block: dict[str, Any] = {}
     kind = theirs.get("block_fn") or "Block"
     layout = LAYOUTS[kind]

@@ -1,19 +1,21 @@
-"""What arrays show of a network that this package's models do not have."""
+"""What arrays that do not fit a model show of the network that they are of."""
 
 import re
 from collections.abc import Collection
 
 from keras_vit.weights.sources.source import Arrays
 
-NAMES = {  # in names: what they belong to
-    r"\bmlp\.(fc1_g|fc1_x|w12|w1|w3|gate)\b": "SwiGLU MLPs",
-    r"\bnorm_pre\.": "a norm before the first block (pre_norm)",
-    r"\brel_pos|relative_position": "their kind of relative positions",
-    r"\b(rope|freqs|periods)\b": "their kind of rotary positions",
+GATED = "gated MLPs (mlp='gated' of a block)"
+NAMES = {  # in names: what they belong to, and how a model gets it
+    r"\bmlp\.(fc1_g|fc1_x|w12|w1|w3|gate)\b": GATED,
+    r"\bnorm_pre\.": "a norm before the first block (pre_norm=True)",
+    r"\brel_pos|relative_position": "relative positions (relative_bias of a block)",
+    r"\b(rope|freqs|periods)\b": "learned rotary positions (rotary of a block)",
     r"\b(decoder|decoder_embed)\b": "a decoder, of masked pre-training",
-    r"\battn\.norm\.|\bmlp\.norm\.": "a norm inside attention or the MLP",
-    r"\battns\.": "several attentions in a block",
-    r"\blambda_(q1|a)$": "differential attention",
+    r"\battn\.norm\.": "a norm inside attention (attention_norm of a block)",
+    r"\bmlp\.norm\.": "a norm inside the MLP (mlp_norm of a block)",
+    r"\battns\.": "several attentions in a block (num_branches of a block)",
+    r"\blambda_(q1|a)$": "attention='differential' of a block",
     r"running_mean$": "batch normalisation",
 }
 FIRST, SECOND = re.compile(r"(.*)\bfc1\.weight$"), "fc2.weight"
@@ -24,8 +26,8 @@ BIASED = re.compile(
 )
 
 
-def unsupported(stored: Arrays, unfit: Collection[str]) -> list[str]:
-    """Return, in words, what is known to be of other networks.
+def causes(stored: Arrays, unfit: Collection[str]) -> list[str]:
+    """Return, in words, what the arrays that do not fit are known to be of.
 
     Args:
         stored: `Stored` arrays by the source's canonical names.
@@ -36,8 +38,8 @@ def unsupported(stored: Arrays, unfit: Collection[str]) -> list[str]:
         for pattern, words in NAMES.items()
         if any(re.search(pattern, name) for name in unfit)
     ]
-    if "SwiGLU MLPs" not in found and any(_is_gated(name, stored) for name in unfit):
-        found.insert(0, "SwiGLU MLPs")
+    if GATED not in found and any(_is_gated(name, stored) for name in unfit):
+        found.insert(0, GATED)
     biases = {f"{name.removesuffix('weight')}bias": name for name in stored}
     bare = [
         biases[bias]
@@ -45,7 +47,7 @@ def unsupported(stored: Arrays, unfit: Collection[str]) -> list[str]:
         if BIASED.search(biases[bias])
     ]
     if bare:
-        found.append(f"layers without biases, such as {bare[0]}")
+        found.append(f"layers without biases (qkv_bias of a block), such as {bare[0]}")
     return found
 
 
