@@ -54,7 +54,7 @@ says why. Keras {keras} on TensorFlow, {date}; `benchmarks/coverage.py` makes th
 
 ### Every name
 
-The largest difference over the largest output, and what the file alone gives, without
+The largest difference over the largest output, and that of the file alone, without
 `config.json` and without `architecture=`.
 
 {every}

@@ -39,7 +39,7 @@ def names(patterns):
 
 
 def tried(name):
-    """What a name gives: differences there and back, or why it is refused."""
+    """The row of a name: differences there and back, or why it is refused."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         folder = pathlib.Path(folder)
@@ -108,7 +108,7 @@ def size(model):
 
 
 def output(model, image):
-    """What timm's model gives for pixels in [0, 255]."""
+    """The output of timm's model for pixels in [0, 255]."""
     mean, std = (np.float32(model.pretrained_cfg[key]) for key in ("mean", "std"))
     x = torch.from_numpy(((image / 255 - mean) / std).transpose(0, 3, 1, 2))
     with torch.no_grad():
@@ -143,7 +143,7 @@ def written(model, name, arguments, folder):
 
 
 def bare(theirs, model, image, expected, folder):
-    """What the file gives without settings: refused, or how far off it is."""
+    """Whether the file is refused without settings, or how far off it is."""
     folder.mkdir()
     state = {k: v.numpy().copy() for k, v in theirs.state_dict().items()}
     save_file(state, folder / "bare.safetensors")

@@ -22,7 +22,7 @@ from support.huggingface_peers import CASES, network_of, outputs_of  # noqa: E40
 
 
 def tried(case):
-    """What a case gives: differences there and back, or why it is refused."""
+    """The row of a case: differences there and back, or why it is refused."""
     network = network_of(transformers, case)
     images = np.random.default_rng(1).normal(size=(2, 24, 24, 3)).astype("float32")
     outputs = outputs_of(network, images)

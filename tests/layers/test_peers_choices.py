@@ -88,7 +88,7 @@ def mlp(ours, theirs):
 
 
 def same(layer, values, x, expected):
-    """Give a layer all of its weights, and compare what it gives."""
+    """Set all weights of a layer, and compare its output."""
     layer.build(x.shape)
     ours = {w.path: w for w in layer.weights if "seed" not in w.path}
     values = {f"{layer.name}/{path}": value for path, value in values.items()}

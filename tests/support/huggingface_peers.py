@@ -160,22 +160,22 @@ def outputs_of(network, images):
     inputs = _inputs(network, kind, images)
     with torch.no_grad():
         if kind in WHOLE:
-            told = network.get_image_features(**inputs)
-            return {"image_embeds": getattr(told, "pooler_output", told).numpy()}
+            outputs = network.get_image_features(**inputs)
+            return {"image_embeds": getattr(outputs, "pooler_output", outputs).numpy()}
         if kind == "BeitForMaskedImageModeling":
             tokens = network.beit(**inputs).last_hidden_state
             return {"last_hidden_state": network.layernorm(tokens).numpy()}
         if kind.endswith(("ForMaskedImageModeling", "ForPreTraining")):
             network = network.base_model
-        told = network(**inputs)
-        if "last_hidden_state" not in told:
+        outputs = network(**inputs)
+        if "last_hidden_state" not in outputs:
             inner = getattr(network, network.base_model_prefix, None)
             inner = network.vision_model if inner is None else inner
-            told = {**told, **inner(**inputs)}
+            outputs = {**outputs, **inner(**inputs)}
     return {
-        name: told[name].numpy()
+        name: outputs[name].numpy()
         for name in ("logits", "image_embeds", "pooler_output", "last_hidden_state")
-        if told.get(name) is not None
+        if outputs.get(name) is not None
     }
 
 

@@ -59,21 +59,21 @@ def assert_alike(ours, theirs):
     np.testing.assert_allclose(ours, theirs, atol=2e-5 * scale, rtol=0)
 
 
-def expected_of(told, model):
+def expected_of(theirs, model):
     """Of what a class returns, that which a model of the same file returns."""
     for name in ("logits", "image_embeds", "pooler_output"):
-        if name in told and told[name].shape[-1] == model.output_shape[-1]:
-            return told[name]
-    tokens = told["last_hidden_state"]
+        if name in theirs and theirs[name].shape[-1] == model.output_shape[-1]:
+            return theirs[name]
+    tokens = theirs["last_hidden_state"]
     return tokens if len(model.output_shape) == 3 else tokens[:, 0]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_class_loads_and_goes_back_out(case, tmp_path, rng):
     network, images = network_of(transformers, case), images_of(rng)
-    told = outputs_of(network, images)
+    theirs = outputs_of(network, images)
     model = keras_vit.ViT(weights=saved(network, tmp_path / "a"), **WITHOUT_PIXELS)
-    assert_alike(model(images), expected_of(told, model))
+    assert_alike(model(images), expected_of(theirs, model))
 
     if case == "DeiT for masked images":
         return  # which has neither a head nor a pooler: see below
@@ -85,8 +85,8 @@ def test_a_class_loads_and_goes_back_out(case, tmp_path, rng):
         tmp_path / "b", output_loading_info=True
     )
     assert not any(info.values())
-    told = outputs_of(again.eval(), images)
-    assert_alike(model(images), expected_of(told, model))
+    theirs = outputs_of(again.eval(), images)
+    assert_alike(model(images), expected_of(theirs, model))
     before = np.asarray(model(images))
     load_weights(model, tmp_path / "b")
     np.testing.assert_allclose(model(images), before, atol=1e-6)
@@ -95,8 +95,8 @@ def test_a_class_loads_and_goes_back_out(case, tmp_path, rng):
 @pytest.mark.parametrize("case", HEADLESS)
 def test_all_tokens_are_those_of_the_class(case, tmp_path, rng):
     network, images = network_of(transformers, case), images_of(rng)
-    told = outputs_of(network, images)
-    folder, tokens = saved(network, tmp_path / "a"), told["last_hidden_state"]
+    theirs = outputs_of(network, images)
+    folder, tokens = saved(network, tmp_path / "a"), theirs["last_hidden_state"]
     if case in ("CLIP", "MetaCLIP 2"):  # that normalise the class token alone
         norm = network.post_layernorm
         tokens = norm(torch.from_numpy(tokens)).detach().numpy()
@@ -110,10 +110,10 @@ def test_positions_go_to_another_grid_as_the_class_takes_them(
     case, size, tmp_path, rng
 ):
     network, images = network_of(transformers, case), images_of(rng, *size)
-    told = outputs_of(network, images)
+    theirs = outputs_of(network, images)
     folder = saved(network, tmp_path / "a")
     model = keras_vit.ViT(weights=folder, image_size=size, **WITHOUT_PIXELS)
-    assert_alike(model(images), expected_of(told, model))
+    assert_alike(model(images), expected_of(theirs, model))
 
 
 @pytest.mark.parametrize(
@@ -222,11 +222,11 @@ KINDS = [(name, kind) for name, one in SOURCES.items() for kind in one.kinds]
 def test_what_settings_leave_out_is_the_librarys_own(name, kind):
     config = transformers.CONFIG_MAPPING[kind]()
     config = getattr(config, "vision_config", config)
-    told = SOURCES[name].settings({"model_type": kind})
-    assert told["num_heads"] == config.num_attention_heads
+    stated = SOURCES[name].settings({"model_type": kind})
+    assert stated["num_heads"] == config.num_attention_heads
     epsilon = getattr(config, "layer_norm_eps", None) or config.rms_norm_eps
-    assert told["layer_norm_epsilon"] == epsilon
-    assert told["activation"] == ACTIVATIONS[config.hidden_act]
+    assert stated["layer_norm_epsilon"] == epsilon
+    assert stated["activation"] == ACTIVATIONS[config.hidden_act]
     size = getattr(config, "image_size", 16 * 16)  # of 256 patches
     assert SOURCES[name].image_size({"model_type": kind}) == (size, size)
 

@@ -36,7 +36,9 @@ def test_dinov2_gives_its_last_hidden_state(fixtures):
     np.testing.assert_allclose(tokens, hidden, atol=2e-5, rtol=0)
 
 
-def test_big_visions_class_token_without_a_position_is_the_same_model(fixtures):
+def test_big_visions_class_token_without_a_position_is_the_same_model(
+    fixtures, tmp_path
+):
     """Its file has the root's arrays alone: positions less the class token's."""
     ours, theirs = (build("vit_tiny_token.npz") for _ in range(2))
     load_weights(ours, fixtures / "vit_tiny_token.npz")
@@ -44,12 +46,9 @@ def test_big_visions_class_token_without_a_position_is_the_same_model(fixtures):
     for name in ("cls", "Transformer/posembed_input/pos_embedding"):
         del arrays[name]
     arrays |= dict(np.load(fixtures / "bv_converted_vit_tiny_token.npz"))
-    path = fixtures.parent / "converted.npz"
-    try:
-        np.savez(path, **arrays)
-        load_weights(theirs, path)
-    finally:
-        path.unlink()
+    path = tmp_path / "converted.npz"
+    np.savez(path, **arrays)
+    load_weights(theirs, path)
     images, _ = expected_of("vit_tiny_token.npz", fixtures)
     np.testing.assert_allclose(theirs(images), ours(images), atol=1e-6)
 

@@ -40,8 +40,8 @@ def test_a_model_answers_as_its_publishers_class_does(fixtures, name):
             weights=path,
             **SIZES,
         )
-    with np.load(folder / "images.npz") as told:
-        images, expected = told["images"], told["outputs"]
+    with np.load(folder / "images.npz") as file:
+        images, expected = file["images"], file["outputs"]
     outputs = model.predict_on_batch(images)
     scale = max(1, np.abs(expected).max())
     np.testing.assert_allclose(outputs, expected, atol=2e-5 * scale, rtol=0)
@@ -58,8 +58,8 @@ FOLDERS = sorted(
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_folder_is_all_that_a_model_needs(name, fixtures, tmp_path):
     folder = fixtures / "peers" / name
-    with np.load(folder / "images.npz") as told:
-        images, expected = told["images"], told["outputs"]
+    with np.load(folder / "images.npz") as file:
+        images, expected = file["images"], file["outputs"]
     model = keras_vit.ViT(weights=folder)
     outputs = model.predict_on_batch(images)
     scale = max(1, np.abs(expected).max())

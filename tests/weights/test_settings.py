@@ -247,10 +247,10 @@ def test_each_name_of_gelu_is_the_function_that_it_stands_for(transformers):
     x = np.linspace(-6, 6, 401, dtype="float32")
     ours = {key: np.asarray(function(x)) for key, function in ACTIVATIONS.items()}
     for name in ACT2FN:
-        told = huggingface_config.ACTIVATIONS.get(name)
-        if told is not None:
+        known = huggingface_config.ACTIVATIONS.get(name)
+        if known is not None:
             theirs = ACT2FN[name](torch.tensor(x)).numpy()
-            assert np.abs(ours[told] - theirs).max() < 2e-6, name
+            assert np.abs(ours[known] - theirs).max() < 2e-6, name
 
 
 def test_a_model_of_another_kind_is_named(transformers, tmp_path):

@@ -1,6 +1,7 @@
 """Names that are nearly a publisher's: under a prefix, or of another head."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -206,3 +207,43 @@ def test_the_images_of_a_bare_file_are_as_large_as_its_own_patches_make_them(
     """4 x 4 patches of 8 pixels, whatever size the variant's are."""
     for variant in ("ViT", "ViT_S16", "ViT_B32"):
         assert find_checkpoint(variant, fixtures / file).image_size == 32
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "shape", "words"),
+    [
+        ("timm_token", "blocks.0.mlp.w3.weight", (2, 2), "gated MLPs (mlp='gated'"),
+        ("timm_token", "blocks.0.attn.rel_pos_h", (5, 2), "(relative_bias of a block)"),
+        ("timm_token", "decoder_embed.weight", (2, 2), "a decoder, of masked pre-"),
+        ("timm_token", "blocks.0.attns.0.qkv.weight", (6, 2), "several attentions"),
+        (
+            "timm_token",
+            "patch_embed.backbone.bn.running_mean",
+            (2,),
+            "batch normalisation",
+        ),
+        ("hf_vit", "vit.encoder.layer.0.mlp.gate.weight", (2, 2), "gated MLPs"),
+        (
+            "hf_vit",
+            "vit.encoder.layer.0.intermediate.dense.bias",
+            None,
+            "layers without biases (qkv_bias of a block), such as "
+            "encoder.layer.0.intermediate.dense.weight",
+        ),
+    ],
+)
+def test_what_arrays_show_of_another_network_is_said(
+    file, name, shape, words, fixtures, tmp_path
+):
+    from safetensors.numpy import load_file, save_file
+
+    arrays = load_file(fixtures / f"{file}.safetensors")
+    if shape is None:
+        del arrays[name]
+    else:
+        arrays[name] = np.zeros(shape, "float32")
+    path = tmp_path / "a.safetensors"
+    save_file(arrays, path)
+    said = f"the file's network has: .*{re.escape(words)}"
+    with pytest.raises(ValueError, match=said):
+        keras_vit.ViT(7, image_size=32, weights=path, **PLAIN)

@@ -34,7 +34,7 @@ def by_name(content):
 def test_the_table_is_what_timms_builders_are_asked_for(made):
     kept = json.loads((FOLDER / "timm_architectures.json").read_text("utf-8"))
     assert timm.__version__ != kept["timm"] or made == kept
-    told, theirs = by_name(kept), by_name(made)
-    common = told.keys() & theirs.keys()
+    found, theirs = by_name(kept), by_name(made)
+    common = found.keys() & theirs.keys()
     assert len(common) > 300
-    assert {n: told[n] for n in common} == {n: theirs[n] for n in common}
+    assert {n: found[n] for n in common} == {n: theirs[n] for n in common}
