@@ -10,6 +10,11 @@ import keras
 
 from keras_vit.layers.attention_positions import check_positions, positions_of
 from keras_vit.layers.block_config import BlockConfig
+from keras_vit.layers.memory_efficient_attention import (
+    Dropout,
+    memory_efficient_attention,
+    saves_memory,
+)
 from keras_vit.layers.normalization import normalization
 from keras_vit.layers.quantized import Composite
 from keras_vit.layers.tensors import Shape, Tensor, ops
@@ -202,23 +207,37 @@ class MultiHeadSelfAttention(Composite):
         A token of size s counts as s equal ones would: proportional attention,
         Eq. 1 of arXiv:2210.09461.
         """
-        q = self.query(z if queries is None else queries)  # Eq. 5
+        q, k = self._queries_and_keys(z, queries)
+        a = ops.matmul(q, ops.swapaxes(k, -1, -2))
+        for bias in self._biases:
+            a = a + bias(q)
+        a = ops.cast(a, self._precise)
+        if sizes is not None:
+            a = a + self._log(sizes)[:, None, None]
+        return ops.softmax(a, axis=-1), k
+
+    def _queries_and_keys(
+        self, z: Tensor, queries: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the scaled queries, `(B, H, M, d)`, and the keys: Eq. 5."""
+        q = self.query(z if queries is None else queries)
         q, k = self._heads(q, self.key_dim), self._heads(self.key(z), self.key_dim)
         if self.qk_norm:
             q, k = self.query_norm(q), self.key_norm(k)
         if self.rotary is not None:
             q, k = self.rotary(q), self.rotary(k)
-        k = self._for_each_query(k)
-        q = q * (1 / math.sqrt(self.key_dim))
-        a = ops.matmul(q, ops.swapaxes(k, -1, -2))
-        for bias in (self.relative, self.relative_bias):
-            if bias is not None:
-                a = a + bias(q)
-        precise = keras.backend.result_type(self.compute_dtype, "float32")
-        a = ops.cast(a, precise)
-        if sizes is not None:
-            a = a + ops.log(ops.cast(sizes, precise))[:, None, None]
-        return ops.softmax(a, axis=-1), k
+        return q * (1 / math.sqrt(self.key_dim)), self._for_each_query(k)
+
+    @property
+    def _biases(self) -> list[Any]:
+        return [one for one in (self.relative, self.relative_bias) if one is not None]
+
+    @property
+    def _precise(self) -> str:
+        return keras.backend.result_type(self.compute_dtype, "float32")
+
+    def _log(self, sizes: Tensor) -> Tensor:
+        return ops.log(ops.cast(sizes, self._precise))
 
     def call(
         self,
@@ -227,7 +246,43 @@ class MultiHeadSelfAttention(Composite):
         sizes: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        return self.read(z, self.scores(z, queries, sizes), training=training)
+        return self.call_with_keys(z, queries, sizes, training)[0]
+
+    def call_with_keys(
+        self,
+        z: Tensor,
+        queries: Tensor | None = None,
+        sizes: Tensor | None = None,
+        training: bool | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return what attention returns, and the keys that queries met.
+
+        Of many tokens no more than a block of the probabilities is held: see
+        `layers.memory_efficient_attention`.
+        """
+        looking = z if queries is None else queries
+        drops = bool(training and self.dropout.rate)
+        if not saves_memory(looking.shape[1], z.shape[1], drops):
+            a, k = self.scores_and_keys(z, queries, sizes)
+            return self.read(z, a, training=training), k
+        q, k = self._queries_and_keys(z, queries)
+        dropout = None
+        if drops:
+            seed = self.dropout.seed_generator.next()
+            dropout = Dropout(self.dropout.rate, seed)
+        x = self._read_in_blocks(
+            q,
+            k,
+            self._values(z),
+            biases=self._biases,
+            log_sizes=None if sizes is None else self._log(sizes),
+            dropout=dropout,
+        )
+        return self._output(x), k
+
+    def _read_in_blocks(self, q: Tensor, k: Tensor, v: Tensor, **options) -> Tensor:
+        """Return what queries read of values by the probabilities, `(B, H, M, d)`."""
+        return memory_efficient_attention(q, k, v, **options)
 
     def read(self, z: Tensor, a: Tensor, training: bool | None = None) -> Tensor:
         """Return what tokens read of z by the probabilities a: Eqs. 7 and 8.
@@ -236,13 +291,20 @@ class MultiHeadSelfAttention(Composite):
         `(B, H, M, N)` that a gradient is asked for.
         """
         a = self.dropout(ops.cast(a, self.compute_dtype), training=training)
-        v = self._for_each_query(self._heads(self.value(z), self.head_dim))
-        sa = self._read_by_heads(ops.matmul(a, v))  # Eq. 7
+        return self._output(ops.matmul(a, self._values(z)))  # Eq. 7
+
+    def _values(self, z: Tensor) -> Tensor:
+        """Return the values, `(B, H, N, d)`."""
+        return self._for_each_query(self._heads(self.value(z), self.head_dim))
+
+    def _output(self, x: Tensor) -> Tensor:
+        """Return the projection of what heads read, `(B, H, M, d)`: Eq. 8."""
+        sa = self._read_by_heads(x)
         sa = ops.transpose(sa, (0, 2, 1, 3))  # B, M, H, d
         sa = ops.reshape(sa, (-1, sa.shape[1], self.num_heads * self.head_dim))
         if self.norm is not None:
             sa = self.norm(sa)
-        return self.out(sa)  # Eq. 8
+        return self.out(sa)
 
     def _read_by_heads(self, x: Tensor) -> Tensor:
         """Return what of the heads' values is projected, `(B, H, M, d)`."""

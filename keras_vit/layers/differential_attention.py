@@ -9,6 +9,7 @@ import keras
 
 from keras_vit.layers.attention import MultiHeadSelfAttention
 from keras_vit.layers.block_config import BlockConfig
+from keras_vit.layers.memory_efficient_attention import memory_efficient_attention
 from keras_vit.layers.normalization import normalization
 from keras_vit.layers.tensors import Shape, Tensor, ops
 
@@ -94,6 +95,13 @@ class DifferentialAttention(MultiHeadSelfAttention):
         a, k = super().scores_and_keys(z, queries, sizes)
         a = ops.reshape(a, (-1, self.num_heads, 2, *a.shape[2:]))
         return a[:, :, 0] - self._lambda(a.dtype) * a[:, :, 1], k
+
+    def _read_in_blocks(self, q: Tensor, k: Tensor, v: Tensor, **options) -> Tensor:
+        first, second = (
+            memory_efficient_attention(q[:, one::2], k[:, one::2], v, **options)
+            for one in range(2)
+        )
+        return first - ops.cast(self._lambda(self.compute_dtype), v.dtype) * second
 
     def _lambda(self, dtype: Any) -> Tensor:
         q1, k1, q2, k2 = (ops.cast(vector, dtype) for vector in self.vectors)

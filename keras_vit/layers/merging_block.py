@@ -63,8 +63,7 @@ class MergingBlock(TransformerBlock):
         self, z: Tensor, sizes: Tensor | None = None, training: bool | None = None
     ) -> tuple[Tensor, Tensor]:
         x = self.attention_input(z)
-        a, k = self.attention.scores_and_keys(x, sizes=sizes)
-        y = self.attention.read(x, a, training)
+        y, k = self.attention.call_with_keys(x, sizes=sizes, training=training)
         z = z + self._attention_branch(y, training)  # Eq. 2
         if sizes is None:
             sizes = ops.ones_like(z[..., 0], dtype="int32")

@@ -9,6 +9,11 @@ from typing import Any
 import keras
 
 from keras_vit.layers.block_config import BlockConfig
+from keras_vit.layers.gradients import (
+    elementwise,
+    gelu_erf_slope,
+    gelu_tanh_slope,
+)
 from keras_vit.layers.normalization import normalization
 from keras_vit.layers.quantized import Composite
 from keras_vit.layers.tensors import Shape, Tensor, ops
@@ -38,6 +43,10 @@ ACTIVATIONS = {
     "gelu_erf": _gelu_erf,
     "gelu_quick": _gelu_quick,
     "silu": keras.activations.silu,
+}
+IN_TRAINING = ACTIVATIONS | {  # the same functions, of which a gradient keeps less
+    "gelu_tanh": elementwise(_gelu_tanh, gelu_tanh_slope),
+    "gelu_erf": elementwise(_gelu_erf, gelu_erf_slope),
 }
 
 
@@ -129,7 +138,7 @@ class MLP(Composite):
         )
 
     def call(self, z: Tensor, training: bool | None = None) -> Tensor:
-        activation = ACTIVATIONS[self.activation]
+        activation = (IN_TRAINING if training else ACTIVATIONS)[self.activation]
         if self.gate is None:
             z = activation(self.fc1(z))
         else:

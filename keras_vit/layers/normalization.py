@@ -7,8 +7,31 @@ from typing import Any
 
 import keras
 
+from keras_vit.layers.gradients import layer_normalization
+from keras_vit.layers.tensors import Tensor, ops
+
+
+@keras.saving.register_keras_serializable(package="keras_vit")
+class LayerNormalization(keras.layers.LayerNormalization):
+    """Keras's layer, of which the gradient keeps less in training.
+
+    Example:
+
+    >>> LayerNormalization(epsilon=1e-6)(keras.KerasTensor((2, 197, 192))).shape
+    (2, 197, 192)
+    """
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        if not training:
+            return super().call(inputs)
+        z = layer_normalization(
+            inputs, self.gamma, self.beta, axis=self.axis, epsilon=self.epsilon
+        )
+        return ops.cast(z, self.compute_dtype)
+
+
 NORMS: dict[str, Callable[..., keras.layers.Layer]] = {
-    "layer": keras.layers.LayerNormalization,  # arXiv:1607.06450
+    "layer": LayerNormalization,  # arXiv:1607.06450
     "rms": keras.layers.RMSNormalization,  # arXiv:1910.07467: neither mean nor bias
 }
 

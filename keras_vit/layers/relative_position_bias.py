@@ -37,29 +37,6 @@ class RelativeBiasConfig:
         check_choices(self, CHOICES, "relative biases")
 
 
-def offset_index(height: int, width: int) -> np.ndarray:
-    """Return which offset each pair of patches has.
-
-    Args:
-        height: h, rows of the grid.
-        width: w, columns of the grid.
-
-    Returns:
-        `(h w, h w)`, of queries and keys in row-major order: the place of
-        `(y_q - y_k, x_q - x_k)` among all `(2 h - 1) (2 w - 1)` offsets, the
-        most negative first, in row-major order too.
-
-    Example:
-
-    >>> offset_index(1, 3)[0].tolist()
-    [2, 1, 0]
-    """
-    y, x = np.mgrid[:height, :width].reshape(2, -1)
-    rows = y[:, None] - y + height - 1
-    columns = x[:, None] - x + width - 1
-    return rows * (2 * width - 1) + columns
-
-
 @keras.saving.register_keras_serializable(package="keras_vit")
 class RelativePositionBias(Composite):
     """A bias of attention's logits for each offset between two patches, by head.
@@ -103,7 +80,7 @@ class RelativePositionBias(Composite):
     def build(self, q_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         rows, columns = self.grid
         _, num_heads, count, _ = q_shape
-        others = count - rows * columns
+        self.num_others = others = count - rows * columns  # tokens that are no patches
         normal = keras.initializers.RandomNormal(stddev=0.02)
         if self.config.form == "table":
             if others > 1:
@@ -126,16 +103,73 @@ class RelativePositionBias(Composite):
         self._build_part(self.fc2, (None, self.config.hidden_dim))
 
     def call(self, q: Tensor) -> Tensor:
-        rows, columns = self.grid
-        others = q.shape[2] - rows * columns
-        index = offset_index(rows, columns)
+        return self.rows(self.parameters(), q)
+
+    def parameters(self) -> Tensor:
+        """Return the biases by offset, `(offsets, H)`, those of other tokens last.
+
+        These are three where there are such tokens: what they say of patches, what
+        patches say of them, and they of themselves.
+        """
         biases = self._biases()
-        if self.config.form == "table":
-            if others:
-                index = _with_first_token(index, biases.shape[0])
-            return self._by_pair(biases, index)
-        bias = self._by_pair(biases, index)
-        return ops.pad(bias, ((0, 0), (0, 0), (others, 0), (others, 0)))
+        if self.config.form == "mlp" and self.num_others:
+            biases = ops.pad(biases, ((0, 3), (0, 0)))
+        return biases
+
+    def rows(
+        self, parameters: Tensor, q: Tensor, first: Any = 0, first_head: Any = 0
+    ) -> Tensor:
+        """Return the rows of the bias from `first` on.
+
+        Args:
+            parameters: what `parameters` returns.
+            q: the queries of R rows, `(B, g, R, d)`, of which the sizes alone are
+                read; those past the last one are of no token.
+            first: the token of the first row.
+            first_head: of the g heads.
+
+        Returns:
+            `(1, g, R, T)`.
+        """
+        num_heads, count = q.shape[1:3]
+        if num_heads < parameters.shape[1]:
+            of_heads = (parameters.shape[0], num_heads)
+            parameters = ops.slice(parameters, (0, first_head), of_heads)
+        index = self._index(first, count, parameters.shape[0])
+        bias = ops.take(
+            parameters,
+            index.reshape(-1)
+            if isinstance(index, np.ndarray)
+            else ops.reshape(index, (-1,)),
+            axis=0,
+        )
+        bias = ops.reshape(bias, (1, count, -1, num_heads))
+        return ops.transpose(bias, (0, 3, 1, 2))
+
+    def _index(self, first: Any, count: int, num_biases: int) -> Any:
+        """Which of the biases each pair of tokens has, `(R, T)`, int32.
+
+        By the first row's number it is a constant, by a tensor it is computed.
+        """
+        (height, width), others = self.grid, self.num_others
+        y, x = np.mgrid[:height, :width].reshape(2, -1)
+        codes = y * (2 * width - 1) + x  # whose differences are those of offsets
+        codes = np.pad(codes, (others, 0)).astype("int32")
+        is_other = np.arange(codes.size) < others
+        if isinstance(first, int):
+            of_rows = codes[first : first + count], is_other[first : first + count]
+            where = np.where
+        else:
+            of_rows = [
+                ops.slice(np.pad(array, (0, count)), (first,), (count,))
+                for array in (codes, is_other)
+            ]
+            where = ops.where
+        rows, row_is_other = (one[:, None] for one in of_rows)
+        index = rows - codes + codes[-1]
+        for_others = where(is_other, num_biases - 2, index)
+        by_others = where(is_other, num_biases - 1, num_biases - 3)
+        return where(row_is_other, by_others, for_others)
 
     def by_offset(self) -> np.ndarray:
         """Return the bias of each offset between two patches.
@@ -154,12 +188,6 @@ class RelativePositionBias(Composite):
             return ops.cast(self.table, self.compute_dtype)
         return self.fc2(self.fc1(ops.cast(self._log_offsets(), self.compute_dtype)))
 
-    def _by_pair(self, biases: Tensor, index: np.ndarray) -> Tensor:
-        """Return `(offsets, H)` as `(1, H, T, T)`."""
-        bias = ops.take(biases, index.reshape(-1).astype("int32"), axis=0)
-        bias = ops.reshape(bias, (1, *index.shape, biases.shape[-1]))
-        return ops.transpose(bias, (0, 3, 1, 2))
-
     def _log_offsets(self) -> np.ndarray:
         """Return `sign(o) log(1 + |o|)` of all offsets, `((2h-1) (2w-1), 2)`."""
         rows, columns = self.grid
@@ -174,11 +202,3 @@ class RelativePositionBias(Composite):
             "grid": self.grid,
             "config": as_dict(self.config),
         }
-
-
-def _with_first_token(index: np.ndarray, num_biases: int) -> np.ndarray:
-    """Index of the grid -> with the token before it, whose biases are the last 3."""
-    index = np.pad(index, ((1, 0), (1, 0)))
-    index[0, :], index[1:, 0] = num_biases - 3, num_biases - 2
-    index[0, 0] = num_biases - 1
-    return index

@@ -44,6 +44,7 @@ class RelativePositions(keras.layers.Layer):
 
     def build(self, q_shape: Shape) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         rows, columns = self.grid
+        self.num_others = q_shape[2] - rows * columns  # tokens that are no patches
         self.offsets = self.add_weight(  # of p_q - p_k in row N - 1 - (p_q - p_k)
             name="offset_embedding",
             shape=(2 * rows * columns - 1, q_shape[-1]),
@@ -51,17 +52,56 @@ class RelativePositions(keras.layers.Layer):
         )
 
     def call(self, q: Tensor) -> Tensor:
+        others = self.num_others
+        a = self._of_patches(q[:, :, others:], self.parameters())
+        return ops.pad(a, ((0, 0), (0, 0), (others, 0), (others, 0)))
+
+    def parameters(self) -> Tensor:
+        """Return the keys of all offsets, `(2 N - 1, d)`."""
+        return ops.cast(self.offsets, self.compute_dtype)
+
+    def rows(
+        self, parameters: Tensor, q: Tensor, first: Any = 0, first_head: Any = 0
+    ) -> Tensor:
+        """Return the rows of the bias from `first` on.
+
+        Args:
+            parameters: what `parameters` returns.
+            q: the queries of R rows, `(B, H, R, d)`; those past the last one are
+                of no token.
+            first: the token of the first row.
+            first_head: not read: heads share the keys.
+
+        Returns:
+            `(B, H, R, T)`.
+        """
+        del first_head
+        others, count = self.num_others, q.shape[2]
         n = self.grid[0] * self.grid[1]
-        others = q.shape[2] - n
-        r = ops.cast(self.offsets, q.dtype)
-        a = ops.matmul(q[:, :, others:], ops.transpose(r))  # B, H, N, 2N - 1
-        # Row p_q holds the offset of p_k in column N - 1 - p_q + p_k. Read as
-        # one line, rows of 2N shift by one a row when cut into rows of 2N - 1:
+        # The first patch's row may lie before the block's, and the last one's behind:
+        # offsets that there are not are those of rows that are masked.
+        r = ops.pad(parameters, ((count, others), (0, 0)))
+        last = first + count - 1 - others  # patch of the last row
+        r = ops.slice(
+            r, (count + n - 1 - last, 0), (n + count - 1, parameters.shape[1])
+        )
+        a = self._of_patches(q, r)
+        row = first + ops.arange(count)
+        is_patch = ops.logical_and(row >= others, row < others + n)
+        a = ops.where(is_patch[:, None], a, ops.zeros_like(a))
+        return ops.pad(a, ((0, 0), (0, 0), (0, 0), (others, 0)))
+
+    def _of_patches(self, q: Tensor, r: Tensor) -> Tensor:
+        """Queries of R rows, the keys of their R + N - 1 offsets -> `(B, H, R, N)`."""
+        count, n = q.shape[2], self.grid[0] * self.grid[1]
+        a = ops.matmul(q, ops.transpose(r))  # B, H, R, R + N - 1
+        # Row i holds the offset of p_k in column R - 1 - i + p_k. Read as one
+        # line, rows of R + N shift by one a row when cut into rows of R + N - 1:
         # a reshape where a gather would be slow on a TPU.
         a = ops.pad(a, ((0, 0), (0, 0), (0, 0), (0, 1)))
-        a = ops.reshape(a, (-1, a.shape[1], 2 * n * n))[:, :, n - 1 : -1]
-        a = ops.reshape(a, (-1, a.shape[1], n, 2 * n - 1))[..., :n]
-        return ops.pad(a, ((0, 0), (0, 0), (others, 0), (others, 0)))
+        a = ops.reshape(a, (-1, a.shape[1], count * (count + n)))
+        a = a[:, :, count - 1 : -1]
+        return ops.reshape(a, (-1, a.shape[1], count, count + n - 1))[..., :n]
 
     def compute_output_shape(self, q_shape: Shape) -> Shape:
         return (*q_shape[:3], q_shape[2])

@@ -1,0 +1,291 @@
+"""Attention that holds a block of its probabilities at a time.
+
+Self-attention of N tokens has N x N probabilities for each head. Rows of them are
+independent, so that a block of rows can be read and thrown away, and computed again
+where a gradient asks for it (arXiv:2112.05682). The result is exact, not an
+approximation. On TensorFlow, which has no fused kernel for it, this module cuts the
+rows; on other backends it calls their kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import keras
+
+from keras_vit.layers.tensors import Tensor, ops
+
+# Tokens from which on blocks are at least as fast as plain attention, measured on
+# CPUs by `benchmarks/resolution.py`.
+FEWEST_TOKENS = 577
+BLOCK_BYTES = 8 * 2**20  # of probabilities in float32: what caches of a CPU hold
+# Devices with memory of their own take long to start an operation: large blocks.
+ACCELERATOR_BLOCK_BYTES = 256 * 2**20
+
+
+class Bias(Protocol):
+    """A layer that adds to attention's logits, and can do so for some rows alone."""
+
+    def parameters(self) -> Tensor:
+        """Return all that the rows depend on, besides the queries."""
+        ...
+
+    def rows(
+        self, parameters: Tensor, q: Tensor, first: Any = 0, first_head: Any = 0
+    ) -> Tensor:
+        """Return the biases of the queries that stand in the rows from `first` on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Dropout whose mask is a function of a seed and of the block.
+
+    Attributes:
+        rate: the share of the probabilities that become 0.
+        seed: two integers.
+    """
+
+    rate: float
+    seed: Tensor
+
+    def __call__(self, a: Tensor, block: Tensor) -> Tensor:
+        import tensorflow as tf
+
+        fold_in: Any = tf.random.experimental.stateless_fold_in  # pyright: ignore[reportAttributeAccessIssue]
+        seed = fold_in(tf.cast(self.seed, "int32"), block)
+        return tf.nn.experimental.stateless_dropout(a, self.rate, seed)
+
+
+def saves_memory(
+    num_queries: int | None, num_tokens: int | None, drops: bool = False
+) -> bool:
+    """Return whether `memory_efficient_attention` is the way for so many tokens.
+
+    Args:
+        num_queries: M, the tokens that look; `None`: unknown.
+        num_tokens: N, the tokens that are looked at; `None`: unknown.
+        drops: whether probabilities are dropped, which the kernels of other backends
+            cannot do.
+
+    Example:
+
+    >>> saves_memory(197, 197), saves_memory(4097, 4097), saves_memory(1, 4097)
+    (False, True, False)
+    """
+    if keras.backend.backend() != "tensorflow":
+        return not drops
+    return (num_queries or 0) * (num_tokens or 0) >= FEWEST_TOKENS**2
+
+
+def memory_efficient_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    biases: Sequence[Bias] = (),
+    log_sizes: Tensor | None = None,
+    dropout: Dropout | None = None,
+) -> Tensor:
+    """Return `softmax(q k^T + biases + log_sizes) v`, without all of the softmax.
+
+    The softmax is taken in float32 at least. The gradient computes each block
+    again, with the same dropout.
+
+    Args:
+        q: scaled queries, `(B, H, M, d)`.
+        k: keys, `(B, H, N, d)`.
+        v: values, `(B, H, N, e)`.
+        biases: layers whose `rows` are added to the logits.
+        log_sizes: added to the logits of each key, `(B, N)`, without a gradient.
+        dropout: of the probabilities; `None`: none.
+
+    Returns:
+        What each query reads, `(B, H, M, e)`.
+
+    Example:
+
+    >>> q = k = v = keras.random.normal((2, 3, 600, 8), seed=0)
+    >>> plain = ops.matmul(ops.softmax(ops.matmul(q, ops.swapaxes(k, 2, 3))), v)
+    >>> bool(ops.max(ops.abs(memory_efficient_attention(q, k, v) - plain)) < 1e-5)
+    True
+    """
+    if keras.backend.backend() != "tensorflow":
+        return _fused(q, k, v, biases, log_sizes)
+    import tensorflow as tf
+
+    cut = _Cut.of(q.shape[1], q.shape[2], k.shape[2])
+    parameters = [bias.parameters() for bias in biases]
+
+    def block(q, k, v, parameters, group, index):
+        """(g, R, d), (g, N, d), (g, N, e) -> (g, R, e)."""
+        image, first_head = group // cut.groups, group % cut.groups * cut.heads
+        a = ops.matmul(q, ops.swapaxes(k, -1, -2))
+        for bias, its_own in zip(biases, parameters, strict=True):
+            a = a + bias.rows(its_own, q[None], index * cut.rows, first_head)[0]
+        a = ops.cast(a, keras.backend.result_type(a.dtype, "float32"))
+        if log_sizes is not None:
+            a = a + ops.cast(log_sizes[image], a.dtype)
+        a = ops.cast(ops.softmax(a, axis=-1), v.dtype)
+        if dropout is not None:
+            a = dropout(a, group * cut.blocks + index)
+        return ops.matmul(a, v)
+
+    @tf.custom_gradient
+    def attend(q, k, v, *parameters):
+        q, k, v = cut.into_blocks(q), cut.into_groups(k), cut.into_groups(v)
+
+        def forward(i):
+            group, index = i // cut.blocks, i % cut.blocks
+            return [
+                block(q[group, index], k[group], v[group], parameters, group, index)
+            ], ()
+
+        (out,), _ = _loop(ops.shape(q)[0] * cut.blocks, forward, [v.dtype])
+
+        def gradient(upstream):
+            upstream = cut.into_blocks(upstream)
+
+            def of_group(group, *sums):
+                def of_block(index, *sums):
+                    inputs = [q[group, index], k[group], v[group], *parameters]
+                    with tf.GradientTape() as tape:
+                        tape.watch(inputs)
+                        q_, k_, v_, *parameters_ = inputs
+                        out = block(q_, k_, v_, parameters_, group, index)
+                    dq, *others = tape.gradient(out, inputs, upstream[group, index])
+                    return [dq], [
+                        total + tf.cast(tf.convert_to_tensor(other), total.dtype)
+                        for total, other in zip(sums, others, strict=True)
+                    ]
+
+                sums = [_zeros(k[group]), _zeros(v[group]), *sums]
+                (dq,), (dk, dv, *sums) = _loop(cut.blocks, of_block, [q.dtype], sums)
+                return [dq, tf.cast(dk, k.dtype), tf.cast(dv, v.dtype)], sums
+
+            (dq, dk, dv), sums = _loop(
+                ops.shape(q)[0],
+                of_group,
+                [q.dtype, k.dtype, v.dtype],
+                [_zeros(its_own) for its_own in parameters],
+            )
+            sums = [
+                tf.cast(total, its_own.dtype)
+                for total, its_own in zip(sums, parameters, strict=True)
+            ]
+            dk, dv = cut.from_groups(dk), cut.from_groups(dv)
+            return cut.from_blocks(dq), dk, dv, *sums
+
+        return cut.from_blocks(out), gradient
+
+    return attend(q, k, v, *parameters)
+
+
+def _fused(q, k, v, biases, log_sizes):
+    """By the backend's own kernel, which is given all of the biases."""
+    terms = [bias.rows(bias.parameters(), q) for bias in biases]
+    if log_sizes is not None:
+        terms.append(log_sizes[:, None, None])
+    q, k, v = (ops.transpose(x, (0, 2, 1, 3)) for x in (q, k, v))
+    bias = sum(terms[1:], terms[0]) if terms else None
+    x = ops.dot_product_attention(q, k, v, bias=bias, scale=1.0)
+    return ops.transpose(x, (0, 2, 1, 3))
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Groups of heads of one image, and blocks of the rows of a group.
+
+    Attributes:
+        heads: g, of a group.
+        groups: of an image, H / g.
+        rows: R, of a block; the last one is filled up with zeros.
+        blocks: of a group.
+        num_rows: M, without the zeros.
+    """
+
+    heads: int
+    groups: int
+    rows: int
+    blocks: int
+    num_rows: int
+
+    @classmethod
+    def of(cls, num_heads: int, num_rows: int, num_tokens: int) -> Self:
+        import tensorflow as tf
+
+        has_own_memory = tf.config.list_logical_devices("CPU") != (
+            tf.config.list_logical_devices()
+        )
+        size = ACCELERATOR_BLOCK_BYTES if has_own_memory else BLOCK_BYTES
+        of_head = num_rows * num_tokens * 4
+        heads = num_heads if has_own_memory or num_heads * of_head <= size else 1
+        blocks = -(-heads * of_head // size)
+        rows = -(-num_rows // blocks)
+        return cls(heads, num_heads // heads, rows, -(-num_rows // rows), num_rows)
+
+    def into_groups(self, x: Tensor) -> Tensor:
+        """(B, H, N, d) -> (B H / g, g, N, d)."""
+        return ops.reshape(x, (-1, self.heads, *x.shape[2:]))
+
+    def from_groups(self, x: Tensor) -> Tensor:
+        """(B H / g, g, N, d) -> (B, H, N, d)."""
+        return ops.reshape(x, (-1, self.heads * self.groups, *x.shape[2:]))
+
+    def into_blocks(self, x: Tensor) -> Tensor:
+        """(B, H, M, d) -> (B H / g, blocks, g, R, d)."""
+        x = ops.pad(
+            self.into_groups(x),
+            ((0, 0), (0, 0), (0, self.blocks * self.rows - self.num_rows), (0, 0)),
+        )
+        x = ops.reshape(x, (-1, self.heads, self.blocks, self.rows, x.shape[-1]))
+        return ops.transpose(x, (0, 2, 1, 3, 4))
+
+    def from_blocks(self, x: Tensor) -> Tensor:
+        """`into_blocks` backwards; blocks may lie one after the other."""
+        width = x.shape[-1]
+        x = ops.reshape(x, (-1, self.blocks, self.heads, self.rows, width))
+        x = ops.transpose(x, (0, 2, 1, 3, 4))
+        x = ops.reshape(x, (-1, self.heads, self.blocks * self.rows, width))
+        return self.from_groups(x[:, :, : self.num_rows])
+
+
+def _zeros(x: Tensor) -> Tensor:
+    """Where sums of x's kind are taken."""
+    return ops.zeros_like(x, dtype=keras.backend.result_type(x.dtype, "float32"))
+
+
+def _loop(
+    count: Any,
+    body: Callable[..., tuple[Sequence[Tensor], Sequence[Tensor]]],
+    dtypes: Sequence[Any],
+    carried: Sequence[Tensor] = (),
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Call `body(i, *carried)` for one i after the other.
+
+    Args:
+        count: how many times.
+        body: returns outputs, of the same shapes each time, and what is carried on.
+        dtypes: of the outputs.
+        carried: what the first call is given.
+
+    Returns:
+        The outputs, stacked, and what the last call carries.
+    """
+    import tensorflow as tf
+
+    def step(i, arrays, carried):
+        outputs, carried = body(i, *carried)
+        arrays = [a.write(i, one) for a, one in zip(arrays, outputs, strict=True)]
+        return i + 1, arrays, list(carried)
+
+    _, arrays, carried = tf.while_loop(
+        lambda i, *_: i < count,
+        step,
+        (0, [tf.TensorArray(dtype, count) for dtype in dtypes], list(carried)),
+        parallel_iterations=1,
+        maximum_iterations=count,
+    )
+    return [array.stack() for array in arrays], list(carried)
