@@ -39,7 +39,7 @@ FORMATS: dict[str, Format] = {
         ("ai_edge_litert",),
     ),
     "onnx": Format((), ".onnx", ("onnx", "tf2onnx", "onnxruntime")),
-    "openvino": Format((), ".xml", ("openvino",)),
+    "openvino": Format((), ".xml", ("openvino", "onnx", "tf2onnx")),
 }
 DEFAULTS: dict[str, Any] = {
     "top": 5,

@@ -11,6 +11,7 @@ from keras_vit import compat
 from keras_vit.classifier import Classifier
 from keras_vit.export_formats import Format
 from keras_vit.layers.head import PROBABILITIES
+from keras_vit.layers.memory_efficient_attention import attention_at_once
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -141,7 +142,43 @@ def frozen(
 
     images = tf.TensorSpec(shape, dtype, name="images")
     function: Any = tf.function(serve, input_signature=[images])
-    return compat.constant_graph(function.get_concrete_function())
+    with attention_at_once():
+        return compat.constant_graph(function.get_concrete_function())
+
+
+def parameterized(classifier: Classifier) -> tuple[Any, dict[str, Any]]:
+    """Return the model's outputs as a function of images and of its weights.
+
+    A graph without the weights is small, however large they are: converters keep
+    several copies of what is in a graph.
+
+    Args:
+        classifier: in float32.
+
+    Returns:
+        A `tf.ConcreteFunction` of `images` and the weights, whose outputs are in the
+        order of `OUTPUTS`, and the model's variables by the names of its inputs.
+    """
+    import tensorflow as tf
+
+    model: Any = classifier.model
+    outputs = outputs_of(classifier)
+    variables = {f"weight_{i}": one for i, one in enumerate(model.variables)}
+
+    def serve(images: tf.Tensor, **weights: tf.Tensor) -> list[tf.Tensor]:
+        mapping = [(variables[name], value) for name, value in weights.items()]
+        with keras.StatelessScope(state_mapping=mapping):
+            computed = outputs(images)
+        return [tf.identity(computed[name], name) for name in OUTPUTS]
+
+    specs = {
+        name: tf.TensorSpec(one.shape, one.dtype, name=name)
+        for name, one in variables.items()
+    }
+    images = tf.TensorSpec((None, *model.input_shape[1:]), "float32", name="images")
+    with attention_at_once():
+        function: Any = tf.function(serve).get_concrete_function(images, **specs)
+        return compat.constant_graph(function), variables
 
 
 def servable(

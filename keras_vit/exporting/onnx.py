@@ -4,9 +4,12 @@ import contextlib
 import logging
 import pathlib
 from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 
 from keras_vit.classifier import Classifier
-from keras_vit.exporting.graph import OUTPUTS, frozen
+from keras_vit.exporting.graph import OUTPUTS, parameterized
 from keras_vit.exporting.metadata import metadata_of
 
 OPSET = 18
@@ -26,25 +29,96 @@ def write(classifier: Classifier, path: pathlib.Path) -> None:
     import onnx
     import tf2onnx
 
-    constants = frozen(classifier)
-    names = {"images:0": "images"} | {
+    function, variables = parameterized(classifier)
+    names = {"images:0": "images"} | {f"{name}:0": name for name in variables}
+    inputs = [tensor.name for tensor in function.inputs]
+    names |= {
         output.name: name
-        for output, name in zip(constants.outputs, OUTPUTS, strict=True)
+        for output, name in zip(function.outputs, OUTPUTS, strict=True)
     }
     with _silent("tf2onnx", "tensorflow"):
         converted, _ = tf2onnx.convert.from_graph_def(
-            constants.graph.as_graph_def(),
-            input_names=["images:0"],
-            output_names=[output.name for output in constants.outputs],
+            function.graph.as_graph_def(),
+            input_names=inputs,
+            output_names=[output.name for output in function.outputs],
             opset=OPSET,
             tensors_to_rename=names,
         )
-    for value in [*converted.graph.input, *converted.graph.output]:
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
     for name, text in metadata_of(classifier).items():
         converted.metadata_props.add(key=name, value=text)
     onnx.checker.check_model(converted, full_check=True)
+    _hold(converted.graph, variables)
+    for value in [*converted.graph.input, *converted.graph.output]:
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.checker.check_model(converted)
     onnx.save(converted, path)
+
+
+def _hold(graph: Any, variables: dict[str, Any]) -> None:
+    """Make weights that are inputs of a graph its initializers, by Keras's names."""
+    from onnx import numpy_helper
+
+    inputs = [one for one in graph.input if one.name not in variables]
+    computed = _fold(graph, variables)
+    used = {name for node in _nodes(graph) for name in node.input}
+    used |= {one.name for one in graph.output}
+    constants = [one for one in graph.initializer if one.name in used]
+    names = {}
+    for name in sorted(used & variables.keys()):
+        path = variables[name].path
+        names[name] = path if path not in names.values() else f"{path}:{name}"
+        array = variables[name].numpy()
+        constants.append(numpy_helper.from_array(array, names[name]))
+    for name in sorted(used & computed.keys()):
+        constants.append(numpy_helper.from_array(computed[name], name))
+    del graph.input[:], graph.initializer[:]
+    graph.input.extend(inputs)
+    graph.initializer.extend(constants)
+    for node in _nodes(graph):
+        for place, name in enumerate(node.input):
+            node.input[place] = names.get(name, name)
+
+
+def _fold(graph: Any, variables: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Compute what depends on weights alone, such as a kernel's other order of axes.
+
+    The nodes that did are taken from the graph.
+
+    Returns:
+        Arrays by the names that they have in the graph.
+    """
+    from onnx import numpy_helper
+    from onnx.reference import ReferenceEvaluator
+
+    constants = {one.name: one for one in graph.initializer}
+    computed: dict[str, np.ndarray] = {}
+
+    def value(name):
+        if name in constants:
+            return numpy_helper.to_array(constants[name])
+        return computed[name] if name in computed else variables[name].numpy()
+
+    others = []
+    for node in graph.node:  # each behind those that it reads
+        read = {name for name in node.input if name}
+        of_weights = read & (variables.keys() | computed.keys())
+        if of_weights and not read - of_weights - constants.keys():
+            results = ReferenceEvaluator(node).run(None, {n: value(n) for n in read})
+            computed |= dict(zip(node.output, map(np.asarray, results), strict=True))
+        else:
+            others.append(node)
+    del graph.node[:]
+    graph.node.extend(others)
+    return computed
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """Yield the nodes of a graph and of the graphs inside them."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner)
 
 
 @contextlib.contextmanager

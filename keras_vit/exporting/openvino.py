@@ -1,9 +1,10 @@
 """OpenVINO, for Intel's processors: an .xml file, and a .bin beside it."""
 
 import pathlib
+import tempfile
 
 from keras_vit.classifier import Classifier
-from keras_vit.exporting.graph import OUTPUTS, servable
+from keras_vit.exporting import onnx
 from keras_vit.exporting.metadata import metadata_of
 
 
@@ -20,11 +21,13 @@ def write(classifier: Classifier, path: pathlib.Path) -> None:
     """
     import openvino
 
-    serve = servable(classifier).serve.get_concrete_function()
-    converted = openvino.convert_model(serve)
-    converted.inputs[0].get_tensor().set_names({"images"})
-    for output, name in zip(converted.outputs, OUTPUTS, strict=True):
-        output.get_tensor().set_names({name})
-    for name, text in metadata_of(classifier).items():
-        converted.set_rt_info(text, ["keras_vit", name.partition(".")[0]])
-    openvino.save_model(converted, path, compress_to_fp16=False)
+    with tempfile.TemporaryDirectory() as folder:
+        # By way of ONNX, whose weights it reads from the file: of TensorFlow's graph
+        # it keeps several copies.
+        file = pathlib.Path(folder) / "model.onnx"
+        onnx.write(classifier, file)
+        converted = openvino.convert_model(file)
+        for name, text in metadata_of(classifier).items():
+            converted.set_rt_info(text, ["keras_vit", name.partition(".")[0]])
+        openvino.save_model(converted, path, compress_to_fp16=False)
+        del converted  # and its hold on the file

@@ -9,7 +9,9 @@ rows; on other backends it calls their kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -23,6 +25,19 @@ FEWEST_TOKENS = 577
 BLOCK_BYTES = 8 * 2**20  # of probabilities in float32: what caches of a CPU hold
 # Devices with memory of their own take long to start an operation: large blocks.
 ACCELERATOR_BLOCK_BYTES = 256 * 2**20
+
+
+_AT_ONCE = contextvars.ContextVar("at_once", default=False)
+
+
+@contextlib.contextmanager
+def attention_at_once() -> Iterator[None]:
+    """Trace graphs in this context without blocks: formats have no loops for them."""
+    before = _AT_ONCE.set(True)
+    try:
+        yield
+    finally:
+        _AT_ONCE.reset(before)
 
 
 class Bias(Protocol):
@@ -77,6 +92,8 @@ def saves_memory(
     """
     if keras.backend.backend() != "tensorflow":
         return not drops
+    if _AT_ONCE.get():
+        return False
     return (num_queries or 0) * (num_tokens or 0) >= FEWEST_TOKENS**2
 
 

@@ -5,11 +5,10 @@ import pytest
 import tensorflow as tf
 
 from keras_vit.exporting import export
+from keras_vit.layers import memory_efficient_attention
 from support.choice_table import CHOICES
 from support.models import randomize, tiny_vit
 from support.runtimes import by_interpreter, by_onnx, by_openvino
-
-pytestmark = pytest.mark.slow  # exports in every format
 
 MODELS = {
     "blocks of every kind": {
@@ -58,12 +57,29 @@ FORMATS = {
     "onnx": (".onnx", by_onnx),
     "openvino": (".xml", by_openvino),
 }
+OTHERS = sorted(FORMATS.keys() - {"onnx"})
 
 
+@pytest.mark.slow  # in every format
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_file_gives_the_models_own_logits(format, name, tmp_path, rng):
-    model = randomize(tiny_vit(**MODELS[name]), np.random.default_rng(0), scale=0.2)
+    assert_own_logits(MODELS[name], format, tmp_path, rng)
+
+
+@pytest.mark.parametrize(
+    "format",
+    [pytest.param("onnx"), *(pytest.param(f, marks=pytest.mark.slow) for f in OTHERS)],
+)
+def test_attention_in_blocks_is_exported_for_formats_without_loops(
+    format, tmp_path, rng, monkeypatch
+):
+    monkeypatch.setattr(memory_efficient_attention, "FEWEST_TOKENS", 1)
+    assert_own_logits({}, format, tmp_path, rng)
+
+
+def assert_own_logits(arguments, format, tmp_path, rng):
+    model = randomize(tiny_vit(**arguments), np.random.default_rng(0), scale=0.2)
     suffix, by = FORMATS[format]
     run = by(str(export(model, tmp_path / f"model{suffix}", format)))
     images = rng.integers(0, 256, (3, 16, 24, 3)).astype("float32")
