@@ -107,7 +107,14 @@ def test_an_export_is_run_in_another_process_and_reported(exported):
     assert "80.00 %" in card.read_text()
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    "format",
+    [
+        "saved_model",
+        "tflite",  # and the others, which are written of the same copy
+        *(pytest.param(f, marks=pytest.mark.slow) for f in ("onnx", "openvino")),
+    ],
+)
 def test_a_model_under_mixed_precision_is_exported(format, tmp_path, rng):
     import keras
 
