@@ -81,7 +81,9 @@ def kill_at_random(folder, rng):
     """One run, killed during its start, or some steps on; tells the step."""
     before, child = last(folder), started(folder)
     if rng.random() < 0.2:
-        time.sleep(rng.uniform(3, 9))
+        moment = time.monotonic() + rng.uniform(0, 4)
+        while time.monotonic() < moment and last(folder) == before:
+            time.sleep(0.001)
     else:
         goal = before + rng.randint(1, 6)
         while last(folder) < goal:
