@@ -1,3 +1,4 @@
+import contextlib
 import gc
 import os
 import pathlib
@@ -13,14 +14,14 @@ import pytest
 import tensorflow as tf
 from keras.src.utils.naming import reset_uids
 
-from keras_vit.exporting import runtime_check
-
 pytest.register_assert_rewrite("support")
 
 # Most graphs run a few times, too: as they are traced, without passes over them.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 sys.modules.setdefault("triton", None)  # PyTorch's compiler: none beside TensorFlow's
+# It tells OpenVINO's makers of each conversion, by a fork that waits for a network.
+sys.modules.setdefault("openvino_telemetry", None)
 
 
 # Each takes a minute, some of the slow ones several: last, it would leave one worker
@@ -69,19 +70,23 @@ def fresh_layer_names():
     reset_uids()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def exports_are_checked_here():
+    """Those of what modules share, too."""
+    from support.fresh_process import HERE, exports_checked
+
+    with exports_checked(HERE):
+        yield
+
+
 @pytest.fixture(autouse=True)
-def exports_are_checked_here(request, monkeypatch):
-    """A process for every export would take the suite minutes.
+def exports_are_checked_as_for_users(request):
+    """Where a test of exporting itself asks for it by `pytest.mark.fresh_process`."""
+    from support.fresh_process import AS_FOR_USERS, exports_checked
 
-    Tests of exporting itself ask for it by `pytest.mark.fresh_process`.
-    """
-    if request.node.get_closest_marker("fresh_process"):
-        return
-
-    monkeypatch.setattr(runtime_check, "SECONDS", 0)
-    monkeypatch.setattr(
-        "keras_vit.exporting.checking.run_in_fresh_process", runtime_check.run
-    )
+    marked = request.node.get_closest_marker("fresh_process")
+    with exports_checked(AS_FOR_USERS) if marked else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture

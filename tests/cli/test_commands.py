@@ -19,7 +19,7 @@ from keras_vit.exporting import saved_model
 from keras_vit.model_files import save_model
 from keras_vit.variants import VARIANTS
 from keras_vit.weights import merge_tokens
-from support.models import randomize, tiny_vit
+from support.models import randomize, tiny_vit, with_few_layers
 
 NAMES = tuple("abcdefghij")
 
@@ -389,7 +389,8 @@ def test_list_tells_what_each_model_costs(capsys, monkeypatch):
     ]
 
 
-def test_convert_takes_weights_there_and_back(trained):
+def test_convert_takes_weights_there_and_back(trained, monkeypatch):
+    with_few_layers(monkeypatch)
     assert main(["convert", f"--from={trained / 'run'}", "--to=a.npz"]) == 0
     model = keras_vit.ViT_Ti16(num_classes=3, image_size=32)
     keras_vit.save_weights(randomize(model, np.random.default_rng(0)), "b.npz")
@@ -405,7 +406,8 @@ def test_convert_takes_weights_there_and_back(trained):
                 np.testing.assert_array_equal(first[name], last[name])
 
 
-def test_convert_resizes_images_and_patches(tmp_path):
+def test_convert_resizes_images_and_patches(tmp_path, monkeypatch):
+    with_few_layers(monkeypatch)
     model = keras_vit.ViT_Ti16(num_classes=3, image_size=32)
     keras_vit.save_weights(randomize(model, np.random.default_rng(0)), "old.npz")
     sizes = ["--image_size=24,32", "--patch_size=8"]
@@ -440,6 +442,7 @@ def test_nothing_but_the_line_of_the_error_reaches_the_terminal():
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_an_answer_comes_without_notices_of_tensorflow(trained):
     done = run_process("predict", f"--model={trained / 'run'}", picture("a.png"))
     assert done.returncode == 0

@@ -57,8 +57,9 @@ def check_it_is_a_function_of_the_place(augmentation):
 @pytest.mark.parametrize(
     "augmentation",
     [
-        "keras:RandomRotation",
-        brighter,
+        # The list below has a layer by its name and a function of a seed as well.
+        pytest.param("keras:RandomRotation", marks=pytest.mark.slow),
+        pytest.param(brighter, marks=pytest.mark.slow),
         lambda image: image[:, ::-1],
         [keras.layers.RandomFlip("horizontal"), brighter, "keras:RandomGrayscale"],
         keras.layers.Pipeline([keras.layers.RandomTranslation(0.2, 0.2)]),

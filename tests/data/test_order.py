@@ -80,8 +80,15 @@ def test_what_stands_at_a_place_follows_from_the_place_alone(step):
     assert found.tolist() != other.tolist()
 
 
-@pytest.mark.parametrize("repeats", [1, 3])
-@pytest.mark.parametrize("mixup", [None, 0.4])
+@pytest.mark.parametrize(
+    ("repeats", "mixup"),
+    [
+        (1, None),
+        (3, 0.4),
+        pytest.param(1, 0.4, marks=pytest.mark.slow),
+        pytest.param(3, None, marks=pytest.mark.slow),
+    ],
+)
 def test_a_balanced_stream_can_be_entered_and_divided_anywhere(repeats, mixup):
     split = split_of(UNEVEN)
     augmentation = Augmentation(repeats=repeats, **({"mixup": mixup} if mixup else {}))

@@ -1,3 +1,4 @@
+import functools
 import itertools
 
 import numpy as np
@@ -33,6 +34,12 @@ def stream(split, batch_size, steps, changed=None, num_classes=40, **options):
     options = {"seed": 0, "augmentation": augmentation} | options
     batches = training_batches(split, batch_size, (4, 6), num_classes, **options)
     return list(itertools.islice(batches.as_numpy_iterator(), steps))
+
+
+@functools.cache
+def unbroken():
+    """What all that is entered or divided is compared with."""
+    return stream(numbered(25), 8, 12, augmentation=EVERYTHING, seed=5)
 
 
 def same(batches, others):
@@ -143,18 +150,23 @@ def test_the_examples_of_a_step_are_told():
         np.testing.assert_array_equal(examples_of_step(split, 8, 5, step), labels)
 
 
-@pytest.mark.parametrize("step", [4, 9])
+@pytest.mark.parametrize("step", [4, pytest.param(9, marks=pytest.mark.slow)])
 def test_a_stream_can_be_entered_at_any_step(step):
-    options = {"augmentation": EVERYTHING, "seed": 5}
-    whole = stream(numbered(25), 8, 12, **options)
-    same(stream(numbered(25), 8, 12 - step, first_step=step, **options), whole[step:])
+    options = {"augmentation": EVERYTHING, "seed": 5, "first_step": step}
+    same(stream(numbered(25), 8, 12 - step, **options), unbroken()[step:])
 
 
-@pytest.mark.parametrize("shards", [[Shard(0, 4, 4)], [Shard(0, 2, 4), Shard(2, 2, 4)]])
+@pytest.mark.parametrize(
+    "shards",
+    [
+        pytest.param([Shard(0, 4, 4)], marks=pytest.mark.slow),
+        [Shard(0, 2, 4), Shard(2, 2, 4)],
+    ],
+)
 def test_the_slices_of_a_batch_are_the_batch(shards):
     """For one worker of four replicas, and for two workers of two."""
     options = {"augmentation": EVERYTHING, "seed": 5, "first_step": 2}
-    whole = stream(numbered(25), 8, 3, **options)
+    whole = unbroken()[2:5]
     parts = [
         stream(numbered(25), 8, 3 * shard.count, shard=shard, **options)
         for shard in shards

@@ -149,7 +149,7 @@ def test_each_epoch_sees_each_record_once_with_its_label(folder):
     assert orders[0] != orders[1]
 
 
-@pytest.mark.parametrize("step", [1, 4])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_a_stream_of_records_can_be_entered_at_any_step(folder, step):
     whole = batches(load("photographs", data_dir=folder).train, 6)
     entered = load("photographs", data_dir=folder).train

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import shutil
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ LABELS = np.arange(10) % 5
 
 @pytest.fixture(scope="module")
 def model():
-    return randomize(tiny_vit(), np.random.default_rng(0))
+    return randomize(tiny_vit(num_layers=1), np.random.default_rng(0))
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +44,21 @@ def dataset(images):
     return data.from_arrays((images, LABELS), (images, LABELS), class_names=NAMES)
 
 
+@pytest.fixture(scope="module")
+def saved(model, images, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    (folder / "run").mkdir()
+    save_model(model, folder / "run" / "model.keras", NAMES)
+    halves = {"x_train": images, "y_train": LABELS, "x_test": images, "y_test": LABELS}
+    np.savez(folder / "pets.npz", **halves)
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def folder(model, images, tmp_path, monkeypatch):
+def folder(saved, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "run").mkdir()
-    save_model(model, tmp_path / "run" / "model.keras", NAMES)
-    np.savez("pets.npz", x_train=images, y_train=LABELS, x_test=images, y_test=LABELS)
-    return tmp_path
+    return shutil.copytree(saved, tmp_path, dirs_exist_ok=True)
 
 
 MODELS = {

@@ -225,6 +225,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_requests_that_are_wrong(process):
     def ask(times):
         with process.client() as client:

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import keras_vit
-from support.training.small import small_dataset, small_recipe
+from support.training.small import linear, small_dataset, small_recipe
 
 train = functools.partial(keras_vit.train, export=False)
 
@@ -40,20 +40,9 @@ for _hook in HOOKS:
 def test_callbacks_are_called_in_keras_order_with_keras_logs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     dataset, recipe, ours = small_dataset(), small_recipe(epochs=2), Recorder()
-    train(recipe, dataset=dataset, callbacks=[ours])
+    train(recipe, model=linear(), dataset=dataset, callbacks=[ours])
 
-    model, theirs = (
-        keras_vit.model.ViT(
-            image_size=16,
-            patch_size=8,
-            num_layers=1,
-            num_heads=2,
-            hidden_dim=16,
-            mlp_dim=32,
-            num_classes=2,
-        ),
-        Recorder(),
-    )
+    model, theirs = linear(), Recorder()
     model.compile(
         "sgd",
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -77,6 +66,7 @@ def test_callbacks_are_called_in_keras_order_with_keras_logs(tmp_path, monkeypat
     assert ours.calls == theirs.calls
 
 
+@pytest.mark.slow
 def test_keras_own_callbacks_do_their_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     seen = []
@@ -113,6 +103,7 @@ def test_early_stopping_ends_the_run_and_leaves_it_finished(tmp_path, monkeypatc
     stop = keras.callbacks.EarlyStopping("val_loss", patience=0, min_delta=100)
     arguments = {
         "recipe": small_recipe(),
+        "model": linear(),
         "dataset": small_dataset(),
         "callbacks": [stop],
         "folder": tmp_path / "run",
@@ -131,7 +122,9 @@ def test_a_callback_can_stop_within_a_lap(tmp_path, monkeypatch):
         def on_train_batch_end(self, batch, logs=None):
             self.model.stop_training = batch == 2
 
-    run = train(small_recipe(), dataset=small_dataset(), callbacks=[Stop()])
+    run = train(
+        small_recipe(), model=linear(), dataset=small_dataset(), callbacks=[Stop()]
+    )
     assert [row["steps"] for row in run.history] == [3]
 
 
@@ -178,6 +171,7 @@ def test_a_callback_reads_the_rate_and_the_step_in_the_optimizer(tmp_path):
     reader = Reader()
     train(
         small_recipe(epochs=1),
+        model=linear(),
         dataset=small_dataset(),
         callbacks=[reader],
         folder=tmp_path / "run",

@@ -31,7 +31,7 @@ from support.training.interrupted import (
     outcome,
     train,
 )
-from support.training.small import small_dataset, small_recipe
+from support.training.small import linear, small_dataset, small_recipe
 
 pytestmark = pytest.mark.slow  # whole runs
 
@@ -117,7 +117,7 @@ def test_signals_that_come_together_are_one(tmp_path):
         ask_to_end()
 
     with pytest.raises(SystemExit):
-        train(tmp_path, [At("on_train_batch_end", 4, ask_twice)], PLAIN)
+        train(tmp_path, [At("on_train_batch_end", 4, ask_twice)], PLAIN, model=linear())
     assert kept_in(tmp_path).newest()[0] == 4
 
 
@@ -316,9 +316,11 @@ def test_a_stop_and_a_signal_in_one_step_are_both_heeded(tmp_path):
             if batch == 2:
                 ask_to_end()
 
+    model = linear()
     with pytest.raises(SystemExit):
-        train(tmp_path, [Stop()], PLAIN)
-    assert [row["steps"] for row in train(tmp_path, recipe=PLAIN).history] == [3]
+        train(tmp_path, [Stop()], PLAIN, model=model)
+    again = train(tmp_path, recipe=PLAIN, model=model)
+    assert [row["steps"] for row in again.history] == [3]
 
 
 def test_weights_that_a_callback_puts_back_are_those_that_are_kept(tmp_path):
@@ -358,11 +360,11 @@ def test_a_second_process_is_kept_out_of_the_folder(tmp_path):
 
     def begin():
         with pytest.raises(BlockingIOError, match="Another process trains in"):
-            train(tmp_path, recipe=recipe)
+            train(tmp_path, recipe=recipe, model=linear())
         second.append(True)
 
     recipe = recipes.changed(PLAIN, {"epochs": 1})
-    train(tmp_path, [At("on_train_batch_begin", 3, begin)], recipe)
+    train(tmp_path, [At("on_train_batch_begin", 3, begin)], recipe, model=linear())
     assert second
 
 

@@ -208,6 +208,7 @@ def test_what_a_begins_with_follows_from_the_seed_alone():
     assert np.abs(np.subtract(found[0][0], found[0][1])).min() > 0
 
 
+@pytest.mark.slow
 def test_a_model_whose_run_was_refused_or_ended_is_plain_and_can_be_trained(tmp_path):
     model = keras_vit.model.ViT(
         image_size=16,

@@ -354,6 +354,7 @@ def test_a_finished_run_tells_the_same_again(pretrained):
     assert again.saved_model is None
 
 
+@pytest.mark.slow
 def test_fine_tuning_begins_from_what_was_pre_trained(
     pretrained, tmp_path, monkeypatch
 ):
@@ -399,6 +400,7 @@ def test_a_run_that_is_interrupted_goes_on_as_if_it_were_not(pretrained, tmp_pat
     assert outcome(train(tmp_path)) == outcome(pretrained)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

@@ -13,7 +13,7 @@ from keras_vit.training.arguments import TrainArguments
 from keras_vit.training.config import RunConfig
 from keras_vit.training.optimizers import Adam
 from keras_vit.training.tasks import Classification
-from support.training.small import small_dataset, small_recipe
+from support.training.small import linear, small_dataset, small_recipe
 
 
 def trained(folder, **settings):
@@ -72,14 +72,15 @@ def test_a_run_of_objects_resumes_to_the_last_bit(tmp_path):
 
 
 def test_another_object_is_another_run(tmp_path):
-    trained(tmp_path, loss=focal())
+    trained(tmp_path, loss=focal(), model=linear())
     with pytest.raises(ValueError, match="holds another run.*loss: .*Focal"):
-        trained(tmp_path, loss=keras.losses.MeanSquaredError())
+        trained(tmp_path, loss=keras.losses.MeanSquaredError(), model=linear())
 
 
 def test_a_rule_and_a_schedule_are_used(tmp_path):
     run = trained(
         tmp_path,
+        model=linear(),
         optimizer=Adam(epsilon=1e-3),
         schedule=lambda step: 0.02 / (1 + keras.ops.cast(step, "float32")),
         weight_decay_scaling="rate",
@@ -231,14 +232,7 @@ def test_class_weights_are_those_of_keras_fit(tmp_path):
     recipe = small_recipe(crop=None, crop_padding=None)  # images as they are
     name = dataset.class_names[1]
     count = len(dataset.train)
-    model = keras.Sequential(
-        [
-            keras.Input((16, 16, 3)),
-            keras.layers.Rescaling(1 / 255),
-            keras.layers.Flatten(),
-            keras.layers.Dense(2),
-        ]
-    )
+    model = linear()
     beside = keras.models.clone_model(model)
     beside.set_weights(model.get_weights())
     keras_vit.train(

@@ -3,7 +3,6 @@
 import json
 import pathlib
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,7 +11,7 @@ import keras_vit
 from keras_vit.data import Split
 from keras_vit.training.artifacts import results
 from keras_vit.training.tasks.evaluators import LossEvaluation, LossEvaluator
-from support.training.small import small_dataset, small_recipe
+from support.training.small import linear, small_dataset, small_recipe
 
 
 class Squares(keras_vit.training.Task):
@@ -28,17 +27,6 @@ class Squares(keras_vit.training.Task):
             return losses, tf.cast(right, "float32")
 
         return squares
-
-
-def linear():
-    return keras.Sequential(
-        [
-            keras.Input((16, 16, 3)),
-            keras.layers.Rescaling(1 / 255),
-            keras.layers.Flatten(),
-            keras.layers.Dense(2),
-        ]
-    )
 
 
 def test_an_objective_alone_is_a_task_and_is_evaluated_by_the_labels(

@@ -154,7 +154,8 @@ def test_what_does_not_fit_is_refused_before_any_work(arguments, message, tmp_pa
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("given", [pytest.param(None, marks=pytest.mark.slow), "model"])
+@pytest.mark.slow
+@pytest.mark.parametrize("given", [None, "model"])
 def test_evaluation_and_all_that_is_left_agree_on_the_preprocessing(
     given, tmp_path, monkeypatch
 ):
@@ -288,13 +289,13 @@ def test_images_of_several_classes_are_learnt(tmp_path, monkeypatch):
         np.testing.assert_allclose(told.class_probabilities, expected, rtol=1e-4)
 
 
-def test_paths_are_taken_as_names_are(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    arguments = {"dataset": small_dataset(), "export": False}
-    first = keras_vit.train(small_recipe(epochs=2), **arguments)
+def test_paths_are_taken_as_names_are(trained, tmp_path, monkeypatch):
+    first, root = trained
+    monkeypatch.chdir(root)
     second = keras_vit.train(
         small_recipe(epochs=1, distillation="hard"),
-        **arguments,
+        dataset=small_dataset(),
+        export=False,
         model=first.folder,
         teacher=first.folder / "model.keras",
         folder=tmp_path / "second",

@@ -152,6 +152,7 @@ def test_the_recipe_is_on_the_page(html):
     assert '<th scope="row">class_weights</th><td>none</td>' in section
 
 
+@pytest.mark.slow
 def test_a_model_without_attention_has_images_alone(tmp_path, rng):
     layers = [keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(3)]
     model = keras.Sequential(layers)

@@ -134,6 +134,7 @@ class _Model:
     decoding = Decoding()
 
 
+@pytest.mark.slow
 def test_how_data_are_read_is_a_part_of_the_run(there):
     for split in ("train", "test"):
         for name in ("a", "b"):

@@ -102,6 +102,7 @@ def test_a_file_that_vanishes_is_lines_as_well(tmp_path):
     assert "02.png" in lines[0]
 
 
+@pytest.mark.slow
 def test_a_run_tells_its_unreadable_images_and_ends_well(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for part, count, bad in (("train", 12, (5,)), ("test", 4, ())):

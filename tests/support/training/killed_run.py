@@ -5,12 +5,16 @@
 One run is left alone. The other is killed as often as told, at random moments
 of which many lie in the writing of a checkpoint, and then left alone too.
 Prints where it was killed; fails if the two do not end in the same bits.
+
+Each of its processes is a fork of one that has imported TensorFlow and done nothing
+with it, which is most of what such a process would do.
 """
 
 import json
+import multiprocessing
+import os
 import pathlib
 import random
-import subprocess
 import sys
 import time
 
@@ -32,24 +36,34 @@ RECIPE = small_recipe(
 )
 
 
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["support.training.interrupted"])
+
+
 def started(folder):
     """Begins, or goes on with, the run in a folder, in a process of its own."""
-    with open(folder / "log.txt", "a") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "support.training.killed_run", str(folder)],
-            stdout=log,
-            stderr=log,
-        )
+    child = SERVER.Process(target=run, args=(folder,))
+    child.start()
+    return child
 
 
 def run(folder):
     """What such a process does."""
+    log = os.open(folder / "log.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(log, sys.stdout.fileno())
+    os.dup2(log, sys.stderr.fileno())
     import tensorflow as tf
 
     from support.training.interrupted import train
 
     tf.config.experimental.enable_op_determinism()
     train(folder, recipe=RECIPE)
+
+
+def ended(child):
+    """Its status, once it has ended."""
+    child.join()
+    return child.exitcode
 
 
 def steps(folder):
@@ -67,15 +81,17 @@ def kill_at_random(folder, rng):
     """One run, killed during its start, or some steps on; tells the step."""
     before, child = last(folder), started(folder)
     if rng.random() < 0.2:
-        time.sleep(rng.uniform(3, 9))
+        moment = time.monotonic() + rng.uniform(0, 4)
+        while time.monotonic() < moment and last(folder) == before:
+            time.sleep(0.001)
     else:
         goal = before + rng.randint(1, 6)
         while last(folder) < goal:
-            assert child.poll() is None, (folder / "log.txt").read_text()[-3000:]
+            assert child.is_alive(), (folder / "log.txt").read_text()[-3000:]
             time.sleep(0.001)
         time.sleep(rng.uniform(0, 0.03))
     child.kill()
-    child.wait()
+    ended(child)
     return last(folder)
 
 
@@ -102,7 +118,7 @@ def main(folder, kills):
         places.append(kill_at_random(broken, rng))
         torn += any((broken / "run").rglob(".*"))
     for one in (whole, broken):
-        assert started(one).wait() == 0, (one / "log.txt").read_text()[-3000:]
+        assert ended(started(one)) == 0, (one / "log.txt").read_text()[-3000:]
     history, arrays = outcome(whole)
     history_of_broken, arrays_of_broken = outcome(broken)
     assert history == history_of_broken
@@ -114,7 +130,4 @@ def main(folder, kills):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 2:
-        run(pathlib.Path(sys.argv[1]))
-    else:
-        main(pathlib.Path(sys.argv[1]), int(sys.argv[2]))
+    main(pathlib.Path(sys.argv[1]), int(sys.argv[2]))
