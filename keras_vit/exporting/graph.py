@@ -10,8 +10,8 @@ import keras
 from keras_vit import compat
 from keras_vit.classifier import Classifier
 from keras_vit.export_formats import Format
+from keras_vit.layers.graph_format import GraphFormat, traced_for
 from keras_vit.layers.head import PROBABILITIES
-from keras_vit.layers.memory_efficient_attention import attention_at_once
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -142,11 +142,13 @@ def frozen(
 
     images = tf.TensorSpec(shape, dtype, name="images")
     function: Any = tf.function(serve, input_signature=[images])
-    with attention_at_once():
+    with traced_for(GraphFormat(has_loops=False)):
         return compat.constant_graph(function.get_concrete_function())
 
 
-def parameterized(classifier: Classifier) -> tuple[Any, dict[str, Any]]:
+def parameterized(
+    classifier: Classifier, format: GraphFormat
+) -> tuple[Any, dict[str, Any]]:
     """Return the model's outputs as a function of images and of its weights.
 
     A graph without the weights is small, however large they are: converters keep
@@ -154,6 +156,7 @@ def parameterized(classifier: Classifier) -> tuple[Any, dict[str, Any]]:
 
     Args:
         classifier: in float32.
+        format: of the graph.
 
     Returns:
         A `tf.ConcreteFunction` of `images` and the weights, whose outputs are in the
@@ -176,7 +179,7 @@ def parameterized(classifier: Classifier) -> tuple[Any, dict[str, Any]]:
         for name, one in variables.items()
     }
     images = tf.TensorSpec((None, *model.input_shape[1:]), "float32", name="images")
-    with attention_at_once():
+    with traced_for(format):
         function: Any = tf.function(serve).get_concrete_function(images, **specs)
         return compat.constant_graph(function), variables
 

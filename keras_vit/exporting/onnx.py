@@ -1,6 +1,7 @@
 """ONNX, for ONNX Runtime and all that reads it."""
 
 import contextlib
+import functools
 import logging
 import pathlib
 from collections.abc import Iterator
@@ -11,8 +12,12 @@ import numpy as np
 from keras_vit.classifier import Classifier
 from keras_vit.exporting.graph import OUTPUTS, parameterized
 from keras_vit.exporting.metadata import metadata_of
+from keras_vit.layers.graph_format import GraphFormat
 
-OPSET = 18
+OPSET = 20
+CONVERTED = 18  # the last one that tf2onnx writes
+DOMAIN = "keras_vit"  # of what is not in that opset, until it is in the later one
+GELU = {"gelu_erf": "none", "gelu_tanh": "tanh"}  # activations: `approximate` of Gelu
 
 
 def write(classifier: Classifier, path: pathlib.Path) -> None:
@@ -29,7 +34,7 @@ def write(classifier: Classifier, path: pathlib.Path) -> None:
     import onnx
     import tf2onnx
 
-    function, variables = parameterized(classifier)
+    function, variables = parameterized(classifier, _graph_format())
     names = {"images:0": "images"} | {f"{name}:0": name for name in variables}
     inputs = [tensor.name for tensor in function.inputs]
     names |= {
@@ -41,9 +46,12 @@ def write(classifier: Classifier, path: pathlib.Path) -> None:
             function.graph.as_graph_def(),
             input_names=inputs,
             output_names=[output.name for output in function.outputs],
-            opset=OPSET,
+            opset=CONVERTED,
             tensors_to_rename=names,
+            custom_op_handlers={"PyFunc": (_operation, [])},
+            extra_opset=[onnx.helper.make_opsetid(DOMAIN, 1)],
         )
+    converted = _with_gelu(converted)
     for name, text in metadata_of(classifier).items():
         converted.metadata_props.add(key=name, value=text)
     onnx.checker.check_model(converted, full_check=True)
@@ -52,6 +60,62 @@ def write(classifier: Classifier, path: pathlib.Path) -> None:
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.checker.check_model(converted)
     onnx.save(converted, path)
+
+
+def _graph_format() -> GraphFormat:
+    """What ONNX has as one operation, as calls that `_operation` knows by name.
+
+    Nothing calls them: they stand for what the converter writes.
+    """
+    import tensorflow as tf
+
+    def standing_for(name, x, *inputs):
+        out: Any = tf.numpy_function(lambda x, *_: x, [x, *inputs], x.dtype, name=name)
+        out.set_shape(x.shape)
+        return out
+
+    names = ("layer_normalization", *GELU)
+    operations = {name: functools.partial(standing_for, name) for name in names}
+    return GraphFormat(has_loops=False, operations=operations)
+
+
+def _operation(context: Any, node: Any, name: str, args: Any) -> None:
+    """Write a call of `_graph_format` as the operation that it stands for."""
+    kind = next(one for one in ("layer_normalization", *GELU) if one in name)
+    read, shapes, dtypes = node.input, node.output_shapes, node.output_dtypes
+    if kind == "layer_normalization":
+        epsilon = float(node.inputs[3].get_tensor_value())
+        operation, read, domain = "LayerNormalization", read[:3], ""
+        attributes: dict[str, Any] = {"axis": -1, "epsilon": epsilon}
+    else:
+        operation, domain = "Gelu", DOMAIN
+        attributes = {"approximate": GELU[kind]}
+    outputs = node.output
+    context.remove_node(node.name)
+    context.make_node(
+        operation,
+        read,
+        attr=attributes,
+        outputs=outputs,
+        shapes=shapes,
+        dtypes=dtypes,
+        name=name,
+        domain=domain,
+    )
+
+
+def _with_gelu(model: Any) -> Any:
+    """Return the model in the opset that has Gelu, which the converter's has not."""
+    from onnx import version_converter
+
+    model = version_converter.convert_version(model, OPSET)
+    for node in model.graph.node:
+        if node.domain == DOMAIN:
+            node.domain = ""
+    imports = [one for one in model.opset_import if one.domain != DOMAIN]
+    del model.opset_import[:]
+    model.opset_import.extend(imports)
+    return model
 
 
 def _hold(graph: Any, variables: dict[str, Any]) -> None:

@@ -9,14 +9,13 @@ rows; on other backends it calls their kernel.
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import keras
 
+from keras_vit.layers.graph_format import graph_format
 from keras_vit.layers.tensors import Tensor, ops
 
 # Tokens from which on blocks are at least as fast as plain attention, measured on
@@ -25,19 +24,6 @@ FEWEST_TOKENS = 577
 BLOCK_BYTES = 8 * 2**20  # of probabilities in float32: what caches of a CPU hold
 # Devices with memory of their own take long to start an operation: large blocks.
 ACCELERATOR_BLOCK_BYTES = 256 * 2**20
-
-
-_AT_ONCE = contextvars.ContextVar("at_once", default=False)
-
-
-@contextlib.contextmanager
-def attention_at_once() -> Iterator[None]:
-    """Trace graphs in this context without blocks: formats have no loops for them."""
-    before = _AT_ONCE.set(True)
-    try:
-        yield
-    finally:
-        _AT_ONCE.reset(before)
 
 
 class Bias(Protocol):
@@ -92,7 +78,7 @@ def saves_memory(
     """
     if keras.backend.backend() != "tensorflow":
         return not drops
-    if _AT_ONCE.get():
+    if not graph_format().has_loops:
         return False
     return (num_queries or 0) * (num_tokens or 0) >= FEWEST_TOKENS**2
 

@@ -14,6 +14,7 @@ from keras_vit.layers.gradients import (
     gelu_erf_slope,
     gelu_tanh_slope,
 )
+from keras_vit.layers.graph_format import graph_format
 from keras_vit.layers.normalization import normalization
 from keras_vit.layers.quantized import Composite
 from keras_vit.layers.tensors import Shape, Tensor, ops
@@ -139,6 +140,7 @@ class MLP(Composite):
 
     def call(self, z: Tensor, training: bool | None = None) -> Tensor:
         activation = (IN_TRAINING if training else ACTIVATIONS)[self.activation]
+        activation = graph_format().operations.get(self.activation, activation)
         if self.gate is None:
             z = activation(self.fc1(z))
         else:

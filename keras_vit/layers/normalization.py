@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_vit.layers.gradients import layer_normalization
+from keras_vit.layers.graph_format import graph_format
 from keras_vit.layers.tensors import Tensor, ops
 
 
@@ -22,6 +23,10 @@ class LayerNormalization(keras.layers.LayerNormalization):
     """
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        operation = graph_format().operations.get("layer_normalization")
+        if operation is not None:
+            gamma, beta = map(ops.convert_to_tensor, (self.gamma, self.beta))
+            return operation(inputs, gamma, beta, self.epsilon)
         if not training:
             return super().call(inputs)
         z = layer_normalization(
