@@ -6,6 +6,7 @@ from keras_vit import layers
 from keras_vit.inspect import keras_costs
 from keras_vit.inspect.keras_costs import added
 from keras_vit.inspect.tape import Value
+from keras_vit.layers.memory_efficient_attention import saves_memory
 
 
 def _patch_encoder(tape, layer, patches):
@@ -30,10 +31,12 @@ def _attention(tape, layer, z, queries=None):
     for bias in (layer.relative, layer.relative_bias):
         if bias is not None:
             a = added(tape, a, tape.run(bias, q))
-    a = tape.make(shape, a, keeps_made=True)  # softmax
+    in_blocks = saves_memory(q.shape[2], k.shape[2])  # which a gradient makes again
+    a = tape.make(shape, a, keeps_made=not in_blocks)  # softmax
     if layer.maps > 1:
         a = tape.make((1, layer.num_heads, *shape[2:]), a)  # their difference
-    sa = tape.make(queries.shape, a, v, multiply_adds=macs, kept=(a, v))  # Eq. 7
+    kept = (v,) if in_blocks else (a, v)
+    sa = tape.make(queries.shape, a, v, multiply_adds=macs, kept=kept)  # Eq. 7
     if layer.maps > 1:
         sa = tape.run(layer.head_norm, sa)
     if layer.norm is not None:

@@ -180,6 +180,14 @@ def test_training_keeps_what_gradients_read(arguments, tokens, extra):
     }
 
 
+def test_training_keeps_no_softmax_of_many_tokens():
+    with inspect.unallocated():
+        model = tiny_vit(image_size=(192, 208))  # 24 x 26 patches and the class token
+    n = 24 * 26 + 1
+    rows = {row.name: row.activation_bytes for row in inspect.summary(model).rows}
+    assert rows["block_00"] == 4 * (block_keeps(n, 16, 32, 2) - 2 * n * n)
+
+
 def test_training_keeps_what_a_resnet_reads():
     stem = ResNetStem((2,), 0.5, name="stem")
     told = inspect.summary(tiny_vit(image_size=(16, 24), patch_size=2, stem=stem))
