@@ -20,8 +20,6 @@ pytest.register_assert_rewrite("support")
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 sys.modules.setdefault("triton", None)  # PyTorch's compiler: none beside TensorFlow's
-# It tells OpenVINO's makers of each conversion, by a fork that waits for a network.
-sys.modules.setdefault("openvino_telemetry", None)
 
 
 # Each takes a minute, some of the slow ones several: last, it would leave one worker

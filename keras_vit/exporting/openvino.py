@@ -26,7 +26,7 @@ def write(classifier: Classifier, path: pathlib.Path) -> None:
         # it keeps several copies.
         file = pathlib.Path(folder) / "model.onnx"
         onnx.write(classifier, file)
-        converted = openvino.convert_model(file)
+        converted = openvino.Core().read_model(file)
         for name, text in metadata_of(classifier).items():
             converted.set_rt_info(text, ["keras_vit", name.partition(".")[0]])
         openvino.save_model(converted, path, compress_to_fp16=False)
