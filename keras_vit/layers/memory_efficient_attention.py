@@ -287,7 +287,11 @@ def _loop(
     _, arrays, carried = tf.while_loop(
         lambda i, *_: i < count,
         step,
-        (0, [tf.TensorArray(dtype, count) for dtype in dtypes], list(carried)),
+        (
+            tf.constant(0),
+            [tf.TensorArray(dtype, count) for dtype in dtypes],
+            list(carried),
+        ),
         parallel_iterations=1,
         maximum_iterations=count,
     )

@@ -93,6 +93,17 @@ def test_blocks_give_the_same(name, others, cut, rng, monkeypatch):
     assert_same(both(randomize(layer, rng), z, monkeypatch))
 
 
+@pytest.mark.parametrize("name", ["offsets", "table", "network"])
+def test_eager_calls_give_the_same(name, cut, rng, monkeypatch):
+    layer = layers.MultiHeadSelfAttention(4, **CHOICES[name])
+    z = tokens(rng, 13)
+    layer.build(z.shape)
+    randomize(layer, rng)
+    plain = layer(z)
+    monkeypatch.setattr(memory_efficient_attention, "FEWEST_TOKENS", 1)
+    np.testing.assert_allclose(layer(z), plain, atol=2e-6 * largest(plain))
+
+
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_differences_sizes_and_xla(cut, jit_compile, rng, monkeypatch):
     layer = DifferentialAttention(2, index=1)
