@@ -122,7 +122,7 @@ def memory_efficient_attention(
     cut = _Cut.of(q.shape[1], q.shape[2], k.shape[2])
     parameters = [bias.parameters() for bias in biases]
 
-    def block(q, k, v, parameters, group, index):
+    def block(q, k, v, parameters, *, group, index):
         """(g, R, d), (g, N, d), (g, N, e) -> (g, R, e)."""
         image, first_head = group // cut.groups, group % cut.groups * cut.heads
         a = ops.matmul(q, ops.swapaxes(k, -1, -2))
@@ -142,9 +142,8 @@ def memory_efficient_attention(
 
         def forward(i):
             group, index = i // cut.blocks, i % cut.blocks
-            return [
-                block(q[group, index], k[group], v[group], parameters, group, index)
-            ], ()
+            inputs = q[group, index], k[group], v[group], parameters
+            return [block(*inputs, group=group, index=index)], ()
 
         (out,), _ = _loop(ops.shape(q)[0] * cut.blocks, forward, [v.dtype])
 
@@ -157,7 +156,7 @@ def memory_efficient_attention(
                     with tf.GradientTape() as tape:
                         tape.watch(inputs)
                         q_, k_, v_, *parameters_ = inputs
-                        out = block(q_, k_, v_, parameters_, group, index)
+                        out = block(q_, k_, v_, parameters_, group=group, index=index)
                     dq, *others = tape.gradient(out, inputs, upstream[group, index])
                     return [dq], [
                         total + tf.cast(tf.convert_to_tensor(other), total.dtype)
