@@ -169,7 +169,10 @@ def test_a_name_in_place_of_settings_says_nothing_of_pixels(tmp_path, rng):
     save_weights(model, tmp_path / "a.safetensors", "timm")
     (tmp_path / "config.json").unlink()
     again = keras_vit.ViT(
-        "auto", weights=tmp_path / "a.safetensors", architecture="vit_base_patch16_224"
+        "auto",
+        weights=tmp_path / "a.safetensors",
+        architecture="vit_base_patch16_224",
+        num_heads=12,
     )
     assert again.get_layer("features").arguments["pixel_mean"] == [100.0] * 3
 
