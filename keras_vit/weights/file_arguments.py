@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_vit.layers import BlockConfig, PoolingConfig
+from keras_vit.weights.files import WeightsFileError
 from keras_vit.weights.sources.source import Arrays, Config, Source
 
 HUGGINGFACE_EPSILON = 1e-12  # of a config.json without one
@@ -81,9 +82,17 @@ def sizes_of(source: Source, stored: Arrays) -> dict[str, Any]:
     Returns:
         `patch_size`, `hidden_dim`, `num_layers` and `mlp_dim`, as far as arrays
         show them; and `stem`, of a hybrid: a layer that nothing has built yet.
+
+    Raises:
+        WeightsFileError: if the kernel of patches has neither two axes nor four.
     """
     sizes: dict[str, Any] = {}
     kernel = stored.get(source.patches)
+    if kernel is not None and len(kernel.shape) not in (2, 4):
+        raise WeightsFileError(
+            f"{source.patches} is misshapen: expected a kernel of patches of two or four "
+            f"axes. Received: {tuple(kernel.shape)}"
+        )
     if kernel is not None and len(kernel.shape) == 4:
         in_front = source.patches.endswith("kernel")  # height, width, inputs, outputs
         shape = kernel.shape

@@ -1,6 +1,7 @@
 """Files of which one array has lost axes: named, and nothing is built."""
 
-import json
+import itertools
+import shutil
 
 import numpy as np
 import pytest
@@ -8,12 +9,11 @@ from safetensors.numpy import load_file, save_file
 
 import keras_vit
 from keras_vit.weights.files import Stored, WeightsFileError
-from support.fixture_models import SIZES
 
 FILES = [  # of each publisher that has files by themselves, or with a config
     "vit_tiny_token.npz",
     "vit_tiny_gap.npz",
-    "hybrid_stem_p8.npz",
+    "hybrid_1stage_w1.npz",
     "bv_tiny_map_learn.npz",
     "timm_deit_distilled.safetensors",
     "timm_avg_fcnorm.safetensors",
@@ -35,6 +35,15 @@ LOST = {
     "all but one": lambda array: array.reshape(-1),
     "the first": lambda array: array[0] if array.ndim else array,
 }
+
+USUAL = {
+    ("vit_tiny_token.npz", "all axes"),
+    ("timm_deit_distilled.safetensors", "all axes"),
+}
+CASES = [  # two by default, the others slow
+    pytest.param(*case, marks=[] if case in USUAL else pytest.mark.slow)
+    for case in itertools.product(FILES, LOST)
+]
 
 
 def arrays_in(path):
@@ -61,35 +70,33 @@ def of_one_block(arrays):
     ]
 
 
+def is_read(name, changed):
+    """Group norms of one axis are of another version of the reference."""
+    return "/gn" in f"/{name}" and np.ndim(changed) == 1
+
+
 def refuse_each(arrays, lost, path, file, **arguments):
+    write(arrays, path)
+    keras_vit.ViT(weights=file, **arguments)  # as it is, it loads
     for name in of_one_block(arrays):
         changed = lost(arrays[name])
-        if np.shape(changed) == arrays[name].shape:
+        if np.shape(changed) == arrays[name].shape or is_read(name, changed):
             continue
         write(arrays | {name: np.asarray(changed)}, path)
         with pytest.raises(ValueError) as error:
             keras_vit.ViT(weights=file, **arguments)
-        assert "eceived" in str(error.value), (name, error.value)
+        shape, said = str(tuple(np.shape(changed))), str(error.value)
+        # Or settings beside it say what arrays of that shape are not.
+        assert shape in said or "(by arrays " in said, (name, said)
 
 
-@pytest.mark.parametrize("lost", ["all axes"])
-@pytest.mark.parametrize(
-    "file", ["vit_tiny_token.npz", "timm_deit_distilled.safetensors"]
-)
-def test_an_array_without_its_axes_is_refused_by_name(file, lost, fixtures, tmp_path):
+@pytest.mark.parametrize(("file", "lost"), CASES)
+def test_an_array_with_fewer_axes_is_refused_with_its_shape(
+    file, lost, fixtures, tmp_path
+):
     path = tmp_path / file
     refuse_each(
-        arrays_in(fixtures / file), LOST[lost], path, path, image_size=32, **SIZES
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("lost", LOST)
-@pytest.mark.parametrize("file", FILES)
-def test_an_array_with_fewer_axes_is_refused_by_name(file, lost, fixtures, tmp_path):
-    path = tmp_path / file
-    refuse_each(
-        arrays_in(fixtures / file), LOST[lost], path, path, image_size=32, **SIZES
+        arrays_in(fixtures / file), LOST[lost], path, path, image_size=32, num_heads=4
     )
 
 
@@ -100,8 +107,7 @@ def test_an_array_with_fewer_axes_is_refused_beside_settings(
     folder, lost, fixtures, tmp_path
 ):
     source = fixtures / "peers" / folder
-    config = json.loads((source / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    shutil.copy(source / "config.json", tmp_path)
     path = tmp_path / "model.safetensors"
     refuse_each(arrays_in(source / path.name), LOST[lost], path, tmp_path)
 
