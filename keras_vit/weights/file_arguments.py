@@ -90,8 +90,8 @@ def sizes_of(source: Source, stored: Arrays) -> dict[str, Any]:
     kernel = stored.get(source.patches)
     if kernel is not None and len(kernel.shape) not in (2, 4):
         raise WeightsFileError(
-            f"{source.patches} is misshapen: expected a kernel of patches of two or four "
-            f"axes. Received: {tuple(kernel.shape)}"
+            f"{source.patches} is misshapen: expected a kernel of two or four axes. "
+            f"Received: {tuple(kernel.shape)}"
         )
     if kernel is not None and len(kernel.shape) == 4:
         in_front = source.patches.endswith("kernel")  # height, width, inputs, outputs
