@@ -114,45 +114,14 @@ def outputs_of(
     return outputs
 
 
-def frozen(
-    classifier: Classifier, batch_size: int | None = None, dtype: str = "float32"
-) -> Any:
-    """Return the model's outputs as a concrete function that has no variables.
-
-    Converters to other formats read variables, and the constants that Keras's
-    layers hold, in ways of their own; in a graph of constants there is
-    nothing to mistake.
-
-    Args:
-        classifier: in float32.
-        batch_size: images at a time; `None`: any number.
-        dtype: of the pixels that it takes, as `images`.
-
-    Returns:
-        A `tf.ConcreteFunction` whose outputs are in the order of `OUTPUTS`.
-    """
-    import tensorflow as tf
-
-    outputs = outputs_of(classifier)
-    shape = (batch_size, *classifier.model.input_shape[1:])
-
-    def serve(images: tf.Tensor) -> list[tf.Tensor]:
-        computed = outputs(tf.cast(images, tf.float32))
-        return [tf.identity(computed[name], name) for name in OUTPUTS]
-
-    images = tf.TensorSpec(shape, dtype, name="images")
-    function: Any = tf.function(serve, input_signature=[images])
-    with traced_for(GraphFormat(has_loops=False)):
-        return compat.constant_graph(function.get_concrete_function())
-
-
 def parameterized(
     classifier: Classifier, format: GraphFormat
 ) -> tuple[Any, dict[str, Any]]:
     """Return the model's outputs as a function of images and of its weights.
 
     A graph without the weights is small, however large they are: converters keep
-    several copies of what is in a graph.
+    several copies of what is in a graph. In a graph without variables there is
+    nothing that they would read in ways of their own.
 
     Args:
         classifier: in float32.
@@ -182,23 +151,3 @@ def parameterized(
     with traced_for(format):
         function: Any = tf.function(serve).get_concrete_function(images, **specs)
         return compat.constant_graph(function), variables
-
-
-def servable(
-    classifier: Classifier, batch_size: int | None = None, dtype: str = "float32"
-) -> Any:
-    """Return `frozen` as a `tf.Module` whose function `serve` names its outputs."""
-    import tensorflow as tf
-
-    constants = frozen(classifier, batch_size, dtype)
-    images = constants.inputs[0]
-    module: Any = tf.Module()
-
-    @tf.function(
-        input_signature=[tf.TensorSpec(images.shape, images.dtype, name="images")]
-    )
-    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(zip(OUTPUTS, constants(images), strict=True))
-
-    module.serve = serve
-    return module

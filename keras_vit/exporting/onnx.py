@@ -81,7 +81,11 @@ def _graph_format() -> GraphFormat:
 
 def _operation(context: Any, node: Any, name: str, args: Any) -> None:
     """Write a call of `_graph_format` as the operation that it stands for."""
-    kind = next(one for one in ("layer_normalization", *GELU) if one in name)
+    own = name.rpartition("/")[2]
+    kinds = (one for one in ("layer_normalization", *GELU) if own.startswith(one))
+    kind = next(kinds, None)
+    if kind is None:
+        raise ValueError(f"Expected operations of TensorFlow. Received: Python, {name}")
     read, shapes, dtypes = node.input, node.output_shapes, node.output_dtypes
     if kind == "layer_normalization":
         epsilon = float(node.inputs[3].get_tensor_value())

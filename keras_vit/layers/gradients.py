@@ -10,7 +10,7 @@ functions by themselves and take the automatic gradient.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import keras
 
@@ -75,7 +75,6 @@ def layer_normalization(
     gamma: Tensor,
     beta: Tensor,
     *,
-    axis: int | Sequence[int] = -1,
     epsilon: float,
 ) -> Tensor:
     """Return `keras.ops.layer_normalization` over the last axis.
@@ -84,7 +83,6 @@ def layer_normalization(
         x: `(..., D)`.
         gamma: the scale, `(D,)`.
         beta: the offset, `(D,)`.
-        axis: the last one, as the layer writes it.
         epsilon: added to the variance.
 
     Returns:
@@ -97,7 +95,7 @@ def layer_normalization(
     [[0.0, 2.0]]
     """
     if keras.backend.backend() != "tensorflow":
-        return ops.layer_normalization(x, gamma, beta, axis=axis, epsilon=epsilon)
+        return ops.layer_normalization(x, gamma, beta, axis=-1, epsilon=epsilon)
 
     @ops.custom_gradient
     def of(x, gamma, beta):
@@ -117,7 +115,7 @@ def layer_normalization(
                 ops.cast(ops.sum(up, axis=others), beta.dtype),
             )
 
-        out = ops.layer_normalization(x, gamma, beta, axis=axis, epsilon=epsilon)
+        out = ops.layer_normalization(x, gamma, beta, axis=-1, epsilon=epsilon)
         return out, gradient
 
     return of(x, ops.copy(gamma), ops.copy(beta))  # tensors, not variables

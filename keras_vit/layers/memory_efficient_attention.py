@@ -29,6 +29,10 @@ ACCELERATOR_BLOCK_BYTES = 256 * 2**20
 class Bias(Protocol):
     """A layer that adds to attention's logits, and can do so for some rows alone."""
 
+    def __call__(self, q: Tensor) -> Tensor:
+        """Return the biases of all rows."""
+        ...
+
     def parameters(self) -> Tensor:
         """Return all that the rows depend on, besides the queries."""
         ...
@@ -187,7 +191,7 @@ def memory_efficient_attention(
 
 def _fused(q, k, v, biases, log_sizes):
     """By the backend's own kernel, which is given all of the biases."""
-    terms = [bias.rows(bias.parameters(), q) for bias in biases]
+    terms = [bias(q) for bias in biases]
     if log_sizes is not None:
         terms.append(log_sizes[:, None, None])
     q, k, v = (ops.transpose(x, (0, 2, 1, 3)) for x in (q, k, v))

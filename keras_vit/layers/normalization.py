@@ -24,15 +24,20 @@ class LayerNormalization(keras.layers.LayerNormalization):
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         operation = graph_format().operations.get("layer_normalization")
+        if not self._is_of_features(inputs) or (operation is None and not training):
+            return super().call(inputs)
         if operation is not None:
             gamma, beta = map(ops.convert_to_tensor, (self.gamma, self.beta))
             return operation(inputs, gamma, beta, self.epsilon)
-        if not training:
-            return super().call(inputs)
-        z = layer_normalization(
-            inputs, self.gamma, self.beta, axis=self.axis, epsilon=self.epsilon
-        )
+        z = layer_normalization(inputs, self.gamma, self.beta, epsilon=self.epsilon)
         return ops.cast(z, self.compute_dtype)
+
+    def _is_of_features(self, inputs: Tensor) -> bool:
+        """Whether it normalises the last axis, with a scale and an offset."""
+        axes: Any = self.axis  # a list, once built
+        rank = len(inputs.shape)
+        is_last = [axis % rank for axis in axes] == [rank - 1]
+        return is_last and self.scale and self.center
 
 
 NORMS: dict[str, Callable[..., keras.layers.Layer]] = {

@@ -1,5 +1,7 @@
 """Attention in blocks beside attention of all tokens at once, and its gradients."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from keras_vit import layers
 from keras_vit.layers import gradients, memory_efficient_attention, mlp
 from keras_vit.layers.differential_attention import DifferentialAttention
 from keras_vit.layers.memory_efficient_attention import Dropout, saves_memory
+from keras_vit.layers.normalization import LayerNormalization
 from support.models import randomize
 
 GRID = (3, 4)
@@ -237,13 +240,22 @@ def test_a_layer_norms_own_gradient_is_the_automatic_one(shape, dtype, rng):
     x, up = (tf.cast(rng.normal(size=shape) * 3 + 1, dtype) for _ in range(2))
     gamma, beta = (tf.constant(rng.normal(size=40), "float32") for _ in range(2))
     found = []
-    for function in (keras.ops.layer_normalization, gradients.layer_normalization):
+    plain = functools.partial(keras.ops.layer_normalization, axis=-1)
+    for function in (plain, gradients.layer_normalization):
         with tf.GradientTape() as tape:
             tape.watch([x, gamma, beta])
-            y = function(x, gamma, beta, axis=-1, epsilon=1e-6)
+            y = function(x, gamma, beta, epsilon=1e-6)
         found.append([y, *tape.gradient(y, [x, gamma, beta], tf.cast(up, y.dtype))])
     np.testing.assert_array_equal(found[1][0], found[0][0])
     tolerance = {"float32": 2e-5, "bfloat16": 2e-2}[dtype]
     for ours, expected in zip(found[1][1:], found[0][1:], strict=True):
         ours, expected = (tf.cast(one, "float32") for one in (ours, expected))
         np.testing.assert_allclose(ours, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("options", [{"axis": 1}, {"scale": False}, {"center": False}])
+def test_other_layer_norms_are_kerass_own(options, rng):
+    x = tf.constant(rng.normal(size=(2, 5, 8)), "float32")
+    ours = LayerNormalization(epsilon=1e-6, **options)
+    theirs = keras.layers.LayerNormalization(epsilon=1e-6, **options)
+    np.testing.assert_array_equal(ours(x, training=True), theirs(x))
