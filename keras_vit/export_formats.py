@@ -26,17 +26,18 @@ class Format:
     options: tuple[str, ...] = ()
     suffix: str = ""
     packages: tuple[str, ...] = ()
-    max_bytes: int | None = 2_000_000_000  # a protocol buffer's, which keeps a graph
+    max_bytes: int | None = None
     precisions: str = "float32"
 
 
 FORMATS: dict[str, Format] = {
     # The runtime of a SavedModel alone knows every precision.
-    "saved_model": Format(("top", "xla"), max_bytes=None, precisions="any"),
+    "saved_model": Format(("top", "xla"), precisions="any"),
     "tflite": Format(
         ("quantize", "calibration", "pixels", "batch_size"),
         ".tflite",
         ("ai_edge_litert",),
+        max_bytes=2_000_000_000,  # a flat buffer's
     ),
     "onnx": Format((), ".onnx", ("onnx", "tf2onnx", "onnxruntime")),
     "openvino": Format((), ".xml", ("openvino", "onnx", "tf2onnx")),

@@ -142,7 +142,7 @@ def test_probabilities_that_a_model_gives_are_told_as_they_are(kind, name, rng):
     expected = np.array(model(images.astype(np.float32)), np.float64)
     told = logits_model(model)
     assert meaning_of(told).activation == kind and told.name == model.name
-    # bfloat16 steps by 2 ** -8 below one: the logits are rounded, and so is their softmax.
+    # bfloat16 steps by 2 ** -8 below one: logits are rounded, and so is their softmax.
     near = 2**-7 if name == "mixed precision" else 2e-6
     np.testing.assert_allclose(probabilities(told, images), expected, atol=near)
     if kind == "softmax":

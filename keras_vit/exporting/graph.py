@@ -64,7 +64,7 @@ def exportable(classifier: Classifier, format: Format) -> Classifier:
     if format.max_bytes is not None and size > format.max_bytes:
         raise ValueError(
             f"This format holds weights of at most {format.max_bytes / 1e9:.0f} GB. "
-            f"Received: {size / 1e9:.1f} GB. Export a SavedModel, which has no limit"
+            f"Received: {size / 1e9:.1f} GB. Export a SavedModel, ONNX or OpenVINO"
         )
     if format.precisions == "any" or precision_of(classifier) is None:
         return classifier

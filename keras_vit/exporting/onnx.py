@@ -5,7 +5,7 @@ import functools
 import logging
 import pathlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from keras_vit.layers.graph_format import GraphFormat
 OPSET = 20
 CONVERTED = 18  # the last one that tf2onnx writes
 DOMAIN = "keras_vit"  # of what is not in that opset, until it is in the later one
+MOST_INSIDE = 1_500_000_000  # bytes of weights: a protocol buffer ends at 2 GiB
+SMALLEST_BESIDE = 1024  # bytes of a weight: shapes are read before a second file is
+PAGE = 4096  # bytes: where a weight begins, so that runtimes map it into memory
 GELU = {"gelu_erf": "none", "gelu_tanh": "tanh"}  # activations: `approximate` of Gelu
 
 
@@ -25,7 +28,9 @@ def write(classifier: Classifier, path: pathlib.Path) -> None:
 
     It takes `images` (batch, height, width, 3), float32 in [0, 255], and returns
     `logits` and `probabilities`; the batch is any. `labels.txt` and
-    `preprocessing.json` are in its metadata.
+    `preprocessing.json` are in its metadata. Weights of more than `MOST_INSIDE`
+    bytes are written to a second file beside it, by its name with `.data`, as
+    ONNX's external data.
 
     Args:
         classifier: in float32.
@@ -55,11 +60,12 @@ def write(classifier: Classifier, path: pathlib.Path) -> None:
     for name, text in metadata_of(classifier).items():
         converted.metadata_props.add(key=name, value=text)
     onnx.checker.check_model(converted, full_check=True)
-    _hold(converted.graph, variables)
+    with _file_of_weights(path, variables) as data:
+        _hold(converted.graph, variables, data)
     for value in [*converted.graph.input, *converted.graph.output]:
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
-    onnx.checker.check_model(converted)
     onnx.save(converted, path)
+    onnx.checker.check_model(path)
 
 
 def _graph_format() -> GraphFormat:
@@ -122,10 +128,44 @@ def _with_gelu(model: Any) -> Any:
     return model
 
 
-def _hold(graph: Any, variables: dict[str, Any]) -> None:
-    """Make weights that are inputs of a graph its initializers, by Keras's names."""
-    from onnx import numpy_helper
+@contextlib.contextmanager
+def _file_of_weights(
+    path: pathlib.Path, variables: dict[str, Any]
+) -> Iterator[BinaryIO | None]:
+    """Yield the file beside an .onnx file for its weights; `None` where they fit."""
+    if sum(4 * one.shape.num_elements() for one in variables.values()) <= MOST_INSIDE:
+        yield None
+        return
+    with open(path.with_name(f"{path.name}.data"), "wb") as data:
+        yield data
 
+
+def _initializer(array: np.ndarray, name: str, data: BinaryIO | None) -> Any:
+    """Return an array as a tensor of the graph, its values in `data` if it is large."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    if data is None or array.nbytes < SMALLEST_BESIDE:
+        return numpy_helper.from_array(array, name)
+    data.seek(-data.tell() % PAGE, 1)
+    tensor = TensorProto(
+        name=name,
+        dims=array.shape,
+        data_type=helper.np_dtype_to_tensor_dtype(array.dtype),
+        data_location=TensorProto.EXTERNAL,
+    )
+    place = {
+        "location": pathlib.Path(data.name).name,
+        "offset": data.tell(),
+        "length": array.nbytes,
+    }
+    for key, value in place.items():
+        tensor.external_data.add(key=key, value=str(value))
+    data.write(np.ascontiguousarray(array).data)
+    return tensor
+
+
+def _hold(graph: Any, variables: dict[str, Any], data: BinaryIO | None) -> None:
+    """Make weights that are inputs of a graph its initializers, by Keras's names."""
     inputs = [one for one in graph.input if one.name not in variables]
     computed = _fold(graph, variables)
     used = {name for node in _nodes(graph) for name in node.input}
@@ -136,9 +176,9 @@ def _hold(graph: Any, variables: dict[str, Any]) -> None:
         path = variables[name].path
         names[name] = path if path not in names.values() else f"{path}:{name}"
         array = variables[name].numpy()
-        constants.append(numpy_helper.from_array(array, names[name]))
+        constants.append(_initializer(array, names[name], data))
     for name in sorted(used & computed.keys()):
-        constants.append(numpy_helper.from_array(computed[name], name))
+        constants.append(_initializer(computed[name], name, data))
     del graph.input[:], graph.initializer[:]
     graph.input.extend(inputs)
     graph.initializer.extend(constants)

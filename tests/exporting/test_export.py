@@ -209,8 +209,8 @@ def test_the_images_compared_on_are_spread_over_the_split(monkeypatch):
 
 
 def test_weights_beyond_what_a_graph_holds_are_refused(tmp_path, monkeypatch):
-    small = dataclasses.replace(FORMATS["onnx"], max_bytes=10_000)
-    monkeypatch.setitem(FORMATS, "onnx", small)
+    small = dataclasses.replace(FORMATS["tflite"], max_bytes=10_000)
+    monkeypatch.setitem(FORMATS, "tflite", small)
     with pytest.raises(ValueError, match="Export a SavedModel"):
-        export(tiny_vit(), tmp_path / "a.onnx", "onnx")
+        export(tiny_vit(), tmp_path / "a.tflite", "tflite")
     assert os.listdir(tmp_path) == []

@@ -79,6 +79,34 @@ def test_onnx_has_norms_gelu_and_weights_as_what_they_are(activation, tmp_path, 
         np.testing.assert_array_equal(held[weight.path], weight)
 
 
+def test_weights_beyond_one_onnx_file_lie_in_a_second_beside_it(
+    tmp_path, rng, monkeypatch
+):
+    model = randomize(tiny_vit(hidden_dim=32), rng)
+    monkeypatch.setattr("keras_vit.exporting.onnx.MOST_INSIDE", 10_000)
+    path = export(model, tmp_path / "large.onnx", "onnx")
+    assert {one.name for one in tmp_path.iterdir()} == {
+        "large.onnx",
+        "large.onnx.data",
+        "large.onnx.json",
+        "large.onnx.md",
+    }
+    beside = tmp_path / "large.onnx.data"
+    assert beside.stat().st_size > 3 * model.count_params()  # the rest are small
+    held = {
+        one.name: onnx.numpy_helper.to_array(one)
+        for one in onnx.load(path).graph.initializer
+    }
+    for weight in model.get_layer("block_00").weights:
+        np.testing.assert_array_equal(held[weight.path], weight)
+    (tmp_path / "moved").mkdir()
+    for file in (path, beside):
+        file.rename(tmp_path / "moved" / file.name)
+    images = images_for(model, rng, 3)
+    logits, _ = by_onnx(tmp_path / "moved" / path.name)(images)
+    np.testing.assert_allclose(logits, model.predict_on_batch(images), atol=1e-4)
+
+
 def test_an_onnx_file_says_what_it_is_of(tmp_path, rng):
     model = randomize(tiny_vit(evaluation_preprocessing="timm:0.9"), rng)
     path = export(model, tmp_path / "model.onnx", "onnx", list("abcdé"))
