@@ -12,6 +12,7 @@ from keras_vit.cli.main import main
 from keras_vit.inspect import summary, unallocated
 from keras_vit.model import features, head, preprocessing
 from keras_vit.model_files import save_model
+from support.often import often
 from support.training.interrupted import At, outcome, train
 from support.training.small import small_recipe
 from support.training.steps import made
@@ -58,7 +59,7 @@ def with_statistics(momentum=0.9):
     return keras.Model(images, head(2)(y))
 
 
-@pytest.mark.parametrize("name", ONE_OF_EACH)
+@pytest.mark.parametrize("name", often(ONE_OF_EACH, ["MobileNetV2"]))
 def test_a_network_of_keras_gives_what_keras_gives_of_preprocessed_images(name, rng):
     ours = factories.find(f"keras:{name}")(
         num_classes=None, image_size=32, **ONE_OF_EACH[name]

@@ -22,6 +22,7 @@ from keras_vit.exporting import litert
 from keras_vit.meaning import set_meaning
 from keras_vit.preprocessing import PRESETS, Preprocessing
 from support.models import randomize, tiny_vit
+from support.often import often
 
 EXAMPLE = pathlib.Path(__file__).parent.parent / "examples" / "browser"
 FLAGS = [
@@ -190,7 +191,7 @@ def relative(received, expected):
     return np.abs(received - expected).max() / max(1, np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", often(MODELS, [*MODELS][:1]))
 def test_the_logits_are_those_of_keras_on_the_same_pixels(
     name, models, opened, picture
 ):
@@ -232,6 +233,7 @@ def test_a_photograph_that_is_dropped_gets_the_class_that_keras_gives(
     np.testing.assert_allclose(shares, [share for _, share in top], atol=0.01)
 
 
+@pytest.mark.slow
 def test_a_picture_stands_upright_as_its_camera_noted(models, opened, picture):
     _, tflite = models["pure"]
     exif = Image.Exif()
@@ -247,6 +249,7 @@ def test_a_picture_stands_upright_as_its_camera_noted(models, opened, picture):
     np.testing.assert_allclose(seen, np.rot90(stored, -1), atol=2)
 
 
+@pytest.mark.slow
 def test_pixels_are_the_numbers_in_the_file_and_white_where_it_is_transparent(
     models, opened, picture
 ):
@@ -267,6 +270,7 @@ def test_pixels_are_the_numbers_in_the_file_and_white_where_it_is_transparent(
     np.testing.assert_array_equal(np.reshape(seen, (16, 24, 3)), expected)
 
 
+@pytest.mark.slow
 def test_pictures_are_resized_as_in_evaluation(models, opened):
     """Every preset, for pictures that shrink, that grow, and that are far too long."""
     rng = np.random.default_rng(2)
@@ -307,6 +311,7 @@ def test_no_other_host_is_asked_for_anything(models, opened, picture, address):
     assert [url for url in page.asked if not url.startswith(own)] == []
 
 
+@pytest.mark.slow
 def test_what_is_no_picture_is_told_and_the_next_picture_is_classified(
     models, opened, picture
 ):
@@ -330,6 +335,7 @@ def test_what_is_no_picture_is_told_and_the_next_picture_is_classified(
     assert page.locator("#status.wrong").count() == 0
 
 
+@pytest.mark.slow
 def test_a_page_without_a_model_says_how_to_write_one(opened, models, tmp_path):
     page = opened()
     told = page.text_content("#status")
@@ -349,6 +355,7 @@ def test_a_page_without_a_model_says_how_to_write_one(opened, models, tmp_path):
     assert told.startswith("model.tflite is not a .tflite file.")
 
 
+@pytest.mark.slow
 def test_a_page_without_litert_says_how_to_get_it(opened, browser, address):
     page = browser.new_page()
     page.route("**/node_modules/**", lambda route: route.fulfill(status=404))
@@ -359,6 +366,7 @@ def test_a_page_without_litert_says_how_to_get_it(opened, browser, address):
     assert told.startswith("LiteRT.js is not here") and told.endswith("npm ci")
 
 
+@pytest.mark.slow
 def test_a_model_of_uint8_pixels_without_names_gives_the_same_logits(
     models, opened, picture, tmp_path
 ):
@@ -377,7 +385,7 @@ def test_a_model_of_uint8_pixels_without_names_gives_the_same_logits(
     assert labels == [f"class {index}" for index in np.argsort(-expected)]
 
 
-@pytest.mark.parametrize("scheme", ["float16", "dynamic"])
+@pytest.mark.parametrize("scheme", often(["float16", "dynamic"], ["dynamic"]))
 def test_a_quantised_model_gives_what_litert_gives_outside_a_browser(
     scheme, models, opened, picture, tmp_path
 ):

@@ -100,6 +100,7 @@ def test_what_the_layers_say_is_what_a_model_was_built_with():
     assert not differences(resnet.arguments, arguments)
 
 
+@pytest.mark.slow
 def test_every_variants_arguments_are_those_of_its_layers():
     """Of a variant only the sizes differ; here they are those of its row."""
     with unallocated():

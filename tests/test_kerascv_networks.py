@@ -23,6 +23,7 @@ def test_an_unknown_network_is_answered_with_a_similar_one():
         factories.find("keras_cv:Resnet-18")
 
 
+@pytest.mark.slow
 def test_weights_are_refused_before_kerascv_is_loaded():
     code = (
         "import sys; from keras_vit import factories\n"

@@ -27,6 +27,7 @@ import keras_vit
 from keras_vit.classifier import Classifier
 from keras_vit.exporting import saved_model
 from support.models import randomize, tiny_vit
+from support.often import often
 
 pytest.importorskip("tensorflow_serving")
 from tensorflow_serving.config import model_server_config_pb2  # noqa: E402
@@ -121,7 +122,7 @@ def asking(request, served, monkeypatch):
     return ask
 
 
-@pytest.mark.parametrize("protocol", CLIENTS)
+@pytest.mark.parametrize("protocol", often(CLIENTS, ["rest"]))
 def test_a_client_tells_what_keras_says_of_each_picture(
     protocol, served, stand_in, model, pictures
 ):

@@ -184,10 +184,7 @@ print(json.dumps({
 
 @pytest.mark.parametrize(
     "backend",
-    [
-        "jax",
-        *(pytest.param(n, marks=pytest.mark.slow) for n in ("tensorflow", "torch")),
-    ],
+    [pytest.param(n, marks=pytest.mark.slow) for n in ("jax", "tensorflow", "torch")],
 )
 def test_another_process_is_told_to_import_the_package_and_then_has_all(
     backend, tmp_path, rng

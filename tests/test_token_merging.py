@@ -15,6 +15,7 @@ from keras_vit.model_arguments import warn_of_merging
 from keras_vit.training.tasks.masked_patch_prediction import MaskedPatchPrediction
 from keras_vit.weights import merge_tokens, replace_head, resize
 from support.models import randomize, tiny_vit
+from support.often import often
 from support.oracle import Oracle
 
 SIZE = 32, 40  # a grid of 4 x 5
@@ -139,11 +140,7 @@ def alike(rng):
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        "token",
-        "distillation",
-        *(pytest.param(n, marks=pytest.mark.slow) for n in ("gap as timm's", "map")),
-    ],
+    often(["token", "distillation", "gap as timm's", "map"], ["distillation"]),
 )
 def test_merging_equal_patches_changes_neither_answers_nor_gradients(kind, rng):
     flat = {"image_size": (24, 32), "position_embedding": "none"}

@@ -158,6 +158,9 @@ class _Relevance(keras.layers.Layer):
     def entrance(self, model):
         return blocks_of(model)[0].input
 
+    def compute_output_shape(self, shapes):  # else Keras takes gradients to know it
+        return (shapes[0][0], *self.head_input.grid)
+
     def call(self, inputs):
         z, numbers = inputs
         relevance: Any = None
@@ -204,6 +207,9 @@ class _GradCAM(keras.layers.Layer):
 
     def entrance(self, model):
         return blocks_of(model)[-1].input
+
+    def compute_output_shape(self, shapes):
+        return (shapes[0][0], *self.grid)
 
     def call(self, inputs):
         import tensorflow as tf

@@ -23,6 +23,7 @@ from keras_vit.exporting.report import report_paths
 from support import models
 from support.fresh_process import AS_FOR_USERS, exports_checked
 from support.models import randomize
+from support.often import often
 from support.splits import numbered
 
 tiny_vit = functools.partial(models.tiny_vit, num_layers=1)  # one tells as much as two
@@ -75,7 +76,8 @@ def test_names_that_are_no_lines_or_too_few_are_refused_before_any_work(
     assert os.listdir(tmp_path) == []
 
 
-@pytest.fixture(scope="module", params=FORMATS)
+# Tests of the other formats check them in this process.
+@pytest.fixture(scope="module", params=often(FORMATS, ["saved_model", "tflite"]))
 def exported(request, tmp_path_factory):
     """A model and its export in a format, which a fresh process has checked.
 
@@ -108,12 +110,9 @@ def test_an_export_is_run_in_another_process_and_reported(exported):
 
 
 @pytest.mark.parametrize(
+    # The others are written of the same copy as a .tflite file.
     "format",
-    [
-        "saved_model",
-        "tflite",  # and the others, which are written of the same copy
-        *(pytest.param(f, marks=pytest.mark.slow) for f in ("onnx", "openvino")),
-    ],
+    often(FORMATS, ["saved_model", "tflite"]),
 )
 def test_a_model_under_mixed_precision_is_exported(format, tmp_path, rng):
     import keras

@@ -57,7 +57,6 @@ FORMATS = {
     "onnx": (".onnx", by_onnx),
     "openvino": (".xml", by_openvino),
 }
-OTHERS = sorted(FORMATS.keys() - {"onnx"})
 
 
 @pytest.mark.slow  # in every format
@@ -67,10 +66,8 @@ def test_a_file_gives_the_models_own_logits(format, name, tmp_path, rng):
     assert_own_logits(MODELS[name], format, tmp_path, rng)
 
 
-@pytest.mark.parametrize(
-    "format",
-    [pytest.param("onnx"), *(pytest.param(f, marks=pytest.mark.slow) for f in OTHERS)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS)
 def test_attention_in_blocks_is_exported_for_formats_without_loops(
     format, tmp_path, rng, monkeypatch
 ):

@@ -1,6 +1,7 @@
 """LiteRT: every kind of model in every scheme, and int8 that is refused in time."""
 
 import functools
+import itertools
 import json
 import sys
 import zipfile
@@ -30,6 +31,7 @@ from keras_vit.layers import TransformerBlock
 from keras_vit.model_files import save_model
 from support.kinds import KINDS, hybrid
 from support.models import randomize, tiny_vit
+from support.often import often
 from support.runtimes import by_interpreter, runner
 
 # The most that a logit may differ, as a share of the largest.
@@ -50,7 +52,8 @@ OTHERS = {
 }
 
 
-OFTEN = ("distillation", "registers, gap, relative", "hybrid, sigmoid")
+OFTEN_READ = [("none", "uint8")]
+OFTEN = ("registers, gap, relative",)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -131,13 +134,7 @@ def with_outliers(model, factor=1000):
     return model
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=[] if kind in OFTEN else pytest.mark.slow)
-        for kind in [*KINDS, *OTHERS]
-    ],
-)
+@pytest.mark.parametrize("kind", often([*KINDS, *OTHERS], OFTEN))
 def test_every_kind_of_model_gives_its_answers_in_every_scheme(kind, tmp_path):
     model, split = known(kind)
     expected = answers(model, split.images[:32])
@@ -155,8 +152,9 @@ def test_every_kind_of_model_gives_its_answers_in_every_scheme(kind, tmp_path):
             np.testing.assert_allclose(probabilities, right, atol=1e-5)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("pixels", PIXELS)
+@pytest.mark.parametrize(
+    ("scheme", "pixels"), often(itertools.product(SCHEMES, PIXELS), OFTEN_READ)
+)
 def test_pixels_are_given_as_they_are(scheme, pixels, tmp_path):
     model, split = known("token")
     path = export(
@@ -244,6 +242,7 @@ def test_int8_is_judged_in_a_process_of_its_own_and_reported(tmp_path):
     assert "13 of 14 FULLY_CONNECTED" in card
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "static"),
     [
@@ -295,6 +294,7 @@ def test_int8_may_change_two_answers_and_lose_one_point_of_a_hundred(
     assert accuracy_check.holds(gate) == kept
 
 
+@pytest.mark.slow
 def test_convolutions_stay_in_float_where_that_keeps_the_answers(tmp_path, monkeypatch):
     run, files = checking.run_in_fresh_process, []
 

@@ -20,6 +20,7 @@ from keras_vit.layers import Head, ResNetStem
 from keras_vit.meaning import meaning_of
 from support.damaged import encoded, smooth, turned
 from support.models import randomize, tiny_vit
+from support.often import often
 
 NAMES = ["a", "b", "ç", "d e", "f/g", "h", "i"]
 
@@ -99,7 +100,10 @@ def exports(tmp_path_factory):
     return export
 
 
-@pytest.fixture(params=MODELS)
+OFTEN = ["token"]
+
+
+@pytest.fixture(params=often(MODELS, OFTEN))
 def exported(request, exports):
     return exports(request.param)
 
@@ -209,6 +213,7 @@ def test_attention_is_rollout_over_what_the_model_sees(exported, files):
     assert told["error"][-1] != b""
 
 
+@pytest.mark.slow
 def test_the_window_is_the_part_that_the_model_saw(exports):
     picture = encoded(smooth(np.random.default_rng(0), 100, 100), "PNG")
     assert exports("token").ask("attention", [picture])["window"].tolist() == [
@@ -275,6 +280,7 @@ def test_without_the_servers_protocol_nothing_warms_up(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_xla_compiles_the_model_where_it_is_asked_to(exports):
     def compiled(name):
         data = (exports(name).folder / "saved_model.pb").read_bytes()
@@ -333,6 +339,7 @@ def test_a_model_of_any_size_is_refused(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_model_that_reads_pictures_otherwise_is_refused(tmp_path, rng, monkeypatch):
     original = signatures._reader
 

@@ -5,6 +5,7 @@ import pytest
 
 from keras_vit import inspect
 from support.models import randomize, tiny_vit
+from support.often import often
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (5, 16, 24, 3)).astype("float32")
 
@@ -46,12 +47,15 @@ def test_attention_to_oneself_reaches_0_and_to_a_neighbour_one_cell():
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        {},
-        {"patch_size": (4, 12), "pooling": "gap"},
-        {"num_registers": 3, "distillation": True},
-        {"image_size": (16, 24), "pooling": "map", "patch_size": (16, 4)},
-    ],
+    often(
+        [
+            {},
+            {"patch_size": (4, 12), "pooling": "gap"},
+            {"num_registers": 3, "distillation": True},
+            {"image_size": (16, 24), "pooling": "map", "patch_size": (16, 4)},
+        ],
+        [{"num_registers": 3, "distillation": True}],
+    ),
 )
 def test_the_distance_is_that_of_pairs_of_patches_one_by_one(arguments, rng):
     model = randomize(tiny_vit(**arguments), rng)

@@ -104,7 +104,7 @@ def test_a_model_without_such_filters_is_refused():
 
 def test_filters_are_found_in_a_model_that_was_loaded(rng, tmp_path):
     for model in (
-        tiny_vit(pooling="map"),
+        tiny_vit(num_layers=1),
         hybrid(),
         ResNet(blocks=(1,), width_factor=0.5, num_classes=3, image_size=32),
     ):

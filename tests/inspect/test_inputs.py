@@ -43,7 +43,7 @@ OF_IMAGES = (
 
 @pytest.fixture(scope="module")
 def model():
-    return randomize(tiny_vit(), np.random.default_rng(0))
+    return randomize(tiny_vit(num_layers=1), np.random.default_rng(0))
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,7 @@ def test_each_function_of_weights_takes_a_model_a_path_and_a_classifier(
             assert_equal(function(source), expected)
 
 
+@pytest.mark.slow
 def test_each_function_of_images_takes_a_path_and_image_files(model, saved, tmp_path):
     for number, image in enumerate(PIXELS):
         Image.fromarray(image).save(tmp_path / f"{number}.png")

@@ -54,6 +54,7 @@ def on_the_object(maps, images):
     return shares / bright.mean((1, 2))
 
 
+@pytest.mark.slow
 def test_a_trained_model_attends_to_the_object_and_a_shuffled_one_does_not(
     fixtures, images
 ):

@@ -14,6 +14,7 @@ from keras_vit.layers.differential_attention import DifferentialAttention
 from keras_vit.layers.memory_efficient_attention import Dropout, saves_memory
 from keras_vit.layers.normalization import LayerNormalization
 from support.models import randomize
+from support.often import often
 
 GRID = (3, 4)
 CHOICES = {
@@ -107,7 +108,7 @@ def test_eager_calls_give_the_same(name, cut, rng, monkeypatch):
     np.testing.assert_allclose(layer(z), plain, atol=2e-6 * largest(plain))
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", often([False, True], [True]))
 def test_differences_sizes_and_xla(cut, jit_compile, rng, monkeypatch):
     layer = DifferentialAttention(2, index=1)
     z = tokens(rng, 13)
@@ -162,7 +163,7 @@ def test_dropout_is_of_the_same_probabilities_in_the_gradient(cut, rng):
         np.testing.assert_allclose(ours, plain, atol=1e-5)
 
 
-@pytest.mark.parametrize("remat", [False, True])
+@pytest.mark.parametrize("remat", often([False, True], [True]))
 def test_a_model_trains_the_same_in_blocks(remat, rng, monkeypatch):
     """Dropout of rate 0 in attention: its masks are others in blocks."""
     model = keras_vit.ViT(
