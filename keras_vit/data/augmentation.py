@@ -40,6 +40,8 @@ class Augmentation:
             black. `"none"`: the whole image.
         crop_area: the least and the largest share of the image's area.
         crop_padding: in pixels of the model's input.
+        resize_antialias: whether what is more than twice as long or wide as the
+            model's input is resized to it with antialiasing.
         flip: whether images are mirrored left to right, with even chances.
         randaugment: (n, m), how many operations and how strong
             (arXiv:1909.13719); `None`: none.
@@ -62,6 +64,7 @@ class Augmentation:
     crop: str = "none"
     crop_area: tuple[float, float] = (0.05, 1.0)
     crop_padding: int = 0
+    resize_antialias: bool = False
     flip: bool = False
     randaugment: tuple[int, float] | None = None
     erasing: float = 0.0
@@ -86,6 +89,7 @@ class Augmentation:
             crop=settings.crop or "none",
             crop_area=(settings.crop_area, 1.0),
             crop_padding=settings.crop_padding or 0,
+            resize_antialias=settings.resize_antialias,
             flip=settings.flip,
             randaugment=(layers, settings.randaugment_magnitude) if layers else None,
             erasing=settings.random_erasing or 0.0,
@@ -140,7 +144,9 @@ def augmented(
     if augmentation.crop in WINDOWS:
         seed = tf.bitcast(draws[DOWN : ACROSS + 1], tf.int32)
         window = WINDOWS[augmentation.crop](seed, augmentation.crop_area)
-    image = tf.ensure_shape(resize(read(index, window), size), (*size, 3))
+    image = read(index, window)
+    image = resize(image, size, antialias=augmentation.resize_antialias)
+    image = tf.ensure_shape(image, (*size, 3))
     if augmentation.crop == "pad":
         image = moved(image[tf.newaxis], draws[tf.newaxis], augmentation)[0]
     elif augmentation.flip:

@@ -135,12 +135,15 @@ def _reader(split, augmentation, size, num_classes):
     if read_all is not None:
 
         def of_batch(indices, draws):
-            return resize(read_all(indices), size), target(indices)
+            images = read_all(indices)
+            antialias = augmentation.resize_antialias
+            return resize(images, size, antialias=antialias), target(indices)
 
         examples = of_batch
     else:
         read = split.reader()
-        change = augmentation if apart else _UNCHANGED
+        alone = Augmentation(resize_antialias=augmentation.resize_antialias)
+        change = augmentation if apart else alone
         kinds = (
             tf.TensorSpec((*size, 3), change.dtype()),
             tf.TensorSpec((num_classes,), tf.float32),

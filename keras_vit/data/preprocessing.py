@@ -1,5 +1,6 @@
 """From an image of any size to the pixels that a model takes."""
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import cast
@@ -14,7 +15,12 @@ LONGEST = 32  # times as long as wide, of which the middle is looked at
 _KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic"}  # that Pillow widens alike
 
 
-def resize(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+ALIASED = 2  # times as long as wanted: bilinear weights then miss pixels
+
+
+def resize(
+    images: tf.Tensor, size: tuple[int, int], *, antialias: bool = False
+) -> tf.Tensor:
     """Squash images to a size, as the reference does in evaluation.
 
     Bilinear, half-pixel centres, no antialiasing, the aspect not preserved.
@@ -22,13 +28,33 @@ def resize(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     Args:
         images: uint8 or float pixels, `(H, W, 3)` or `(B, H, W, 3)`.
         size: (height, width) in pixels.
+        antialias: whether images of which a side is more than twice as long are
+            resized with antialiasing. Bilinear weights reach two pixels a side,
+            so without it pixels between are not looked at.
 
     Returns:
         The images as they came if they have that size; else float32.
+
+    Example:
+
+    >>> stripes = tf.constant([255, 0, 0, 255] * 8, tf.uint8)[:, None, None]
+    >>> photograph = tf.tile(stripes, (1, 32, 3))
+    >>> float(resize(photograph, (4, 4))[1, 1, 0])
+    255.0
+    >>> 126 < resize(photograph, (4, 4), antialias=True)[1, 1, 0].numpy() < 129
+    True
     """
     if tuple(images.shape[-3:-1]) == tuple(size):
         return images
-    return tf.image.resize(images, size, method="bilinear")
+    plain = functools.partial(tf.image.resize, images, size, method="bilinear")
+    if not antialias:
+        return plain()
+    sides = tf.shape(images)[-3:-1]
+    return tf.cond(
+        tf.reduce_any(sides > ALIASED * tf.constant(size)),
+        functools.partial(plain, antialias=True),
+        plain,
+    )
 
 
 def preprocess(

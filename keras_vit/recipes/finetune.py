@@ -18,6 +18,7 @@ RECIPES = {
         weight_decay=0.0,
         crop="inception",
         crop_area=0.25,
+        resize_antialias=True,  # phones take pictures of 12 megapixels and more
         flip=True,
     ),
 }

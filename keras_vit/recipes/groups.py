@@ -159,6 +159,10 @@ class AugmentationSettings(Settings):
         crop_area: the smallest fraction of the image that `"inception"` and
             `"random_resized"` keep.
         crop_padding: pixels by which `"pad"` may move the image.
+        resize_antialias: whether a crop that is more than twice as long or wide as
+            the model's images is resized with antialiasing, as those of large
+            photographs need; without it pixels are left out between others, as the
+            reference did with its smaller images.
         flip: whether images are mirrored at random.
         randaugment_layers: operations of RandAugment on each image.
         randaugment_magnitude: their strength, 10 being usual.
@@ -173,6 +177,7 @@ class AugmentationSettings(Settings):
     crop: Crop | None = None
     crop_area: float = field(default=0.05, metadata=POSITIVE_SHARE)
     crop_padding: int | None = field(default=None, metadata={**NOT_NEGATIVE, **off(0)})
+    resize_antialias: bool = False
     flip: bool = False
     randaugment_layers: int | None = field(
         default=None, metadata={**NOT_NEGATIVE, **off(0)}

@@ -78,6 +78,7 @@ class WordsAndNumbers(TypedDict, total=False):
     crop: Crop | None
     crop_area: float
     crop_padding: int | None
+    resize_antialias: bool
     flip: bool
     randaugment_layers: int | None
     randaugment_magnitude: float

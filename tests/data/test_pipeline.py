@@ -272,3 +272,15 @@ def test_images_are_resized_to_the_models_size():
         training_batches(numbered(3), 3, (8, 5), 3, seed=0).as_numpy_iterator(), 1
     )
     assert images.shape == (3, 8, 5, 3)
+
+
+@pytest.mark.parametrize("changed", [{}, {"flip": True, "erasing": 1e-9}])
+def test_images_are_antialiased_where_that_is_chosen_together_and_one_by_one(changed):
+    """Lines of which bilinear weights see the black ones alone."""
+    lines = np.zeros((6, 16, 6, 3), np.uint8)
+    lines[:, ::4] = lines[:, 3::4] = 255
+    split = Split(lines, np.zeros(6, np.int32))
+    (plain, _), *_ = stream(split, 3, 1, changed)
+    (averaged, _), *_ = stream(split, 3, 1, changed | {"resize_antialias": True})
+    np.testing.assert_allclose(plain, 0)
+    assert np.abs(averaged[:, 1:-1] - 127.5).max() < 32

@@ -28,7 +28,52 @@ def bilinear(image, size):
     return np.einsum("rh,hwc,sw->rsc", rows, image, columns)
 
 
+def averaging(image, size):
+    """A triangle of two pixels of the result over what it covers, in NumPy."""
+
+    def weights(new, old):
+        scale = max(old / new, 1)
+        centres = (np.arange(new) + 0.5) * old / new
+        distances = np.abs(np.arange(old) + 0.5 - centres[:, None]) / scale
+        matrix = np.maximum(1 - distances, 0)
+        return matrix / matrix.sum(1, keepdims=True)
+
+    rows = weights(size[0], image.shape[0])
+    columns = weights(size[1], image.shape[1])
+    return np.einsum("rh,hwc,sw->rsc", rows, image, columns)
+
+
 OWN_ORDER = int(PIL.__version__.split(".")[0]) >= 13  # that of rows and columns
+
+
+@pytest.mark.parametrize(
+    ("shape", "averages"),
+    [
+        ((8, 12), False),
+        ((6, 5), False),
+        ((9, 12), True),
+        ((8, 40), True),
+        ((37, 91), True),
+        ((3, 40), True),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_more_than_twice_as_long_is_averaged_where_that_is_chosen(
+    shape, averages, known
+):
+    rng = np.random.default_rng(sum(shape))
+    image = rng.integers(0, 256, (*shape, 3)).astype(np.uint8)
+    told = [tf.TensorSpec(image.shape if known else (None, None, 3), tf.uint8)]
+    chosen, usual = (
+        tf.function(
+            lambda image, one=one: resize(image, (4, 6), antialias=one),
+            input_signature=told,
+        )(image).numpy()
+        for one in (True, False)
+    )
+    expected = averaging(image, (4, 6)) if averages else bilinear(image, (4, 6))
+    np.testing.assert_allclose(chosen, expected, atol=0.01)
+    np.testing.assert_allclose(usual, bilinear(image, (4, 6)), atol=0.01)
 
 
 def pillow(image, size, method):
