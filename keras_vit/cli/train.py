@@ -61,6 +61,12 @@ def define(values: flags.FlagValues) -> None:
     dataset_flags.define(values, "In place of the recipe's own")
     flag_types.folder(
         values,
+        "cache",
+        "Where large image files are kept small, so that later epochs and runs read "
+        "them several times faster; what it takes is said before the run.",
+    )
+    flag_types.folder(
+        values,
         "folder",
         "Where the run's results go; runs/<recipe> if not given. The same command "
         "again resumes a run that was stopped.",
@@ -137,6 +143,7 @@ def run(values: flags.FlagValues) -> int:
     arguments = {
         "name": name,
         "folder": values.folder,
+        "cache": values.cache,
         "strategy": values.strategy,
         "seed": seed,
         **dataset_flags.arguments(values),

@@ -4,6 +4,7 @@ Images are RGB pixels in [0, 255] everywhere.
 """
 
 from keras_vit.data.arrays import from_arrays as from_arrays
+from keras_vit.data.caching import cached as cached
 from keras_vit.data.dataset import Dataset as Dataset
 from keras_vit.data.inputs import NamedSplit as NamedSplit
 from keras_vit.data.inputs import split_of as split_of

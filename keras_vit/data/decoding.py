@@ -66,25 +66,43 @@ def reader(
     >>> read(0).shape  # doctest: +SKIP
     TensorShape([28, 28, 3])
     """
+    read_file = file_reader(paths)
+
+    def read(index, window=None):
+        data, path = read_file(index)
+        return decode(data, path, window, exif_orientation, decoding=decoding)
+
+    return read
+
+
+def file_reader(paths: np.ndarray) -> Callable[[tf.Tensor], tuple[tf.Tensor, Any]]:
+    """Return a function for the graph: `(index) -> (bytes of the file, its path)`.
+
+    Args:
+        paths: of image files, an array of bytes.
+
+    Returns:
+        A function that gives two scalar strings. When the graph runs, it raises as
+        that of `reader` does, for files that `images.read_bytes` refuses.
+    """
     # The graph has no operation for a file's size: looked at once, here.
     unusual = np.fromiter((_unusual(path) for path in paths), bool, len(paths))
     any_unusual = unusual.any()
     with tf.device("CPU"):
         all_paths, unusual = tf.constant(paths), tf.constant(unusual)
 
-    def read(index, window=None):
+    def read_file(index):
         path = tf.gather(all_paths, index)
-        if any_unusual:
-            data = tf.cond(
-                tf.gather(unusual, index),
-                lambda: _checked(path),
-                lambda: tf.io.read_file(path),
-            )
-        else:
-            data = tf.io.read_file(path)
-        return decode(data, path, window, exif_orientation, decoding=decoding)
+        if not any_unusual:
+            return tf.io.read_file(path), path
+        data = tf.cond(
+            tf.gather(unusual, index),
+            lambda: _checked(path),
+            lambda: tf.io.read_file(path),
+        )
+        return data, path
 
-    return read
+    return read_file
 
 
 def decode_now(
@@ -184,6 +202,73 @@ def decode(
     TensorShape([4, 6, 3])
     """
     data = tf.convert_to_tensor(data)  # NumPy would cut zeros off its end
+    plain, shape = plain_jpeg(data, exif_orientation, decoding)
+    return tf.cond(
+        plain,
+        lambda: _jpeg(data, shape, window, transform),
+        lambda: _cut(_other(data, path, exif_orientation, decoding), window),
+    )
+
+
+def decode_reduced(
+    data: tf.Tensor,
+    path: tf.Tensor,
+    least: int,
+    exif_orientation: bool = True,
+    decoding: Decoding = images.PLAIN,
+) -> tf.Tensor:
+    """Decode the contents of an image file, large JPEG files at a part of their size.
+
+    The inverse cosine transform of a JPEG gives a half, a quarter or an eighth of its
+    sides for less than all of them, as means of pixels.
+
+    Args:
+        data: the file's bytes, a scalar string.
+        path: of the file, a scalar string, for errors.
+        least: pixels that the shorter side keeps, if it has them.
+        exif_orientation: whether the camera's note on the orientation counts.
+        decoding: a `keras_vit.decoding.Decoding`.
+
+    Returns:
+        uint8 pixels, `(H, W, 3)`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: as `decode` does, for the same files.
+    """
+    plain, shape = plain_jpeg(data, exif_orientation, decoding)
+
+    def reduced():
+        short = tf.reduce_min(shape[:2])
+        number = tf.reduce_sum(tf.cast(short >= [least * r for r in _RATIOS], tf.int32))
+        options = {"channels": 3, "dct_method": ACCURATE}
+        ways = [
+            lambda ratio=ratio: tf.io.decode_jpeg(data, ratio=ratio, **options)
+            for ratio in (1, *_RATIOS)
+        ]
+        return tf.switch_case(number, ways)
+
+    return tf.cond(
+        plain, reduced, lambda: _other(data, path, exif_orientation, decoding)
+    )
+
+
+_RATIOS = (2, 4, 8)  # of sides, that libjpeg decodes a file to
+
+
+def plain_jpeg(
+    data: tf.Tensor, exif_orientation: bool, decoding: Decoding
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return whether TensorFlow decodes a file as a JPEG, upright, and its shape.
+
+    Args:
+        data: the file's bytes, a scalar string.
+        exif_orientation: whether the camera's note on the orientation counts.
+        decoding: a `keras_vit.decoding.Decoding`.
+
+    Returns:
+        A scalar bool; and height, width and components, without a meaning where
+        that is False.
+    """
     # A shape is asked for in any case: a tf.cond more would cost more.
     header = tf.where(tf.io.is_jpeg(data), data, _FOUR_COMPONENTS)
     shape = tf.image.extract_jpeg_shape(header)
@@ -194,11 +279,7 @@ def decode(
     if exif_orientation:
         head = tf.strings.substr(data, 0, _HEAD)
         plain &= ~tf.strings.regex_full_match(head, _TURNED)
-    return tf.cond(
-        plain,
-        lambda: _jpeg(data, shape, window, transform),
-        lambda: _cut(_other(data, path, exif_orientation, decoding), window),
-    )
+    return plain, shape
 
 
 def _jpeg(data, shape, window, transform):

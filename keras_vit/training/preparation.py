@@ -23,6 +23,7 @@ from keras_vit.training.arguments import (
 )
 from keras_vit.training.artifacts.folder import RunFolder
 from keras_vit.training.artifacts.opening import check_same_run, open_run_folder
+from keras_vit.training.cached_images import through_cache
 from keras_vit.training.config import RunConfig
 from keras_vit.training.evaluated_splits import (
     TEST,
@@ -83,6 +84,7 @@ def prepared(
     *,
     data_dir: Path | None,
     download: bool,
+    cache: Path | None = None,
 ) -> tuple[RunFolder, EvaluatedSplits]:
     """Find the folder of a run, and load its data. Nothing is written.
 
@@ -92,10 +94,14 @@ def prepared(
         name: of the run.
         data_dir: as `train` takes it.
         download: as `train` takes it.
+        cache: as `train` takes it.
     """
     run_folder = open_run_folder(folder and path_to_str(folder), name, config)
     keras.utils.set_random_seed(config.seed)
     data = _loaded(config, run_folder, data_dir, download)
+    data = through_cache(data, cache, config)
+    for sentence in (*data.notes, *on_both_sides(data)):
+        LOG.info(sentence)
     return run_folder, _evaluated(config.recipe, data, run_folder)
 
 
@@ -179,6 +185,4 @@ def _loaded(
                 f"Samples of more than 8 bits: {range_} is black to white "
                 "(--pixel_range=LOW:HIGH sets it)."
             )
-    for sentence in (*dataset.notes, *on_both_sides(dataset)):
-        LOG.info(sentence)
     return dataset

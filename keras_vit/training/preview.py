@@ -73,6 +73,7 @@ def dry_run(
     dataset: DatasetArgument | None = None,
     data_dir: Path | None = None,
     download: bool = False,
+    cache: Path | None = None,
     weights: Path | None = None,
     teacher: ModelArgument | None = None,
     strategy: str | Strategy = "one",
@@ -95,6 +96,7 @@ def dry_run(
         dataset: that it would learn from.
         data_dir: as `keras_vit.data.load` takes it.
         download: as `keras_vit.data.load` takes it.
+        cache: as `train` takes it; the images of the first batch are added to it.
         weights: initial weights.
         teacher: for distillation or pseudo labels, whose teacher labels its images
             here already.
@@ -130,6 +132,7 @@ def dry_run(
             name or name_of(recipe),
             data_dir=data_dir,
             download=download,
+            cache=cache,
         )
         with devices.scope():
             trainer = trainer_of(config, splits, devices, run_folder)

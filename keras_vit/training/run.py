@@ -88,6 +88,7 @@ def train(
     dataset: DatasetArgument | None = None,
     data_dir: Path | None = None,
     download: bool = False,
+    cache: Path | None = None,
     weights: Path | None = None,
     teacher: ModelArgument | None = None,
     strategy: str | Strategy = "one",
@@ -134,6 +135,10 @@ def train(
             recipe's own by default.
         data_dir: as `keras_vit.data.load` takes it.
         download: as `keras_vit.data.load` takes it.
+        cache: a folder that keeps image files small, as `keras_vit.data.cached`
+            does, with as many pixels as `crop_area` and `image_size` need. The run
+            sees what it holds from the first epoch on; the evaluation at the end
+            reads the files themselves.
         weights: initial weights, as a factory takes them. The recipe's own by
             default.
         teacher: for distillation or pseudo labels: the path of a saved model, a
@@ -199,6 +204,7 @@ def train(
             name or name_of(recipe),
             data_dir=data_dir,
             download=download,
+            cache=cache,
         )
         chief = distribution.is_chief(devices)
         with interruption.catch_stop_signals() as stop:

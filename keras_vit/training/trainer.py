@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras_vit import distribution
 from keras_vit.data.augmentation import Augmentation
 from keras_vit.data.augmentation_layers import image_changes
+from keras_vit.data.caching import files_of, is_cached
 from keras_vit.data.images import UnreadableImageError
 from keras_vit.data.pipeline import check_batch_size
 from keras_vit.evaluation.forward import ForwardPass
@@ -125,8 +126,9 @@ class Trainer:
         """Choose the training images, and return the run's length and evaluation."""
         recipe, run = self.recipe, self.recipe.run
         eval_split = self.data.split(splits.on_the_way)  # before a teacher labels
-        same = splits.at_the_end == splits.on_the_way
-        final_split = eval_split if same else self.data.split(splits.at_the_end)
+        final_split = files_of(self.data.split(splits.at_the_end))
+        if splits.at_the_end == splits.on_the_way and not is_cached(eval_split):
+            final_split = eval_split
         context = TaskContext(self.strategy, self.folder, self.config.seed)
         self.train_split = self.task.examples(
             self.data.split(recipe.data.train_split), self.data, context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ import keras
 import tensorflow as tf
 
 from keras_vit import recipes
+from keras_vit.data.caching import is_cached
 from keras_vit.files import written_whole
 from keras_vit.recipes.settings_file import checked_seed
 from keras_vit.training.artifacts.checkpoints import Checkpoints
@@ -191,6 +193,7 @@ class RunFolder:
                 **(_noted("final", plan.final_name, plan.final_split) if twice else {}),
                 "class_names": dataset.class_names,
                 "decoding": dataset.decoding.as_json(),
+                **_cache_of(train_split),
             },
             "devices": devices,
             "memory_estimate": memory.as_json(),
@@ -289,6 +292,12 @@ def evaluates_test(config: Mapping[str, Any]) -> bool:
     """
     named = recipes.from_json(config["recipe"]).data.eval_split
     return config.get("dataset", {}).get("eval_split", named) == TEST
+
+
+def _cache_of(split):
+    if not is_cached(split):
+        return {}
+    return {"cache": dataclasses.asdict(split.cache.settings)}
 
 
 def _noted(use: str, name: str, split: Labelled) -> dict[str, Any]:
