@@ -80,7 +80,7 @@ class Cached(Files):
 
     @functools.cached_property
     def _reader(self):
-        keys, cache = self.keys, self.cache
+        keys, cache, reduced = self.keys, self.cache, self.reduced
 
         @tf.autograph.experimental.do_not_convert
         def kept(index):
@@ -95,7 +95,7 @@ class Cached(Files):
 
         def read(index, window=None):
             def new():
-                return _text(keep, [index, self.reduced(index)])
+                return _text(keep, [index, reduced(index)])
 
             data = _text(kept, [index])
             data = tf.cond(tf.strings.length(data) > 0, lambda: data, new)

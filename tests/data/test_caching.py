@@ -270,6 +270,7 @@ def test_a_disk_that_is_full_or_closed_changes_no_pixel(tmp_path, monkeypatch, c
     assert caplog.text.count("takes no more images") == 1
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_had_begun_is_passed_over_and_swept_away(tmp_path):
     dataset = photographs(tmp_path / "photos", 10)
     killed = subprocess.run(
