@@ -36,6 +36,7 @@ EXTRAS = {
         "starlette>=1.0",
         "uvicorn>=0.54,<1",
     ],
+    "beam": ["apache-beam>=2.70,<3", "pyarrow>=16"],
     "hub": ["huggingface_hub>=0.30"],
     "tensorboard": ["tensorboard>=2.18"],
     "wandb": ["wandb>=0.19"],

@@ -54,6 +54,17 @@ FIGURES = (  # of `keras_vit.inspect`
 )
 HEAD_FUSIONS = ("mean", "max", "min")
 
+BATCH_RESULTS = ("classes", "probabilities", "features", "attention")
+FEATURES_DTYPES = ("float32", "float16")
+RUNNERS = (  # of Apache Beam
+    "DirectRunner",
+    "PrismRunner",
+    "FlinkRunner",
+    "SparkRunner",
+    "DataflowRunner",
+    "PortableRunner",
+)
+
 WEIGHT_FORMATS = ("npz", "timm", "huggingface", "torchvision")
 HUB_PREFIX = "hf:"  # before <owner>/<name>
 

@@ -88,6 +88,16 @@ class ServedModel:
         """Return probabilities `(B, K)` of images `(B, H, W, 3)`."""
         return self._outputs(images)["probabilities"]
 
+    def signatures(self) -> tuple[str, ...]:
+        """Return the names of its signatures."""
+        return tuple(self._loaded.signatures)
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """Return features `(B, D)` of images `(B, H, W, 3)`, by that signature."""
+        serve = self._loaded.signatures["features"]
+        (values,) = serve(images=self._as_tensor(images, "float32")).values()
+        return values.numpy()
+
     def _activation_of_graph(self) -> Activation:
         """Return what the graph itself makes probabilities with.
 

@@ -52,7 +52,7 @@ FLOORS = [
     },
     {"weights", "evaluation", "prediction", "inspect"},
     {"factories", "size_factories", "with_weights", "catalog", "exporting"},
-    {"training", "serving"},
+    {"training", "serving", "batch"},
     {"experiments"},
     {"cli"},
 ]
@@ -104,13 +104,14 @@ WITHIN_FLOOR = {
 COMMANDS = (
     *("main", "dataset_flags", "inspect_data", "inspect"),
     *("train", "evaluate", "predict", "export", "serve", "convert", "list"),
-    *("transfer", "flag_types", "model_flag", "help", "failures"),
+    *("transfer", "batch", "prepare", "flag_types", "model_flag", "help", "failures"),
 )
 DOORS = {
     "matplotlib": {"figures/drawing.py"},
     "sklearn": {"evaluation/estimators.py"},
     "threadpoolctl": {"evaluation/estimators.py"},
     "tqdm": {
+        "batch/running.py",
         "data/archives.py",
         "data/inspection/inspection.py",
         "evaluation/outputs.py",
@@ -142,7 +143,13 @@ DOORS = {
     "onnxruntime": {"exporting/runtime_check.py"},
     "openvino": {"exporting/openvino.py", "exporting/runtime_check.py"},
     "ai_edge_quantizer": {"compat.py", "exporting/quantization.py"},
-    "ai_edge_litert": {"exporting/runtime_check.py"},
+    "ai_edge_litert": {"batch/litert.py", "exporting/runtime_check.py"},
+    "apache_beam": {
+        "batch/filesystem.py",
+        "batch/pipeline.py",
+        "batch/running.py",
+    },
+    "pyarrow": {"batch/parquet.py", "batch/running.py"},
     "starlette": {"serving/app.py"},
     "uvicorn": {"compat.py", "serving/server.py"},
     "h11": {"serving/server.py"},

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from absl import flags
 
 from keras_vit.cli import (
+    batch,
     convert,
     evaluate,
     export,
@@ -41,6 +42,7 @@ COMMANDS: dict[str, types.ModuleType] = {
     "transfer": transfer,
     "evaluate": evaluate,
     "predict": predict,
+    "batch": batch,
     "inspect": inspect,
     "export": export,
     "serve": serve,

@@ -24,6 +24,7 @@ from keras_vit.timm_names import hub_name, read_timm_name
 
 FACTORY, NETWORK = "a model's name such as ViT_B16", "keras:<network>"
 TRAINED, SERVED = "a run's folder, a .keras file", "a SavedModel"
+LITERT, BUCKET = "a .tflite file", "one in a bucket, such as gs://bucket/model.keras"
 
 
 def define(
@@ -35,7 +36,8 @@ def define(
         values: where it is defined.
         name: of the flag.
         help: its text in `--help`.
-        takes: some of `FACTORY`, `NETWORK`, `TRAINED` and `SERVED`.
+        takes: some of `FACTORY`, `NETWORK`, `TRAINED`, `SERVED`, `LITERT` and
+            `BUCKET`.
     """
     flag_types.custom(values, name, help, Model(takes))
 
@@ -78,6 +80,10 @@ class Model(flags.ArgumentParser):
             if network not in KERAS_CV_NETWORKS:
                 known = KERAS_CV_NETWORKS
                 raise ValueError(unknown("network of KerasCV", network, known))
+            return
+        if BUCKET in self.takes and "://" in value:
+            return
+        if LITERT in self.takes and path.suffix == ".tflite" and path.is_file():
             return
         if not path.exists():
             timm = read_timm_name(value) if FACTORY in self.takes else None

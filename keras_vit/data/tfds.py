@@ -129,7 +129,30 @@ def prepared(
             "is not prepared there. To download and prepare it, pass download=True "
             f"(--download), or run: tfds build {name} --data_dir={root}"
         )
-    builder: Any = tfds.builder_from_directory(folder)
+    return prepared_in(folder, name)
+
+
+def prepared_in(folder: str | os.PathLike[str], name: str | None = None) -> Any:
+    """Return the builder of the prepared data set that a folder is.
+
+    Args:
+        folder: that holds `dataset_info.json` and the records.
+        name: of the data set, for the message; the folder by default.
+
+    Raises:
+        ValueError: if its records are in another format than TFRecord, or
+            TensorFlow Datasets cannot read it.
+    """
+    import tensorflow_datasets as tfds
+
+    name = name or os.fspath(folder)
+    try:
+        builder: Any = tfds.builder_from_directory(folder)
+    except Exception as error:  # of JSON, of protobuf, of features' classes
+        raise ValueError(
+            f"Expected a folder of a prepared data set. Received: {folder}, which "
+            f"TensorFlow Datasets cannot read ({error}). Prepare it again"
+        ) from error
     if builder.info.file_format.value != "tfrecord":
         raise ValueError(
             f"Records must be in TFRecord files: tfds build {name} "
@@ -206,6 +229,26 @@ def parser(
         return example[image], tf.cast(label(example), tf.int64)
 
     return parse
+
+
+def image_feature(info: Any) -> str:
+    """Return the name of the one feature of a data set that is an image.
+
+    Args:
+        info: of its builder.
+
+    Raises:
+        ValueError: if there is none, or several.
+    """
+    import tensorflow_datasets as tfds
+
+    images = [k for k, f in info.features.items() if isinstance(f, tfds.features.Image)]
+    if len(images) != 1:
+        raise ValueError(
+            "Expected a data set with one Image. Received: "
+            f"{info.name} with the features {', '.join(info.features)}"
+        )
+    return images[0]
 
 
 def _image_and_label(info):

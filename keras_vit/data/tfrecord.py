@@ -184,6 +184,18 @@ def _opened(path):
         os.close(descriptor)
 
 
+def is_header(data: bytes) -> bool:
+    """Return whether the first 12 bytes of a record agree with their checksum.
+
+    Example:
+
+    >>> is_header(bytes(12))
+    False
+    """
+    header = np.frombuffer(data[:_HEADER], np.uint8)[np.newaxis]
+    return int(_masked_crc32c(header[:, :8])[0]) == int.from_bytes(data[8:12], "little")
+
+
 def _crc32c_table():
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
