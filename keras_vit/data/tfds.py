@@ -109,7 +109,6 @@ def prepared(
             another format than TFRecord.
         OSError: if it is not prepared, or cannot be downloaded.
     """
-    import tensorflow_datasets as tfds
 
     name = name.removeprefix(PREFIX)
     if not is_known(name, data_dir):
