@@ -1,16 +1,18 @@
-"""A finished model on any number of images, on Apache Beam: the extra `beam`."""
+"""Any number of images on Apache Beam, classified or made ready: the extra `beam`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 if TYPE_CHECKING:
     import keras
 
-    from keras_vit.batch.results import BatchResults
+    from keras_vit.batch.results import BatchResults, Prepared
     from keras_vit.classifier import Classifier
+    from keras_vit.data.dataset import Dataset
+    from keras_vit.data.inputs import LoadOptions
 
 
 def run(
@@ -128,4 +130,80 @@ def run(
         exif_orientation=exif_orientation,
         decoding=decoding,
         listing={"split": split, "image_column": image_column, "data_dir": data_dir},
+    )
+
+
+def prepare(
+    dataset: Dataset | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    short_side: int | None = None,
+    shard_size: int | None = None,
+    runner: str = "DirectRunner",
+    options: Sequence[str] = (),
+    **load_options: Unpack[LoadOptions],
+) -> Prepared:
+    """Write a data set of image files as TFRecord files, to be read in any order.
+
+    Splits, labels and groups are those of `keras_vit.data.load`, which opens the
+    result too, as `tfds.builder_from_directory` does; so `train`, `evaluate` and
+    all others take its folder as a data set. Records stand in a random order.
+    Upright JPEG and PNG files of 8 bits are kept as they are, so that training
+    reads the same pixels from records as from files; others become PNG files of
+    the pixels that would be read. Files that cannot be read have no record. What
+    `keras_vit.data.inspect` reports is written into the folder `_inspection`. The
+    same call again goes on where a call was stopped.
+
+    Args:
+        dataset: what `keras_vit.data.load` takes, or a `Dataset`, of image files:
+            a folder, an archive or a table.
+        output: the folder of the result, on this machine or in a bucket.
+        name: what TensorFlow Datasets calls it; that of the data set by default.
+        short_side: pixels to which a longer short side is reduced; `None`: images
+            keep their size.
+        shard_size: images of a file; by default such that a split has 16 files or
+            more, of 16 to 4,096 images.
+        runner: as `run` takes it.
+        options: as `run` takes them.
+        **load_options: of `keras_vit.data.load`, for a name or a path.
+
+    Returns:
+        `Prepared`: how many records there are, and what was found in the files.
+
+    Raises:
+        ImportError: without the packages of the extra `beam`.
+        ValueError: for a data set that is not of image files, or a folder with a
+            plan for something else.
+        OSError: if another job writes to the folder.
+        RuntimeError: if the pipeline fails.
+
+    Example:
+
+    >>> done = prepare("photos/", "prepared/", short_side=256)  # doctest: +SKIP
+    >>> done.records  # doctest: +SKIP
+    {'train': 9600, 'test': 2400}
+    """
+    from keras_vit.batch.running import require_beam
+
+    require_beam()
+    from keras_vit.batch.prepared import prepare_dataset
+    from keras_vit.data.dataset import Dataset
+    from keras_vit.data.sources import load
+
+    if not isinstance(dataset, Dataset):
+        dataset = load(dataset, **load_options)
+    elif load_options:
+        raise ValueError(
+            f"{', '.join(load_options)} must go with a data set's name or path. "
+            "Received: a Dataset, which was loaded with its own"
+        )
+    return prepare_dataset(
+        dataset,
+        output,
+        name=name,
+        short_side=short_side,
+        shard_size=shard_size,
+        runner=runner,
+        options=tuple(options),
     )

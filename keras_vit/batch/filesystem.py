@@ -69,6 +69,14 @@ def exists(path: str) -> bool:
     return _beam()[0].exists(path) if is_remote(path) else os.path.exists(path)
 
 
+def size(path: str) -> int:
+    """Return the bytes of a file."""
+    if not is_remote(path):
+        return os.path.getsize(path)
+    ((found,),) = (one.metadata_list for one in _beam()[0].match([path]))
+    return found.size_in_bytes
+
+
 def remove(path: str) -> None:
     """Remove the file at a path, if there is one."""
     if is_remote(path):

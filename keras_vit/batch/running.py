@@ -63,8 +63,9 @@ def held(output: str) -> Iterator[None]:
     with open(folder / ".lock", "w") as lock:
         _lock(lock, output)
         for inside in (folder, folder / "_plan"):
-            for scratch in inside.glob(".*.parquet.*"):
-                shutil.rmtree(scratch, ignore_errors=True)
+            for scratch in inside.glob(".*.*.*"):
+                if scratch.is_dir():
+                    shutil.rmtree(scratch, ignore_errors=True)
         yield
 
 
@@ -101,11 +102,16 @@ def shown(items: Iterable[Item]) -> Iterator[Item]:
 
 
 @contextlib.contextmanager
-def progress(output: str, every: Sequence[ShardId]) -> Iterator[None]:
-    """Show a bar of images, by the files that appear in the output folder."""
+def progress(output: str, counts: Mapping[str, int]) -> Iterator[None]:
+    """Show a bar of images, by the files that appear in the output folder.
+
+    Args:
+        output: the folder.
+        counts: how many images each file has, by its name.
+    """
     from keras_vit.evaluation.outputs import progress_bar
 
-    stop, counts = threading.Event(), {one.file: one.count for one in every}
+    stop = threading.Event()
 
     def done() -> int:
         return sum(counts.get(name, 0) for name in filesystem.names_in(output))

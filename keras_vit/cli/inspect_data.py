@@ -3,10 +3,14 @@
 import pathlib
 import re
 import textwrap
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from keras_vit.cli import dataset_flags, flag_types
+
+if TYPE_CHECKING:
+    from keras_vit.data.inspection.inspection import Inspection
 
 SUMMARY = "Look through a data set: counts, sizes, copies, what cannot be read."
 USAGE = (
@@ -56,7 +60,7 @@ def run(values: flags.FlagValues) -> int:
     dataset = load(values.dataset, **dataset_flags.arguments(values))
     folder = pathlib.Path(values.folder or pathlib.Path("inspections") / _name(dataset))
     found = inspect(dataset, folder, limit=values.limit, seed=values.seed)
-    print("\n".join([*_overview(found), *_trouble(found)]))
+    print("\n".join(report_lines(found)))
     files = ["report.json", "contact_sheet.png", "histograms.png"]
     files += ["unreadable.txt"] if found.unreadable else []
     print(f"  files      {_printable(folder)}/ ({', '.join(files)})")
@@ -67,6 +71,11 @@ def _name(dataset):
     """What the report's folder is called: a data set's last name, fit for a path."""
     name = pathlib.Path(dataset.name).resolve().name
     return re.sub(r"[^\w.-]+", "-", name).strip("-") or "dataset"
+
+
+def report_lines(found: "Inspection") -> list[str]:
+    """Return the lines that are printed of an inspection."""
+    return [*_overview(found), *_trouble(found)]
 
 
 def _overview(found):

@@ -24,6 +24,7 @@ from keras_vit.cli import (
     inspect,
     inspect_data,
     predict,
+    prepare,
     serve,
     train,
     transfer,
@@ -38,6 +39,7 @@ from keras_vit.version import VERSION
 
 COMMANDS: dict[str, types.ModuleType] = {
     "inspect-data": inspect_data,
+    "prepare": prepare,
     "train": train,
     "transfer": transfer,
     "evaluate": evaluate,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_vit.data import tfds, vtab
+from keras_vit.data import prepared_records, tfds, vtab
 from keras_vit.data.archives import extracted
 from keras_vit.data.arrays import read_arrays, split_of_arrays
 from keras_vit.data.columns import TableOptions
@@ -51,6 +51,8 @@ def load(
             - a `.csv`, `.tsv`, `.jsonl` or `.json` table of files and labels,
               also COCO's and others' (`tables.read_table`);
             - an `.npz` file of pixels and labels (`arrays.read_arrays`);
+            - a folder that `keras_vit.batch.prepare`, or TensorFlow Datasets,
+              has prepared;
 
             or a data set of TensorFlow Datasets, such as `"imagenet2012"` or
             `"tfds:cifar10"`; or a task of VTAB-1k, such as `"vtab/dtd"`.
@@ -120,6 +122,9 @@ def _found(name, options, data_dir, download, *, exif_orientation, arrays_range)
     """The data set of that name, its files read in the usual way."""
     path = pathlib.Path(name).expanduser()
     if name not in SOURCES and name and path.is_dir():
+        if (path / "dataset_info.json").is_file():
+            _check_options(options, (), name)
+            return prepared_records.load_prepared(path)
         return _of_folder(path, None, exif_orientation, options, data_dir)
     if name not in SOURCES and path.suffix.lower() in FILES:
         return _of_file(path, data_dir, exif_orientation, options, arrays_range)

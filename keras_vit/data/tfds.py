@@ -69,7 +69,19 @@ def load(
             one class each, or has no such splits.
         OSError: if it is not prepared, or can be neither downloaded nor read.
     """
-    builder = prepared(name, data_dir=data_dir, download=download)
+    return of_builder(name, prepared(name, data_dir=data_dir, download=download))
+
+
+def of_builder(name: str, builder: Any) -> Dataset:
+    """Return the data set that a builder has prepared, as `load` does.
+
+    Args:
+        name: of the data set.
+        builder: from `prepared`.
+
+    Raises:
+        ValueError: as `load`.
+    """
     features, splits = builder.info.features, builder.info.splits
     image, label = _image_and_label(builder.info)
     names = features[label].names
@@ -228,6 +240,61 @@ def parser(
         return example[image], tf.cast(label(example), tf.int64)
 
     return parse
+
+
+def write_info(
+    folder: str | os.PathLike[str],
+    name: str,
+    features: dict[str, Sequence[str] | None],
+    splits: dict[str, tuple[Sequence[int], int]],
+    *,
+    where: str,
+) -> None:
+    """Write the files by which TensorFlow Datasets opens TFRecord files.
+
+    Args:
+        folder: where they go.
+        name: of the data set, and of its files.
+        features: `image` is one; of the others the names of classes, for text
+            `None`.
+        splits: of each the number of records in every file, and their bytes.
+        where: the folder of the records.
+    """
+    import tensorflow_datasets as tfds
+
+    kinds: dict[str, Any] = {"image": tfds.features.Image()}
+    for key, classes in features.items():
+        if classes is None:
+            kinds[key] = tfds.features.Text()
+        else:
+            one = tfds.features.ClassLabel(names=[*classes])
+            kinds[key] = tfds.features.Sequence(one) if key == "labels" else one
+    core: Any = tfds.core
+    identity = core.dataset_info.DatasetIdentity(
+        name=name, version=core.Version("1.0.0"), data_dir=where, module_name=""
+    )
+    info = core.DatasetInfo(
+        builder=identity,
+        features=tfds.features.FeaturesDict(kinds),
+        supervised_keys=("image", "label" if "label" in kinds else "labels"),
+    )
+    info.set_file_format("tfrecord")
+    found = [
+        core.SplitInfo(
+            name=split,
+            shard_lengths=[*lengths],
+            num_bytes=size,
+            filename_template=core.ShardedFileTemplate(
+                data_dir=where,
+                dataset_name=name,
+                split=split,
+                filetype_suffix="tfrecord",
+            ),
+        )
+        for split, (lengths, size) in splits.items()
+    ]
+    info.set_splits(core.splits.SplitDict(found))
+    info.write_to_directory(folder)
 
 
 def image_feature(info: Any) -> str:

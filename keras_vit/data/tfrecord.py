@@ -38,12 +38,17 @@ class RecordFiles:
     """
 
     def __init__(
-        self, paths: Iterable[str | os.PathLike[str]], counts: Sequence[int]
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        counts: Sequence[int],
+        offsets: np.ndarray | None = None,
     ) -> None:
         self.paths = [os.fspath(path) for path in paths]
         self.counts = np.array(counts, np.int64)
         self._ends = np.cumsum(self.counts)
         self._offsets = np.full(len(self), -1)
+        if offsets is not None:
+            self._offsets[:] = offsets
 
     def __len__(self) -> int:
         return int(self.counts.sum())

@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from keras_vit.data.dataset import Dataset
 from keras_vit.data.inspection import findings
 from keras_vit.data.inspection.copies import Copies, Place, find_copies, place_of
 from keras_vit.data.inspection.report import check_folder, write_report
-from keras_vit.data.inspection.scanning import scan
+from keras_vit.data.inspection.scanning import Scan, scan
 from keras_vit.data.inspection.summaries import SplitFacts, summarized
 from keras_vit.data.sources import check_name, load
 from keras_vit.verbosity import bars_shown
@@ -99,7 +100,23 @@ def inspect(
     if folder is not None:
         folder = os.path.expanduser(folder)
         check_folder(folder)
-    scans = _scan(dataset, limit, seed)
+    return inspected(dataset, _scan(dataset, limit, seed), folder, seed)
+
+
+def inspected(
+    dataset: Dataset,
+    scans: Mapping[str, Scan],
+    folder: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+) -> Inspection:
+    """Return what scans of a data set's splits show, and write it, as `inspect` does.
+
+    Args:
+        dataset: a `Dataset`.
+        scans: a `Scan` for each of its splits, by name.
+        folder: as `inspect` takes it.
+        seed: as `inspect` takes it.
+    """
     copies = find_copies(dataset, scans)
     inspection = Inspection(
         dataset=dataset.name,
