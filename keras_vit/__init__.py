@@ -43,6 +43,7 @@ from keras_vit.version import VERSION
 
 if TYPE_CHECKING:  # what is loaded when it is first asked for
     from keras_vit import baselines as baselines
+    from keras_vit import batch as batch
     from keras_vit import classifier as classifier
     from keras_vit import data as data
     from keras_vit import decoding as decoding
@@ -168,6 +169,7 @@ _FUNCTIONS = {
 }
 _MODULES = {  # what the documentation names; others are found too
     "baselines",
+    "batch",
     "classifier",
     "data",
     "decoding",

@@ -234,3 +234,18 @@ def test_a_loss_of_ones_own_trains_with_class_weights(tmp_path, monkeypatch, cap
     config = json.loads(config.read_text())
     assert config["recipe"]["task"]["class_weights"] == {"Shirt": 2.0, "Coat": 1.5}
     assert config["objects"]["loss"]["function"].endswith("smooth_focal_loss")
+
+
+def test_a_picture_is_the_nearest_to_itself(tmp_path, monkeypatch, capsys, rng):
+    pytest.importorskip("apache_beam")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for number in range(5):
+        pixels = rng.integers(0, 256, (40, 50, 3), np.uint8)
+        Image.fromarray(pixels).save(f"photos/{number}.png")
+    save_model(randomize(tiny_vit(), rng), "pets.keras", [*"abcde"])
+    words = ["--model=pets.keras", "--images=photos", "--index=index", "--count=3"]
+    load("search_by_picture").main([*words, "--query=photos/2.png"])
+    lines = capsys.readouterr().out.splitlines()[-3:]
+    assert lines[0] == "0.000 photos/2.png" and "photos/" in lines[2]
+    assert Image.open("hits.png").width > 300

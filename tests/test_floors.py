@@ -135,6 +135,7 @@ DOORS = {
         "data/inspection/reading.py",
         "evaluation/corruptions/digital.py",
         "serving/pixels.py",
+        "batch/storing.py",
         "training/artifacts/samples.py",
     },
     "scipy": {"evaluation/corruptions/filtering.py"},
@@ -243,6 +244,8 @@ def test_the_tables_need_the_standard_library_alone():
 
 def test_importing_the_package_loads_keras_and_nothing_heavier():
     heavy = [
+        "apache_beam",
+        "pyarrow",
         "keras_cv",
         "tensorflow_datasets",
         "matplotlib",

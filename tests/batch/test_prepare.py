@@ -81,6 +81,7 @@ def test_records_have_the_pixels_labels_and_splits_of_the_files():
     assert not expected
 
 
+@pytest.mark.slow
 def test_files_that_every_reader_decodes_are_kept_as_they_are():
     batch.prepare("photos", "out")
     stored = b"".join(
@@ -101,6 +102,7 @@ def test_what_is_found_is_what_inspect_data_finds():
         assert made == pathlib.Path("report", name).read_text()
 
 
+@pytest.mark.slow
 def test_the_short_side_is_reduced_and_never_enlarged():
     batch.prepare("photos", "out", short_side=24)
     sizes = by_path(data.load("out"))
@@ -132,6 +134,7 @@ def test_labels_and_groups_of_a_table_are_kept():
     assert not {*part.groups.tolist()} & {*rest.groups.tolist()}
 
 
+@pytest.mark.slow
 def test_a_stopped_call_is_gone_on_with_and_another_refused():
     first = batch.prepare("photos", "out", shard_size=6)
     records = sorted(pathlib.Path("out").glob("*.tfrecord*"))
@@ -166,6 +169,7 @@ def test_training_reads_prepared_records_as_it_reads_files():
     assert results.evaluation.images == len(data.load("out").test)
 
 
+@pytest.mark.slow
 def test_two_workers_read_different_records():
     from keras_vit.data.pipeline import Shard, training_batches
 
@@ -180,6 +184,7 @@ def test_two_workers_read_different_records():
     assert not seen[0] & seen[1] and all(len(one) > 5 for one in seen)
 
 
+@pytest.mark.slow
 def test_a_damaged_index_is_refused():
     batch.prepare("photos", "out")
     pathlib.Path("out/_index/train.npz").write_bytes(b"PK")

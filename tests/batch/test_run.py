@@ -142,6 +142,7 @@ def test_another_job_in_the_same_folder_is_refused(model, built, tmp_path):
     assert batch.run(model, "photos/0.png", "out", batch_size=1).rows == 1
 
 
+@pytest.mark.slow
 def test_a_list_without_its_job_is_made_anew(model):
     batch.run(model, "photos/0.png", "out")
     for one in ("out/_plan/job.json", "out/part-000-000000.parquet"):
@@ -150,6 +151,7 @@ def test_a_list_without_its_job_is_made_anew(model):
     assert len(rows("out")) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["saved_model", "tflite"])
 def test_an_exported_model_gives_the_rows_of_its_own(format, model, monkeypatch):
     pytest.importorskip("ai_edge_litert")
@@ -168,6 +170,7 @@ def test_an_exported_model_gives_the_rows_of_its_own(format, model, monkeypatch)
     assert not [*pathlib.Path("other").glob("*.parquet")]
 
 
+@pytest.mark.slow
 def test_images_and_results_may_lie_in_a_bucket(model):
     for path in pathlib.Path("photos").rglob("*.png"):
         FILES[f"bucket://in/{path}"] = path.read_bytes()
@@ -185,6 +188,7 @@ def test_images_and_results_may_lie_in_a_bucket(model):
     assert not [name for name in FILES if "/." in name]
 
 
+@pytest.mark.slow
 def test_a_model_in_memory_is_saved_with_the_plan(built):
     done = batch.run(built, "photos/more", "out")
     expected = [one.label for one in keras_vit.predict(built, "photos/more")]
@@ -194,6 +198,7 @@ def test_a_model_in_memory_is_saved_with_the_plan(built):
         batch.run(3, "photos", "out2")
 
 
+@pytest.mark.slow
 def test_threads_of_a_process_share_one_model(model, monkeypatch):
     from keras_vit.batch import scoring
 
