@@ -51,7 +51,9 @@ EXTRAS = {
 }
 EXTRAS["test"] += ["tifffile>=2024.1"]  # TIFF files of all kinds, to be read
 EXTRAS["test"] += EXTRAS["tensorboard"] + EXTRAS["wandb"] + EXTRAS["mlflow"]
-EXTRAS["test"] += EXTRAS["export"] + EXTRAS["serve"] + EXTRAS["hub"] + EXTRAS["docs"]
+EXTRAS["test"] += (
+    EXTRAS["beam"] + EXTRAS["export"] + EXTRAS["serve"] + EXTRAS["hub"] + EXTRAS["docs"]
+)
 EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["notebooks"] + ["build>=1.2"]
 
 setup(

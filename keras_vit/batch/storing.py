@@ -32,7 +32,7 @@ def stored(
     """Return the bytes that a record keeps of an image file.
 
     Args:
-        data: the file's bytes.
+        data: the file's bytes, of an image that `facts_of_file` finds readable.
         name: what errors call the image.
         short_side: pixels to which a longer short side is reduced, by Lanczos'
             filter; `None`: images keep their size.
@@ -52,6 +52,8 @@ def stored(
     (True, (30, 20))
     """
     decoding = decoding or Decoding()
+    if short_side is None and _is_plain(data, exif_orientation, decoding):
+        return data
     pixels = decode_image(data, name, exif_orientation, decoding)
     longer = short_side is not None and min(pixels.shape[:2]) > short_side
     if not longer and _is_plain(data, exif_orientation, decoding):
@@ -70,7 +72,17 @@ def stored(
 
 
 def _is_plain(data: bytes, exif_orientation: bool, decoding: Decoding) -> bool:
-    """Whether TensorFlow's own operations read a file to the same pixels."""
+    """Whether TensorFlow's own operations read a file to the same pixels.
+
+    Where Pillow cannot even open it, the error comes from decoding it.
+    """
+    try:
+        return _is_plain_image(data, exif_orientation, decoding)
+    except Exception:  # Pillow's are of many kinds
+        return False
+
+
+def _is_plain_image(data: bytes, exif_orientation: bool, decoding: Decoding) -> bool:
     with quiet_pillow(decoding.max_pixels).open(io.BytesIO(data)) as image:
         if exif_orientation and image.getexif().get(_ORIENTATION, 1) != 1:
             return False
