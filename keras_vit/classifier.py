@@ -11,8 +11,9 @@ from typing import Any, Literal, TypeAlias
 import keras
 import numpy as np
 
+from keras_vit.class_names import checked_names
 from keras_vit.decoding import Decoding
-from keras_vit.layers.outputs import PROBABILITIES, checked_names
+from keras_vit.layers.outputs import PROBABILITIES
 from keras_vit.logits import logits_model
 from keras_vit.meaning import meaning_of, set_meaning, with_outputs
 from keras_vit.model_files import (

@@ -1,6 +1,5 @@
 """Checks of the arguments of `ViT`, before anything is built."""
 
-import numbers
 import types
 import warnings
 from collections.abc import Collection, Mapping, Sequence
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from keras_vit.counts import check_counts
 from keras_vit.encoder_blocks import blocks_of, check_blocks
 from keras_vit.layers import BlockConfig
 from keras_vit.layers.mlp import ACTIVATIONS
@@ -156,17 +156,6 @@ def check_widths(position_embedding: str, num_heads: int, hidden_dim: int) -> No
             'position_embedding="rope_2d" needs heads whose features 4 divides. '
             f"Received: hidden_dim={hidden_dim}, num_heads={num_heads}"
         )
-
-
-def check_counts(least: int = 1, or_none: str = "", **counts: Any) -> None:
-    """Refuse what is no whole number, or one below `least`."""
-    for argument, value in counts.items():
-        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        if not whole or value < least:
-            raise ValueError(
-                f"{argument} must be an integer of at least {least}{or_none}. "
-                f"Received: {argument}={value!r}"
-            )
 
 
 def check_rates(**rates: float) -> None:

@@ -21,8 +21,9 @@ from typing import Any
 import keras
 
 from keras_vit import layers as layers  # Keras finds a file's layers once they exist
+from keras_vit.class_names import checked_names
+from keras_vit.equal_files import keras_file
 from keras_vit.files import written_whole
-from keras_vit.layers.outputs import checked_names
 from keras_vit.meaning import set_meaning, with_outputs
 from keras_vit.served_model import LABELS as LABELS
 from keras_vit.served_model import PREPROCESSING as PREPROCESSING
@@ -95,7 +96,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model | ServedModel:
     path = pathlib.Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"No model at {path}: there is no such file or folder.")
-    file = _keras_file(path)
+    file = keras_file(path)
     if file is not None:
         return _load_keras(file)
     versions = [int(p.name) for p in path.glob("[0-9]*") if p.name.isdigit()]
@@ -157,7 +158,7 @@ def saved_arguments(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _layers_in(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """Return the layers of a `.keras` file as it has them, or none."""
-    file = _keras_file(pathlib.Path(path).expanduser())
+    file = keras_file(path)
     if file is None:
         return []
     try:
@@ -166,12 +167,6 @@ def _layers_in(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         return [one for one in parts if {"class_name", "config"} <= one.keys()]
     except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
         return []  # of a model of another kind, or none: loading it says so
-
-
-def _keras_file(path: pathlib.Path) -> pathlib.Path | None:
-    if (path / "model.keras").is_file():
-        return path / "model.keras"
-    return path if path.suffix == ".keras" and path.is_file() else None
 
 
 def name_of(path: str | os.PathLike[str]) -> str:
@@ -231,7 +226,7 @@ def names_beside(
         path: as `load_model` takes it.
         model: what was loaded from there, which keeps no names itself.
     """
-    file = _keras_file(pathlib.Path(path).expanduser())
+    file = keras_file(path)
     names = None if file is None else read_labels(file.parent / LABELS)
     if file is None or names is None:
         return None

@@ -7,20 +7,26 @@ import pathlib
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-import keras
 import numpy as np
 
-from keras_vit.classifier import Classifier
+from keras_vit.class_names import checked_names
+from keras_vit.counts import check_counts
 from keras_vit.decoding import AUTO, FULL, Decoding
-from keras_vit.model_arguments import check_counts
+from keras_vit.litert_model import SUFFIX, LiteRTModel
 from keras_vit.preprocessing import Preprocessing, resolve
 
 if TYPE_CHECKING:
+    import keras
+
+    from keras_vit.classifier import Classifier
     from keras_vit.data.image_inputs import ImageInputs, ImageReader
     from keras_vit.model_files import ServedModel
 
+Source: TypeAlias = (
+    "keras.Model | ServedModel | LiteRTModel | Classifier | str | os.PathLike[str]"
+)
 TOP = 5  # classes that a prediction names where no number is asked for
 
 
@@ -120,7 +126,7 @@ class Prediction:
 
 
 def predict(
-    model: keras.Model | ServedModel | Classifier | str | os.PathLike[str],
+    model: Source,
     images: ImageInputs,
     *,
     class_names: Sequence[str] | None = None,
@@ -141,7 +147,8 @@ def predict(
     Args:
         model: a Keras model of logits or of probabilities (see
             `keras_vit.logits.logits_model`), the path of a run's folder, a `.keras`
-            file or a SavedModel, or a `Classifier`.
+            file, a SavedModel or a `.tflite` file, or a `Classifier`. A `.tflite`
+            file is run by LiteRT, its images are resized by Pillow and NumPy.
         images: one image or a list of several. Paths of files and folders, in which
             `~` and `*` are expanded; arrays `(H, W, 3)` or `(B, H, W, 3)`, uint8 or
             float32 pixels in [0, 255], or grey, `(H, W)` or `(B, H, W, 1)`; PIL
@@ -194,7 +201,7 @@ def predict(
 
 
 def iter_predictions(
-    model: keras.Model | ServedModel | Classifier | str | os.PathLike[str],
+    model: Source,
     images: ImageInputs,
     *,
     class_names: Sequence[str] | None = None,
@@ -227,7 +234,7 @@ def iter_predictions(
     check_counts(batch_size=batch_size)
     resizing = None if preprocessing is None else resolve(preprocessing)
     images = listed_inputs(images)  # a wrong path is refused before a model is loaded
-    classifier = Classifier.of(model, class_names=class_names)
+    classifier = _opened(model, class_names)
     changes = {
         "pixel_range": pixel_range,
         "background": background,
@@ -241,9 +248,31 @@ def iter_predictions(
         decoding=decoding,
         array_range=FULL if pixel_range == FULL else array_range,
     )
-    if resizing is not None:
-        classifier = replace(classifier, preprocessing=resizing)
-    return _predictions(classifier, readers, batch_size)
+    names = _names_of(classifier, class_names)
+    return _in_batches(classifier, names, readers, resizing, batch_size)
+
+
+def _opened(
+    model: Source, class_names: Sequence[str] | None
+) -> Classifier | LiteRTModel:
+    """What a model is, or the path of one. Of a .tflite file Keras is not loaded."""
+    if isinstance(model, str | os.PathLike) and pathlib.Path(model).suffix == SUFFIX:
+        model = LiteRTModel(model)
+    if isinstance(model, LiteRTModel):
+        return model
+    from keras_vit.classifier import Classifier
+
+    return Classifier.of(model, class_names=class_names)
+
+
+def _names_of(
+    classifier: Classifier | LiteRTModel, class_names: Sequence[str] | None
+) -> tuple[str, ...]:
+    """The names of all classes, which are numbered if they are unknown."""
+    names = classifier.class_names
+    if isinstance(classifier, LiteRTModel) and class_names is not None:
+        names = checked_names(class_names, classifier.num_classes)
+    return names or tuple(f"class {number}" for number in range(classifier.num_classes))
 
 
 def _changed(decoding: Decoding, changes: dict) -> Decoding:
@@ -256,30 +285,17 @@ def _changed(decoding: Decoding, changes: dict) -> Decoding:
     return replace(decoding, **{k: v for k, v in changes.items() if v is not None})
 
 
-def _predictions(
-    classifier: Classifier, readers: list[ImageReader], batch_size: int
-) -> Iterator[Prediction]:
-    names = classifier.class_names or tuple(
-        f"class {number}" for number in range(classifier.num_classes)
-    )
-    if len(names) != classifier.num_classes:
-        raise ValueError(
-            f"Expected {classifier.num_classes} class names, one for each of the "
-            f"model's outputs. Received: {len(names)}"
-        )
-    return _in_batches(classifier, names, readers, batch_size)
-
-
 def _in_batches(
-    classifier: Classifier,
+    classifier: Classifier | LiteRTModel,
     names: tuple[str, ...],
     readers: list[ImageReader],
+    resizing: Preprocessing | None,
     batch_size: int,
 ) -> Iterator[Prediction]:
     from keras_vit.data.images import UnreadableImageError
-    from keras_vit.data.preprocessing import preprocess
 
-    size, resizing = classifier.image_size, classifier.preprocessing
+    preprocess = _preprocess_of(classifier)
+    size, resizing = classifier.image_size, resizing or classifier.preprocessing
     for start in range(0, len(readers), batch_size):
         batch = readers[start : start + batch_size]
         pixels, errors = [], []
@@ -298,6 +314,16 @@ def _in_batches(
             else:
                 row = np.array(next(rows), np.float32)  # that no batch is kept by it
                 yield Prediction(reader.path, names, row)
+
+
+def _preprocess_of(classifier: Classifier | LiteRTModel) -> Any:
+    if isinstance(classifier, LiteRTModel):
+        from keras_vit.data.array_preprocessing import preprocess_array
+
+        return preprocess_array
+    from keras_vit.data.preprocessing import preprocess
+
+    return preprocess
 
 
 def _deprecated(old: str, new: str) -> None:

@@ -123,14 +123,25 @@ def read_notes(path: str | os.PathLike[str]) -> Notes:
         path: of the folder of one version.
     """
     note = pathlib.Path(path) / "assets" / PREPROCESSING
-    if not note.is_file():
-        return Notes()
-    fields = json.loads(note.read_text())
+    return notes_of(note.read_text(), str(note)) if note.is_file() else Notes()
+
+
+def notes_of(text: str, name: str) -> Notes:
+    """Return the `Notes` that a file `preprocessing.json` holds.
+
+    Args:
+        text: of the file.
+        name: what errors call it.
+
+    Raises:
+        ValueError: for another activation, or fields of no preprocessing or decoding.
+    """
+    fields = json.loads(text)
     decoding = fields.pop("decoding", None)
     activation = fields.pop("activation", None)
     if activation not in (None, "softmax", "sigmoid"):
         raise ValueError(
-            f"{note}: activation must be softmax or sigmoid. Received: {activation!r}"
+            f"{name}: activation must be softmax or sigmoid. Received: {activation!r}"
         )
     return Notes(
         resolve(fields),
@@ -141,6 +152,9 @@ def read_notes(path: str | os.PathLike[str]) -> Notes:
 
 def read_labels(path: pathlib.Path) -> tuple[str, ...] | None:
     """Return the names of classes in a file, one a line; `None` without the file."""
-    if not path.is_file():
-        return None
-    return tuple(path.read_text(encoding="utf-8").splitlines())
+    return read_lines(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def read_lines(text: str) -> tuple[str, ...]:
+    """Return the names of classes that the text of a file `labels.txt` holds."""
+    return tuple(text.splitlines())

@@ -1,7 +1,7 @@
 import pytest
 
 import keras_vit
-from keras_vit.data.preprocessing import before_crop
+from keras_vit.data.array_preprocessing import before_crop
 from keras_vit.meaning import meaning_of, set_meaning
 from keras_vit.preprocessing import (
     PRESETS,

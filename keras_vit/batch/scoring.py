@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_vit.classifier import Classifier
+from keras_vit.litert_model import LiteRTModel
 from keras_vit.served_model import ServedModel
 
 PROBABILITIES, FEATURES, ATTENTION = "probabilities", "features", "attention"
@@ -68,7 +69,7 @@ def _functions(
         if features:
             found.append(lambda pixels: {FEATURES: model.features(pixels)})
         return found
-    if not hasattr(model, "get_layer"):  # of LiteRT
+    if isinstance(model, LiteRTModel):
         lacking = [one for one in (FEATURES, ATTENTION) if one in wanted]
         if lacking:
             raise ValueError(_lacking(classifier, " and ".join(lacking)))
@@ -129,10 +130,15 @@ def open_classifier(
         ImportError: for a `.tflite` file, without its runtime.
     """
     if str(path).endswith(".tflite"):
-        from keras_vit.batch.litert import litert_classifier
-
-        classifier = litert_classifier(path)
-        return classifier if class_names is None else classifier.with_names(class_names)
+        model = LiteRTModel(path)
+        return Classifier(
+            model,  # pyright: ignore[reportArgumentType]
+            class_names=model.class_names if class_names is None else class_names,
+            activation=model.activation,
+            preprocessing=model.preprocessing,
+            decoding=model.decoding,
+            name=model.name,
+        )
     return Classifier.of(path, class_names=class_names)
 
 

@@ -116,13 +116,16 @@ def run(values: flags.FlagValues) -> int:
     compared = {"made_of": made_of}
     if dataset is not None:
         compared |= {"split": dataset.test, "source": f"{dataset.name}, test"}
+    # By its path, so that the report can say of which file it is.
+    unchanged = values.temperature == 1 and not values.token_merging
+    exported = values.model if unchanged else classifier
     written, refused = [], 0
     for format, options in _wanted(values, dataset):
         suffix, scheme = FORMATS[format].suffix, options.get("quantize", "none")
         stem = name if scheme == "none" else f"{name}-{scheme}"
         path = folder / f"{stem}{suffix}" if suffix else folder
         try:
-            path = export(classifier, path, format, **options, **compared)
+            path = export(exported, path, format, **options, **compared)
         except (ValueError, ImportError, RuntimeError) as error:
             if values.format != "all":
                 raise

@@ -42,9 +42,9 @@ def define(
     flag_types.custom(values, name, help, Model(takes))
 
 
-_ADVICE = (  # where a SavedModel is not expected
-    "a SavedModel, which can be neither trained, inspected, exported nor converted. "
-    "Name the run or the .keras file that it was made of"
+_ADVICE = (  # where what was exported is not expected
+    "which can be neither trained, inspected, exported nor converted. Name the run or "
+    "the .keras file that it was made of"
 )
 
 
@@ -83,8 +83,6 @@ class Model(flags.ArgumentParser):
             return
         if BUCKET in self.takes and "://" in value:
             return
-        if LITERT in self.takes and path.suffix == ".tflite" and path.is_file():
-            return
         if not path.exists():
             timm = read_timm_name(value) if FACTORY in self.takes else None
             if timm is not None:
@@ -104,13 +102,17 @@ class Model(flags.ArgumentParser):
                 "file model.keras, a SavedModel a file saved_model.pb."
             )
         if kind not in self.takes:
-            raise ValueError(f"Expected {self.expected}. Received: {value}, {_ADVICE}")
+            raise ValueError(
+                f"Expected {self.expected}. Received: {value}, {kind}, {_ADVICE}"
+            )
 
 
 def kind_of(path: pathlib.Path) -> str | None:
-    """Return `TRAINED` or `SERVED`; `None` for what is no saved model."""
+    """Return `TRAINED`, `SERVED` or `LITERT`; `None` for what is no saved model."""
     if (path / "model.keras").is_file() or (path.suffix == ".keras" and path.is_file()):
         return TRAINED
+    if path.suffix == ".tflite" and path.is_file():
+        return LITERT
     versions = [path, *(one for one in path.glob("[0-9]*") if one.name.isdigit())]
     if any((one / "saved_model.pb").is_file() for one in versions):
         return SERVED

@@ -3,13 +3,20 @@
 import dataclasses
 import pathlib
 import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from keras_vit.cli import dataset_flags, flag_types, model_flag
-from keras_vit.cli.model_flag import SERVED, TRAINED
+from keras_vit.cli.model_flag import LITERT, SERVED, TRAINED, kind_of
 from keras_vit.cli.predictions import write_pictures, writer_of
+from keras_vit.equal_files import equal_file
 from keras_vit.preprocessing import PRESETS, resolve
+
+if TYPE_CHECKING:
+    from keras_vit.classifier import Classifier
+    from keras_vit.litert_model import LiteRTModel
 
 SUMMARY = "Classify image files."
 USAGE = "--model=MODEL [--output=FILE] IMAGE_OR_FOLDER ..."
@@ -23,8 +30,9 @@ def define(values: flags.FlagValues) -> None:
     model_flag.define(
         values,
         "model",
-        "A run's folder, a .keras file or a SavedModel.",
-        (TRAINED, SERVED),
+        "A run's folder, a .keras file, a SavedModel, or a .tflite file, which answers "
+        "without loading Keras; so does a run beside its exported .tflite file.",
+        (TRAINED, SERVED, LITERT),
     )
     flag_types.checked(
         values,
@@ -54,7 +62,10 @@ def define(values: flags.FlagValues) -> None:
 
 
 def check(values: flags.FlagValues, paths: list[str]) -> None:
-    """Refuse images that are not there, and an output of another format."""
+    """Refuse images that are not there, and an output of another format.
+
+    A .tflite file that is proven equal to the model takes its place from here on.
+    """
     if not paths:
         raise ValueError(
             "no images. Expected image files or folders after the flags, as in "
@@ -63,15 +74,23 @@ def check(values: flags.FlagValues, paths: list[str]) -> None:
     flag_types.check_paths(paths, "image files or folders")
     if values.output is not None:
         flag_types.with_flag("output", writer_of, values.output)
+    equal = equal_file(values.model) if find_spec("ai_edge_litert") else None
+    if equal is not None:
+        print(f"  answered by  {equal}, whose logits equal the model's")
+        values.model = str(equal)
+
+
+def needs_keras(values: flags.FlagValues) -> bool:
+    """Return whether the model is no .tflite file."""
+    return kind_of(pathlib.Path(values.model)) != LITERT
 
 
 def run(values: flags.FlagValues, paths: list[str]) -> int:
     """Print a line for each image, write the files, and return the exit status."""
-    from keras_vit.classifier import Classifier
     from keras_vit.prediction import iter_predictions
 
     changes = dataset_flags.decoding(values)
-    classifier = Classifier.of(values.model)
+    classifier = _classifier(values)
     found = []
     for one in iter_predictions(
         classifier,
@@ -96,3 +115,13 @@ def run(values: flags.FlagValues, paths: list[str]) -> int:
         count = write_pictures(found, values.top, *how)
         print(f"  pictures     {values.save_pictures}/ ({count:,} files)")
     return UNREADABLE if any(one.error for one in found) else 0
+
+
+def _classifier(values: flags.FlagValues) -> "Classifier | LiteRTModel":
+    if needs_keras(values):
+        from keras_vit.classifier import Classifier
+
+        return Classifier.of(values.model)
+    from keras_vit.litert_model import LiteRTModel
+
+    return LiteRTModel(values.model)

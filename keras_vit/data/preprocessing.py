@@ -1,17 +1,15 @@
 """From an image of any size to the pixels that a model takes."""
 
 import functools
-import math
-from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
 import tensorflow as tf
 
+from keras_vit.data.array_preprocessing import LONGEST, before_crop
 from keras_vit.preprocessing import Preprocessing
 
 SQUASH = Preprocessing()
-LONGEST = 32  # times as long as wide, of which the middle is looked at
 _KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic"}  # that Pillow widens alike
 
 
@@ -133,18 +131,6 @@ def window_of(
         first.append(starts[axis] / side + tf.cast(margins[axis], tf.float64) * pixel)
         length.append(size[axis] * pixel)
     return tf.cast(tf.stack([*first, *length], -1), tf.float32)
-
-
-def before_crop(size: Sequence[int], crop_fraction: float) -> tuple[int, ...]:
-    """Return the whole pixels, one number a side, of which `size` is cut out.
-
-    Example:
-
-    >>> before_crop((224, 224), 0.875)
-    (256, 256)
-    """
-    slack = 1e-6  # 224 / (224 / 256) must not fall short of 256
-    return tuple(math.floor(side / crop_fraction + slack) for side in size)
 
 
 def _middle(sides, preprocessing):

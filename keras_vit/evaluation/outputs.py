@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_vit.model_arguments import check_counts
+from keras_vit.counts import check_counts
 from keras_vit.preprocessing import Preprocessing
 from keras_vit.verbosity import bars_shown
 

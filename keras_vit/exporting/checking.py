@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_vit.equal_files import EQUAL, digest
 from keras_vit.exporting import accuracy_check, runtime_check
 from keras_vit.exporting.reference_outputs import ReferenceOutputs
 from keras_vit.exporting.report import Report
@@ -20,7 +21,7 @@ from keras_vit.exporting.saved_model import check_reading
 # precision by intent, so that only a broken file goes beyond. Measured on trained
 # models and ViT-B/16: float16 0.001, dynamic 0.02 to 0.04, int8 up to 0.3; what it
 # may change of predictions says `accuracy_check`.
-TOLERANCE = {"none": 1e-4, "float16": 1e-2, "dynamic": 0.25, "int8": 1.0}
+TOLERANCE = {"none": EQUAL, "float16": 1e-2, "dynamic": 0.25, "int8": 1.0}
 MIXED = 3e-2  # of bfloat16, which XLA rounds elsewhere: 0.003 measured
 
 
@@ -125,6 +126,7 @@ def check(
         top1_agreement=float((compared.argmax(1) == logits.argmax(1)).mean()),
         accuracy=reference.accuracy(logits),
         accuracy_of_origin=reference.accuracy(compared),
+        sha256=digest(path) if path.suffix == ".tflite" else None,
         **measured,
     )
 

@@ -6,6 +6,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any, Literal
 
 from keras_vit.classifier import Classifier
+from keras_vit.equal_files import fingerprint
 from keras_vit.export_formats import FORMATS, check_target, options_of
 from keras_vit.exporting import litert, onnx, openvino, saved_model
 from keras_vit.exporting.checking import check
@@ -120,12 +121,16 @@ def export(
             "batch_size": batch_size,
         },
     )
+    origin = None
+    if isinstance(model, str | os.PathLike):
+        origin = fingerprint(model)
     classifier = Classifier.of(model, class_names=class_names)
     _check_floating(classifier)
     precision = precision_of(classifier)
     mixed = precision is not None and FORMATS[format].precisions == "any"
     classifier = exportable(classifier, FORMATS[format])
     before = None if made_of is None else Classifier.of(made_of)
+    unchanged = pixels == "float32" and class_names is before is precision is None
     images = images_of(classifier, split, calibration, source=source, quantize=quantize)
     if quantize == "int8":
         options["calibration"] = images
@@ -154,6 +159,7 @@ def export(
             gate=measured,
             copied_from=None if mixed else precision,
             made_of_another=before is not None,
+            equal_to=origin if unchanged else None,
         )
         write_report(report, classifier, scratch)
     return target

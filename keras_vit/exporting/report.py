@@ -47,6 +47,10 @@ class Report:
             was exported and compared with; `None`: the origin itself.
         made_of_another: whether what is called the origin here is the model that
             the exported one was made of, such as the one that merges no tokens.
+        equal_to: the `keras_vit.equal_files.fingerprint` of the `.keras` file that
+            this one was made from with nothing changed, so that it may answer for
+            it; `None`: something was, or it was made from no file.
+        sha256: of the exported file; `None` where there are several.
     """
 
     format: str
@@ -69,6 +73,8 @@ class Report:
     gate: dict[str, Any] | None = None
     copied_from: str | None = None
     made_of_another: bool = False
+    equal_to: str | None = None
+    sha256: str | None = None
     written_by: dict[str, Any] = field(default_factory=lambda: _writers())
 
     def name(self) -> str:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_vit.classifier import Classifier
+from keras_vit.counts import check_counts
 from keras_vit.inspect.blocks import blocks_of
 from keras_vit.inspect.drawn_images import DrawnImages, draw_images
 from keras_vit.inspect.image_kinds import (
@@ -18,7 +19,6 @@ from keras_vit.inspect.image_kinds import (
     source_of,
 )
 from keras_vit.inspect.sources import opened
-from keras_vit.model_arguments import check_counts
 from keras_vit.model_source import ModelSource
 
 if TYPE_CHECKING:

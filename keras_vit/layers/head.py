@@ -7,8 +7,9 @@ from typing import Any
 
 import keras
 
+from keras_vit.class_names import checked_names
 from keras_vit.layers.outputs import PROBABILITIES as PROBABILITIES
-from keras_vit.layers.outputs import checked_names, checked_probabilities
+from keras_vit.layers.outputs import checked_probabilities
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")

@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from keras_vit.layers.outputs import PROBABILITIES, checked_names
+from keras_vit.class_names import checked_names
+from keras_vit.layers.outputs import PROBABILITIES
 from keras_vit.layers.tensors import Shape, ops
 
 ACTIVATIONS = ("linear", "before_softmax", *PROBABILITIES)

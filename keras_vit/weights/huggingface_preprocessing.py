@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_vit.data.preprocessing import before_crop
+from keras_vit.data.array_preprocessing import before_crop
 from keras_vit.meaning import meaning_of
 from keras_vit.weights import pixels
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import keras_vit
-from keras_vit.data.preprocessing import before_crop
+from keras_vit.data.array_preprocessing import before_crop
 from keras_vit.meaning import meaning_of
 from keras_vit.preprocessing import PRESETS, resolve
 from keras_vit.weights import checkpoint, find_checkpoint, list_weights, save_weights
