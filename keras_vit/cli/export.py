@@ -101,6 +101,7 @@ def run(values: flags.FlagValues) -> int:
     from keras_vit.classifier import Classifier
     from keras_vit.evaluation.temperature import scaled
     from keras_vit.exporting import export
+    from keras_vit.exporting.modes import lines_of
     from keras_vit.exporting.report import origin_row, read_report, table
     from keras_vit.weights import merge_tokens
 
@@ -136,7 +137,9 @@ def run(values: flags.FlagValues) -> int:
             print(*notes, sep="\n", end="\n" if notes else "")
         written.append(path)
         print(f"Written and checked: {path}{'/' if path.is_dir() else ''}")
-        _print_gate(read_report(path))
+        report = read_report(path)
+        _print_gate(report)
+        print(*(f"  {line}\n" for line in lines_of(report.modes)), sep="", end="")
     if written:
         reports = [read_report(path) for path in written]
         print()

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_vit.equal_files import EQUAL, digest
 from keras_vit.exporting import accuracy_check, runtime_check
+from keras_vit.exporting.modes import mode_of
 from keras_vit.exporting.reference_outputs import ReferenceOutputs
 from keras_vit.exporting.report import Report
 from keras_vit.exporting.saved_model import check_reading
@@ -112,6 +113,12 @@ def check(
         accuracy_check.check(reference, logits, "the file as reported")
     if runtime == "saved_model" and reference.picture is not None:
         check_reading(path, reference.picture, TOLERANCE["none"])
+    modes = [mode_of(runtime, logits, measured, reference)]
+    if runtime in runtime_check.BY_DEFAULT:
+        other = runtime_check.BY_DEFAULT[runtime]
+        found = run_in_fresh_process(other, path, reference.images)
+        modes.append(mode_of(other, *found, reference))
+    del measured["precision"]
     compared = reference.compared()
     difference = np.abs(compared - logits)
     return Report(
@@ -127,6 +134,7 @@ def check(
         accuracy=reference.accuracy(logits),
         accuracy_of_origin=reference.accuracy(compared),
         sha256=digest(path) if path.suffix == ".tflite" else None,
+        modes=modes,
         **measured,
     )
 

@@ -17,6 +17,7 @@ from keras_vit import __version__
 from keras_vit.classifier import Classifier
 from keras_vit.export_formats import FORMATS
 from keras_vit.exporting import runtime_check
+from keras_vit.exporting.modes import section_of
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class Report:
             this one was made from with nothing changed, so that it may answer for
             it; `None`: something was, or it was made from no file.
         sha256: of the exported file; `None` where there are several.
+        modes: the ways to load the file that were measured, the first of which all
+            else here is of: the line of `code`, the `precision` that the runtime
+            computes in then, `largest_difference`, `top1_agreement`, `accuracy` and
+            `latency_ms`. The second is the runtime's default, where that may be another
+            precision.
     """
 
     format: str
@@ -75,6 +81,7 @@ class Report:
     made_of_another: bool = False
     equal_to: str | None = None
     sha256: str | None = None
+    modes: list[dict[str, Any]] = field(default_factory=list)
     written_by: dict[str, Any] = field(default_factory=lambda: _writers())
 
     def name(self) -> str:
@@ -227,6 +234,7 @@ def _card(report: Report, classifier: Classifier) -> str:
             f"{report.largest_logit:.2f}, and differ by {report.mean_difference:.1e} "
             "in the mean.",
             *_int8(report.gate),
+            *section_of(report.format, report.modes),
             "",
             "Written and measured with "
             + ", ".join(f"{name} {value}" for name, value in versions.items())

@@ -29,6 +29,8 @@ class Loaded:
         logits: the function of float32 images `(B, H, W, 3)` to `(B, K)`.
         batch_size: the only B that it takes; `None`: any.
         versions: of the packages that run it, by name.
+        precision: in which it computes, as the runtime says; `"float32"` where it has
+            no other for this file.
         kept: what lives as long as this does.
     """
 
@@ -36,6 +38,7 @@ class Loaded:
     batch_size: int | None
     versions: dict[str, str]
     kept: object = None
+    precision: str = "float32"
 
 
 def saved_model(path: str) -> Loaded:
@@ -82,16 +85,26 @@ def onnx(path: str) -> Loaded:
 
 
 def openvino(path: str) -> Loaded:
-    """Load an .xml file with its .bin by OpenVINO."""
+    """Load an .xml file with its .bin by OpenVINO, to compute in float32."""
+    return _openvino(path, {"INFERENCE_PRECISION_HINT": "f32"})
+
+
+def openvino_by_default(path: str) -> Loaded:
+    """Load an .xml file with its .bin by OpenVINO, as it chooses the precision."""
+    return _openvino(path, {})
+
+
+def _openvino(path: str, settings: dict[str, str]) -> Loaded:
     import openvino
 
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    model = openvino.Core().compile_model(path, "CPU", exact)
+    model = openvino.Core().compile_model(path, "CPU", settings)
+    hint = model.get_property("INFERENCE_PRECISION_HINT").get_type_name()
 
     def logits(images: np.ndarray) -> Any:
         return model({"images": np.float32(images)})["logits"]
 
-    return Loaded(logits, None, {"openvino": openvino.__version__})
+    versions = {"openvino": openvino.__version__}
+    return Loaded(logits, None, versions, precision=PRECISIONS.get(hint, hint))
 
 
 RUNTIMES = {
@@ -99,7 +112,12 @@ RUNTIMES = {
     "tflite": tflite,
     "onnx": onnx,
     "openvino": openvino,
+    "openvino, by default": openvino_by_default,
 }
+# Of a runtime that chooses another precision by default than it was checked in, as a
+# file cannot say: how it is loaded without a choice.
+BY_DEFAULT = {"openvino": "openvino, by default"}
+PRECISIONS = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 
 
 def run(
@@ -115,8 +133,8 @@ def run(
     Returns:
         The logits `(N, K)`, and a dict: seconds until the first answer, the
         median milliseconds of a batch by its size, the most bytes of memory
-        that the process had, the batch size that the file is fixed to, and
-        versions.
+        that the process had, the batch size that the file is fixed to, in which
+        precision it computes, and versions.
     """
     begun = time.perf_counter()
     loaded = RUNTIMES[runtime](str(path))
@@ -131,6 +149,7 @@ def run(
         "latency_ms": latency,
         "peak_memory_bytes": peak,
         "fixed_batch_size": loaded.batch_size,
+        "precision": loaded.precision,
         "versions": loaded.versions,
     }
 

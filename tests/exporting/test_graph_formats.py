@@ -1,6 +1,7 @@
 """ONNX and OpenVINO: every kind of model, and what the files say of themselves."""
 
 import collections
+import dataclasses
 import functools
 import itertools
 import json
@@ -10,7 +11,11 @@ import onnx
 import openvino
 import pytest
 
-from keras_vit.exporting import export
+from keras_vit.cli.main import main
+from keras_vit.exporting import export, runtime_check
+from keras_vit.exporting.modes import ELSEWHERE, LOADED_BY
+from keras_vit.exporting.report import read_report, report_paths
+from keras_vit.model_files import save_model
 from support import models
 from support.kinds import KINDS, hybrid
 from support.models import randomize
@@ -126,6 +131,54 @@ def test_an_openvino_file_says_what_it_is_of(tmp_path, rng):
     assert written.get_rt_info(["keras_vit", "labels"]).astype(str).split() == [
         *"abcde"
     ]
+
+
+def test_the_default_of_a_runtime_is_measured_where_it_is_another(
+    tmp_path, rng, monkeypatch, capsys
+):
+    """As on a processor with bfloat16, where a plain call rounds."""
+
+    def rounding(path):
+        exact = runtime_check.openvino(path)
+
+        def logits(images):
+            return exact.logits(images) + np.float32(0.125)
+
+        return dataclasses.replace(exact, logits=logits, precision="bfloat16")
+
+    monkeypatch.setitem(runtime_check.RUNTIMES, "openvino, by default", rounding)
+    model = randomize(tiny_vit(), rng)
+    save_model(model, tmp_path / "vit.keras")
+    flags = [f"--model={tmp_path / 'vit.keras'}", f"--folder={tmp_path}"]
+    assert main(["export", "--format=openvino", *flags]) == 0
+    path = tmp_path / "vit.xml"
+    exact, default = read_report(path).modes
+    assert exact["precision"] == "float32" and exact["largest_difference"] < 1e-4
+    assert exact["code"].endswith("{'INFERENCE_PRECISION_HINT': 'f32'})")
+    assert default["precision"] == "bfloat16"
+    assert default["largest_difference"] == pytest.approx(0.125, abs=1e-3)
+    assert default["code"] == "Core().compile_model(path, 'CPU')"
+    card, printed = path.with_name("vit.xml.md").read_text(), capsys.readouterr().out
+    for mode in (exact, default):
+        assert f"| `{mode['code']}` | {mode['precision']} |" in card
+        assert f"  {mode['code']} computes in {mode['precision']}: " in printed
+
+
+def test_openvinos_default_here_is_what_it_says(tmp_path, rng):
+    path = export(randomize(tiny_vit(), rng), tmp_path / "model.xml", "openvino")
+    _, default = read_report(path).modes
+    can = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert default["precision"] == ("bfloat16" if "BF16" in can else "float32")
+
+
+@pytest.mark.parametrize("format", ["onnx", "tflite", "saved_model"])
+def test_a_report_has_the_line_of_code_that_loads_its_file(format, tmp_path, rng):
+    suffix = FORMATS.get(format, (f".{format}",))[0] if format != "saved_model" else ""
+    path = export(randomize(tiny_vit(), rng), tmp_path / f"model{suffix}", format)
+    (mode,) = read_report(path).modes
+    assert mode["code"] == LOADED_BY[format] and mode["precision"] == "float32"
+    card = report_paths(path)[1].read_text()
+    assert f"`{mode['code']}`" in card and ELSEWHERE[format] in card
 
 
 @pytest.mark.parametrize(
