@@ -30,6 +30,7 @@ EXTRAS = {
         "tensorflow-serving-api>=2.18",  # the requests that warm a server up
         "tf2onnx>=1.16",
     ],
+    "nncf": ["nncf>=3.0"],  # int8 in OpenVINO
     "serve": [
         "h11>=0.14",
         "prometheus-client>=0.21",

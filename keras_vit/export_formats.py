@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
@@ -19,6 +19,8 @@ class Format:
         options: the names of the options of `export` that it takes.
         suffix: of its file; `""`: a folder of versions.
         packages: that write and run it, of the extra `export`.
+        schemes: of `SCHEMES`, those that it can be quantized by, each with the package
+            that does it and what installs that.
         max_bytes: of its weights, in float32; `None`: any number.
         precisions: `"any"`, or `"float32"`: it holds models in float32 alone.
     """
@@ -26,6 +28,7 @@ class Format:
     options: tuple[str, ...] = ()
     suffix: str = ""
     packages: tuple[str, ...] = ()
+    schemes: dict[str, tuple[str, str]] = field(default_factory=dict)
     max_bytes: int | None = None
     precisions: str = "float32"
 
@@ -37,10 +40,21 @@ FORMATS: dict[str, Format] = {
         ("quantize", "calibration", "pixels", "batch_size"),
         ".tflite",
         ("ai_edge_litert",),
+        dict.fromkeys(SCHEMES[1:], ("ai_edge_quantizer", EXTRA)),
         max_bytes=2_000_000_000,  # a flat buffer's
     ),
-    "onnx": Format((), ".onnx", ("onnx", "tf2onnx", "onnxruntime")),
-    "openvino": Format((), ".xml", ("openvino", "onnx", "tf2onnx")),
+    "onnx": Format(
+        ("quantize",),
+        ".onnx",
+        ("onnx", "tf2onnx", "onnxruntime"),
+        {"dynamic": ("onnxruntime", EXTRA)},
+    ),
+    "openvino": Format(
+        ("quantize", "calibration"),
+        ".xml",
+        ("openvino", "onnx", "tf2onnx"),
+        {"int8": ("nncf", "pip install 'keras-vision-transformer[export,nncf]'")},
+    ),
 }
 DEFAULTS: dict[str, Any] = {
     "top": 5,
@@ -102,6 +116,14 @@ def options_of(format: str, values: Mapping[str, Any]) -> dict[str, Any]:
                 f"Received: format={format!r}"
             )
     options = {name: values[name] for name in taken}
+    quantize = options.get("quantize", "none")
+    schemes = FORMATS[format].schemes
+    if quantize in SCHEMES and quantize not in ("none", *schemes):
+        formats = [key for key, one in FORMATS.items() if quantize in one.schemes]
+        raise ValueError(
+            f"quantize={quantize!r} is a scheme of {', '.join(formats)}; {format} has "
+            f"{', '.join(('none', *schemes))}. Received: format={format!r}"
+        )
     for name, choices in (("quantize", SCHEMES), ("pixels", PIXELS)):
         if name in options and options[name] not in choices:
             raise ValueError(
@@ -111,17 +133,23 @@ def options_of(format: str, values: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("top", "batch_size"):
         if name in options:
             _check_count(name, options[name])
-    quantize = options.get("quantize", "none")
     if quantize != "int8" and options.get("calibration") is not None:
         raise ValueError(
             f"calibration is for quantize='int8' alone. Received: quantize={quantize!r}"
         )
-    if quantize != "none" and find_spec("ai_edge_quantizer") is None:
+    if quantize not in ("none", *schemes_here(format)):
+        package, command = schemes[quantize]
         raise ImportError(
             f"quantize={quantize!r} needs a package that is not installed: "
-            f"ai_edge_quantizer. Install it: {EXTRA}"
+            f"{package}. Install it: {command}"
         )
     return options
+
+
+def schemes_here(format: str) -> list[str]:
+    """Return how a format can be quantized by the packages that are installed."""
+    schemes = FORMATS[format].schemes.items()
+    return [name for name, (package, _) in schemes if find_spec(package)]
 
 
 def _check_count(name: str, value: Any) -> None:

@@ -149,7 +149,8 @@ DOORS = {
     "scipy": {"evaluation/corruptions/filtering.py"},
     "onnx": {"exporting/onnx.py"},
     "tf2onnx": {"exporting/onnx.py"},
-    "onnxruntime": {"exporting/runtime_check.py"},
+    "onnxruntime": {"exporting/onnx.py", "exporting/runtime_check.py"},
+    "nncf": {"exporting/openvino.py"},
     "openvino": {"exporting/openvino.py", "exporting/runtime_check.py"},
     "ai_edge_quantizer": {"compat.py", "exporting/quantization.py"},
     "apache_beam": {

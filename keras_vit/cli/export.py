@@ -8,7 +8,7 @@ from absl import flags
 
 from keras_vit.cli import dataset_flags, flag_types, model_flag
 from keras_vit.cli.model_flag import TRAINED
-from keras_vit.export_formats import FORMATS, PIXELS, SCHEMES
+from keras_vit.export_formats import FORMATS, PIXELS, SCHEMES, schemes_here
 
 if TYPE_CHECKING:
     from keras_vit.classifier import Classifier
@@ -35,8 +35,9 @@ def define(values: flags.FlagValues) -> None:
     flag_types.word(
         values,
         "quantize",
-        f"How a .tflite file is quantised: {', '.join(SCHEMES)}; int8 is "
-        "calibrated on training images, and judged on test images.",
+        f"How a file is quantised: {', '.join(SCHEMES)}; .tflite has them all, .onnx "
+        "dynamic, .xml int8. int8 is calibrated on training images, and judged on test "
+        "images.",
         SCHEMES,
         "none",
     )
@@ -175,10 +176,11 @@ def _wanted(
         wanted = []
         for format, row in FORMATS.items():
             options = {name: args[name] for name in row.options if name in args}
-            schemes = SCHEMES if "quantize" in options else [None]
-            for scheme in schemes:
-                chosen = options if scheme is None else options | {"quantize": scheme}
-                wanted.append((format, chosen))
+            if "quantize" not in options:
+                wanted.append((format, options))
+                continue
+            for scheme in ("none", *schemes_here(format)):
+                wanted.append((format, options | {"quantize": scheme}))
     calibration = {"calibration": dataset and dataset.train}
     return [
         (

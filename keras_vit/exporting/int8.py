@@ -1,7 +1,7 @@
 """int8 that keeps the accuracy, or is refused."""
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -46,18 +46,67 @@ def write(
         AccuracyLostError: if none does, with what was measured.
     """
     calibrating = cast("Split", images.calibrating)
-    batches = _batches(classifier, calibrating, batch_size, pixels)
+    batches = batches_of(classifier, calibrating, batch_size, pixels)
     ranges = quantization.calibrated(converted, batches)
+    files = [b""]
+
+    def put_scheme(scheme: str) -> bool:
+        operations = quantization.INT8[scheme]
+        files.append(quantization.int8(converted, operations, ranges))
+        if files[-1] == files[-2]:  # where there are no convolutions
+            return False
+        put(files[-1])
+        return True
+
+    return first_accurate(
+        classifier,
+        images,
+        path,
+        tuple(quantization.INT8),
+        put_scheme,
+        runtime="tflite",
+        whole_pixels=pixels == "uint8",
+    )
+
+
+def first_accurate(
+    classifier: Classifier,
+    images: Images,
+    path: pathlib.Path,
+    schemes: Sequence[str],
+    put: Callable[[str], bool],
+    *,
+    runtime: str,
+    whole_pixels: bool = False,
+) -> dict[str, Any]:
+    """Write the file of the first scheme that keeps a model's accuracy.
+
+    Args:
+        classifier: the origin.
+        images: `Images`, on some of which the file is judged.
+        path: of the file.
+        schemes: in the order that they are tried in.
+        put: the function that writes the file of a scheme, and returns whether it
+            is another than the last one.
+        runtime: that runs the file, a key of `runtime_check.RUNTIMES`.
+        whole_pixels: whether the file takes uint8.
+
+    Returns:
+        A dict of what was measured: `scheme`, `calibration_images`, and what
+        `accuracy_check.measured` returns.
+
+    Raises:
+        AccuracyLostError: if none does, with what was measured.
+    """
+    calibrating = cast("Split", images.calibrating)
     with reference_of(
-        classifier, images.judging, images.source, whole_pixels=pixels == "uint8"
+        classifier, images.judging, images.source, whole_pixels=whole_pixels
     ) as reference:
-        tried, file = [], None
-        for scheme, operations in quantization.INT8.items():
-            last, file = file, quantization.int8(converted, operations, ranges)
-            if file == last:  # where there are no convolutions
+        tried = []
+        for scheme in schemes:
+            if not put(scheme):
                 continue
-            put(file)
-            logits, _ = checking.run_in_fresh_process("tflite", path, reference.images)
+            logits, _ = checking.run_in_fresh_process(runtime, path, reference.images)
             found = {"scheme": scheme, "calibration_images": len(calibrating)}
             found |= accuracy_check.measured(reference, logits)
             if accuracy_check.holds(found):
@@ -66,8 +115,8 @@ def write(
     raise accuracy_check.AccuracyLostError(accuracy_check.refusal(tried))
 
 
-def _batches(
-    classifier: Classifier, split: Split, batch_size: int, pixels: str
+def batches_of(
+    classifier: Classifier, split: Split, batch_size: int, pixels: str = "float32"
 ) -> list[np.ndarray]:
     """Return a split's images as the file takes them; the last batch begins anew."""
     batches = []

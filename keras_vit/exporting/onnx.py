@@ -4,6 +4,8 @@ import contextlib
 import functools
 import logging
 import pathlib
+import shutil
+import tempfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -23,7 +25,9 @@ PAGE = 4096  # bytes: where a weight begins, so that runtimes map it into memory
 GELU = {"gelu_erf": "none", "gelu_tanh": "tanh"}  # activations: `approximate` of Gelu
 
 
-def write(classifier: Classifier, path: pathlib.Path) -> None:
+def write(
+    classifier: Classifier, path: pathlib.Path, *, quantize: str = "none"
+) -> None:
     """Write an .onnx file and have `onnx` check it.
 
     It takes `images` (batch, height, width, 3), float32 in [0, 255], and returns
@@ -35,6 +39,8 @@ def write(classifier: Classifier, path: pathlib.Path) -> None:
     Args:
         classifier: in float32.
         path: of the file.
+        quantize: `"none"`; or `"dynamic"`: weights of 8 bits, a scale for each
+            channel, activations quantised as they come, by ONNX Runtime.
     """
     import onnx
     import tf2onnx
@@ -66,6 +72,24 @@ def write(classifier: Classifier, path: pathlib.Path) -> None:
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.save(converted, path)
     onnx.checker.check_model(path)
+    if quantize == "dynamic":
+        _quantize(path)
+
+
+def _quantize(path: pathlib.Path) -> None:
+    """Replace a file by one whose products are of 8 bits.
+
+    Weights are unsigned: of signed ones processors without VNNI saturate the sums of
+    pairs, which on Fashion-MNIST changed three times as many predictions.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with _silent("root"), tempfile.TemporaryDirectory() as folder:
+        small = pathlib.Path(folder) / path.name
+        unsigned = QuantType.QUInt8
+        quantize_dynamic(path, small, per_channel=True, weight_type=unsigned)
+        shutil.copyfile(small, path)
+    _beside(path).unlink(missing_ok=True)  # a quarter of them fits into the file
 
 
 def _graph_format() -> GraphFormat:
@@ -136,8 +160,13 @@ def _file_of_weights(
     if sum(4 * one.shape.num_elements() for one in variables.values()) <= MOST_INSIDE:
         yield None
         return
-    with open(path.with_name(f"{path.name}.data"), "wb") as data:
+    with open(_beside(path), "wb") as data:
         yield data
+
+
+def _beside(path: pathlib.Path) -> pathlib.Path:
+    """Return the path of the file of an .onnx file's weights."""
+    return path.with_name(f"{path.name}.data")
 
 
 def _initializer(array: np.ndarray, name: str, data: BinaryIO | None) -> Any:

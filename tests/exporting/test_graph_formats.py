@@ -12,6 +12,7 @@ import openvino
 import pytest
 
 from keras_vit.cli.main import main
+from keras_vit.data import Split
 from keras_vit.exporting import export, runtime_check
 from keras_vit.exporting.modes import ELSEWHERE, LOADED_BY
 from keras_vit.exporting.report import read_report, report_paths
@@ -193,3 +194,56 @@ def test_without_its_package_a_format_says_how_to_get_it(
     with pytest.raises(ImportError, match=r"pip install .*\[export\]"):
         export(tiny_vit(), path, format)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_onnx_file_of_dynamic_int8_is_near_and_small(tmp_path, rng):
+    """A fifth of a step of 8 bits a layer: 2 % of the logits' range."""
+    model = randomize(tiny_vit(hidden_dim=64, mlp_dim=256), rng, scale=0.1)
+    whole = export(model, tmp_path / "whole.onnx", "onnx")
+    small = export(model, tmp_path / "small.onnx", "onnx", quantize="dynamic")
+    assert small.stat().st_size < 0.5 * whole.stat().st_size
+    images = images_for(model, rng, 3)
+    logits, _ = by_onnx(small)(images)
+    expected = model.predict_on_batch(images)
+    assert 0 < np.abs(logits - expected).max() < 0.05 * np.ptp(expected)
+    kinds = collections.Counter(node.op_type for node in onnx.load(small).graph.node)
+    assert kinds["MatMulInteger"] >= 5
+    notes = {one.key for one in onnx.load(small).metadata_props}
+    assert "preprocessing.json" in notes
+    assert read_report(small).name() == "onnx dynamic"
+
+
+@pytest.mark.slow
+def test_openvino_in_int8_is_judged_by_what_it_was_not_calibrated_on(tmp_path, rng):
+    pytest.importorskip("nncf")
+    model = randomize(tiny_vit(), rng)
+    images = rng.integers(0, 256, (400, 16, 24, 3), np.uint8)
+    logits = model.predict_on_batch(images.astype(np.float32))
+    sure = np.argsort(np.diff(np.sort(logits, 1)[:, -2:])[:, 0])[-200:]
+    split = Split(images[sure], logits[sure].argmax(1))
+    path = tmp_path / "model.xml"
+    export(model, path, "openvino", quantize="int8", split=split)
+    gate = read_report(path).gate
+    assert gate["calibration_images"] == gate["images"] == 100
+    assert gate["agreement"] >= 0.98
+    in_int8, total = gate["operations_in_int8"]["MatMul"]
+    assert 0 < in_int8 <= total
+
+
+@pytest.mark.parametrize(
+    ("format", "scheme", "said"),
+    [
+        ("onnx", "int8", "a scheme of tflite, openvino; onnx has none, dynamic"),
+        ("openvino", "dynamic", "a scheme of tflite, onnx; openvino has none, int8"),
+        ("onnx", "int9", "quantize must be one of none, float16"),
+    ],
+)
+def test_a_scheme_of_another_format_is_refused(format, scheme, said, tmp_path):
+    with pytest.raises(ValueError, match=said):
+        export(tiny_vit(), tmp_path / f"x{FORMATS[format][0]}", format, quantize=scheme)
+
+
+def test_without_nncf_int8_of_openvino_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "nncf", None)
+    with pytest.raises(ImportError, match=r"nncf.* pip install .*\[export,nncf\]"):
+        export(tiny_vit(), tmp_path / "x.xml", "openvino", quantize="int8")
