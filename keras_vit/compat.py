@@ -70,6 +70,32 @@ def names_from_the_start() -> Iterator[None]:
         put(key, before)
 
 
+@contextlib.contextmanager
+def weights_without_values() -> Iterator[None]:
+    """Build layers in this context whose weights have paths and shapes alone.
+
+    Nothing is allocated for them, and they never get values. `keras.StatelessScope`
+    keeps them in a list, to give them values when another such scope ends.
+
+    Interface: the attribute `uninitialized_variables` of Keras's global state.
+    Verified: keras 3.15.1.
+    """
+    import keras
+
+    with _of_keras("keras.src.backend.common.global_state"):
+        from keras.src.backend.common import global_state
+
+        get, put = global_state.get_global_attribute, global_state.set_global_attribute
+    key = "uninitialized_variables"
+    before = get(key, [])
+    put(key, [])
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        put(key, before)
+
+
 def flatten_layers(layer: Any, include_self: bool = True) -> list[Any]:
     """List the layers within a Keras layer, at any depth.
 

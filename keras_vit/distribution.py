@@ -1,4 +1,7 @@
-"""A name -> the devices that train together."""
+"""A name -> the devices that train together.
+
+TensorFlow is imported where it is asked for: `layout_map` is for JAX.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-import tensorflow as tf
+from keras_vit.layouts import layout_map as layout_map
 
 if TYPE_CHECKING:  # whose public name `tf.distribute.Strategy` no checker resolves
     from keras_vit.compat import Strategy
@@ -57,6 +60,8 @@ def is_chief(strategy: Strategy) -> bool:
 
 def num_workers(strategy: Strategy) -> int:
     """Return how many processes, each with its own program, train together."""
+    import tensorflow as tf
+
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 1
     jobs = strategy.cluster_resolver.cluster_spec().as_dict()
@@ -88,6 +93,8 @@ def _automatic():
         return f"tpu:{os.environ['TPU_NAME']}"
     if len(_workers()) > 1:
         return "multiworker"
+    import tensorflow as tf
+
     if len(tf.config.list_physical_devices("GPU")) > 1:
         return "mirrored"
     return "one"
@@ -105,7 +112,15 @@ def _workers():
     return cluster.get("chief", []) + cluster.get("worker", [])
 
 
+def _one():
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy()
+
+
 def _mirrored():
+    import tensorflow as tf
+
     gpus = tf.config.list_logical_devices("GPU")
     devices = gpus or tf.config.list_logical_devices("CPU")
     if len(devices) < 2:
@@ -117,6 +132,8 @@ def _mirrored():
 
 
 def _multiworker():
+    import tensorflow as tf
+
     if not _workers():
         raise ValueError(
             "multiworker reads the workers' addresses from TF_CONFIG, which has none. "
@@ -126,6 +143,8 @@ def _multiworker():
 
 
 def _tpu(name):
+    import tensorflow as tf
+
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
         tf.config.experimental_connect_to_cluster(resolver)
@@ -140,7 +159,7 @@ def _tpu(name):
 
 
 _BUILDERS = {
-    "one": tf.distribute.get_strategy,
+    "one": _one,
     "mirrored": _mirrored,
     "multiworker": _multiworker,
 }
