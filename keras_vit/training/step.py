@@ -14,6 +14,7 @@ from keras_vit.training.loss_scale import (
     layers_within,
 )
 from keras_vit.training.optimizers import clip_by_global_norm
+from keras_vit.training.worker_pace import seconds_of_workers
 
 if TYPE_CHECKING:
     from keras_vit.compat import Strategy
@@ -129,11 +130,14 @@ def training_step(
     Returns:
         A function of images and targets, each one tensor or one for each
         replica, and of `stop`, a number that is above 0 where this process is
-        asked to stop. It returns a dict of scalars: `loss` and `accuracy` of the
+        asked to stop. A worker of several also passes `begun`, when it began with the
+        step, in seconds since 1970. It returns a dict of scalars: `loss` and `accuracy` of the
         global batch before the update, `gradient_norm` before clipping,
         `updated`, false if a number was not finite and nothing was changed,
         and `stop`, whether any process is asked to stop. In float16 also `skipped`,
-        whether that was an overflow that a smaller scale may prevent.
+        whether that was an overflow that a smaller scale may prevent. With `begun`
+        also `busy`, for each worker the seconds until it had its gradient and waited
+        for those of the others.
 
     Raises:
         ValueError: if the batch cannot be cut into that many parts.
@@ -212,6 +216,8 @@ def training_step(
             "updated": updated,
             "stop": numbers[2] > 0,
         }
+        if numbers.shape[0] > 3:
+            results["busy"] = numbers[3:]
         if scale is not None:
             scale.adapt(updated, skipped)
             state.step.assign_add(tf.cast(skipped, "int64"))
@@ -222,20 +228,24 @@ def training_step(
     # AutoGraph has nothing to convert there, and takes a second to find that out.
     compiled_update = tf.function(update, autograph=False, jit_compile=jit_compile)
 
-    def replica_step(images, targets, stop):
+    def replica_step(images, targets, stop, begun):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         key = tf.stack([tf.constant(seed, tf.int64), state.step])
         key = tf.random.experimental.stateless_fold_in(key, _MASKS)
         key = tf.random.experimental.stateless_fold_in(key, tf.cast(replica, "int64"))
         gradients, numbers = compiled_gradients(images, targets, key)
         numbers = tf.concat([numbers, [stop]], axis=0)
+        if begun is not None:
+            with tf.control_dependencies([numbers, *gradients]):
+                busy = seconds_of_workers(tf.timestamp() - begun, strategy)
+            numbers = tf.concat([numbers, busy], axis=0)
         if replicas > 1:
             gradients, numbers = _all_reduce(gradients, numbers)
         return compiled_update(gradients, numbers)
 
     @tf.function
-    def step(images, targets, stop=0.0):
-        numbers = strategy.run(replica_step, args=(images, targets, stop))
+    def step(images, targets, stop=0.0, begun=None):
+        numbers = strategy.run(replica_step, args=(images, targets, stop, begun))
         first = strategy.experimental_local_results
         return tf.nest.map_structure(lambda value: first(value)[0], numbers)
 

@@ -38,6 +38,7 @@ from keras_vit.training.replicas import (
 )
 from keras_vit.training.step import TrainingState, training_step
 from keras_vit.training.tasks import Task, TaskContext
+from keras_vit.training.worker_pace import WorkerPace
 
 if TYPE_CHECKING:
     from keras_vit.data.splits import Labelled
@@ -91,6 +92,7 @@ class Trainer:
         self.strategy, self.folder = strategy, folder
         self.chief = distribution.is_chief(strategy)
         self._alone = distribution.num_workers(strategy) == 1
+        self._pace = WorkerPace()
         self.parameters = model.count_params()
         with contextlib.ExitStack() as adapters:
             adapters.enter_context(adapted(model, self.recipe.model, config.seed))
@@ -416,13 +418,16 @@ class Trainer:
 
     def _take_step(self, done: int) -> None:
         progress, column = self.progress, self.progress.lap_steps
+        begun = () if self._alone else (self._pace.begin(),)
         self.callbacks.on_train_batch_begin(column)
         asked = tf.constant(float(bool(self.interruption)))
-        numbers = self.step(*self.batches.batch(done), asked)
+        numbers = self.step(*self.batches.batch(done), asked, *begun)
         numbers = {name: value.numpy() for name, value in numbers.items()}
         if not (numbers["updated"] or numbers.get("skipped")):
             raise FloatingPointError(self._not_finite(done, numbers))
         progress.add(numbers["loss"], numbers["accuracy"])
+        if not self._alone:
+            self._pace.add(numbers["busy"])
         means = progress.means()
         self.callbacks.on_train_batch_end(column, means)
         progress.stopped |= bool(self.trained.stop_training)
@@ -490,6 +495,8 @@ class Trainer:
             f"{row['accuracy']:.3f}, {self.plan.eval_name} {more}accuracy "
             f"{row['eval_accuracy']:.3f}{self._skipped()}"
         )
+        if not self._alone:
+            LOG.info(self._pace.line(rate))
 
     def _skipped(self) -> str:
         """Return how many steps float16 made skip, for a line; empty for none."""
