@@ -25,7 +25,7 @@ esac
 folder=${FOLDER:-runs/multiworker}
 seconds_apart=${SECONDS_APART:-60}
 limit=${LIMIT:-1800} # seconds, after which a worker that still runs is ended
-hosts=("kv$$a" "kv$$b")
+hosts=("kv_host_$$_a" "kv_host_$$_b")
 pids=() helpers=()
 
 tidy_up() {
@@ -117,7 +117,7 @@ fi
 greatest=0
 for index in "${!pids[@]}"; do
   status=0
-  wait "${pids[index]}" || status=$?
+  wait "${pids[index]}" 2> /dev/null || status=$?
   echo "worker $index: status $status"
   greatest=$((status > greatest ? status : greatest))
 done

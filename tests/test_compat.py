@@ -153,6 +153,22 @@ def test_layers_are_numbered_from_the_start_for_a_while():
     assert keras.layers.Dense(1).name == f"dense_{next_number}"
 
 
+def test_weights_have_paths_and_shapes_but_no_values_for_a_while():
+    weights = keras.layers.Dense(2)
+    with compat.weights_without_values():
+        weights.build((None, 3))
+    assert [(w.name, w.shape) for w in weights.weights] == [
+        ("kernel", (3, 2)),
+        ("bias", (2,)),
+    ]
+    with keras.StatelessScope():  # at its end Keras gives values to what has none
+        pass
+    assert all(weight._value is None for weight in weights.weights)
+    other = keras.layers.Dense(2)
+    other.build((None, 3))
+    assert np.isfinite(other.kernel.numpy()).all()
+
+
 def test_layers_are_found_at_any_depth():
     model = tiny_vit()
     block = model.get_layer("block_00")

@@ -37,7 +37,14 @@ FLOORS = [
         "equal_files",
         "litert_model",
     },
-    {"layers", "data", "distribution", "model_options", "foreign_arguments"},
+    {
+        "layers",
+        "data",
+        "distribution",
+        "layouts",
+        "model_options",
+        "foreign_arguments",
+    },
     {
         "pooling",
         "encoder_blocks",
@@ -77,6 +84,7 @@ WITHIN_FLOOR = {
     ("model_arguments", "encoder_blocks"),
     ("model", "pooling"),
     ("model_options", "layers"),
+    ("distribution", "layouts"),
     ("logits", "meaning"),
     ("model", "image_model"),
     ("baselines", "image_model"),

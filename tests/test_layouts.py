@@ -1,4 +1,4 @@
-"""Weights that are spread over devices train on JAX as on one device, with less each."""
+"""Weights that are spread over devices train on JAX as on one device, less on each."""
 
 import importlib.util
 import json
@@ -132,28 +132,43 @@ ON_JAX = """
 import os
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 os.environ["JAX_PLATFORMS"] = "cpu"
-import random, sys
-import keras, pytest
 from keras.distribution import DeviceMesh
 import keras_vit
 from keras_vit.distribution import layout_map
-from support.choice_table import CHOICES
 from support.models import tiny_vit
 
 mesh = DeviceMesh((2, 4), ("batch", "model"))
+"""
+OF_L = """
+import random, sys
+import pytest
+
 drawn = random.getstate()
-of_g = layout_map(lambda: keras_vit.ViT_G14(num_classes=21_843), mesh)
+of_l = layout_map(lambda: keras_vit.ViT_L16(num_classes=21_843), mesh)
 assert random.getstate() == drawn
-assert of_g["block_47/mlp/fc1/kernel"].axes == (None, "model")
-assert of_g["block_47/mlp/fc2/kernel"].axes == ("model", None)
-assert of_g["model/block_00/attention/out/kernel"].axes == ("model", None)
-assert of_g["block_00/attention/out/bias"] is None
-assert of_g["head/kernel"].axes == ("model", None)  # 21,843 is odd
-assert of_g.device_mesh is mesh
+assert of_l["block_23/mlp/fc1/kernel"].axes == (None, "model")
+assert of_l["block_23/mlp/fc2/kernel"].axes == ("model", None)
+assert of_l["model/block_00/attention/out/kernel"].axes == ("model", None)
+assert of_l["block_00/attention/out/bias"] is None
+assert of_l["head/kernel"].axes == ("model", None)  # 21,843 is odd
+assert of_l.device_mesh is mesh
+assert len(layout_map(tiny_vit, DeviceMesh((8, 1), ("batch", "model")))) == 0
+assert layout_map(tiny_vit).device_mesh.shape == (1, 8)
+assert len(layout_map(tiny_vit, DeviceMesh((8,), ("batch",)), axis="batch")) > 10
+with pytest.raises(ValueError, match="batch, model. Received: 'width'"):
+    layout_map(tiny_vit, mesh, axis="width")
+for wrong in (3, lambda: None):
+    with pytest.raises(TypeError, match="function that returns one. Received: "):
+        layout_map(wrong, mesh)
+assert "tensorflow" not in sys.modules
+"""
+OF_EVERY_CHOICE = """
+from support.choice_table import CHOICES
 
 for name, arguments in CHOICES.items():
     built = tiny_vit(**arguments)
-    one, other = layout_map(built, mesh), layout_map(lambda: tiny_vit(**arguments), mesh)
+    one = layout_map(built, mesh)
+    other = layout_map(lambda: tiny_vit(**arguments), mesh)
     assert {k: v.axes for k, v in one.items()} == {k: v.axes for k, v in other.items()}
     for weight in built.weights:
         layout = one[weight.path]  # raises where two patterns match
@@ -162,25 +177,25 @@ for name, arguments in CHOICES.items():
             assert (layout is not None) == any(divides), (name, weight.path)
         for size, axis in zip(weight.shape, layout.axes if layout else ()):
             assert axis is None or size % 4 == 0, (name, weight.path)
-
-assert len(layout_map(tiny_vit, DeviceMesh((8, 1), ("batch", "model")))) == 0
-assert layout_map(tiny_vit).device_mesh.shape == (1, 8)
-assert layout_map(tiny_vit, DeviceMesh((8,), ("batch",)), axis="batch")
-with pytest.raises(ValueError, match="batch, model. Received: 'width'"):
-    layout_map(tiny_vit, mesh, axis="width")
-for wrong in (3, lambda: None):
-    with pytest.raises(TypeError, match="function that returns one. Received: "):
-        layout_map(wrong, mesh)
-assert "tensorflow" not in sys.modules
 """
 
 
-@on_jax
-def test_layouts_follow_from_paths_and_shapes_of_any_model():
+def runs_on_jax(code):
     run = subprocess.run(
-        [sys.executable, "-c", ON_JAX],
+        [sys.executable, "-c", ON_JAX + code],
         env=environment(KERAS_BACKEND="jax"),
         capture_output=True,
         text=True,
     )
     assert run.returncode == 0, run.stderr[-3000:]
+
+
+@on_jax
+def test_layouts_follow_from_paths_and_shapes():
+    runs_on_jax(OF_L)
+
+
+@on_jax
+@pytest.mark.slow
+def test_every_choice_of_blocks_has_layouts_that_divide():
+    runs_on_jax(OF_EVERY_CHOICE)

@@ -131,9 +131,9 @@ def training_step(
         A function of images and targets, each one tensor or one for each
         replica, and of `stop`, a number that is above 0 where this process is
         asked to stop. A worker of several also passes `begun`, when it began with the
-        step, in seconds since 1970. It returns a dict of scalars: `loss` and `accuracy` of the
-        global batch before the update, `gradient_norm` before clipping,
-        `updated`, false if a number was not finite and nothing was changed,
+        step, in seconds since 1970. It returns a dict of scalars: `loss` and
+        `accuracy` of the global batch before the update, `gradient_norm` before
+        clipping, `updated`, false if a number was not finite and nothing was changed,
         and `stop`, whether any process is asked to stop. In float16 also `skipped`,
         whether that was an overflow that a smaller scale may prevent. With `begun`
         also `busy`, for each worker the seconds until it had its gradient and waited

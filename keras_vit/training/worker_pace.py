@@ -35,18 +35,20 @@ class WorkerPace:
     """The pace of the workers since the last evaluation.
 
     A step ends when the slowest worker has its gradient, so the others wait. How long
-    each was busy itself says which one that is: its images, and its gradient.
+    each was busy itself says which one that is: its images, and its gradient. The
+    first step of a process does not count, as it also builds what computes them.
 
     Example:
 
     >>> pace = WorkerPace()
-    >>> pace.add([0.1, 0.4])
-    >>> pace.add([0.1, 0.6])
+    >>> for busy in ([9.0, 9.0], [0.1, 0.4], [0.1, 0.6]):
+    ...     pace.add(busy)
     >>> print(pace.line(128.0))
     128 images/s, at the pace of worker 1: busy for 0.500 s of a step; others 0.100 s
     """
 
     def __init__(self) -> None:
+        self._has_begun = False
         self._busy: list[Sequence[float]] = []
 
     def begin(self) -> Any:
@@ -55,7 +57,9 @@ class WorkerPace:
 
     def add(self, busy: Sequence[float]) -> None:
         """Add the seconds of each worker in a step."""
-        self._busy.append(busy)
+        if self._has_begun:
+            self._busy.append(busy)
+        self._has_begun = True
 
     def line(self, images_per_second: float) -> str:
         """Return a line for the log, and begin anew.
@@ -63,11 +67,14 @@ class WorkerPace:
         Args:
             images_per_second: of all workers together.
         """
+        pace = f"{images_per_second:,.0f} images/s"
+        if not self._busy:
+            return pace
         seconds = np.mean(self._busy, axis=0)
         self._busy = []
         slowest = int(np.argmax(seconds))
         others = np.max(np.delete(seconds, slowest))
         return (
-            f"{images_per_second:,.0f} images/s, at the pace of worker {slowest}: busy "
-            f"for {seconds[slowest]:.3f} s of a step; others {others:.3f} s"
+            f"{pace}, at the pace of worker {slowest}: busy for "
+            f"{seconds[slowest]:.3f} s of a step; others {others:.3f} s"
         )
