@@ -19,11 +19,13 @@ pytestmark = pytest.mark.slow  # runs the code of every page
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
+README = ROOT / "README.md"  # whose code tests/test_readme.py runs
 # Whose examples print something of the twelve layers of a ViT_Ti16.
 OF_ALL_LAYERS = {"concepts.md", "index.md"}
 WITH_CODE = [page for page in PAGES if any(examples(page))]
 PLACES = "docs|examples|benchmarks|tests|keras_vit|savedmodels"
 FILE = re.compile(rf"`((?:{PLACES})/[\w./-]+)`")
+FINDINGS = ROOT / "docs/findings.md"
 STUDIES = ROOT / "examples/studies/results"
 IN_A_LINE = re.compile(r"`(keras-vit [a-z-]+ --[^`]+)`")
 RECIPE = re.compile(r"`((?:paper|augreg|big_vision)/[\w/]+)`")
@@ -74,7 +76,7 @@ def command_lines(page):
 
 def test_a_command_line_names_what_there_is():
     wrong, lines = [], 0
-    for page in PAGES:
+    for page in [*PAGES, README]:
         for line in command_lines(page):
             lines += 1
             try:
@@ -103,7 +105,7 @@ def check_command_line(line):
 
 def test_files_and_recipes_that_a_page_names_are_there():
     missing = []
-    for page in PAGES:
+    for page in [*PAGES, README]:
         text = page.read_text()
         names = [path for path in FILE.findall(text) if not exists(path)]
         names += [name for name in RECIPE.findall(text) if name not in RECIPES]
@@ -113,6 +115,11 @@ def test_files_and_recipes_that_a_page_names_are_there():
 
 def exists(path):
     return (ROOT / path).exists() or path.startswith("savedmodels/")
+
+
+def test_every_finding_is_listed_with_what_is_done_about_it():
+    listed = re.findall(r"^\| `(\w+\.sh)` \| .+ \| .+ \|$", FINDINGS.read_text(), re.M)
+    assert listed == sorted(one.name for one in (ROOT / "findings").glob("*.sh"))
 
 
 def test_every_page_has_its_place():

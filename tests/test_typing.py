@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)
 # Attributes whose types Keras or TensorFlow do not declare.
 UNKNOWN_MEMBERS = {
-    "README": "compile output_shape shape",
+    "README": "shape",
     "convert_weights": (
         "assign get_layer input_shape kernel normal output_shape shape"
     ),

@@ -11,6 +11,7 @@ from mkdocs.structure.files import File
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PICTURES = {  # in the site: in the repository
     "assets/icon.svg": "keras_vit/serving/page/icon.svg",
+    "assets/report.png": "examples/pictures/report.png",
     "assets/rollout.png": "examples/pictures/rollout.png",
     "assets/distance.png": "examples/pictures/distance.png",
 }
@@ -18,6 +19,7 @@ STUDIES = ROOT / "examples/studies/results"
 MADE = {  # what a comment of a page, such as <!-- table variants -->, stands for
     "entries": entries.entries,
     "entry": entries.entry,
+    "file": lambda name: (ROOT / name).read_text(),
     "table": lambda name: tables.TABLES[name](),
 }
 _COMMENT = re.compile(rf"^<!-- ({'|'.join(MADE)}) (\S+) -->$", re.MULTILINE)

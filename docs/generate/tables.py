@@ -91,21 +91,21 @@ def releases():
 
 def recipe_table():
     """Every recipe and the settings that tell it from others."""
-    header = ("recipe", "model", "data", "pixels", "length", "batch", "optimizer")
-    header = (*header, "rate", "decay", "weight decay", "augmentation")
+    header = ("recipe", "rate", "augmentation", "model", "length", "batch", "pixels")
+    header = (*header, "data", "optimizer", "decay", "weight decay")
     rows = [
         (
             f"`{name}`",
+            f"{one.schedule.base_lr:g}",
+            _augmentation(one),
             f"`{one.model.name}`",
-            one.data.name or "yours",
-            one.model.image_size,
             _length(one.run),
             f"{one.run.batch_size:,}",
+            one.model.image_size,
+            one.data.name or "yours",
             one.optimizer.name,
-            f"{one.schedule.base_lr:g}",
             one.schedule.decay,
             f"{one.optimizer.weight_decay:g}",
-            _augmentation(one),
         )
         for name, one in recipes.RECIPES.items()
     ]

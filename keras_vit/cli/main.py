@@ -18,6 +18,7 @@ from absl import flags
 from keras_vit.cli import (
     batch,
     convert,
+    doctor,
     evaluate,
     export,
     flag_types,
@@ -50,6 +51,7 @@ COMMANDS: dict[str, types.ModuleType] = {
     "serve": serve,
     "convert": convert,
     "list": list_,
+    "doctor": doctor,
 }
 SETTINGS_ELSEWHERE = {  # flags of other programs -> the settings of recipes
     "lr": "base_lr",

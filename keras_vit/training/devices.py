@@ -60,7 +60,7 @@ def devices_in_words(names: Sequence[str], workers: int = 1) -> str:
         for name, count in Counter(names).items()
     ]
     if set(names) == {"CPU"}:
-        cores = _num_cores()
+        cores = num_cores()
         parts = [f"{parts[0]} ({cores} {'core' if cores == 1 else 'cores'})"]
     return " and ".join(parts) + (
         f", on each of {workers} workers" if workers > 1 else ""
@@ -91,7 +91,7 @@ def unused_gpus(strategy: Strategy) -> list[str]:
             f"{used} of the {there} GPUs of this machine are used. strategy=mirrored "
             "(--strategy=mirrored) trains on all of them."
         ]
-    found = [] if tf.config.list_physical_devices("GPU") else _gpus_of_the_driver()
+    found = [] if tf.config.list_physical_devices("GPU") else gpus_of_the_driver()
     if found and HIDES_GPUS not in os.environ:
         return [
             f"TensorFlow {tf.__version__} cannot use the GPUs of this machine "
@@ -154,7 +154,7 @@ def _name(kind: str, number: int) -> str:
     return details.get("device_name", kind)
 
 
-def _gpus_of_the_driver() -> list[str]:
+def gpus_of_the_driver() -> list[str]:
     """Return the product names of GPUs that the driver knows, whoever may use them."""
 
     def models() -> Iterator[str]:
@@ -168,7 +168,8 @@ def _gpus_of_the_driver() -> list[str]:
         return []
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):  # those that this process may use
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -25,6 +25,8 @@ ANSWERED = [  # the words of a call, its status, and a part of what is said
     ("serve --help", 0, "--port=..."),
     ("convert --help", 0, "huggingface"),
     ("list --help", 0, "--details=..."),
+    ("doctor --help", 0, "--seconds=..."),
+    ("doctor --seconds=0", 2, "--seconds"),
     ("list", 0, "ViT_B16      augreg_in21k_in1k"),
     ("list --model=ViT_B16", 0, "sam_in1k"),
     ("list --recipes", 0, "paper/finetune_cifar10"),
