@@ -31,6 +31,11 @@ EXTRAS = {
         "tf2onnx>=1.16",
     ],
     "nncf": ["nncf>=3.0"],  # int8 in OpenVINO
+    "datasets": [
+        "tensorflow-datasets>=4.9.10,<5",
+        "importlib_resources>=6",  # tensorflow-datasets imports it, undeclared
+    ],
+    "keras_cv": ["keras-cv>=0.9,<1"],
     "serve": [
         "h11>=0.14",
         "prometheus-client>=0.21",
@@ -50,11 +55,11 @@ EXTRAS = {
     ],
     "notebooks": ["ipykernel>=6", "nbformat>=5.10", "nbmake>=1.5"],
 }
+EXTRAS["beam"] += EXTRAS["datasets"]  # which prepared records are for
 EXTRAS["test"] += ["tifffile>=2024.1"]  # TIFF files of all kinds, to be read
 EXTRAS["test"] += EXTRAS["tensorboard"] + EXTRAS["wandb"] + EXTRAS["mlflow"]
-EXTRAS["test"] += (
-    EXTRAS["beam"] + EXTRAS["export"] + EXTRAS["serve"] + EXTRAS["hub"] + EXTRAS["docs"]
-)
+EXTRAS["test"] += EXTRAS["beam"] + EXTRAS["keras_cv"]
+EXTRAS["test"] += EXTRAS["export"] + EXTRAS["serve"] + EXTRAS["hub"] + EXTRAS["docs"]
 EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["notebooks"] + ["build>=1.2"]
 
 setup(
@@ -64,6 +69,32 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    keywords=[
+        "vision transformer",
+        "ViT",
+        "Keras",
+        "TensorFlow",
+        "image classification",
+        "fine-tuning",
+        "pretrained weights",
+        "attention",
+        "LiteRT",
+        "ONNX",
+    ],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
+    project_urls={"Paper": "https://arxiv.org/abs/2010.11929"},
     license_files=[
         "LICENSE",
         "keras_vit/data/fashion_mnist_sample/LICENSE",
@@ -82,9 +113,6 @@ setup(
     install_requires=[
         "tensorflow>=2.20,<2.22",
         "keras>=3.15,<4",
-        "tensorflow-datasets>=4.9.10,<5",
-        "importlib_resources>=6",  # tensorflow-datasets imports it, undeclared
-        "keras-cv>=0.9,<1",
         "absl-py>=2.1",
         "numpy>=1.26",
         "pillow>=11",

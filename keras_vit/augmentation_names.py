@@ -9,6 +9,10 @@ from typing import Any
 
 from keras_vit.suggestions import unknown
 
+NEEDS_KERAS_CV = (
+    "Layers and networks of KerasCV need that package: pip install "
+    "'keras-vision-transformer[keras_cv]'."
+)
 _RANGE = {"value_range": (0, 255)}
 _HALF_TO_MORE: dict[str, Any] = {"factor": (0.3, 0.7)}  # 0.5 changes nothing
 

@@ -14,6 +14,10 @@ from keras_vit.suggestions import did_you_mean, unknown
 
 NAMES = ("fashion_mnist_sample", "fashion_mnist", "cifar10")
 SUFFIXES = (".zip", ".csv", ".tsv", ".jsonl", ".json", ".npz")
+NEEDS_TFDS = (
+    "Names of TensorFlow Datasets need that package: pip install "
+    "'keras-vision-transformer[datasets]'."
+)
 VTAB_PREFIX, TFDS_PREFIX = "vtab/", "tfds:"
 VTAB_TASKS = (
     "caltech101",
@@ -82,6 +86,8 @@ def check_exists(name: str, data_dir: str | None = None) -> None:
             task = name.removeprefix(VTAB_PREFIX)
             raise ValueError(unknown("task of VTAB-1k", task, VTAB_TASKS))
         return
+    if not has_tfds() and name.startswith(TFDS_PREFIX):
+        raise ImportError(f"{NEEDS_TFDS} Received: {name!r}")
     if not _may_be_of_tfds(name, data_dir):
         raise no_data_set(name)
 
@@ -97,12 +103,18 @@ def no_data_set(name: str) -> Exception:
     if any(sign in name for sign in ("/", "\\", "~")):
         hint = did_you_mean(name, known)
         return FileNotFoundError(f"{no_such_path(name, EXPECTED)}{hint}")
-    return ValueError(unknown("data set", name, known, expected=EXPECTED))
+    hint = "" if has_tfds() else f" {NEEDS_TFDS}"
+    return ValueError(unknown("data set", name, known, expected=EXPECTED) + hint)
 
 
 def no_such_path(path: str | os.PathLike[str], expected: str) -> str:
     """Return the message for a path at which there is nothing."""
     return f"No such file or folder: {os.fspath(path)}. Expected {expected}."
+
+
+def has_tfds() -> bool:
+    """Return whether TensorFlow Datasets is installed."""
+    return importlib.util.find_spec("tensorflow_datasets") is not None
 
 
 def _may_be_of_tfds(name: str, data_dir: str | None) -> bool:
@@ -115,7 +127,7 @@ def _may_be_of_tfds(name: str, data_dir: str | None) -> bool:
         return True
     if os.path.isdir(os.path.join(os.path.expanduser(root), found[1])):
         return True
-    return found[1] in _tfds_names() or not _tfds_names()
+    return found[1] in _tfds_names() or (has_tfds() and not _tfds_names())
 
 
 @functools.cache

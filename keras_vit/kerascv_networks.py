@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from keras_vit.augmentation_names import NEEDS_KERAS_CV
 from keras_vit.choices import KERAS_CV_NETWORKS, KERAS_CV_PREFIX
 from keras_vit.compat import names_from_the_start
 from keras_vit.foreign_arguments import check_keywords
@@ -97,12 +98,11 @@ class KerasCVNetwork:
                 f"{KERAS_CV_PREFIX}{self.name} has random weights. Expected "
                 f"weights=None. Received: weights={os.fspath(weights)!r}"
             )
-        import keras_cv  # takes seconds
-
+        models = _models_of_keras_cv()
         height, width = pair(image_size or 224, "image_size")
         name = name or self.name.lower()
         images = keras.Input((height, width, 3), name="images")
-        build: Callable[..., keras.Model] = getattr(keras_cv.models, self.backbone)
+        build: Callable[..., keras.Model] = getattr(models, self.backbone)
         with names_from_the_start():
             backbone = build(
                 **self.options, include_rescaling=True, input_tensor=images
@@ -117,3 +117,12 @@ class KerasCVNetwork:
     def arguments(self) -> tuple[str, ...]:
         """Return the names of what a call takes."""
         return ("num_classes", "image_size", "weights", "name")
+
+
+def _models_of_keras_cv() -> Any:
+    """Return the networks of KerasCV, whose import takes seconds."""
+    try:
+        import keras_cv
+    except ImportError as error:
+        raise ImportError(f"{NEEDS_KERAS_CV} Received: {error}") from error
+    return keras_cv.models

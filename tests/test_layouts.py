@@ -84,9 +84,7 @@ def bytes_of(num_layers, devices):
 @on_jax
 def test_weights_on_several_devices_train_as_on_one():
     model = WIDE | {"num_layers": 1}
-    one, many = fitted(
-        {"model": model, "mesh": None}, {"model": model, "mesh": [2, 4]}
-    )
+    one, many = fitted({"model": model, "mesh": None}, {"model": model, "mesh": [2, 4]})
     assert one["losses"][-1] < one["losses"][0]
     np.testing.assert_allclose(many["losses"], one["losses"], atol=1e-5, rtol=0)
     assert one["weights"] == bytes_of(1, 1)
@@ -113,9 +111,7 @@ def test_every_mesh_of_eight_devices_trains_as_one_device():
 @pytest.mark.parametrize("kind", KINDS)
 def test_models_of_other_choices_train_as_on_one_device(kind):
     model = WIDE | KINDS[kind]
-    one, many = fitted(
-        {"model": model, "mesh": None}, {"model": model, "mesh": [2, 4]}
-    )
+    one, many = fitted({"model": model, "mesh": None}, {"model": model, "mesh": [2, 4]})
     assert one["losses"][-1] != one["losses"][0]
     np.testing.assert_allclose(many["losses"], one["losses"], atol=1e-5, rtol=0)
     fits = kind != "what four devices do not divide"

@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from keras_vit.augmentation_names import (
     LAYERS,
+    NEEDS_KERAS_CV,
     REASONS_OF_NAMES,
     REFUSED,
     check_names,
@@ -100,6 +101,15 @@ def image_changes(
     return tuple(_tried(_built(part), size) for part in parts)
 
 
+def _layers_of_keras_cv() -> Any:
+    """Return the layers of KerasCV, whose import takes seconds."""
+    try:
+        import keras_cv
+    except ImportError as error:
+        raise ImportError(f"{NEEDS_KERAS_CV} Received: {error}") from error
+    return keras_cv.layers
+
+
 def _built(part: Any) -> Any:
     """Return the layer of a name; anything else as it is, if it can be one."""
     if isinstance(part, str):
@@ -108,9 +118,7 @@ def _built(part: Any) -> Any:
         if library == "keras":
             layers: Any = keras.layers
         else:
-            import keras_cv  # takes seconds
-
-            layers = keras_cv.layers
+            layers = _layers_of_keras_cv()
         return getattr(layers, name)(**LAYERS[part])
     if isinstance(part, type) or not callable(part):
         raise TypeError(

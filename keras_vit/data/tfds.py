@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.records import Records
 from keras_vit.data.tfrecord import RecordFiles
+from keras_vit.dataset_names import NEEDS_TFDS, has_tfds
 from keras_vit.suggestions import did_you_mean
 
 PREFIX = "tfds:"
@@ -38,10 +39,20 @@ def is_known(name: str, data_dir: str | os.PathLike[str] | None = None) -> bool:
 
 
 def names() -> list[str]:
-    """Return the names of all data sets that TensorFlow Datasets can prepare."""
-    import tensorflow_datasets as tfds
-
+    """Return the names that TensorFlow Datasets can prepare; none without it."""
+    if not has_tfds():
+        return []
+    tfds = _library()
     return tfds.list_builders(with_community_datasets=False)
+
+
+def _library() -> Any:
+    """Return the package `tensorflow_datasets`, which takes seconds to import."""
+    try:
+        import tensorflow_datasets
+    except ImportError as error:
+        raise ImportError(f"{NEEDS_TFDS} Received: {error}") from error
+    return tensorflow_datasets
 
 
 def load(
@@ -121,7 +132,7 @@ def prepared(
             another format than TFRecord.
         OSError: if it is not prepared, or cannot be downloaded.
     """
-
+    _library()  # or else the error says what is missing
     name = name.removeprefix(PREFIX)
     if not is_known(name, data_dir):
         raise ValueError(
@@ -154,7 +165,7 @@ def prepared_in(folder: str | os.PathLike[str], name: str | None = None) -> Any:
         ValueError: if its records are in another format than TFRecord, or
             TensorFlow Datasets cannot read it.
     """
-    import tensorflow_datasets as tfds
+    tfds = _library()
 
     name = name or os.fspath(folder)
     try:
@@ -219,7 +230,7 @@ def parser(
     Raises:
         ValueError: if the image is not of uint8 pixels.
     """
-    import tensorflow_datasets as tfds
+    tfds = _library()
 
     if features[image].np_dtype != np.uint8:
         raise ValueError(
@@ -260,7 +271,7 @@ def write_info(
         splits: of each the number of records in every file, and their bytes.
         where: the folder of the records.
     """
-    import tensorflow_datasets as tfds
+    tfds = _library()
 
     kinds: dict[str, Any] = {"image": tfds.features.Image()}
     for key, classes in features.items():
@@ -306,7 +317,7 @@ def image_feature(info: Any) -> str:
     Raises:
         ValueError: if there is none, or several.
     """
-    import tensorflow_datasets as tfds
+    tfds = _library()
 
     images = [k for k, f in info.features.items() if isinstance(f, tfds.features.Image)]
     if len(images) != 1:
@@ -319,7 +330,7 @@ def image_feature(info: Any) -> str:
 
 def _image_and_label(info):
     """The names of the features that are the image and what it shows."""
-    import tensorflow_datasets as tfds
+    tfds = _library()
 
     features = info.features
     kinds = tfds.features.Image, tfds.features.ClassLabel
@@ -383,7 +394,7 @@ def _folders(folder):
 
 
 def _download(name, root):
-    import tensorflow_datasets as tfds
+    tfds = _library()
 
     try:
         # From its own source: Google's copies of prepared data are another way.

@@ -23,7 +23,8 @@ STATUS = re.compile(r"^worker (\d): status (\d+)$", re.MULTILINE)
 
 def ran(folder, scenario, steps=40, checkpoint_every=2, **variables):
     """Run the script; return its workers' statuses and what was printed."""
-    path = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ["PATH"]])
+    programs = str(pathlib.Path(sys.executable).parent)
+    path = os.pathsep.join([programs, os.environ["PATH"]])
     run = subprocess.run(
         [
             *("bash", str(EXAMPLES / "multiworker.sh"), scenario),
