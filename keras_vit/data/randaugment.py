@@ -76,14 +76,38 @@ def rand_augment(
         >>> rand_augment(image, draws, num_layers=2, magnitude=10).shape
         TensorShape([24, 40, 3])
     """
-    for layer in tf.unstack(tf.reshape(draws, (num_layers, DRAWS_PER_LAYER))):
-        branches = [
-            functools.partial(operation, image, magnitude / 10, layer)
-            for operation in OPERATIONS.values()
-        ]
-        choice = tf.cast(layer[0] * len(branches), tf.int32)
-        image = tf.ensure_shape(tf.switch_case(choice, branches), image.shape)
+    layers = tf.unstack(tf.reshape(draws, (num_layers, DRAWS_PER_LAYER)))
+    change = functools.partial(_changed, magnitude=magnitude)
+    if layers and not tf.executing_eagerly():
+        change = _traced(tuple(image.shape), float(magnitude), *OPERATIONS.values())
+    for layer in layers:
+        image = tf.ensure_shape(change(image, layer), image.shape)
     return image
+
+
+def _changed(image, layer, *, magnitude):
+    """Apply the operation that a layer's draws choose."""
+    branches = [
+        functools.partial(operation, image, magnitude / 10, layer)
+        for operation in OPERATIONS.values()
+    ]
+    choice = tf.cast(layer[0] * len(branches), tf.int32)
+    return tf.switch_case(choice, branches)
+
+
+@functools.lru_cache(maxsize=32)
+def _traced(shape, magnitude, *operations):
+    """Return a graph of `_changed` that all layers of all pipelines can call.
+
+    Tracing all operations takes a second, which each layer would cost anew.
+    """
+    del operations  # as `_changed` finds them; with others it is another graph
+    change = functools.partial(_changed, magnitude=magnitude)
+    change = tf.function(change, autograph=False)
+    with tf.init_scope(), tf.device(None):  # not of the graph that asked first
+        return change.get_concrete_function(
+            tf.TensorSpec(shape, tf.uint8), tf.TensorSpec(DRAWS_PER_LAYER, tf.float32)
+        )
 
 
 def _signed(amount, draws):

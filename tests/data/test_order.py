@@ -24,7 +24,9 @@ def drawn(labels, batch_size, count, seed=0, repeats=1):
     return order.examples_at(np.arange(count)).numpy()
 
 
-@pytest.mark.parametrize("labels", [UNEVEN, [0, 1], [5] * 7, np.arange(12) % 5])
+@pytest.mark.parametrize(
+    "labels", [UNEVEN, [0, 1], [5] * 7, np.arange(12) % 5, np.arange(70)]
+)
 @pytest.mark.parametrize("seed", [0, 1, 2**31])
 def test_every_turn_has_each_class_once(labels, seed):
     labels = np.asarray(labels)
@@ -42,13 +44,15 @@ def test_epochs_and_batches_have_each_class_equally_often():
             assert abs(counts - size / 4).max() <= 2
 
 
-def test_an_image_comes_again_when_all_of_its_class_have_come():
-    images = drawn(UNEVEN, 10, 4 * 120)
-    for label, count in ((0, 60), (1, 9), (2, 1), (4, 30)):
-        own = images[UNEVEN[images] == label]
+@pytest.mark.parametrize("counts", [(60, 9, 1, 30), (64, 65, 70, 2)])
+def test_an_image_comes_again_when_all_of_its_class_have_come(counts):
+    labels = np.repeat([0, 1, 2, 4], counts)
+    images = drawn(labels, 10, 4 * 150)
+    for label, count in zip((0, 1, 2, 4), counts, strict=True):
+        own = images[labels[images] == label]
         rounds = own[: len(own) // count * count].reshape(-1, count)
-        assert len(rounds) == 120 // count
-        members = np.flatnonzero(label == UNEVEN)
+        assert len(rounds) == 150 // count
+        members = np.flatnonzero(label == labels)
         np.testing.assert_array_equal(
             np.sort(rounds), np.tile(members, (len(rounds), 1))
         )
@@ -102,9 +106,10 @@ def test_a_balanced_stream_can_be_entered_and_divided_anywhere(repeats, mixup):
     for one, other in zip(stream(2, first_step=4), whole[4:], strict=True):
         np.testing.assert_array_equal(one[1], other[1])
         np.testing.assert_array_equal(one[0], other[0])
-    slices = [stream(6, shard=Shard(number, 1, 4)) for number in range(4)]
+    first = stream(6, shard=Shard(0, 1, 4))  # a worker of one replica, one of three
+    others = stream(18, shard=Shard(1, 3, 4))
     for step, (images, targets) in enumerate(whole):
-        parts = [one[step] for one in slices]
+        parts = [first[step], *others[3 * step : 3 * step + 3]]
         np.testing.assert_array_equal(np.concatenate([p[0] for p in parts]), images)
         np.testing.assert_array_equal(np.concatenate([p[1] for p in parts]), targets)
         if not mixup:

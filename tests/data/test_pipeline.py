@@ -53,11 +53,24 @@ def labels_of(batches):
     return [targets.argmax(1) for _, targets in batches]
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.data())
-def test_any_part_of_a_stream_is_that_part_of_the_whole(data):
+def holds_for(examples, check):
+    """Whether it holds for so many examples that are drawn at random."""
+    settings(max_examples=examples, deadline=None)(given(st.data())(check))()
+
+
+examples = pytest.mark.parametrize(
+    "examples", [4, pytest.param(16, marks=pytest.mark.slow)]
+)
+
+
+@examples
+def test_any_part_of_a_stream_is_that_part_of_the_whole(examples):
     """For random N, batch, seed, replicas, workers and step: resumed is unbroken,
     an epoch sees each example once, the slices are disjoint and complete."""
+    holds_for(examples, check_a_part_of_a_stream)
+
+
+def check_a_part_of_a_stream(data):
     draw = lambda what, low, high: data.draw(st.integers(low, high), what)  # noqa: E731
     replicas = draw("replicas", 1, 4)
     workers = data.draw(
@@ -99,9 +112,12 @@ def test_any_part_of_a_stream_is_that_part_of_the_whole(data):
             np.testing.assert_array_equal(np.sort(seen), np.arange(count))
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.data())
-def test_a_repeated_image_is_in_its_batch_each_time_changed_anew(data):
+@examples
+def test_a_repeated_image_is_in_its_batch_each_time_changed_anew(examples):
+    holds_for(examples, check_repeated_images)
+
+
+def check_repeated_images(data):
     repeats = data.draw(st.integers(1, 3), "repeats")
     distinct = data.draw(st.integers(1, 8), "images in a batch")
     least = max(repeats * distinct, 3)  # levels of 0 and 1 alone would be a mask

@@ -232,7 +232,7 @@ def test_shape_and_dtype_are_kept_at_the_extremes(name, rng):
 
 
 def test_a_pipeline_of_images_of_unknown_size_gives_what_single_calls_give(rng):
-    count = 64
+    count = 32
     sizes = rng.integers(8, 40, (count, 2))
     images = [dull(rng, (*size, 3)) for size in sizes]
     draws = rng.random((count, 2 * DRAWS_PER_LAYER), np.float32)
@@ -253,3 +253,22 @@ def test_a_size_known_beforehand_stays_known():
     data = tf.data.Dataset.from_tensors(np.zeros((6, 9, 3), np.uint8))
     data = data.map(lambda image: rand_augment(image, tf.zeros(8), 2, 10))
     assert data.element_spec == tf.TensorSpec((6, 9, 3), tf.uint8)
+
+
+def test_operations_are_traced_once_for_all_pipelines(monkeypatch, rng):
+    traced = []
+
+    def counted(image, strength, draws):
+        traced.append((image.shape, strength))
+        return image ^ 255
+
+    monkeypatch.setattr(randaugment, "OPERATIONS", {"Counted": counted})
+    image = rng.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    for magnitude, layers in ((10, 3), (10, 1), (7, 3)):
+        for _ in range(2):
+            data = tf.data.Dataset.from_tensors(image)
+            data = data.map(
+                lambda x, n=layers, m=magnitude: rand_augment(x, tf.zeros(4 * n), n, m)
+            )
+            np.testing.assert_array_equal(next(iter(data)), image ^ 255)
+    assert traced == [((6, 9, 3), 1.0), ((6, 9, 3), 0.7)]
