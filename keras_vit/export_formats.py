@@ -2,13 +2,14 @@
 
 import pathlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
 SCHEMES = ("none", "float16", "dynamic", "int8")  # of `quantize`
 PIXELS = ("float32", "uint8")  # dtypes of a .tflite file's images
 EXTRA = "pip install 'keras-vision-transformer[export]'"
+NNCF_EXTRA = "pip install 'keras-vision-transformer[export,nncf]'"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Format:
     options: tuple[str, ...] = ()
     suffix: str = ""
     packages: tuple[str, ...] = ()
+    _: KW_ONLY
     schemes: dict[str, tuple[str, str]] = field(default_factory=dict)
     max_bytes: int | None = None
     precisions: str = "float32"
@@ -40,20 +42,22 @@ FORMATS: dict[str, Format] = {
         ("quantize", "calibration", "pixels", "batch_size"),
         ".tflite",
         ("ai_edge_litert",),
-        dict.fromkeys(SCHEMES[1:], ("ai_edge_quantizer", EXTRA)),
+        schemes=dict.fromkeys(SCHEMES[1:], ("ai_edge_quantizer", EXTRA)),
         max_bytes=2_000_000_000,  # a flat buffer's
     ),
     "onnx": Format(
         ("quantize",),
         ".onnx",
         ("onnx", "tf2onnx", "onnxruntime"),
-        {"dynamic": ("onnxruntime", EXTRA)},
+        schemes={"dynamic": ("onnxruntime", EXTRA)},
     ),
     "openvino": Format(
         ("quantize", "calibration"),
         ".xml",
         ("openvino", "onnx", "tf2onnx"),
-        {"int8": ("nncf", "pip install 'keras-vision-transformer[export,nncf]'")},
+        schemes={
+            "int8": ("nncf", "pip install 'keras-vision-transformer[export,nncf]'")
+        },
     ),
 }
 DEFAULTS: dict[str, Any] = {
