@@ -58,7 +58,7 @@ EXTRAS = {
 EXTRAS["beam"] += EXTRAS["datasets"]  # which prepared records are for
 EXTRAS["test"] += ["tifffile>=2024.1"]  # TIFF files of all kinds, to be read
 EXTRAS["test"] += EXTRAS["tensorboard"] + EXTRAS["wandb"] + EXTRAS["mlflow"]
-EXTRAS["test"] += EXTRAS["beam"] + EXTRAS["keras_cv"]
+EXTRAS["test"] += EXTRAS["datasets"] + EXTRAS["keras_cv"]
 EXTRAS["test"] += EXTRAS["export"] + EXTRAS["serve"] + EXTRAS["hub"] + EXTRAS["docs"]
 EXTRAS["dev"] = EXTRAS["test"] + EXTRAS["notebooks"] + ["build>=1.2"]
 
