@@ -1,5 +1,6 @@
 """Private interfaces of other libraries lie in one file, and are as it says."""
 
+import argparse
 import ast
 import pathlib
 import types
@@ -339,3 +340,13 @@ def test_a_connection_has_what_the_server_overrides():
     )
     for name in ("conn", "cycle", "connections", "loop", "transport"):
         assert hasattr(protocol, name)
+
+
+def test_options_of_beam_are_known_by_a_parser():
+    pytest.importorskip("apache_beam")
+    from apache_beam.options.pipeline_options import DirectOptions
+
+    parser = argparse.ArgumentParser(add_help=False)
+    compat.add_beam_options(DirectOptions, parser)
+    known, others = parser.parse_known_args(["--direct_num_workers=2", "--of_nobody"])
+    assert known.direct_num_workers == 2 and others == ["--of_nobody"]

@@ -13,6 +13,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.utils.shared import Shared
 
+from keras_vit import compat
 from keras_vit.batch.plan import ShardId
 
 DIRECT = "DirectRunner"
@@ -95,8 +96,8 @@ def check_options(options: Sequence[str]) -> None:
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for one in PipelineOptions.__subclasses__():
-        with contextlib.suppress(argparse.ArgumentError, AttributeError):
-            one._add_argparse_args(parser)
+        with contextlib.suppress(argparse.ArgumentError):  # of a name twice
+            compat.add_beam_options(one, parser)
     unknown = parser.parse_known_args([*options])[1]
     if unknown:
         raise ValueError(
