@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from keras_vit import compat
 from keras_vit.batch.plan import ShardId
 
 DIRECT = "DirectRunner"
+LONGEST = 240  # characters of what a runner says
 
 
 class ShardWriter(Protocol):
@@ -68,13 +70,30 @@ def run_shards(
         RuntimeError: if the pipeline fails.
     """
     flags = PipelineOptions([*options, *_of_runner(runner, options)])
-    with _quiet(), beam.Pipeline(runner=_runner(runner, flags), options=flags) as root:
-        _ = (
-            root
-            | "shards" >> beam.Create([tuple(one) for one in shards])
-            | "to all workers" >> beam.Reshuffle()
-            | "write" >> beam.ParDo(WriteShards(make))
-        )
+    try:
+        with (
+            _quiet(),
+            beam.Pipeline(runner=_runner(runner, flags), options=flags) as root,
+        ):
+            _ = (
+                root
+                | "shards" >> beam.Create([tuple(one) for one in shards])
+                | "to all workers" >> beam.Reshuffle()
+                | "write" >> beam.ParDo(WriteShards(make))
+            )
+    except Exception as error:  # of runners, and of workers with their tracebacks
+        raise RuntimeError(
+            f"Expected {runner} to run the job to its end. Received: {_reason(error)}. "
+            "Files that are finished stay: the same job again goes on from there"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, of an error that may hold the traceback of a worker."""
+    lines = [one.strip() for one in str(error).splitlines() if one.strip()]
+    named = [one for one in lines if re.match(r"[\w.]*(Error|Exception)\b.*: ", one)]
+    line = (named or lines or [type(error).__name__])[-1]
+    return line.partition(" [while running")[0][:LONGEST].rstrip(" .")
 
 
 def _of_runner(runner: str, options: Sequence[str]) -> list[str]:

@@ -248,6 +248,19 @@ def test_a_folder_that_another_job_holds_is_refused(model):
         batch.run(model, "photos", "file")
 
 
+def test_what_stops_a_pipeline_is_said_in_a_line(model, monkeypatch):
+    from keras_vit.batch import classifying
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(classifying, "write_columns", full)
+    with pytest.raises(RuntimeError, match="No space left on device.*goes on") as info:
+        batch.run(model, "photos/0.png", "out")
+    assert "\n" not in str(info.value) and "while running" not in str(info.value)
+    assert not [*pathlib.Path("out").glob("*.parquet")]
+
+
 def test_without_beam_one_line_says_what_to_install(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     with pytest.raises(ImportError, match=r"keras-vision-transformer\[beam\]"):
