@@ -27,7 +27,7 @@ from PIL import Image
 
 BATCH, WARM_UP = 16, 2
 WIDE, SMALL = (3000, 4000), (750, 1000)
-CLASSES, EACH, EPOCHS = 12, 24, 10
+CLASSES = 8
 KINDS = ("uncached", "uncached, antialiased", "first epoch", "later epochs", "timm")
 
 
@@ -38,14 +38,16 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--batches", type=int, default=4, help="of what is slow")
+    parser.add_argument("--each", type=int, default=24, help="images of a class")
+    parser.add_argument("--epochs", type=int, default=10, help="of fine-tuning")
     parser.add_argument("--only", choices=("rates", "accuracy"))
     parser.add_argument("--measure", choices=KINDS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=pathlib.Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        rate = measured(options.measure, options.folder, options.batches)
+        found = measured(options.measure, options.folder, options.batches)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps([rate, peak]))
+        print(json.dumps([*found, peak]))
         return
     with tempfile.TemporaryDirectory() as folder:
         if options.only != "accuracy":
@@ -103,25 +105,34 @@ def print_rates(options, folder):
         view(picture, WIDE, rng).save(folder / f"{number:04}.jpg", quality=90)
     size = sum(path.stat().st_size for path in folder.iterdir()) / options.pictures
     print(f"{options.pictures} JPEG files of 12 megapixels, {size / 1e6:.1f} MB each")
-    rates, peaks = {}, {}
+    print(f"antialiasing changes {difference(folder):.1f} levels of a crop on average")
+    rows = {}
     for _ in range(options.rounds):
         for kind in KINDS:
             found = in_a_process(kind, folder, options.batches)
             if found is not None:
-                rates.setdefault(kind, []).append(found[0])
-                peaks[kind] = found[1]
-    medians = {kind: statistics.median(rates[kind]) for kind in rates}
-    for kind, rate in medians.items():
-        ratios = "".join(
-            f"{rate / medians[other]:9.2f} x {other}"
-            for other in ("uncached", "timm")
-            if other in medians and kind != other
-        )
-        print(f"{kind:<23}{rate:8,.1f} images/s  {peaks[kind]:6,.0f} MB{ratios}")
+                rows.setdefault(kind, []).append(found)
+    medians = {kind: np.median(found, axis=0) for kind, found in rows.items()}
+    for kind, (rate, work, peak) in medians.items():
+        print(f"{kind:<23}{rate:8,.1f} images/s {1e3 * work:7.1f} ms {peak:6,.0f} MB")
+        for other in ("uncached", "timm"):
+            if other in medians and kind != other:
+                faster, less = rate / medians[other][0], medians[other][1] / work
+                print(f"{faster:14.2f} x the rate of {other}, {less:.2f} by work")
+
+
+def difference(folder):
+    """How far crops with and without antialiasing are apart, in levels."""
+    paths = sorted(str(path) for path in folder.glob("*.jpg"))
+    one, other = (next(ours(kind, paths, 1)[0])[0] for kind in KINDS[:2])
+    return np.abs(one - other).mean()
 
 
 def in_a_process(kind, folder, batches):
-    """The rate of a kind and its peak memory; `None` where it is not installed."""
+    """Images a second, seconds of a core an image, and peak memory of a kind.
+
+    `None` where it is not installed.
+    """
     command = [sys.executable, __file__, f"--measure={kind}", f"--folder={folder}"]
     told = subprocess.run(
         [*command, f"--batches={batches}"], capture_output=True, text=True
@@ -134,11 +145,11 @@ def in_a_process(kind, folder, batches):
 
 
 def measured(kind, folder, batches):
-    """Images a second of a kind of loader."""
+    """Images a second of a kind of loader, and seconds of a core an image."""
     paths = sorted(str(path) for path in folder.glob("*.jpg"))
     if kind == "timm":
         try:
-            return rate_of(timm_batches(paths), batches)
+            return rate_of(timm_batches(paths), batches, by_worker=True)
         except ImportError:
             raise SystemExit(3) from None
     return rate_of(*ours(kind, paths, batches))
@@ -186,21 +197,28 @@ def timm_batches(paths):
             return 10**6
 
         def __getitem__(self, index):
+            begun = time.process_time()
             picture = Image.open(paths[index % len(paths)]).convert("RGB")
-            return transform(picture), 0
+            return transform(picture), time.process_time() - begun
 
     workers = os.cpu_count()
     return iter(torch.utils.data.DataLoader(Pictures(), BATCH, num_workers=workers))
 
 
-def rate_of(stream, batches):
-    """Images a second over so many batches."""
+def rate_of(stream, batches, by_worker=False):
+    """Images a second over so many batches, and seconds of a core an image.
+
+    The rate depends on what else a machine does, the work less so.
+    """
     for _ in range(WARM_UP):
         next(stream)
-    begun = time.perf_counter()
-    for _ in range(batches):
-        next(stream)
-    return batches * BATCH / (time.perf_counter() - begun)
+    begun, worked = time.perf_counter(), time.process_time()
+    told = [next(stream)[1] for _ in range(batches)]
+    images, seconds = batches * BATCH, time.perf_counter() - begun
+    work = time.process_time() - worked
+    if by_worker:
+        work = float(sum(one.sum() for one in told))
+    return images / seconds, work / images
 
 
 def print_accuracies(options, folder):
@@ -215,7 +233,7 @@ def print_accuracies(options, folder):
             for split in ("train", "test"):
                 place = folder / name / split / f"{label:02}"
                 place.mkdir(parents=True)
-                for number in range(EACH):
+                for number in range(options.each):
                     view(picture, SMALL, rng).save(place / f"{number}.jpg", quality=90)
     how = {"export": False, "verbose": 0, "flip": True, "batch_size": 16}
     how |= {"crop": "inception", "crop_area": 0.25, "crop_padding": None, "mixup": None}
@@ -228,7 +246,7 @@ def print_accuracies(options, folder):
         dataset=load(folder / "first"),
         cache=folder / "first-cache",
         folder=folder / "trained",
-        epochs=6 * EPOCHS,
+        epochs=5 * options.epochs,
         **how,
     )
     print(f"pre-trained on other classes: {100 * trained.evaluation.top1:.1f} %")
@@ -237,7 +255,11 @@ def print_accuracies(options, folder):
         for cached in (False, True)
         for antialias in (False, True)
     }
-    how |= {"model": str(folder / "trained"), "epochs": EPOCHS, "image_size": None}
+    how |= {
+        "model": str(folder / "trained"),
+        "epochs": options.epochs,
+        "image_size": None,
+    }
     for seed in range(options.rounds):
         for (cached, antialias), found in ways.items():
             run = keras_vit.train(
@@ -250,7 +272,7 @@ def print_accuracies(options, folder):
                 **how,
             )
             found.append(100 * run.evaluation.top1)
-    print(f"accuracy on {CLASSES * EACH} test images, {options.rounds} seeds")
+    print(f"accuracy on {CLASSES * options.each} test images, {options.rounds} seeds")
     for (cached, antialias), found in ways.items():
         name = f"{'cached' if cached else 'uncached'}, resize_antialias={antialias}"
         each = ", ".join(f"{one:.1f}" for one in found)
