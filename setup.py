@@ -68,7 +68,7 @@ setup(
     description="Vision Transformers for Keras: build, load, train, look inside, ship",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    license_expression="Apache-2.0",
     keywords=[
         "vision transformer",
         "ViT",
