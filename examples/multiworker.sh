@@ -28,9 +28,16 @@ limit=${LIMIT:-1800} # seconds, after which a worker that still runs is ended
 hosts=("kv_host_$$_a" "kv_host_$$_b")
 pids=() helpers=()
 
-tidy_up() {
+pause() { read -rt "$1" <> <(:) || true; } # seconds; `sleep` might outlive us
+
+tidy_up() { # what still runs is asked to end, and has a minute for its checkpoint
   kill "${helpers[@]}" "${pids[@]}" 2> /dev/null || true
-  for pid in "${pids[@]}"; do kill -CONT "$pid" 2> /dev/null || true; done
+  kill -CONT "${pids[@]}" 2> /dev/null || true
+  for _ in {1..300}; do
+    kill -0 "${pids[@]}" 2> /dev/null || break
+    pause 0.2
+  done
+  kill -KILL "${pids[@]}" 2> /dev/null || true
   wait
   [[ $scenario == local ]] || for host in "${hosts[@]}"; do
     ip netns delete "$host" 2> /dev/null || true # and its end of the cable
@@ -79,8 +86,7 @@ start() { # the worker of that index
 flags=("$@")
 for index in "${!addresses[@]}"; do start "$index"; done
 
-checkpoints() { find "$folder/checkpoints" -mindepth 1 2> /dev/null || true; }
-pause() { sleep "$1" > /dev/null 2>&1; } # it may outlive us, and holds no pipe
+checkpoints() { find "$folder/checkpoints" -name 'step_*.npz' 2> /dev/null || true; }
 
 fail() { # in the background, as the scenario says
   until [[ $(checkpoints) != "$before" ]]; do pause 0.2; done
@@ -90,11 +96,11 @@ fail() { # in the background, as the scenario says
       kill -KILL "${pids[3]}"
       ;;
     slow)
-      echo "== worker 3 gets a fifth of the time"
+      echo "== worker 3 gets a tenth of the time"
       while kill -STOP "${pids[3]}" 2> /dev/null; do
-        pause 0.4
+        pause 3
         kill -CONT "${pids[3]}"
-        pause 0.1
+        pause 0.3
       done
       ;;
     partition)

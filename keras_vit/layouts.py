@@ -49,8 +49,8 @@ def layout_map(
     Projections to queries, keys and values and the first layers of MLPs are cut by
     their outputs, those that follow by their inputs; patch projection, positions,
     head and convolutions of a stem by an axis that the number of devices divides.
-    What none divides, and small weights such as norms, every device holds whole. So
-    does it all weights of other libraries' layers.
+    What none divides, and small weights such as norms, every device holds whole, and
+    so does it the weights of other libraries' layers.
 
     The keys are the ends of paths. The map also holds for deeper models of the same
     sizes, and where the model is a part of a bigger one.
@@ -73,14 +73,11 @@ def layout_map(
 
     Example:
 
-    >>> import keras, keras_vit  # with KERAS_BACKEND=jax
-    >>> def build():
-    ...     return keras_vit.ViT_L16(num_classes=10)
-    >>> mesh = keras.distribution.DeviceMesh((2, 4), ("batch", "model"))  # 8 devices
-    >>> layouts = keras_vit.distribution.layout_map(build, mesh)
-    >>> keras.distribution.set_distribution(
-    ...     keras.distribution.ModelParallel(layout_map=layouts))
-    >>> model = build()
+    >>> build = lambda: keras_vit.ViT_L16(num_classes=10)
+    >>> layouts = layout_map(build)  # with KERAS_BACKEND=jax  # doctest: +SKIP
+    >>> spread = keras.distribution.ModelParallel(layout_map=layouts)  # doctest: +SKIP
+    >>> keras.distribution.set_distribution(spread)  # doctest: +SKIP
+    >>> model = build()  # doctest: +SKIP
     """
     if keras.backend.backend() != "jax":
         raise ValueError(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import keras_vit
+from support.examples import EXAMPLES
 from support.programs import environment, program
 
 on_jax = pytest.mark.skipif(
@@ -116,6 +117,29 @@ def test_models_of_other_choices_train_as_on_one_device(kind):
     np.testing.assert_allclose(many["losses"], one["losses"], atol=1e-5, rtol=0)
     fits = kind != "what four devices do not divide"
     assert many["weights"] < one["weights"] * (0.5 if fits else 1)
+
+
+@on_jax
+@pytest.mark.slow
+def test_the_example_spreads_its_model_over_all_devices():
+    run = subprocess.run(
+        [sys.executable, str(EXAMPLES / "model_parallel.py"), "10"],
+        env=environment(
+            KERAS_BACKEND="jax",
+            XLA_FLAGS="--xla_force_host_platform_device_count=8",
+            JAX_PLATFORMS="cpu",
+            NPROC="64",
+        ),
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    first, last = run.stdout.splitlines()
+    assert first == (
+        "8 devices: a batch in 2 parts, weights in 4; each holds 26% of the model"
+    )
+    assert last.endswith("% after 10 steps")
+    assert float(last.split()[2].rstrip("%")) > 15  # 10: by chance
 
 
 def test_keras_spreads_no_weights_on_another_backend():
