@@ -11,6 +11,20 @@ def led(values):
     return np.concatenate([values[-1:], values])
 
 
+def mixtures(count, augmentation, size):
+    """The shares of pixels and of targets in so many batches, by one graph."""
+
+    @tf.function
+    def drawn(seeds):
+        return tf.map_fn(
+            lambda seed: mixture(tf.stack([seed, 3]), augmentation, size),
+            seeds,
+            fn_output_signature=(tf.float32, tf.float32),
+        )
+
+    return [shares.numpy() for shares in drawn(np.arange(count))]
+
+
 def test_mixing_is_that_of_the_reference(fixtures):
     tables = np.load(fixtures / "mixup.npz")
     for name in ("images", "labels"):
@@ -23,7 +37,7 @@ def test_mixing_is_that_of_the_reference(fixtures):
 def test_the_ratio_of_a_mixture_is_that_of_a_beta_variate(p):
     """Its mean against NumPy's; a small p must not vanish into 0 / 0."""
     mixup = Augmentation(mixup=p)
-    ratios = np.array([mixture((seed, 3), mixup, (4, 4))[1] for seed in range(400)])
+    _, ratios = mixtures(400, mixup, (4, 4))
     assert np.isfinite(ratios).all()
     assert ((ratios >= 0.5) & (ratios <= 1)).all()
     sample = np.random.default_rng(0).beta(p, p, 200_000)
@@ -76,17 +90,15 @@ def test_the_rest_of_cutmix_is_the_share_of_the_target(rng):
 def test_the_share_of_cutmix_is_that_of_a_beta_variate():
     """A small p keeps all, or next to nothing."""
     rare = Augmentation(cutmix=0.01)
-    maps = [mixture((seed, 3), rare, (32, 32))[0].numpy() for seed in range(200)]
+    maps, _ = mixtures(200, rare, (32, 32))
     whole = np.mean([one.all() for one in maps])
     assert abs(whole - 0.5) < 4 * 0.5 / 200**0.5
 
 
 def test_with_both_each_batch_has_one_with_even_chances():
     both = Augmentation(mixup=1.0, cutmix=1.0)
-    kinds = []
-    for step in range(200):
-        pixels, _ = mixture((5, step), both, (6, 8))
-        kinds.append(set(np.unique(pixels)) <= {0, 1})
+    maps, _ = mixtures(200, both, (6, 8))
+    kinds = [set(np.unique(pixels)) <= {0, 1} for pixels in maps]
     assert abs(np.mean(kinds) - 0.5) < 4 * 0.5 / 200**0.5
 
 

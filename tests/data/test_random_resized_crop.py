@@ -1,5 +1,6 @@
 """Windows of random crops beside those of torchvision, timm and TensorFlow."""
 
+import functools
 import json
 import pathlib
 
@@ -14,19 +15,28 @@ ROWS = json.loads(STORED.read_text())["windows"]
 LEVELS = np.linspace(0.05, 0.95, 19)
 RATIOS = (3 / 4, 4 / 3)
 COUNT = 4000
+SIDE = tf.TensorSpec((), tf.int32)
 # Kolmogorov's distance exceeds it once in ten thousand times with so many draws.
 FAR = 2.23 / np.sqrt(COUNT)
 
 
-def windows(crop, size, area):
-    """Top, left, height and width of windows, `(COUNT, 4)`."""
+@functools.cache
+def drawing(crop, area):
+    """A graph that draws a window in images of any size, for each of some seeds."""
 
-    @tf.function
-    def drawn(seeds):
-        draw = lambda seed: tf.stack(WINDOWS[crop](seed, area)(*size))  # noqa: E731
+    @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.int32)] + 2 * [SIDE])
+    def drawn(seeds, height, width):
+        draw = lambda seed: tf.stack(WINDOWS[crop](seed, area)(height, width))  # noqa: E731
         return tf.map_fn(draw, seeds, parallel_iterations=1)
 
-    return drawn(np.arange(2 * COUNT, dtype=np.int32).reshape(COUNT, 2)).numpy()
+    return drawn
+
+
+@functools.cache
+def windows(crop, size, area, count=COUNT):
+    """Top, left, height and width of windows, `(count, 4)`."""
+    seeds = np.arange(2 * count, dtype=np.int32).reshape(count, 2)
+    return drawing(crop, area)(seeds, *size).numpy()
 
 
 def shares_and_ratios(found, size):
@@ -47,7 +57,7 @@ def distance(values, quantiles, slack):
 
 def distances(crop, row):
     areas, ratios = shares_and_ratios(
-        windows(crop, row["size"], tuple(row["area"])), row["size"]
+        windows(crop, tuple(row["size"]), tuple(row["area"])), row["size"]
     )
     return (
         distance(areas, row["areas"], 1e-3),
@@ -78,7 +88,7 @@ def test_google_s_windows_keep_less_than_torchvision_s():
 @pytest.mark.parametrize("size", [(375, 500), (100, 400), (3, 500), (1, 1)])
 @pytest.mark.parametrize("crop", WINDOWS)
 def test_a_window_lies_within_the_image(crop, size):
-    found = windows(crop, size, (0.08, 1.0))[:500]
+    found = windows(crop, size, (0.08, 1.0), 500)
     assert (found[:, 2:] > 0).all()
     assert (found[:, :2] >= 0).all()
     assert (found[:, :2] + found[:, 2:] <= size).all()
@@ -86,9 +96,9 @@ def test_a_window_lies_within_the_image(crop, size):
 
 def test_a_window_that_fits_nowhere_lies_in_the_middle():
     """As torchvision's: of 100 x 1000, none of 90 % of the area has a ratio of 4:3."""
-    found = windows("random_resized", (100, 1000), (0.9, 1.0))
+    found = windows("random_resized", (100, 1000), (0.9, 1.0), 500)
     assert np.unique(found, axis=0).tolist() == [[0, 433, 100, 133]]
-    found = windows("random_resized", (1000, 100), (0.9, 1.0))
+    found = windows("random_resized", (1000, 100), (0.9, 1.0), 500)
     assert np.unique(found, axis=0).tolist() == [[433, 0, 133, 100]]
 
 

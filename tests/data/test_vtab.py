@@ -110,7 +110,17 @@ def test_the_tasks_are_those_of_the_paper():
     assert {*vtab.TASKS} == {*PUBLISHED}
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+# Of each kind of label, and of each place to choose by and to test on, one at least.
+QUICK = ("cifar100", "dtd", "eurosat", *LABELS.keys() - {"dsprites_orientation"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in PUBLISHED
+    ],
+)
 def test_a_task_has_the_published_images_labels_and_classes(
     name, prepared, monkeypatch
 ):

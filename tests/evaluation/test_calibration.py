@@ -129,12 +129,10 @@ HEADS = {
 def test_a_scaled_model_divides_its_logits_and_leaves_the_first_alone(rng, options):
     model = randomize(tiny_vit(num_layers=1, **options), rng)
     images = rng.integers(0, 256, (3, 16, 24, 3)).astype(np.float32)
-    before = model.predict_on_batch(images)
+    before = np.asarray(model(images))
     other = scaled(model, 2.5)
-    np.testing.assert_allclose(
-        other.predict_on_batch(images), before / 2.5, rtol=1e-5, atol=1e-6
-    )
-    np.testing.assert_array_equal(model.predict_on_batch(images), before)
+    np.testing.assert_allclose(other(images), before / 2.5, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(model(images), before)
 
 
 def test_a_scaled_model_is_saved_as_any_other(rng, tmp_path):
@@ -143,9 +141,7 @@ def test_a_scaled_model_is_saved_as_any_other(rng, tmp_path):
     images = rng.integers(0, 256, (3, 16, 24, 3)).astype(np.float32)
     save_model(other, tmp_path / "model.keras", [*"abcde"])
     loaded = Classifier.of(tmp_path).model
-    np.testing.assert_array_equal(
-        loaded.predict_on_batch(images), other.predict_on_batch(images)
-    )
+    np.testing.assert_array_equal(loaded(images), other(images))
     assert loaded.get_layer("preprocessing").evaluation.crop_fraction == 0.9
 
 
@@ -157,9 +153,7 @@ def test_a_model_in_mixed_precision_is_scaled_in_float32(rng):
         keras.mixed_precision.set_dtype_policy("float32")
     images = rng.integers(0, 256, (3, 16, 24, 3)).astype(np.float32)
     np.testing.assert_allclose(
-        2 * scaled(model, 2.0).predict_on_batch(images),
-        model.predict_on_batch(images),
-        rtol=1e-6,
+        2 * np.asarray(scaled(model, 2.0)(images)), model(images), rtol=1e-6
     )
 
 

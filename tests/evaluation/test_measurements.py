@@ -255,7 +255,8 @@ def frozen(rng, tmp_path, monkeypatch):
 FROZEN = ("few_shot", "neighbours", "linear", "embedding")
 
 
-def test_features_are_measured_of_a_model_with_other_classes(frozen, tmp_path):
+@pytest.mark.parametrize("written", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_features_are_measured_of_a_model_with_other_classes(written, frozen, tmp_path):
     names, left_out = chosen(["all"], frozen)
     assert names == [*FROZEN]
     assert "The model has 3 classes, pets has 4" in left_out["metrics"]
@@ -273,7 +274,9 @@ def test_features_are_measured_of_a_model_with_other_classes(frozen, tmp_path):
     assert "chosen on the validation split" in parts["linear"].title
     assert max(row["neighbours"] for row in parts["neighbours"].rows) == 100
     assert [row["class"] for row in parts["embedding"].rows] == [*NAMES] * 10
-    write_parts(parts.values(), tmp_path / "report", "pets", {})
+    if written:
+        write_parts(parts.values(), tmp_path / "report", "pets", {})
+        assert (tmp_path / "report" / "embedding.svg").is_file()
 
 
 def test_a_probe_without_a_validation_split_takes_a_fifth_of_training(frozen):

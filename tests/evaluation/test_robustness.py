@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import numpy as np
@@ -47,15 +48,35 @@ def right_one_by_one(model, split, change, preprocessing="vit_jax"):
     for index in range(len(split)):
         image = preprocess(split.image(index), (16, 24), resolve(preprocessing))
         pixels = np.floor(np.asarray(image) + 0.5).astype(np.uint8)[None]
-        logits = model.predict_on_batch(change(pixels, index))[0]
+        [logits] = np.asarray(model(change(pixels, index).astype(np.float32)))
         label = split.labels[index]
         right.append(label[logits.argmax()] if label.ndim else label == logits.argmax())
     return np.array(right, bool)
 
 
+@pytest.fixture(scope="module")
+def clean(model, split):
+    return right_one_by_one(model, split, lambda pixels, _: pixels)
+
+
+@pytest.fixture(scope="module")
+def corrupted(model, split):
+    """By a plain loop, under two corruptions at two severities."""
+    right = {}
+    for name, severity in itertools.product(
+        ("gaussian_noise", "jpeg_compression"), (2, 5)
+    ):
+
+        def change(pixels, index, name=name, severity=severity):
+            return corrupt(pixels, name, severity, seed=3, indices=[index])
+
+        right[name, severity] = right_one_by_one(model, split, change)
+    return right
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 23, 200])
 def test_accuracies_under_corruptions_are_those_of_a_plain_loop(
-    model, split, batch_size
+    model, split, batch_size, clean, corrupted
 ):
     names, severities = ("gaussian_noise", "jpeg_compression"), (2, 5)
     found = robustness(model, split, names, severities, batch_size=batch_size, seed=3)
@@ -63,14 +84,9 @@ def test_accuracies_under_corruptions_are_those_of_a_plain_loop(
     assert found.table == "cifar"
     for row, name in enumerate(names):
         for column, severity in enumerate(severities):
-
-            def change(pixels, index, name=name, severity=severity):
-                return corrupt(pixels, name, severity, seed=3, indices=[index])
-
-            expected = right_one_by_one(model, split, change)
+            expected = corrupted[name, severity]
             np.testing.assert_array_equal(found.correct[row, column], expected)
             assert found.accuracy[row, column] == expected.mean()
-    clean = right_one_by_one(model, split, lambda pixels, _: pixels)
     np.testing.assert_array_equal(found.clean, clean)
     assert found.mean == pytest.approx(found.accuracy.mean())
     drop = (clean.mean() - found.accuracy.mean()) / clean.mean()
@@ -202,10 +218,9 @@ def test_images_that_lose_resolution_lose_what_is_smaller():
     np.testing.assert_allclose(seen[:, 4:-4, 4:-4], slope[:, 4:-4, 4:-4], atol=1)
 
 
-def test_resolution_is_measured_in_two_senses(model, split, at_resolutions):
+def test_resolution_is_measured_in_two_senses(model, split, at_resolutions, clean):
     found = at_resolutions
     assert found.sizes == ((4, 6), (8, 12), (16, 24), (20, 30))
-    clean = right_one_by_one(model, split, lambda pixels, _: pixels)
     np.testing.assert_array_equal(found.lost[2], clean)
     for number, size in enumerate([(4, 6), (8, 12)]):
 
@@ -251,6 +266,7 @@ def test_the_curves_show_the_rows(at_resolutions):
     assert own.get_xdata() == [16, 16]
 
 
+@pytest.mark.slow
 def test_a_report_has_both_with_their_figures(rng, tmp_path, monkeypatch):
     monkeypatch.setattr(under_corruptions, "MOST_IMAGES", 12)
     monkeypatch.setattr(resolution, "MOST_IMAGES", 12)

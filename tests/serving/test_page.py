@@ -251,8 +251,16 @@ def test_a_picture_is_shown_upright(page):
     assert box["height"] / box["width"] == pytest.approx(1.5, abs=0.02)
 
 
-@pytest.mark.parametrize("width", [320, 375, 1200])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        *[(320, "light"), (1200, "dark")],
+        *[
+            pytest.param(*other, marks=pytest.mark.slow)
+            for other in ((320, "dark"), (375, "light"), (375, "dark"), (1200, "light"))
+        ],
+    ],
+)
 def test_the_page_fits_any_width_and_both_colour_schemes(page, width, scheme):
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
