@@ -82,6 +82,7 @@ def bytes_of(num_layers, devices):
     return 4 * (spread // devices + whole)
 
 
+@pytest.mark.slow
 @on_jax
 def test_weights_on_several_devices_train_as_on_one():
     model = WIDE | {"num_layers": 1}

@@ -42,6 +42,7 @@ def train(dataset, folder, recipe=RECIPE, callbacks=(), **options):
     )
 
 
+@pytest.mark.slow
 def test_runs_with_an_empty_a_full_and_no_lasting_cache_are_equal_bit_for_bit(
     dataset, tmp_path, monkeypatch
 ):
@@ -55,6 +56,7 @@ def test_runs_with_an_empty_a_full_and_no_lasting_cache_are_equal_bit_for_bit(
     assert outcome(train(dataset, tmp_path / "e")) != first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_stopped_run_ends_as_one_that_was_not_with_the_cache_or_without_it(
     dataset, tmp_path, lost
@@ -80,6 +82,7 @@ def test_a_run_resumes_with_its_cache_alone(dataset, tmp_path):
         train(dataset, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_the_end_is_evaluated_on_the_files_themselves(dataset, tmp_path):
     run = train(dataset, tmp_path / "run", cache=tmp_path / "cache", keep="last")
     expected = keras_vit.evaluate(run.model, dataset)
