@@ -190,3 +190,14 @@ def test_a_damaged_index_is_refused():
     pathlib.Path("out/_index/train.npz").write_bytes(b"PK")
     with pytest.raises(OSError, match="Prepare the data set again"):
         data.load("out")
+
+
+@pytest.mark.slow
+def test_the_command_prints_what_inspect_data_prints(capsys):
+    from keras_vit.cli.main import main
+
+    assert main(["prepare", "--dataset=photos", "--output=out"]) == 1
+    made = capsys.readouterr().out.splitlines()
+    assert main(["inspect-data", "--dataset=photos"]) == 1
+    assert made[:-1] == capsys.readouterr().out.splitlines()[:-1]
+    assert made[-1].startswith("  records    ") and "train 20" in made[-1]

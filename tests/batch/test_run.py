@@ -265,3 +265,15 @@ def test_without_beam_one_line_says_what_to_install(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     with pytest.raises(ImportError, match=r"keras-vision-transformer\[beam\]"):
         batch.run(model, "photos", "out")
+
+
+def test_the_command_prints_how_many_images_of_each_kind_there_are(model, capsys):
+    from keras_vit.cli.main import main
+
+    words = ["batch", f"--model={model}", "--images=photos", "--output=out"]
+    assert main([*words, "--", "--direct_num_workers=1"]) == 1
+    out = capsys.readouterr().out
+    assert f"rows        {COUNT + 2} in " in out and f"readable    {COUNT}\n" in out
+    assert "too large   1\n" in out and "not readable 1\n" in out
+    assert main([*words, "--top=2"]) == 2
+    assert "top=2 (there: 5)" in capsys.readouterr().err
