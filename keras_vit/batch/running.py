@@ -62,7 +62,7 @@ def held(output: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "w") as lock:
         _lock(lock, output)
-        for inside in (folder, folder / "_plan"):
+        for inside in (folder, folder / "_plan", folder / "_index"):
             for scratch in inside.glob(".*.*.*"):
                 if scratch.is_dir():
                     shutil.rmtree(scratch, ignore_errors=True)
