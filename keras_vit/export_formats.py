@@ -8,6 +8,7 @@ from typing import Any
 
 SCHEMES = ("none", "float16", "dynamic", "int8")  # of `quantize`
 PIXELS = ("float32", "uint8")  # dtypes of a .tflite file's images
+PLACES = ("cpu",)  # that a file can be chosen for
 EXTRA = "pip install 'keras-vision-transformer[export]'"
 NNCF_EXTRA = "pip install 'keras-vision-transformer[export,nncf]'"
 
@@ -96,6 +97,34 @@ def check_target(format: str, path: pathlib.Path) -> None:
         raise ImportError(
             f"{format} needs packages that are not installed: {', '.join(absent)}. "
             f"Install them: {EXTRA}"
+        )
+
+
+def check_fastest(for_: str, path: pathlib.Path, format: str, quantize: str) -> None:
+    """Refuse to find the fastest file where a part of it is decided.
+
+    Args:
+        for_: where it is to be fast, one of `PLACES`.
+        path: of the file, without a suffix.
+        format: a key of `FORMATS`, the default of `export`.
+        quantize: of `SCHEMES`, the default of `export`.
+
+    Raises:
+        ValueError: saying what decides it.
+    """
+    if for_ not in PLACES:
+        raise ValueError(
+            f"for_ must be one of {', '.join(PLACES)}, or None. Received: for_={for_!r}"
+        )
+    if format != "saved_model" or quantize != DEFAULTS["quantize"]:
+        raise ValueError(
+            f"for_={for_!r} finds format and quantize by measuring. Expected neither. "
+            f"Received: format={format!r}, quantize={quantize!r}"
+        )
+    if path.suffix in {one.suffix for one in FORMATS.values() if one.suffix}:
+        raise ValueError(
+            f"for_={for_!r} finds the format by measuring. Expected a path without "
+            f"{path.suffix}, to which it adds its own. Received: {path}"
         )
 
 

@@ -8,7 +8,7 @@ from absl import flags
 
 from keras_vit.cli import dataset_flags, flag_types, model_flag
 from keras_vit.cli.model_flag import TRAINED
-from keras_vit.export_formats import FORMATS, PIXELS, SCHEMES, schemes_here
+from keras_vit.export_formats import FORMATS, PIXELS, PLACES, SCHEMES, schemes_here
 
 if TYPE_CHECKING:
     from keras_vit.classifier import Classifier
@@ -31,6 +31,13 @@ def define(values: flags.FlagValues) -> None:
         "quantisation, with a table.",
         [*FORMATS, "all"],
         "saved_model",
+    )
+    flag_types.word(
+        values,
+        "for",
+        "Find the format and the quantisation that answer one image fastest there and "
+        f"keep the accuracy, by measuring on this machine: {', '.join(PLACES)}.",
+        PLACES,
     )
     flag_types.word(
         values,
@@ -91,6 +98,12 @@ def check(values: flags.FlagValues) -> None:
             "--format=all writes every quantisation. Expected no --quantize beside it. "
             f"Received: --quantize={values.quantize}. Leave it out"
         )
+    decided = [name for name in ("format", "quantize") if values[name].present]
+    if values["for"].value and decided:
+        raise ValueError(
+            f"--for={values['for'].value} finds format and quantisation by measuring. "
+            f"Expected no --{decided[0]} beside it. Leave it out"
+        )
     if not values.temperature > 0:
         raise ValueError(
             f"--temperature: Expected a number above 0. Received: {values.temperature}"
@@ -102,7 +115,6 @@ def run(values: flags.FlagValues) -> int:
     from keras_vit.classifier import Classifier
     from keras_vit.evaluation.temperature import scaled
     from keras_vit.exporting import export
-    from keras_vit.exporting.modes import lines_of
     from keras_vit.exporting.report import origin_row, read_report, table
     from keras_vit.weights import merge_tokens
 
@@ -122,6 +134,12 @@ def run(values: flags.FlagValues) -> int:
     unchanged = values.temperature == 1 and not values.token_merging
     exported = values.model if unchanged else classifier
     written, refused = [], 0
+    if values["for"].value:
+        compared |= {"calibration": dataset and dataset.train}
+        path = export(exported, folder / name, for_=values["for"].value, **compared)
+        print(*notes, sep="\n", end="\n" if notes else "")
+        print(f"Written and checked: {path}\n\n{_fastest_of(read_report(path))}")
+        return 0
     for format, options in _wanted(values, dataset):
         suffix, scheme = FORMATS[format].suffix, options.get("quantize", "none")
         stem = name if scheme == "none" else f"{name}-{scheme}"
@@ -138,9 +156,7 @@ def run(values: flags.FlagValues) -> int:
             print(*notes, sep="\n", end="\n" if notes else "")
         written.append(path)
         print(f"Written and checked: {path}{'/' if path.is_dir() else ''}")
-        report = read_report(path)
-        _print_gate(report)
-        print(*(f"  {line}\n" for line in lines_of(report.modes)), sep="", end="")
+        _print_notes(read_report(path))
     if written:
         reports = [read_report(path) for path in written]
         print()
@@ -148,9 +164,21 @@ def run(values: flags.FlagValues) -> int:
     return 1 if refused else 0
 
 
-def _print_gate(report: "Report | None") -> None:
-    """Print on which images int8 was made, and on which it was judged."""
-    if report is not None and report.gate:
+def _fastest_of(report: "Report") -> str:
+    """Return the table of what a file was chosen from."""
+    from keras_vit.exporting.fastest import table
+
+    return table(report.chosen_from)
+
+
+def _print_notes(report: "Report | None") -> None:
+    """Print what the precision depends on, and by which images int8 was judged."""
+    if report is None:
+        return
+    from keras_vit.exporting.modes import lines_of
+
+    print(*(f"  {line}\n" for line in lines_of(report.modes)), sep="", end="")
+    if report.gate:
         gate = report.gate
         print(
             f"  int8: ranges of {gate['calibration_images']:,} training images; judged "

@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,10 @@ MIXED = 3e-2  # of bfloat16, which XLA rounds elsewhere: 0.003 measured
 
 
 def run_in_fresh_process(
-    runtime: str, path: pathlib.Path, images: np.ndarray
+    runtime: str,
+    path: pathlib.Path,
+    images: np.ndarray,
+    batches: Sequence[int] = runtime_check.BATCHES,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Run images through an exported file in a fresh process, without this package.
 
@@ -35,6 +39,7 @@ def run_in_fresh_process(
         runtime: a key of `runtime_check.RUNTIMES`.
         path: of what was exported.
         images: `(N, H, W, 3)`, pixels in [0, 255].
+        batches: the sizes whose latency is measured.
 
     Returns:
         Logits `(N, K)`, and what was measured, as `runtime_check.run`.
@@ -59,6 +64,7 @@ def run_in_fresh_process(
             path,
             inputs,
             outputs,
+            ",".join(map(str, batches)),
         ]
         run = subprocess.run(
             [*map(str, command)],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from keras_vit.classifier import Classifier
 from keras_vit.equal_files import fingerprint
-from keras_vit.export_formats import FORMATS, check_target, options_of
+from keras_vit.export_formats import FORMATS, check_fastest, check_target, options_of
 from keras_vit.exporting import litert, onnx, openvino, saved_model
 from keras_vit.exporting.checking import check
 from keras_vit.exporting.graph import exportable, precision_of
@@ -47,6 +47,7 @@ def export(
     pixels: Literal["float32", "uint8"] = "float32",
     batch_size: int = 1,
     made_of: "keras.Model | Classifier | str | os.PathLike[str] | None" = None,
+    for_: Literal["cpu"] | None = None,
 ) -> pathlib.Path:
     """Write a model in a format that runs without this package.
 
@@ -85,6 +86,10 @@ def export(
         made_of: the model that `model` was made of at some loss, such as the
             one that `merge_tokens` was given; the report compares with it. By
             default with `model` itself.
+        for_: `"cpu"`: the format and the quantisation that answer one image fastest
+            on this machine's processor are found by writing and timing all of them.
+            Those that lose accuracy are left out by `split`; without it those in
+            float32 alone are tried. `path` has no suffix then.
 
     Returns:
         The path that was written.
@@ -110,6 +115,20 @@ def export(
     'savedmodels/tiny/1'
     """
     path = pathlib.Path(path).expanduser()
+    if for_ is not None:
+        check_fastest(for_, path, format, quantize)
+        from keras_vit.exporting.fastest import export_fastest
+
+        return export_fastest(
+            model,
+            path,
+            image_size=Classifier.of(model).image_size,
+            class_names=class_names,
+            split=split,
+            source=source,
+            calibration=calibration,
+            made_of=made_of,
+        )
     check_target(format, path)
     options = options_of(
         format,

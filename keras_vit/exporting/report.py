@@ -52,6 +52,8 @@ class Report:
             this one was made from with nothing changed, so that it may answer for
             it; `None`: something was, or it was made from no file.
         sha256: of the exported file; `None` where there are several.
+        chosen_from: of the fastest file on a machine, what else was tried, as
+            `fastest.table` shows it.
         modes: the ways to load the file that were measured, the first of which all
             else here is of: the line of `code`, the `precision` that the runtime
             computes in then, `largest_difference`, `top1_agreement`, `accuracy` and
@@ -81,6 +83,7 @@ class Report:
     made_of_another: bool = False
     equal_to: str | None = None
     sha256: str | None = None
+    chosen_from: list[dict[str, Any]] = field(default_factory=list)
     modes: list[dict[str, Any]] = field(default_factory=list)
     written_by: dict[str, Any] = field(default_factory=lambda: _writers())
 

@@ -1,6 +1,6 @@
 """Run an exported file in its own runtime, in a process without this package.
 
-    python -P runtime_check.py RUNTIME FILE IMAGES.npy LOGITS.npy
+    python -P runtime_check.py RUNTIME FILE IMAGES.npy LOGITS.npy BATCHES
 
 Write the logits of all images and print, as the last line, what was measured.
 Only NumPy and the runtime itself are imported.
@@ -11,7 +11,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,7 +121,10 @@ PRECISIONS = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 
 
 def run(
-    runtime: str, path: str | os.PathLike[str], images: np.ndarray
+    runtime: str,
+    path: str | os.PathLike[str],
+    images: np.ndarray,
+    batches: Sequence[int] = BATCHES,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Load a file, run all images, and measure.
 
@@ -129,6 +132,7 @@ def run(
         runtime: a key of `RUNTIMES`.
         path: of what was exported.
         images: `(N, H, W, 3)`, pixels in [0, 255].
+        batches: the sizes whose latency is measured.
 
     Returns:
         The logits `(N, K)`, and a dict: seconds until the first answer, the
@@ -141,7 +145,7 @@ def run(
     logits_of(loaded, images[:1])
     load_seconds = time.perf_counter() - begun
     latency = {
-        str(batch): median_milliseconds(loaded, images, batch) for batch in BATCHES
+        str(batch): median_milliseconds(loaded, images, batch) for batch in batches
     }
     peak = peak_memory()  # before the images of a whole split are in memory, too
     return logits_of(loaded, images), {
@@ -204,11 +208,12 @@ def _as_dtype(images: np.ndarray, dtype: Any) -> np.ndarray:
     return np.asarray(images, dtype)
 
 
-def main(runtime: str, path: str, images: str, logits: str) -> None:
+def main(runtime: str, path: str, images: str, logits: str, batches: str) -> None:
     """Run a file of images, write logits and print what was measured."""
     modules: dict[str, Any] = sys.modules
     modules["keras_vit"] = None  # any import of it fails
-    outputs, measured = run(runtime, path, np.load(images, mmap_mode="r"))
+    sizes = [int(one) for one in batches.split(",")]
+    outputs, measured = run(runtime, path, np.load(images, mmap_mode="r"), sizes)
     np.save(logits, outputs)
     print(json.dumps(measured))
 

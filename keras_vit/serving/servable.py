@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_vit.model_files import LABELS, read_notes
+from keras_vit.served_model import LABELS, read_notes
 
 Inputs = dict[str, np.ndarray | list[bytes]]  # of a batch, by name
 Outputs = dict[str, np.ndarray]
