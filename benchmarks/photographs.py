@@ -25,9 +25,9 @@ import time
 import numpy as np
 from PIL import Image
 
-BATCH, WARM_UP = 16, 2
+BATCH, WARM_UP = 32, 6  # until as much is finished as is begun
 WIDE, SMALL = (3000, 4000), (750, 1000)
-CLASSES = 8
+CLASSES = 16
 KINDS = ("uncached", "uncached, antialiased", "first epoch", "later epochs", "timm")
 
 
@@ -37,7 +37,7 @@ def main():
     parser.add_argument("photographs", type=pathlib.Path, nargs="?")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pictures", type=int, default=64)
-    parser.add_argument("--batches", type=int, default=4, help="of what is slow")
+    parser.add_argument("--batches", type=int, default=8, help="of what is slow")
     parser.add_argument("--each", type=int, default=24, help="images of a class")
     parser.add_argument("--epochs", type=int, default=10, help="of fine-tuning")
     parser.add_argument("--only", choices=("rates", "accuracy"))
@@ -86,13 +86,13 @@ def drawn(number):
 
 def view(picture, size, rng):
     """A part of a picture, brighter or darker, with a camera's noise."""
-    scale = rng.uniform(0.6, 1)
+    scale = rng.uniform(0.35, 1)
     width, height = (int(side * scale) for side in picture.size)
     left = rng.integers(0, picture.width - width + 1)
     top = rng.integers(0, picture.height - height + 1)
     box = (left, top, left + width, top + height)
     part = picture.resize(size[::-1], Image.BICUBIC, box=box)
-    noise = rng.normal(0, 6, (*size, 1))
+    noise = rng.normal(0, 12, (*size, 1))
     pixels = np.asarray(part, np.float32) * rng.uniform(0.6, 1.2) + noise
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
@@ -177,7 +177,7 @@ def ours(kind, paths, batches):
     if kind == "later epochs":
         for index in range(len(split)):
             split.image(index)  # so that all are there
-        batches *= 25
+        batches *= 10
     options = {"seed": 0, "augmentation": augmentation}
     stream = training_batches(split, BATCH, (224, 224), 2, **options)
     return stream.as_numpy_iterator(), batches
@@ -235,7 +235,13 @@ def print_accuracies(options, folder):
                 place.mkdir(parents=True)
                 for number in range(options.each):
                     view(picture, SMALL, rng).save(place / f"{number}.jpg", quality=90)
-    how = {"export": False, "verbose": 0, "flip": True, "batch_size": 16}
+    how = {
+        "export": False,
+        "warmup_steps": 5,
+        "verbose": 0,
+        "flip": True,
+        "batch_size": 16,
+    }
     how |= {"crop": "inception", "crop_area": 0.25, "crop_padding": None, "mixup": None}
     settings = keras_vit.recipes.get("fashion_mnist")
     settings = keras_vit.recipes.changed(
