@@ -116,11 +116,8 @@ def test_png_of_16_bits_is_read_alike_on_all_roads(rng, range_, background, tmp_
     for path, (data, _) in zip(paths, made, strict=True):
         path.write_bytes(data)
     read = Files(paths, np.zeros(4, int), decoding=decoding).reader()
-    # In one graph: outside of one, each file is traced by itself.
-    serve = tf.function(
-        lambda data: read_images(data, (13, 9), Preprocessing(), decoding)
-    )
-    served, _, errors = serve(tf.constant([data for data, _ in made]))
+    datas = [data for data, _ in made]
+    served, _, errors = read_images(datas, (13, 9), Preprocessing(), decoding)
     assert errors.numpy().tolist() == [b""] * 4
     for number, (_, seen) in enumerate(made):
         by_pillow = read_image(paths[number], decoding=decoding)
