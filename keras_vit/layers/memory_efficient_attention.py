@@ -196,7 +196,15 @@ def _fused(q, k, v, biases, log_sizes):
         terms.append(log_sizes[:, None, None])
     q, k, v = (ops.transpose(x, (0, 2, 1, 3)) for x in (q, k, v))
     bias = sum(terms[1:], terms[0]) if terms else None
-    x = ops.dot_product_attention(q, k, v, bias=bias, scale=1.0)
+    # Kernels take values as wide as keys. Features of values are read each by itself.
+    width = k.shape[-1]
+    parts = [
+        ops.dot_product_attention(
+            q, k, v[..., first : first + width], bias=bias, scale=1.0
+        )
+        for first in range(0, v.shape[-1], width)
+    ]
+    x = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
     return ops.transpose(x, (0, 2, 1, 3))
 
 
