@@ -31,6 +31,14 @@ OF_LOST_WORKERS = (
 )
 
 
+def lost_worker(error: Exception) -> LostWorkerError:
+    """Return what a worker says when TensorFlow reports that another one is lost."""
+    return LostWorkerError(
+        "Another worker of this run is gone. Start all of them again: they "
+        f"resume from the last checkpoint. ({str(error).splitlines()[0]})"
+    )
+
+
 def distributed_batches(
     strategy: tf.distribute.Strategy,
     split: Labelled,
@@ -63,9 +71,17 @@ def summed_over_workers(
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
-    """Wait until every worker has come to this place."""
-    if num_workers(strategy) > 1:
+    """Wait until every worker has come to this place.
+
+    Raises:
+        LostWorkerError: if one never comes.
+    """
+    if num_workers(strategy) == 1:
+        return
+    try:
         _sum(np.zeros(1), strategy)
+    except OF_LOST_WORKERS as error:
+        raise lost_worker(error) from error
 
 
 def same_for_all(strategy: tf.distribute.Strategy, number: float) -> bool:

@@ -31,7 +31,7 @@ from keras_vit.training.memory import memory_of
 from keras_vit.training.progress import Plan, Progress, progress_bar
 from keras_vit.training.replicas import (
     OF_LOST_WORKERS,
-    LostWorkerError,
+    lost_worker,
     same_for_all,
     summed_over_workers,
     wait_for_all,
@@ -277,10 +277,7 @@ class Trainer:
         except OF_LOST_WORKERS as error:
             if self._alone:
                 raise
-            raise LostWorkerError(
-                "Another worker of this run is gone. Start all of them again: they "
-                f"resume from the last checkpoint. ({str(error).splitlines()[0]})"
-            ) from error
+            raise lost_worker(error) from error
 
     def _train(self) -> Any | None:
         """Take the remaining steps, and save a checkpoint of the last.

@@ -33,7 +33,7 @@ def ran(folder, scenario, steps=40, checkpoint_every=2, **variables):
             *("--set", "warmup_steps=2"),
         ],
         cwd=folder,
-        env=environment(PATH=path, LIMIT="900", **variables),
+        env=environment(PATH=path, LIMIT="1800", **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
