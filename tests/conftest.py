@@ -1,3 +1,4 @@
+import collections
 import contextlib
 import gc
 import os
@@ -38,8 +39,20 @@ LONGEST = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before what is slow is left out
 def pytest_collection_modifyitems(items):
-    """Begin with the longest files, so that the workers end together."""
+    """Mark cases as slow that `one_in` leaves out, and begin with the longest files.
+
+    So the workers end together.
+    """
+    counted = collections.Counter()
+    for item in items:
+        mark = item.get_closest_marker("one_in")
+        if mark is not None:
+            number = counted[item.path, item.originalname]
+            counted[item.path, item.originalname] += 1
+            if number % mark.args[0]:
+                item.add_marker(pytest.mark.slow)
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 

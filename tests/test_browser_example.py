@@ -215,6 +215,7 @@ def test_the_logits_are_those_of_keras_on_the_same_pixels(
     np.testing.assert_allclose(shares, probabilities[order], atol=6e-4)
 
 
+@pytest.mark.slow
 def test_a_photograph_that_is_dropped_gets_the_class_that_keras_gives(
     models, opened, picture, tmp_path
 ):
@@ -302,6 +303,7 @@ def test_pictures_are_resized_as_in_evaluation(models, opened):
                 assert difference.mean() < 0.1, (how, image.shape, size)
 
 
+@pytest.mark.slow
 def test_no_other_host_is_asked_for_anything(models, opened, picture, address):
     page = opened(models["pure"][1])
     choose(page, "one.png", picture(40, 30))
@@ -385,6 +387,7 @@ def test_a_model_of_uint8_pixels_without_names_gives_the_same_logits(
     assert labels == [f"class {index}" for index in np.argsort(-expected)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", often(["float16", "dynamic"], ["dynamic"]))
 def test_a_quantised_model_gives_what_litert_gives_outside_a_browser(
     scheme, models, opened, picture, tmp_path
@@ -406,6 +409,7 @@ def test_a_quantised_model_gives_what_litert_gives_outside_a_browser(
     assert relative(received, expected) < 0.02
 
 
+@pytest.mark.slow
 def test_associated_files_are_found_wherever_their_offsets_count_from(
     models, opened, tmp_path
 ):

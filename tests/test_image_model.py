@@ -81,6 +81,7 @@ def differences(one, other):
     }
 
 
+@pytest.mark.slow
 def test_what_the_layers_say_is_what_a_model_was_built_with():
     wrong = []
     for options in OPTIONS:

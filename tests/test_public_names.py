@@ -104,6 +104,7 @@ def names_of_the_reference():
     return names
 
 
+@pytest.mark.slow
 def test_every_name_of_the_reference_exists_in_a_fresh_process():
     """Nothing but `import keras_vit` was said; modules come first."""
     names = sorted(names_of_the_reference(), key=lambda name: (name.count("."), name))

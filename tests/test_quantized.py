@@ -64,6 +64,7 @@ def test_a_layer_builds_all_of_its_parts(name):
     assert not [part.name for part in parts if not part.built]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("name", "mode"),
     [(name, "int8") for name in LAYERS]
@@ -92,6 +93,7 @@ def test_a_quantized_layer_is_rebuilt_by_its_config(name, mode, rng):
     np.testing.assert_array_equal(again(values), model(values))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("mode", "name"),
     [

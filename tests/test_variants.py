@@ -49,6 +49,7 @@ def counts(request):
     return json.loads(path.read_text())
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_variant_has_the_published_number_of_parameters(name, setting, counts):
@@ -59,6 +60,7 @@ def test_a_variant_has_the_published_number_of_parameters(name, setting, counts)
     assert len(model.weights) == expected["n_tensors"]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_pre_logits_layer_has_the_published_number_of_parameters(name, counts):
     width = VARIANTS[name].hidden_dim
@@ -76,6 +78,7 @@ def test_average_pooling_has_the_published_number_of_parameters(name, counts):
     assert model.count_params() == expected["total"]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_other_sizes_have_the_number_of_parameters_known_elsewhere(name):
     with without_memory():
@@ -109,6 +112,7 @@ def test_every_factory_stands_at_the_top_of_the_package(name):
     assert FACTORIES[name].__name__ == name
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", ["ViT_S14", "ViT_B32", "R_ViT_Ti16", "R26_ViT_S32"])
 @pytest.mark.parametrize("size", often([224, 250], [250]))
 def test_costs_by_arithmetic_are_those_counted_layer_by_layer(name, size):

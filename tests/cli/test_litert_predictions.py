@@ -179,6 +179,7 @@ def test_what_is_exported_with_a_change_proves_nothing(run, tmp_path):
         assert equal_file(folder) is None
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("name", "pixels"),
     [("vit_jax", "float32"), ("big_vision", "uint8"), ("huggingface", "float32")],

@@ -51,6 +51,7 @@ MODELS = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", MODELS)
 def test_the_head_makes_the_logits_of_the_features(name, rng):
     model = randomize(MODELS[name](), rng, scale=0.1)

@@ -78,6 +78,7 @@ def corrupted(model, split):
     return right
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("batch_size", [1, 7, 23, 200])
 def test_accuracies_under_corruptions_are_those_of_a_plain_loop(
     model, split, batch_size, clean, corrupted
@@ -222,6 +223,7 @@ def test_images_that_lose_resolution_lose_what_is_smaller():
     np.testing.assert_allclose(seen[:, 4:-4, 4:-4], slope[:, 4:-4, 4:-4], atol=1)
 
 
+@pytest.mark.slow
 def test_resolution_is_measured_in_two_senses(model, split, at_resolutions, clean):
     found = at_resolutions
     assert found.sizes == ((4, 6), (8, 12), (16, 24), (20, 30))

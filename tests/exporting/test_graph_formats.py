@@ -172,6 +172,7 @@ def test_openvinos_default_here_is_what_it_says(tmp_path, rng):
     assert default["precision"] == ("bfloat16" if "BF16" in can else "float32")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("format", ["onnx", "tflite", "saved_model"])
 def test_a_report_has_the_line_of_code_that_loads_its_file(format, tmp_path, rng):
     suffix = FORMATS.get(format, (f".{format}",))[0] if format != "saved_model" else ""

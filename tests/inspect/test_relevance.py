@@ -83,6 +83,7 @@ def model(request, rng):
     return model
 
 
+@pytest.mark.one_in(3)
 def test_gradient_rollout_is_what_differences_of_attention_give(model):
     received = inspect.gradient_rollout(model, IMAGES, classes=[3, 1])
     for image, number, one in zip(IMAGES, (3, 1), received, strict=True):
@@ -91,6 +92,7 @@ def test_gradient_rollout_is_what_differences_of_attention_give(model):
         np.testing.assert_allclose(one, expected, atol=0.01 * expected.max())
 
 
+@pytest.mark.one_in(3)
 def test_grad_cam_is_what_differences_of_tokens_give(model):
     received = inspect.grad_cam(model, IMAGES, classes=[3, 1])
     last = model.get_layer("block_01")

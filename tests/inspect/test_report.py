@@ -118,6 +118,7 @@ def test_the_page_has_a_row_for_each_layer_and_the_totals(html, model):
     assert f">{model.count_params():,}</td>" in table.split("<tfoot>")[1]
 
 
+@pytest.mark.slow
 def test_the_page_opens_in_a_browser_without_a_request(written):
     playwright = pytest.importorskip("playwright.sync_api")
     path = executable()

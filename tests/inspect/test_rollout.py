@@ -111,6 +111,7 @@ def test_the_attention_of_a_block_is_that_of_queries_and_keys(rng):
     )
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("arguments", "pooling", "rows"),
     [
@@ -159,6 +160,7 @@ def test_a_model_without_blocks_is_refused():
         )
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("pooling", ["token", "gap", "map"])
 def test_a_model_that_was_loaded_is_rolled_out_too(pooling, rng, tmp_path):
     """Keras counts the names of operations anew where a model was not built."""

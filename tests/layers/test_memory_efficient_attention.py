@@ -89,6 +89,7 @@ def tokens(rng, count, batch=2):
     return tf.constant(rng.normal(size=(batch, count, 32)), "float32")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("name", "others"), WAYS)
 def test_blocks_give_the_same(name, others, cut, rng, monkeypatch):
     layer = layers.MultiHeadSelfAttention(4, **CHOICES[name])
@@ -108,6 +109,7 @@ def test_eager_calls_give_the_same(name, cut, rng, monkeypatch):
     np.testing.assert_allclose(layer(z), plain, atol=2e-6 * largest(plain))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("jit_compile", often([False, True], [True]))
 def test_differences_sizes_and_xla(cut, jit_compile, rng, monkeypatch):
     layer = DifferentialAttention(2, index=1)

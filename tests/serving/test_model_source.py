@@ -35,6 +35,7 @@ def home(model, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_model_is_exported_for_as_long_as_it_is_served(home, model, caplog):
     named = Classifier.of(model, class_names=NAMES)
     caplog.set_level(logging.INFO, "keras_vit.serving")

@@ -107,6 +107,7 @@ def expected(colour):
     return [[stand_in.CLASSES[n], f"{100 * shares[n]:.1f} %"] for n in best]
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("give", [choose, drop, paste, choose_by_keys])
 def test_a_picture_is_classified_however_it_is_given(page, give):
     give(page, picture())
@@ -122,6 +123,7 @@ def test_a_picture_is_classified_however_it_is_given(page, give):
     assert page.get_by_role("img", name="The picture red.png").is_visible()
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_of_another_host_and_nothing_is_forbidden(page, servers):
     choose(page, picture())
     shown(page)
@@ -133,6 +135,7 @@ def test_nothing_is_asked_of_another_host_and_nothing_is_forbidden(page, servers
     assert page.said == []
 
 
+@pytest.mark.slow
 def test_the_map_lies_over_the_part_of_the_picture_that_the_model_saw(page):
     choose(page, picture())
     page.locator("#map").wait_for()
@@ -146,6 +149,7 @@ def test_the_map_lies_over_the_part_of_the_picture_that_the_model_saw(page):
     assert drawn["height"] == pytest.approx(image["height"], abs=1)
 
 
+@pytest.mark.slow
 def test_the_map_is_bright_where_the_model_looks(page):
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[16:32, 48:] = 255  # the patch in row 1, column 3
@@ -167,6 +171,7 @@ def test_the_map_is_bright_where_the_model_looks(page):
     assert sorted(bright)[-2] < 100 < max(bright)
 
 
+@pytest.mark.slow
 def test_the_map_fades_by_keys(page):
     choose(page, picture())
     slider = page.get_by_label("Attention map")
@@ -178,6 +183,7 @@ def test_the_map_fades_by_keys(page):
     assert page.locator("#map").evaluate(opacity) == 0
 
 
+@pytest.mark.slow
 def test_a_model_without_attention_shows_bars_alone(page, servers):
     page.goto(servers[1].url)
     choose(page, picture())
@@ -188,6 +194,7 @@ def test_a_model_without_attention_shows_bars_alone(page, servers):
     assert page.said == []
 
 
+@pytest.mark.slow
 def test_what_is_no_picture_is_said_in_words_until_there_is_one(page):
     choose(page, picture() | {"buffer": b"no image at all"})
     alert = page.get_by_role("alert").filter(has_text=stand_in.NOT_AN_IMAGE)
@@ -199,6 +206,7 @@ def test_what_is_no_picture_is_said_in_words_until_there_is_one(page):
     assert page.get_by_role("alert").inner_text() == ""
 
 
+@pytest.mark.slow
 def test_a_file_that_is_too_large_is_not_sent(page):
     before = len(page.asked)
     choose(page, picture() | {"buffer": b"\xff" * 2**20})
@@ -207,12 +215,14 @@ def test_a_file_that_is_too_large_is_not_sent(page):
     assert not [url for url in page.asked[before:] if "predict" in url]
 
 
+@pytest.mark.slow
 def test_a_server_that_is_gone_is_said_in_words(page):
     page.route("**/*:predict", lambda route: route.abort())
     choose(page, picture())
     page.get_by_role("alert").filter(has_text="does not answer").wait_for()
 
 
+@pytest.mark.slow
 def test_an_error_of_the_server_is_said_in_its_words(page):
     error = {"error": "512 images wait already. Ask again in a second."}
     page.route("**/*:predict", lambda route: route.fulfill(status=503, json=error))
@@ -220,6 +230,7 @@ def test_an_error_of_the_server_is_said_in_its_words(page):
     page.get_by_role("alert").filter(has_text="Ask again in a second.").wait_for()
 
 
+@pytest.mark.slow
 def test_the_last_picture_counts_whichever_is_answered_first(page):
     held = []
 
@@ -239,6 +250,7 @@ def test_the_last_picture_counts_whichever_is_answered_first(page):
     assert shown(page) == expected(blue)
 
 
+@pytest.mark.slow
 def test_a_picture_is_shown_upright(page):
     image, stream = Image.new("RGB", (60, 40), RED), io.BytesIO()
     exif = image.getexif()
@@ -251,6 +263,7 @@ def test_a_picture_is_shown_upright(page):
     assert box["height"] / box["width"] == pytest.approx(1.5, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "scheme"),
     [
@@ -274,6 +287,7 @@ def test_the_page_fits_any_width_and_both_colour_schemes(page, width, scheme):
     assert dark < 60 and bright > 200
 
 
+@pytest.mark.slow
 def test_a_screen_reader_is_told_what_is_where(page):
     choose(page, picture())
     shown(page)

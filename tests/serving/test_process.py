@@ -94,6 +94,7 @@ STALLED = {
 }
 
 
+@pytest.mark.slow
 def test_clients_that_stall_are_told_so_and_left(hasty):
     with contextlib.ExitStack() as stack:
         connections = {where: stack.enter_context(hasty.connect()) for where in STALLED}
@@ -161,6 +162,7 @@ def test_a_body_that_is_refused_and_does_not_end_is_cut_off(hasty):
                 time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_who_does_not_read_answers_is_left(hasty):
     request = {"signature_name": "attention", "instances": [b64(RED)] * 128}
     body = json.dumps(request).encode()

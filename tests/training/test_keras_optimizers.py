@@ -21,7 +21,7 @@ OPTIMIZERS = {
     "Adafactor": {"learning_rate": 0.01, "clipnorm": 0.1},
     "Muon": {"learning_rate": 0.01},
 }
-OFTEN = ("AdamW", "Lion")  # the others are slow tests
+OFTEN = ("AdamW",)
 
 
 def batches(count=5):

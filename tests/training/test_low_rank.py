@@ -144,6 +144,7 @@ def finished(tmp_path_factory):
     return run, folder / "run", first.weights
 
 
+@pytest.mark.slow
 def test_what_is_left_is_plain_and_its_kernels_are_w_plus_ab(finished, rng):
     run, folder, _ = finished
     kept = np.load(folder / "checkpoints" / "step_000000010.npz")

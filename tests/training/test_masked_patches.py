@@ -258,6 +258,7 @@ def step_of(accumulation_steps=1, **arguments):
     )
 
 
+@pytest.mark.slow
 def test_micro_batches_give_the_step_of_the_whole_batch(rng):
     batch = [tf.constant(one) for one in images_and_draws(rng, 8)]
     found = []

@@ -117,6 +117,7 @@ def test_joined_splits_give_the_images_and_the_rows_of_their_places(rng):
     )
 
 
+@pytest.mark.slow
 def test_a_run_learns_what_the_teacher_says_of_images_that_are_not_changed(
     unbroken, teacher
 ):

@@ -112,6 +112,7 @@ np.save("logits.npy", answers["logits"])
     )
 
 
+@pytest.mark.slow
 def test_two_runs_give_equal_numbers(tmp_path, monkeypatch, trained):
     monkeypatch.chdir(tmp_path)
     arguments = {"dataset": small_dataset(), "export": False}

@@ -56,6 +56,7 @@ def split(tmp_path_factory):
     return image_files(tmp_path_factory.mktemp("images"), 20, BAD)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("batch_size", [3, 5, 20])
 def test_the_next_image_takes_the_place_of_an_unreadable_one(split, batch_size):
     progress, lines = Progress(), []

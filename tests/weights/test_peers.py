@@ -55,6 +55,7 @@ FOLDERS = sorted(
 )
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_folder_is_all_that_a_model_needs(name, fixtures, tmp_path):
     folder = fixtures / "peers" / name

@@ -46,6 +46,7 @@ def build(kind, rng):
     return randomize(tiny_vit(**arguments), rng)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_resized_model_has_the_old_weights(kind, rng):
     model = build(kind, rng)
@@ -62,6 +63,7 @@ def test_a_resized_model_has_the_old_weights(kind, rng):
         np.testing.assert_array_equal(array, again)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_size_gives_the_same_logits(kind, rng):
     model = build(kind, rng)
@@ -80,6 +82,7 @@ def test_positions_are_interpolated_between_the_corners(rng):
     np.testing.assert_allclose(grid[0, 1], old[0, :2].mean(0), atol=1e-6)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("num_classes", [3, None])
 def test_a_new_head_is_zero_on_the_old_features(kind, num_classes, rng):

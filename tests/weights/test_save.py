@@ -29,6 +29,7 @@ ROUND_TRIPS = [  # format, path, a file whose model goes through it
 ]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("format", "path", "file"), ROUND_TRIPS)
 def test_what_was_saved_is_loaded_bit_for_bit(format, path, file, tmp_path, rng):
     model, again = randomize(build(file), rng), build(file)
@@ -78,6 +79,7 @@ CASES = [(ours, {}, theirs) for ours, theirs in PUBLISHED.items()] + [
 ]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("name", "arguments", "theirs"), CASES)
 def test_names_and_shapes_of_an_npz_are_the_published_ones(
     name, arguments, theirs, fixtures

@@ -102,6 +102,7 @@ def test_a_head_of_several_layers_is_refused_and_not_thrown_away(
     assert keras_vit.ViT(None, weights=path, **PLAIN).output_shape == (None, 32)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "prefix",
     [
