@@ -11,6 +11,7 @@ else, as in README's first lines, nothing is.
 """
 
 import collections
+import importlib.util
 import json
 import os
 import pathlib
@@ -128,7 +129,17 @@ def test_readme_examples_and_every_public_name_are_clean_in_strict_mode(tmp_path
 def test_the_whole_package_is_clean_in_standard_mode():
     package = ["keras_vit", "keras_vit_command.py"]
     files = 1 + len([*(ROOT / "keras_vit").rglob("*.py")])
-    assert errors(files, "--pythonversion", "3.11", *package, cwd=ROOT) == []
+    found = errors(files, "--pythonversion", "3.11", *package, cwd=ROOT)
+    assert [one for one in found if not _of_an_extra_that_is_absent(*one)] == []
+
+
+def _of_an_extra_that_is_absent(file, line, rule, message):
+    """Whether an import is of an extra that the others cannot be tested beside."""
+    extras = "apache_beam", "nncf"
+    absent = [name for name in extras if importlib.util.find_spec(name) is None]
+    return rule == "reportMissingImports" and any(
+        message.startswith((f'Import "{name}"', f'Import "{name}.')) for name in absent
+    )
 
 
 def test_a_checker_finds_keywords_that_are_not_taken(tmp_path):

@@ -78,7 +78,7 @@ def classify(
         if missing:
             # A manifest is of all rows, or it is not there.
             filesystem.remove(filesystem.join(output, MANIFEST))
-            with progress(output, {one.file: one.count for one in every}):
+            with progress(output, {one.file: one.images for one in every}):
                 make = functools.partial(ShardClassifier, _reachable(job))
                 run_shards(missing, make, runner, options)
         return _finished(output, every, planned | {"model_name": name})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
@@ -179,7 +179,7 @@ class ShardClassifier:
         found: dict[str, list[Any]] = {}
         good = np.flatnonzero([one is None for one in errors])
 
-        def spread(values: Sequence[Any]) -> list[Any]:
+        def spread(values: Iterable[Any]) -> list[Any]:
             rows: list[Any] = [None] * len(errors)
             for row, value in zip(good, values, strict=True):
                 rows[row] = value

@@ -63,7 +63,7 @@ def listed(
     """
     several = [images] if isinstance(images, str | os.PathLike) else list(images)
     column, folder = image_column or "", None if data_dir is None else str(data_dir)
-    for one in map(os.fspath, several):
+    for one in [os.fspath(source) for source in several]:
         if one.startswith(_TFDS):
             yield from _of_builder(one, split, folder)
             continue

@@ -115,13 +115,14 @@ def write_columns(
         for name, values in columns.items()
     }
     table = pa.table(arrays)
+    # Numbers of a network repeat nowhere: a dictionary of them costs twice.
+    repeating: Any = [name for name in columns if name not in vectors]
     pq.write_table(
         table.replace_schema_metadata({"keras_vit": json.dumps(notes)}),
         path,
         row_group_size=max(1, len(table)),
         compression="zstd",
-        # Numbers of a network repeat nowhere: a dictionary of them costs twice.
-        use_dictionary=[name for name in columns if name not in vectors],
+        use_dictionary=repeating,
     )
 
 

@@ -49,7 +49,7 @@ class WriteShards(beam.DoFn):
         """Write the file of one shard, and yield how many images it has."""
         shard = ShardId(*element)
         self._writer.write(shard)
-        yield shard.count
+        yield shard.images
 
 
 def run_shards(

@@ -43,12 +43,12 @@ class ShardId(NamedTuple):
     Attributes:
         listing: the number of its list of images.
         number: of its group of rows in that list.
-        count: how many images it has.
+        images: how many it has.
     """
 
     listing: int
     number: int
-    count: int
+    images: int
 
     @property
     def file(self) -> str:

@@ -59,7 +59,8 @@ def prepare_dataset(
     check_options(options)
     for key, value in (("short_side", short_side), ("shard_size", shard_size)):
         if value is not None:
-            check_counts(**{key: value})
+            named: dict[str, Any] = {key: value}
+            check_counts(**named)
     _check_files(dataset)
     output = as_output(output)
     sizes = {
@@ -74,7 +75,7 @@ def prepare_dataset(
         missing = [one for one in every if job.file(one) not in there]
         if missing:
             filesystem.remove(filesystem.join(output, INFO))
-            names = {job.file(one): one.count for one in every}
+            names = {job.file(one): one.images for one in every}
             with progress(output, names):
                 make = functools.partial(ShardRecorder, job)
                 run_shards(missing, make, runner, options)
@@ -225,7 +226,7 @@ def _joined(found: list[Found], count: int) -> Scan:
 
 def _write_index(job: Recording, key: str, split: Labelled, found: list[Found]) -> None:
     kept = np.concatenate([one.kept for one in found])
-    arrays = {
+    arrays: dict[str, Any] = {
         "labels": split.labels[kept],
         "offsets": np.concatenate([one.offsets for one in found]),
     }
@@ -237,7 +238,7 @@ def _write_index(job: Recording, key: str, split: Labelled, found: list[Found]) 
 
 
 def _write_info(
-    job: Recording, dataset: Dataset, infos: dict[str, tuple[list[int], int]]
+    job: Recording, dataset: Dataset, infos: dict[str, tuple[Sequence[int], int]]
 ) -> None:
     features: dict[str, Any] = {"path": None}
     features["labels" if job.several else "label"] = dataset.class_names

@@ -82,8 +82,11 @@ class ShardRecorder:
 
         columns = self._columns(shard)
         paths, count = np.array(columns["name"], np.bytes_), len(columns["name"])
-        how = {"exif_orientation": self.job.exif_orientation}
-        files = Files(paths, np.zeros(count, int), **how, decoding=self.job.decoding)
+        how: dict[str, Any] = {
+            "exif_orientation": self.job.exif_orientation,
+            "decoding": self.job.decoding,
+        }
+        files = Files(paths, np.zeros(count, int), **how)
         seen = scan(files, np.arange(count), lambda number: None)
         target = filesystem.join(self.job.output, self.job.file(shard))
         offsets, kept, at = [], [], 0

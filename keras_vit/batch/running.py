@@ -153,9 +153,9 @@ def counted(
     for one in every:
         with filesystem.on_disk(filesystem.join(output, one.file)) as file:
             count, notes = notes_of(file)
-        if count != one.count:
+        if count != one.images:
             raise OSError(
-                f"Expected {one.count:,} rows in {filesystem.join(output, one.file)}. "
+                f"Expected {one.images:,} rows in {filesystem.join(output, one.file)}. "
                 f"Received: {count:,}. Remove the file and run the same job again"
             )
         rows += count

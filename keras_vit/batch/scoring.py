@@ -130,10 +130,11 @@ def open_classifier(
         ImportError: for a `.tflite` file, without its runtime.
     """
     if str(path).endswith(".tflite"):
-        model = LiteRTModel(path)
+        model: Any = LiteRTModel(path)
+        names = model.class_names if class_names is None else tuple(class_names)
         return Classifier(
-            model,  # pyright: ignore[reportArgumentType]
-            class_names=model.class_names if class_names is None else class_names,
+            model,
+            class_names=names,
             activation=model.activation,
             preprocessing=model.preprocessing,
             decoding=model.decoding,

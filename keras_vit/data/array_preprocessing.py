@@ -69,8 +69,11 @@ def preprocess_array(
     columns = _TAPS[p.method](width, around[1], left, size[1])
     image = _along(_along(image, 1, columns), 0, rows)
     if p.method == "area":  # of sums the mean, as late as TensorFlow has it
-        scales = np.float32((height, width)) / np.float32(around)
-        image = image * (np.float32(1) / (scales[0] * scales[1]))
+        rows, columns = (
+            np.float32(side) / np.float32(new)
+            for side, new in zip((height, width), around, strict=True)
+        )
+        image = image * (np.float32(1) / (rows * columns))
     return _LEVELS[p.levels](image)
 
 
@@ -141,7 +144,7 @@ def _by_pillow(image, around, p):
     """
     height, width = image.shape[:2]
     if p.levels != "round":
-        return _LEVELS[p.levels](_filtered(np.float32(image), around, p.method))
+        return _LEVELS[p.levels](_filtered(image.astype(np.float32), around, p.method))
     shorter, narrower = height - around[0], width - around[1]
     rows_first = shorter > 0 and shorter > 2 * narrower
     for sides in ((around[0], width) if rows_first else (height, around[1]), around):

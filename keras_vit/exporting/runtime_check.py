@@ -104,7 +104,7 @@ def _openvino(path: str, settings: dict[str, str]) -> Loaded:
         return model({"images": np.float32(images)})["logits"]
 
     versions = {"openvino": openvino.__version__}
-    return Loaded(logits, None, versions, precision=PRECISIONS.get(hint, hint))
+    return Loaded(logits, None, versions, precision=PRECISIONS.get(hint) or str(hint))
 
 
 RUNTIMES = {
