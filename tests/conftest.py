@@ -8,6 +8,9 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # What XLA compiles here runs a few times: optimizing its code takes longer than that.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# As many workers as cores: threads of one worker wait for those of the other.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import keras
 import numpy as np

@@ -44,6 +44,7 @@ class Tried:
     name: str
     path: pathlib.Path | None = None
     runtime: str = ""
+    _: dataclasses.KW_ONLY
     report: Report | None = None
     mode: dict[str, Any] = dataclasses.field(default_factory=dict)
     reason: str = ""
@@ -152,7 +153,7 @@ def _written(
     for runtime, mode in zip(runtimes, report.modes, strict=False):
         own = name if runtime == format else f"{name}, {mode['precision']}"
         lost = _lost(report, mode) if judged else ""
-        found.append(Tried(own, path, runtime, report, mode, lost))
+        found.append(Tried(own, path, runtime, report=report, mode=mode, reason=lost))
     return found
 
 

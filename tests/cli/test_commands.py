@@ -69,7 +69,7 @@ def test_help_is_short_and_names_every_flag(name, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["teach"], "Unknown command. Expected one of inspect-data, train"),
+        (["teach"], "Unknown command. Expected one of inspect-data, prepare"),
         (["train", "--bogus=1"], "Received: --bogus"),
         (["train", "--seed=one"], "seed"),
         (["train", "cats"], "unexpected argument 'cats'"),

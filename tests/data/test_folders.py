@@ -238,6 +238,7 @@ def test_a_class_whose_name_is_no_line_of_text_is_refused(tmp_path):
     refused(tmp_path, re.escape(r"must be one line of text in UTF-8. Received: 'a\nb'"))
 
 
+@pytest.mark.slow
 def test_an_index_of_files_takes_few_bytes_for_each(tmp_path):
     count = 20_000
     for number in range(20):

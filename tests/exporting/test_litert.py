@@ -386,24 +386,27 @@ def test_the_report_refuses_int8_by_the_limit_of_its_gate(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_every_scheme_has_a_bound_that_can_fail(scheme, monkeypatch):
+def test_every_scheme_has_a_bound_that_can_fail(scheme, tmp_path, monkeypatch):
     logits = np.eye(5, dtype=np.float32)[np.arange(100) % 5]
     measured = dict.fromkeys(
         ("load_seconds", "latency_ms", "peak_memory_bytes", "fixed_batch_size")
     )
-    measured["versions"] = {}
+    measured |= {"versions": {}, "precision": "float32"}
     compared = reference_outputs.ReferenceOutputs(
         logits, np.arange(100) % 5, logits, "pictures"
     )
     wrong = np.roll(logits, 1, axis=1)
     monkeypatch.setattr(checking, "_size", lambda path: 0)
-    told = {"right": logits, "wrong": wrong * 1.5}
+    right, other = (tmp_path / f"{name}.tflite" for name in ("right", "wrong"))
+    for file in (right, other):
+        file.touch()
+    told = {right: logits, other: wrong * 1.5}
     monkeypatch.setattr(
         checking, "run_in_fresh_process", lambda _, path, images: (told[path], measured)
     )
-    assert checking.check("tflite", "right", compared, scheme).accuracy == 1
+    assert checking.check("tflite", right, compared, scheme).accuracy == 1
     with pytest.raises(RuntimeError, match="at most"):
-        checking.check("tflite", "wrong", compared, scheme)
+        checking.check("tflite", other, compared, scheme)
 
 
 def images_of(split, calibration):

@@ -109,6 +109,7 @@ def test_clients_that_stall_are_told_so_and_left(hasty):
             assert b"connection: close" in last.lower()
 
 
+@pytest.mark.slow
 def test_a_connection_without_a_request_is_closed_in_silence(hasty):
     assert hasty.exchange() == b""
 
