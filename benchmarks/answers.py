@@ -91,6 +91,7 @@ def built(name, weights, photos):
     """The classifier; of a size without weights, with a head of ten colours."""
     if name not in VARIANTS:
         return Classifier.of(name)
+    keras.utils.set_random_seed(0)  # as the files that an earlier run wrote
     if weights:
         return Classifier.of(getattr(keras_vit, name)(weights=weights))
     model = getattr(keras_vit, name)(num_classes=10)

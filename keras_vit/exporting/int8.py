@@ -97,21 +97,30 @@ def first_accurate(
 
     Raises:
         AccuracyLostError: if none does, with what was measured.
+        RuntimeError: if no file runs.
     """
     calibrating = cast("Split", images.calibrating)
     with reference_of(
         classifier, images.judging, images.source, whole_pixels=whole_pixels
     ) as reference:
-        tried = []
+        tried, broken = [], []
         for scheme in schemes:
             if not put(scheme):
                 continue
-            logits, _ = checking.run_in_fresh_process(runtime, path, reference.images)
+            try:
+                logits, _ = checking.run_in_fresh_process(
+                    runtime, path, reference.images
+                )
+            except RuntimeError as error:  # as NNCF's pattern for transformers may be
+                broken.append(error)
+                continue
             found = {"scheme": scheme, "calibration_images": len(calibrating)}
             found |= accuracy_check.measured(reference, logits)
             if accuracy_check.holds(found):
                 return found
             tried.append(found)
+    if not tried:
+        raise broken[0]
     raise accuracy_check.AccuracyLostError(accuracy_check.refusal(tried))
 
 
