@@ -68,6 +68,7 @@ def test_what_a_classifier_says_is_kept_though_its_model_says_otherwise(name, mo
     assert meaning_of(model) == before
 
 
+@pytest.mark.slow
 def test_what_has_no_layers_is_refused(model, tmp_path):
     saved_model.write(Classifier.of(model), tmp_path / "served" / "1")
     for function in FUNCTIONS.values():

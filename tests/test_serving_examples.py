@@ -122,6 +122,7 @@ def asking(request, served, monkeypatch):
     return ask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", often(CLIENTS, ["rest"]))
 def test_a_client_tells_what_keras_says_of_each_picture(
     protocol, served, stand_in, model, pictures

@@ -140,6 +140,7 @@ def alike(rng):
     return patches.astype("float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     often(["token", "distillation", "gap as timm's", "map"], ["distillation"]),
@@ -224,6 +225,7 @@ def test_merging_follows_a_mixed_policy(policy, rng):
     assert np.isfinite(model(images)).all()
 
 
+@pytest.mark.slow
 def test_xla_compiles_a_model_that_merges(rng):
     model = merge_tokens(some_model("map", rng), 3)
     images = images_for(model, rng)

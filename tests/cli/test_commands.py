@@ -241,6 +241,7 @@ def test_evaluate_prints_and_writes_the_same_numbers(trained, capsys):
     assert served["confusion"] == numbers["confusion"]
 
 
+@pytest.mark.slow
 def test_evaluate_measures_what_is_named_and_keeps_all_numbers(
     trained, capsys, monkeypatch
 ):
@@ -379,6 +380,7 @@ def test_list_tells_what_a_model_costs_by_layer(capsys):
     assert total[1] == "5,681,320"  # parameters of all layers
 
 
+@pytest.mark.slow
 def test_list_tells_what_each_model_costs(capsys, monkeypatch):
     monkeypatch.setattr("keras_vit.cli.list.VARIANTS", {"ViT_Ti16": 0, "ViT_S32": 0})
     assert main(["list", "--details"]) == 0

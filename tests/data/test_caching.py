@@ -172,6 +172,7 @@ def test_the_same_images_are_unreadable_as_without_the_cache(tmp_path):
         small.image(3)
 
 
+@pytest.mark.slow
 def test_a_damaged_or_a_removed_shard_is_made_anew(tmp_path):
     dataset = photographs(tmp_path / "photos", 10)
     first = batches(cached(dataset, tmp_path / "cache", short_side=24).train, 4)

@@ -77,7 +77,7 @@ def test_names_that_are_no_lines_or_too_few_are_refused_before_any_work(
 
 
 # Tests of the other formats check them in this process.
-@pytest.fixture(scope="module", params=often(FORMATS, ["saved_model", "tflite"]))
+@pytest.fixture(scope="module", params=often(FORMATS, ["saved_model"]))
 def exported(request, tmp_path_factory):
     """A model and its export in a format, which a fresh process has checked.
 
@@ -112,7 +112,7 @@ def test_an_export_is_run_in_another_process_and_reported(exported):
 @pytest.mark.parametrize(
     # The others are written of the same copy as a .tflite file.
     "format",
-    often(FORMATS, ["saved_model", "tflite"]),
+    often(FORMATS, ["tflite"]),
 )
 def test_a_model_under_mixed_precision_is_exported(format, tmp_path, rng):
     import keras

@@ -114,6 +114,7 @@ def test_what_is_to_be_found_cannot_be_given(model, tmp_path):
         keras_vit.export(model, tmp_path / "vit.onnx", for_="cpu")
 
 
+@pytest.mark.slow
 def test_where_no_file_keeps_the_accuracy_none_is_written(
     model, split, times, tmp_path, monkeypatch
 ):

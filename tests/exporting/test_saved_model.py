@@ -292,6 +292,7 @@ def test_xla_compiles_the_model_where_it_is_asked_to(exports):
     assert not compiled("token")
 
 
+@pytest.mark.slow
 def test_classes_without_names_are_told_by_number_alone(exports):
     assert not (exports("gap, sigmoid").folder / "assets" / "labels.txt").exists()
     labels = (exports("token").folder / "assets" / "labels.txt").read_text("utf-8")

@@ -331,6 +331,7 @@ def test_pictures_are_resized_as_the_models_evaluation_does(rng):
         np.testing.assert_array_equal(received, right)
 
 
+@pytest.mark.slow
 def test_the_window_is_of_the_upright_picture(rng):
     """Of 40 x 120, turned: the middle third of its height."""
     way = Preprocessing("short_side")
@@ -351,6 +352,7 @@ def test_the_limit_is_read_off_the_header(rng):
     assert told == [b""] * len(names) + [error] * len(names)
 
 
+@pytest.mark.slow
 def test_too_many_bytes_are_refused(picture, monkeypatch):
     files = [encoded(picture, "BMP"), encoded(picture, "JPEG")]
     monkeypatch.setattr(batch, "MOST_BYTES", 6000)

@@ -78,6 +78,7 @@ def test_the_estimate_of_independent_noise_is_near_0_where_the_biased_is_not(rng
     assert inspect.cka(x[0], y[0]) > 0.9
 
 
+@pytest.mark.slow
 def test_layers_of_two_models_are_compared_batch_by_batch(rng):
     a = randomize(tiny_vit(), rng)
     b = randomize(tiny_vit(num_layers=3, hidden_dim=8, pooling="gap"), rng)

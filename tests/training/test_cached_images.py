@@ -72,6 +72,7 @@ def test_a_stopped_run_ends_as_one_that_was_not_with_the_cache_or_without_it(
     assert outcome(train(dataset, folder, cache=cache)) == whole
 
 
+@pytest.mark.slow
 def test_a_run_resumes_with_its_cache_alone(dataset, tmp_path):
     stop = At("on_train_batch_end", 2, lambda: ask_to_end(signal.SIGTERM))
     with pytest.raises(SystemExit):

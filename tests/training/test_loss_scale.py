@@ -46,6 +46,7 @@ def weights_of(state):
     return [weight.numpy() for weight in state.model.trainable_variables]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "options",
     often([{}, {"clip_norm": 0.5}, {"accumulation_steps": 2}], [{"clip_norm": 0.5}]),
@@ -87,6 +88,7 @@ def test_gradients_too_small_for_float16_still_count():
     np.testing.assert_allclose(moved[0], moved[1], atol=0.02 * np.abs(moved[1]).max())
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("jit_compile", JIT)
 def test_an_overflow_is_skipped_and_halves_the_scale(jit_compile):
     state, step = stepper("mixed_float16", Adam(), jit_compile=jit_compile, ema=0.5)

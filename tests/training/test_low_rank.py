@@ -176,6 +176,7 @@ def test_what_is_left_is_plain_and_its_kernels_are_w_plus_ab(finished, rng):
     assert keras_vit.resize(run.model, 24)(images).shape == (2, 2)
 
 
+@pytest.mark.slow
 def test_what_is_frozen_keeps_its_bits(finished):
     run, folder, first = finished
     kept = np.load(folder / "checkpoints" / "step_000000010.npz")

@@ -182,6 +182,7 @@ def labels_of(split, teacher, folder):
     return labels
 
 
+@pytest.mark.slow
 def test_labels_of_other_images_are_made_anew(tmp_path, teacher, unbroken):
     folder, split = RunFolder(tmp_path), small_dataset().split("train[40%:]")
     stored = np.load(unbroken.folder / "pseudo_labels.npz")

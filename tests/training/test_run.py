@@ -290,6 +290,7 @@ def test_images_of_several_classes_are_learnt(tmp_path, monkeypatch):
         np.testing.assert_allclose(told.class_probabilities, expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_paths_are_taken_as_names_are(trained, tmp_path, monkeypatch):
     first, root = trained
     monkeypatch.chdir(root)
