@@ -123,6 +123,7 @@ def test_the_cache_is_measured_and_a_full_disk_reported(tmp_path, monkeypatch):
 
 def test_threads_that_the_environment_takes_away_are_reported(monkeypatch):
     monkeypatch.setattr(diagnosis, "num_cores", lambda: 8)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert diagnosis.threads().advice.startswith("OMP_NUM_THREADS=2 leaves")
 

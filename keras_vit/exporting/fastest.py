@@ -10,7 +10,7 @@ import shutil
 import statistics
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class Tried:
     name: str
     path: pathlib.Path | None = None
     runtime: str = ""
-    _: dataclasses.KW_ONLY
+    _: KW_ONLY
     report: Report | None = None
     mode: dict[str, Any] = dataclasses.field(default_factory=dict)
     reason: str = ""
