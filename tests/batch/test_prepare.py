@@ -166,7 +166,7 @@ def test_training_reads_prepared_records_as_it_reads_files():
         export=False,
         verbose=0,
     )
-    assert results.evaluation.images == len(data.load("out").test)
+    assert results.evaluation.count == len(data.load("out").test)
 
 
 @pytest.mark.slow
