@@ -15,6 +15,7 @@ Prints the share of weights and moments that a device holds, and what was learnt
 """
 
 import sys
+from typing import Any
 
 import keras
 
@@ -22,7 +23,7 @@ import keras_vit
 from keras_vit import data
 
 
-def build():
+def build() -> keras.Model:
     """Return the model; called twice, the first time without weights."""
     return keras_vit.ViT(
         image_size=28,
@@ -35,13 +36,13 @@ def build():
     )
 
 
-def held(variables):
+def held(variables: list[Any]) -> float:
     """Return the share of the bytes of variables that lie on one device."""
     one = sum(v.value.addressable_shards[0].data.nbytes for v in variables)
     return one / sum(v.value.nbytes for v in variables)
 
 
-def main(steps: int = 100):
+def main(steps: int = 100) -> tuple[keras.Model, float]:
     """Train for some steps, and return the model and its test accuracy."""
     devices = keras.distribution.list_devices()
     parts = max(n for n in (1, 2, 4) if len(devices) % n == 0)
@@ -52,7 +53,7 @@ def main(steps: int = 100):
     keras.distribution.set_distribution(
         keras.distribution.ModelParallel(layout_map=layouts, batch_dim_name="batch")
     )
-    model = build()
+    model: Any = build()
     model.compile(
         keras.optimizers.AdamW(1e-3),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

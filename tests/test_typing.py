@@ -34,6 +34,7 @@ UNKNOWN_MEMBERS = {
     ),
     "export_and_serve": "get_signature_runner",
     "hybrid": "EfficientNetV2B0 compile fit get_layer input output resize shape",
+    "model_parallel": "list_devices set_distribution",
     "own_loss": "categorical_focal_crossentropy",
     "own_task": "__init__ add_weight argsort build",
     "same_on_many": (
