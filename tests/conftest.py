@@ -32,6 +32,8 @@ LONGEST = (
     "test_killed.py",
     "test_replicas.py",
     "test_workers.py",
+    "test_hosts.py",
+    "test_layouts.py",
     "test_endings.py",
     "test_run.py",
     "test_step.py",
