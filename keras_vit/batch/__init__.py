@@ -42,7 +42,7 @@ def run(
 
     The images are listed once, into a plan in the output folder, and cut into
     shards; Beam's workers write a file for each, which appears whole. The same
-    call again goes on with the images that have no row yet, those too that were
+    call again resumes with the images that have no row yet, those too that were
     added since. Numbers are those of `keras_vit.predict`, to float32 rounding,
     whatever the runner, the number of workers and the batch size.
 
@@ -153,7 +153,7 @@ def prepare(
     reads the same pixels from records as from files; others become PNG files of
     the pixels that would be read. Files that cannot be read have no record. What
     `keras_vit.data.inspect` reports is written into the folder `_inspection`. The
-    same call again goes on where a call was stopped.
+    same call again resumes where a call was stopped.
 
     Args:
         dataset: what `keras_vit.data.load` takes, or a `Dataset`, of image files:

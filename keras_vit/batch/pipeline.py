@@ -84,7 +84,7 @@ def run_shards(
     except Exception as error:  # of runners, and of workers with their tracebacks
         raise RuntimeError(
             f"Expected {runner} to run the job to its end. Received: {_reason(error)}. "
-            "Files that are finished stay: the same job again goes on from there"
+            "Files that are finished stay: the same job again resumes from there"
         ) from error
 
 

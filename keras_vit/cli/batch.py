@@ -13,7 +13,7 @@ from keras_vit.preprocessing import PRESETS, resolve
 SUMMARY = "Classify, or compute features of, any number of images, on Apache Beam."
 USAGE = (
     "--model=MODEL --images=IMAGES --output=FOLDER [-- BEAM'S OPTIONS]\n\n"
-    "The same command again goes on with the images that have no row yet. The exit\n"
+    "The same command again resumes with the images that have no row yet. The exit\n"
     "status is 1 if an image cannot be read, 0 otherwise."
 )
 UNREADABLE = 1

@@ -8,7 +8,7 @@ from keras_vit.cli.inspect_data import UNSOUND, report_lines
 SUMMARY = "Make a data set of files ready: records that are read in any order."
 USAGE = (
     "--dataset=NAME --output=FOLDER [-- BEAM'S OPTIONS]\n\n"
-    "The same command again goes on where one was stopped. The exit status is 1 if an\n"
+    "The same command again resumes where one was stopped. The exit status is 1 if an\n"
     "image cannot be read or is in two splits, 0 otherwise."
 )
 REQUIRED = ("dataset", "output")

@@ -62,8 +62,8 @@ def define(values: flags.FlagValues) -> None:
     flag_types.folder(
         values,
         "cache",
-        "Where large image files are kept small, so that later epochs and runs read "
-        "them several times faster; what it takes is said before the run.",
+        "Where large image files are kept small, so that later epochs and runs "
+        "decode the small ones alone; what it takes is said before the run.",
     )
     flag_types.folder(
         values,

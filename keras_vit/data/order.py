@@ -157,9 +157,9 @@ def _distinct(places: Any, batch_size: int, repeats: int) -> Any:
 def _shuffled_by_rank(numbers: Any, counts: Any, seeds: Any) -> Any:
     """Return what `_shuffled` does, in another permutation where there are few.
 
-    The smallest cipher is of 65,536 numbers, and goes on until one of those asked
-    for comes up: half a millisecond for each of two. The rank of a number that is
-    drawn, among as many as there are, takes a hundredth of that.
+    `RandomIndexShuffle` takes 0.6 ms for each of two numbers, and less the more there
+    are (measured, TensorFlow 2.21, as if its cipher were of 65,536 numbers at least).
+    The rank of a number that is drawn among as many takes a fiftieth of that.
     """
     counts = counts + 0 * numbers
     few = counts <= FEW

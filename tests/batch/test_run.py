@@ -255,7 +255,7 @@ def test_what_stops_a_pipeline_is_said_in_a_line(model, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(classifying, "write_columns", full)
-    with pytest.raises(RuntimeError, match="No space left on device.*goes on") as info:
+    with pytest.raises(RuntimeError, match="No space left on device.*resumes") as info:
         batch.run(model, "photos/0.png", "out")
     assert "\n" not in str(info.value) and "while running" not in str(info.value)
     assert not [*pathlib.Path("out").glob("*.parquet")]
