@@ -19,6 +19,7 @@ EXTRAS = {
         "httpx>=0.28",
         "playwright>=1.50",
         "ruff==0.17.*",
+        "setuptools>=77",  # as in pyproject.toml: wheels are built
         "pyright[nodejs]>=1.1.400",
     ],
     "export": [

@@ -98,9 +98,9 @@ fail() { # in the background, as the scenario says
     slow)
       echo "== worker 3 gets a tenth of the time"
       while kill -STOP "${pids[3]}" 2> /dev/null; do
-        pause 3
+        pause 1 # short, to fall into many steps
         kill -CONT "${pids[3]}"
-        pause 0.3
+        pause 0.1
       done
       ;;
     partition)

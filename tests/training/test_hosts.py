@@ -75,7 +75,7 @@ def test_a_killed_worker_ends_all_hosts_and_they_resume(tmp_path):
 
 
 def test_a_slow_worker_slows_all_and_the_log_names_it(tmp_path):
-    statuses, told = ran(tmp_path, "slow", steps=20)
+    statuses, told = ran(tmp_path, "slow", steps=40)
     assert statuses == [0] * 4, told[-3000:]
     # A stopped process needs no other one to be slow beside it.
     paces = re.findall(r"images/s, at the pace of worker (\d): busy for ([\d.]+)", told)
