@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from keras_vit.ahead import one_ahead
 from keras_vit.class_names import checked_names
 from keras_vit.counts import check_counts
 from keras_vit.decoding import AUTO, FULL, Decoding
@@ -219,7 +220,8 @@ def iter_predictions(
 
     Returns:
         An iterator of a `Prediction` for each image, in order. Arguments are
-        checked before it is returned; images are read as it is asked for them.
+        checked before it is returned; images are read as it is asked for them, a
+        batch ahead, by a thread beside the model.
 
     Raises:
         FileNotFoundError, TypeError, ValueError: as `predict`.
@@ -292,28 +294,37 @@ def _in_batches(
     resizing: Preprocessing | None,
     batch_size: int,
 ) -> Iterator[Prediction]:
-    from keras_vit.data.images import UnreadableImageError
-
     preprocess = _preprocess_of(classifier)
     size, resizing = classifier.image_size, resizing or classifier.preprocessing
-    for start in range(0, len(readers), batch_size):
-        batch = readers[start : start + batch_size]
-        pixels, errors = [], []
-        for reader in batch:
-            try:
-                image = preprocess(reader.read(), size, resizing)
-            except UnreadableImageError as error:
-                errors.append(str(error))
-            else:
-                errors.append(None)
-                pixels.append(np.asarray(image, np.float32))
+
+    def pixels_of(batch: list[ImageReader]) -> list[np.ndarray | str]:
+        return [_pixels_or_error(one, preprocess, size, resizing) for one in batch]
+
+    batches = [
+        readers[start : start + batch_size]
+        for start in range(0, len(readers), batch_size)
+    ]
+    for batch, found in zip(batches, one_ahead(pixels_of, batches), strict=True):
+        pixels = [one for one in found if not isinstance(one, str)]
         rows = iter(classifier.probabilities(np.stack(pixels)) if pixels else ())
-        for reader, error in zip(batch, errors, strict=True):
-            if error is not None:
-                yield Prediction(reader.path, names, error=error)
+        for reader, one in zip(batch, found, strict=True):
+            if isinstance(one, str):
+                yield Prediction(reader.path, names, error=one)
             else:
                 row = np.array(next(rows), np.float32)  # that no batch is kept by it
                 yield Prediction(reader.path, names, row)
+
+
+def _pixels_or_error(
+    reader: ImageReader, preprocess: Any, size: tuple[int, int], resizing: Preprocessing
+) -> np.ndarray | str:
+    """An image `(height, width, 3)` of the model's size, or why it cannot be read."""
+    from keras_vit.data.images import UnreadableImageError
+
+    try:
+        return np.asarray(preprocess(reader.read(), size, resizing), np.float32)
+    except UnreadableImageError as error:
+        return str(error)
 
 
 def _preprocess_of(classifier: Classifier | LiteRTModel) -> Any:

@@ -35,6 +35,7 @@ FLOORS = [
         "timm_names",
         "counts",
         "equal_files",
+        "ahead",
         "litert_model",
     },
     {

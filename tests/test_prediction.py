@@ -3,6 +3,7 @@
 import io
 import math
 import pathlib
+import threading
 
 import keras
 import numpy as np
@@ -340,16 +341,26 @@ def test_options_are_refused_before_the_model_is_asked(model, options, says):
 
 
 def test_iter_predictions_reads_images_as_it_is_asked_for_them(model, rng):
-    for number in range(4):
+    for number in range(6):
         Image.fromarray(rng.integers(0, 256, (16, 24, 3), dtype=np.uint8)).save(
             f"{number}.png"
         )
     found = iter_predictions(model, ".", batch_size=2)
     assert next(found).path == pathlib.Path("0.png")
-    for number in range(4):
+    for number in range(6):
         pathlib.Path(f"{number}.png").unlink()
-    assert next(found).error is None  # of the first batch
-    assert next(found).error == "2.png: No such file or directory"
+    seen = [one.error for one in found]
+    assert seen[0] is None  # of the first batch
+    assert seen[-2:] == [f"{n}.png: No such file or directory" for n in (4, 5)]
+
+
+def test_what_is_read_ahead_ends_with_the_iterator(model, rng):
+    image = rng.integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    before = threading.active_count()
+    found = iter_predictions(model, [image] * 6, batch_size=2)
+    next(found)
+    found.close()
+    assert threading.active_count() == before
 
 
 def test_old_fields_go_on_with_a_warning(model, rng):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from keras_vit.ahead import one_ahead
 from keras_vit.batch import filesystem
 from keras_vit.batch.items import Item, Reader, fsdecoded
 from keras_vit.batch.parquet import write_columns
@@ -139,18 +139,11 @@ class ShardClassifier:
         """
         items = [*self.plan.items(shard)]
         starts = range(0, len(items), self.batch)
-        pool = ThreadPoolExecutor(1)
-        try:
-            ahead = pool.submit(self._read, items[: self.batch])
-            for start in starts:
-                pixels, errors = ahead.result()
-                after = start + self.batch
-                ahead = pool.submit(self._read, items[after : after + self.batch])
-                outputs = self.scorer(pixels) if len(pixels) else {}
-                names = [one.name for one in items[start:after]]
-                yield names, errors, outputs
-        finally:
-            pool.shutdown(cancel_futures=True)
+        batches = [items[start : start + self.batch] for start in starts]
+        for batch, read in zip(batches, one_ahead(self._read, batches), strict=True):
+            pixels, errors = read
+            outputs = self.scorer(pixels) if len(pixels) else {}
+            yield [one.name for one in batch], errors, outputs
 
     def _read(self, items: Sequence[Item]) -> tuple[np.ndarray, list[str | None]]:
         """Pixels of those that can be read, and for each image its error or `None`."""
