@@ -58,7 +58,25 @@ KINDS = {  # of models, whose weights are spread by two and four
 }
 
 
-def fitted(*cases):
+ONE, MANY = None, [2, 4]
+MESHES = {"data": 1, (8, 1): 1, (1, 8): 8, (2, 4): 4, (4, 2): 2}  # and shares
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Return a function of a kind and a mesh: all fits are of one process."""
+    models = {kind: WIDE | choices for kind, choices in KINDS.items()}
+    models["one layer"] = WIDE | {"num_layers": 1}
+    asked = [(kind, mesh) for kind in models for mesh in (ONE, MANY)]
+    models["plain"] = WIDE
+    asked += [("plain", mesh) for mesh in (ONE, *MESHES)]
+    cases = [{"model": models[kind], "mesh": mesh} for kind, mesh in asked]
+    named = [json.dumps(one) for one in asked]
+    found = dict(zip(named, results_of(cases), strict=True))
+    return lambda kind, mesh: found[json.dumps([kind, mesh])]
+
+
+def results_of(cases):
     run = subprocess.run(
         program("fit_on_devices", json.dumps(cases)),
         env=environment(KERAS_BACKEND="jax"),
@@ -84,9 +102,8 @@ def bytes_of(num_layers, devices):
 
 @pytest.mark.slow
 @on_jax
-def test_weights_on_several_devices_train_as_on_one():
-    model = WIDE | {"num_layers": 1}
-    one, many = fitted({"model": model, "mesh": None}, {"model": model, "mesh": [2, 4]})
+def test_weights_on_several_devices_train_as_on_one(fitted):
+    one, many = fitted("one layer", ONE), fitted("one layer", MANY)
     assert one["losses"][-1] < one["losses"][0]
     np.testing.assert_allclose(many["losses"], one["losses"], atol=1e-5, rtol=0)
     assert one["weights"] == bytes_of(1, 1)
@@ -96,24 +113,20 @@ def test_weights_on_several_devices_train_as_on_one():
 
 @on_jax
 @pytest.mark.slow
-def test_every_mesh_of_eight_devices_trains_as_one_device():
-    devices = {None: 1, "data": 1, (8, 1): 1, (1, 8): 8, (2, 4): 4, (4, 2): 2}
-    one, *others = fitted(*({"model": WIDE, "mesh": mesh} for mesh in devices))
-    for mesh, result in zip(list(devices)[1:], others, strict=True):
-        np.testing.assert_allclose(
-            result["losses"], one["losses"], atol=1e-5, rtol=0, err_msg=str(mesh)
-        )
-        expected = bytes_of(2, devices[mesh])
-        assert result["weights"] == expected, mesh
-        assert result["slots"] == ADAM * expected + COUNTERS, mesh
+@pytest.mark.parametrize("mesh", MESHES, ids=str)
+def test_every_mesh_of_eight_devices_trains_as_one_device(fitted, mesh):
+    one, result = fitted("plain", ONE), fitted("plain", mesh)
+    np.testing.assert_allclose(result["losses"], one["losses"], atol=1e-5, rtol=0)
+    expected = bytes_of(2, MESHES[mesh])
+    assert result["weights"] == expected
+    assert result["slots"] == ADAM * expected + COUNTERS
 
 
 @on_jax
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_models_of_other_choices_train_as_on_one_device(kind):
-    model = WIDE | KINDS[kind]
-    one, many = fitted({"model": model, "mesh": None}, {"model": model, "mesh": [2, 4]})
+def test_models_of_other_choices_train_as_on_one_device(fitted, kind):
+    one, many = fitted(kind, ONE), fitted(kind, MANY)
     assert one["losses"][-1] != one["losses"][0]
     np.testing.assert_allclose(many["losses"], one["losses"], atol=1e-5, rtol=0)
     fits = kind != "what four devices do not divide"

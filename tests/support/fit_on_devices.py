@@ -10,7 +10,12 @@ import json
 import os
 import sys
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
+os.environ["XLA_FLAGS"] = " ".join(
+    [
+        "--xla_force_host_platform_device_count=8",
+        "--xla_backend_optimization_level=0",  # which takes longer than ten steps
+    ]
+)
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["NPROC"] = "64"  # threads: with one a device, sums over devices can deadlock
 
