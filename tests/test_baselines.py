@@ -101,6 +101,7 @@ def test_multiply_adds_of_networks_of_keras_are_the_published_ones(name):
     assert told.uncounted == ()
 
 
+@pytest.mark.slow
 def test_layers_are_named_alike_however_many_models_were_built_before():
     keras.layers.Normalization()
     with unallocated():
@@ -113,6 +114,7 @@ def test_layers_are_named_alike_however_many_models_were_built_before():
     assert keras.layers.Normalization().name == "normalization_1"
 
 
+@pytest.mark.slow
 def test_a_file_of_keras_gives_weights_and_the_head_stays_zero(tmp_path, rng):
     arguments = {"alpha": 0.35, "image_size": 32}
     build = baselines.application("MobileNetV2")
@@ -133,6 +135,7 @@ def test_a_file_of_keras_gives_weights_and_the_head_stays_zero(tmp_path, rng):
     np.testing.assert_array_equal(other.get_layer("Conv1").kernel, kernel)
 
 
+@pytest.mark.slow
 def test_a_new_head_keeps_weights_whose_paths_no_config_tells(rng):
     model = moved(baselines.application("ConvNeXtTiny")(3, image_size=32), rng)
     other = keras_vit.replace_head(model, 5)

@@ -191,6 +191,7 @@ def relative(received, expected):
     return np.abs(received - expected).max() / max(1, np.abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", often(MODELS, [*MODELS][:1]))
 def test_the_logits_are_those_of_keras_on_the_same_pixels(
     name, models, opened, picture

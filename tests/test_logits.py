@@ -307,6 +307,7 @@ def test_maps_of_one_output_are_of_either_class(rng):
     assert not (against * for_it).any()  # what speaks for one speaks against the other
 
 
+@pytest.mark.slow
 def test_a_sequential_model_that_was_never_called_is_exported_and_taught(rng):
     stack = [keras.Input(SIZE), layers.Flatten(), layers.Dense(3)]
     model = keras.Sequential(stack)

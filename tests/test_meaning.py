@@ -71,6 +71,7 @@ def test_names_that_are_not_as_many_as_the_outputs_are_refused(tmp_path):
     assert meaning_of(model).activation == "softmax"
 
 
+@pytest.mark.slow
 def test_a_classifier_is_saved_with_other_names(tmp_path):
     named_models(tmp_path)
     given = Classifier.of(tmp_path / "a.keras", class_names=("ja", "nein"))

@@ -21,6 +21,7 @@ def test_the_reference_gives_the_same_attention(name, fixtures):
         )
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", [*PURE, *HYBRID])
 def test_the_reference_gives_the_same_encoded_tokens(name, fixtures):
     model, images, inside = from_fixture(name, fixtures)
@@ -41,6 +42,7 @@ ORACLE = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("activation", ["gelu_tanh", "gelu_erf"])
 @pytest.mark.parametrize("case", ORACLE)
 def test_the_equations_in_numpy_give_the_same_logits(case, activation, rng):

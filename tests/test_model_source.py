@@ -35,6 +35,7 @@ def run(model, tmp_path_factory):
     return folder
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_model_is_rebuilt_from_a_path_as_from_itself(name, model, run, monkeypatch):
     monkeypatch.setenv("HOME", str(run.parent))

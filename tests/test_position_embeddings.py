@@ -27,7 +27,7 @@ def positions_of(model):
     return {w.path: tuple(w.shape) for w in model.weights if "_embedding" in w.path}
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("tokens", [{}, {"pooling": "gap", "num_registers": 2}])
 @pytest.mark.parametrize(
     ("kind", "place"), [one for one in ALL if one[0] != "sincos_2d"]
@@ -119,7 +119,7 @@ def test_all_positions_learn_without_weight_decay(kind, place):
         assert path.endswith(NOT_DECAYED)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize(
     ("kind", "place"),
     [

@@ -64,7 +64,7 @@ def test_a_layer_builds_all_of_its_parts(name):
     assert not [part.name for part in parts if not part.built]
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("name", "mode"),
     [(name, "int8") for name in LAYERS]
@@ -93,7 +93,7 @@ def test_a_quantized_layer_is_rebuilt_by_its_config(name, mode, rng):
     np.testing.assert_array_equal(again(values), model(values))
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("mode", "name"),
     [
@@ -211,6 +211,7 @@ def test_a_quantized_head_is_not_scaled():
         scaled(head, 2.0)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_an_h5_file_is_loaded_with_equal_outputs(name, tmp_path, rng):
@@ -233,6 +234,7 @@ def as_built_before(model, pooling):
     return keras.Model(model.input, y, name=model.name)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("pooling", ["token", "gap"])
 def test_a_file_with_operations_for_tokens_goes_on_working(pooling, tmp_path, rng):
     new = randomize(tiny_vit(pooling=pooling, num_registers=2), rng)

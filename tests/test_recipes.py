@@ -14,7 +14,7 @@ from keras_vit.training.tasks.distillation import DISTILLATIONS
 from keras_vit.training.tasks.patch_targets import TARGETS
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_every_recipe_builds_its_model(name):
     """Without the memory of the large ones, and without downloading weights."""

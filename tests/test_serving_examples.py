@@ -149,6 +149,7 @@ def test_a_client_tells_what_keras_says_of_each_picture(
     assert stand_in.seen == [(2, 4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", CLIENTS)
 def test_many_pictures_are_asked_about_in_several_requests(
     protocol, served, stand_in, pictures, run

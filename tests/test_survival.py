@@ -118,7 +118,7 @@ ROADS = (
 )
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("kind", MODELS)
 def test_every_piece_of_meaning_survives_every_road(kind, tmp_path, rng):
     model = meaningful(kind, rng)

@@ -74,7 +74,7 @@ def test_the_papers_steps_patch_by_patch_give_the_same_logits(kind, r, rng):
     assert np.abs(plain - expected).max() > 1e-3  # merging is seen
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_trained_model_merges_as_one_that_was_built_so(kind, rng):
     model = some_model(kind, rng)

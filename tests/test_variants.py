@@ -49,7 +49,7 @@ def counts(request):
     return json.loads(path.read_text())
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_variant_has_the_published_number_of_parameters(name, setting, counts):

@@ -284,6 +284,7 @@ def test_a_model_of_more_classes_is_evaluated_on_some_of_them(trained, capsys):
     assert content["class_names"] == ["cat", "dog"]
 
 
+@pytest.mark.slow
 def test_of_images_with_several_classes_the_mean_average_precision_is_told(capsys):
     for name in "ab":
         picture(f"{name}.png")

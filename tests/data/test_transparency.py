@@ -95,6 +95,7 @@ def test_ignore_takes_the_colours_beneath(rng, tmp_path):
     np.testing.assert_array_equal(served[0], beneath)
 
 
+@pytest.mark.slow
 def test_prediction_and_the_exported_signature_lay_it_on_the_models_background(
     rng, tmp_path
 ):

@@ -114,6 +114,7 @@ def test_the_tasks_are_those_of_the_paper():
 QUICK = ("cifar100", "dtd", "eurosat", *LABELS.keys() - {"dsprites_orientation"})
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "name",
     [

@@ -90,6 +90,7 @@ def test_without_images_what_loses_precision_is_not_tried(model, times, tmp_path
     assert read_report(path).quantize == "none"
 
 
+@pytest.mark.slow
 def test_the_command_prints_what_was_tried(model, times, tmp_path, capsys):
     save_model(model, tmp_path / "vit.keras")
     folder = tmp_path / "files"

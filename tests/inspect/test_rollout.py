@@ -111,7 +111,7 @@ def test_the_attention_of_a_block_is_that_of_queries_and_keys(rng):
     )
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("arguments", "pooling", "rows"),
     [
@@ -147,6 +147,7 @@ def test_attention_pooling_weighs_the_patches_by_its_own_attention(rng):
     )
 
 
+@pytest.mark.slow
 def test_a_hybrid_has_a_map_over_its_feature_map(rng):
     model = keras_vit.R_ViT_Ti16(num_classes=3, image_size=(64, 96))
     maps = inspect.attention_rollout(model, np.zeros((1, 64, 96, 3), "float32"))
@@ -160,7 +161,7 @@ def test_a_model_without_blocks_is_refused():
         )
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["token", "gap", "map"])
 def test_a_model_that_was_loaded_is_rolled_out_too(pooling, rng, tmp_path):
     """Keras counts the names of operations anew where a model was not built."""

@@ -109,6 +109,7 @@ def test_a_model_is_like_itself_turned_but_not_like_another(rng):
     assert inspect.cka_layers(model, other, images).max() < 0.95
 
 
+@pytest.mark.slow
 def test_hybrids_registers_files_and_bfloat16_are_compared_too(rng, tmp_path):
     stem = ResNetStem((1,), 0.5, name="stem")
     hybrid = randomize(tiny_vit(stem=stem, patch_size=2, num_registers=2), rng)

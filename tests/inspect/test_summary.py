@@ -102,7 +102,7 @@ def profiled(model):
     return total / 2
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("name", MODELS)
 def test_multiply_adds_are_those_of_tensorflows_profiler(name):
     model = MODELS[name]()

@@ -113,6 +113,7 @@ def test_is_rebuilt_exactly_by_its_config(name):
     assert [w.path for w in again.weights] == [w.path for w in first.weights]
 
 
+@pytest.mark.one_in(2)
 @every_layer
 @pytest.mark.parametrize(
     ("policy", "compute", "variable"),

@@ -54,6 +54,7 @@ def test_a_run_with_layers_and_functions_resumes_as_if_unbroken(tmp_path):
     assert kinds == [["class", "config"], ["function"], "keras:RandomContrast"]
 
 
+@pytest.mark.slow
 def test_names_are_settings_of_the_recipe(tmp_path):
     run = trained(tmp_path, "keras:RandomRotation")
     config = json.loads((run.folder / "config.json").read_text())

@@ -109,6 +109,7 @@ def test_the_short_side_is_that_of_the_smallest_crop(settings, size, expected):
     assert short_side_needed(recipe, size) == expected
 
 
+@pytest.mark.slow
 def test_a_cache_that_is_too_small_for_a_run_is_refused_before_it(dataset, tmp_path):
     small = cached(dataset, tmp_path / "cache", short_side=20)
     small.train.image(0)

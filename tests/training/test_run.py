@@ -187,6 +187,7 @@ def test_evaluation_and_all_that_is_left_agree_on_the_preprocessing(
         assert again.loss == pytest.approx(cropped.loss, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_trained_model_goes_on_to_other_classes_with_a_new_head(
     trained, tmp_path, monkeypatch
 ):

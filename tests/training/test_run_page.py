@@ -190,6 +190,7 @@ def test_a_map_over_a_picture_colours_the_pixels_of_its_cells():
     np.testing.assert_array_equal(found, expected)  # beyond the last cell: grey
 
 
+@pytest.mark.slow
 def test_the_page_fits_a_phone_and_asks_for_nothing(run):
     playwright = pytest.importorskip("playwright.sync_api")
     path, asked, said = executable(), [], []

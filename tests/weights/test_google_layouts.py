@@ -256,6 +256,7 @@ def images(rng):
     return rng.uniform(0, 255, (2, 12, 12, 3)).astype("float32")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_file_of_each_layout_gives_what_big_vision_computes(
     layout, rng, images, tmp_path, recwarn
@@ -288,6 +289,7 @@ def test_positions_go_to_another_grid_as_when_big_vision_loads_them(
     np.testing.assert_allclose(model(images), expected, atol=allowed)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("grid", [(5, 4), (2, 3), (7, 1)])
 def test_naflex_positions_go_to_another_grid_by_antialiased_half_pixels(
     grid, rng, tmp_path, recwarn

@@ -20,6 +20,7 @@ def tolerance(file):
     return 1e-4 if "hybrid" in file else 2e-5
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("file", MODELS)
 def test_a_published_file_gives_its_sources_logits(file, fixtures, rng):
     model = randomize(build(file), rng)
@@ -176,6 +177,7 @@ def test_group_norms_of_one_axis_are_read(fixtures, tmp_path):
     np.testing.assert_allclose(model(images), logits, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_more_than_ten_blocks_keep_their_order(tmp_path, rng):
     arguments = TINY | {"num_layers": 12}
     first, second = randomize(ViT(**arguments), rng), ViT(**arguments)

@@ -26,6 +26,7 @@ MODELS = {  # images, side of a patch, classes
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_answers_as_its_publishers_class_does(fixtures, name):
     image_size, patch_size, num_classes = MODELS[name]
@@ -55,7 +56,7 @@ FOLDERS = sorted(
 )
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_folder_is_all_that_a_model_needs(name, fixtures, tmp_path):
     folder = fixtures / "peers" / name

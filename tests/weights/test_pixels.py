@@ -37,7 +37,7 @@ def same(model, again, rng):
     np.testing.assert_allclose(again(images), model(images), atol=2e-4, rtol=1e-4)
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("format", ["npz", "timm", "huggingface"])
 @pytest.mark.parametrize("pixels", PIXELS)
 @pytest.mark.parametrize(("size", "classes"), [(32, 3), ((24, 40), 11), (16, None)])

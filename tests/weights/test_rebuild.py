@@ -102,6 +102,7 @@ def test_a_new_head_is_zero_on_the_old_features(kind, num_classes, rng):
         np.testing.assert_allclose(new(images)[0], share * np.arange(1, 4), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_model_that_was_trained_and_saved_is_resized(tmp_path, rng):
     model = tiny_vit()
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))

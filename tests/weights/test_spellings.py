@@ -28,6 +28,7 @@ def outputs(file, fixtures):
     )
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("file", "head", "spelling"),
     [

@@ -29,7 +29,7 @@ def loaded(name):
     return model, images, outputs
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @every_choice
 def test_a_model_answers_as_timms_class_does_and_goes_back_as_it_was(name, tmp_path):
     model, images, outputs = loaded(name)
