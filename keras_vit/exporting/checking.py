@@ -119,28 +119,25 @@ def check(
         accuracy_check.check(reference, logits, "the file as reported")
     if runtime == "saved_model" and reference.picture is not None:
         check_reading(path, reference.picture, TOLERANCE["none"])
-    modes = [mode_of(runtime, logits, measured, reference)]
+    found = reference.comparison(logits)
+    modes = [mode_of(runtime, measured, found)]
     if runtime in runtime_check.BY_DEFAULT:
         other = runtime_check.BY_DEFAULT[runtime]
-        found = run_in_fresh_process(other, path, reference.images)
-        modes.append(mode_of(other, *found, reference))
+        by_default, times = run_in_fresh_process(other, path, reference.images)
+        modes.append(mode_of(other, times, reference.comparison(by_default)))
     del measured["precision"]
     compared = reference.compared()
-    difference = np.abs(compared - logits)
     return Report(
         format=runtime,
         quantize=quantize,
         size_bytes=_size(path),
         images=len(logits),
         source=reference.source,
-        largest_difference=float(difference.max()),
-        mean_difference=float(difference.mean()),
         largest_logit=float(np.abs(compared).max()),
-        top1_agreement=float((compared.argmax(1) == logits.argmax(1)).mean()),
-        accuracy=reference.accuracy(logits),
         accuracy_of_origin=reference.accuracy(compared),
         sha256=digest(path) if path.suffix == ".tflite" else None,
         modes=modes,
+        **found,
         **measured,
     )
 

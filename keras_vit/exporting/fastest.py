@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import statistics
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
@@ -144,7 +145,8 @@ def _written(
     try:
         export(model, path, format, quantize=scheme, **options)
     except (ValueError, ImportError, RuntimeError) as error:
-        return [Tried(name, reason=f"not written: {_short(error)}")]
+        short = textwrap.shorten(str(error), 120, placeholder="...")
+        return [Tried(name, reason=f"not written: {short}")]
     report = read_report(path)
     runtimes = [format]
     if len(report.modes) > 1 and report.modes[1]["precision"] != "float32":
@@ -201,8 +203,3 @@ def _kept(best: Tried, tried: Sequence[Tried], path: pathlib.Path) -> pathlib.Pa
         for one in source.parent.iterdir():
             shutil.copyfile(one, scratch.with_name(one.name))
     return target
-
-
-def _short(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) < 120 else f"{text[:117]}..."

@@ -9,64 +9,9 @@ import numpy as np
 from keras_vit.classifier import Classifier
 from keras_vit.data.evaluation import evaluation_batches
 from keras_vit.data.splits import Split
-from keras_vit.exporting import accuracy_check, checking, quantization
+from keras_vit.exporting import accuracy_check, checking
 from keras_vit.exporting.images import Images
 from keras_vit.exporting.reference_outputs import reference_of
-
-
-def write(
-    classifier: Classifier,
-    converted: bytes,
-    images: Images,
-    path: pathlib.Path,
-    put: Callable[[bytes], None],
-    *,
-    batch_size: int = 1,
-    pixels: str = "float32",
-) -> dict[str, Any]:
-    """Write the first of `quantization.INT8` that keeps a model's accuracy.
-
-    Images of the one kind give the ranges of activations; on those of the
-    other, the file is compared with the model, in a process of its own.
-
-    Args:
-        classifier: the origin.
-        converted: the bytes of its .tflite file in float32.
-        images: `Images`.
-        path: of the file to write.
-        put: the function that writes bytes there.
-        batch_size: that the file takes.
-        pixels: the dtype that it takes.
-
-    Returns:
-        A dict of what was measured: `scheme`, a key of `quantization.INT8`,
-        `calibration_images`, and what `accuracy_check.measured` returns.
-
-    Raises:
-        AccuracyLostError: if none does, with what was measured.
-    """
-    calibrating = cast("Split", images.calibrating)
-    batches = batches_of(classifier, calibrating, batch_size, pixels)
-    ranges = quantization.calibrated(converted, batches)
-    files = [b""]
-
-    def put_scheme(scheme: str) -> bool:
-        operations = quantization.INT8[scheme]
-        files.append(quantization.int8(converted, operations, ranges))
-        if files[-1] == files[-2]:  # where there are no convolutions
-            return False
-        put(files[-1])
-        return True
-
-    return first_accurate(
-        classifier,
-        images,
-        path,
-        tuple(quantization.INT8),
-        put_scheme,
-        runtime="tflite",
-        whole_pixels=pixels == "uint8",
-    )
 
 
 def first_accurate(
@@ -80,6 +25,9 @@ def first_accurate(
     whole_pixels: bool = False,
 ) -> dict[str, Any]:
     """Write the file of the first scheme that keeps a model's accuracy.
+
+    Images of the one kind gave the ranges of activations; on those of the
+    other, each file is compared with the model, in a process of its own.
 
     Args:
         classifier: the origin.

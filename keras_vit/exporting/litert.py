@@ -3,10 +3,12 @@
 import pathlib
 import re
 from collections import Counter
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from keras_vit import compat
 from keras_vit.classifier import Classifier
+from keras_vit.data.splits import Split
 from keras_vit.exporting import int8, quantization
 from keras_vit.exporting.graph import outputs_of
 from keras_vit.exporting.images import Images
@@ -42,8 +44,8 @@ def write(
         batch_size: the only number of images at a time.
 
     Returns:
-        What `int8.write` measured, and of which `operations_in_int8` how many of
-        how many there are; `None` for the other schemes.
+        What `int8.first_accurate` measured, and of which `operations_in_int8` how
+        many of how many there are; `None` for the other schemes.
 
     Raises:
         AccuracyLostError: if `"int8"` loses more than `accuracy_check` allows.
@@ -57,26 +59,57 @@ def write(
         path.write_bytes(file)
         append(path, notes)
 
-    if calibration is not None:
-        measured = int8.write(
-            classifier,
-            converted,
-            calibration,
-            path,
-            put,
-            batch_size=batch_size,
-            pixels=pixels,
-        )
-        counted, in_int8 = operations(path.read_bytes())
-        return measured | {
-            "operations_in_int8": {
-                name: [number, counted[name]] for name, number in in_int8.items()
-            }
-        }
-    if quantize != "none":
-        converted = quantization.WEIGHTS[quantize](converted)
-    put(converted)
-    return None
+    if calibration is None:
+        small = quantize != "none"
+        put(quantization.small_weights(converted, quantize) if small else converted)
+        return None
+    return _write_int8(
+        classifier,
+        converted,
+        calibration,
+        path,
+        put,
+        batch_size=batch_size,
+        pixels=pixels,
+    )
+
+
+def _write_int8(
+    classifier: Classifier,
+    converted: bytes,
+    images: Images,
+    path: pathlib.Path,
+    put: Callable[[bytes], None],
+    *,
+    batch_size: int,
+    pixels: str,
+) -> dict[str, Any]:
+    """Put the first of `quantization.INT8` that keeps the accuracy."""
+    calibrating = cast("Split", images.calibrating)
+    batches = int8.batches_of(classifier, calibrating, batch_size, pixels)
+    ranges = quantization.calibrated(converted, batches)
+    files = [b""]
+
+    def put_int8(scheme: str) -> bool:
+        kinds = quantization.INT8[scheme]
+        files.append(quantization.int8(converted, kinds, ranges))
+        if files[-1] == files[-2]:  # where there are no convolutions
+            return False
+        put(files[-1])
+        return True
+
+    measured = int8.first_accurate(
+        classifier,
+        images,
+        path,
+        tuple(quantization.INT8),
+        put_int8,
+        runtime="tflite",
+        whole_pixels=pixels == "uint8",
+    )
+    counted, in_int8 = operations(path.read_bytes())
+    found = {name: [number, counted[name]] for name, number in in_int8.items()}
+    return measured | {"operations_in_int8": found}
 
 
 def operations(file: bytes) -> tuple[Counter[str], Counter[str]]:

@@ -28,31 +28,24 @@ ALL = ".*"
 WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 
-def float16(file: bytes) -> bytes:
-    """Return a .tflite file whose weights of dense layers, convolutions are float16."""
-    casting = compat.quantizer_float_casting()
+def small_weights(file: bytes, scheme: str) -> bytes:
+    """Return a .tflite file with smaller weights of dense layers and convolutions.
 
-    def choose(quantizer: Any) -> None:
-        for operation in WEIGHTED:
-            quantizer.add_weight_only_config(ALL, operation, 16, algorithm_key=casting)
-
-    return _rewritten(file, choose)
-
-
-def dynamic(file: bytes) -> bytes:
-    """Return a .tflite file whose weights are int8, with a scale for each channel.
-
-    The runtime quantises activations when it runs, each row by its own range.
+    Args:
+        file: the bytes of a .tflite file in float32.
+        scheme: `"float16"`; or `"dynamic"`: int8, with a scale for each channel,
+            where the runtime quantises activations, each row by its own range.
     """
 
     def choose(quantizer: Any) -> None:
+        casting = {"algorithm_key": compat.quantizer_float_casting()}
         for operation in WEIGHTED:
-            quantizer.add_dynamic_config(ALL, operation, 8)
+            if scheme == "float16":
+                quantizer.add_weight_only_config(ALL, operation, 16, **casting)
+            else:
+                quantizer.add_dynamic_config(ALL, operation, 8)
 
     return _rewritten(file, choose)
-
-
-WEIGHTS = {"float16": float16, "dynamic": dynamic}
 
 
 def int8(file: bytes, operations: Sequence[str], ranges: Any) -> bytes:

@@ -47,6 +47,22 @@ class ReferenceOutputs:
         """Return the logits that a report compares with, `(N, K)`."""
         return self.logits if self.before is None else self.before
 
+    def comparison(self, logits: np.ndarray) -> dict[str, Any]:
+        """Return how near logits `(N, K)` are to `compared()`.
+
+        Returns:
+            A dict: `largest_difference`, `mean_difference` of a logit,
+            `top1_agreement` and `accuracy`, as `report.Report` has them.
+        """
+        compared = self.compared()
+        difference = np.abs(compared - logits)
+        return {
+            "largest_difference": float(difference.max()),
+            "mean_difference": float(difference.mean()),
+            "top1_agreement": float((compared.argmax(1) == logits.argmax(1)).mean()),
+            "accuracy": self.accuracy(logits),
+        }
+
     def accuracy(self, logits: np.ndarray) -> float | None:
         """Return the top-1 accuracy of logits `(N, K)`; `None` without labels."""
         if self.labels is None:

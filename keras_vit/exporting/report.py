@@ -42,7 +42,7 @@ class Report:
         peak_memory_bytes: of that process, its runtime included.
         fixed_batch_size: the only batch size; `None`: any.
         versions: of the runtime's packages, by name.
-        gate: what was measured before `"int8"` was allowed, as `int8.write`
+        gate: what was measured before `"int8"` was allowed, as `int8.first_accurate`
             returns it; `None` for the others.
         copied_from: the dtype policy of the origin, where a copy of it in float32
             was exported and compared with; `None`: the origin itself.
@@ -147,21 +147,15 @@ def table(reports: Sequence[Report], reference: Mapping[str, str] | None = None)
         reports: of the same model.
         reference: a row of the origin's own, by the names of the columns.
     """
-    rows = [list(_COLUMNS), ["---"] + ["---:"] * (len(_COLUMNS) - 1)]
+    rows: list[list[str]] = [list(_COLUMNS)]
     if reference:
         rows.append([str(reference.get(column, "")) for column in _COLUMNS])
     rows += [_row(report) for report in reports]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    first, *others = (max(3, *map(len, column)) for column in zip(*rows, strict=True))
+    rows.insert(1, ["-" * first, *("-" * (width - 1) + ":" for width in others)])
     return "\n".join(
-        "| "
-        + " | ".join(
-            cell.rjust(width, "-" if number == 1 and cell[0] == "-" else " ")
-            if column
-            else cell.ljust(width, "-" if number == 1 else " ")
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        + " |"
-        for number, row in enumerate(rows)
+        f"| {' | '.join([row[0].ljust(first), *map(str.rjust, row[1:], others)])} |"
+        for row in rows
     )
 
 

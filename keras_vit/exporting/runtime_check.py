@@ -6,6 +6,7 @@ Write the logits of all images and print, as the last line, what was measured.
 Only NumPy and the runtime itself are imported.
 """
 
+import functools
 import json
 import os
 import statistics
@@ -84,19 +85,16 @@ def onnx(path: str) -> Loaded:
     return Loaded(logits, None, {"onnxruntime": onnxruntime.__version__})
 
 
-def openvino(path: str) -> Loaded:
-    """Load an .xml file with its .bin by OpenVINO, to compute in float32."""
-    return _openvino(path, {"INFERENCE_PRECISION_HINT": "f32"})
+def openvino(path: str, precision: str | None = "f32") -> Loaded:
+    """Load an .xml file with its .bin by OpenVINO.
 
-
-def openvino_by_default(path: str) -> Loaded:
-    """Load an .xml file with its .bin by OpenVINO, as it chooses the precision."""
-    return _openvino(path, {})
-
-
-def _openvino(path: str, settings: dict[str, str]) -> Loaded:
+    Args:
+        path: of the .xml file.
+        precision: to compute in; `None`: as OpenVINO chooses it.
+    """
     import openvino
 
+    settings = {"INFERENCE_PRECISION_HINT": precision} if precision else {}
     model = openvino.Core().compile_model(path, "CPU", settings)
     hint = model.get_property("INFERENCE_PRECISION_HINT").get_type_name()
 
@@ -112,7 +110,7 @@ RUNTIMES = {
     "tflite": tflite,
     "onnx": onnx,
     "openvino": openvino,
-    "openvino, by default": openvino_by_default,
+    "openvino, by default": functools.partial(openvino, precision=None),
 }
 # Of a runtime that chooses another precision by default than it was checked in, as a
 # file cannot say: how it is loaded without a choice.

@@ -71,15 +71,18 @@ def test_all_roads_give_what_pillow_composes(background, rng, tmp_path):
     read = files.reader()
     datas = [*contents.values()]
     served, _, errors = read_images(datas, SIZE, Preprocessing(), decoding)
-    assert set(errors.numpy()) == {b""}
+    refused = {
+        name for name, error in zip(contents, errors.numpy(), strict=True) if error
+    }
+    assert refused == {"webp that moves"}
     for number, (name, data) in enumerate(contents.items()):
         expected = composed(data, background).astype(float)
-        for found in (
+        roads = [
             read(tf.constant(number)),
             files.image(number),
             read_image(paths[number], decoding=decoding),
-            served[number],
-        ):
+        ]
+        for found in roads if name in refused else [*roads, served[number]]:
             assert np.abs(np.asarray(found, float) - expected).max() <= 1, name
 
 

@@ -9,23 +9,17 @@ from keras_vit.data.images import MOST_BYTES, PLAIN
 from keras_vit.data.preprocessing import preprocess, window_of
 from keras_vit.decoding import Decoding
 from keras_vit.exporting.served_images.byte_reader import ByteReader, Tensor
-from keras_vit.exporting.served_images.decoding import decode, surrounded
-from keras_vit.exporting.served_images.formats import FORMATS, HEAD, Format
+from keras_vit.exporting.served_images.formats import FORMATS, read_jpeg
+from keras_vit.exporting.served_images.limits import too_many
 from keras_vit.exporting.served_images.orientation import (
     may_be_noted,
     orientation_of,
     upright,
 )
-from keras_vit.exporting.served_images.prepared import (
-    NONE,
-    SPEC,
-    Prepared,
-    prepared,
-    too_many,
-)
 from keras_vit.preprocessing import Preprocessing
 
 AT_A_TIME = 4  # images that are decoded beside each other
+_HEAD = 16  # bytes that tell the format
 _NAMES = [one.name for one in FORMATS]
 _UNKNOWN = f"not a readable {', '.join(_NAMES[:-1])} or {_NAMES[-1]} image"
 _EMPTY = "empty: expected the bytes of an image file"
@@ -65,30 +59,24 @@ def read_images(
     """
     data = tf.convert_to_tensor(data)
     kinds, unreadable = _kinds(data)
-    spec = SPEC, tf.TensorSpec((), tf.int32)
-    files, orientations = tf.map_fn(
-        lambda file: _prepared(file, decoding),
-        (data, kinds),
-        fn_output_signature=spec,
-    )
-    rows, pixels, sides = _decoded_ones(
-        files, orientations, size, preprocessing, decoding
-    )
+    rows, pixels, sides = _decoded(data, kinds, size, preprocessing, decoding)
     heights, widths = sides[:, 0], sides[:, 1]
-    errors = tf.where(
-        rows == 0, unreadable, too_many(heights, widths, decoding.max_pixels)
-    )
-    errors = tf.where(files.error == "", errors, files.error)
+    many = too_many(heights, widths, decoding.max_pixels)
+    errors = tf.where(rows == 0, unreadable, many)
     windows = window_of(heights, widths, size, preprocessing)
     return pixels, tf.where((errors == "")[:, tf.newaxis], windows, 0.0), errors
 
 
 def _kinds(data: Tensor) -> tuple[Tensor, Tensor]:
     """The format of each file, and what is said of one that cannot be decoded."""
-    heads, length = tf.strings.substr(data, 0, HEAD), tf.strings.length(data)
+    length = tf.strings.length(data)
+    heads = tf.strings.join([tf.strings.substr(data, 0, _HEAD), bytes(_HEAD)])
     kinds = tf.fill(tf.shape(data), len(FORMATS))
     for number, one in enumerate(FORMATS):
-        kinds = tf.where(one.begins(heads), number, kinds)
+        parts = [
+            tf.strings.substr(heads, at, len(text)) == text for at, text in one.starts
+        ]
+        kinds = tf.where(tf.reduce_all(parts, 0), number, kinds)
     messages = [f"not a readable {one.name} image: {one.failure}" for one in FORMATS]
     messages = tf.gather([*messages, _UNKNOWN], kinds)
     limit = f" bytes are more than the limit of {MOST_BYTES:,}"
@@ -98,41 +86,17 @@ def _kinds(data: Tensor) -> tuple[Tensor, Tensor]:
     return tf.where(long, len(FORMATS), kinds), messages
 
 
-def _prepared(file: Tensor, decoding: Decoding) -> tuple[Prepared, Tensor]:
-    """One file, as `(data, kind)`: a `Prepared`, and its orientation."""
-    data, kind = file
-    ways: list[Callable[[], Any]] = [
-        lambda one=one: _opened(data, one, decoding) for one in FORMATS
-    ]
-    ways.append(lambda: (prepared(NONE, b""), tf.constant(False)))
-    file, noted = tf.switch_case(kind, ways)
-
-    def orientation():
-        reader = ByteReader(data)
-        exif = [lambda one=one: one.find_exif(reader) for one in FORMATS]
-        return orientation_of(data, tf.switch_case(kind, exif))
-
-    return file, tf.cond(noted, orientation, lambda: 1)
-
-
-def _opened(data: Tensor, form: Format, decoding: Decoding) -> tuple[Prepared, Tensor]:
-    noted = may_be_noted(data, form.mark) if form.mark else tf.constant(False)
-    return form.prepare(data, decoding), noted
-
-
-def _decoded_ones(
-    files: Prepared,
-    orientations: Tensor,
+def _decoded(
+    files: Tensor,
+    kinds: Tensor,
     size: tuple[int, int],
     preprocessing: Preprocessing,
     decoding: Decoding,
 ) -> Any:
-    """Decodes what can be decoded.
+    """Decode what can be decoded.
 
     An operation that raises takes its image out of the stream, and those that
     are left say which they are. The first element stands for all others.
-    Whatever cannot raise is done outside, as the stream's function is made
-    ready anew for each batch.
 
     Returns:
         rows: `(B,)`, int32: 0 where an image could not be decoded.
@@ -141,19 +105,36 @@ def _decoded_ones(
             many pixels to be decoded.
     """
 
-    def read(place, file, orientation):
-        image, refused = decode(file.way, file.data, decoding)
-        image = upright(surrounded(image, file.around, file.colour), orientation)
+    def read(place, file, kind):
+        ways: list[Callable[[], Any]] = [
+            lambda one=one: one.read(file, decoding) for one in FORMATS
+        ]
+        ways.append(lambda: read_jpeg(tf.constant(""), decoding))  # which raises
+        image, refused = tf.switch_case(kind, ways)
+        image = upright(image, _orientation(file, kind))
         pixels = tf.cast(preprocess(image, size, preprocessing), tf.float32)
         sides = tf.shape(image, tf.int64)[:2]
         return place, pixels, tf.where(refused > 0, refused, sides)
 
-    count = tf.size(files.way, tf.int64)
+    count = tf.size(files, tf.int64)
     absent = tf.constant(0, tf.int64), tf.zeros((*size, 3)), tf.ones(2, tf.int64)
-    stream = tf.data.Dataset.from_tensor_slices((tf.range(count), files, orientations))
+    stream = tf.data.Dataset.from_tensor_slices((tf.range(count), files, kinds))
     stream = stream.map(read, num_parallel_calls=AT_A_TIME).ignore_errors()
     stream = tf.data.Dataset.from_tensors(absent).concatenate(stream)
     places, pixels, sides = stream.batch(count + 1).get_single_element()
     rows = tf.range(1, tf.size(places))
     rows = tf.scatter_nd(places[1:, tf.newaxis], rows, [count])
     return rows, tf.gather(pixels, rows), tf.gather(sides, rows)
+
+
+def _orientation(file: Tensor, kind: Tensor) -> Tensor:
+    """The orientation that a file of a kind notes; 1: none."""
+    finders = [one.find_exif for one in FORMATS if one.find_exif]  # the first ones
+    noted = (kind < len(finders)) & may_be_noted(file)
+
+    def found():
+        reader = ByteReader(file)
+        exif = tf.switch_case(kind, [lambda one=one: one(reader) for one in finders])
+        return orientation_of(file, exif)
+
+    return tf.cond(noted, found, lambda: 1)

@@ -92,24 +92,10 @@ class ByteReader:
         at, found = tf.while_loop(
             lambda at, found: ~found & (at < self.size),
             body,
-            (tf.constant(start, tf.int64), tf.constant(False)),
+            (tf.cast(start, tf.int64), tf.constant(False)),
             maximum_iterations=most,
         )
         return tf.where(found, at, self.size)
-
-
-def piece(data: Tensor, start: Tensor, stop: Tensor) -> Tensor:
-    """Return the bytes of a scalar string from one place to before another, a string.
-
-    Example:
-
-    >>> piece(b"some bytes", 5, 99).numpy()
-    b'bytes'
-    """
-    size = tf.strings.length(data)
-    start = tf.clip_by_value(tf.cast(start, tf.int32), 0, size)
-    stop = tf.clip_by_value(tf.cast(stop, tf.int32), start, size)
-    return tf.strings.substr(data, start, stop - start)
 
 
 def code(text: bytes) -> int:

@@ -1,67 +1,81 @@
-"""GIF files: the first frame of an animation, by itself.
+"""GIF files: the first frame, by itself.
 
-TensorFlow's operation decodes every frame before it gives the first, and takes
-colours that are to be seen through for black. It is given a file of that frame
-alone, without the notes on what is transparent; in the palette that colour is the
-background's.
+TensorFlow's operation decodes every frame before it returns the first, and takes
+transparent colours for black. It is given a file of the first frame alone, in whose
+palette the transparent colour is the background's.
 """
+
+from typing import Any
 
 import tensorflow as tf
 
 from keras_vit.decoding import Decoding
-from keras_vit.exporting.served_images.byte_reader import ByteReader, Tensor, piece
-from keras_vit.exporting.served_images.prepared import (
-    OTHER,
-    Prepared,
-    prepared,
-    too_many,
-)
+from keras_vit.exporting.served_images.byte_reader import ByteReader, Tensor
+from keras_vit.exporting.served_images.limits import within
 
-_MOST_STEPS = 10_000  # of at most 1 MB each
-_RUN = 4096  # full blocks that one step can pass
-_EXTENSION, _FRAME = 0x21, 0x2C
-_CONTROL = 0xF9  # of the extension that says which colour is transparent
+_EXTENSION, _FRAME, _CONTROL = 0x21, 0x2C, 0x04F921  # the last says what is clear
 _HEAD = 13  # bytes before the palette
+_MOST_EXTENSIONS = 50  # before the frame
+_RUN = 4096  # full blocks that one step can pass
 
 
-def prepare_gif(data: Tensor, decoding: Decoding) -> Prepared:
-    """Prepare a GIF file.
+def read_gif(data: Tensor, decoding: Decoding) -> tuple[Tensor, Tensor]:
+    """Read the first frame of a GIF file, on its canvas.
 
     Args:
         data: its bytes, a scalar string.
-        decoding: a `keras_vit.decoding.Decoding`.
+        decoding: a `keras_vit.decoding.Decoding`, whose background is seen where
+            the frame is transparent, or does not reach.
 
     Returns:
-        A `Prepared`.
+        As `limits.within`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when the graph runs, for damaged files.
     """
     reader = ByteReader(data)
-    colours = _HEAD + _palette_size(reader.number(10))
-    frame, end, clear = _first_frame(reader, colours)
-    own = reader.number(frame + 9) >= 0x80  # a palette
-    colour = tf.where(own, frame + 10, _HEAD) + 3 * tf.maximum(clear, 0)
-    if decoding.backdrop is not None:
-        data = _with_colour(data, colour, bytes([decoding.backdrop]) * 3, clear >= 0)
-        reader = ByteReader(data)
+    first = _HEAD + _palette_size(reader.number(10))
+    frame = _first_frame(reader, first)
+    own = _palette_size(reader.number(frame + 9))
+    end = _end_of_blocks(reader, frame + 11 + own)
     left, top, width, height = (reader.number(frame + n, 2) for n in (1, 3, 5, 7))
     below = tf.maximum(reader.number(8, 2) - top - height, 0)
     after = tf.maximum(reader.number(6, 2) - left - width, 0)
 
-    sides = piece(data, frame + 5, frame + 9)
-    head = piece(data, 0, 6), sides, piece(data, 10, colours)
-    alone = b",\0\0\0\0", piece(data, frame + 5, end), b";"
-    return prepared(
-        OTHER,
-        tf.strings.join([*head, *alone]),
-        [top, below, left, after],
-        [reader.number(colour + n) for n in range(3)],
-        error=too_many(top + height + below, left + width + after, decoding.max_pixels),
-    )
+    def decode():
+        file = data
+        if decoding.backdrop is not None:
+            colours = tf.where(own > 0, frame + 10, _HEAD)
+            file = _with_backdrop(reader, data, frame, colours, decoding.backdrop)
+        head = _piece(file, 0, 6), _piece(file, frame + 5, frame + 9)
+        alone = _piece(file, 10, first), b",\0\0\0\0", _piece(file, frame + 5, end)
+        file = tf.strings.join([*head, *alone, b";"])
+        image = tf.io.decode_image(file, expand_animations=False)
+        around = [[top, below], [left, after], [0, 0]]
+        return tf.pad(image, around, constant_values=decoding.backdrop or 0)
+
+    sides = top + height + below, left + width + after
+    return within(*sides, decoding.max_pixels, decode)
 
 
-def _with_colour(data: Tensor, at: Tensor, colour: Tensor, noted: Tensor) -> Tensor:
-    """The file with another colour at a place of a palette, if one is noted."""
-    parts = piece(data, 0, at), colour, piece(data, at + 3, tf.strings.length(data))
-    return tf.where(noted, tf.strings.join(parts), data)
+def _with_backdrop(
+    reader: ByteReader, data: Tensor, frame: Tensor, colours: Tensor, backdrop: int
+) -> Tensor:
+    """The file with the background in its palette for the transparent colour.
+
+    A block of eight bytes before the frame names that colour, if there is one.
+    """
+    clear = reader.number(frame - 8, 3) == _CONTROL
+    clear &= reader.number(frame - 5) % 2 == 1
+    place = colours + 3 * tf.where(clear, reader.number(frame - 2), 0)
+    rest = _piece(data, place + 3, reader.size)
+    parts = _piece(data, 0, place), bytes([backdrop]) * 3, rest
+    return tf.where(clear, tf.strings.join(parts), data)
+
+
+def _piece(data: Tensor, start: Any, stop: Any) -> Tensor:
+    """The bytes from one place to before another, a string; raises beyond the end."""
+    return tf.strings.substr(data, *tf.unstack(tf.stack([start, stop - start])))
 
 
 def _palette_size(flags: Tensor) -> Tensor:
@@ -69,39 +83,31 @@ def _palette_size(flags: Tensor) -> Tensor:
     return tf.where(flags >= 0x80, 3 * 2 ** (flags % 8 + 1), 0)
 
 
-def _first_frame(reader: ByteReader, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where the first frame begins and ends, and which colour is transparent in it.
+def _first_frame(reader: ByteReader, start: Tensor) -> Tensor:
+    """Where the first frame begins; the file's end if there is none."""
 
-    Both are the file's end if there is none, or a part of one; -1: no colour is.
+    def look(at):
+        mark = reader.number(at)
+        after = tf.cond(
+            mark == _EXTENSION,
+            lambda: _end_of_blocks(reader, at + 2),
+            lambda: reader.size,
+        )
+        return mark == _FRAME, after
+
+    return reader.walk(start, look, _MOST_EXTENSIONS)
+
+
+def _end_of_blocks(reader: ByteReader, start: Tensor) -> Tensor:
+    """Where blocks of one length byte and as many more end, by an empty one.
+
+    Beyond the file's end if they are cut off.
     """
 
-    def within(at, frame, clear):
-        """Pass blocks of one length byte and as many more; an empty one ends."""
-        full = reader.padded[at : at + 256 * _RUN : 256] == 255
-        at += 256 * tf.reduce_sum(tf.math.cumprod(tf.cast(full, tf.int64)))
+    def look(at):
+        full = tf.cast(reader.padded[at : at + 256 * _RUN : 256] == 255, tf.int64)
+        passed = 256 * tf.reduce_sum(tf.math.cumprod(full))
         length = reader.number(at)
-        return at + 1 + length, frame, clear, length != 0
+        return length == 0, at + tf.where(passed > 0, passed, length + 1)
 
-    def between(at, frame, clear):
-        mark, flags = reader.number(at), reader.number(at + 9)
-        of_frame = at + 11 + _palette_size(flags)
-        noted = (reader.number(at + 1) == _CONTROL) & (reader.number(at + 3) % 2 == 1)
-        noted &= mark == _EXTENSION
-        after = tf.where(mark == _EXTENSION, at + 2, reader.size)
-        return (
-            tf.where(mark == _FRAME, of_frame, after),
-            tf.where(mark == _FRAME, at, frame),
-            tf.where(noted, reader.number(at + 6), clear),
-            tf.constant(True),
-        )
-
-    at, frame, clear, inside = tf.while_loop(
-        lambda at, frame, _, inside: (inside | (frame < 0)) & (at < reader.size),
-        lambda at, frame, clear, inside: tf.cond(
-            inside, lambda: within(at, frame, clear), lambda: between(at, frame, clear)
-        ),
-        (start, tf.constant(-1, tf.int64), tf.constant(-1, tf.int64), False),
-        maximum_iterations=_MOST_STEPS,
-    )
-    whole = ~inside & (frame >= 0) & (at <= reader.size)
-    return tf.where(whole, frame, reader.size), tf.where(whole, at, reader.size), clear
+    return reader.walk(start, look) + 1

@@ -1,5 +1,7 @@
 """How the camera was held, as a file notes it in Exif or in XMP."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from keras_vit.exporting.served_images.byte_reader import (
@@ -27,14 +29,9 @@ _TURNS = (
 )
 
 
-def may_be_noted(data: Tensor, mark: str) -> Tensor:
-    """Return whether a file seems to note an orientation.
-
-    Args:
-        data: its bytes, a scalar string.
-        mark: what is somewhere in a file that has Exif.
-    """
-    return contains(data, mark) | contains(data, _XMP)
+def may_be_noted(data: Tensor) -> Tensor:
+    """Return whether a file, a scalar string, seems to note an orientation."""
+    return contains(data, f"(?i:exif)|{_XMP}")
 
 
 def orientation_of(data: Tensor, exif: Tensor) -> Tensor:
@@ -75,30 +72,33 @@ def in_jpeg(reader: ByteReader) -> Tensor:
 
 
 def in_png(reader: ByteReader) -> Tensor:
-    """Return the Exif in a PNG file: a chunk."""
-
-    def look(at):
-        length = reader.number(at, 4, big_endian=True)
-        return reader.number(at + 4, 4) == code(b"eXIf"), at + 12 + length
-
-    at = reader.walk(8, look)
-    return reader.part(at + 8, at + 8 + reader.number(at, 4, big_endian=True))
+    """Return the Exif in a PNG file: a chunk of a length, a name, and a sum."""
+    return _chunk(reader, 8, b"eXIf", 0, lambda length: length + 12)
 
 
 def in_webp(reader: ByteReader) -> Tensor:
-    """Return the Exif in a WebP file: a chunk, of even length."""
+    """Return the Exif in a WebP file: a chunk of a name and a length, made even."""
+    return _chunk(reader, 12, b"EXIF", 4, lambda length: length + length % 2 + 8)
+
+
+def _chunk(
+    reader: ByteReader,
+    start: int,
+    name: bytes,
+    length_at: int,
+    step: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """The contents of the first chunk of a name; where its length is, it is not."""
+
+    def length(at):
+        return reader.number(at + length_at, 4, big_endian=length_at == 0)
 
     def look(at):
-        length = reader.number(at + 4, 4)
-        return reader.number(at, 4) == code(b"EXIF"), at + 8 + length + length % 2
+        found = reader.number(at + 4 - length_at, 4) == code(name)
+        return found, at + step(length(at))
 
-    at = reader.walk(12, look)
-    return reader.part(at + 8, at + 8 + reader.number(at + 4, 4))
-
-
-def nowhere(reader: ByteReader) -> Tensor:
-    """Return the Exif in a file that has none."""
-    return reader.part(0, 0)
+    at = reader.walk(start, look)
+    return reader.part(at + 8, at + 8 + length(at))
 
 
 def of_exif(values: Tensor) -> Tensor:
