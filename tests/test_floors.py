@@ -125,8 +125,12 @@ COMMANDS = (
 )
 DOORS = {
     "matplotlib": {"figures/drawing.py"},
-    "sklearn": {"evaluation/estimators.py"},
-    "threadpoolctl": {"evaluation/estimators.py"},
+    "sklearn": {
+        "evaluation/embedding.py",
+        "evaluation/logistic_regression.py",
+        "evaluation/ranking.py",
+    },
+    "threadpoolctl": {"evaluation/threads.py"},
     "tqdm": {
         "batch/running.py",
         "data/archives.py",
@@ -155,7 +159,11 @@ DOORS = {
         "batch/storing.py",
         "training/artifacts/samples.py",
     },
-    "scipy": {"evaluation/corruptions/filtering.py"},
+    "scipy": {
+        "evaluation/corruptions/filtering.py",
+        "evaluation/intervals.py",
+        "evaluation/predictions.py",
+    },
     "onnx": {"exporting/onnx.py"},
     "tf2onnx": {"exporting/onnx.py"},
     "onnxruntime": {"exporting/onnx.py", "exporting/runtime_check.py"},

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_vit.classifier import Classifier
-from keras_vit.evaluation.outputs import forward_of, progress_bar
+from keras_vit.evaluation.outputs import finite, forward_of, progress_bar
 from keras_vit.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
     from keras_vit.compat import Strategy
     from keras_vit.data.splits import Labelled
 
-NOT_FINITE = "Expected finite logits of the model. Received: NaN or infinity"
 Change = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Restriction = Callable[[Predictions], Predictions]
 
@@ -71,8 +70,7 @@ def correct_under(
             for number, change in enumerate(changes):
                 shown[:count] = change(images[:count], places)
                 logits = np.asarray(forward(shown), np.float32)[:count]
-                if not np.isfinite(logits).all():
-                    raise FloatingPointError(NOT_FINITE)
+                logits = finite(logits, "logits")
                 found = Predictions(logits, labels[:count], activation)
                 found = restricted(found) if restricted else found
                 correct[number, places] = found.correct()

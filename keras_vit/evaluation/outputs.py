@@ -59,13 +59,22 @@ def outputs_of(
         ):
             count = int(weights.sum())
             part = np.asarray(forward(images), np.float32)[:count]
-            if not np.isfinite(part).all():
-                raise FloatingPointError(
-                    "Expected finite outputs of the model. Received: NaN or infinity"
-                )
-            outputs[done : done + count] = part
+            outputs[done : done + count] = finite(part)
             done += count
             bar.update(count)
+    return outputs
+
+
+def finite(outputs: np.ndarray, what: str = "outputs") -> np.ndarray:
+    """Return what a model returned, if all of it is finite.
+
+    Raises:
+        FloatingPointError: if a number is not, saying what it is.
+    """
+    if not np.isfinite(outputs).all():
+        raise FloatingPointError(
+            f"Expected finite {what} of the model. Received: NaN or infinity"
+        )
     return outputs
 
 

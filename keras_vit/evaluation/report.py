@@ -10,10 +10,8 @@ import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from keras_vit import figures
-from keras_vit.evaluation.metrics import Evaluation
+from keras_vit.evaluation.evaluated import Evaluation, none_if_nan
 from keras_vit.evaluation.parts import Part
 from keras_vit.files import written_whole
 
@@ -29,7 +27,7 @@ def numbers_of(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, 
     numbers["ranking"] = None
     if ranking is not None:
         numbers["ranking"] = {
-            name: None if values is None else _defined(values)
+            name: None if values is None else [*map(none_if_nan, values)]
             for name, values in vars(ranking).items()
         }
     if not evaluation.has_top5:
@@ -51,11 +49,6 @@ def numbers_of(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, 
         "classes": evaluation.classes.tolist(),
         "confusion": None if confusion is None else confusion.tolist(),
     }
-
-
-def _defined(values: np.ndarray) -> list[float | None]:
-    """Numbers as JSON has them, `None` for NaN."""
-    return [None if np.isnan(one) else one for one in values.tolist()]
 
 
 def write_report(
