@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and where those are kept that come again."""
+"""Files that appear whole or not at all, locks, and the folder of what is kept."""
 
 import contextlib
 import errno
@@ -7,6 +7,11 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 
 def cache_folder() -> pathlib.Path:
@@ -56,6 +61,40 @@ def written_whole(
             path = pathlib.Path(instead())
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike[str], refusal: str) -> Iterator[None]:
+    """Lock a file or a folder against other processes until the block ends.
+
+    Where the system has no such locks, nobody is kept out.
+
+    Args:
+        path: of a folder; or of a file, which is made where there is none.
+        refusal: the message for another process that locks it meanwhile.
+
+    Raises:
+        BlockingIOError: with that message, if another process has locked it.
+        OSError: if it cannot be opened.
+
+    Example:
+
+    >>> with locked("notes.lock", "Another process writes notes. Wait for its end."):
+    ...     _ = pathlib.Path("notes.txt").write_text("mine")
+    """
+    if fcntl is None:
+        yield
+        return
+    flags = os.O_RDONLY if os.path.isdir(path) else os.O_RDWR | os.O_CREAT
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(refusal) from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _placed(scratch, path, may_be_taken):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.metadata
 import json
 import logging
@@ -14,12 +13,13 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 from keras_vit.batch import filesystem
 from keras_vit.batch.items import Item
 from keras_vit.batch.parquet import notes_of
 from keras_vit.batch.plan import ShardId, shards
+from keras_vit.files import locked
 
 MANIFEST = "_manifest.json"
 _POLL = 1.0  # seconds between two looks at what is done
@@ -60,23 +60,16 @@ def held(output: str) -> Iterator[None]:
         return
     folder = pathlib.Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        _lock(lock, output)
+    refusal = (
+        f"Expected a folder that no other job writes to. Received: {output}, which one "
+        "is working on. Wait for its end, or name another folder"
+    )
+    with locked(folder / ".lock", refusal):
         for inside in (folder, folder / "_plan", folder / "_index"):
             for scratch in inside.glob(".*.*.*"):
                 if scratch.is_dir():
                     shutil.rmtree(scratch, ignore_errors=True)
         yield
-
-
-def _lock(file: IO[str], output: str) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise OSError(
-            f"Expected a folder that no other job writes to. Received: {output}, which "
-            "one is working on. Wait for its end, or name another folder"
-        ) from error
 
 
 def to_do(output: str) -> tuple[list[ShardId], list[ShardId]]:

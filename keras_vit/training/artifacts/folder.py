@@ -13,17 +13,12 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
 import keras
 import tensorflow as tf
 
 from keras_vit import recipes
 from keras_vit.data.caching import is_cached
-from keras_vit.files import written_whole
+from keras_vit.files import locked, written_whole
 from keras_vit.recipes.settings_file import checked_seed
 from keras_vit.training.artifacts.checkpoints import Checkpoints
 from keras_vit.training.evaluated_splits import TEST
@@ -75,21 +70,12 @@ class RunFolder:
             BlockingIOError: if another process trains there.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        if fcntl is None:  # where there is no such lock, nobody is kept out
+        refusal = (
+            f"Another process trains in {self.path}. Wait until it has finished, or "
+            "name another folder."
+        )
+        with locked(self.path, refusal):
             yield
-            return
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BlockingIOError(
-                    f"Another process trains in {self.path}. Wait until it has "
-                    "finished, or name another folder."
-                ) from error
-            yield
-        finally:
-            os.close(folder)
 
     def check_data(self, split: Labelled, eval_split: Labelled) -> None:
         """Refuse images that are not those the run began with.
