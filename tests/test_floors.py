@@ -132,12 +132,8 @@ DOORS = {
     },
     "threadpoolctl": {"evaluation/threads.py"},
     "tqdm": {
-        "batch/running.py",
         "data/archives.py",
-        "data/inspection/inspection.py",
-        "evaluation/outputs.py",
         "exporting/quantization.py",
-        "inspect/report_files.py",
         "inspect/similarity.py",
         "training/progress.py",
         "verbosity.py",

@@ -20,6 +20,7 @@ from keras_vit.batch.items import Item
 from keras_vit.batch.parquet import notes_of
 from keras_vit.batch.plan import ShardId, shards
 from keras_vit.files import locked
+from keras_vit.verbosity import progress_bar
 
 MANIFEST = "_manifest.json"
 _POLL = 1.0  # seconds between two looks at what is done
@@ -80,18 +81,7 @@ def to_do(output: str) -> tuple[list[ShardId], list[ShardId]]:
 
 def shown(items: Iterable[Item]) -> Iterator[Item]:
     """Yield items while a bar counts them."""
-    from tqdm import tqdm
-
-    from keras_vit.verbosity import bars_shown
-
-    yield from tqdm(
-        items,
-        desc="listing",
-        unit=" images",
-        delay=1,
-        leave=False,
-        disable=not bars_shown(),
-    )
+    yield from progress_bar(items, desc="listing", unit=" images", leave=False)
 
 
 @contextlib.contextmanager
@@ -102,14 +92,13 @@ def progress(output: str, counts: Mapping[str, int]) -> Iterator[None]:
         output: the folder.
         counts: how many images each file has, by its name.
     """
-    from keras_vit.evaluation.outputs import progress_bar
-
     stop = threading.Event()
 
     def done() -> int:
         return sum(counts.get(name, 0) for name in filesystem.names_in(output))
 
-    with progress_bar(sum(counts.values())) as bar:
+    total = sum(counts.values())
+    with progress_bar(total=total, unit=" images", leave=False) as bar:
         bar.initial = bar.n = done()
 
         def watch() -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_vit.classifier import Classifier
-from keras_vit.evaluation.outputs import finite, forward_of, progress_bar
+from keras_vit.evaluation.outputs import finite, forward_of
 from keras_vit.evaluation.predictions import Predictions
+from keras_vit.verbosity import progress_bar
 
 if TYPE_CHECKING:
     from keras_vit.compat import Strategy
@@ -60,7 +61,7 @@ def correct_under(
     activation = "sigmoid" if split.labels.ndim == 2 else classifier.activation
     correct = np.zeros((len(changes), len(split)), bool)
     done = 0
-    with progress_bar(correct.size) as bar:
+    with progress_bar(total=correct.size, unit=" images", leave=False) as bar:
         for images, labels, weights in evaluation_batches(
             split, batch_size, classifier.image_size, classifier.preprocessing
         ):

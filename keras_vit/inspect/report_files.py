@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -16,7 +15,7 @@ from keras_vit.inspect.figure_specs import FIGURE_SPECS
 from keras_vit.inspect.inspection import Inspection
 from keras_vit.inspect.model_summary import Summary
 from keras_vit.inspect.page import PageFigure, page
-from keras_vit.verbosity import bars_shown
+from keras_vit.verbosity import progress_bar
 
 PAGE, NUMBERS = "report.html", "inspection.json"
 POINTS = 96  # CSS pixels an inch
@@ -46,16 +45,7 @@ def write_figures(
 
 
 def _with_progress(names: Iterable[str]) -> Iterator[str]:
-    from tqdm import tqdm
-
-    bar = tqdm(
-        names,
-        unit=" figures",
-        delay=1,
-        mininterval=0.1 if sys.stderr.isatty() else 15,
-        dynamic_ncols=True,
-        disable=not bars_shown(),
-    )
+    bar = progress_bar(names, unit=" figures")
     for name in bar:
         bar.set_description(name, refresh=False)
         yield name
