@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from keras_vit.files import written_whole
+from keras_vit.files import write_json, written_whole
 from keras_vit.inspect.facts import facts_of, images_of, table_of
 from keras_vit.inspect.figure_specs import FIGURE_SPECS
 from keras_vit.inspect.inspection import Inspection
@@ -136,5 +135,4 @@ def write_numbers(
         "skipped": dict(skipped),
         "summary": dataclasses.asdict(costs),
     }
-    with written_whole(folder / NUMBERS) as scratch:
-        scratch.write_text(json.dumps(numbers, indent=1) + "\n")
+    write_json(folder / NUMBERS, numbers, indent=1)

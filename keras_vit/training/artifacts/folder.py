@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
 import json
 import logging
@@ -18,7 +17,7 @@ import tensorflow as tf
 
 from keras_vit import recipes
 from keras_vit.data.caching import is_cached
-from keras_vit.files import locked, written_whole
+from keras_vit.files import locked, write_csv, write_json
 from keras_vit.recipes.settings_file import checked_seed
 from keras_vit.training.artifacts.checkpoints import Checkpoints
 from keras_vit.training.evaluated_splits import TEST
@@ -193,14 +192,8 @@ class RunFolder:
 
     def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Write `history.csv`, one row for each evaluation."""
-        with (
-            written_whole(self.path / "history.csv") as scratch,
-            open(scratch, "w", newline="") as file,
-        ):
-            columns = dict.fromkeys(name for row in history for name in row)
-            writer = csv.DictWriter(file, fieldnames=columns)
-            writer.writeheader()
-            writer.writerows(history)
+        columns = dict.fromkeys(name for row in history for name in row)
+        write_csv(self.path / "history.csv", history, columns)
 
 
 def read_config(path: str | os.PathLike[str]) -> tuple[Recipe, int]:
@@ -293,9 +286,3 @@ def _noted(use: str, name: str, split: Labelled) -> dict[str, Any]:
         f"{use}_images": len(split),
         f"{use}_fingerprint": split.fingerprint(),
     }
-
-
-def write_json(path: pathlib.Path, content: Any) -> None:
-    """Write a JSON file, whole or not at all."""
-    with written_whole(path) as scratch:
-        scratch.write_text(json.dumps(content, indent=2) + "\n")
