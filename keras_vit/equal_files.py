@@ -9,6 +9,8 @@ import hashlib
 import json
 import os
 import pathlib
+import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 EQUAL = 1e-4  # of a logit, as a share of the largest where that is above 1
@@ -30,18 +32,56 @@ def digest(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fingerprint(path: str | os.PathLike[str]) -> str | None:
-    """Return the hash of all that makes the classifier of a saved model.
+def fingerprint(path: str | os.PathLike[str]) -> str:
+    """Return a digest of a saved model's content, whatever it is called.
+
+    When a `.keras` file was saved does not count.
 
     Args:
-        path: of a run's folder or of a `.keras` file.
+        path: of a run's folder, a `.keras` file, a SavedModel, whose last version
+            counts, or a `.tflite` file.
 
     Returns:
-        Hexadecimal digits; `None` where no `.keras` file is.
+        32 hexadecimal digits.
+
+    Raises:
+        OSError: if a file cannot be read.
+        zipfile.BadZipFile: for a `.keras` file that is damaged.
     """
-    file = keras_file(path)
-    if file is None:
-        return None
+    path = pathlib.Path(path).expanduser()
+    model = hashlib.blake2b(digest_size=16)
+    for name, stream in _contents(path):
+        model.update(name.encode() + b"\0")
+        hashlib.file_digest(stream, lambda: model)  # adds to it
+    return model.hexdigest()
+
+
+def _contents(path: pathlib.Path) -> Iterator[tuple[str, Any]]:
+    """The parts of a saved model: their names, and streams of their bytes."""
+    saved = keras_file(path)
+    if saved is not None:
+        with zipfile.ZipFile(saved) as archive:
+            for name in sorted(archive.namelist()):
+                if name != "metadata.json":  # the date
+                    with archive.open(name) as stream:
+                        yield name, stream
+        files = {LABELS: saved.with_name(LABELS)}
+    elif path.is_file():
+        files = {"": path}
+    else:
+        versions = [one for one in path.glob("[0-9]*") if one.name.isdigit()]
+        folder = max(versions, key=lambda one: int(one.name), default=path)
+        files = {
+            one.relative_to(folder).as_posix(): one for one in sorted(folder.rglob("*"))
+        }
+    for name, file in files.items():
+        if file.is_file():
+            with open(file, "rb") as stream:
+                yield name, stream
+
+
+def _of_earlier_versions(file: pathlib.Path) -> str:
+    """The fingerprint that earlier versions noted, of 64 digits."""
     labels = file.with_name(LABELS)
     parts = [digest(file), digest(labels) if labels.is_file() else ""]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
@@ -67,14 +107,23 @@ def equal_file(path: str | os.PathLike[str]) -> pathlib.Path | None:
     beside = sorted(file.parent.glob(f"*{SUFFIX}"))
     beside.append(pathlib.Path(f"{file.parent.resolve()}{SUFFIX}"))
     reports = [(one, _report(one)) for one in beside if one.is_file()]
-    reports = [(one, report) for one, report in reports if _equal(report)]
-    if not reports:
-        return None
-    origin = fingerprint(file)
     for one, report in reports:
-        if report["equal_to"] == origin and report["sha256"] == digest(one):
+        if (
+            _equal(report)
+            and _is_of(file, report["equal_to"])
+            and report["sha256"] == digest(one)
+        ):
             return one
     return None
+
+
+def _is_of(file: pathlib.Path, noted: object) -> bool:
+    """Whether a fingerprint was noted of what a `.keras` file is now."""
+    earlier = isinstance(noted, str) and len(noted) == 64
+    try:
+        return noted == (_of_earlier_versions if earlier else fingerprint)(file)
+    except zipfile.BadZipFile:  # of a damaged file, whoever loads it says so
+        return False
 
 
 def _report(path: pathlib.Path) -> dict[str, Any]:

@@ -1,12 +1,20 @@
-"""Files that appear whole or not at all, and where those are kept that come again."""
+"""Files that appear whole or not at all, locks, and the folder of what is kept."""
 
 import contextlib
+import csv
 import errno
+import json
 import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 
 def cache_folder() -> pathlib.Path:
@@ -56,6 +64,104 @@ def written_whole(
             path = pathlib.Path(instead())
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+def write_json(
+    path: str | os.PathLike[str],
+    content: Any,
+    *,
+    indent: int | None = 2,
+    allow_nan: bool = True,
+) -> None:
+    """Write a JSON file, whole or not at all.
+
+    Args:
+        path: of the file.
+        content: what `json.dumps` takes.
+        indent: of each level, in spaces; `None`: all is one line.
+        allow_nan: whether there may be NaN, which JSON does not have.
+
+    Raises:
+        TypeError, ValueError: as `json.dumps`.
+
+    Example:
+
+    >>> write_json("numbers.json", {"top1": 0.5})
+    """
+    with written_whole(path) as scratch:
+        text = json.dumps(content, indent=indent, allow_nan=allow_nan)
+        scratch.write_text(text + "\n")
+
+
+def write_csv(
+    path: str | os.PathLike[str],
+    rows: Iterable[Mapping[str, Any]],
+    columns: Iterable[str],
+) -> None:
+    """Write a table with a head as a CSV file, whole or not at all.
+
+    Names of files are written as the file system has them, whatever their bytes are.
+
+    Args:
+        path: of the file.
+        rows: values by the names of their columns, where a missing one is empty.
+        columns: in order.
+
+    Raises:
+        ValueError: if a row has another column.
+
+    Example:
+
+    >>> write_csv("points.csv", [{"x": 1, "y": 0.5}, {"x": 2}], ["x", "y"])
+    >>> print(pathlib.Path("points.csv").read_text())
+    x,y
+    1,0.5
+    2,
+    <BLANKLINE>
+    """
+    with (
+        written_whole(path) as scratch,
+        open(
+            scratch, "w", newline="", encoding="utf-8", errors="surrogateescape"
+        ) as stream,
+    ):
+        writer = csv.DictWriter(stream, [*columns])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike[str], refusal: str) -> Iterator[None]:
+    """Lock a file or a folder against other processes until the block ends.
+
+    Where the system has no such locks, nobody is kept out.
+
+    Args:
+        path: of a folder; or of a file, which is made where there is none.
+        refusal: the message for another process that locks it meanwhile.
+
+    Raises:
+        BlockingIOError: with that message, if another process has locked it.
+        OSError: if it cannot be opened.
+
+    Example:
+
+    >>> with locked("notes.lock", "Another process writes notes. Wait for its end."):
+    ...     _ = pathlib.Path("notes.txt").write_text("mine")
+    """
+    if fcntl is None:
+        yield
+        return
+    flags = os.O_RDONLY if os.path.isdir(path) else os.O_RDWR | os.O_CREAT
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(refusal) from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _placed(scratch, path, may_be_taken):

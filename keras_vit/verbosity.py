@@ -4,8 +4,8 @@ import contextlib
 import contextvars
 import logging
 import sys
-from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, TypeAlias
 
 # As Keras has it: 0: nothing; 1: lines and a progress bar; 2: lines.
 Verbose: TypeAlias = Literal[0, 1, 2]
@@ -29,6 +29,28 @@ def check_verbose(verbose: Verbose) -> None:
 def bars_shown() -> bool:
     """Return whether progress bars are drawn here: not under `verbose` 0 or 2."""
     return _BARS.get()
+
+
+def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
+    """Return a progress bar of `tqdm`, with the rate and the time that remains.
+
+    Args:
+        items: that it counts while they are iterated over; `None`: its `update` counts.
+        **options: as `tqdm` takes them, such as `total` and `unit`.
+
+    Example:
+
+    >>> with lines_shown(0), progress_bar(total=3, unit=" images") as bar:
+    ...     _ = bar.update(3)
+    """
+    from tqdm import tqdm
+
+    settings = {
+        "delay": 1,  # what takes no time needs no bar
+        "mininterval": 0.1 if sys.stderr.isatty() else 15,
+        "dynamic_ncols": True,
+    }
+    return tqdm(items, disable=not bars_shown(), **(settings | options))
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@ from unittest import mock
 
 import pytest
 
-from keras_vit.files import written_whole
+from keras_vit.files import locked, written_whole
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -86,3 +86,15 @@ def test_a_folder_that_holds_something_is_not_replaced(tmp_path):
     with pytest.raises(OSError), written_whole(tmp_path / "1") as scratch:
         scratch.mkdir()
     assert (tmp_path / "1" / "mine").read_text() == "x"
+
+
+def test_what_is_locked_is_locked_once_until_the_block_ends(tmp_path):
+    for path in (tmp_path, tmp_path / ".lock"):  # a folder, and a file that is made
+        with (
+            locked(path, "first"),
+            pytest.raises(BlockingIOError, match="^wait$"),
+            locked(path, "wait"),
+        ):
+            pass
+        with locked(path, "again"):
+            pass

@@ -126,15 +126,15 @@ COMMANDS = (
 )
 DOORS = {
     "matplotlib": {"figures/drawing.py"},
-    "sklearn": {"evaluation/estimators.py"},
-    "threadpoolctl": {"evaluation/estimators.py"},
+    "sklearn": {
+        "evaluation/embedding.py",
+        "evaluation/logistic_regression.py",
+        "evaluation/ranking.py",
+    },
+    "threadpoolctl": {"evaluation/threads.py"},
     "tqdm": {
-        "batch/running.py",
         "data/archives.py",
-        "data/inspection/inspection.py",
-        "evaluation/outputs.py",
         "exporting/quantization.py",
-        "inspect/report_files.py",
         "inspect/similarity.py",
         "training/progress.py",
         "verbosity.py",
@@ -156,7 +156,11 @@ DOORS = {
         "batch/storing.py",
         "training/artifacts/samples.py",
     },
-    "scipy": {"evaluation/corruptions/filtering.py"},
+    "scipy": {
+        "evaluation/corruptions/filtering.py",
+        "evaluation/intervals.py",
+        "evaluation/predictions.py",
+    },
     "onnx": {"exporting/onnx.py"},
     "tf2onnx": {"exporting/onnx.py"},
     "onnxruntime": {"exporting/onnx.py", "exporting/runtime_check.py"},

@@ -6,8 +6,7 @@ import pathlib
 import pytest
 
 import keras_vit
-from keras_vit.evaluation.outputs import progress_bar
-from keras_vit.verbosity import bars_shown, lines_shown
+from keras_vit.verbosity import bars_shown, lines_shown, progress_bar
 
 PACKAGE = pathlib.Path(keras_vit.__file__).parent
 
@@ -15,7 +14,7 @@ PACKAGE = pathlib.Path(keras_vit.__file__).parent
 @pytest.mark.parametrize("verbose", [0, 1, 2])
 def test_a_bar_is_drawn_by_other_parts_with_verbose_1_alone(verbose):
     with lines_shown(verbose):
-        assert progress_bar(3).disable == (verbose != 1)
+        assert progress_bar(total=3).disable == (verbose != 1)
     assert bars_shown()  # again as before, where nobody has asked for silence
 
 

@@ -31,10 +31,11 @@ from keras_vit.batch.running import (
     versions,
     write_json,
 )
-from keras_vit.batch.scoring import Scorer, fingerprint
+from keras_vit.batch.scoring import Scorer
 from keras_vit.choices import FEATURES_DTYPES
 from keras_vit.classifier import Classifier
 from keras_vit.decoding import AUTO, Decoding
+from keras_vit.equal_files import fingerprint
 from keras_vit.model_arguments import check_counts
 from keras_vit.preprocessing import resolve
 from keras_vit.suggestions import unknown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.metadata
 import json
 import logging
@@ -14,12 +13,14 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 from keras_vit.batch import filesystem
 from keras_vit.batch.items import Item
 from keras_vit.batch.parquet import notes_of
 from keras_vit.batch.plan import ShardId, shards
+from keras_vit.files import locked
+from keras_vit.verbosity import progress_bar
 
 MANIFEST = "_manifest.json"
 _POLL = 1.0  # seconds between two looks at what is done
@@ -60,23 +61,16 @@ def held(output: str) -> Iterator[None]:
         return
     folder = pathlib.Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        _lock(lock, output)
+    refusal = (
+        f"Expected a folder that no other job writes to. Received: {output}, which one "
+        "is working on. Wait for its end, or name another folder"
+    )
+    with locked(folder / ".lock", refusal):
         for inside in (folder, folder / "_plan", folder / "_index"):
             for scratch in inside.glob(".*.*.*"):
                 if scratch.is_dir():
                     shutil.rmtree(scratch, ignore_errors=True)
         yield
-
-
-def _lock(file: IO[str], output: str) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise OSError(
-            f"Expected a folder that no other job writes to. Received: {output}, which "
-            "one is working on. Wait for its end, or name another folder"
-        ) from error
 
 
 def to_do(output: str) -> tuple[list[ShardId], list[ShardId]]:
@@ -87,18 +81,7 @@ def to_do(output: str) -> tuple[list[ShardId], list[ShardId]]:
 
 def shown(items: Iterable[Item]) -> Iterator[Item]:
     """Yield items while a bar counts them."""
-    from tqdm import tqdm
-
-    from keras_vit.verbosity import bars_shown
-
-    yield from tqdm(
-        items,
-        desc="listing",
-        unit=" images",
-        delay=1,
-        leave=False,
-        disable=not bars_shown(),
-    )
+    yield from progress_bar(items, desc="listing", unit=" images", leave=False)
 
 
 @contextlib.contextmanager
@@ -109,14 +92,13 @@ def progress(output: str, counts: Mapping[str, int]) -> Iterator[None]:
         output: the folder.
         counts: how many images each file has, by its name.
     """
-    from keras_vit.evaluation.outputs import progress_bar
-
     stop = threading.Event()
 
     def done() -> int:
         return sum(counts.get(name, 0) for name in filesystem.names_in(output))
 
-    with progress_bar(sum(counts.values())) as bar:
+    total = sum(counts.values())
+    with progress_bar(total=total, unit=" images", leave=False) as bar:
         bar.initial = bar.n = done()
 
         def watch() -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import pathlib
 import threading
-import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -141,29 +138,3 @@ def open_classifier(
             name=model.name,
         )
     return Classifier.of(path, class_names=class_names)
-
-
-def fingerprint(path: str | os.PathLike[str]) -> str:
-    """Return a digest of a saved model's content, whatever it is called.
-
-    When a `.keras` file was saved does not count.
-
-    Args:
-        path: as `open_classifier` takes it.
-    """
-    path = pathlib.Path(path).expanduser()
-    keras_file = path / "model.keras" if (path / "model.keras").is_file() else path
-    digest = hashlib.blake2b(digest_size=16)
-    if keras_file.suffix == ".keras":
-        with zipfile.ZipFile(keras_file) as archive:
-            for name in sorted(archive.namelist()):
-                if name != "metadata.json":  # the date
-                    digest.update(name.encode() + b"\0" + archive.read(name))
-        return digest.hexdigest()
-    versions = [one for one in path.glob("[0-9]*") if one.name.isdigit()]
-    folder = max(versions, key=lambda one: int(one.name)) if versions else path
-    for file in [path] if path.is_file() else sorted(folder.rglob("*")):
-        if file.is_file():
-            name = file.relative_to(folder).as_posix() if path.is_dir() else ""
-            digest.update(name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()

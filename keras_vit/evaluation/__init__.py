@@ -6,6 +6,7 @@ from keras_vit.evaluation.context import Context as Context
 from keras_vit.evaluation.corruptions import corrupt as corrupt
 from keras_vit.evaluation.embedding import Embedding as Embedding
 from keras_vit.evaluation.embedding import embed as embed
+from keras_vit.evaluation.evaluated import Evaluation as Evaluation
 from keras_vit.evaluation.features import features_model as features_model
 from keras_vit.evaluation.features import features_of as features_of
 from keras_vit.evaluation.intervals import Comparison as Comparison
@@ -17,7 +18,6 @@ from keras_vit.evaluation.least_squares import FewShot as FewShot
 from keras_vit.evaluation.least_squares import few_shot as few_shot
 from keras_vit.evaluation.logistic_regression import LinearProbe as LinearProbe
 from keras_vit.evaluation.logistic_regression import linear_probe as linear_probe
-from keras_vit.evaluation.metrics import Evaluation as Evaluation
 from keras_vit.evaluation.metrics import MetricSums as MetricSums
 from keras_vit.evaluation.metrics import evaluate as evaluate
 from keras_vit.evaluation.metrics import evaluation_of as evaluation_of

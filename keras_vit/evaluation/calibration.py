@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_vit import figures
+from keras_vit.evaluation.evaluated import ratio
 from keras_vit.evaluation.intervals import share_interval
 from keras_vit.evaluation.metrics import loss_of
 from keras_vit.evaluation.parts import Part
@@ -45,12 +46,12 @@ class Reliability:
     @property
     def confidence(self) -> np.ndarray:
         """The mean forecast of each bin, `(M,)`; NaN of an empty one."""
-        return np.where(self.counts, self.sums / np.maximum(self.counts, 1), np.nan)
+        return ratio(self.sums, self.counts)
 
     @property
     def accuracy(self) -> np.ndarray:
         """The share that came true of each bin, `(M,)`; NaN of an empty one."""
-        return np.where(self.counts, self.true / np.maximum(self.counts, 1), np.nan)
+        return ratio(self.true, self.counts)
 
     @property
     def expected_error(self) -> float:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_vit.classifier import Classifier
-from keras_vit.evaluation.outputs import forward_of, progress_bar
+from keras_vit.evaluation.outputs import finite, forward_of
 from keras_vit.evaluation.predictions import Predictions
+from keras_vit.verbosity import progress_bar
 
 if TYPE_CHECKING:
     from keras_vit.compat import Strategy
     from keras_vit.data.splits import Labelled
 
-NOT_FINITE = "Expected finite logits of the model. Received: NaN or infinity"
 Change = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Restriction = Callable[[Predictions], Predictions]
 
@@ -61,7 +61,7 @@ def correct_under(
     activation = "sigmoid" if split.labels.ndim == 2 else classifier.activation
     correct = np.zeros((len(changes), len(split)), bool)
     done = 0
-    with progress_bar(correct.size) as bar:
+    with progress_bar(total=correct.size, unit=" images", leave=False) as bar:
         for images, labels, weights in evaluation_batches(
             split, batch_size, classifier.image_size, classifier.preprocessing
         ):
@@ -71,8 +71,7 @@ def correct_under(
             for number, change in enumerate(changes):
                 shown[:count] = change(images[:count], places)
                 logits = np.asarray(forward(shown), np.float32)[:count]
-                if not np.isfinite(logits).all():
-                    raise FloatingPointError(NOT_FINITE)
+                logits = finite(logits, "logits")
                 found = Predictions(logits, labels[:count], activation)
                 found = restricted(found) if restricted else found
                 correct[number, places] = found.correct()

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_vit import figures
 from keras_vit.data.inspection.reading import thumbnail
-from keras_vit.evaluation.mistakes import mistakes_of
+from keras_vit.evaluation import mistakes
 from keras_vit.evaluation.parts import Part
 from keras_vit.evaluation.predictions import Predictions
 
@@ -29,23 +29,15 @@ def pairs(predictions: Predictions) -> list[tuple[int, int, int]]:
         predictions: of images of one class each.
 
     Returns:
-        `(true class, predicted class, images)` for each pair, those that differ first
-        and in each case the most frequent first.
+        As `keras_vit.evaluation.mistakes.pairs`.
 
     Example:
 
     >>> from keras_vit.evaluation import Predictions
-    >>> logits = np.eye(3, dtype=np.float32)[[0, 1, 1, 2]]
-    >>> pairs(Predictions(logits, np.array([0, 1, 2, 2])))
+    >>> pairs(Predictions(np.eye(3)[[0, 1, 1, 2]], np.array([0, 1, 2, 2])))
     [(2, 1, 1), (0, 0, 1), (1, 1, 1), (2, 2, 1)]
     """
-    labels, num_classes = predictions.labels, predictions.num_classes
-    codes = labels.astype(np.int64) * num_classes + predictions.argmax()
-    codes, counts = np.unique(codes, return_counts=True)
-    true, predicted = np.divmod(codes, num_classes)
-    order = np.lexsort((-counts, true == predicted))
-    columns = (true[order].tolist(), predicted[order].tolist(), counts[order].tolist())
-    return list(zip(*columns, strict=True))
+    return mistakes.pairs(predictions.labels, predictions.argmax())
 
 
 def lacks(context: Context) -> str | None:
@@ -60,9 +52,9 @@ def confusion(context: Context) -> Part:
     predictions, names = context.predictions(), context.class_names
     found = pairs(predictions)
     wrong = [one for one in found if one[0] != one[1]][:MOST_PAIRS]
-    mistakes = mistakes_of(predictions)
+    wrongly = mistakes.mistakes_of(predictions)
     images = {
-        (true, predicted): mistakes.of_pair(true, predicted, MOST_IMAGES)
+        (true, predicted): wrongly.of_pair(true, predicted, MOST_IMAGES)
         for true, predicted, _ in wrong
     }
     shown = np.bincount(predictions.labels, minlength=predictions.num_classes)

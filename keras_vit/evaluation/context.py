@@ -103,9 +103,18 @@ class Context:
         """The classes of predictions and labels, in order."""
         return self.dataset.class_names
 
-    def in_order(self, predictions: Predictions) -> Predictions:
-        """Return the model's predictions with the data set's classes, in its order."""
-        return self._in_order(predictions, self.classifier)
+    def in_order(
+        self, predictions: Predictions, classifier: Classifier | None = None
+    ) -> Predictions:
+        """Return predictions with the data set's classes, in its order.
+
+        Args:
+            predictions: of a model.
+            classifier: that model's; by default the context's own.
+        """
+        if self.subset is not None:
+            return self.subset.restricted(predictions)
+        return reordered(predictions, self._order_of(classifier or self.classifier))
 
     def predictions(
         self, split: str | Labelled = "test", model: Source | None = None
@@ -164,15 +173,7 @@ class Context:
         found = predicted(
             classifier, split, batch_size=self.batch_size, strategy=self.strategy
         )
-        return self._in_order(found, classifier)
-
-    def _in_order(
-        self, predictions: Predictions, classifier: Classifier
-    ) -> Predictions:
-        if self.subset is not None:
-            return self.subset.restricted(predictions)
-        order = self._order_of(classifier)
-        return predictions if order is None else reordered(predictions, order)
+        return self.in_order(found, classifier)
 
     def _order_of(self, classifier: Classifier) -> np.ndarray | None:
         """The model's class for each of the data set's; `None`: the same order.

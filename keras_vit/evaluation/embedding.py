@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_vit import figures
-from keras_vit.evaluation.estimators import principal_components, t_sne
 from keras_vit.evaluation.features import lacks
 from keras_vit.evaluation.parts import Part
+from keras_vit.evaluation.threads import threads_for
 
 if TYPE_CHECKING:
     from keras_vit.evaluation.context import Context
@@ -40,10 +40,13 @@ class Embedding:
 def embed(features: np.ndarray, seed: int = 0) -> Embedding:
     """Place features in the plane, by principal components and by t-SNE.
 
+    t-SNE (van der Maaten and Hinton 2008) begins from the first two principal
+    components, with a perplexity of 30 or a third of the images.
+
     Args:
         features: `(N, D)`, N of at least 4, D of at least 2. t-SNE takes a
             minute for some 10,000.
-        seed: of what t-SNE draws.
+        seed: of what is drawn.
 
     Returns:
         An `Embedding`; where all features are the same, all places are 0.
@@ -56,6 +59,9 @@ def embed(features: np.ndarray, seed: int = 0) -> Embedding:
     >>> embed(np.random.default_rng(0).normal(size=(20, 8))).components.shape
     (20, 2)
     """
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
     features = np.asarray(features, np.float32)
     if features.ndim != 2 or len(features) < FEWEST_IMAGES or features.shape[1] < 2:
         raise ValueError(
@@ -65,10 +71,16 @@ def embed(features: np.ndarray, seed: int = 0) -> Embedding:
     if (features == features[0]).all():  # they have one place
         nowhere = np.zeros((len(features), 2), np.float32)
         return Embedding(nowhere, (0.0, 0.0), nowhere)
-    count = min(COMPONENTS, *features.shape)
-    places, shares = principal_components(features, count, seed)
-    first, second = (float(share) for share in shares[:2])
-    return Embedding(places[:, :2], (first, second), t_sne(places, seed))
+    components = PCA(min(COMPONENTS, *features.shape), random_state=seed)
+    places = components.fit_transform(features)
+    first, second = components.explained_variance_ratio_[:2].tolist()
+    perplexity = min(30.0, (len(features) - 1) / 3)
+    neighbourhood = TSNE(
+        perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed
+    )
+    with threads_for(len(features) ** 2):
+        found = neighbourhood.fit_transform(places)
+    return Embedding(places[:, :2], (first, second), found)
 
 
 def lacks_embedding(context: Context) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keras_vit.evaluation.metrics import FEW_CLASSES, Evaluation
+from keras_vit.evaluation.evaluated import FEW_CLASSES, Evaluation
 
 
 @dataclass(frozen=True)

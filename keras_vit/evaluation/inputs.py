@@ -43,7 +43,7 @@ class Inputs(NamedTuple):
         """Return predictions whose classes are in the order of the split's."""
         from keras_vit.evaluation.predictions import reordered
 
-        return predictions if self.order is None else reordered(predictions, self.order)
+        return reordered(predictions, self.order)
 
 
 def opened(

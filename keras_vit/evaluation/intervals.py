@@ -96,9 +96,25 @@ def share_interval(correct: int, total: int) -> tuple[float, float]:
     return low, high
 
 
-def interval_of_correct(correct: np.ndarray) -> tuple[float, float]:
-    """Return the `share_interval` of predictions, by which are correct: `(N,)`."""
-    return share_interval(int(correct.sum()), len(correct))
+def columns(name: str, values: np.ndarray, seed: int = 0) -> dict[str, float]:
+    """Return a mean over images and its interval, as columns of a table's row.
+
+    Args:
+        name: of the mean's column; those of the interval are `low` and `high`.
+        values: `(N,)`. Booleans, such as which predictions are correct, have the
+            `share_interval`; other numbers have that of the bootstrap.
+        seed: of the bootstrap.
+
+    Example:
+
+    >>> {name: round(one, 2) for name, one in columns("top1", np.arange(9) > 2).items()}
+    {'top1': 0.67, 'low': 0.35, 'high': 0.88}
+    """
+    if values.dtype == bool:
+        low, high = share_interval(values.sum(), len(values))
+    else:
+        low, high = interval(values, seed)
+    return {name: float(values.mean()), "low": low, "high": high}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,9 +227,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
     >>> mcnemar(1, 5)
     0.21875
     """
-    tosses, fewer = only_first + only_second, min(only_first, only_second)
-    ways, tail = 1, 0
-    for heads in range(fewer + 1):
-        tail += ways
-        ways = ways * (tosses - heads) // (heads + 1)
-    return min(1.0, 2 * tail / 2**tosses)
+    from scipy.stats import binomtest
+
+    different = only_first + only_second
+    return float(binomtest(only_first, different).pvalue) if different else 1.0

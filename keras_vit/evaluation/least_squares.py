@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_vit import figures
 from keras_vit.evaluation.features import lacks
-from keras_vit.evaluation.intervals import interval
+from keras_vit.evaluation.intervals import columns
 from keras_vit.evaluation.parts import Part
 from keras_vit.renamed import OldName
 
@@ -256,13 +256,12 @@ def _rows(found: FewShot, seed: int) -> Iterator[dict[str, Any]]:
     places = sorted(range(len(found.l2)), key=lambda place: found.l2[place] != L2)
     for place in places:  # the published one first
         for s, shots in enumerate(found.shots):
-            low, high = interval(found.correct[s, :, place].mean(0), seed)
+            accuracy = columns("accuracy", found.correct[s, :, place].mean(0), seed)
             yield {
                 "shots": shots,
                 "l2": found.l2[place],
                 "seeds": len(found.seeds),
-                "accuracy": float(found.mean[s, place]),
+                "accuracy": accuracy.pop("accuracy"),
                 "deviation": float(found.deviation[s, place]),
-                "low": low,
-                "high": high,
+                **accuracy,
             }

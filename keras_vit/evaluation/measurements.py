@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from keras_vit.evaluation import (
-    calibration,
-    confusion,
-    resolution,
-    results,
-    under_corruptions,
-)
+from keras_vit.evaluation import calibration, confusion, results
 from keras_vit.evaluation.context import Context
 from keras_vit.evaluation.embedding import embedding_part, lacks_embedding
 from keras_vit.evaluation.features import lacks as lacks_features
@@ -19,10 +15,27 @@ from keras_vit.evaluation.least_squares import few_shot_part, lacks_few_shot
 from keras_vit.evaluation.logistic_regression import lacks_linear, linear_part
 from keras_vit.evaluation.nearest_neighbours import neighbours_part
 from keras_vit.evaluation.parts import Part
+from keras_vit.evaluation.resolution import resolutions
+from keras_vit.evaluation.under_corruptions import robustness
+
+MOST_IMAGES = 2000  # of a split, that are looked at with each of many changes
 
 
 def nothing(context: Context) -> str | None:
     """Return that nothing is lacking, whatever the `Context`."""
+
+
+def changed(measure: Callable[..., Any], context: Context) -> Part:
+    """Return the `Part` of `robustness` or `resolutions`, on up to `MOST_IMAGES`."""
+    return measure(
+        context.classifier,
+        context.dataset.test,
+        batch_size=context.batch_size,
+        strategy=context.strategy,
+        seed=context.seed,
+        limit=MOST_IMAGES,
+        restricted=context.in_order,
+    ).part()
 
 
 @dataclass(frozen=True)
@@ -61,8 +74,8 @@ MEASUREMENTS = {
     "neighbours": Measurement(neighbours_part, lacks_features, frozen=True),
     "linear": Measurement(linear_part, lacks_linear, frozen=True),
     "embedding": Measurement(embedding_part, lacks_embedding, frozen=True),
-    "robustness": Measurement(under_corruptions.measured),
-    "resolution": Measurement(resolution.measured),
+    "robustness": Measurement(functools.partial(changed, robustness)),
+    "resolution": Measurement(functools.partial(changed, resolutions)),
 }
 
 

@@ -56,17 +56,38 @@ class Mistakes:
         >>> found.mistakes.pairs(5)
         [(2, 1, 2), (1, 2, 1)]
         """
-        both = np.stack([self.labels, self.predicted], axis=1)
-        different, images = np.unique(both, axis=0, return_counts=True)
-        order = np.argsort(-images, kind="stable")[:count]
-        columns = (*different[order].T.tolist(), images[order].tolist())
-        return list(zip(*columns, strict=True))
+        return pairs(self.labels, self.predicted)[:count]
 
     @classmethod
     def joined(cls, parts: Sequence[Mistakes]) -> Mistakes:
         """Return the mistakes of all parts of a split, in order."""
         columns = [[getattr(one, part.name) for one in parts] for part in fields(cls)]
         return cls(*map(np.concatenate, columns))
+
+
+def pairs(labels: np.ndarray, predicted: np.ndarray) -> list[tuple[int, int, int]]:
+    """Count how often each class is predicted for each class, where it ever is.
+
+    Args:
+        labels: the class of each image, `(N,)`.
+        predicted: the class that is predicted, `(N,)`.
+
+    Returns:
+        `(true class, predicted class, images)` for each pair, those that differ first
+        and in each case the most frequent first.
+
+    Example:
+
+    >>> pairs(np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2]))
+    [(2, 1, 1), (0, 0, 1), (1, 1, 1), (2, 2, 1)]
+    """
+    num_classes = predicted.max(initial=0) + 1
+    codes = labels.astype(np.int64) * num_classes + predicted
+    codes, counts = np.unique(codes, return_counts=True)
+    true, predicted = np.divmod(codes, num_classes)
+    order = np.lexsort((-counts, true == predicted))
+    columns = (true[order].tolist(), predicted[order].tolist(), counts[order].tolist())
+    return list(zip(*columns, strict=True))
 
 
 def mistakes_of(predictions: Predictions, first: int = 0) -> Mistakes:

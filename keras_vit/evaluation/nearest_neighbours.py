@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from keras_vit import figures
-from keras_vit.evaluation.intervals import interval_of_correct
+from keras_vit.evaluation.intervals import columns
 from keras_vit.evaluation.parts import Part
 from keras_vit.renamed import OldName
 
@@ -147,20 +147,12 @@ def neighbours_part(context: Context) -> Part:
     found = neighbours(
         train, context.features_and_labels("test"), context.dataset.num_classes, counts
     )
-    rows = []
     votes: tuple[Vote, ...] = ("weighted", "plain")
-    for vote in votes:
-        for count, correct in zip(found.counts, found.correct(vote), strict=True):
-            low, high = interval_of_correct(correct)
-            rows.append(
-                {
-                    "neighbours": count,
-                    "vote": vote,
-                    "accuracy": float(correct.mean()),
-                    "low": low,
-                    "high": high,
-                }
-            )
+    rows = [
+        {"neighbours": count, "vote": vote} | columns("accuracy", correct)
+        for vote in votes
+        for count, correct in zip(found.counts, found.correct(vote), strict=True)
+    ]
     title = "top-1 in % by neighbours, weighted vote: " + ", ".join(
         f"{row['neighbours']}: {100 * row['accuracy']:.2f}"
         for row in rows

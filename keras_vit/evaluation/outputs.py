@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from keras_vit.counts import check_counts
 from keras_vit.preprocessing import Preprocessing
-from keras_vit.verbosity import bars_shown
+from keras_vit.verbosity import progress_bar
 
 if TYPE_CHECKING:
     import keras
@@ -53,35 +52,29 @@ def outputs_of(
     width: Any = model.output_shape[-1]
     outputs = np.empty((len(split), width), np.float32)
     done = 0
-    with progress_bar(len(split)) as bar:
+    with progress_bar(total=len(split), unit=" images", leave=False) as bar:
         for images, _, weights in evaluation_batches(
             split, batch_size, size, preprocessing
         ):
             count = int(weights.sum())
             part = np.asarray(forward(images), np.float32)[:count]
-            if not np.isfinite(part).all():
-                raise FloatingPointError(
-                    "Expected finite outputs of the model. Received: NaN or infinity"
-                )
-            outputs[done : done + count] = part
+            outputs[done : done + count] = finite(part)
             done += count
             bar.update(count)
     return outputs
 
 
-def progress_bar(total: int) -> Any:
-    """Return a bar of images, with their rate and the time that remains."""
-    from tqdm import tqdm
+def finite(outputs: np.ndarray, what: str = "outputs") -> np.ndarray:
+    """Return what a model returned, if all of it is finite.
 
-    return tqdm(
-        total=total,
-        unit=" images",
-        delay=1,  # what takes no time needs no bar
-        mininterval=0.1 if sys.stderr.isatty() else 15,
-        dynamic_ncols=True,
-        leave=False,
-        disable=not bars_shown(),
-    )
+    Raises:
+        FloatingPointError: if a number is not, saying what it is.
+    """
+    if not np.isfinite(outputs).all():
+        raise FloatingPointError(
+            f"Expected finite {what} of the model. Received: NaN or infinity"
+        )
+    return outputs
 
 
 def forward_of(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from scipy.special import expit, softmax
 
 from keras_vit.classifier import Classifier, Source
 from keras_vit.evaluation.inputs import DataInput, opened
@@ -111,16 +113,19 @@ def one_hot(classes: np.ndarray, num_classes: int) -> np.ndarray:
     return targets
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+def log_sum(logits: np.ndarray) -> np.ndarray:
+    """Return what each image's logits are above its log-probabilities, `(N,)`.
+
+    Example:
+
+    >>> log_sum(np.log([[1.0, 2.0, 5.0]])).round(6) == np.log(8).round(6)
+    array([ True])
+    """
+    largest = logits.max(1)
+    return largest + np.log(np.exp(logits - largest[:, np.newaxis]).sum(1))
 
 
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0, -logits))
-
-
-_PROBABILITIES = {"softmax": _softmax, "sigmoid": _sigmoid}
+_PROBABILITIES = {"softmax": functools.partial(softmax, axis=1), "sigmoid": expit}
 
 
 def _correct(logits: np.ndarray, labels: np.ndarray, top: int) -> np.ndarray:
@@ -144,20 +149,11 @@ def predictions_of(
     """Compute a classifier's logits for a whole split, each image once.
 
     Args:
-        model: a Keras model of logits or probabilities of K classes, or of one
-            output (see `keras_vit.logits.logits_model`); the path of a run's
-            folder, a `.keras` file or a SavedModel; or a
-            `keras_vit.classifier.Classifier`.
-        data: a data set's name, a path, a `keras_vit.data.Dataset` (of these the
-            test split is read), one of its splits, or `(images, labels)`, as
-            `keras_vit.data.split_of` takes it.
+        model: as `evaluate` takes it.
+        data: as `evaluate` takes it.
         batch_size: images at a time. It does not change the result.
-        preprocessing: how images of other sizes become the model's: a
-            `keras_vit.preprocessing.Preprocessing`, or text such as
-            `"timm:0.9"`. The model's own by default.
-        strategy: a name that `keras_vit.distribution.strategy` knows, or a
-            `tf.distribute.Strategy`, whose replicas share each batch. One
-            device by default.
+        preprocessing: as `evaluate` takes it.
+        strategy: as `evaluate` takes it.
 
     Returns:
         `Predictions`, whose classes are in the order of the data set's.
@@ -201,14 +197,16 @@ def predicted(
     return Predictions(logits, split.labels, activation)
 
 
-def reordered(predictions: Predictions, order: np.ndarray) -> Predictions:
-    """Return predictions with the columns of logits in another order, `(K,)`."""
+def reordered(predictions: Predictions, order: np.ndarray | None) -> Predictions:
+    """Return predictions with their classes in another order, `(K,)`, if any."""
+    if order is None:
+        return predictions
     return dataclasses.replace(predictions, logits=predictions.logits[:, order])
 
 
 def _of_each_class(logits: np.ndarray) -> np.ndarray:
     """The logits whose sigmoids are the softmax of these, `(N, K)`."""
-    p = _softmax(logits.astype(np.float64))
+    p = softmax(logits.astype(np.float64), axis=1)
     least = np.finfo(np.float32).tiny
     odds = np.maximum(p, least) / np.maximum(1 - p, least)
     return np.log(odds).astype(np.float32)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from keras_vit.evaluation.predictions import Predictions
+from keras_vit.evaluation.predictions import Predictions, log_sum
 
 
 @dataclass(frozen=True)
@@ -20,8 +18,8 @@ class Ranking:
             chance that an image of the class has a higher score than one that
             is not, where equal scores count one half. Undefined of a class
             that no image has, or that every image has.
-        average_precision: `(K,)`, where an image can have several classes;
-            undefined of a class that no image has. `None` else.
+        average_precision: `(K,)`, where an image can have several classes, as
+            scikit-learn has it; undefined of a class that no image has. `None` else.
     """
 
     auroc: np.ndarray
@@ -41,7 +39,12 @@ def ranking(predictions: Predictions) -> Ranking:
     >>> ranking(Predictions(logits, np.array([0, 1, 1]))).auroc.tolist()
     [1.0, 1.0]
     """
-    total = None if predictions.activation == "sigmoid" else _log_sums(predictions)
+    from sklearn.metrics import average_precision_score
+
+    total = None
+    if predictions.activation == "softmax":
+        parts = (one.logits.astype(np.float64) for one in predictions.parts())
+        total = np.concatenate([log_sum(part) for part in parts])
     areas = np.empty(predictions.num_classes)
     precisions = np.full(predictions.num_classes, np.nan)
     for number in range(predictions.num_classes):
@@ -51,7 +54,7 @@ def ranking(predictions: Predictions) -> Ranking:
         shown = _shown(predictions, number)
         areas[number] = auroc(scores, shown)
         if predictions.multi_label and shown.any():
-            precisions[number] = average_precision(scores, shown)
+            precisions[number] = average_precision_score(shown, scores)
     return Ranking(areas, precisions if predictions.multi_label else None)
 
 
@@ -81,26 +84,6 @@ def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
     return float((ranks.sum() - count * (count + 1) / 2) / (count * others))
 
 
-def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Return the average precision of one class: `(N,)` scores, zeros and ones.
-
-    As VOC 2010 and COCO have it: images are put in the order of their scores;
-    the precision at each image of the class, the last of equal ones, is
-    averaged over those images.
-
-    Example:
-
-    >>> average_precision(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
-    0.8333333333333333
-    """
-    order = np.argsort(-scores, kind="stable")
-    scores, labels = scores[order], labels[order]
-    last = np.append(np.diff(scores) != 0, True)  # of equal ones
-    found = labels.cumsum()[last]
-    precision = found / (np.flatnonzero(last) + 1)
-    return float((np.diff(found, prepend=0) * precision).sum() / labels.sum())
-
-
 def mean_of_defined(values: np.ndarray) -> float | None:
     """Return the mean of the values that are not NaN; `None` if all are.
 
@@ -116,14 +99,3 @@ def mean_of_defined(values: np.ndarray) -> float | None:
 def _shown(predictions: Predictions, number: int) -> np.ndarray:
     labels = predictions.labels
     return labels[:, number] > 0 if predictions.multi_label else labels == number
-
-
-def _log_sums(predictions: Predictions) -> np.ndarray:
-    """What a logit is above the logarithm of its probability, `(N,)`."""
-    return np.concatenate([_log_sum(one.logits) for one in predictions.parts()])
-
-
-def _log_sum(logits: np.ndarray) -> np.ndarray:
-    logits = logits.astype(np.float64)
-    largest = logits.max(1)
-    return largest + np.log(np.exp(logits - largest[:, np.newaxis]).sum(1))

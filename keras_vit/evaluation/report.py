@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from keras_vit import figures
-from keras_vit.evaluation.metrics import Evaluation
+from keras_vit.evaluation.evaluated import Evaluation, none_if_nan
 from keras_vit.evaluation.parts import Part
-from keras_vit.files import written_whole
+from keras_vit.files import write_csv, write_json, written_whole
 
 NAMES = "surrogateescape"  # as the file system has them, whatever their bytes are
 MOST_ROWS = 20  # of a table in report.md; all of them are in its CSV file
@@ -29,7 +25,7 @@ def numbers_of(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, 
     numbers["ranking"] = None
     if ranking is not None:
         numbers["ranking"] = {
-            name: None if values is None else _defined(values)
+            name: None if values is None else [*map(none_if_nan, values)]
             for name, values in vars(ranking).items()
         }
     if not evaluation.has_top5:
@@ -53,11 +49,6 @@ def numbers_of(evaluation: Evaluation, class_names: Sequence[str]) -> dict[str, 
     }
 
 
-def _defined(values: np.ndarray) -> list[float | None]:
-    """Numbers as JSON has them, `None` for NaN."""
-    return [None if np.isnan(one) else one for one in values.tolist()]
-
-
 def write_report(
     evaluation: Evaluation,
     class_names: Sequence[str],
@@ -68,7 +59,8 @@ def write_report(
     There is no picture of an evaluation without a confusion matrix.
     """
     folder, confusion = pathlib.Path(folder).expanduser(), evaluation.confusion
-    _write_json(folder / "evaluation.json", numbers_of(evaluation, class_names))
+    numbers = numbers_of(evaluation, class_names)
+    write_json(folder / "evaluation.json", numbers, indent=None, allow_nan=False)
     if confusion is not None:
         figure = figures.confusion_matrix(confusion, class_names)
         figures.write(figure, folder / "confusion_matrix.png")
@@ -106,35 +98,21 @@ def write_parts(
         with written_whole(folder / "report.md") as scratch:
             text = _markdown(written, title)
             scratch.write_text(text, encoding="utf-8", errors=NAMES)
-        _write_json(folder / "evaluation.json", facts | {"parts": tables})
+        numbers = facts | {"parts": tables}
+        write_json(folder / "evaluation.json", numbers, indent=None, allow_nan=False)
     return names if written else []
 
 
 def _write_part(part: Part, folder: pathlib.Path) -> list[str]:
     """Write a part's table and figures, and return the names of their files."""
     names = [f"{part.name}.csv"]
-    _write_csv(folder / names[-1], part)
+    write_csv(folder / names[-1], part.rows, part.columns)
     for stem, draw in part.figures.items():
         figure = draw()
         for suffix in (".png", ".svg"):
             names.append(f"{stem}{suffix}")
             figures.write(figure, folder / names[-1])
     return names
-
-
-def _write_json(path: pathlib.Path, numbers: dict[str, Any]) -> None:
-    with written_whole(path) as scratch:
-        scratch.write_text(json.dumps(numbers, allow_nan=False) + "\n")
-
-
-def _write_csv(path: pathlib.Path, part: Part) -> None:
-    with (
-        written_whole(path) as scratch,
-        open(scratch, "w", newline="", encoding="utf-8", errors=NAMES) as stream,
-    ):
-        writer = csv.DictWriter(stream, part.columns)
-        writer.writeheader()
-        writer.writerows(part.rows)
 
 
 def _markdown(parts: Iterable[Part], title: str) -> str:

@@ -20,7 +20,7 @@ from keras_vit.evaluation.changes import (
     whole_pixels,
 )
 from keras_vit.evaluation.inputs import DataInput, opened
-from keras_vit.evaluation.intervals import interval_of_correct
+from keras_vit.evaluation.intervals import columns
 from keras_vit.evaluation.parts import Part
 from keras_vit.evaluation.predictions import predicted
 from keras_vit.preprocessing import Preprocessing
@@ -28,9 +28,7 @@ from keras_vit.renamed import renamed_arguments
 
 if TYPE_CHECKING:
     from keras_vit.compat import Strategy
-    from keras_vit.evaluation.context import Context
 
-MOST_IMAGES = 2000  # of a split, that a report looks at
 FACTORS = (0.25, 0.375, 0.5, 0.75, 1.0, 1.25, 1.5)  # of a model's own size
 LOST, REBUILT = "images lose resolution", "the model's input changes"
 
@@ -56,8 +54,9 @@ class Resolutions:
 
     def part(self) -> Part:
         """Return a `Part`: a row for each accuracy, with its interval."""
-        rows = [
-            self._row(what, size, correct)
+        rows: list[dict[str, Any]] = [
+            {"what": what, "height": size[0], "width": size[1]}
+            | columns("top1", correct)
             for what, cases in ((LOST, self.lost), (REBUILT, self.rebuilt))
             for size, correct in zip(self.sizes, cases, strict=True)
             if correct is not None
@@ -69,19 +68,6 @@ class Resolutions:
         draw = functools.partial(figures.resolution_curves, rows, (LOST, REBUILT))
         drawings = {"resolution": lambda: draw(min(self.own))} if rows else {}
         return Part("resolution", title, tuple(rows), drawings)
-
-    def _row(
-        self, what: str, size: tuple[int, int], correct: np.ndarray
-    ) -> dict[str, Any]:
-        low, high = interval_of_correct(correct)
-        return {
-            "what": what,
-            "height": size[0],
-            "width": size[1],
-            "top1": float(correct.mean()),
-            "low": low,
-            "high": high,
-        }
 
 
 def _words(row: dict[str, Any]) -> str:
@@ -204,16 +190,3 @@ def _at_size(classifier: Classifier, size: tuple[int, int]) -> Classifier | None
         return dataclasses.replace(classifier, model=resize(classifier.model, size))
     except ValueError:
         return None
-
-
-def measured(context: Context) -> Part:
-    """Return a `Part` of a `Context`, on up to `MOST_IMAGES` test images."""
-    return resolutions(
-        context.classifier,
-        context.dataset.test,
-        batch_size=context.batch_size,
-        strategy=context.strategy,
-        seed=context.seed,
-        limit=MOST_IMAGES,
-        restricted=context.in_order,
-    ).part()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from keras_vit.evaluation.evaluated import none_if_nan
 from keras_vit.evaluation.headline import headline, majority, without_area
-from keras_vit.evaluation.intervals import compare, interval_of_correct
+from keras_vit.evaluation.intervals import columns, compare
 from keras_vit.evaluation.labels import RealLabels
 from keras_vit.evaluation.parts import Part
 
@@ -48,15 +49,15 @@ def classes(context: Context) -> Part:
                 "images": int(shown[number]),
                 "predicted": int(predicted[number]),
                 "correct": int(both[number]),
-                "accuracy": _number(found.class_accuracy[number]),
+                "accuracy": none_if_nan(found.class_accuracy[number]),
                 "low": low,
                 "high": high,
-                "f1": _number(found.f1[number]),
-                "specificity": _number(found.class_specificity[number]),
-                "auroc": None if areas is None else _number(areas[number]),
+                "f1": none_if_nan(found.f1[number]),
+                "specificity": none_if_nan(found.class_specificity[number]),
+                "auroc": None if areas is None else none_if_nan(areas[number]),
                 "average_precision": None
                 if precisions is None
-                else _number(precisions[number]),
+                else none_if_nan(precisions[number]),
             }
         )
     return Part("classes", _extremes(rows), tuple(rows))
@@ -88,20 +89,12 @@ def real(context: Context) -> Part:
     if not isinstance(labels, RealLabels):
         raise ValueError(f"Expected RealLabels. Received: labels={labels!r}")
     counted, correct = labels.correct(predictions)
-    rows = []
+    images = {"images": len(counted), "left_out": len(predictions) - len(counted)}
     cases = {"file": correct, "data set": predictions.correct()[counted]}
-    for source, values in cases.items():
-        low, high = interval_of_correct(values)
-        rows.append(
-            {
-                "labels": source,
-                "images": len(counted),
-                "left_out": len(predictions) - len(counted),
-                "top1": float(values.mean()),
-                "low": low,
-                "high": high,
-            }
-        )
+    rows = [
+        {"labels": source} | images | columns("top1", values)
+        for source, values in cases.items()
+    ]
     title = (
         f"top-1 {100 * rows[0]['top1']:.2f} % by the labels of the file "
         f"({100 * rows[0]['low']:.2f} to {100 * rows[0]['high']:.2f}), on the "
@@ -121,8 +114,3 @@ def comparison(context: Context) -> Part:
     found = compare(first.correct(), second.correct(), context.seed)
     row = dataclasses.asdict(found) | {"difference": found.difference}
     return Part("comparison", found.sentence(), (row,))
-
-
-def _number(value: float) -> float | None:
-    """A float; `None` for NaN, which JSON does not have."""
-    return None if value != value else float(value)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_vit import figures
 from keras_vit.classifier import Source
-from keras_vit.evaluation.changes import Restriction, correct_under, drawn
+from keras_vit.evaluation.changes import Change, Restriction, correct_under, drawn
 from keras_vit.evaluation.corruptions import (
     COMMON,
     CORRUPTIONS,
@@ -22,17 +21,15 @@ from keras_vit.evaluation.corruptions import (
     table_for,
 )
 from keras_vit.evaluation.inputs import DataInput, opened
-from keras_vit.evaluation.intervals import interval, interval_of_correct
+from keras_vit.evaluation.intervals import columns
 from keras_vit.evaluation.parts import Part
 from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import OldName, renamed_arguments
 
 if TYPE_CHECKING:
     from keras_vit.compat import Strategy
-    from keras_vit.evaluation.context import Context
     from keras_vit.figures.drawing import Figure
 
-MOST_IMAGES = 2000  # of a split, that a report looks at
 SHOWN = (1, 3, 5)  # severities on the sheet of examples
 CELL = 112  # pixels a side that a small image is magnified to there
 
@@ -80,20 +77,25 @@ class Robustness:
 
     def part(self) -> Part:
         """Return a `Part`: a row for each accuracy and mean, with its interval."""
-        cells: dict[tuple[str, Any], np.ndarray] = {
+        # A mean over corruptions is no share of images: the bootstrap has its interval.
+        of_name = dict(zip(self.corruptions, self.correct, strict=True))
+        of_severity = dict(zip(self.severities, self.correct.mean(0), strict=True))
+        cells = {
             ("none", 0): self.clean,
             ("mean", "mean"): self.correct.mean((0, 1)),
+            **{(name, "mean"): one.mean(0) for name, one in of_name.items()},
+            **{("mean", severity): one for severity, one in of_severity.items()},
+            **{
+                (name, severity): one
+                for name, of_one in of_name.items()
+                for severity, one in zip(self.severities, of_one, strict=True)
+            },
         }
-        for name, correct in zip(self.corruptions, self.correct, strict=True):
-            cells[name, "mean"] = correct.mean(0)
-        for severity, correct in zip(
-            self.severities, self.correct.mean(0), strict=True
-        ):
-            cells["mean", severity] = correct
-        for name, of_one in zip(self.corruptions, self.correct, strict=True):
-            for severity, correct in zip(self.severities, of_one, strict=True):
-                cells[name, severity] = correct
-        table = {place: self._row(*place, correct) for place, correct in cells.items()}
+        table = {
+            (name, severity): {"corruption": name, "severity": severity}
+            | columns("top1", correct, self.seed)
+            for (name, severity), correct in cells.items()
+        }
         title = (
             f"mean top-1 {100 * self.mean:.2f} % under {len(self.corruptions)} "
             f"corruptions with the parameters of {TABLES[self.table].name}, "
@@ -116,22 +118,6 @@ class Robustness:
             ),
         }
         return Part("robustness", title, tuple(table.values()), drawings)
-
-    def _row(
-        self, corruption: str, severity: int | str, values: np.ndarray
-    ) -> dict[str, Any]:
-        # A mean over corruptions is no share of images: the bootstrap has its interval.
-        is_share = values.dtype == bool
-        low, high = (
-            interval_of_correct(values) if is_share else interval(values, self.seed)
-        )
-        return {
-            "corruption": corruption,
-            "severity": severity,
-            "top1": float(values.mean()),
-            "low": low,
-            "high": high,
-        }
 
 
 @renamed_arguments(split="data")
@@ -198,12 +184,13 @@ def robustness(
         seen.append(images[0].copy()) if not seen else None
         return images
 
-    changes = [
-        functools.partial(_corrupted, name, severity, seed=seed, table=table)
-        for name in names
-        for severity in levels
-    ]
-    clean, *corrupted = correct_under(
+    def corrupted(name: str, severity: int) -> Change:
+        return lambda images, places: corrupt(
+            images, name, severity, seed=seed, indices=places, table=table
+        )
+
+    changes = [corrupted(name, severity) for name in names for severity in levels]
+    clean, *others = correct_under(
         inputs.classifier,
         split,
         [unchanged, *changes],
@@ -211,7 +198,7 @@ def robustness(
         strategy=strategy,
         restricted=restricted or inputs.in_order,
     )
-    correct = np.reshape(corrupted, (len(names), len(levels), -1))
+    correct = np.reshape(others, (len(names), len(levels), -1))
     return Robustness(
         names,
         levels,
@@ -221,18 +208,6 @@ def robustness(
         example=seen[0],
         seed=seed,
     )
-
-
-def _corrupted(
-    name: str,
-    severity: int,
-    images: np.ndarray,
-    places: np.ndarray,
-    *,
-    seed: int,
-    table: str,
-) -> np.ndarray:
-    return corrupt(images, name, severity, seed=seed, indices=places, table=table)
 
 
 def corruption_sheet(
@@ -263,16 +238,3 @@ def corruption_sheet(
     ]
     title = f"An image and its corruptions, at severities {', '.join(map(str, SHOWN))}"
     return figures.contact_sheet(lines, 2, times * max(image.shape[:2]), title)
-
-
-def measured(context: Context) -> Part:
-    """Return a `Part` of a `Context`: the benchmark on up to `MOST_IMAGES` images."""
-    return robustness(
-        context.classifier,
-        context.dataset.test,
-        batch_size=context.batch_size,
-        strategy=context.strategy,
-        seed=context.seed,
-        limit=MOST_IMAGES,
-        restricted=context.in_order,
-    ).part()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import pathlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from keras_vit import figures
-from keras_vit.files import written_whole
+from keras_vit.files import write_csv, write_json, written_whole
 
 if TYPE_CHECKING:
     from keras_vit.experiments.transfer_runs import Transfer
@@ -53,15 +51,8 @@ def write_numbers(
     lines: Iterable[str],
 ) -> None:
     """Write a dict as JSON, rows as CSV and lines as Markdown."""
-    with written_whole(folder / f"{STEM}.json") as scratch:
-        scratch.write_text(json.dumps(numbers, indent=2, allow_nan=False) + "\n")
-    with (
-        written_whole(folder / f"{STEM}.csv") as scratch,
-        open(scratch, "w", newline="", encoding="utf-8") as stream,
-    ):
-        writer: csv.DictWriter[str] = csv.DictWriter(stream, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_json(folder / f"{STEM}.json", numbers, allow_nan=False)
+    write_csv(folder / f"{STEM}.csv", rows, COLUMNS)
     with written_whole(folder / f"{STEM}.md") as scratch:
         scratch.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

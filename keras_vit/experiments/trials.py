@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from keras_vit import distribution, recipes
 from keras_vit.data.inputs import ReadOptions
+from keras_vit.files import write_json
 from keras_vit.inspect import summary
 from keras_vit.recipes import Recipe
 from keras_vit.training.arguments import (
@@ -24,7 +25,7 @@ from keras_vit.training.arguments import (
     path_to_str,
     strategy_of,
 )
-from keras_vit.training.artifacts.folder import CONFIG, write_json
+from keras_vit.training.artifacts.folder import CONFIG
 from keras_vit.training.artifacts.opening import open_run_folder
 from keras_vit.training.config import RunConfig
 from keras_vit.training.run import train

@@ -6,7 +6,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any, Literal
 
 from keras_vit.classifier import Classifier
-from keras_vit.equal_files import fingerprint
+from keras_vit.equal_files import fingerprint, keras_file
 from keras_vit.export_formats import FORMATS, check_fastest, check_target, options_of
 from keras_vit.exporting import litert, onnx, openvino, saved_model
 from keras_vit.exporting.checking import check
@@ -141,10 +141,10 @@ def export(
             "batch_size": batch_size,
         },
     )
-    origin = None
-    if isinstance(model, str | os.PathLike):
-        origin = fingerprint(model)
     classifier = Classifier.of(model, class_names=class_names)
+    origin = None
+    if isinstance(model, str | os.PathLike) and keras_file(model) is not None:
+        origin = fingerprint(model)
     _check_floating(classifier)
     precision = precision_of(classifier)
     mixed = precision is not None and FORMATS[format].precisions == "any"

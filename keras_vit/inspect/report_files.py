@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from keras_vit.files import written_whole
+from keras_vit.files import write_json, written_whole
 from keras_vit.inspect.facts import facts_of, images_of, table_of
 from keras_vit.inspect.figure_specs import FIGURE_SPECS
 from keras_vit.inspect.inspection import Inspection
 from keras_vit.inspect.model_summary import Summary
 from keras_vit.inspect.page import PageFigure, page
-from keras_vit.verbosity import bars_shown
+from keras_vit.verbosity import progress_bar
 
 PAGE, NUMBERS = "report.html", "inspection.json"
 POINTS = 96  # CSS pixels an inch
@@ -46,16 +44,7 @@ def write_figures(
 
 
 def _with_progress(names: Iterable[str]) -> Iterator[str]:
-    from tqdm import tqdm
-
-    bar = tqdm(
-        names,
-        unit=" figures",
-        delay=1,
-        mininterval=0.1 if sys.stderr.isatty() else 15,
-        dynamic_ncols=True,
-        disable=not bars_shown(),
-    )
+    bar = progress_bar(names, unit=" figures")
     for name in bar:
         bar.set_description(name, refresh=False)
         yield name
@@ -146,5 +135,4 @@ def write_numbers(
         "skipped": dict(skipped),
         "summary": dataclasses.asdict(costs),
     }
-    with written_whole(folder / NUMBERS) as scratch:
-        scratch.write_text(json.dumps(numbers, indent=1) + "\n")
+    write_json(folder / NUMBERS, numbers, indent=1)

@@ -14,7 +14,7 @@ from PIL import Image
 import keras_vit
 from keras_vit.classifier import Classifier
 from keras_vit.cli.main import COMMANDS, main
-from keras_vit.evaluation import resolution, under_corruptions
+from keras_vit.evaluation import measurements
 from keras_vit.exporting import saved_model
 from keras_vit.model_files import save_model
 from keras_vit.variants import VARIANTS
@@ -245,8 +245,7 @@ def test_evaluate_prints_and_writes_the_same_numbers(trained, capsys):
 def test_evaluate_measures_what_is_named_and_keeps_all_numbers(
     trained, capsys, monkeypatch
 ):
-    for slow in (under_corruptions, resolution):
-        monkeypatch.setattr(slow, "MOST_IMAGES", 10)
+    monkeypatch.setattr(measurements, "MOST_IMAGES", 10)
     test = keras_vit.data.load("fashion_mnist_sample").test
     real = [[int(label), 0] for label in test.labels]
     pathlib.Path("real.json").write_text(json.dumps([[], *real[1:]]))

@@ -1,5 +1,6 @@
 """`keras-vit predict` by a .tflite file: what it answers, and what it needs for it."""
 
+import hashlib
 import json
 import pathlib
 import subprocess
@@ -157,6 +158,30 @@ def changed_report(folder, **changes):
 def test_a_file_is_not_equal_to_what_was_changed(copied, change):
     assert equal_file(copied) == copied / "pets.tflite"
     change(copied)
+    assert equal_file(copied) is None
+
+
+def test_when_a_model_was_saved_changes_nothing(copied):
+    model = copied / "model.keras"
+    with zipfile.ZipFile(model) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    contents["metadata.json"] += b" "
+    with zipfile.ZipFile(model, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    assert equal_file(copied) == copied / "pets.tflite"
+    model.write_bytes(b"another file")
+    assert equal_file(copied) is None
+
+
+def test_what_an_earlier_version_noted_counts_until_the_file_changes(copied):
+    """It noted the hash of the whole file, and of class names beside it."""
+    model = copied / "model.keras"
+    of_file = hashlib.sha256(model.read_bytes()).hexdigest()
+    noted = hashlib.sha256(f"{of_file} ".encode()).hexdigest()
+    changed_report(copied, equal_to=noted)
+    assert equal_file(copied) == copied / "pets.tflite"
+    (copied / "labels.txt").write_text("a\nb\nc\n")
     assert equal_file(copied) is None
 
 

@@ -40,10 +40,9 @@ def test_too_few_images_are_refused():
 
 def test_images_with_the_same_features_have_the_same_place(monkeypatch):
     calls = []
-    for estimator in ("principal_components", "t_sne"):
+    for estimator in ("decomposition.PCA", "manifold.TSNE"):
         monkeypatch.setattr(
-            f"keras_vit.evaluation.embedding.{estimator}",
-            lambda *arguments: calls.append(arguments),
+            f"sklearn.{estimator}", lambda *_, **options: calls.append(options)
         )
     found = embed(np.full((20, 8), 3.5))
     assert not calls  # nothing is estimated of them

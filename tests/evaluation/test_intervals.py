@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from keras_vit.evaluation import compare, interval, share_interval
-from keras_vit.evaluation.intervals import interval_of_correct, mcnemar
+from keras_vit.evaluation.intervals import columns, mcnemar
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
@@ -36,7 +36,8 @@ def test_the_interval_of_a_share_is_wilsons(correct, total):
     wilson = stats.binomtest(correct, total).proportion_ci(0.95, method="wilson")
     assert found == pytest.approx((wilson.low, wilson.high), rel=1e-12, abs=1e-15)
     assert found[0] <= correct / total <= found[1]
-    assert interval_of_correct(np.arange(total) < correct) == found
+    row = columns("top1", np.arange(total) < correct)
+    assert row == {"top1": correct / total, "low": found[0], "high": found[1]}
 
 
 def test_the_interval_of_a_share_is_the_published_one():

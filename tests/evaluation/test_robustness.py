@@ -11,6 +11,7 @@ from keras_vit.evaluation import (
     changes,
     evaluate,
     interval,
+    measurements,
     resolution,
     resolutions,
     robustness,
@@ -274,8 +275,7 @@ def test_the_curves_show_the_rows(at_resolutions):
 
 @pytest.mark.slow
 def test_a_report_has_both_with_their_figures(rng, tmp_path, monkeypatch):
-    monkeypatch.setattr(under_corruptions, "MOST_IMAGES", 12)
-    monkeypatch.setattr(resolution, "MOST_IMAGES", 12)
+    monkeypatch.setattr(measurements, "MOST_IMAGES", 12)
     monkeypatch.setattr(resolution, "FACTORS", (0.5, 1.0))
     model = randomize(tiny_vit(image_size=28, patch_size=14, num_classes=10), rng)
     context = Context(model, data.load("fashion_mnist_sample"))

@@ -1,7 +1,6 @@
 """A data set is looked through before it is trained on."""
 
 import os
-import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
@@ -15,7 +14,7 @@ from keras_vit.data.inspection.report import check_folder, write_report
 from keras_vit.data.inspection.scanning import Scan, scan
 from keras_vit.data.inspection.summaries import SplitFacts, summarized
 from keras_vit.data.sources import check_name, load
-from keras_vit.verbosity import bars_shown
+from keras_vit.verbosity import progress_bar
 
 
 @dataclass(frozen=True)
@@ -144,22 +143,13 @@ def inspected(
 
 def _scan(dataset, limit, seed):
     """A `Scan` of each split, by name, with a bar for all of them."""
-    from tqdm import tqdm
-
     indices = {}
     for name, split in dataset.splits().items():
         draw = np.random.default_rng(seed)
         indices[name] = np.arange(len(split))
         if limit is not None and limit < len(split):
             indices[name] = np.sort(draw.choice(len(split), limit, replace=False))
-    bar = tqdm(
-        total=sum(map(len, indices.values())),
-        unit=" images",
-        delay=1,  # what takes no time needs no bar
-        mininterval=0.1 if sys.stderr.isatty() else 15,
-        dynamic_ncols=True,
-        disable=not bars_shown(),
-    )
+    bar = progress_bar(total=sum(map(len, indices.values())), unit=" images")
     # For all threads at once: Pillow's own limit, odd Exif data, and the like.
     with bar, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,7 +1,6 @@
 """An inspection as files."""
 
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from keras_vit.data.dataset import Dataset
 from keras_vit.data.images import UnreadableImageError
 from keras_vit.data.inspection.reading import thumbnail
 from keras_vit.data.inspection.scanning import Scan
-from keras_vit.files import written_whole
+from keras_vit.files import write_json, written_whole
 
 if TYPE_CHECKING:
     from keras_vit.data.inspection.inspection import Inspection
@@ -82,8 +81,7 @@ def write_report(
             # As the file system has the names, whatever their bytes are.
             scratch.write_bytes("".join(lines).encode("utf-8", "surrogateescape"))
     numbers = dataclasses.asdict(inspection) | {"sound": inspection.sound}
-    with written_whole(report) as scratch:
-        scratch.write_text(json.dumps(numbers, indent=1) + "\n")
+    write_json(report, numbers, indent=1)
 
 
 def _contact_sheet(dataset, scan, seed):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
 import json
 import logging
@@ -13,17 +12,12 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
 import keras
 import tensorflow as tf
 
 from keras_vit import recipes
 from keras_vit.data.caching import is_cached
-from keras_vit.files import written_whole
+from keras_vit.files import locked, write_csv, write_json
 from keras_vit.recipes.settings_file import checked_seed
 from keras_vit.training.artifacts.checkpoints import Checkpoints
 from keras_vit.training.evaluated_splits import TEST
@@ -75,21 +69,12 @@ class RunFolder:
             BlockingIOError: if another process trains there.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        if fcntl is None:  # where there is no such lock, nobody is kept out
+        refusal = (
+            f"Another process trains in {self.path}. Wait until it has finished, or "
+            "name another folder."
+        )
+        with locked(self.path, refusal):
             yield
-            return
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BlockingIOError(
-                    f"Another process trains in {self.path}. Wait until it has "
-                    "finished, or name another folder."
-                ) from error
-            yield
-        finally:
-            os.close(folder)
 
     def check_data(self, split: Labelled, eval_split: Labelled) -> None:
         """Refuse images that are not those the run began with.
@@ -207,14 +192,8 @@ class RunFolder:
 
     def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Write `history.csv`, one row for each evaluation."""
-        with (
-            written_whole(self.path / "history.csv") as scratch,
-            open(scratch, "w", newline="") as file,
-        ):
-            columns = dict.fromkeys(name for row in history for name in row)
-            writer = csv.DictWriter(file, fieldnames=columns)
-            writer.writeheader()
-            writer.writerows(history)
+        columns = dict.fromkeys(name for row in history for name in row)
+        write_csv(self.path / "history.csv", history, columns)
 
 
 def read_config(path: str | os.PathLike[str]) -> tuple[Recipe, int]:
@@ -307,9 +286,3 @@ def _noted(use: str, name: str, split: Labelled) -> dict[str, Any]:
         f"{use}_images": len(split),
         f"{use}_fingerprint": split.fingerprint(),
     }
-
-
-def write_json(path: pathlib.Path, content: Any) -> None:
-    """Write a JSON file, whole or not at all."""
-    with written_whole(path) as scratch:
-        scratch.write_text(json.dumps(content, indent=2) + "\n")

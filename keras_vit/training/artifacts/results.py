@@ -13,9 +13,9 @@ from keras_vit.evaluation.forward import copied
 from keras_vit.evaluation.report import numbers_of, write_report
 from keras_vit.exporting import export
 from keras_vit.exporting.images import spread
-from keras_vit.files import written_whole
+from keras_vit.files import write_json, written_whole
 from keras_vit.model_files import LABELS, save_model, write_labels
-from keras_vit.training.artifacts.folder import FINISHED, write_json
+from keras_vit.training.artifacts.folder import FINISHED
 from keras_vit.training.artifacts.run_page import write_run_page
 from keras_vit.training.artifacts.samples import write_samples
 from keras_vit.training.conditions import conditions_of
