@@ -4,8 +4,8 @@ import contextlib
 import contextvars
 import logging
 import sys
-from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, TypeAlias
 
 # As Keras has it: 0: nothing; 1: lines and a progress bar; 2: lines.
 Verbose: TypeAlias = Literal[0, 1, 2]
@@ -29,6 +29,25 @@ def check_verbose(verbose: Verbose) -> None:
 def bars_shown() -> bool:
     """Return whether progress bars are drawn here: not under `verbose` 0 or 2."""
     return _BARS.get()
+
+
+def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
+    """Return a bar of tqdm's: where bars are shown, and only of what takes time.
+
+    Args:
+        items: what is gone through; `None`: the bar is moved by its `update`.
+        **options: of tqdm, such as `unit` and `total`.
+
+    Example:
+
+    >>> list(progress_bar("ab", unit=" letters"))
+    ['a', 'b']
+    """
+    from tqdm import tqdm
+
+    pace = {"delay": 1, "mininterval": 0.1 if sys.stderr.isatty() else 15}
+    chosen = pace | {"dynamic_ncols": True, "disable": not bars_shown()} | options
+    return tqdm(items, **chosen)
 
 
 @contextlib.contextmanager

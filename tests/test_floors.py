@@ -125,6 +125,7 @@ COMMANDS = (
 )
 DOORS = {
     "matplotlib": {"figures/drawing.py"},
+    "jinja2": {"report_page.py"},
     "sklearn": {"evaluation/estimators.py"},
     "threadpoolctl": {"evaluation/estimators.py"},
     "tqdm": {
@@ -133,8 +134,6 @@ DOORS = {
         "data/inspection/inspection.py",
         "evaluation/outputs.py",
         "exporting/quantization.py",
-        "inspect/report_files.py",
-        "inspect/similarity.py",
         "training/progress.py",
         "verbosity.py",
         "weights/download.py",
@@ -266,6 +265,7 @@ def test_importing_the_package_loads_keras_and_nothing_heavier():
         "pyarrow",
         "keras_cv",
         "tensorflow_datasets",
+        "jinja2",
         "matplotlib",
         "absl.flags",
         "PIL",
