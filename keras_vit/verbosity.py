@@ -45,9 +45,13 @@ def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
     """
     from tqdm import tqdm
 
-    pace = {"delay": 1, "mininterval": 0.1 if sys.stderr.isatty() else 15}
-    chosen = pace | {"dynamic_ncols": True, "disable": not bars_shown()} | options
-    return tqdm(items, **chosen)
+    usual: dict[str, Any] = {
+        "delay": 1,
+        "mininterval": 0.1 if sys.stderr.isatty() else 15,
+        "dynamic_ncols": True,
+        "disable": not bars_shown(),
+    }
+    return tqdm(items, **usual | options)
 
 
 @contextlib.contextmanager
