@@ -49,9 +49,8 @@ def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
         "delay": 1,
         "mininterval": 0.1 if sys.stderr.isatty() else 15,
         "dynamic_ncols": True,
-        "disable": not bars_shown(),
     }
-    return tqdm(items, **usual | options)
+    return tqdm(items, disable=not bars_shown(), **usual | options)
 
 
 @contextlib.contextmanager
