@@ -104,7 +104,7 @@ setup(
     packages=find_packages(include=["keras_vit", "keras_vit.*"]),
     py_modules=["keras_vit_command"],
     package_data={
-        "keras_vit": ["py.typed"],
+        "keras_vit": ["py.typed", "templates/*"],
         "keras_vit.data": ["fashion_mnist_sample/*"],
         "keras_vit.serving": ["page/*"],
         "keras_vit.weights": ["imagenet_1k/*"],
@@ -122,6 +122,7 @@ setup(
         "h5py>=3.10",
         "safetensors>=0.4.3",
         "ml_dtypes>=0.4",
+        "jinja2>=3.1",  # the pages of reports
         "matplotlib>=3.9",
         "requests>=2.31",
         "scikit-learn>=1.5",

@@ -126,6 +126,7 @@ COMMANDS = (
 )
 DOORS = {
     "matplotlib": {"figures/drawing.py"},
+    "jinja2": {"report_page.py"},
     "sklearn": {
         "evaluation/embedding.py",
         "evaluation/logistic_regression.py",
@@ -135,7 +136,6 @@ DOORS = {
     "tqdm": {
         "data/archives.py",
         "exporting/quantization.py",
-        "inspect/similarity.py",
         "training/progress.py",
         "verbosity.py",
         "weights/download.py",
@@ -271,6 +271,7 @@ def test_importing_the_package_loads_keras_and_nothing_heavier():
         "pyarrow",
         "keras_cv",
         "tensorflow_datasets",
+        "jinja2",
         "matplotlib",
         "absl.flags",
         "PIL",

@@ -97,7 +97,7 @@ def check(values: flags.FlagValues) -> None:
 
 def run(values: flags.FlagValues) -> int:
     """Draw the figures, print a line for each, and return the exit status."""
-    from keras_vit.inspect.facts import counted
+    from keras_vit.inspect.inspection import counted
     from keras_vit.inspect.inspection_report import report
 
     model, name = _opened(values.model, values.weights)

@@ -13,9 +13,9 @@ from keras_vit.inspect.inspection_report import report as report
 from keras_vit.inspect.model_summary import summary as summary
 from keras_vit.inspect.model_summary import unallocated as unallocated
 from keras_vit.inspect.offset_biases import relative_biases as relative_biases
+from keras_vit.inspect.offset_biases import relative_positions as relative_positions
 from keras_vit.inspect.positions import position_similarity as position_similarity
 from keras_vit.inspect.positions import position_vectors as position_vectors
-from keras_vit.inspect.positions import relative_positions as relative_positions
 from keras_vit.inspect.relevance import grad_cam as grad_cam
 from keras_vit.inspect.relevance import gradient_rollout as gradient_rollout
 from keras_vit.inspect.rollouts import attention_rollout as attention_rollout

@@ -7,10 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_vit import figures
 from keras_vit.inspect.blocks import attention_tensors, blocks_of
 from keras_vit.inspect.cell import cell_size
-from keras_vit.inspect.images import Images, model_and_batches
-from keras_vit.inspect.inspector import inspector
+from keras_vit.inspect.figure_spec import ATTENTION, EVERY_TOKEN, FigureSpec
+from keras_vit.inspect.images import Images, mean_over_images, model_and_batches
+from keras_vit.inspect.inspector import inspector, reading_model
 from keras_vit.model_source import ModelSource
 
 ops: Any = keras.ops  # whose inferred types are those of one backend
@@ -95,30 +97,53 @@ def attention_distance(
     """
     keras_model, batches = model_and_batches(model, images, batch_size)
     distances_of = inspector(keras_model, _distance_model)
-    total, count = np.zeros(()), 0
-    for batch in batches:
-        distances = distances_of.predict_on_batch(batch)  # B, L, H
-        total = total + distances.sum(axis=0, dtype=np.float64)
-        count += len(distances)
-    if not count:
-        raise ValueError("Expected at least one image. Received: none")
-    return total / count
+    return mean_over_images(
+        batches,
+        lambda batch: distances_of.predict_on_batch(batch).mean(0, dtype=np.float64),
+    )
 
 
 def _distance_model(model):
-    grid = model.get_layer("patch_encoder").grid
-    measure = _Distance(grid, cell_size(model), name="attention_distance")
-    return keras.Model(model.input, measure(attention_tensors(blocks_of(model))))
+    grid, cell = model.get_layer("patch_encoder").grid, cell_size(model)
+
+    def distances(attentions):  # to (B, L, H)
+        return ops.stack([mean_distance(a, grid, cell) for a in attentions], axis=1)
+
+    attentions = attention_tensors(blocks_of(model))
+    return reading_model(model, attentions, distances, "attention_distance")
 
 
-class _Distance(keras.layers.Layer):
-    """Attentions to the distance of each image, block and head, `(B, L, H)`."""
+def _measure(inspection):
+    grid, cell = inspection.grid, inspection.cell
+    return {
+        "pixels": attention_distance(inspection.model, inspection.images),
+        "even": np.float32(distances_between(grid, cell).mean()),
+    }
 
-    def __init__(self, grid, cell, name):
-        super().__init__(name=name, dtype="float32")
-        self.grid, self.cell = grid, cell
-        self.built = True
 
-    def call(self, attentions):
-        distances = [mean_distance(a, self.grid, self.cell) for a in attentions]
-        return ops.stack(distances, axis=1)
+def _draw(arrays, inspection):
+    title = f"Mean attention distance: {inspection.name}, {inspection.counted}"
+    return figures.attention_distance(arrays["pixels"], float(arrays["even"]), title)
+
+
+def _describe(arrays, inspection):
+    means = arrays["pixels"].mean(1)
+    return (
+        f"The mean over {inspection.counted} is {means[0]:.3g} pixels for the heads "
+        f"of the first layer and {means[-1]:.3g} for those of the last; it would be "
+        f"{arrays['even']:.3g} for uniform attention."
+    )
+
+
+DISTANCE = FigureSpec(
+    "Mean attention distance",
+    "The mean distance in pixels between a patch and the patches that it attends to, "
+    "weighed by attention: one point for each head. Low points are heads that attend "
+    "locally, as a convolution does; high points are heads that attend across the "
+    "image. Trained models have both in the first layers, and only high ones in the "
+    "last. Section 4.5, Fig. 7 (right) and appendix D.7, Fig. 11 of the ViT paper.",
+    measure=_measure,
+    draw=_draw,
+    describe=_describe,
+    needs=(ATTENTION, EVERY_TOKEN),
+)

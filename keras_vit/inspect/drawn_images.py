@@ -15,13 +15,21 @@ if TYPE_CHECKING:
     from keras_vit.decoding import Decoding
 
 
-class DrawnImages(NamedTuple):
-    """Images of a data set, as `keras_vit.inspect.images.ReadImages` has them."""
+class ReadImages(NamedTuple):
+    """Images as a model sees them.
+
+    Attributes:
+        pixels: float32 `(B, height, width, 3)`, in [0, 255], of the model's size.
+        names: a line for each image: its file's name; its true class and its name
+            in the data set; or its number.
+        source: where the images are from.
+        class_names: of the data set; `None` where there is none, or it has none.
+    """
 
     pixels: np.ndarray
     names: tuple[str, ...]
     source: str
-    class_names: tuple[str, ...] | None
+    class_names: tuple[str, ...] | None = None
 
 
 def draw_images(
@@ -31,7 +39,7 @@ def draw_images(
     *,
     decoding: Decoding | None = None,
     seed: int = 0,
-) -> DrawnImages:
+) -> ReadImages:
     """Return images of a data set's test split, as a model sees them.
 
     Args:
@@ -71,7 +79,7 @@ def draw_images(
         for label, index in zip(labels, drawn, strict=True)
     )
     pixels = np.asarray(images, np.float32)
-    return DrawnImages(pixels, tuple(names), _source_of(data), class_names)
+    return ReadImages(pixels, tuple(names), _source_of(data), class_names)
 
 
 def _source_of(data: Any) -> str:

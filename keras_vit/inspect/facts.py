@@ -8,21 +8,10 @@ from keras_vit.layers import MergingBlock
 from keras_vit.report_page import Table
 
 
-def counted(count: int) -> str:
-    """Return a count of images in words.
-
-    Example:
-
-    >>> counted(1), counted(1200)
-    ('1 image', '1,200 images')
-    """
-    return f"{count:,} images" if count > 1 else "1 image"
-
-
-def images_of(inspection: Inspection, source: str) -> str:
+def images_of(inspection: Inspection) -> str:
     """Return a line on how many images there are, and where they are from."""
     count, shown = len(inspection.images), len(inspection.shown)
-    return f"{counted(count)}: {source}." + (
+    return f"{inspection.counted}: {inspection.source}." + (
         f" {shown} are shown." if shown < count else ""
     )
 

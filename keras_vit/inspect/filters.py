@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_vit import compat
+from keras_vit import compat, figures
+from keras_vit.inspect.figure_spec import FigureSpec, need_of
 from keras_vit.inspect.sources import inspected_model
 from keras_vit.layers import ResNetStem, StandardizedConv2D
 from keras_vit.layers.quantized import check_not_quantized
@@ -166,3 +167,31 @@ def _none_found(model: keras.Model) -> ValueError:
         "Expected a model whose first filters read RGB pixels: a patch embedding, or "
         f"a stem that begins with a convolution. Received: {model.name!r}"
     )
+
+
+def _describe(arrays, inspection):
+    count, height, width, _ = arrays["filters"].shape
+    share = 100 * arrays["shares"].sum()
+    return (
+        f"{count} components of {height} x {width} pixels, which explain {share:.0f} % "
+        "of the variance of the filters."
+    )
+
+
+FILTERS = FigureSpec(
+    "First filters",
+    "The first principal components of the patch embedding's filters (of a hybrid, the "
+    "filters of its stem's first convolution), in RGB, each scaled by its largest "
+    "weight: grey is 0. After training on many photographs they are smooth: edges, "
+    "waves and colours. Noise means little training. Section 4.5, Fig. 7 (left) of the "
+    "ViT paper.",
+    measure=lambda inspection: {
+        "filters": patch_filters(inspection.model),
+        "shares": filter_shares(inspection.model),
+    },
+    draw=lambda arrays, inspection: figures.patch_filters(
+        arrays["filters"], f"First filters: {inspection.name}"
+    ),
+    describe=_describe,
+    needs=(need_of(first_filters, "the model has no filters over RGB pixels"),),
+)

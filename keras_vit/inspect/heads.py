@@ -7,14 +7,16 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_vit import figures
 from keras_vit.inspect.blocks import (
     HeadInput,
     attending_layers,
     attention_tensors,
     blocks_of,
 )
+from keras_vit.inspect.figure_spec import ATTENTION, EVERY_TOKEN, FigureSpec
 from keras_vit.inspect.images import Images, model_and_images
-from keras_vit.inspect.inspector import inspector
+from keras_vit.inspect.inspector import inspector, reading_model
 from keras_vit.model_source import ModelSource
 
 ops: Any = keras.ops  # whose inferred types are those of one backend
@@ -57,22 +59,52 @@ def head_maps(model: ModelSource, images: Images) -> np.ndarray:
 
 
 def _heads_model(model):
+    blocks, head_input = len(blocks_of(model)), HeadInput(model)
+
+    def maps(attentions):  # to (B, L, H, rows, columns)
+        weights = [ops.mean(one, axis=1, keepdims=True) for one in attentions[blocks:]]
+        found = [head_input.read(a, *weights) for a in attentions[:blocks]]
+        return ops.stack(found, axis=1)
+
     attentions = attention_tensors(attending_layers(model))
-    read = _Heads(len(blocks_of(model)), HeadInput(model), name="head_maps")
-    return keras.Model(model.input, read(attentions))
+    return reading_model(model, attentions, maps, "head_maps")
 
 
-class _Heads(keras.layers.Layer):
-    """Attentions to maps, `(B, L, H, rows, columns)`."""
+def _measure(inspection):
+    shares = head_maps(inspection.model, inspection.shown[:1])
+    return {"shares": shares, "times_even": shares * shares[0, 0, 0].size}
 
-    def __init__(self, blocks, head_input, name):
-        super().__init__(name=name, dtype="float32")
-        self.blocks, self.head_input = blocks, head_input
-        self.built = True
 
-    def call(self, attentions):
-        weights = [
-            ops.mean(one, axis=1, keepdims=True) for one in attentions[self.blocks :]
-        ]
-        maps = [self.head_input.read(a, *weights) for a in attentions[: self.blocks]]
-        return ops.stack(maps, axis=1)
+def _draw(arrays, inspection):
+    return figures.head_maps(
+        inspection.shown[0],
+        arrays["times_even"][:, 0],
+        inspection.cell,
+        inspection.image_names[0],
+        title=f"Attention of each head: {inspection.name}",
+        label="Relative attention (1: uniform)",
+    )
+
+
+def _describe(arrays, inspection):
+    layers, _, heads = arrays["shares"].shape[:3]
+    peaks = arrays["times_even"][:, 0].max((-2, -1))
+    layer, head = np.unravel_index(peaks.argmax(), peaks.shape)
+    return (
+        f"{layers} layers of {heads} heads, attention {inspection.reader}. "
+        f"Head {head + 1} of layer {layer + 1} is the most concentrated: "
+        f"{peaks.max():.3g} times the uniform attention on one patch."
+    )
+
+
+HEADS = FigureSpec(
+    "Attention of each head",
+    "The attention of each head of each layer, over the first image. The scale is "
+    "logarithmic: dark is a tenth of the uniform attention or less, bright ten times "
+    "the uniform attention or more. A head of one colour attends to all patches, a "
+    "head with a few bright patches to those. Eq. 6 of the ViT paper.",
+    measure=_measure,
+    draw=_draw,
+    describe=_describe,
+    needs=(ATTENTION, EVERY_TOKEN),
+)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from keras_vit.classifier import Classifier
 from keras_vit.counts import check_counts
 from keras_vit.inspect.blocks import blocks_of
-from keras_vit.inspect.drawn_images import DrawnImages, draw_images
+from keras_vit.inspect.drawn_images import ReadImages, draw_images
 from keras_vit.inspect.image_kinds import (
     is_array,
     is_data_set,
@@ -33,23 +33,6 @@ Images: TypeAlias = "ImageInputs | DataSet | Iterable[np.ndarray]"
 NO_IMAGE = "Expected at least one image. Received: none"
 DRAWN = 8  # images of a data set where each has a map of its own
 AVERAGED = 128  # images of a data set where the mean over them is returned
-
-
-class ReadImages(NamedTuple):
-    """Images as a model sees them.
-
-    Attributes:
-        pixels: float32 `(B, height, width, 3)`, in [0, 255], of the model's size.
-        names: a line for each image: its file's name; its true class and its name
-            in the data set; or its number.
-        source: where the images are from.
-        class_names: of the data set; `None` where there is none, or it has none.
-    """
-
-    pixels: np.ndarray
-    names: tuple[str, ...]
-    source: str
-    class_names: tuple[str, ...] | None = None
 
 
 def read_images(
@@ -96,7 +79,7 @@ def read_images(
     keras_model, source = opened(model)
     reading = _Reading(keras_model, source, exif_orientation, decoding)
     if is_data_set(images):
-        return ReadImages(*reading.drawn(images, limit or AVERAGED))
+        return reading.drawn(images, limit or AVERAGED)
     images = reading.stacked(images)
     if is_array(images) or is_stream(images):
         pixels = _first(reading.batches(images, limit or 16), limit)
@@ -142,6 +125,32 @@ def model_and_batches(
     return keras_model, reading.batches(images, batch_size)
 
 
+def mean_over_images(
+    batches: Iterable[np.ndarray], function: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Return the mean over images of what a function returns, one batch at a time.
+
+    Args:
+        batches: of `model_and_batches`.
+        function: returns its mean over a batch.
+    """
+    total, count = np.zeros(()), 0
+    for batch in batches:
+        total = total + len(batch) * np.asarray(function(batch), np.float64)
+        count += len(batch)
+    return total / count
+
+
+def _some(batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The batches, in which there is at least one image."""
+    count = 0
+    for batch in batches:
+        yield batch
+        count += len(batch)
+    if not count:
+        raise ValueError(NO_IMAGE)
+
+
 def _first(batches: Iterable[np.ndarray], limit: int | None) -> np.ndarray:
     """The first images of batches as one array; all without a limit."""
     found, count = [], 0
@@ -150,8 +159,6 @@ def _first(batches: Iterable[np.ndarray], limit: int | None) -> np.ndarray:
         count += len(batch)
         if limit is not None and count >= limit:
             break
-    if not count:
-        raise ValueError(NO_IMAGE)
     return np.concatenate(found)[:limit]
 
 
@@ -201,7 +208,7 @@ class _Reading:
         way = self.classifier.preprocessing
         return np.asarray(preprocess(reader.read(), self.size, way), np.float32)
 
-    def drawn(self, data: Any, limit: int) -> DrawnImages:
+    def drawn(self, data: Any, limit: int) -> ReadImages:
         """Return images of the test split of a data set, of its classes in turn."""
         return draw_images(data, self.classifier, limit, decoding=self._decoding)
 
@@ -213,7 +220,7 @@ class _Reading:
         images = self.stacked(images)
         if is_stream(images):
             stream: Any = images
-            return (self._fitted(_pixels_of(batch)) for batch in stream)
+            return _some(self._fitted(_pixels_of(batch)) for batch in stream)
         if is_array(images):
             images = images[None] if len(images.shape) == 3 else images
         else:

@@ -14,6 +14,27 @@ from keras_vit.inspect.cell import cell_size
 from keras_vit.layers import PoolingConfig, TransformerBlock
 from keras_vit.pooling import pooling_of
 
+READERS = {  # a kind of pooling: what its map shows, of what is pooled
+    "token": "of the class token",
+    "gap": "of the mean of {pooled}",
+    "map": "of the attention pooling",
+    "max": "of the largest of {pooled} in each feature",
+    "gap_max": "of the mean of {pooled}, and of the largest of them in each feature",
+    "token_gap": "of the class token, and of the mean of {pooled}",
+    "prefix_gap": "of the mean of class token and registers",
+}
+
+
+def counted(count: int) -> str:
+    """Return a count of images in words.
+
+    Example:
+
+    >>> counted(1), counted(1200)
+    ('1 image', '1,200 images')
+    """
+    return f"{count:,} images" if count > 1 else "1 image"
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -29,6 +50,7 @@ class Inspection:
             `None`: the layers of the first are compared with each other.
         other_name: what that is called.
         rollout: choices of `rollout`, by name.
+        source: where the images are from.
     """
 
     model: keras.Model
@@ -40,6 +62,7 @@ class Inspection:
     other: keras.Model | None
     other_name: str | None
     rollout: dict[str, Any]
+    source: str = "given images"
 
     @property
     def name(self) -> str:
@@ -68,9 +91,16 @@ class Inspection:
         return cell_size(self.model)
 
     @property
-    def pooling(self) -> PoolingConfig | None:
-        """What the head reads; `None`: every token."""
-        return pooling_of(self.model)
+    def counted(self) -> str:
+        """The count of images in words."""
+        return counted(len(self.images))
+
+    @property
+    def reader(self) -> str:
+        """What the head reads, in words that follow `attention`."""
+        pool = pooling_of(self.model) or PoolingConfig()
+        pooled = "all tokens" if pool.prefix_tokens else "the patches"
+        return READERS[pool.kind].format(pooled=pooled)
 
     @functools.cached_property
     def probabilities(self) -> np.ndarray:

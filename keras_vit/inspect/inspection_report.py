@@ -17,7 +17,7 @@ from keras_vit.inspect.images import Images, ReadImages, read_images
 from keras_vit.inspect.inspection import Inspection
 from keras_vit.inspect.inspector import without_retracing_warnings
 from keras_vit.inspect.model_summary import summary
-from keras_vit.inspect.report_files import write_figures, write_numbers, write_page
+from keras_vit.inspect.report_files import write_figures, write_report
 from keras_vit.inspect.rollouts import Fusion, check_choices
 from keras_vit.inspect.similarity import check_sizes
 from keras_vit.inspect.sources import opened
@@ -142,6 +142,7 @@ def report(
         other=compared,
         other_name=compared_name,
         rollout={"fusion": fusion, "discard": discard, "residual": residual},
+        source=source or found.source,
     )
     with without_retracing_warnings():
         costs = summary(keras_model)  # first, as it refuses models
@@ -149,11 +150,8 @@ def report(
     check_folder(folder)
     with without_retracing_warnings():
         written, skipped = write_figures(names, inspection, folder)
-    source = source or found.source
-    write_page(inspection, source, costs, written, skipped, folder=folder)
-    descriptions = {one.name: one.description for one in written}
-    write_numbers(inspection, source, costs, descriptions, skipped, folder=folder)
-    return Report(folder, descriptions, skipped)
+    write_report(inspection, costs, written, skipped, folder)
+    return Report(folder, {one.name: one.caption for one in written}, skipped)
 
 
 def figure_names(what: str | Sequence[str]) -> list[str]:

@@ -1,4 +1,9 @@
-"""The models that read a model's inside, kept as long as it lives."""
+"""The models that read a model's inside, kept as long as it lives.
+
+`_INSPECTORS` is all that inspection keeps in a process: for each model that is
+inspected, the models that read it, by the function that made them and its arguments.
+They go when the model does.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +39,41 @@ def inspector(
     if key not in kept:
         kept[key] = Inspector(make(model, *arguments))
     return kept[key]
+
+
+class Reading(keras.layers.Layer):
+    """One node of a functional model that computes all that follows, in float32.
+
+    The operations in it would get names that Keras counts anew in each
+    process, and that a model from a file may have already.
+
+    Args:
+        function: of tensors. It holds neither layers, whose weights would not be
+            known to be its own, nor the model that is read.
+        name: of the layer.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], name: str) -> None:
+        super().__init__(name=name, dtype="float32")
+        self.function = function
+        self.built = True
+
+    def call(self, tensors: Any) -> Any:
+        return self.function(tensors)
+
+
+def reading_model(
+    model: keras.Model, tensors: Any, function: Callable[[Any], Any], name: str
+) -> keras.Model:
+    """Return a model of a model's input to what a function computes of its tensors.
+
+    Args:
+        model: that is read.
+        tensors: symbolic tensors of it, or a list of them.
+        function: of these, as `Reading` takes it.
+        name: of the layer that applies it.
+    """
+    return keras.Model(model.input, Reading(function, name=name)(tensors))
 
 
 class Inspector:

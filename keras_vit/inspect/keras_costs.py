@@ -15,14 +15,7 @@ def view(tape: Tape, layer: Any, value: Value) -> Value:
 
 def copy(tape: Tape, layer: Any, *values: Value) -> Value:
     """Move, sum or average: the gradient reads nothing."""
-    shapes = [value.shape for value in values]
-    shape = layer.compute_output_shape(shapes if len(shapes) > 1 else shapes[0])
-    return tape.make(shape, *values)
-
-
-def added(tape: Tape, x: Value, y: Value) -> Value:
-    """Add outside a layer."""
-    return tape.make(x.shape, x, y)
+    return tape.make(_shape_of(layer, values), *values)
 
 
 def norm(tape: Tape, layer: Any, value: Value) -> Value:
@@ -43,17 +36,13 @@ def _max_pooling(tape, layer, value):
 def _product(tape, layer, value):
     """Dense layers and convolutions: each output is a sum over one filter."""
     shape = layer.compute_output_shape(value.shape)
-    macs = math.prod(shape) * math.prod(layer.kernel.shape[:-1])
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    one = layer.kernel.shape[: 2 if depthwise else -1]
+    macs = math.prod(shape) * math.prod(one)
     y = tape.make(shape, value, multiply_adds=macs, kept=(value,))
     if layer.activation is keras.activations.linear:
         return y
     return tape.make(shape, y, kept=(y,))
-
-
-def _depthwise(tape, layer, value):
-    shape = layer.compute_output_shape(value.shape)
-    macs = math.prod(shape) * math.prod(layer.kernel.shape[:2])
-    return tape.make(shape, value, multiply_adds=macs, kept=(value,))
 
 
 def _separable(tape, layer, value):
@@ -67,14 +56,17 @@ def _separable(tape, layer, value):
 
 
 def _activation(tape, layer, value):
-    if layer.activation is keras.activations.relu:
-        return relu(tape, layer, value)
-    return norm(tape, layer, value)
+    rule = relu if layer.activation is keras.activations.relu else norm
+    return rule(tape, layer, value)
 
 
 def _factors(tape, layer, *values):
-    shape = layer.compute_output_shape([value.shape for value in values])
-    return tape.make(shape, *values, kept=values)
+    return tape.make(_shape_of(layer, values), *values, kept=values)
+
+
+def _shape_of(layer, values):
+    shapes = [value.shape for value in values]
+    return layer.compute_output_shape(shapes if len(shapes) > 1 else shapes[0])
 
 
 def _network(tape, network, value):
@@ -88,7 +80,7 @@ RULES = {
     keras.layers.Dense: _product,
     keras.layers.Conv1D: _product,
     keras.layers.Conv2D: _product,
-    keras.layers.DepthwiseConv2D: _depthwise,
+    keras.layers.DepthwiseConv2D: _product,
     keras.layers.SeparableConv2D: _separable,
     keras.layers.LayerNormalization: norm,
     keras.layers.RMSNormalization: norm,

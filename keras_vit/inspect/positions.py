@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_vit.inspect.blocks import blocks_of
-from keras_vit.inspect.images import Images, model_and_batches
-from keras_vit.inspect.inspector import inspector
+from keras_vit import figures
+from keras_vit.inspect.figure_spec import ATTENTION, FigureSpec, need_of
 from keras_vit.inspect.sources import inspected_model
 from keras_vit.layers import TransformerBlock
 from keras_vit.model_source import ModelSource
-
-ops: Any = keras.ops  # whose inferred types are those of one backend
 
 
 def position_similarity(model: ModelSource, layer: str | None = None) -> np.ndarray:
@@ -125,82 +121,37 @@ def _all_vectors(model: keras.Model) -> Iterator[tuple[str, np.ndarray]]:
             yield layer.name, layer.attention.rotary.position_vectors()
 
 
-def relative_positions(
-    model: ModelSource, images: Images, batch_size: int = 64
-) -> np.ndarray:
-    """Return the mean bias of attention for each offset between two patches.
-
-    A relative position embedding (appendix D.4 of the ViT paper) has no vector
-    for a place but a key `r` for an offset, and adds `q . r` to the logits of
-    attention. That depends on the queries, so the mean over the queries of all
-    patches of all images is returned.
-
-    Args:
-        model: a ViT of this package with `position_embedding="relative"`, or the
-            path of a saved one: a run's folder or a `.keras` file.
-        images: `(N, height, width, 3)`, pixels in [0, 255]; an iterable of such
-            batches; image files; a data set, of which 128 images are drawn; or
-            whatever else `read_images` takes.
-        batch_size: images at a time; the batches of an iterable keep their size.
-
-    Returns:
-        float32 `(L, H, 2 N - 1)` for L blocks, H heads and N patches: the
-        offsets from -(N - 1) to N - 1 of a query's patch from a key's,
-        patches being counted row by row.
-
-    Raises:
-        ValueError: if the model has no relative positions, for images that
-            `read_images` refuses, or if there is none.
-
-    Example:
-
-    >>> model = keras_vit.ViT(image_size=32, num_layers=2, num_heads=1, hidden_dim=8,
-    ...                       position_embedding="relative")
-    >>> relative_positions(model, np.zeros((1, 32, 32, 3))).shape
-    (2, 1, 7)
-    """
-    keras_model, batches = model_and_batches(model, images, batch_size)
-    if any(block.attention.relative is None for block in blocks_of(keras_model)):
-        raise ValueError(
-            "Expected a model with relative positions, built with "
-            'position_embedding="relative". '
-            f"Received: {keras_model.name!r}, which has none"
-        )
-    biases = inspector(keras_model, _bias_model)
-    total, count = np.zeros(()), 0
-    for batch in batches:
-        total = total + len(batch) * biases.predict_on_batch(batch).astype("float64")
-        count += len(batch)
-    if not count:
-        raise ValueError("Expected at least one image. Received: none")
-    return (total / count).astype("float32")
+def _describe(arrays, inspection):
+    cosine = arrays["cosine"]
+    rows, columns = cosine.shape[:2]
+    pairs = (
+        np.einsum("ijij->ij", cosine[1:, :, :-1]),
+        np.einsum("ijij->ij", cosine[:, 1:, :, :-1]),
+    )
+    beside = np.concatenate([one.ravel() for one in pairs])
+    text = f"{rows} x {columns} patches."
+    if beside.size:
+        table = cosine.reshape(rows * columns, -1)
+        apart = table[~np.eye(len(table), dtype=bool)]
+        near, far = (round(float(one.mean()), 2) for one in (beside, apart))
+        text += f" The mean similarity is {near + 0.0} for adjacent patches and "
+        text += f"{far + 0.0} for all pairs of patches."
+    return text
 
 
-def _bias_model(model):
-    blocks = blocks_of(model)
-    inputs = [block.input for block in blocks]
-    return keras.Model(model.input, _OffsetBiases(blocks)(inputs))
-
-
-class _OffsetBiases(keras.layers.Layer):
-    """`(L, H, 2 N - 1)` of the inputs of L blocks, in the mean over a batch."""
-
-    def __init__(self, blocks):
-        super().__init__(name="offset_biases", dtype="float32")
-        self.blocks = blocks
-        self.built = True
-
-    def call(self, inputs):
-        pairs = zip(self.blocks, inputs, strict=True)
-        return ops.stack([self._biases(block, z) for block, z in pairs])
-
-    def _biases(self, block, z):
-        attention, patches = block.attention, math.prod(block.grid)
-        q = attention.query(block.attention_input(z)[:, -patches:])
-        q = ops.reshape(q, (-1, patches, attention.num_heads, attention.head_dim))
-        if attention.qk_norm:
-            q = attention.query_norm(q)
-        q = ops.mean(ops.cast(q, "float32"), axis=(0, 1))  # H, d
-        q = q / math.sqrt(attention.head_dim)
-        r = ops.cast(attention.relative.offsets, "float32")  # of N - 1 first
-        return ops.flip(ops.matmul(q, ops.transpose(r)), axis=-1)
+POSITIONS = FigureSpec(
+    "Similarity of position embeddings",
+    "For each patch, a map of the cosine similarity of its position embedding with the "
+    "position embeddings of all patches. If the model has learned where patches lie, a "
+    "map is bright around its own patch, often along its row and column. Section 4.5, "
+    "Fig. 7 (centre) and appendix D.4, Fig. 10 of the ViT paper.",
+    measure=lambda inspection: {"cosine": position_similarity(inspection.model)},
+    draw=lambda arrays, inspection: figures.position_similarity(
+        arrays["cosine"], f"Similarity of position embeddings: {inspection.name}"
+    ),
+    describe=_describe,
+    needs=(
+        ATTENTION,
+        need_of(position_vectors, "the model has no position embedding for each place"),
+    ),
+)

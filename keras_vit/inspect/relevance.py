@@ -7,15 +7,24 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_vit.inspect.blocks import HeadInput, attending_layers, between, blocks_of
+from keras_vit.inspect.class_gradients import (
+    GradCAM,
+    GradientRollout,
+    class_gradients_model,
+)
+from keras_vit.inspect.figure_spec import (
+    ATTENTION,
+    CLASSES,
+    EVERY_TOKEN,
+    GRADIENTS,
+    FigureSpec,
+    over_pictures,
+)
 from keras_vit.inspect.images import Images, model_and_images
 from keras_vit.inspect.inspector import inspector
-from keras_vit.layers import TransformerBlock
 from keras_vit.layers.head import heads_of
 from keras_vit.logits import logits_model
 from keras_vit.model_source import ModelSource
-
-ops: Any = keras.ops  # whose inferred types are those of one backend
 
 PREDICTED = -1  # as a class's number: the class that the model predicts
 
@@ -58,7 +67,7 @@ def gradient_rollout(
     >>> gradient_rollout(model, np.zeros((2, 32, 48, 3)), classes=7).shape
     (2, 2, 3)
     """
-    return _maps(model, _Relevance, images, classes)
+    return _maps(model, GradientRollout, images, classes)
 
 
 def grad_cam(model: ModelSource, images: Images, classes: Any = None) -> np.ndarray:
@@ -94,7 +103,7 @@ def grad_cam(model: ModelSource, images: Images, classes: Any = None) -> np.ndar
     >>> grad_cam(model, np.zeros((2, 32, 48, 3)), classes=[7, 2]).shape
     (2, 2, 3)
     """
-    return _maps(model, _GradCAM, images, classes)
+    return _maps(model, GradCAM, images, classes)
 
 
 def _maps(model, method, images, classes):
@@ -105,7 +114,7 @@ def _maps(model, method, images, classes):
             f"Received: {keras.backend.backend()}"
         )
     numbers = _class_numbers(keras_model, len(pixels), classes)
-    maps_of = inspector(keras_model, _relevance_model, method)
+    maps_of = inspector(keras_model, class_gradients_model, method)
     return maps_of.predict_on_batch([pixels, numbers])
 
 
@@ -127,102 +136,62 @@ def _class_numbers(model, count, classes):
     return np.broadcast_to(numbers, (count,)).astype(np.int32)
 
 
-def _relevance_model(model, method):
-    model = logits_model(model)
-    numbers = keras.Input((), dtype="int32", name="classes")
-    maps = method(model, name=method.__name__.strip("_").lower())
-    z = maps.entrance(model)
-    return keras.Model([model.input, numbers], maps([z, numbers]))
+def _spec_of(method, title, meaning, *, drawn_as):
+    """The figure of one of both methods, for the likeliest class of each image."""
+
+    def measure(inspection):
+        maps = method(inspection.model, inspection.shown, inspection.predicted)
+        largest = maps.max((1, 2), keepdims=True)
+        return {
+            "maps": maps,
+            "relative": maps / np.where(largest > 0, largest, 1),
+            "classes": inspection.predicted,
+            "probabilities": inspection.probabilities.max(-1),
+        }
+
+    def draw(arrays, inspection):
+        names = []
+        for place, number in enumerate(arrays["classes"]):
+            share = f"{100 * arrays['probabilities'][place]:.1f} %"
+            predicted = f"predicted, {share}: {inspection.class_name(number)}"
+            names.append(f"{inspection.image_names[place]}\n{predicted}")
+        label = "Relevance (1: the image's maximum)"
+        maps = arrays["relative"]
+        return over_pictures(inspection, maps, drawn_as, label, names=names)
+
+    return FigureSpec(
+        title,
+        meaning,
+        measure=measure,
+        draw=draw,
+        describe=_describe,
+        needs=(ATTENTION, EVERY_TOKEN, CLASSES, GRADIENTS),
+    )
 
 
-def _logit_of(logits, numbers):
-    """The sum over images of the logit of each one's class."""
-    numbers = ops.where(numbers < 0, ops.argmax(logits, axis=-1), numbers)
-    return ops.sum(logits * ops.one_hot(numbers, logits.shape[-1]))
+def _describe(arrays, inspection):
+    silent = int((arrays["maps"].max((1, 2)) <= 0).sum())
+    names = dict.fromkeys(map(inspection.class_name, arrays["classes"]))
+    text = f"Maps of the likeliest class of each image: {', '.join(names)}."
+    if silent:
+        text += f" {silent} of {len(arrays['maps'])} maps are zero everywhere."
+    return text
 
 
-class _Relevance(keras.layers.Layer):
-    """What enters the first block, and classes, to maps `(B, rows, columns)`."""
-
-    def __init__(self, model, name):
-        super().__init__(name=name, dtype="float32", autocast=False)
-        self.attending = attending_layers(model)
-        ends = [layer.input for layer in self.attending[1:]] + [model.output]
-        self.between = [
-            between(layer.output, end)
-            for layer, end in zip(self.attending, ends, strict=True)
-        ]
-        self.head_input = HeadInput(model)
-        self.built = True
-
-    def entrance(self, model):
-        return blocks_of(model)[0].input
-
-    def compute_output_shape(self, shapes):  # else Keras takes gradients to know it
-        return (shapes[0][0], *self.head_input.grid)
-
-    def call(self, inputs):
-        z, numbers = inputs
-        relevance: Any = None
-        identity: Any = None
-        weights = []
-        for layer, a in zip(self.attending, self._weighed(z, numbers), strict=True):
-            if not isinstance(layer, TransformerBlock):
-                weights.append(a)
-                continue
-            identity = ops.eye(a.shape[-1], dtype=a.dtype)
-            relevance = identity if relevance is None else relevance
-            relevance = relevance + ops.matmul(a, relevance)
-        if not weights:
-            relevance = relevance - identity
-        return self.head_input.read(relevance, *weights)
-
-    def _weighed(self, z, numbers):
-        """The mean over heads of (dy_c/dA * A)^+, for each that attends."""
-        import tensorflow as tf
-
-        attentions = []
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            for layer, after in zip(self.attending, self.between, strict=True):
-                a = layer.scores(z)
-                tape.watch(a)
-                attentions.append(a)
-                z = after(layer.given(z, a))
-            y = _logit_of(z, numbers)
-        gradients = tape.gradient(y, attentions)
-        return [
-            ops.mean(ops.relu(gradient * a), axis=1)
-            for gradient, a in zip(gradients, attentions, strict=True)
-        ]
-
-
-class _GradCAM(keras.layers.Layer):
-    """What enters the last block, and classes, to maps `(B, rows, columns)`."""
-
-    def __init__(self, model, name):
-        super().__init__(name=name, dtype="float32", autocast=False)
-        self.rest = between(self.entrance(model), model.output)
-        self.grid = model.get_layer("patch_encoder").grid
-        self.built = True
-
-    def entrance(self, model):
-        return blocks_of(model)[-1].input
-
-    def compute_output_shape(self, shapes):
-        return (shapes[0][0], *self.grid)
-
-    def call(self, inputs):
-        import tensorflow as tf
-
-        z, numbers = inputs
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(z)
-            y = _logit_of(self.rest(z), numbers)
-        gradient = tape.gradient(y, z)
-        rows, columns = self.grid
-        z, gradient = (
-            ops.cast(one[:, -rows * columns :], "float32") for one in (z, gradient)
-        )
-        weights = ops.mean(gradient, axis=1, keepdims=True)
-        maps = ops.relu(ops.sum(weights * z, axis=-1))
-        return ops.reshape(maps, (-1, rows, columns))
+GRADIENT_ROLLOUT = _spec_of(
+    gradient_rollout,
+    "Gradient-weighted rollout",
+    "A rollout in which attention is weighed by its gradient: by what it contributes "
+    "to the logit of the likeliest class. Compare it with the rollout above: a patch "
+    "that is bright there and dark here is attended to, but does not support that "
+    "class. Chefer, Gur and Wolf (arXiv:2103.15679).",
+    drawn_as="Gradient-weighted rollout",
+)
+GRAD_CAM = _spec_of(
+    grad_cam,
+    "Grad-CAM",
+    "The patches that support the likeliest class, at the input of the last layer: "
+    "their features weighed by the mean gradient of its logit, negative sums set to 0. "
+    "Selvaraju et al. (arXiv:1610.02391).",
+    drawn_as="Grad-CAM of patch tokens",
+)

@@ -17,8 +17,14 @@ from keras_vit.inspect.blocks import (
     attention_tensors,
     blocks_of,
 )
+from keras_vit.inspect.figure_spec import (
+    ATTENTION,
+    EVERY_TOKEN,
+    FigureSpec,
+    over_pictures,
+)
 from keras_vit.inspect.images import Images, model_and_images
-from keras_vit.inspect.inspector import inspector
+from keras_vit.inspect.inspector import inspector, reading_model
 from keras_vit.model_source import ModelSource
 
 ops: Any = keras.ops  # whose inferred types are those of one backend
@@ -115,27 +121,15 @@ def rollout_model(
 
     See `attention_rollout`.
     """
-    read = _Rollout(model, (fusion, discard, residual), name="attention_rollout")
-    return keras.Model(model.input, read(attention_tensors(attending_layers(model))))
+    blocks, head_input = len(blocks_of(model)), HeadInput(model)
 
+    def maps(attentions):
+        joint = rollout(attentions[:blocks], fusion, discard, residual)
+        weights = [ops.mean(one, axis=1) for one in attentions[blocks:]]
+        return head_input.read(joint, *weights)
 
-class _Rollout(keras.layers.Layer):
-    """One node of a functional model for all that follows the attentions.
-
-    The operations in it would get names that Keras counts anew in each
-    process, and that a model from a file may have already.
-    """
-
-    def __init__(self, model, choices, name):
-        super().__init__(name=name, dtype="float32")
-        self.blocks, self.head_input = len(blocks_of(model)), HeadInput(model)
-        self.choices = choices
-        self.built = True
-
-    def call(self, attentions):
-        joint = rollout(attentions[: self.blocks], *self.choices)
-        weights = [ops.mean(one, axis=1) for one in attentions[self.blocks :]]
-        return self.head_input.read(joint, *weights)
+    attentions = attention_tensors(attending_layers(model))
+    return reading_model(model, attentions, maps, "attention_rollout")
 
 
 def attention_rollout(
@@ -180,3 +174,42 @@ def attention_rollout(
     keras_model, pixels = model_and_images(model, images)
     maps_of = inspector(keras_model, rollout_model, fusion, discard, residual)
     return maps_of.predict_on_batch(pixels)
+
+
+def _measure(inspection):
+    shares = attention_rollout(inspection.model, inspection.shown, **inspection.rollout)
+    return {"shares": shares, "times_even": shares * shares[0].size}
+
+
+def _draw(arrays, inspection):
+    label = "Attention relative to uniform attention (1: uniform)"
+    return over_pictures(inspection, arrays["times_even"], "Attention rollout", label)
+
+
+def _describe(arrays, inspection):
+    least, most = arrays["times_even"].min(), arrays["times_even"].max()
+    text = (
+        f"Attention {inspection.reader}; patches have {least:.2g} to "
+        f"{most:.2g} times the uniform attention."
+    )
+    choices = inspection.rollout
+    if choices["fusion"] != "mean":
+        text += f" Heads are fused by their {choices['fusion']}."
+    if choices["discard"]:
+        text += f" The smallest {100 * choices['discard']:g} % are discarded."
+    if not choices["residual"]:
+        text += " Without residual connections."
+    return text
+
+
+ROLLOUT = FigureSpec(
+    "Attention rollout",
+    "How much of each patch reaches the input of the head: the product of the "
+    "attention of all layers, with their residual connections. Bright patches "
+    "contribute most; 1 is uniform attention. Section 4.5, Fig. 6 and appendix D.8 of "
+    "the ViT paper, after Abnar and Zuidema (arXiv:2005.00928).",
+    measure=_measure,
+    draw=_draw,
+    describe=_describe,
+    needs=(ATTENTION, EVERY_TOKEN),
+)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_vit import figures
 from keras_vit.inspect.blocks import blocks_of
+from keras_vit.inspect.figure_spec import ATTENTION, EVERY_TOKEN, FigureSpec, Need
 from keras_vit.inspect.images import Images, model_and_batches
-from keras_vit.inspect.inspector import inspector
+from keras_vit.inspect.inspector import inspector, reading_model
 from keras_vit.inspect.sources import inspected_model
 from keras_vit.model_source import ModelSource
-from keras_vit.verbosity import bars_shown
+from keras_vit.verbosity import progress_bar
 
 ops: Any = keras.ops  # whose inferred types are those of one backend
 
@@ -130,7 +130,9 @@ def cka_layers(
     grams_a, grams_b = (inspector(one, _gram_model) for one in (first, second))
     check_sizes(first, second)
     sums, count = [np.zeros(()) for _ in range(3)], 0
-    for batch in _watched(batches):
+    for batch in progress_bar(
+        batches, desc="Comparing", unit=" batches", delay=5, leave=False
+    ):
         if len(batch) < LEAST:
             continue
         a = grams_a.predict_on_batch(batch)
@@ -167,28 +169,55 @@ def _gram(features):
     return ops.matmul(features, ops.transpose(features))
 
 
-class _Grams(keras.layers.Layer):
+def _grams(outputs):
     """The Gram matrix of each of L block outputs: `(L, n, n)`, in float32."""
-
-    def call(self, outputs):
-        return ops.stack([_gram(ops.cast(z, "float32")) for z in outputs])
+    return ops.stack([_gram(ops.cast(z, "float32")) for z in outputs])
 
 
 def _gram_model(model):
     outputs = [block.output for block in blocks_of(model)]
-    return keras.Model(model.input, _Grams(name="grams", dtype="float32")(outputs))
+    return reading_model(model, outputs, _grams, "grams")
 
 
-def _watched(batches: Iterable[np.ndarray]) -> Iterable[np.ndarray]:
-    from tqdm import tqdm
+def _measure(inspection):
+    other = inspection.model if inspection.other is None else inspection.other
+    return {"cka": cka_layers(inspection.model, other, inspection.images)}
 
-    pace = 0.1 if sys.stderr.isatty() else 15
-    return tqdm(
-        batches,
-        "Comparing",
-        unit=" batches",
-        delay=5,
-        leave=False,
-        mininterval=pace,
-        disable=not bars_shown(),
+
+def _draw(arrays, inspection):
+    names = inspection.name, inspection.other_name or inspection.name
+    title = f"Similarity of layers on {inspection.counted}"
+    return figures.similarity_of_layers(arrays["cka"], names, title)
+
+
+def _describe(arrays, inspection):
+    values = arrays["cka"]
+    if inspection.other is None:
+        return f"The CKA of the first and the last layer is {values[0, -1]:.2f}."
+    first, last = (f"the {one} layer of {inspection.name}" for one in ("first", "last"))
+    return (
+        f"Of {inspection.other_name}, layer {values[0].argmax() + 1} is most like "
+        f"{first} "
+        f"({values[0].max():.2f}), layer {values[-1].argmax() + 1} most like {last} "
+        f"({values[-1].max():.2f})."
     )
+
+
+CKA = FigureSpec(
+    "Similarity of layers",
+    "Linear centred kernel alignment (CKA): how similar the representations of two "
+    "layers are, whatever their widths. Bright blocks are layers that change little; a "
+    "bright diagonal between two models means that their layers correspond. Kornblith "
+    "et al. (arXiv:1905.00414); for ViT, Raghu et al. (arXiv:2108.08810).",
+    measure=_measure,
+    draw=_draw,
+    describe=_describe,
+    needs=(
+        ATTENTION,
+        EVERY_TOKEN,
+        Need(
+            lambda inspection: len(inspection.images) >= LEAST,
+            f"it needs at least {LEAST} images",
+        ),
+    ),
+)

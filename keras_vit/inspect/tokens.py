@@ -7,9 +7,16 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from keras_vit import figures
 from keras_vit.inspect.blocks import blocks_of
+from keras_vit.inspect.figure_spec import (
+    ATTENTION,
+    EVERY_TOKEN,
+    FigureSpec,
+    over_pictures,
+)
 from keras_vit.inspect.images import Images, model_and_batches
-from keras_vit.inspect.inspector import inspector
+from keras_vit.inspect.inspector import inspector, reading_model
 from keras_vit.model_source import ModelSource
 
 ops: Any = keras.ops  # whose inferred types are those of one backend
@@ -62,8 +69,6 @@ def token_norms(
     keras_model, batches = model_and_batches(model, images, batch_size)
     norms_of = inspector(keras_model, _norms_model)
     found = [norms_of.predict_on_batch(batch) for batch in batches]
-    if not found:
-        raise ValueError("Expected at least one image. Received: none")
     norms = np.moveaxis(np.concatenate(found), 1, 0)
     encoder: Any = keras_model.get_layer("patch_encoder")
     rows, columns = encoder.grid
@@ -75,16 +80,63 @@ def token_norms(
 
 def _norms_model(model):
     blocks = blocks_of(model)
-    states = [blocks[0].input, *(block.output for block in blocks)]
-    return keras.Model(model.input, _Norms(name="token_norms")(states))
+    states = [blocks[0].input, *(block.output for block in blocks)]  # (B, N, D) each
+    return reading_model(model, states, _norms, "token_norms")
 
 
-class _Norms(keras.layers.Layer):
-    """L + 1 states `(B, N, D)` to the norms of their tokens, `(B, L + 1, N)`."""
+def _norms(states):  # to (B, L + 1, N)
+    return ops.stack([ops.norm(z, axis=-1) for z in states], axis=1)
 
-    def __init__(self, name):
-        super().__init__(name=name, dtype="float32")
-        self.built = True
 
-    def call(self, states):
-        return ops.stack([ops.norm(z, axis=-1) for z in states], axis=1)
+def _describe(arrays, inspection):
+    last = arrays["norms"][-1]
+    median = np.median(last)
+    return (
+        f"After the last layer, the largest norm of {last.size:,} tokens is "
+        f"{last.max() / max(median, 1e-12):.3g} times the median."
+    )
+
+
+NORMS = FigureSpec(
+    "Norms of patch tokens",
+    "The Euclidean norm of the patches' tokens, from layer to layer and after the last "
+    "one. A second mode far on the right is the artefact that register tokens remove. "
+    "Darcet et al. (arXiv:2309.16588).",
+    measure=lambda inspection: {
+        "norms": token_norms(inspection.model, inspection.images)
+    },
+    draw=lambda arrays, inspection: figures.token_norms(
+        arrays["norms"],
+        f"Norms of patch tokens: {inspection.name}, {inspection.counted}",
+    ),
+    describe=_describe,
+    needs=(ATTENTION, EVERY_TOKEN),
+)
+
+
+def _draw_maps(arrays, inspection):
+    title = "Norms of patch tokens after the last layer"
+    norms = arrays["norms"]
+    limits = float(norms.min()), float(norms.max())
+    return over_pictures(inspection, norms, title, "Euclidean norm", limits=limits)
+
+
+def _describe_maps(arrays, inspection):
+    norms = arrays["norms"]
+    return (
+        f"From {norms.min():.3g} to {norms.max():.3g}, median {np.median(norms):.3g}."
+    )
+
+
+NORM_MAPS = FigureSpec(
+    "Maps of token norms",
+    "The Euclidean norm of each patch's token after the last layer. Single bright "
+    "patches on plain background are artefacts of large models, which store global "
+    "information there; register tokens remove them. Darcet et al. (arXiv:2309.16588).",
+    measure=lambda inspection: {
+        "norms": token_norms(inspection.model, inspection.shown)[-1]
+    },
+    draw=_draw_maps,
+    describe=_describe_maps,
+    needs=(ATTENTION, EVERY_TOKEN),
+)

@@ -11,8 +11,8 @@ import keras_vit
 from keras_vit.classifier import Classifier
 from keras_vit.inspect import attention_distance, attention_rollout, report
 from keras_vit.inspect.figure_specs import FIGURE_SPECS
-from keras_vit.inspect.figure_specs.maps import GRAD_CAM, READERS
-from keras_vit.inspect.inspection import Inspection
+from keras_vit.inspect.inspection import READERS, Inspection
+from keras_vit.inspect.relevance import GRAD_CAM
 from keras_vit.layers.pooling_config import POOLINGS
 from support.browser import FLAGS, executable
 from support.models import randomize, tiny_vit

@@ -12,9 +12,9 @@ from PIL import Image
 from scipy import stats
 
 import keras_vit
-from keras_vit import figures, report_page
+from keras_vit import figures
 from keras_vit.data import Dataset, Split
-from keras_vit.report_page import Picture, Table
+from keras_vit.report_page import Gallery, Picture, Section, Table, page
 from support.browser import FLAGS, executable
 from support.training.small import small_dataset, small_recipe
 
@@ -98,7 +98,7 @@ def test_names_are_shown_as_they_are_written(html):
     assert "&lt;b&gt;left&lt;/b&gt;" in html
     assert "&lt;i&gt;sides" in html
     assert not {"b", "i"} & {tag for tag, _ in Outline(html).elements}
-    assert "right &amp; &quot;wrong&quot;" in html
+    assert "right &amp; &#34;wrong&#34;" in html
 
 
 def test_every_picture_has_a_text_and_every_table_headers(html):
@@ -164,11 +164,13 @@ def test_a_model_without_attention_has_images_alone(tmp_path, rng):
 
 
 def test_a_table_may_have_no_rows_no_totals_and_undefined_numbers():
-    table = report_page.table(Table("c", ("d", "e"), []), "f")
-    assert "<tfoot>" not in table
-    assert '<th scope="col">e</th>' in table
-    cells = report_page.table(Table("c", ("d", "e"), [("x", float("nan"))]), "f")
-    assert '<td class="number"></td>' in cells
+    table = Section("f", "f", table=Table("c", ("d", "e"), []))
+    html = page("a", [], {}, [table])
+    assert "<tfoot>" not in html
+    assert '<th scope="col">e</th>' in html
+    rows = [("x", float("nan")), ("y", 1.234), ("z", 5678)]
+    html = page("a", [], {}, [Section("f", "f", table=Table("c", ("d", "e"), rows))])
+    assert re.findall('<td class="number">(.*?)</td>', html) == ["", "1.23", "5,678"]
 
 
 def test_a_picture_is_a_file_of_its_pixels(rng, tmp_path):
@@ -176,8 +178,12 @@ def test_a_picture_is_a_file_of_its_pixels(rng, tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(figures.png_of(pixels))
     np.testing.assert_array_equal(Image.open(path).convert("RGB"), pixels)
-    html = Picture(path.read_bytes(), (7, 5), '"quoted"').html()
-    assert 'width="7" height="5" alt="&quot;quoted&quot;"' in html
+    picture = Picture.of_file(path, dpi=96)
+    gallery = Gallery("<g>", [("<c>", [(picture, '"quoted"')])])
+    html = page("a", [], {}, [Section("f", "f", galleries=[gallery])])
+    assert 'width="7" height="5" alt="&#34;quoted&#34;"' in html
+    assert "<h3>&lt;g&gt;</h3>" in html
+    assert ">&lt;c&gt;</figcaption>" in html
 
 
 def test_a_map_over_a_picture_colours_the_pixels_of_its_cells():

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import pathlib
-import struct
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_vit import figures, recipes, report_page
+from keras_vit import figures, recipes
 from keras_vit.evaluation import Evaluation
 from keras_vit.evaluation.headline import headline, majority, support, without_area
 from keras_vit.figures.drawing import DPI
 from keras_vit.files import written_whole
-from keras_vit.report_page import Picture, Table, paragraph, section
+from keras_vit.report_page import Gallery, Picture, Section, Table, page
 from keras_vit.training.artifacts.batch_picture import BATCH_PICTURE
 from keras_vit.training.artifacts.confused_images import (
     ConfusedImage,
@@ -48,21 +47,17 @@ def write_run_page(
         evaluation: of that model, by the labels or by the loss of its task.
     """
     folder, class_names = run.folder.path, run.data.class_names
-    sections = {"curves": ("Learning curves", _curves(folder, run.progress.history))}
+    sections = [_curves(folder, run.progress.history)]
     if isinstance(evaluation, Evaluation):
-        sections |= _of_classes(run, model, evaluation, class_names)
+        sections += _of_classes(run, model, evaluation, class_names)
     if (folder / BATCH_PICTURE).is_file():
-        sections["batch"] = "First batch", _first_batch(folder)
-    sections["recipe"] = "Recipe", report_page.table(_recipe(run), "Recipe")
-    titles = {name: title for name, (title, _) in sections.items()}
-    text = report_page.document(
+        text = "Images of the first batch, as the model is trained on them."
+        sections.append(_drawn("batch", "First batch", text, folder / BATCH_PICTURE))
+    text = page(
         f"Run {folder.resolve().name}",
-        [
-            *_summary(evaluation, run.plan.final_name, class_names),
-            report_page.facts(_facts(run)),
-            report_page.contents("Sections", titles),
-            *(section(name, title, body) for name, (title, body) in sections.items()),
-        ],
+        _summary(evaluation, run.plan.final_name, class_names),
+        _facts(run),
+        [*sections, Section("recipe", "Recipe", table=_recipe(run))],
     )
     with written_whole(folder / PAGE) as scratch:
         scratch.write_text(text, encoding="utf-8", errors="replace")
@@ -70,19 +65,15 @@ def write_run_page(
 
 def _of_classes(
     run: Trainer, model: keras.Model, evaluation: Evaluation, names: Sequence[str]
-) -> dict[str, tuple[str, str]]:
-    """Return the sections on classes: the title and the HTML of each, by name."""
-    found = {}
+) -> list[Section]:
+    """Return the sections on classes."""
+    found = []
     if evaluation.confusion is not None:
-        matrix = _matrix(run.folder.path, evaluation)
-        found["confusion"] = "Confusion matrix", matrix
+        found.append(_matrix(run.folder.path, evaluation))
     if evaluation.mistakes is not None:
         pairs = confused_pairs(model, run.plan.final_split, evaluation.mistakes)
-        body = _confused(pairs, evaluation, names)
-        found["confused"] = "Most confused classes", body
-    table = report_page.table(_classes(evaluation, names), "Classes")
-    found["classes"] = "Classes", table
-    return found
+        found.append(_confused(pairs, evaluation, names))
+    return [*found, Section("classes", "Classes", table=_classes(evaluation, names))]
 
 
 def _summary(
@@ -91,27 +82,19 @@ def _summary(
     """Return the paragraphs that sum an evaluation up."""
     if not isinstance(evaluation, Evaluation):
         return [
-            paragraph(
-                f"{100 * evaluation.accuracy:.2f} % of the {evaluation.predicted} are "
-                f"correct (loss {evaluation.loss:.3f}) on {evaluation.count:,} "
-                f"{split} images."
-            )
+            f"{100 * evaluation.accuracy:.2f} % of the {evaluation.predicted} are "
+            f"correct (loss {evaluation.loss:.3f}) on {evaluation.count:,} "
+            f"{split} images."
         ]
     first, *others = headline(evaluation, class_names)
     name = "Accuracy" if first.metric == "top1" else first.label
     more = [f"{one.label} {one.text}" for one in others]
     notes = [support(evaluation, class_names), without_area(evaluation)]
     return [
-        paragraph(
-            f"{name} {first.text} on {evaluation.count:,} {split} images; "
-            f"{majority(evaluation)}."
-        ),
-        paragraph(f"{', '.join([*more, f'loss {evaluation.loss:.3f}'])}.", "quiet"),
-        *(
-            paragraph(f"{note[0].upper()}{note[1:]}.", "quiet")
-            for note in notes
-            if note
-        ),
+        f"{name} {first.text} on {evaluation.count:,} {split} images; "
+        f"{majority(evaluation)}.",
+        f"{', '.join([*more, f'loss {evaluation.loss:.3f}'])}.",
+        *(f"{note[0].upper()}{note[1:]}." for note in notes if note),
     ]
 
 
@@ -147,7 +130,7 @@ def _evaluated(plan: Plan) -> dict[str, str]:
     return {"Evaluated on the way": on_the_way, "Evaluated at the end": at_the_end}
 
 
-def _curves(folder: pathlib.Path, history: Sequence[Mapping[str, Any]]) -> str:
+def _curves(folder: pathlib.Path, history: Sequence[Mapping[str, Any]]) -> Section:
     last, best = history[-1], max(history, key=lambda row: row["eval_accuracy"])
     split = last["eval_split"]
     text = (
@@ -157,71 +140,66 @@ def _curves(folder: pathlib.Path, history: Sequence[Mapping[str, Any]]) -> str:
         f"best accuracy on {split} is {100 * best['eval_accuracy']:.2f} %, after epoch "
         f"{best['epoch']:g}."
     )
-    return _drawn(folder / "learning_curves.png", "Learning curves", text) + (
-        report_page.files(("learning_curves.png", "history.csv"))
-    )
+    path = folder / "learning_curves.png"
+    return _drawn("curves", "Learning curves", text, path, "history.csv")
 
 
-def _matrix(folder: pathlib.Path, evaluation: Evaluation) -> str:
+def _matrix(folder: pathlib.Path, evaluation: Evaluation) -> Section:
     correct = f"{100 * evaluation.accuracy:.2f} % of {evaluation.count:,} images"
     text = f"A row is a true class, a column a predicted one. {correct} are correct."
-    return _drawn(folder / "confusion_matrix.png", "Confusion matrix", text) + (
-        report_page.files(("confusion_matrix.png", "evaluation.json"))
-    )
+    path = folder / "confusion_matrix.png"
+    return _drawn("confusion", "Confusion matrix", text, path, "evaluation.json")
 
 
-def _first_batch(folder: pathlib.Path) -> str:
-    text = "Images of the first batch, as the model is trained on them."
-    picture = _drawn(folder / BATCH_PICTURE, "First batch", text)
-    return picture + report_page.files((BATCH_PICTURE,))
-
-
-def _drawn(path: pathlib.Path, title: str, text: str) -> str:
-    """Return a figure that was written to a PNG file, as large as it is in print."""
-    png = path.read_bytes()
-    width, height = (round(96 * one / DPI) for one in struct.unpack(">II", png[16:24]))
-    picture = Picture(png, (width, height), f"{title}. {text}")
-    return report_page.figure(picture, title, text)
+def _drawn(
+    name: str, title: str, caption: str, path: pathlib.Path, *others: str
+) -> Section:
+    """Return a section of a figure's PNG file, and links to that and to others."""
+    picture = Picture.of_file(path, DPI)
+    files = (path.name, *others)
+    return Section(name, title, figure=picture, caption=caption, files=files)
 
 
 def _confused(
     pairs: Sequence[ConfusedPair], evaluation: Evaluation, names: Sequence[str]
-) -> str:
+) -> Section:
     """Return pairs of classes with images, beside which the attention is shown."""
+    title = "Most confused classes"
     if not pairs:
-        return paragraph("No image is predicted as another class.")
+        text = "No image is predicted as another class."
+        return Section("confused", title, texts=(text,))
     text = "Images of a class that are predicted as another, most confident first."
     if any(image.attention is not None for pair in pairs for image in pair.images):
         text += (
             " Beside each image is the attention rollout over it: how much of each "
             "patch reaches the input of the head, from dark to bright."
         )
-    parts = [paragraph(text)]
+    galleries = []
     for pair in pairs:
         total = int(evaluation.classes[0, pair.label])
         label, predicted = names[pair.label], names[pair.predicted]
-        title = f"{label} as {predicted}: {pair.count:,} of {total:,} images"
+        heading = f"{label} as {predicted}: {pair.count:,} of {total:,} images"
         items = [_confused_image(one, label, predicted) for one in pair.images]
-        parts.append(report_page.gallery(title, items))
-    return "\n".join(parts)
+        galleries.append(Gallery(heading, items))
+    return Section("confused", title, texts=(text,), galleries=galleries)
 
 
 def _confused_image(
     image: ConfusedImage, label: str, predicted: str
-) -> tuple[str, list[Picture]]:
-    """Return an image's name, and pictures of it."""
+) -> tuple[str, list[tuple[Picture, str]]]:
+    """Return an image's name, and pictures of it with what they show."""
     name = image.name if not image.name.isdigit() else f"number {image.name}"
     name = pathlib.PurePath(name).name
     shown = f"{name}: {label}, predicted as {predicted}"
-    pictures = [_picture(image.pixels, shown)]
+    pictures = [(_picture(image.pixels), shown)]
     if image.attention is not None:
-        pictures.append(_picture(image.attention, f"Attention rollout over {name}"))
+        pictures.append((_picture(image.attention), f"Attention rollout over {name}"))
     return name, pictures
 
 
-def _picture(pixels: Any, description: str) -> Picture:
+def _picture(pixels: np.ndarray) -> Picture:
     height, width = pixels.shape[:2]
-    return Picture(figures.png_of(pixels), (width, height), description)
+    return Picture(figures.png_of(pixels), (width, height))
 
 
 def _classes(evaluation: Evaluation, names: Sequence[str]) -> Table:
