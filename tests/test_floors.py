@@ -36,6 +36,7 @@ FLOORS = [
         "counts",
         "equal_files",
         "litert_model",
+        "extras",
     },
     {
         "layers",
@@ -107,6 +108,10 @@ WITHIN_FLOOR = {
     ("kerascv_networks", "image_model"),
     ("kerascv_networks", "model"),
     ("choices", "export_formats"),
+    ("export_formats", "extras"),
+    ("litert_model", "extras"),
+    ("dataset_names", "extras"),
+    ("augmentation_names", "extras"),
     ("choices", "variants"),
     ("dataset_names", "suggestions"),
     ("recipes", "augmentation_names"),
