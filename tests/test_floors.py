@@ -126,7 +126,7 @@ COMMANDS = (
     *("main", "dataset_flags", "inspect_data", "inspect"),
     *("train", "evaluate", "predict", "export", "serve", "convert", "list"),
     *("transfer", "batch", "prepare", "doctor"),
-    *("flag_types", "model_flag", "help", "failures"),
+    *("flag", "flag_types", "model_flag", "help", "failures"),
 )
 DOORS = {
     "matplotlib": {"figures/drawing.py"},
