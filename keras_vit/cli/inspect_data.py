@@ -134,13 +134,13 @@ def _trouble(found):
 
 def _in_order(found):
     """What was looked for and is not there, a sentence each."""
-    read = "" if found.complete else " of those that were read"
+    drawn = "" if found.complete else " drawn"
     if not found.unreadable:
-        yield f"All images{read} can be read."
+        yield f"All images{drawn} can be read."
     if not found.copies.groups:
-        yield f"No image{read} is there more than once."
+        yield f"No image{drawn} is there more than once."
     if not found.copies.leaks and len(found.splits) > 1:
-        yield f"No image{read} is in two of {', '.join(found.splits)}."
+        yield f"No image{drawn} is in two of {', '.join(found.splits)}."
 
 
 def _gravity(group):

@@ -82,7 +82,7 @@ def test_a_share_is_said_to_be_one(capsys):
     assert "images   12,000, 30 of them drawn and read" in text
     assert "sizes    28 x 28 (100 %)" in text
     assert "found      - nothing in the share that was read" in text
-    assert "in order   - All images of those that were read can be read" in text
+    assert "in order   - All images drawn can be read" in text
 
 
 @pytest.mark.parametrize(
