@@ -153,8 +153,10 @@ def _fastest_of(report: "Report") -> str:
     return table(report.chosen_from)
 
 
-def _print_notes(report: "Report") -> None:
+def _print_notes(report: "Report | None") -> None:
     """Print what the precision depends on, and by which images int8 was judged."""
+    if report is None:
+        return
     from keras_vit.exporting.modes import lines_of
 
     print(*(f"  {line}\n" for line in lines_of(report.modes)), sep="", end="")
