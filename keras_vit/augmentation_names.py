@@ -7,12 +7,9 @@ images in [0, 255] of the same size, and what it draws follows from a seed alone
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from keras_vit.extras import install
 from keras_vit.suggestions import unknown
 
-NEEDS_KERAS_CV = (
-    "Layers and networks of KerasCV need that package: pip install "
-    "'keras-vision-transformer[keras_cv]'."
-)
 _RANGE = {"value_range": (0, 255)}
 _HALF_TO_MORE: dict[str, Any] = {"factor": (0.3, 0.7)}  # 0.5 changes nothing
 
@@ -122,6 +119,11 @@ REFUSED: Mapping[str, str] = {
     "keras_cv:Resizing": _RESIZES,
     "keras_cv:SwapBackground": _BOXES,
 }
+
+
+def needs_keras_cv() -> str:
+    """Return what installs KerasCV, as a sentence."""
+    return f"Layers and networks of KerasCV need that package: {install('keras_cv')}."
 
 
 def check_names(names: Iterable[str]) -> None:

@@ -10,14 +10,11 @@ import os
 import pathlib
 import re
 
+from keras_vit.extras import install
 from keras_vit.suggestions import did_you_mean, unknown
 
 NAMES = ("fashion_mnist_sample", "fashion_mnist", "cifar10")
 SUFFIXES = (".zip", ".csv", ".tsv", ".jsonl", ".json", ".npz")
-NEEDS_TFDS = (
-    "Names of TensorFlow Datasets need that package: pip install "
-    "'keras-vision-transformer[datasets]'."
-)
 VTAB_PREFIX, TFDS_PREFIX = "vtab/", "tfds:"
 VTAB_TASKS = (
     "caltech101",
@@ -63,6 +60,11 @@ _OF_NO_BUILDER = re.compile(r"_(config|info|builder)$|^__pycache__$")
 _OF_TFDS = re.compile(r"([a-zA-Z]\w*)(/[\w.+-]+)?(:\d+\.\d+\.\d+)?")
 
 
+def needs_tfds() -> str:
+    """Return what installs TensorFlow Datasets, as a sentence."""
+    return f"Names of TensorFlow Datasets need that package: {install('datasets')}."
+
+
 def check_exists(name: str, data_dir: str | None = None) -> None:
     """Raise what `keras_vit.data.load` would for a name of nothing.
 
@@ -87,7 +89,7 @@ def check_exists(name: str, data_dir: str | None = None) -> None:
             raise ValueError(unknown("task of VTAB-1k", task, VTAB_TASKS))
         return
     if not has_tfds() and name.startswith(TFDS_PREFIX):
-        raise ImportError(f"{NEEDS_TFDS} Received: {name!r}")
+        raise ImportError(f"{needs_tfds()} Received: {name!r}")
     if not _may_be_of_tfds(name, data_dir):
         raise no_data_set(name)
 
@@ -103,7 +105,7 @@ def no_data_set(name: str) -> Exception:
     if any(sign in name for sign in ("/", "\\", "~")):
         hint = did_you_mean(name, known)
         return FileNotFoundError(f"{no_such_path(name, EXPECTED)}{hint}")
-    hint = "" if has_tfds() else f" {NEEDS_TFDS}"
+    hint = "" if has_tfds() else f" {needs_tfds()}"
     return ValueError(unknown("data set", name, known, expected=EXPECTED) + hint)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import keras
 import tensorflow
 
+from keras_vit.extras import DISTRIBUTION, install
 from keras_vit.files import cache_folder
 from keras_vit.training.devices import (
     HIDES_GPUS,
@@ -29,7 +30,6 @@ from keras_vit.version import VERSION
 
 tf: Any = tensorflow  # whose stubs lack what is used here
 
-PACKAGE = "keras-vision-transformer"
 OF_DEVELOPMENT = {"dev", "docs", "notebooks", "test"}  # extras that no user needs
 ROOM = 5  # GB that weights and data sets easily take
 SIZES = {"GPU": 8192, "CPU": 512}  # the side of the matrices that are multiplied
@@ -194,7 +194,7 @@ def extras(required: list[str] | None = None) -> list[Finding]:
     """
     if required is None:
         try:
-            required = metadata.requires(PACKAGE) or []
+            required = metadata.requires(DISTRIBUTION) or []
         except metadata.PackageNotFoundError:  # of a folder that is not installed
             return []
     packages: dict[str, list[str]] = defaultdict(list)
@@ -213,7 +213,7 @@ def extras(required: list[str] | None = None) -> list[Finding]:
     words = "; ".join(
         f"{extra} ({', '.join(names)})" for extra, names in missing.items()
     )
-    return [Finding("Extras", text, f"pip install '{PACKAGE}[EXTRA]' brings {words}.")]
+    return [Finding("Extras", text, f"{install('EXTRA')} brings {words}.")]
 
 
 def _is_installed(package: str) -> bool:

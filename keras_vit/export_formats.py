@@ -6,11 +6,12 @@ from dataclasses import KW_ONLY, dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
+from keras_vit.extras import install
+
 SCHEMES = ("none", "float16", "dynamic", "int8")  # of `quantize`
 PIXELS = ("float32", "uint8")  # dtypes of a .tflite file's images
 PLACES = ("cpu",)  # that a file can be chosen for
-EXTRA = "pip install 'keras-vision-transformer[export]'"
-NNCF_EXTRA = "pip install 'keras-vision-transformer[export,nncf]'"
+EXTRA = "export"  # what packages of formats are in
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Format:
         suffix: of its file; `""`: a folder of versions.
         packages: that write and run it, of the extra `export`.
         schemes: of `SCHEMES`, those that it can be quantized by, each with the package
-            that does it and what installs that.
+            that does it and the extras that bring that.
         max_bytes: of its weights, in float32; `None`: any number.
         precisions: `"any"`, or `"float32"`: it holds models in float32 alone.
     """
@@ -56,9 +57,7 @@ FORMATS: dict[str, Format] = {
         ("quantize", "calibration"),
         ".xml",
         ("openvino", "onnx", "tf2onnx"),
-        schemes={
-            "int8": ("nncf", "pip install 'keras-vision-transformer[export,nncf]'")
-        },
+        schemes={"int8": ("nncf", f"{EXTRA},nncf")},
     ),
 }
 DEFAULTS: dict[str, Any] = {
@@ -96,7 +95,7 @@ def check_target(format: str, path: pathlib.Path) -> None:
     if absent:
         raise ImportError(
             f"{format} needs packages that are not installed: {', '.join(absent)}. "
-            f"Install them: {EXTRA}"
+            f"Install them: {install(EXTRA)}"
         )
 
 
@@ -171,10 +170,10 @@ def options_of(format: str, values: Mapping[str, Any]) -> dict[str, Any]:
             f"calibration is for quantize='int8' alone. Received: quantize={quantize!r}"
         )
     if quantize not in ("none", *schemes_here(format)):
-        package, command = schemes[quantize]
+        package, extras = schemes[quantize]
         raise ImportError(
             f"quantize={quantize!r} needs a package that is not installed: "
-            f"{package}. Install it: {command}"
+            f"{package}. Install it: {install(extras)}"
         )
     return options
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_vit.augmentation_names import NEEDS_KERAS_CV
+from keras_vit.augmentation_names import needs_keras_cv
 from keras_vit.choices import KERAS_CV_NETWORKS, KERAS_CV_PREFIX
 from keras_vit.compat import names_from_the_start
 from keras_vit.foreign_arguments import check_keywords
@@ -124,5 +124,5 @@ def _models_of_keras_cv() -> Any:
     try:
         import keras_cv
     except ImportError as error:
-        raise ImportError(f"{NEEDS_KERAS_CV} Received: {error}") from error
+        raise ImportError(f"{needs_keras_cv()} Received: {error}") from error
     return keras_cv.models

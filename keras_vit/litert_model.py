@@ -18,6 +18,7 @@ import numpy as np
 from keras_vit.class_names import checked_names
 from keras_vit.decoding import Decoding
 from keras_vit.export_formats import EXTRA
+from keras_vit.extras import install
 from keras_vit.preprocessing import FIELDS, Preprocessing
 from keras_vit.served_model import (
     LABELS,
@@ -73,7 +74,7 @@ class LiteRTModel:
         if find_spec("ai_edge_litert") is None:
             raise ImportError(
                 "A .tflite file needs a package that is not installed: ai_edge_litert. "
-                f"Install it: {EXTRA}"
+                f"Install it: {install(EXTRA)}"
             )
         notes = _notes(path)
         self._interpreter = _interpreter(path)

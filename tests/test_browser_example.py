@@ -6,8 +6,10 @@ import itertools
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
+import urllib.request
 import zipfile
 
 import numpy as np
@@ -91,8 +93,14 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(folder):
     """Of the example, served by its own server."""
+    with served(folder, "0") as address:
+        yield address
+
+
+@contextlib.contextmanager
+def served(folder, *arguments):
     server = subprocess.Popen(
-        [sys.executable, str(folder / "serve.py"), "0"],
+        [sys.executable, str(folder / "serve.py"), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -431,6 +439,16 @@ def test_associated_files_are_found_wherever_their_offsets_count_from(
         archive.writestr("labels.txt", "a\n" * 50)
     with pytest.raises(Exception, match="labels.txt in its archive is compressed"):
         page.evaluate(ASSOCIATED, list(alone.read_bytes()))
+
+
+def test_the_server_listens_at_the_port_that_it_is_given():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for words in (["--port", str(port)], [f"--port={port}"], [str(port)]):
+        with served(EXAMPLE, *words) as address:
+            assert address == f"http://127.0.0.1:{port}/"
+            with urllib.request.urlopen(address) as page:
+                assert page.headers["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
 def test_the_lock_names_no_registry():

@@ -7,6 +7,7 @@ import shlex
 import pytest
 from absl import flags
 
+from keras_vit.cli.flag import define
 from keras_vit.cli.main import COMMANDS
 from keras_vit.evaluation.measurements import MEASUREMENTS
 from keras_vit.factories import find
@@ -92,11 +93,12 @@ def test_a_command_line_names_what_there_is():
 def check_command_line(line):
     name, *arguments = shlex.split(line, comments=True)[1:]
     command, values = COMMANDS[name], flags.FlagValues()
-    command.define(values)
+    define(values, command)
     values.set_gnu_getopt(True)
     paths = values([name, *arguments])[1:]
-    assert command.TAKES_PATHS or not paths
-    assert all(values[flag].value is not None for flag in command.REQUIRED)
+    assert getattr(command, "TAKES_PATHS", False) or not paths
+    required = getattr(command, "REQUIRED", ())
+    assert all(values[flag].value is not None for flag in required)
     if name == "train":
         override(get(values.recipe), values["set"].value)
     words = {"evaluate": [*MEASUREMENTS, "all"], "inspect": [*FIGURE_SPECS, "all"]}

@@ -37,6 +37,7 @@ FLOORS = [
         "equal_files",
         "ahead",
         "litert_model",
+        "extras",
     },
     {
         "layers",
@@ -108,6 +109,10 @@ WITHIN_FLOOR = {
     ("kerascv_networks", "image_model"),
     ("kerascv_networks", "model"),
     ("choices", "export_formats"),
+    ("export_formats", "extras"),
+    ("litert_model", "extras"),
+    ("dataset_names", "extras"),
+    ("augmentation_names", "extras"),
     ("choices", "variants"),
     ("dataset_names", "suggestions"),
     ("recipes", "augmentation_names"),
@@ -122,7 +127,7 @@ COMMANDS = (
     *("main", "dataset_flags", "inspect_data", "inspect"),
     *("train", "evaluate", "predict", "export", "serve", "convert", "list"),
     *("transfer", "batch", "prepare", "doctor"),
-    *("flag_types", "model_flag", "help", "failures"),
+    *("flag", "flag_types", "model_flag", "help", "failures"),
 )
 DOORS = {
     "matplotlib": {"figures/drawing.py"},

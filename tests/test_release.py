@@ -157,4 +157,4 @@ def test_what_few_need_is_an_extra_and_refused_with_its_name(monkeypatch):
         augmentation_layers.image_changes(["keras_cv:AugMix"], (32, 32))
     with pytest.raises(ImportError, match=r"\[keras_cv\]"):
         kerascv_networks.network("ResNet18")(3)
-    assert "keras_cv" in augmentation_names.NEEDS_KERAS_CV
+    assert "keras_cv" in augmentation_names.needs_keras_cv()

@@ -5,6 +5,7 @@ from absl import flags
 import keras_vit
 from keras_vit import preprocessing, recipes
 from keras_vit.augmentation_names import LAYERS, REFUSED
+from keras_vit.cli.flag import define
 from keras_vit.cli.main import COMMANDS
 from keras_vit.evaluation.corruptions import CORRUPTIONS
 from keras_vit.inspect import summary, unallocated
@@ -187,7 +188,7 @@ def commands():
 
 def _command(name, command):
     values = flags.FlagValues()
-    command.define(values)
+    define(values, command)
     usage, _, more = command.USAGE.partition("\n\n")
     rows = [
         (f"`--{flag}`", _default(values[flag]), _meaning(values[flag]))

@@ -1,15 +1,15 @@
 """Serve this folder to the browsers of this machine.
 
-    python serve.py [PORT]
+    python serve.py [--port PORT]
 
 Any server of files will do. This one adds the two headers without which a
 browser gives WebAssembly no threads.
 """
 
+import argparse
 import functools
 import http.server
 import pathlib
-import sys
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -42,4 +42,8 @@ def main(port=8000):
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("number", type=int, nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, default=8000, help="0: any free one")
+    chosen = parser.parse_args()
+    main(chosen.port if chosen.number is None else chosen.number)

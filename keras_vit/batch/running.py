@@ -19,6 +19,7 @@ from keras_vit.batch import filesystem
 from keras_vit.batch.items import Item
 from keras_vit.batch.parquet import notes_of
 from keras_vit.batch.plan import ShardId, shards
+from keras_vit.extras import install
 from keras_vit.files import locked
 from keras_vit.verbosity import progress_bar
 
@@ -41,7 +42,7 @@ def require_beam() -> None:
     except ImportError as error:
         raise ImportError(
             f"Batch jobs need packages that are not installed ({error}). Install "
-            "them: pip install 'keras-vision-transformer[beam]'"
+            f"them: {install('beam')}"
         ) from error
     finally:
         logging.disable(before)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 from absl import flags
 
-from keras_vit.choices import HUB_PREFIX, MODELS, WEIGHT_FORMATS
-from keras_vit.cli import flag_types
+from keras_vit.choices import HUB_PREFIX, MODELS
+from keras_vit.cli.flag import Flag, with_flag
+from keras_vit.cli.flag_types import Path, Separated, Size, Word
 from keras_vit.cli.model_flag import TRAINED, Model, check_weights, kind_of
 
 if TYPE_CHECKING:
@@ -16,76 +17,36 @@ if TYPE_CHECKING:
 SUMMARY = "Convert weights from one publisher's layout to another's."
 USAGE = "--from=WEIGHTS --to=PATH [--model=NAME] [--format=FORMAT]"
 REQUIRED = ("from", "to")
-TAKES_PATHS = False
 WEIGHTS = (".npz", ".safetensors")
-
-
-def define(values: flags.FlagValues) -> None:
-    """Define the flags."""
-    flag_types.path(
-        values,
-        "from",
+CALLS = "save_weights"
+FLAGS = {
+    "from": Flag(
+        Path(),
         "A .npz or .safetensors file, a folder with one, hf:<owner>/<name>, or a "
-        "release's name, whose size --model is; or a run's folder or a "
-        ".keras file.",
-    )
-    flag_types.path(
-        values, "to", "A .npz or .safetensors file, or Hugging Face's folder."
-    )
-    flag_types.word(
-        values,
-        "format",
-        f"Whose layout: {', '.join(WEIGHT_FORMATS)}.",
-        WEIGHT_FORMATS,
-        "npz",
-    )
-    flag_types.word(
-        values,
-        "model",
+        "release's name, whose size --model is; or a run's folder or a .keras file.",
+    ),
+    "to": Flag(Path(), "A .npz or .safetensors file, or Hugging Face's folder."),
+    "format": Flag(),
+    "model": Flag(
+        Word("model", MODELS),
         "A model's name, such as ViT_B16; ViT, whose sizes are the file's, if not "
         "given.",
-        MODELS,
-    )
-    for name, what in (("image_size", "images"), ("patch_size", "patches")):
-        flag_types.numbers(
-            values,
-            name,
-            f"Pixels of the {what}, or height,width, to which weights are resized; "
-            "as they are if not given.",
-            int,
-            expected="pixels, or height,width",
-        )
-    flag_types.numbers(
-        values,
-        "source_grid",
+        None,
+    ),
+    "image_size": Flag(Size(), of="resize.image_size"),
+    "patch_size": Flag(Size(), of="resize.patch_size"),
+    "source_grid": Flag(
+        Separated(int, "rows,columns", (2,)),
         "rows,columns of patches that the positions of --from are for, where a bare "
         "file could be read otherwise.",
-        int,
-        expected="rows,columns",
-    )
-    flag_types.text(
-        values,
-        "architecture",
-        "For --format=timm: the name there that is to load the file, such as "
-        "deit3_base_patch16_224.",
-    )
+    ),
+    "architecture": Flag(),
+}
 
 
 def check(values: flags.FlagValues) -> None:
     """Refuse a source that is not there, a target that is, and flags that clash."""
     grid, source = values.source_grid, values["from"].value or ""
-    if grid is not None and len(grid) != 2:
-        raise ValueError(
-            "--source_grid must be rows,columns. Received: "
-            f"{','.join(map(str, grid))!r}"
-        )
-    for name in ("image_size", "patch_size"):
-        size = values[name].value
-        if size is not None and not (len(size) in (1, 2) and min(size) > 0):
-            raise ValueError(
-                f"--{name} must be pixels, or height,width. Received: "
-                f"{','.join(map(str, size))!r}"
-            )
     model = values.model or ("ViT" if _is_weights(source) else None)
     if model is None and grid is not None:
         raise ValueError(
@@ -102,9 +63,9 @@ def check(values: flags.FlagValues) -> None:
             f"--to: {values.to} exists already. Name another, or remove it."
         )
     if model is None:
-        flag_types.with_flag("from", Model((TRAINED,)).check, source)
+        with_flag("from", Model(TRAINED).check, source)
     else:
-        flag_types.with_flag("from", check_weights, model, source)
+        with_flag("from", check_weights, model, source)
 
 
 def _is_weights(source: str) -> bool:
@@ -123,9 +84,7 @@ def run(values: flags.FlagValues) -> int:
     target = pathlib.Path(values.to)
     model, class_names = _model(values)
     if values.image_size is not None or values.patch_size is not None:
-        image_size = values.image_size and (values.image_size[0], values.image_size[-1])
-        patch_size = values.patch_size and (values.patch_size[0], values.patch_size[-1])
-        model = resize(model, image_size, patch_size)
+        model = resize(model, values.image_size, values.patch_size)
     save_weights(
         model,
         target,

@@ -6,91 +6,52 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from keras_vit import dataset_names
-from keras_vit.cli import flag_types
+from keras_vit.choices import MODELS
+from keras_vit.cli.flag import Flag, with_flag
+from keras_vit.cli.flag_types import AT_LEAST_1, Checked, Path, Word
 from keras_vit.decoding import BACKGROUNDS, check_range
+from keras_vit.preprocessing import PRESETS, resolve
 
 if TYPE_CHECKING:
-    from keras_vit.decoding import Decoding
+    from keras_vit.classifier import Classifier
+    from keras_vit.data import Dataset
+
+PREPROCESSING = Flag(
+    Checked(resolve),
+    f"How images become the model's size: one of {', '.join(PRESETS)}, with a crop "
+    "fraction if need be, as in timm:0.95; the model's own if not given.",
+    None,
+)
 
 
-def define(
-    values: flags.FlagValues,
-    help_text: str,
-    default: str | None = None,
-    *,
-    unless: str = "decided by a sample",
-) -> None:
-    """Define `--dataset` and the flags that say where it is and how it is read.
+def of_dataset(
+    help: str, default: str | None = None, reader: str = "load"
+) -> dict[str, Flag]:
+    """Return `--dataset` and the flags that say where it is and how it is read.
 
     Args:
-        values: where they are defined.
-        help_text: what the data set is for, before what it may be.
+        help: what the data set is for, before what it may be.
         default: of `--dataset`.
-        unless: what counts where no `--pixel_range` is given.
+        reader: the function whose `--pixel_range` and so on are meant: `"load"`, or
+            `"predict"`, which reads files as the model's training did.
     """
-    flag_types.path(
-        values, "dataset", f"{help_text}: {dataset_names.EXPECTED}.", default
-    )
-    flag_types.path(
-        values,
-        "data_dir",
-        "Where data sets are extracted or prepared, or the images of a table lie.",
-    )
-    flag_types.boolean(
-        values,
-        "download",
-        "Whether TensorFlow Datasets may download and prepare what is not there.",
-    )
-    flag_types.boolean(
-        values,
-        "exif_orientation",
-        "Whether image files are turned as their camera noted.",
-        True,
-    )
-    for name, text in _OF_FILES.items():
-        kind = flag_types.whole if name == "fold" else flag_types.text
-        kind(values, name, text)
-    define_decoding(values, unless)
+    dataset = Flag(Path(), f"{help}: {dataset_names.EXPECTED}.", default)
+    names = ("data_dir", "download", *dataset_names.OPTIONS)
+    of_load = {name: Flag(of=f"load.{name}") for name in names}
+    return {"dataset": dataset} | of_load | of_decoding(reader)
 
 
-_OF_FILES = {
-    "group": "A column, or a pattern of paths, that says which images stay together.",
-    "fold": "The fold of a table that is tested on; the last if not given.",
-    "image_column": "A table's column of paths, where it has an unusual name.",
-    "label_column": "A table's column of labels; or of 0 and 1, as in MEL,NV,BCC.",
-    "suffix": "What is added to a table's paths, such as .jpg.",
-}
-
-
-def define_decoding(values: flags.FlagValues, unless: str) -> None:
-    """Define `--pixel_range`, `--background` and `--max_pixels`.
-
-    Args:
-        values: where they are defined.
-        unless: what counts where none is given.
-    """
-    flag_types.checked(
-        values,
-        "pixel_range",
-        "Which samples of more than 8 bits are black and white: two numbers such as "
-        "0:4095; full: all that their bits can hold; auto: what a sample of the "
-        f"training files uses. {unless.capitalize()} if not given.",
-        check_range,
-    )
-    flag_types.word(
-        values,
-        "background",
-        "What is seen behind transparent pixels; ignore: the colours beneath them. "
-        "White, or the model's own, if not given.",
-        BACKGROUNDS,
-    )
-    flag_types.whole(
-        values,
-        "max_pixels",
-        "Image files of more pixels are refused: 62,000,000, or the model's own, if "
-        "not given. A file takes 3 bytes a pixel, and up to 16 while it is decoded.",
-        least=1,
-    )
+def of_decoding(reader: str = "predict") -> dict[str, Flag]:
+    """Return `--pixel_range`, `--background` and `--max_pixels`, as `of_dataset`."""
+    parsers = {
+        "pixel_range": Checked(check_range),
+        "background": Word("background", BACKGROUNDS),
+        "max_pixels": AT_LEAST_1,
+    }
+    return {
+        name: Flag(parser, default=None, of=f"{reader}.{name}")
+        for name, parser in parsers.items()
+    }
 
 
 def check(values: flags.FlagValues, *others: str) -> None:
@@ -106,9 +67,7 @@ def check(values: flags.FlagValues, *others: str) -> None:
     """
     name = values.dataset
     if name is not None and name not in others:
-        flag_types.with_flag(
-            "dataset", dataset_names.check_exists, name, values.data_dir
-        )
+        with_flag("dataset", dataset_names.check_exists, name, values.data_dir)
 
 
 def decoding(values: flags.FlagValues) -> dict[str, Any]:
@@ -127,43 +86,39 @@ def arguments(values: flags.FlagValues) -> dict[str, Any]:
     return {"data_dir": values.data_dir, "download": values.download} | args
 
 
-def chosen(
+def opened(
     values: flags.FlagValues,
-    model: str | None,
+    classifier: "Classifier",
     default: str | None = None,
-    *,
-    decoding: "Decoding | None" = None,
-) -> tuple[Any, dict[str, Any]]:
+    advice: str = "",
+) -> "Dataset | None":
     """Return the data set that the flags name, or that a model's run was trained on.
 
     The run's own is read as the run read it, so that its test split has the same
-    images; flags override this.
+    images; flags override this, and the model says what neither does.
 
     Args:
-        values: the flags.
-        model: the path of the run's folder, or of its model's file; `None`:
-            there is no run.
-        default: what is taken where neither names one.
-        decoding: how the model reads files, where no flag says it; `None`: a
-            sample decides.
-
-    Returns:
-        Its name or `default`, and what `load` takes beside that.
+        values: the flags, `--model` among them.
+        classifier: that model.
+        default: what is taken where neither names one; `None`: none is.
+        advice: what to do where the run's data has no name.
 
     Raises:
         ValueError: if none is named and the run's data has no name.
     """
+    from keras_vit.data import load
+
     try:
-        own, options = (model is not None and _of_run(model)) or (None, {})
-    except ValueError:
+        own, options = _of_run(values.model) or (None, {})
+    except ValueError as error:
         if values.dataset is None:
-            raise
+            raise ValueError(f"{error} {advice}".rstrip()) from error
         own, options = None, {}
-    if values.dataset not in (None, own):
-        options = {}
-    if decoding is not None:
-        options = options | decoding.as_json()
-    return values.dataset or own or default, options | arguments(values)
+    name = values.dataset or own or default
+    if name is None:
+        return None
+    options = options if name == own else {}
+    return load(name, **options | classifier.decoding.as_json() | arguments(values))
 
 
 def _of_run(model: str) -> tuple[str | None, dict[str, Any]] | None:
@@ -172,4 +127,5 @@ def _of_run(model: str) -> tuple[str | None, dict[str, Any]] | None:
 
     path = pathlib.Path(model)
     config = (path if path.is_dir() else path.parent) / CONFIG
-    return dataset_of(config) if config.is_file() else None
+    of_a_run = model not in MODELS and path.exists() and config.is_file()
+    return dataset_of(config) if of_a_run else None

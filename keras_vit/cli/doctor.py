@@ -2,28 +2,14 @@
 
 from absl import flags
 
-from keras_vit.cli import flag_types
 from keras_vit.cli.failures import FAILED
+from keras_vit.cli.flag import Flag
+from keras_vit.cli.flag_types import Number
 
 SUMMARY = "Print what this machine has for training, and what to do about the rest."
 USAGE = "[--seconds=1]"
-REQUIRED = ()
-TAKES_PATHS = False
-
-
-def define(values: flags.FlagValues) -> None:
-    """Define the flags."""
-    flag_types.number(
-        values,
-        "seconds",
-        "How long matrices are multiplied in each precision.",
-        1.0,
-        least=0.01,
-    )
-
-
-def check(values: flags.FlagValues) -> None:
-    """Do nothing: each flag is checked by itself."""
+CALLS = "diagnose"
+FLAGS = {"seconds": Flag(Number(0.01))}
 
 
 def run(values: flags.FlagValues) -> int:

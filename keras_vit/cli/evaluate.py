@@ -2,83 +2,58 @@
 
 import pathlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from keras_vit.choices import MEASUREMENTS
-from keras_vit.cli import dataset_flags, flag_types, model_flag
-from keras_vit.cli.model_flag import SERVED, TRAINED
-from keras_vit.preprocessing import PRESETS, resolve
+from keras_vit.cli import dataset_flags
+from keras_vit.cli.flag import Flag
+from keras_vit.cli.flag_types import AT_LEAST_1, Existing, Folder, Word, Words
+from keras_vit.cli.model_flag import SERVED, TRAINED, Model
+from keras_vit.preprocessing import resolve
 
 if TYPE_CHECKING:
-    from keras_vit.classifier import Classifier
     from keras_vit.evaluation.context import Context
     from keras_vit.evaluation.parts import Part
 
 SUMMARY = "Evaluate a trained model on a whole test split."
 USAGE = "--model=MODEL [--dataset=NAME] [--what=NAME,...]"
 REQUIRED = ("model",)
-TAKES_PATHS = False
 DEFAULT = "fashion_mnist_sample"  # where neither flags nor run name a data set
 SHARED_BY = ("one", "mirrored", "auto", "tpu:<name>")
-
-
-def define(values: flags.FlagValues) -> None:
-    """Define the flags."""
-    model_flag.define(
-        values,
-        "model",
-        "A run's folder, a .keras file or a SavedModel.",
-        (TRAINED, SERVED),
-    )
-    dataset_flags.define(
-        values,
-        "Whose test split, by default the run's own",
-        unless="as the model was trained",
-    )
-    flag_types.words(
-        values,
-        "what",
+CALLS = "evaluate"
+FLAGS = {
+    "model": Flag(Model(TRAINED, SERVED)),
+    **dataset_flags.of_dataset(
+        "Whose test split, by default the run's own", reader="predict"
+    ),
+    "what": Flag(
+        Words("measurement", [*MEASUREMENTS, "all"]),
         f"What to measure: all, or some of {', '.join(MEASUREMENTS)}; if not given, "
         "what needs no more than one pass over the images.",
-        [*MEASUREMENTS, "all"],
-        "measurement",
-    )
-    model_flag.define(
-        values,
-        "compare",
-        "Another model, to compare on the same images.",
-        (TRAINED, SERVED),
-    )
-    flag_types.existing(
-        values,
-        "labels",
+    ),
+    "compare": Flag(
+        Model(TRAINED, SERVED), "Another model, to compare on the same images."
+    ),
+    "labels": Flag(
+        Existing("a JSON file"),
         "A JSON file: the correct classes of each image, as ImageNet's ReaL labels are "
         "published; or the model's class for each of the data set's.",
-        "a JSON file",
-    )
-    flag_types.folder(
-        values,
-        "folder",
+    ),
+    "folder": Flag(
+        Folder(),
         "Where evaluation.json, report.md, tables and pictures go; "
         "evaluations/<model's name> if not given.",
-    )
-    flag_types.checked(
-        values,
-        "preprocessing",
-        f"How images become the model's size: one of {', '.join(PRESETS)}, with a crop "
-        "fraction if need be, as in timm:0.95; the model's own if not given.",
-        resolve,
-    )
-    flag_types.word(
-        values,
-        "strategy",
+    ),
+    "preprocessing": dataset_flags.PREPROCESSING,
+    "strategy": Flag(
+        Word("strategy", SHARED_BY),
         f"Which devices share each batch: {', '.join(SHARED_BY)}.",
-        SHARED_BY,
         "one",
-    )
-    flag_types.whole(values, "batch_size", "Images at a time.", 200, least=1)
+    ),
+    "batch_size": Flag(AT_LEAST_1),
+}
 
 
 def check(values: flags.FlagValues) -> None:
@@ -122,7 +97,6 @@ def _context(values: flags.FlagValues) -> "tuple[Context, str]":
     """Return the `Context` that the flags describe, and the model's name."""
     from keras_vit import distribution
     from keras_vit.classifier import Classifier
-    from keras_vit.data import load
     from keras_vit.evaluation.context import Context
     from keras_vit.evaluation.labels import read_labels
 
@@ -131,8 +105,9 @@ def _context(values: flags.FlagValues) -> "tuple[Context, str]":
     if values.strategy != "one":  # before anything else of TensorFlow
         strategy = distribution.strategy(values.strategy)
     classifier = Classifier.of(values.model)
-    name, arguments = _dataset(values, classifier)
-    dataset = load(name, **arguments)
+    advice = "Name one: --dataset."
+    dataset = dataset_flags.opened(values, classifier, DEFAULT, advice)
+    assert dataset is not None  # as there is a default
     labels = values.labels and read_labels(
         values.labels, dataset, classifier.num_classes, classifier.class_names
     )
@@ -146,17 +121,6 @@ def _context(values: flags.FlagValues) -> "tuple[Context, str]":
         strategy=strategy,
     )
     return context, classifier.name
-
-
-def _dataset(
-    values: flags.FlagValues, classifier: "Classifier"
-) -> tuple[str, dict[str, Any]]:
-    try:
-        return dataset_flags.chosen(
-            values, values.model, DEFAULT, decoding=classifier.decoding
-        )
-    except ValueError as error:
-        raise ValueError(f"{error} Name one: --dataset.") from error
 
 
 def _lines(name: str, part: "Part", context: "Context") -> str:

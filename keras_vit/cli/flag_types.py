@@ -1,161 +1,46 @@
 """The kinds of flags: what each takes is read and checked without Keras.
 
 A flag's text is parsed as absl does it, `~` is expanded in paths, and a word that
-is unknown is refused with what was probably meant. Whether there is anything at a
-path is asked by `check_all`, once all flags are read.
+is unknown is refused with what was probably meant. A parser's `check`, where it has
+one, asks whether there is anything at a path; it is called once all flags are read.
 """
 
+import ast
 import os
 import pathlib
+import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from absl import flags
 
 from keras_vit.suggestions import unknown
 
-Values = flags.FlagValues
-T = TypeVar("T")
+Parser = flags.ArgumentParser
+MOST_LISTED = 13  # words of a flag that its help names
 
 
-def text(values: Values, name: str, help: str, default: str | None = None) -> None:
-    """Define a flag of any text."""
-    flags.DEFINE_string(name, default, help, flag_values=values)
+def parser_of(name: str, annotation: str) -> "Parser[Any]":
+    """Return the parser for an argument of a function.
 
+    Args:
+        name: of the flag.
+        annotation: the argument's type, as its file has it. A type that is none of
+            those that a terminal knows is read as text.
 
-def texts(values: Values, name: str, help: str) -> None:
-    """Define a flag that may be repeated, of any text."""
-    flags.DEFINE_multi_string(name, [], help, flag_values=values)
+    Example:
 
-
-def boolean(values: Values, name: str, help: str, default: bool = False) -> None:
-    """Define a flag that is true or false; `--name` and `--noname` will do."""
-    flag = flags.BooleanFlag(name, default, help)
-    flag.parser = _Boolean()
-    flags.DEFINE_flag(flag, values)
-
-
-def whole(
-    values: Values,
-    name: str,
-    help: str,
-    default: int | None = None,
-    *,
-    least: int | None = None,
-    most: int | None = None,
-) -> None:
-    """Define a flag of a whole number."""
-    _define(values, name, default, help, _Number(int, least, most))
-
-
-def number(
-    values: Values,
-    name: str,
-    help: str,
-    default: float | None = None,
-    *,
-    least: float | None = None,
-    most: float | None = None,
-) -> None:
-    """Define a flag of a number."""
-    _define(values, name, default, help, _Number(float, least, most))
-
-
-def word(
-    values: Values,
-    name: str,
-    help: str,
-    choices: Iterable[str],
-    default: str | None = None,
-) -> None:
-    """Define a flag of one word of a table, which its own name describes.
-
-    A choice such as `tpu:<name>` stands for all words with that beginning.
+    >>> parser_of("format", "Literal['onnx', 'tflite'] | None").parse("onnx")
+    'onnx'
     """
-    _define(values, name, default, help, _Word(name, list(choices)))
-
-
-def words(
-    values: Values, name: str, help: str, choices: Iterable[str], kind: str
-) -> None:
-    """Define a flag of words of a table, separated by commas, each of a kind."""
-    _define(values, name, None, help, _Words(kind, list(choices)))
-
-
-def numbers(
-    values: Values,
-    name: str,
-    help: str,
-    kind: type = float,
-    *,
-    expected: str = "numbers separated by commas",
-) -> None:
-    """Define a flag of numbers, separated by commas."""
-    _define(values, name, None, help, _Numbers(kind, expected))
-
-
-def checked(
-    values: Values,
-    name: str,
-    help: str,
-    check: Callable[[str], Any],
-    default: str | None = None,
-) -> None:
-    """Define a flag of text that a function refuses by a ValueError."""
-    _define(values, name, default, help, _Checked(check))
-
-
-def path(values: Values, name: str, help: str, default: str | None = None) -> None:
-    """Define a flag of a path that need not exist."""
-    _define(values, name, default, help, _Path())
-
-
-def folder(values: Values, name: str, help: str) -> None:
-    """Define a flag of a folder to be written, which need not exist."""
-    _define(values, name, None, help, _Folder())
-
-
-def existing(values: Values, name: str, help: str, expected: str) -> None:
-    """Define a flag of the path of a file or folder that exists."""
-    _define(values, name, None, help, _Existing(expected))
-
-
-def existing_many(values: Values, name: str, help: str, expected: str) -> None:
-    """Define a flag of paths that exist, separated by commas."""
-    _define(values, name, None, help, _ExistingMany(expected))
-
-
-def custom(
-    values: Values, name: str, help: str, parser: "flags.ArgumentParser[Any]"
-) -> None:
-    """Define a flag that another module's parser reads."""
-    _define(values, name, None, help, parser)
-
-
-def check_all(values: Values) -> None:
-    """Check every flag that has a value by its parser's `check`, where it has one.
-
-    Raises:
-        ValueError, OSError: naming the flag.
-    """
-    for name in values:
-        check = getattr(values[name].parser, "check", None)
-        if check is not None and values[name].value is not None:
-            with_flag(name, check, values[name].value)
-
-
-def with_flag(name: str, check: Callable[..., T], *args: Any) -> T:
-    """Return what a check returns; what it raises names the flag.
-
-    Raises:
-        ValueError, OSError: of the kind that the check raises.
-    """
-    try:
-        return check(*args)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"--{name}: {error}") from error
-    except ValueError as error:
-        raise ValueError(f"--{name}: {error}") from error
+    words = re.search(r"Literal(\[.*?\])", annotation)
+    if words:
+        return Word(name, ast.literal_eval(words[1]))
+    kinds = {"bool": Boolean, "int": Whole, "float": Number}
+    kind = kinds.get(annotation.removesuffix(" | None"))
+    if kind is not None:
+        return kind()
+    return Path() if re.search(r"\b(PathLike|Path)\b", annotation) else Parser()
 
 
 def check_paths(paths: Sequence[str], expected: str) -> None:
@@ -171,76 +56,129 @@ def check_paths(paths: Sequence[str], expected: str) -> None:
         )
 
 
-def _define(
-    values: Values,
-    name: str,
-    default: Any,
-    help: str,
-    parser: "flags.ArgumentParser[Any]",
-) -> None:
-    flags.DEFINE(parser, name, default, help, flag_values=values)
+class Boolean(flags.BooleanParser):
+    """True or false; `--name` and `--noname` will do."""
 
-
-class _Boolean(flags.BooleanParser):
     def parse(self, argument: Any) -> bool:
+        """Return what a word means."""
         try:
             return super().parse(argument)
         except (TypeError, ValueError):
             raise ValueError("Expected true or false.") from None
 
 
-class _Number(flags.ArgumentParser):
-    def __init__(self, kind: type, least: float | None, most: float | None) -> None:
-        self.kind, self.least, self.most = kind, least, most
+class Number(Parser):
+    """A number, from `least` to `most`."""
+
+    kind, described = float, "a number"
+
+    def __init__(self, least: float | None = None, most: float | None = None) -> None:
+        self.least, self.most = least, most
+        self.expected = self.described
+        if most is not None:
+            self.expected += f" from {least} to {most}"
+        elif least is not None:
+            self.expected += f" of at least {least}"
 
     def parse(self, argument: Any) -> Any:
+        """Return the number."""
         try:
             value = self.kind(argument)
         except ValueError:
-            raise ValueError(f"Expected {self._expected()}.") from None
+            raise ValueError(f"Expected {self.expected}.") from None
         low = self.least is not None and not value >= self.least
         high = self.most is not None and not value <= self.most
         if low or high:
-            raise ValueError(f"Expected {self._expected()}.")
+            raise ValueError(f"Expected {self.expected}.")
         return value
 
-    def _expected(self) -> str:
-        kind = "a whole number" if self.kind is int else "a number"
-        if self.most is not None:
-            return f"{kind} from {self.least} to {self.most}"
-        return kind if self.least is None else f"{kind} of at least {self.least}"
+
+class Whole(Number):
+    """A whole number, from `least` to `most`."""
+
+    kind, described = int, "a whole number"
 
 
-class _Numbers(flags.ArgumentParser):
-    def __init__(self, kind: type, expected: str) -> None:
-        self.kind, self.expected = kind, expected
+class Separated(Parser):
+    """Values separated by commas, each of a kind, and as many as `counts` has."""
+
+    def __init__(
+        self,
+        kind: Callable[[str], Any] = float,
+        expected: str = "numbers separated by commas",
+        counts: Sequence[int] = (),
+    ) -> None:
+        self.kind, self.expected, self.counts = kind, expected, counts
 
     def parse(self, argument: Any) -> Any:
+        """Return the values as a list."""
         if isinstance(argument, list):
             return argument
         parts = [part.strip() for part in argument.split(",") if part.strip()]
         try:
-            return [self.kind(part) for part in parts]
+            found = [self.kind(part) for part in parts]
         except ValueError:
-            raise ValueError(f"Expected {self.expected}.") from None
+            found = None
+        if found is None or (self.counts and len(found) not in self.counts):
+            raise ValueError(f"Expected {self.expected}.")
+        return found
 
 
-class _Word(flags.ArgumentParser):
-    def __init__(self, kind: str, choices: list[str]) -> None:
-        self.kind, self.choices = kind, choices
+class Size(Separated):
+    """The height and width of an image or a patch, in pixels, or one for both."""
+
+    def __init__(self) -> None:
+        super().__init__(int, "pixels, or height,width", (1, 2))
+
+    def parse(self, argument: Any) -> Any:
+        """Return (height, width)."""
+        if isinstance(argument, tuple):
+            return argument
+        found = super().parse(argument)
+        if min(found) < 1:
+            raise ValueError(f"Expected {self.expected}.")
+        return found[0], found[-1]
+
+    def full_help(self, help: str) -> str:
+        """Return a flag's help with (height, width) as it is typed."""
+        return help.replace("an integer or (height, width)", "or height,width")
+
+
+class Word(Parser):
+    """One word of a table, of a kind that has a name.
+
+    A choice such as `tpu:<name>` stands for all words with that beginning.
+    """
+
+    help = "One of {}."
+
+    def __init__(self, kind: str, choices: Iterable[str]) -> None:
+        self.kind, self.choices = kind, list(choices)
 
     def parse(self, argument: str) -> str:
+        """Return the word."""
         starts = [one.partition("<")[0] for one in self.choices if "<" in one]
         if argument in self.choices or (starts and argument.startswith(tuple(starts))):
             return argument
         raise ValueError(unknown(self.kind, argument, self.choices))
 
+    def full_help(self, help: str) -> str:
+        """Return a flag's help with the words, where it does not name them itself."""
+        help = re.sub(r"^A key of [\w.]+\.\s*", "", help)
+        named = all(re.search(rf"\b{re.escape(one)}", help) for one in self.choices)
+        if named or len(self.choices) > MOST_LISTED:
+            return help
+        return f"{help} {self.help.format(', '.join(self.choices))}".strip()
 
-class _Words(_Word):
+
+class Words(Word):
+    """Some words of a table, separated by commas."""
+
+    help = "Some of {}, separated by commas."
+
     def parse(self, argument: Any) -> Any:
-        if isinstance(argument, list):
-            return argument
-        found = [one.strip() for one in argument.split(",") if one.strip()]
+        """Return the words as a list."""
+        found = Separated(str).parse(argument)
         for one in found:
             if one not in self.choices:
                 expected = f"some of {', '.join(self.choices)}"
@@ -250,22 +188,31 @@ class _Words(_Word):
         return found
 
 
-class _Checked(flags.ArgumentParser):
+class Checked(Parser):
+    """Text that a function refuses by a ValueError."""
+
     def __init__(self, function: Callable[[str], Any]) -> None:
         self.function = function
 
     def parse(self, argument: str) -> str:
+        """Return the text."""
         self.function(argument)
         return argument
 
 
-class _Path(flags.ArgumentParser):
+class Path(Parser):
+    """A path at which there need be nothing."""
+
     def parse(self, argument: str) -> str:
+        """Return the path with `~` expanded."""
         return os.path.expanduser(argument)
 
 
-class _Folder(_Path):
+class Folder(Path):
+    """A folder to be written, which need not exist."""
+
     def check(self, value: str) -> None:
+        """Refuse a file."""
         found = pathlib.Path(value)
         if found.exists() and not found.is_dir():
             raise ValueError(
@@ -274,20 +221,23 @@ class _Folder(_Path):
             )
 
 
-class _Existing(_Path):
+class Existing(Path):
+    """A file or folder that exists."""
+
     def __init__(self, expected: str) -> None:
         self.expected = expected
 
-    def check(self, value: str) -> None:
-        check_paths([value], self.expected)
-
-
-class _ExistingMany(_Existing):  # the value is a list of paths
-    def parse(self, argument: Any) -> Any:
-        if isinstance(argument, list):
-            return argument
-        parts = [part.strip() for part in argument.split(",") if part.strip()]
-        return [os.path.expanduser(part) for part in parts]
-
     def check(self, value: Any) -> None:
-        check_paths(value, self.expected)
+        """Refuse a path of nothing."""
+        check_paths([value] if isinstance(value, str) else value, self.expected)
+
+
+class ExistingMany(Existing):
+    """Files or folders that exist, separated by commas."""
+
+    def parse(self, argument: Any) -> Any:
+        """Return the paths as a list."""
+        return Separated(os.path.expanduser).parse(argument)
+
+
+AT_LEAST_1 = Whole(1)

@@ -31,10 +31,10 @@ def help_of(title: str, command: types.ModuleType, values: flags.FlagValues) -> 
     for name in sorted(flag for flag in values if len(flag) > 1):
         flag = values[name]
         text = (flag.help or "").partition(";\n")[0]  # without absl's note on repeating
-        if flag.default not in (None, []):
+        if flag.default is not False and flag.default not in (None, []):
             text += f" Default: {flag.default}"
         lines += [
             f"  --{name}=...",
-            *textwrap.wrap(text, 80, initial_indent=INDENT, subsequent_indent=INDENT),
+            *textwrap.wrap(text, 88, initial_indent=INDENT, subsequent_indent=INDENT),
         ]
     return "\n".join(lines)

@@ -2,13 +2,23 @@
 
 import dataclasses
 import pathlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from keras_vit.choices import FIGURES, HEAD_FUSIONS, MODELS, NETWORK_PREFIXES
-from keras_vit.cli import dataset_flags, flag_types, model_flag
-from keras_vit.cli.model_flag import FACTORY, NETWORK, TRAINED
+from keras_vit.cli import dataset_flags
+from keras_vit.cli.flag import Flag, with_flag
+from keras_vit.cli.flag_types import (
+    AT_LEAST_1,
+    ExistingMany,
+    Folder,
+    Number,
+    Path,
+    Word,
+    Words,
+)
+from keras_vit.cli.model_flag import FACTORY, NETWORK, TRAINED, Model, check_weights
 
 if TYPE_CHECKING:
     from keras_vit.classifier import Classifier
@@ -17,61 +27,40 @@ if TYPE_CHECKING:
 SUMMARY = "Look inside a trained model: attention, positions, filters, layers."
 USAGE = "--model=MODEL [--images=PATH,...] [--what=NAME,...]"
 REQUIRED = ("model",)
-TAKES_PATHS = False
 PICTURES = 8
 DEFAULT = "fashion_mnist_sample"  # where neither flags nor run name a data set
-TAKEN = (FACTORY, NETWORK, TRAINED)
+TAKEN = Model(TRAINED, FACTORY, NETWORK)
 MOST_DISCARDED = 0.999
-
-
-def define(values: flags.FlagValues) -> None:
-    """Define the flags."""
-    model_flag.define(
-        values, "model", "A run's folder, a .keras file or a factory's name.", TAKEN
-    )
-    flag_types.path(values, "weights", "Of a factory: a release's name, or a file.")
-    flag_types.existing_many(
-        values, "images", "Image files and folders to look at.", "images or folders"
-    )
-    dataset_flags.define(
-        values,
+CALLS = "report"
+FLAGS = {
+    "model": Flag(TAKEN),
+    "weights": Flag(Path(), "Of a factory: a release's name, or a file."),
+    "images": Flag(
+        ExistingMany("images or folders"), "Image files and folders to look at."
+    ),
+    **dataset_flags.of_dataset(
         "Whose test images to look at without --images; the run's own if not given",
-        unless="as the model was trained",
-    )
-    flag_types.words(
-        values,
-        "what",
+        reader="predict",
+    ),
+    "what": Flag(
+        Words("figure", [*FIGURES, "all"]),
         f"What to look at: {', '.join(FIGURES)}; all if not given.",
-        [*FIGURES, "all"],
-        "figure",
-    )
-    flag_types.folder(
-        values,
-        "folder",
+        None,
+    ),
+    "folder": Flag(
+        Folder(),
         "Where report.html and figures go; inspections/<model's name> if not given.",
-    )
-    flag_types.whole(
-        values,
-        "limit",
+    ),
+    "limit": Flag(
+        AT_LEAST_1,
         f"The most images to average over; {PICTURES} of them are shown.",
         128,
-        least=1,
-    )
-    model_flag.define(
-        values, "compare", "Another model, whose layers cka compares.", TAKEN
-    )
-    flag_types.word(values, "fusion", "Of heads in the rollout.", HEAD_FUSIONS, "mean")
-    flag_types.number(
-        values,
-        "discard",
-        "The share of attention that a rollout leaves out, below 1.",
-        0.0,
-        least=0,
-        most=MOST_DISCARDED,
-    )
-    flag_types.boolean(
-        values, "residual", "Whether a rollout counts residual connections.", True
-    )
+    ),
+    "compare": Flag(TAKEN, "Another model, whose layers cka compares."),
+    "fusion": Flag(Word("fusion", HEAD_FUSIONS)),
+    "discard": Flag(Number(0, MOST_DISCARDED)),
+    "residual": Flag(),
+}
 
 
 def check(values: flags.FlagValues) -> None:
@@ -90,9 +79,7 @@ def check(values: flags.FlagValues) -> None:
             "--weights go with a factory's name. Expected one of "
             f"{', '.join(MODELS)}. Received: --model={values.model}"
         )
-    flag_types.with_flag(
-        "weights", model_flag.check_weights, values.model, values.weights
-    )
+    with_flag("weights", check_weights, values.model, values.weights)
 
 
 def run(values: flags.FlagValues) -> int:
@@ -155,7 +142,6 @@ def _opened(source: str, weights: str | None = None) -> "tuple[Classifier, str]"
 
 def _images(values: flags.FlagValues, classifier: "Classifier") -> "ReadImages":
     """Return the images, their names, where they are from, and class names."""
-    from keras_vit.data import load
     from keras_vit.inspect import read_images
 
     if values.images:
@@ -167,24 +153,9 @@ def _images(values: flags.FlagValues, classifier: "Classifier") -> "ReadImages":
             exif_orientation=values.exif_orientation,
             decoding=dataclasses.replace(classifier.decoding, **changes),
         )
-    name, arguments = _dataset(values, classifier)
-    dataset = load(name, **arguments)
+    advice = "Name images: --images or --dataset."
+    dataset = dataset_flags.opened(values, classifier, DEFAULT, advice)
+    assert dataset is not None  # as there is a default
     found = read_images(classifier, dataset, values.limit)
     alike = classifier.num_classes == dataset.num_classes
     return found if alike else found._replace(class_names=None)
-
-
-def _dataset(
-    values: flags.FlagValues, classifier: "Classifier"
-) -> tuple[str, dict[str, Any]]:
-    """Return the name of the data set, and what `load` takes beside it."""
-    built = values.model in MODELS or values.model.startswith(NETWORK_PREFIXES)
-    try:
-        return dataset_flags.chosen(
-            values,
-            None if built else values.model,
-            DEFAULT,
-            decoding=classifier.decoding,
-        )
-    except ValueError as error:
-        raise ValueError(f"{error} Name images: --images or --dataset.") from error

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from keras_vit.cli import dataset_flags, flag_types
+from keras_vit.cli import dataset_flags
+from keras_vit.cli.flag import Flag
+from keras_vit.cli.flag_types import AT_LEAST_1, Folder, Whole
 
 if TYPE_CHECKING:
     from keras_vit.data.inspection.inspection import Inspection
@@ -18,34 +20,19 @@ USAGE = (
     "The exit status is 1 if an image cannot be read or is in two splits, 0 otherwise."
 )
 UNSOUND = 1
-REQUIRED = ()
-TAKES_PATHS = False
 MOST_SHOWN = 5  # unreadable images, and copies
 WIDTH = 88
-
-
-def define(values: flags.FlagValues) -> None:
-    """Define the flags."""
-    dataset_flags.define(values, "What to look through", "fashion_mnist_sample")
-    flag_types.folder(
-        values,
-        "folder",
+CALLS = "inspect"
+FLAGS = {
+    **dataset_flags.of_dataset("What to look through", "fashion_mnist_sample"),
+    "folder": Flag(
+        Folder(),
         "Where report.json, contact_sheet.png, histograms.png and unreadable.txt go; "
         "inspections/<data set's name> if not given.",
-    )
-    flag_types.whole(
-        values,
-        "limit",
-        "The most images to read of each split, drawn at random; all if not given.",
-        least=1,
-    )
-    flag_types.whole(
-        values,
-        "seed",
-        "Of that draw, and of the pictures on the contact sheet.",
-        0,
-        least=0,
-    )
+    ),
+    "limit": Flag(AT_LEAST_1),
+    "seed": Flag(Whole(0)),
+}
 
 
 def check(values: flags.FlagValues) -> None:
@@ -119,19 +106,41 @@ def _sizes(split):
 
 def _trouble(found):
     nothing = "nothing" if found.complete else "nothing in the share that was read"
-    for number, text in enumerate(found.findings or (nothing,)):
-        head = "  found      " if not number else " " * 13
-        yield from _wrapped(head + "- ", _printable(text))
-    for number, one in enumerate(found.unreadable[:MOST_SHOWN]):
-        head = "  unreadable " if not number else " " * 13
-        yield f"{head}{_printable(one.place.name)}: {_printable(one.reason)}"
-    worst = sorted(found.copies.groups, key=_gravity)[:MOST_SHOWN]
-    for number, group in enumerate(worst):
-        head = "  copies     " if not number else " " * 13
-        yield head + " = ".join(
-            _printable(f"{place.name} ({place.split}: {', '.join(place.classes)})")
+    unreadable = [
+        f"{one.place.name}: {one.reason}" for one in found.unreadable[:MOST_SHOWN]
+    ]
+    copies = [
+        " = ".join(
+            f"{place.name} ({place.split}: {', '.join(place.classes)})"
             for place in group[:MOST_SHOWN]
         )
+        for group in sorted(found.copies.groups, key=_gravity)[:MOST_SHOWN]
+    ]
+    for title, texts, mark in (
+        ("in order", _in_order(found), "- "),
+        ("found", found.findings or (nothing,), "- "),
+        ("unreadable", unreadable, ""),
+        ("copies", copies, ""),
+    ):
+        for text in texts:
+            head = f"  {title:<10} {mark}"
+            line, rest = head + _printable(text), " " * len(head)
+            # Paths are never broken.
+            yield from (
+                textwrap.wrap(line, WIDTH, subsequent_indent=rest) if mark else [line]
+            )
+            title = ""
+
+
+def _in_order(found):
+    """What was looked for and is not there, a sentence each."""
+    drawn = "" if found.complete else " drawn"
+    if not found.unreadable:
+        yield f"All images{drawn} can be read."
+    if not found.copies.groups:
+        yield f"No image{drawn} is there more than once."
+    if not found.copies.leaks and len(found.splits) > 1:
+        yield f"No image{drawn} is in two of {', '.join(found.splits)}."
 
 
 def _gravity(group):
@@ -152,10 +161,6 @@ def _listed(head, texts):
         line += text + " "
     if texts:
         yield line.rstrip()
-
-
-def _wrapped(head, text):
-    return textwrap.wrap(head + text, WIDTH, subsequent_indent=" " * len(head))
 
 
 def _printable(text):

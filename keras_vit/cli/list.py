@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from keras_vit.cli import flag_types
+from keras_vit.cli.flag import Flag, with_flag
+from keras_vit.cli.flag_types import Boolean, Size, Word
 from keras_vit.cli.model_flag import FACTORY, NETWORK, Model
 from keras_vit.recipes import RECIPES, as_flat
 from keras_vit.recipes.settings import documented
@@ -17,30 +18,21 @@ WIDTH = 88
 
 SUMMARY = "List the models, the weights they can be built with, and the recipes."
 USAGE = "[--model=NAME] [--details] [--recipes] [--recipe=NAME]"
-REQUIRED = ()
-TAKES_PATHS = False
-
-
-def define(values: flags.FlagValues) -> None:
-    """Define the flags."""
-    flag_types.text(values, "model", "A model's name; all of them if not given.")
-    flag_types.boolean(
-        values,
-        "details",
+CALLS = ""
+FLAGS = {
+    "model": Flag(help="A model's name; all of them if not given."),
+    "details": Flag(
+        Boolean(),
         "Whether to list parameters, multiply-adds and memory instead: of each model, "
         "or of each layer of one.",
-    )
-    flag_types.numbers(
-        values,
-        "image_size",
-        "For --details: pixels, or height,width. 224 if not given.",
-        int,
-        expected="pixels, or height,width",
-    )
-    flag_types.boolean(values, "recipes", "Whether to list the recipes instead.")
-    flag_types.word(
-        values, "recipe", "A recipe, to list its settings instead.", RECIPES
-    )
+        False,
+    ),
+    "image_size": Flag(
+        Size(), "For --details: pixels, or height,width. 224 if not given."
+    ),
+    "recipes": Flag(Boolean(), "Whether to list the recipes instead.", False),
+    "recipe": Flag(Word("recipe", RECIPES), "A recipe, to list its settings instead."),
+}
 
 
 def check(values: flags.FlagValues) -> None:
@@ -48,15 +40,10 @@ def check(values: flags.FlagValues) -> None:
     size = values.image_size
     if size is not None and not values.details:
         raise ValueError("--image_size goes with --details. Received: no --details")
-    if size is not None and not (len(size) in (1, 2) and min(size) > 0):
-        raise ValueError(
-            "--image_size must be pixels, or height,width. Received: "
-            f"{','.join(map(str, size))!r}"
-        )
     if values.model is None or values.model in VARIANTS:
         return
     if values.details and values.model != "ViT":
-        flag_types.with_flag("model", Model((FACTORY, NETWORK)).check, values.model)
+        with_flag("model", Model(FACTORY, NETWORK).check, values.model)
         return
     expected = (
         f"one of {', '.join(VARIANTS)}; with --details also ResNet_R50, or one of "
@@ -78,8 +65,8 @@ def run(values: flags.FlagValues) -> int:
     if values.recipes:
         return _list_recipes()
     if values.details:
-        size = values.image_size or [224]
-        return _list_details(names, (size[0], size[-1]), values.model is not None)
+        size = values.image_size or (224, 224)
+        return _list_details(names, size, values.model is not None)
     return _list_weights(names)
 
 

@@ -6,6 +6,7 @@ Then `load` loads Keras and TensorFlow. Then the command runs.
 """
 
 import contextlib
+import importlib
 import os
 import sys
 import traceback
@@ -15,43 +16,21 @@ from collections.abc import Callable, Iterator, Sequence
 
 from absl import flags
 
-from keras_vit.cli import (
-    batch,
-    convert,
-    doctor,
-    evaluate,
-    export,
-    flag_types,
-    inspect,
-    inspect_data,
-    predict,
-    prepare,
-    serve,
-    train,
-    transfer,
-)
-from keras_vit.cli import list as list_
 from keras_vit.cli.failures import FAILED as FAILED
 from keras_vit.cli.failures import USAGE_ERROR, line_of
+from keras_vit.cli.flag import check_all, define
 from keras_vit.cli.help import help_of, overview
 from keras_vit.recipes.settings import setting_names
 from keras_vit.suggestions import did_you_mean, unknown
 from keras_vit.version import VERSION
 
+NAMES = (
+    *("inspect-data", "prepare", "train", "transfer", "evaluate", "predict", "batch"),
+    *("inspect", "export", "serve", "convert", "list", "doctor"),
+)
 COMMANDS: dict[str, types.ModuleType] = {
-    "inspect-data": inspect_data,
-    "prepare": prepare,
-    "train": train,
-    "transfer": transfer,
-    "evaluate": evaluate,
-    "predict": predict,
-    "batch": batch,
-    "inspect": inspect,
-    "export": export,
-    "serve": serve,
-    "convert": convert,
-    "list": list_,
-    "doctor": doctor,
+    name: importlib.import_module(f"keras_vit.cli.{name.replace('-', '_')}")
+    for name in NAMES
 }
 SETTINGS_ELSEWHERE = {  # flags of other programs -> the settings of recipes
     "lr": "base_lr",
@@ -108,7 +87,7 @@ def _run(
 ) -> int:
     title = f"keras-vit {name}"
     values = flags.FlagValues()
-    command.define(values)
+    define(values, command)
     values.set_gnu_getopt(True)
     if {"--help", "-h"} & set(arguments):
         print(help_of(title, command, values))
@@ -155,19 +134,19 @@ def _read(
         paths = values([title, *arguments])[1:]
     except flags.UnrecognizedFlagError as error:
         raise ValueError(_unknown_flag(title, error, values)) from None
-    for flag in command.REQUIRED:
+    for flag in getattr(command, "REQUIRED", ()):
         if values[flag].value is None:
             raise ValueError(f"--{flag} is missing. Expected: {values[flag].help}")
-    if paths and not command.TAKES_PATHS:
+    takes_paths = getattr(command, "TAKES_PATHS", False)
+    if paths and not takes_paths:
         raise ValueError(
             f"unexpected argument {paths[0]!r}. Expected flags, which begin with --; "
             f"{title} --help lists them"
         )
-    flag_types.check_all(values)
-    taken = (
-        [[os.path.expanduser(path) for path in paths]] if command.TAKES_PATHS else []
-    )
-    command.check(values, *taken)
+    check_all(values)
+    taken = [[os.path.expanduser(path) for path in paths]] if takes_paths else []
+    if hasattr(command, "check"):
+        command.check(values, *taken)
     return taken
 
 

@@ -4,8 +4,6 @@ import os
 import pathlib
 import re
 
-from absl import flags
-
 from keras_vit.choices import (
     HUB_PREFIX,
     KERAS_CV_NETWORKS,
@@ -27,38 +25,31 @@ TRAINED, SERVED = "a run's folder, a .keras file", "a SavedModel"
 LITERT, BUCKET = "a .tflite file", "one in a bucket, such as gs://bucket/model.keras"
 
 
-def define(
-    values: flags.FlagValues, name: str, help: str, takes: tuple[str, ...]
-) -> None:
-    """Define a flag that names a model.
-
-    Args:
-        values: where it is defined.
-        name: of the flag.
-        help: its text in `--help`.
-        takes: some of `FACTORY`, `NETWORK`, `TRAINED`, `SERVED`, `LITERT` and
-            `BUCKET`.
-    """
-    flag_types.custom(values, name, help, Model(takes))
-
-
 _ADVICE = (  # where what was exported is not expected
     "which can be neither trained, inspected, exported nor converted. Name the run or "
     "the .keras file that it was made of"
 )
 
 
-class Model(flags.ArgumentParser):
-    """Reads the name or path of a model and tells whether there is one."""
+class Model(flag_types.Path):
+    """The name or path of a model, of which there is one.
 
-    def __init__(self, takes: tuple[str, ...]) -> None:
+    Args:
+        *takes: some of `FACTORY`, `NETWORK`, `TRAINED`, `SERVED`, `LITERT` and
+            `BUCKET`.
+    """
+
+    def __init__(self, *takes: str) -> None:
         self.takes = takes
         listed, _, last = ", ".join(takes).rpartition(", ")
         self.expected = f"{listed} or {last}" if listed else last
 
-    def parse(self, argument: str) -> str:
-        """Return the name, or the path with `~` expanded."""
-        return os.path.expanduser(argument)
+    def full_help(self, help: str) -> str:
+        """Return a flag's help: what is taken, after what the model is for."""
+        purpose, colon, _ = help.partition(":")
+        if colon and "." not in purpose:
+            return f"{purpose}: {self.expected}."
+        return f"{self.expected[0].upper()}{self.expected[1:]}."
 
     def check(self, value: str) -> None:
         """Refuse what names nothing, or a model of another kind.

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from keras_vit.cli import dataset_flags, flag_types, model_flag
-from keras_vit.cli.model_flag import LITERT, SERVED, TRAINED, kind_of
+from keras_vit.cli import dataset_flags
+from keras_vit.cli.flag import Flag, with_flag
+from keras_vit.cli.flag_types import AT_LEAST_1, Folder, Path, check_paths
+from keras_vit.cli.model_flag import LITERT, SERVED, TRAINED, Model, kind_of
 from keras_vit.cli.predictions import write_pictures, writer_of
 from keras_vit.equal_files import equal_file
-from keras_vit.preprocessing import PRESETS, resolve
 
 if TYPE_CHECKING:
     from keras_vit.classifier import Classifier
@@ -23,42 +24,27 @@ USAGE = "--model=MODEL [--output=FILE] IMAGE_OR_FOLDER ..."
 UNREADABLE = 1
 REQUIRED = ("model",)
 TAKES_PATHS = True
-
-
-def define(values: flags.FlagValues) -> None:
-    """Define the flags."""
-    model_flag.define(
-        values,
-        "model",
+CALLS = "predict"
+FLAGS = {
+    "model": Flag(
+        Model(TRAINED, SERVED, LITERT),
         "A run's folder, a .keras file, a SavedModel, or a .tflite file, which answers "
         "without loading Keras; so does a run beside its exported .tflite file.",
-        (TRAINED, SERVED, LITERT),
-    )
-    flag_types.checked(
-        values,
-        "preprocessing",
-        f"How images become the model's size: one of {', '.join(PRESETS)}, with a crop "
-        "fraction if need be, as in timm:0.95; the model's own if not given.",
-        resolve,
-    )
-    flag_types.whole(values, "top", "How many classes to name.", 3, least=1)
-    flag_types.whole(values, "batch_size", "Images at a time.", 32, least=1)
-    flag_types.path(
-        values,
-        "output",
+    ),
+    "preprocessing": dataset_flags.PREPROCESSING,
+    "top": Flag(AT_LEAST_1, default=3, of="run.top"),
+    "batch_size": Flag(AT_LEAST_1),
+    "output": Flag(
+        Path(),
         "A file for the predictions: .csv, a row for each image; or .json, a list with "
         "an entry for each.",
-    )
-    flag_types.folder(
-        values, "save_pictures", "A folder for the images with their labels above them."
-    )
-    flag_types.boolean(
-        values,
-        "exif_orientation",
-        "Whether images are turned as their camera noted.",
-        True,
-    )
-    dataset_flags.define_decoding(values, "as the model was trained")
+    ),
+    "save_pictures": Flag(
+        Folder(), "A folder for the images with their labels above them."
+    ),
+    "exif_orientation": Flag(),
+    **dataset_flags.of_decoding(),
+}
 
 
 def check(values: flags.FlagValues, paths: list[str]) -> None:
@@ -71,9 +57,9 @@ def check(values: flags.FlagValues, paths: list[str]) -> None:
             "no images. Expected image files or folders after the flags, as in "
             "keras-vit predict --model=MODEL photo.jpg"
         )
-    flag_types.check_paths(paths, "image files or folders")
+    check_paths(paths, "image files or folders")
     if values.output is not None:
-        flag_types.with_flag("output", writer_of, values.output)
+        with_flag("output", writer_of, values.output)
     equal = equal_file(values.model) if find_spec("ai_edge_litert") else None
     if equal is not None:
         print(f"  answered by  {equal}, whose logits equal the model's")

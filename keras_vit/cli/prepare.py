@@ -2,7 +2,9 @@
 
 from absl import flags
 
-from keras_vit.cli import batch, dataset_flags, flag_types
+from keras_vit.cli import batch, dataset_flags
+from keras_vit.cli.flag import Flag, arguments
+from keras_vit.cli.flag_types import AT_LEAST_1, Checked
 from keras_vit.cli.inspect_data import UNSOUND, report_lines
 
 SUMMARY = "Make a data set of files ready: records that are read in any order."
@@ -13,23 +15,15 @@ USAGE = (
 )
 REQUIRED = ("dataset", "output")
 TAKES_PATHS = True  # what stands after --: Beam's options
-
-
-def define(values: flags.FlagValues) -> None:
-    """Define the flags."""
-    dataset_flags.define(values, "What to make ready")
-    flag_types.path(values, "output", "The folder of the records, or one in a bucket.")
-    flag_types.text(
-        values, "name", "What TensorFlow Datasets calls it; as the data set by default."
-    )
-    flag_types.whole(
-        values,
-        "short_side",
-        "Pixels to which a longer short side is reduced; images keep their size if "
-        "not given.",
-        least=1,
-    )
-    batch.define_runner(values)
+CALLS = "prepare"
+FLAGS = {
+    **dataset_flags.of_dataset("What to make ready"),
+    "output": Flag(),
+    "name": Flag(),
+    "short_side": Flag(AT_LEAST_1),
+    "runner": Flag(Checked(batch.check_runner)),
+    "shard_size": Flag(AT_LEAST_1),
+}
 
 
 def check(values: flags.FlagValues, options: list[str]) -> None:
@@ -43,12 +37,7 @@ def run(values: flags.FlagValues, options: list[str]) -> int:
     from keras_vit.batch import prepare
 
     done = prepare(
-        values.dataset,
-        values.output,
-        name=values.name,
-        short_side=values.short_side,
-        shard_size=values.shard_size,
-        runner=values.runner,
+        **arguments(values, CALLS, FLAGS),
         options=options,
         **dataset_flags.arguments(values),
     )

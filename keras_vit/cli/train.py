@@ -1,15 +1,23 @@
 """`keras-vit train`."""
 
 import shlex
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from keras_vit import recipes
 from keras_vit.choices import LOGGERS, STRATEGIES
-from keras_vit.cli import dataset_flags, flag_types, model_flag
-from keras_vit.cli.model_flag import FACTORY, NETWORK, SERVED, TRAINED
+from keras_vit.cli import dataset_flags
+from keras_vit.cli.flag import Flag, with_flag
+from keras_vit.cli.flag_types import Boolean, Existing, Folder, Path, Word
+from keras_vit.cli.model_flag import (
+    FACTORY,
+    NETWORK,
+    SERVED,
+    TRAINED,
+    Model,
+    check_weights,
+)
 from keras_vit.recipes.settings_file import OF_A_RUN
 
 if TYPE_CHECKING:
@@ -19,119 +27,83 @@ ARGUMENTS = ("model", "weights", "teacher", "dataset")  # flags of their own
 
 SUMMARY = "Train a model by a recipe, evaluate it and export it."
 USAGE = "[--recipe=NAME] [--set key=value ...] [--folder=FOLDER]"
-REQUIRED = ()
-TAKES_PATHS = False
-
-
-def define(values: flags.FlagValues) -> None:
-    """Define the flags."""
-    flag_types.word(
-        values,
-        "recipe",
+CALLS = "train"
+FLAGS = {
+    "recipe": Flag(
+        Word("recipe", recipes.RECIPES),
         "What to train and how; keras-vit list --recipes names them all, keras-vit "
         "list --recipe=NAME prints one's settings.",
-        recipes.RECIPES,
-        "fashion_mnist",
-    )
-    flag_types.existing(
-        values,
-        "config",
+    ),
+    "config": Flag(
+        Existing("a file of settings or the config.json of a run"),
         "A YAML or JSON file of settings, such as `epochs: 3`, which flags replace; or "
         "the config.json of a run, or recipe.yaml of a dry one: repeats that run.",
-        "a file of settings or the config.json of a run",
-    )
-    flag_types.texts(
-        values, "set", "key=value, in place of the recipe's own; repeatable."
-    )
-    model_flag.define(
-        values,
-        "model",
-        "A factory's name, such as ViT_Ti16; one of Keras's networks, such as "
-        "keras:EfficientNetV2B0; or a model trained before: a run's folder or a .keras "
-        "file. The recipe's own if not given.",
-        (FACTORY, NETWORK, TRAINED),
-    )
-    flag_types.path(values, "weights", "The pretrained weights of a factory's model.")
-    model_flag.define(
-        values,
-        "teacher",
-        "A saved model to learn from, for distillation or pseudo labels.",
-        (TRAINED, SERVED),
-    )
-    dataset_flags.define(values, "In place of the recipe's own")
-    flag_types.folder(
-        values,
-        "cache",
-        "Where large image files are kept small, so that later epochs and runs "
-        "decode the small ones alone; what it takes is said before the run.",
-    )
-    flag_types.folder(
-        values,
-        "folder",
-        "Where the run's results go; runs/<recipe> if not given. The same command "
-        "again resumes a run that was stopped.",
-    )
-    flag_types.word(
-        values, "strategy", f"The devices: {', '.join(STRATEGIES)}.", STRATEGIES, "auto"
-    )
-    flag_types.path(
-        values, "tensorboard", "A folder to write curves to, for TensorBoard."
-    )
-    flag_types.text(
-        values,
-        "wandb",
+    ),
+    "set": Flag(help="key=value, in place of the recipe's own.", repeated=True),
+    "model": Flag(Model(FACTORY, NETWORK, TRAINED)),
+    "weights": Flag(),
+    "teacher": Flag(Model(TRAINED, SERVED)),
+    **dataset_flags.of_dataset("In place of the recipe's own"),
+    "cache": Flag(Folder()),
+    "folder": Flag(Folder()),
+    "strategy": Flag(
+        Word("strategy", STRATEGIES), f"The devices: {', '.join(STRATEGIES)}.", "auto"
+    ),
+    "tensorboard": Flag(Path(), "A folder to write curves to, for TensorBoard."),
+    "wandb": Flag(
+        None,
         "A project of Weights & Biases to log to; WANDB_MODE=offline keeps it here.",
-    )
-    flag_types.text(
-        values,
-        "mlflow",
+    ),
+    "mlflow": Flag(
+        None,
         "An experiment of MLflow to log to; MLFLOW_TRACKING_URI says where that is.",
-    )
-    flag_types.boolean(
-        values, "dry_run", "Whether to show what the run would do, and train nothing."
-    )
-    flag_types.boolean(values, "jit", "Whether XLA compiles the step.")
-    flag_types.whole(values, "seed", "Of weights, order, augmentation and dropout.", 0)
+    ),
+    "dry_run": Flag(
+        Boolean(), "Whether to show what the run would do, and train nothing.", False
+    ),
+    "jit": Flag(of="jit_compile"),
+    "seed": Flag(),
+}
 
 
 def check(values: flags.FlagValues) -> None:
     """Refuse flags that contradict each other, and settings that do not exist."""
     dataset_flags.check(values)
-    settings = recipes.read_settings(values["set"].value or [])
-    of_file = {}
-    if values.config is not None and not _repeats(values):
-        of_file = recipes.read_settings_file(values.config)
-    elif values.config is not None:
+    name, _, of_file, settings = _named(values)
+    if _repeats(values):
         if values["recipe"].present or values["seed"].present:
             raise ValueError(
                 "--config sets recipe and seed. Expected neither --recipe nor --seed "
                 f"beside it. Received: --config={values.config}. Leave them out"
             )
         return
-    name = _recipe_name(values, of_file)
-    settings = {n: v for n, v in of_file.items() if n not in OF_A_RUN} | settings
     try:
-        recipe = recipes.changed(recipes.get(name), settings)
+        recipe = recipes.changed(recipes.get(name), of_file | settings)
     except TypeError as error:  # of a value in the file
         raise ValueError(str(error)) from None
-    flag_types.with_flag(
-        "weights",
-        model_flag.check_weights,
-        values.model or recipe.model.name,
-        values.weights or settings.get("weights"),
-    )
+    model = values.model or recipe.model.name
+    weights = values.weights or (of_file | settings).get("weights")
+    with_flag("weights", check_weights, model, weights)
 
 
 def _repeats(values: flags.FlagValues) -> bool:
     """Return whether --config names the config.json of a run, which is repeated."""
-    return flag_types.with_flag("config", recipes.holds_a_run, values.config)
+    path = values.config
+    return path is not None and with_flag("config", recipes.holds_a_run, path)
 
 
-def _recipe_name(values: flags.FlagValues, of_file: Mapping[str, Any]) -> str:
-    """Return the name of the recipe: that of its flag, of --config, or the default."""
-    if values["recipe"].present:
-        return values.recipe
-    return of_file.get("recipe", values.recipe)
+def _named(
+    values: flags.FlagValues,
+) -> tuple[str, int, dict[str, Any], dict[str, Any]]:
+    """Return the recipe's name, the seed, the settings of --config and of --set."""
+    settings, of_file = recipes.read_settings(values["set"].value or []), {}
+    if values.config is not None and not _repeats(values):
+        of_file = recipes.read_settings_file(values.config)
+    of_run = {name: values[name].value for name in OF_A_RUN}
+    on_command_line = {name: of_run[name] for name in of_run if values[name].present}
+    merged = of_run | of_file | on_command_line
+    of_file = {name: one for name, one in of_file.items() if name not in OF_A_RUN}
+    return merged["recipe"], merged["seed"], of_file, settings
 
 
 def run(values: flags.FlagValues) -> int:
@@ -168,20 +140,14 @@ def _recipe(
     """
     from keras_vit.training import read_config
 
-    flags_set = {name: values[name].value for name in ARGUMENTS}
-    settings = {name: value for name, value in flags_set.items() if value is not None}
-    settings |= recipes.read_settings(values["set"].value or [])
-    if values.config is None:
-        name = values.recipe.replace("/", "-")
-        return values.recipe, values.seed, name, settings
+    name, seed, of_file, settings = _named(values)
+    of_flags = {one: values[one].value for one in ARGUMENTS}
+    of_flags = {name: one for name, one in of_flags.items() if one is not None}
+    changes = of_file | of_flags | settings
     if _repeats(values):
         recipe, seed = read_config(values.config)
-        return recipe, seed, "repeated", settings
-    of_file = recipes.read_settings_file(values.config)
-    name, seed = _recipe_name(values, of_file), of_file.get("seed", 0)
-    seed = values.seed if values["seed"].present else seed
-    settings = {n: v for n, v in of_file.items() if n not in OF_A_RUN} | settings
-    return name, seed, name.replace("/", "-"), settings
+        return recipe, seed, "repeated", changes
+    return name, seed, name.replace("/", "-"), changes
 
 
 def _print_results(run: "Run") -> None:

@@ -22,10 +22,10 @@ import tensorflow as tf
 
 from keras_vit.augmentation_names import (
     LAYERS,
-    NEEDS_KERAS_CV,
     REASONS_OF_NAMES,
     REFUSED,
     check_names,
+    needs_keras_cv,
 )
 
 LOG = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def _layers_of_keras_cv() -> Any:
     try:
         import keras_cv
     except ImportError as error:
-        raise ImportError(f"{NEEDS_KERAS_CV} Received: {error}") from error
+        raise ImportError(f"{needs_keras_cv()} Received: {error}") from error
     return keras_cv.layers
 
 

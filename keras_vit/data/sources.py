@@ -61,18 +61,18 @@ def load(
             is: an image's path or pixels decide, so it stays when others come
             or go, but for some in classes of fewer than about 500 images
             (`holdout.held_out`).
-        data_dir: where archives are extracted, `datasets` in
-            `$KERAS_HOME/keras_vit` by default; where the images of a table
-            lie, if not beside it; and where TensorFlow Datasets has its own,
-            `$TFDS_DATA_DIR` or `~/tensorflow_datasets`.
+        data_dir: where archives are extracted, the images of a table lie, or
+            TensorFlow Datasets has its own. By default `datasets` in
+            `$KERAS_HOME/keras_vit`; beside the table; and `$TFDS_DATA_DIR` or
+            `~/tensorflow_datasets`.
         download: whether TensorFlow Datasets may download and prepare what is
             not there. What comes from Keras is always downloaded.
         exif_orientation: whether image files are turned as their camera noted.
             The records of TensorFlow Datasets are taken as they are.
-        group: says which images belong together, such as those of a
-            patient, which are then divided whole: a column of a table, or a
-            regular expression for the path below the folder, of which the
-            first parentheses, or else all of it, match a group's name.
+        group: a column of a table, or a regular expression for the path below the
+            folder, that says which images stay together, such as those of a
+            patient. The first parentheses of the expression, or else all of it,
+            match a group's name.
         fold: of a table's column fold, the one that is tested on; the last by
             default.
         image_column: of a table, the column of the path, where that has an
@@ -82,12 +82,12 @@ def load(
         suffix: what is added to a table's paths, such as `".jpg"`; by default
             what is found there, for paths without an image's suffix.
         pixel_range: which samples of more than 8 bits become black and white,
-            such as `"0:4095"`; `"full"`: all that their bits can hold;
-            `"auto"`: what a sample of the training files uses
+            such as `"0:4095"`; `"full"`: all that their bits can hold; `"auto"`,
+            the default: what a sample of the training files uses
             (`pixel_range.range_of_files`). Of arrays in an `.npz` file, those
             numbers that do.
         background: what is seen behind transparent pixels of files, `"white"`
-            or `"black"`; `"ignore"`: transparency is dropped.
+            or `"black"`; `"ignore"`: transparency is dropped. White by default.
         max_pixels: files of more are refused, 62 million by default. A file
             takes 3 bytes a pixel once decoded, and up to 16 on the way.
 

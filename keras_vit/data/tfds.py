@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.records import Records
 from keras_vit.data.tfrecord import RecordFiles
-from keras_vit.dataset_names import NEEDS_TFDS, has_tfds
+from keras_vit.dataset_names import has_tfds, needs_tfds
 from keras_vit.suggestions import did_you_mean
 
 PREFIX = "tfds:"
@@ -51,7 +51,7 @@ def _library() -> Any:
     try:
         import tensorflow_datasets
     except ImportError as error:
-        raise ImportError(f"{NEEDS_TFDS} Received: {error}") from error
+        raise ImportError(f"{needs_tfds()} Received: {error}") from error
     return tensorflow_datasets
 
 

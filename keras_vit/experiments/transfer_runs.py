@@ -111,7 +111,7 @@ def transfer(
 
     Args:
         recipe: a key of `keras_vit.recipes.RECIPES`, or a `Recipe`.
-        rates: to be tried. By default those of Table 4 for a fine-tuning
+        rates: learning rates to be tried. By default those of Table 4 for a fine-tuning
             recipe of the paper, else `sweep.FACTORS` times the recipe's own; for
             VTAB that alone, as in the paper. One alone is not tried.
         seeds: how many runs at the best rate; of seeds 0, 1, ...
@@ -120,7 +120,7 @@ def transfer(
             default as in the paper for its data sets and for VTAB (200 images),
             `"validation"` where the setting `validation` takes such a split from
             training, else `sweep.DEV_SHARE`.
-        folder: of all runs and of their report, `transfer.json`,
+        folder: where all runs go and resume, and their report, `transfer.json`,
             `.csv`, `.md` and `.png`; `transfers/<recipe>` by default.
         model: as `train` takes it. A Keras model stays as it is: each run
             trains a copy, with a new head where its classes are others.

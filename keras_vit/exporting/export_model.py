@@ -72,8 +72,8 @@ def export(
         source: what the report calls the split; by default the data set's name.
         top: of a SavedModel, how many classes it names for an image.
         xla: of a SavedModel, whether XLA compiles the model in it.
-        quantize: of a file, one of `keras_vit.exporting.SCHEMES`: of a .tflite file
-            any, of an .onnx file `"dynamic"`, of an .xml file `"int8"`, by NNCF.
+        quantize: how a file is quantized: a .tflite file in any of these ways, an
+            .onnx file by `"dynamic"`, an .xml file by `"int8"`, with NNCF.
         calibration: images like those the model will meet, for
             `quantize="int8"`, given as `split` is; of a data set the training
             split is taken. They set the ranges of activations. Whether the

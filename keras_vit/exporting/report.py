@@ -214,8 +214,9 @@ def _card(report: Report, classifier: Classifier) -> str:
     versions = {**report.versions, **report.written_by}
     return "\n".join(
         [
-            f"# {classifier.name}, as {report.name()}",
+            f"# {classifier.name}",
             "",
+            f"- Format: {report.name()}",
             f"- Images: RGB, {height} x {width}, pixels in [0, 255]",
             f"- Batch size: {batch}",
             f"- Classes: {classifier.num_classes} ({classes}{more})",

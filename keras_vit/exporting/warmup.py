@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_vit.export_formats import EXTRA
+from keras_vit.extras import install
+
 WARM_UP = pathlib.PurePath("assets.extra", "tf_serving_warmup_requests")
 BATCHES = (1, 8)
 _SIDE = 64  # of the pictures that are sent
@@ -32,7 +35,7 @@ def write_warmup(folder: pathlib.Path, graphs: Mapping[str, Any]) -> bool:
     except ImportError:
         warnings.warn(
             "The SavedModel has no warm-up requests, as tensorflow-serving-api is not "
-            "installed: pip install 'keras-vision-transformer[export]'",
+            f"installed: {install(EXTRA)}",
             stacklevel=2,
         )
         return False

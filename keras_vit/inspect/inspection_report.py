@@ -99,9 +99,10 @@ def report(
             compares with its own. By default the layers of this model are
             compared with each other.
         other_name: the name of that on the page.
-        fusion: of heads in the rollout, as `rollout` takes it.
-        discard: of the smallest attention in the rollout, as `rollout` takes it.
-        residual: whether residual connections count there.
+        fusion: how a rollout combines heads, as `rollout` takes it.
+        discard: the share of the smallest attention that a rollout leaves out,
+            below 1.
+        residual: whether a rollout counts residual connections.
 
     Returns:
         A `Report`.

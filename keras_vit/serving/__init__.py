@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from keras_vit.extras import install
 from keras_vit.serving.limits import Limits as Limits
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def serve(
             file: these are exported to a temporary folder first, which takes
             some seconds; the logger `keras_vit.serving` reports it.
         host: the address to listen at; by default this machine alone is answered.
-        port: 0 takes any free one.
+        port: the port to listen at; 0 takes any free one.
         limits: a `Limits`.
-        allowed_origins: of pages elsewhere that may ask this server, such as
+        allowed_origins: pages elsewhere that may ask this server, such as
             `https://example.org`.
         started: called with a line that says where the model is served, as soon
             as it is; by default the line is logged.
@@ -65,7 +66,7 @@ def serve(
     except ImportError as error:
         raise ImportError(
             f"Serving needs packages that are not installed ({error}). Install them: "
-            "pip install 'keras-vision-transformer[serve]'"
+            f"{install('serve')}"
         ) from error
     run(
         model,

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from keras_vit import distribution
+from keras_vit.extras import install
 
 
 def _passed_on(hook: str) -> Callable[..., None]:
@@ -94,7 +95,7 @@ def check_installed(name: str) -> None:
     if importlib.util.find_spec(name) is None:
         raise ImportError(
             f"--{name} needs the package {name}. Received: none that is installed: "
-            f"pip install 'keras-vision-transformer[{name}]'"
+            f"{install(name)}"
         )
 
 

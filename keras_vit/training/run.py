@@ -150,8 +150,8 @@ def train(
             run resumes, `on_train_begin` is called anew. Those that set the
             learning rate, average weights or resume are refused, as settings do
             that here.
-        folder: where the run writes; `runs/<name>` by default, numbered if
-            that holds another run. The SavedModel goes to `savedmodels/` and
+        folder: where the run writes, and resumes; `runs/<name>` by default, numbered
+            if that holds another run. The SavedModel goes to `savedmodels/` and
             the folder's own name.
         name: of the run; the recipe's by default.
         seed: of the initial weights, the order of the images, their

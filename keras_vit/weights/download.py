@@ -9,6 +9,7 @@ import urllib.parse
 import requests
 from tqdm import tqdm
 
+from keras_vit.extras import install
 from keras_vit.files import cache_folder, written_whole
 from keras_vit.verbosity import bars_shown
 
@@ -98,8 +99,7 @@ def from_hub(repository: str) -> pathlib.Path:
         import huggingface_hub
     except ImportError as error:
         raise ImportError(
-            f"hf:{repository} needs the package huggingface_hub: "
-            "pip install 'keras-vision-transformer[hub]'"
+            f"hf:{repository} needs the package huggingface_hub: {install('hub')}"
         ) from error
     try:
         weights = huggingface_hub.hf_hub_download(repository, "model.safetensors")

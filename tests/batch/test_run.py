@@ -263,7 +263,7 @@ def test_what_stops_a_pipeline_is_said_in_a_line(model, monkeypatch):
 
 def test_without_beam_one_line_says_what_to_install(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
-    with pytest.raises(ImportError, match=r"keras-vision-transformer\[beam\]"):
+    with pytest.raises(ImportError, match=r"pip install .*\[beam\]"):
         batch.run(model, "photos", "out")
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 import keras_vit
 from keras_vit.classifier import Classifier
+from keras_vit.cli.flag import define
 from keras_vit.cli.main import COMMANDS, main
 from keras_vit.evaluation import measurements
 from keras_vit.exporting import saved_model
@@ -62,7 +63,7 @@ def test_help_is_short_and_names_every_flag(name, capsys):
     assert len(text.splitlines()) < 75
     assert all(len(line) <= 88 for line in text.splitlines())
     values = __import__("absl.flags").flags.FlagValues()
-    COMMANDS[name].define(values)
+    define(values, COMMANDS[name])
     assert all(f"  --{flag}=..." in text for flag in values)
 
 
@@ -171,7 +172,7 @@ def test_help_is_short_and_names_every_flag(name, capsys):
         ),
         (
             ["convert", "--from=x", "--to=a.npz", "--source_grid=15"],
-            "--source_grid must be rows,columns",
+            "--source_grid=15: Expected rows,columns",
         ),
         (
             ["convert", "--from={models}/run", "--to=a.npz", "--architecture=deit3"],
@@ -180,7 +181,7 @@ def test_help_is_short_and_names_every_flag(name, capsys):
         (["convert", "--from={models}/run", "--to=a.txt"], "writes a .npz file"),
         (
             ["convert", "--from={models}/run", "--to=a.npz", "--patch_size=1,2,3"],
-            "--patch_size must be pixels, or height,width",
+            "--patch_size=1,2,3: Expected pixels, or height,width",
         ),
         (["convert", "--from=x", "--to={models}/run"], "exists already"),
         (["export", "--model={models}/served"], "can be neither trained, inspected"),
@@ -450,3 +451,22 @@ def test_an_answer_comes_without_notices_of_tensorflow(trained):
     assert done.returncode == 0
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_the_first_command_of_the_readme_ends_without_warnings(monkeypatch):
+    os.mkdir("base")  # where the packages of extras are missing
+    for name in ("tensorflow_serving", "ai_edge_litert", "onnx", "openvino"):
+        text = f"raise ModuleNotFoundError({name!r}, name={name!r})\n"
+        pathlib.Path("base", f"{name}.py").write_text(text)
+    root = str(pathlib.Path(keras_vit.__file__).parent.parent)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.path.abspath("base"), root]))
+    settings = ("epochs=1", "batch_size=2000", "warmup_steps=1")
+    done = run_process("train", *(f"--set={one}" for one in settings))
+    assert done.returncode == 0, done.stderr
+    assert "SavedModel  savedmodels/fashion_mnist/1/" in done.stdout
+    for text in (done.stdout, done.stderr):
+        assert "Warning" not in text and ".py:" not in text and "warn" not in text
+        assert "pip install" not in text
+    card = pathlib.Path("savedmodels/fashion_mnist/1/README.md").read_text()
+    assert card.startswith("# fashion_mnist\n")

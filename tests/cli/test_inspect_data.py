@@ -39,6 +39,12 @@ def test_a_sound_data_set_ends_with_0_and_a_report(pets, capsys):
     assert "formats  PNG 8" in text
     assert "files      inspections/my-pets/ (report.json, contact_sheet.png" in text
     assert "unreadable" not in text
+    assert (
+        "  in order   - All images can be read.\n"
+        "             - No image is there more than once.\n"
+        "             - No image is in two of train, test.\n"
+        "  found      - "
+    ) in text
     written = pathlib.Path("inspections/my-pets")
     assert json.loads((written / "report.json").read_text())["sound"]
     assert all(len(line) <= 88 for line in text.splitlines())
@@ -49,6 +55,8 @@ def test_an_image_in_two_splits_ends_with_1(pets, capsys):
     assert main(["inspect-data", f"--dataset={pets}", "--folder=out"]) == 1
     text = capsys.readouterr().out
     assert "- 1 image of test is in train too" in text
+    assert "- All images can be read." in text
+    assert "No image is" not in text
     assert (
         "copies     my pets/train/cat/0.png (train: cat) = "
         "my pets/test/dog/known.png (test: dog)"
@@ -62,6 +70,7 @@ def test_an_unreadable_image_ends_with_1_whatever_its_name_is(pets, capsys):
         file.write(b"no image")
     assert main(["inspect-data", f"--dataset={pets}"]) == 1
     text = capsys.readouterr().out
+    assert "can be read." not in text and "- No image is in two of" in text
     assert r"unreadable my pets/train/cat/\udcff\x1b[31m.png: no image" in text
     listed = pathlib.Path("inspections/my-pets/unreadable.txt").read_bytes()
     assert listed.startswith(path + b": no image")
@@ -73,6 +82,7 @@ def test_a_share_is_said_to_be_one(capsys):
     assert "images   12,000, 30 of them drawn and read" in text
     assert "sizes    28 x 28 (100 %)" in text
     assert "found      - nothing in the share that was read" in text
+    assert "in order   - All images drawn can be read" in text
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,7 @@ def test_an_export_is_run_in_another_process_and_reported(exported):
     assert told["peak_memory_bytes"] > 1e7
     assert told["size_bytes"] > 4 * model.count_params()
     assert "80.00 %" in card.read_text()
+    assert card.read_text().startswith(f"# {model.name}\n")
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,7 @@ def test_the_requests_that_warm_up_are_answered(exports):
 
 def test_without_the_servers_protocol_nothing_warms_up(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
-    with pytest.warns(UserWarning, match=r"no warm-up.*vision-transformer\[export\]"):
+    with pytest.warns(UserWarning, match=r"no warm-up.*pip install .*\[export\]"):
         assert not warmup.write_warmup(tmp_path, (16, 24, 3))
     assert os.listdir(tmp_path) == []
 

@@ -61,6 +61,7 @@ def test_a_run_leaves_everything_in_its_folder(trained):
     assert [float(row["loss"]) for row in rows] == [row["loss"] for row in run.history]
     assert (root / run.saved_model / "saved_model.pb").is_file()
     assert run.saved_model.parts == ("savedmodels", "run", "1")
+    assert (root / run.saved_model / "README.md").read_text().startswith("# run\n")
 
 
 def test_the_first_page_of_the_documentation_lists_files_that_a_run_leaves(trained):

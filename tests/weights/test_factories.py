@@ -175,7 +175,7 @@ def test_a_repository_that_cannot_be_had_says_what_to_do(monkeypatch):
 
 def test_without_huggingface_hub_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
-    with pytest.raises(ImportError, match=r"keras-vision-transformer\[hub\]"):
+    with pytest.raises(ImportError, match=r"pip install .*\[hub\]"):
         download.from_hub("google/vit")
 
 

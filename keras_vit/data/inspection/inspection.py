@@ -74,7 +74,7 @@ def inspect(
             `unreadable.txt`; `None`: nowhere.
         limit: the most images to read of each split, drawn at random; `None`:
             all.
-        seed: of that draw, and of the choice on the contact sheet; from 0.
+        seed: of the draw of images, and of those on the contact sheet; from 0.
 
     Returns:
         An `Inspection`. An image that cannot be read is in it, not raised.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
+import warnings
 from typing import TYPE_CHECKING, Any, cast
 
 import keras
 
 from keras_vit import figures
+from keras_vit.classifier import Classifier
 from keras_vit.evaluation import Evaluation
 from keras_vit.evaluation.forward import copied
 from keras_vit.evaluation.report import numbers_of, write_report
@@ -106,17 +109,24 @@ def _numbers_of(
 def _export(
     run: Trainer, model: keras.Model, interruption: Interruption
 ) -> pathlib.Path:
-    """Write sample images and the export, and return the export's folder."""
+    """Write sample images and the export, and return the export's folder.
+
+    The export has the run's name. That it has no warm-up requests where their
+    package is not installed is said where an export is asked for, not of every run.
+    """
     write_samples(run.folder.path / "images", run.data)
     if interruption:
         interruption.end()
-    return export(
-        model,
-        pathlib.Path("savedmodels") / run.folder.path.resolve().name,
-        class_names=run.data.class_names,
-        split=spread(cast("Split", run.plan.final_split), EXPORT_IMAGES),
-        source=f"{run.data.name}, {run.plan.final_name}",
-    )
+    name = run.folder.path.resolve().name
+    classifier = Classifier.of(model, class_names=run.data.class_names)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*no warm-up requests")
+        return export(
+            dataclasses.replace(classifier, name=name),
+            pathlib.Path("savedmodels") / name,
+            split=spread(cast("Split", run.plan.final_split), EXPORT_IMAGES),
+            source=f"{run.data.name}, {run.plan.final_name}",
+        )
 
 
 def model_of_one_device(run: Trainer, original: Any) -> keras.Model:
