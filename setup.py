@@ -38,7 +38,8 @@ EXTRAS = {
     ],
     "keras_cv": ["keras-cv>=0.9,<1"],
     "serve": [
-        "h11>=0.14",
+        "httptools>=0.8",  # uvicorn's parser of HTTP
+        "orjson>=3.10",  # which writes NumPy's float32 in its own digits
         "prometheus-client>=0.21",
         "starlette>=1.0",
         "uvicorn>=0.54,<1",

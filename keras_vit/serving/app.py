@@ -2,7 +2,7 @@
 
 import html
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from starlette.applications import Starlette
@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from keras_vit.serving.api import Api
-from keras_vit.serving.guard import Guard
 from keras_vit.serving.limits import Limits, RefusedError, error_body
 from keras_vit.serving.metrics import CONTENT_TYPE, Metrics
+from keras_vit.serving.middleware import Responses, starlettes
 
 PAGE = pathlib.Path(__file__).parent / "page"
 TYPES = {
@@ -35,8 +35,8 @@ def build(
     metrics: Metrics,
     limits: Limits,
     host: str = "127.0.0.1",
-    origins: Iterable[str] = (),
-) -> Guard:
+    origins: Sequence[str] = (),
+) -> Responses:
     """Build the ASGI application.
 
     Args:
@@ -56,9 +56,13 @@ def build(
         Exception: _failed,
     }
     routes = [*_model_routes(api), *_other_routes(api, _page(api.name, limits))]
-    app = Starlette(routes=routes, exception_handlers=handlers)
+    app: Any = Starlette(
+        routes=routes,
+        middleware=starlettes(host, origins),
+        exception_handlers=handlers,
+    )
     app.router.redirect_slashes = False
-    return Guard(app, metrics, host, origins)
+    return Responses(app, metrics, origins)
 
 
 def _model_routes(api: Api) -> Iterator[Route]:
