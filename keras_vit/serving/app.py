@@ -22,10 +22,13 @@ TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
+    ".json": "application/json",
 }
+PAGES = {"/": "index.html", "/docs": "docs.html", "/openapi.json": "openapi.json"}
 MODEL = "/v1/models/{name}"
 NO_SUCH_PATH = (
-    "Expected /v1/models/<name>, .../metadata, ...:predict, /healthz, /metrics or /."
+    "Expected /v1/models/<name>, .../metadata, ...:predict, /healthz, /metrics, /docs "
+    "or /."
 )
 CLOSED_BY_CLIENT = 499  # for the counters: no client receives it
 
@@ -94,7 +97,7 @@ def _model_routes(api: Api) -> Iterator[Route]:
 def _other_routes(api: Api, files: Mapping[str, bytes]) -> Iterator[Route]:
     async def page(request: Request) -> Response:
         request.scope["kind"] = "page"
-        name = request.path_params.get("file", "index.html")
+        name = request.path_params.get("file") or PAGES[request.url.path]
         if name not in files:
             raise HTTPException(404)
         kind = TYPES[pathlib.PurePath(name).suffix]
@@ -112,8 +115,8 @@ def _other_routes(api: Api, files: Mapping[str, bytes]) -> Iterator[Route]:
         request.scope["kind"] = "metrics"
         return Response(api.counters(), headers={"content-type": CONTENT_TYPE})
 
-    yield Route("/", page)
-    yield Route("/page/{file}", page)
+    for path in (*PAGES, "/page/{file}"):
+        yield Route(path, page)
     yield Route("/healthz", health)
     yield Route("/metrics", counters)
 
@@ -127,10 +130,11 @@ def _model_of(request: Request, kind: str) -> tuple[str, str | None]:
 def _page(name: str, limits: Limits) -> dict[str, bytes]:
     """Return the files of the page, by name."""
     files = {one.name: one.read_bytes() for one in PAGE.iterdir()}
-    text = files["index.html"].decode()
-    for key, value in {"model": name, "most": str(limits.body)}.items():
-        text = text.replace("{{" + key + "}}", html.escape(value))
-    return files | {"index.html": text.encode()}
+    values = {b"{{model}}": name, b"{{most}}": str(limits.body)}
+    for page in ("index.html", "docs.html"):
+        for key, value in values.items():
+            files[page] = files[page].replace(key, html.escape(value).encode())
+    return files
 
 
 def _length(request: Request) -> int | None:
