@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._all = all_of_them
         self._limits = all_of_them.limits
         arguments["app_state"] = {"connection": self}  # `state` of each scope
-        self._http = compat.http_protocol()(**arguments)
+        self._http: Any = compat.http_protocol()(**arguments)
         self._http.send_400_response = self._refuse_what_is_not_http
         self._loop: asyncio.AbstractEventLoop = self._http.loop
         self._timer: asyncio.TimerHandle | None = None  # for a head to arrive
@@ -226,7 +226,7 @@ class Connection(asyncio.Protocol):
         else:
             self._refuse_what_is_not_http()
 
-    def _refuse_what_is_not_http(self, reason: str = "") -> None:
+    def _refuse_what_is_not_http(self, msg: str = "") -> None:
         self.refuse(
             400,
             f"Expected a request of HTTP/1.1, its head of up to {LARGEST_HEAD} bytes. "
