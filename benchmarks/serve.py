@@ -1,18 +1,20 @@
-"""What the server costs over the bare model.
+"""What the server costs over the bare model, and what it cost before.
 
-    python benchmarks/serve.py SAVEDMODEL IMAGE [--requests=10000] [--rounds=5]
+    python benchmarks/serve.py SAVEDMODEL IMAGE [--before=FOLDER] [--requests=10000]
 
 Interleaves the bare model at its best batch size, in this process, with clients that
 send one image a request to `keras-vit serve`, from a process of their own, all on
 the same file. Prints the median rates and their ratio, the same of the processors'
 time, which other work on the machine changes less, the clients' waiting times, and
-the server's memory before and after.
+the server's memory before and after. With another checkout of this package in
+`--before` its server is measured in the same rounds, and compared.
 """
 
 import argparse
 import asyncio
 import base64
 import concurrent.futures
+import contextlib
 import json
 import multiprocessing
 import os
@@ -25,6 +27,7 @@ import sys
 import time
 
 COMMAND = (sys.executable, "-c", "import keras_vit_command as c; exit(c.main())")
+ROOT = pathlib.Path(__file__).parents[1]
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -38,6 +41,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="a bare round")
     parser.add_argument("--flag", action="append", default=[], help="of the server")
+    parser.add_argument("--before", type=pathlib.Path, help="another checkout")
     options = parser.parse_args()
     file = options.image.read_bytes()
     run = bare(options.model)
@@ -45,42 +49,71 @@ def main():
     best = max(rates, key=rates.get)
     told = ", ".join(f"{size}: {rate:,.1f}" for size, rate in rates.items())
     print(f"bare, images/s by batch size   {told}; best {best}")
-    with server(options.model, options.flag) as (process, port):
-        body = json.dumps({"instances": [{"b64": base64.b64encode(file).decode()}]})
-        count = options.requests // options.rounds
-        work = port, path_of(options.model), body.encode(), options.clients
-        rounds = []
-        with other_process() as clients:
-            clients.submit(load, *work, max(count // 4, options.clients)).result()
-            before = memory(process)
-            for _ in range(options.rounds):
-                alone = rate_of(run, file, best, options.seconds)
+    body = json.dumps({"instances": [{"b64": base64.b64encode(file).decode()}]})
+    asked = path_of(options.model), body.encode(), options.clients
+    count = options.requests // options.rounds
+    checkouts = {"served": ROOT}
+    if options.before:
+        checkouts = {"before": options.before, "served": ROOT}
+    with contextlib.ExitStack() as stack:
+        clients = stack.enter_context(other_process())
+        servers = {
+            name: stack.enter_context(server(folder, options.model, options.flag))
+            for name, folder in checkouts.items()
+        }
+        memories, rounds = {}, {name: [] for name in servers}
+        for name, (process, port) in servers.items():
+            first = max(count // 4, options.clients)
+            clients.submit(load, port, *asked, first).result()
+            memories[name] = memory(process)
+        alone = []
+        for _ in range(options.rounds):
+            alone.append(rate_of(run, file, best, options.seconds))
+            for name, (process, port) in servers.items():
                 begun = processor_time(process)
-                served = clients.submit(load, *work, count).result()
+                served = clients.submit(load, port, *asked, count).result()
                 more = (processor_time(process) - begun) / count
-                rounds.append((*alone, more, *served))
-        report(rounds, count, memory(process) - before, before)
+                rounds[name].append((more, *served))
+        report_bare(alone)
+        for name, (process, _) in servers.items():
+            grown = memory(process) - memories[name]
+            report(name, alone, rounds[name], count, grown, memories[name])
+    if options.before:
+        pairs = zip(rounds["before"], rounds["served"], strict=True)
+        ratios = [before[1] / after[1] for before, after in pairs]
+        print(
+            f"served over before {statistics.median(ratios):.3f} "
+            f"({min(ratios):.3f} to {max(ratios):.3f})"
+        )
 
 
-def report(rounds, count, grown, before):
-    """Prints what the rounds gave."""
-    alone, spent, more, seconds, waits, errors = zip(*rounds, strict=True)
+def report_bare(alone):
+    """Prints what the bare model gave."""
+    rates, spent = zip(*alone, strict=True)
+    print(
+        f"bare    {statistics.median(rates):9,.1f} images/s, "
+        f"{1000 * statistics.median(spent):.2f} ms of processors an image"
+    )
+
+
+def report(name, alone, rounds, count, grown, before):
+    """Prints what the rounds of a server gave, beside the bare model's."""
+    rates, spent = zip(*alone, strict=True)
+    more, seconds, waits, errors = zip(*rounds, strict=True)
     served = [count / one for one in seconds]
-    ratios = [one / other for one, other in zip(served, alone, strict=True)]
+    ratios = [one / other for one, other in zip(served, rates, strict=True)]
     shares = [one / other for one, other in zip(spent, more, strict=True)]
     waits = sorted(wait for some in waits for wait in some)
     print(
-        f"bare    {statistics.median(alone):9,.1f} images/s, "
-        f"{1000 * statistics.median(spent):.2f} ms of processors an image\n"
-        f"served  {statistics.median(served):9,.1f} images/s, "
+        f"{name}  {statistics.median(served):9,.1f} images/s, "
         f"{statistics.median(ratios):.3f} of it "
         f"({min(ratios):.3f} to {max(ratios):.3f}), "
         f"{1000 * statistics.median(more):.2f} ms, of which bare is "
         f"{statistics.median(shares):.3f} ({min(shares):.3f} to {max(shares):.3f})\n"
-        f"waiting p50 {1000 * waits[len(waits) // 2]:,.0f} ms, "
+        f"  waiting p50 {1000 * waits[len(waits) // 2]:,.0f} ms, "
         f"p95 {1000 * waits[int(len(waits) * 0.95)]:,.0f} ms; "
         f"{sum(errors)} errors in {len(waits):,} requests\n"
-        f"memory  {before / 2**20:,.0f} MB, and {grown / 2**20:+,.1f} MB after them"
+        f"  memory {before / 2**20:,.0f} MB, and {grown / 2**20:+,.1f} MB after them"
     )
 
 
@@ -110,11 +143,15 @@ def rate_of(run, file, size, seconds):
 
 
 class server:  # noqa: N801
-    """The command in a process of its own; gives it and its port."""
+    """The command of a checkout in a process of its own; gives it and its port."""
 
-    def __init__(self, model, flags):
-        command = [*COMMAND, "serve", f"--model={model}", "--port=0", *flags]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    def __init__(self, checkout, model, flags):
+        self._process = subprocess.Popen(
+            [*COMMAND, "serve", f"--model={model.resolve()}", "--port=0", *flags],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(checkout.resolve())},
+        )
 
     def __enter__(self):
         line = self._process.stdout.readline()

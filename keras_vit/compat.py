@@ -17,19 +17,7 @@ if TYPE_CHECKING:
     from tensorflow.python.distribute.distribute_lib import (
         Strategy as Strategy,  # `tf.distribute.Strategy`, which no checker resolves
     )
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-
-# Methods of a connection that `serving` overrides.
-_H11_METHODS = (
-    "connection_made",
-    "connection_lost",
-    "data_received",
-    "pause_writing",
-    "resume_writing",
-    "on_response_complete",
-    "send_400_response",
-    "timeout_keep_alive_handler",
-)
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 @contextlib.contextmanager
@@ -305,20 +293,20 @@ def min_max_calibrator(file: bytes, num_threads: int) -> Any:
     return Calibrator(file, num_threads=num_threads, qsv_update_func=min_max_update)
 
 
-def h11_protocol() -> type[H11Protocol]:
-    """Return uvicorn's class of a connection, whose methods `serving` overrides.
+def http_protocol() -> type[HttpToolsProtocol]:
+    """Return uvicorn's class of a connection, which `serving` stands in front of.
 
-    Interface: `uvicorn.protocols.http.h11_impl.H11Protocol`, its methods, and the
-    `conn`, `cycle`, `connections`, `loop` and `transport` of an object of it. Verified:
+    Interface: `uvicorn.protocols.http.httptools_impl.HttpToolsProtocol`, the
+    `loop`, `transport` and `scope` of an object of it, the last one new with the first
+    byte of a request, and its `send_400_response`, which is replaced. Verified:
     uvicorn 0.54.0.
     """
-    name = "uvicorn.protocols.http.h11_impl.H11Protocol"
-    with _of_version(name, "uvicorn", "0.54.0"):
-        from uvicorn.protocols.http.h11_impl import H11Protocol
+    name = "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol"
+    with _of_version(name, "uvicorn with httptools", "0.54.0"):
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-        for method in _H11_METHODS:
-            getattr(H11Protocol, method)
-    return H11Protocol
+        HttpToolsProtocol.send_400_response  # noqa: B018
+    return HttpToolsProtocol
 
 
 def add_beam_options(kind: Any, parser: Any) -> None:

@@ -97,7 +97,7 @@ def test_private_interfaces_of_others_are_used_in_one_file():
         "import tensorflow.python.framework.ops",
         "from tensorflow.lite.python import schema_py_generated",
         "from keras._tf_keras import layers",
-        "from uvicorn.protocols.http.h11_impl import H11Protocol",
+        "from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol",
         "from ai_edge_quantizer.calibrator import Calibrator",
         "inside = layer._flatten_layers()",
         "graph.get_collection_ref(1)",
@@ -335,10 +335,10 @@ def test_a_connection_has_what_the_server_overrides():
 
     config = uvicorn.Config(lambda: None, log_config=None)
     config.load()
-    protocol = compat.h11_protocol()(
+    protocol = compat.http_protocol()(
         config, ServerState(), app_state={}, _loop=types.SimpleNamespace()
     )
-    for name in ("conn", "cycle", "connections", "loop", "transport"):
+    for name in ("loop", "transport", "scope", "send_400_response"):
         assert hasattr(protocol, name)
 
 

@@ -154,7 +154,7 @@ class Api:
         return self._metrics.text(self._batcher.waiting)
 
     def _request(self, body: bytearray, servable: Servable) -> PredictRequest:
-        request = read_request(body, servable.signatures, self._limits.images)
+        request = read_request(body, servable.signatures, self._limits)
         check_pixels(request, self._limits.pixels, servable.max_pixels)
         return request
 

@@ -2,7 +2,7 @@
 
 import html
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from starlette.applications import Starlette
@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from keras_vit.serving.api import Api
-from keras_vit.serving.guard import Guard
 from keras_vit.serving.limits import Limits, RefusedError, error_body
 from keras_vit.serving.metrics import CONTENT_TYPE, Metrics
+from keras_vit.serving.middleware import Responses, starlettes
 
 PAGE = pathlib.Path(__file__).parent / "page"
 TYPES = {
@@ -22,10 +22,13 @@ TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
+    ".json": "application/json",
 }
+PAGES = {"/": "index.html", "/docs": "docs.html", "/openapi.json": "openapi.json"}
 MODEL = "/v1/models/{name}"
 NO_SUCH_PATH = (
-    "Expected /v1/models/<name>, .../metadata, ...:predict, /healthz, /metrics or /."
+    "Expected /v1/models/<name>, .../metadata, ...:predict, /healthz, /metrics, /docs "
+    "or /."
 )
 CLOSED_BY_CLIENT = 499  # for the counters: no client receives it
 
@@ -35,8 +38,8 @@ def build(
     metrics: Metrics,
     limits: Limits,
     host: str = "127.0.0.1",
-    origins: Iterable[str] = (),
-) -> Guard:
+    origins: Sequence[str] = (),
+) -> Responses:
     """Build the ASGI application.
 
     Args:
@@ -56,9 +59,13 @@ def build(
         Exception: _failed,
     }
     routes = [*_model_routes(api), *_other_routes(api, _page(api.name, limits))]
-    app = Starlette(routes=routes, exception_handlers=handlers)
+    app: Any = Starlette(
+        routes=routes,
+        middleware=starlettes(host, origins),
+        exception_handlers=handlers,
+    )
     app.router.redirect_slashes = False
-    return Guard(app, metrics, host, origins)
+    return Responses(app, metrics, origins)
 
 
 def _model_routes(api: Api) -> Iterator[Route]:
@@ -90,7 +97,7 @@ def _model_routes(api: Api) -> Iterator[Route]:
 def _other_routes(api: Api, files: Mapping[str, bytes]) -> Iterator[Route]:
     async def page(request: Request) -> Response:
         request.scope["kind"] = "page"
-        name = request.path_params.get("file", "index.html")
+        name = request.path_params.get("file") or PAGES[request.url.path]
         if name not in files:
             raise HTTPException(404)
         kind = TYPES[pathlib.PurePath(name).suffix]
@@ -108,8 +115,8 @@ def _other_routes(api: Api, files: Mapping[str, bytes]) -> Iterator[Route]:
         request.scope["kind"] = "metrics"
         return Response(api.counters(), headers={"content-type": CONTENT_TYPE})
 
-    yield Route("/", page)
-    yield Route("/page/{file}", page)
+    for path in (*PAGES, "/page/{file}"):
+        yield Route(path, page)
     yield Route("/healthz", health)
     yield Route("/metrics", counters)
 
@@ -123,10 +130,11 @@ def _model_of(request: Request, kind: str) -> tuple[str, str | None]:
 def _page(name: str, limits: Limits) -> dict[str, bytes]:
     """Return the files of the page, by name."""
     files = {one.name: one.read_bytes() for one in PAGE.iterdir()}
-    text = files["index.html"].decode()
-    for key, value in {"model": name, "most": str(limits.body)}.items():
-        text = text.replace("{{" + key + "}}", html.escape(value))
-    return files | {"index.html": text.encode()}
+    values = {b"{{model}}": name, b"{{most}}": str(limits.body)}
+    for page in ("index.html", "docs.html"):
+        for key, value in values.items():
+            files[page] = files[page].replace(key, html.escape(value).encode())
+    return files
 
 
 def _length(request: Request) -> int | None:

@@ -1,5 +1,6 @@
 """Bodies of requests, as much of them as there is room for."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterable, AsyncIterator
 
@@ -28,15 +29,24 @@ class Bodies:
 
         Raises:
             RefusedError: 413 for too large a body, before it is read where its
-                length is known; 503 if others take all the room.
+                length is known; 408 for one that is not whole in time; 503 if
+                others take all the room.
         """
         body = bytearray()
         self._check(length or 0, 0)
         try:
-            async for chunk in chunks:
-                self._check(len(body) + len(chunk), len(chunk))
-                body += chunk
-                self._held += len(chunk)
+            try:
+                async with asyncio.timeout(self._limits.seconds):
+                    async for chunk in chunks:
+                        self._check(len(body) + len(chunk), len(chunk))
+                        body += chunk
+                        self._held += len(chunk)
+            except TimeoutError:
+                raise RefusedError(
+                    408,
+                    f"Expected the whole body within {self._limits.seconds:g} seconds. "
+                    "Received: less",
+                ) from None
             yield body
         finally:
             self._held -= len(body)

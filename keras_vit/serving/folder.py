@@ -1,11 +1,4 @@
-"""The versions of a model in a folder, and whether one is whole.
-
-A version may be copied into the folder while it is watched, file by file, and the
-copy may be cut short. There is no mark that says that a copy has ended, so a
-version counts as whole when its necessary files are there and nothing in it has
-changed between two looks; what stopped in the middle fails to load, and is looked
-at again when it changes.
-"""
+"""Where the versions of a model are."""
 
 import os
 import pathlib
@@ -57,32 +50,6 @@ class ModelFolder:
         except OSError:  # while the folder is being replaced
             return {}
         return {int(name): self.path / name for name in names if _is_number(name)}
-
-
-def look(version: pathlib.Path) -> dict[str, tuple[int, int, int]] | None:
-    """Return every file of a version with its size and times.
-
-    Args:
-        version: the path of its folder.
-
-    Returns:
-        What is equal at two looks if nothing has changed in between; `None` if a
-        necessary file is missing.
-    """
-    found: dict[str, tuple[int, int, int]] = {}
-    try:
-        for folder, _, names in os.walk(version, followlinks=True):
-            for name in names:
-                status = os.stat(os.path.join(folder, name))
-                key = os.path.relpath(os.path.join(folder, name), version)
-                found[key] = status.st_size, status.st_mtime_ns, status.st_ctime_ns
-    except OSError:  # a file that has gone since it was listed
-        return None
-    shards = [name for name in found if "variables.data-" in name and found[name][0]]
-    needed = ("saved_model.pb", os.path.join("variables", "variables.index"))
-    if shards and all(name in found and found[name][0] for name in needed):
-        return found
-    return None
 
 
 def _is_number(name: str) -> bool:

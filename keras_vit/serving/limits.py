@@ -13,6 +13,7 @@ class Limits:
         body: bytes of a request.
         held: bytes of all requests that are being read and answered.
         images: of a request.
+        numbers: of a request, where images are lists of pixels: 33 of 224 x 224.
         pixels: of all image files of a request, as their headers declare.
         waiting: images that wait for the model.
         batch: images that the model runs on at once. `None`: as many as it
@@ -25,6 +26,7 @@ class Limits:
     body: int = 32 * 2**20
     held: int = 256 * 2**20
     images: int = 128
+    numbers: int = 5_000_000
     pixels: int = 500_000_000
     waiting: int = 512
     batch: int | None = None

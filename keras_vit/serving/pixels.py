@@ -1,15 +1,32 @@
 """How much there is to decode in a request, measured before any of it is."""
 
+from __future__ import annotations
+
 import io
+from typing import TYPE_CHECKING
 
 from keras_vit.decoding import MAX_PIXELS
 from keras_vit.serving.limits import RefusedError
-from keras_vit.serving.request import PredictRequest
+
+if TYPE_CHECKING:
+    from keras_vit.serving.request import PredictRequest
 
 # A PNG's header stands at one place. Pillow reads the others', and reads on in a PNG:
 # texts could keep it from telling the size of one that the model decodes.
 _PNG, _WIDTH, _HEIGHT = b"\x89PNG\r\n\x1a\n", slice(16, 20), slice(20, 24)
+_BEGINNINGS = (_PNG, b"\xff\xd8\xff", b"RIFF", b"BM", b"GIF8")
 _OTHERS = ("JPEG", "WEBP", "BMP", "GIF")
+
+
+def is_image(body: bytes | bytearray) -> bool:
+    """Return whether bytes begin as an image file does, which no JSON does.
+
+    Example:
+
+    >>> is_image(b"GIF89a..."), is_image(b'{"instances": []}')
+    (True, False)
+    """
+    return body.startswith(_BEGINNINGS)
 
 
 def check_pixels(request: PredictRequest, most: int, largest: int = MAX_PIXELS) -> None:

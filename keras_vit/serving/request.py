@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import orjson
 
-from keras_vit.serving.json_reader import TENSORS, scan
-from keras_vit.serving.limits import RefusedError
+from keras_vit.serving.limits import Limits, RefusedError
+from keras_vit.serving.pixels import is_image
 from keras_vit.serving.servable import Input, Inputs, Signature
 
 DEFAULT = "serving_default"
+TENSORS = ("instances", "inputs")
 FORMAT = (
     'a JSON object such as {"instances": [{"b64": "..."}]}, with an optional '
     '"signature_name"'
@@ -36,31 +38,34 @@ class PredictRequest:
 
 
 def read_request(
-    body: bytes | bytearray, signatures: Mapping[str, Signature], most: int
+    body: bytes | bytearray, signatures: Mapping[str, Signature], limits: Limits
 ) -> PredictRequest:
-    """Read the body of a `:predict` request, in rows or in columns.
+    """Read the body of a `:predict` request: rows, columns, or one image file.
 
     Args:
-        body: bytes of JSON.
+        body: bytes of JSON, or of a JPEG, PNG, WebP, BMP or GIF file, which is an
+            image for `serving_default`.
         signatures: a `Signature` for each name.
-        most: how many images a request may have.
+        limits: how many images and numbers a request may have.
 
     Returns:
         A `PredictRequest`.
 
     Raises:
         RefusedError: 400, with what was expected and what was received; 413 for
-            too many images.
+            too many images or numbers.
 
     Example:
 
     >>> from keras_vit.serving.servable import Input, Signature
     >>> double = Signature({"x": Input("float32", (2,))}, None)
     >>> body = b'{"signature_name": "double", "instances": [[1, 2], [3, 4]]}'
-    >>> read_request(body, {"double": double}, most=8).inputs["x"].tolist()
+    >>> read_request(body, {"double": double}, Limits()).inputs["x"].tolist()
     [[1.0, 2.0], [3.0, 4.0]]
     """
-    members = _members(body, most)
+    if is_image(body):
+        return _of_file(bytes(body), signatures)
+    members = _members(body, limits.numbers)
     name = members.get("signature_name", DEFAULT)
     if not isinstance(name, str) or name not in signatures:
         raise _wrong(f"one of the signatures {', '.join(signatures)}", name)
@@ -72,24 +77,42 @@ def read_request(
     inputs = signatures[name].inputs
     by_row = keys == ["instances"]
     values = (_from_rows if by_row else _from_columns)(members[keys[0]], inputs)
-    columns = {key: _column(key, values[key], one) for key, one in inputs.items()}
-    counts = {key: len(column) for key, column in columns.items()}
+    counts = {key: len(values[key]) for key in inputs}
+    if max(counts.values()) > limits.images:
+        raise RefusedError(
+            413, f"Expected at most {limits.images} images in a request. Received: more"
+        )
     if len(set(counts.values())) != 1 or not min(counts.values()):
         raise _wrong("at least one image, and as many of each input", counts)
+    columns = {key: _column(key, values[key], one) for key, one in inputs.items()}
     return PredictRequest(name, columns, next(iter(counts.values())), by_row)
 
 
+def _of_file(file: bytes, signatures: Mapping[str, Signature]) -> PredictRequest:
+    """Return the request of a body that is an image file itself."""
+    inputs = signatures[DEFAULT].inputs if DEFAULT in signatures else {}
+    if [one.dtype for one in inputs.values()] != ["string"]:
+        raise _wrong(FORMAT, f"an image file, which {DEFAULT} does not take")
+    return PredictRequest(DEFAULT, {next(iter(inputs)): [file]}, 1, by_row=True)
+
+
 def _members(body: bytes | bytearray, most: int) -> dict[str, Any]:
+    """Read JSON, of which Python makes an object for each number."""
     if not body:
         raise _wrong(FORMAT, "an empty body")
-    try:
-        return scan(body, most)
-    except OverflowError:
+    if body.count(b",") > most:
         raise RefusedError(
-            413, f"Expected at most {most} images in a request. Received: more"
-        ) from None
-    except ValueError as error:  # of JSON, of UTF-8, of lists that are no arrays
+            413,
+            f"Expected at most {most:,} numbers in a request. Received: more. Send "
+            "image files, or fewer images at a time.",
+        )
+    try:
+        members = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
         raise _wrong(FORMAT, f"a body that cannot be read: {error}") from None
+    if not isinstance(members, dict):
+        raise _wrong(FORMAT, _kind(members))
+    return members
 
 
 def _from_rows(rows: Any, inputs: Collection[str]) -> dict[str, list[Any]]:
@@ -140,9 +163,7 @@ def _column(name: str, values: Sequence[Any], one: Input) -> np.ndarray | list[b
     arrays: list[np.ndarray] = []
     for number, value in enumerate(values):
         where = f"image {number}"
-        if isinstance(value, (bool, str, list, dict)) or value is None:
-            raise _wrong(expected, f"{_kind(value)} for {where}")
-        array = np.asarray(value)
+        array = _numbers(value, expected, where)
         fits = len(array.shape) == len(one.shape) and all(
             expected_size in (None, size)
             for expected_size, size in zip(one.shape, array.shape, strict=True)
@@ -153,9 +174,20 @@ def _column(name: str, values: Sequence[Any], one: Input) -> np.ndarray | list[b
     return np.stack(arrays) if arrays else []
 
 
-def _cast(array: np.ndarray, one: Input, expected: str, where: str) -> np.ndarray:
+def _numbers(value: Any, expected: str, where: str) -> np.ndarray:
+    """Return the array that lists of numbers are."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise _wrong(
+            expected, f"lists side by side that differ in length for {where}"
+        ) from None
     if array.dtype.kind not in "iuf":
-        raise _wrong(expected, f"numbers that are too large for {where}")
+        raise _wrong(expected, f"{_kind(value)} for {where}")
+    return array
+
+
+def _cast(array: np.ndarray, one: Input, expected: str, where: str) -> np.ndarray:
     dtype = np.dtype(one.dtype)
     if dtype.kind in "iu":
         if array.dtype.kind == "f":
@@ -204,7 +236,7 @@ def _kind(value: Any) -> str:
     if value is None:
         return "null"
     for kind, name in (
-        ((list, np.ndarray), "a list"),
+        (list, "a list"),
         (dict, "an object"),
         (str, "a string"),
         (bool, "true or false"),

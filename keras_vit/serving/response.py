@@ -1,12 +1,12 @@
 """The outputs of a model -> the JSON that TensorFlow Serving would send."""
 
+import base64
 import json
-import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-
-_quoted = json.JSONEncoder(check_circular=False).encode
+import orjson
 
 
 def response_body(
@@ -35,53 +35,40 @@ def response_body(
     >>> response_body(outputs, 1, by_row=True)
     b'{"predictions":[{"logits":[0.1,2.0],"error":""}]}'
     """
-    columns = {
-        name: _texts(value, name.endswith("_bytes")) for name, value in outputs.items()
+    columns: dict[str, Any] = {
+        name: _plain(value.tolist(), name.endswith("_bytes"))
+        if value.dtype.kind in "OS"
+        else value
+        for name, value in outputs.items()
     }
-    prefix = f'"error":{_quoted(error)},' if error else ""
+    content: dict[str, Any] = {"error": error} if error else {}
     if not by_row:
-        columns = {name: f"[{','.join(rows)}]" for name, rows in columns.items()}
-        return f'{{{prefix}"outputs":{_named(columns)}}}'.encode()
-    rows = (
-        _named({name: column[number] for name, column in columns.items()})
-        for number in range(count)
-    )
-    return f'{{{prefix}"predictions":[{",".join(rows)}]}}'.encode()
-
-
-def _named(texts: Mapping[str, str]) -> str:
-    if len(texts) == 1:
-        return next(iter(texts.values()))
-    return "{" + ",".join(f"{_quoted(name)}:{one}" for name, one in texts.items()) + "}"
-
-
-def _texts(array: np.ndarray, binary: bool) -> list[str]:
-    """Return the JSON text of each element of an array's first dimension."""
-    shape = array.shape
-    texts = _scalars(array.reshape(-1), binary)
-    for axis in range(len(shape) - 1, 0, -1):
-        size, many = shape[axis], math.prod(shape[:axis])
-        texts = [
-            f"[{','.join(texts[at * size : (at + 1) * size])}]" for at in range(many)
+        content["outputs"] = _without_name(columns)
+    else:
+        content["predictions"] = [
+            _without_name({name: column[row] for name, column in columns.items()})
+            for row in range(count)
         ]
-    return texts
+    floats = (value for value in outputs.values() if value.dtype.kind == "f")
+    if all(np.isfinite(value).all() for value in floats):
+        return orjson.dumps(content, _as_lists, orjson.OPT_SERIALIZE_NUMPY)
+    # NaN and Infinity, which TensorFlow Serving writes though JSON has no such words.
+    return json.dumps(content, default=_as_lists, ensure_ascii=False).encode()
 
 
-def _scalars(flat: np.ndarray, binary: bool) -> list[str]:
-    if flat.dtype.kind in "OS":
-        if binary:
-            return [_base64(one) for one in flat]
-        return [_quoted(one.decode("utf-8", "replace")) for one in flat]
-    if flat.dtype.kind == "b":
-        return ["true" if one else "false" for one in flat]
-    texts: list[str] = flat.astype("U").tolist()
-    if flat.dtype.kind == "f" and not np.isfinite(flat).all():
-        names = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
-        texts = [names.get(text, text) for text in texts]
-    return texts
+def _without_name(columns: dict[str, Any]) -> Any:
+    return next(iter(columns.values())) if len(columns) == 1 else columns
 
 
-def _base64(value: bytes) -> str:
-    import base64
+def _plain(value: Any, binary: bool) -> Any:
+    """Return nested lists with text, or objects of base64, where there were bytes."""
+    if isinstance(value, list):
+        return [_plain(one, binary) for one in value]
+    if binary:
+        return {"b64": base64.b64encode(value).decode()}
+    return value.decode("utf-8", "replace")
 
-    return f'{{"b64":"{base64.b64encode(value).decode()}"}}'
+
+def _as_lists(value: Any) -> Any:
+    """Return an array that the writer of JSON does not know as lists."""
+    return value.tolist()

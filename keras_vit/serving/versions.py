@@ -1,16 +1,29 @@
-"""Which version is served, and which one is next."""
+"""Which version is served, and which one is next: the states of all versions.
+
+    not whole -> at rest -> LOADING -> AVAILABLE -> END
+        ^                      |
+        |                      v
+        +---- changed ---- END, INTERNAL
+
+A version may be copied into the folder while it is watched, file by file, and the
+copy may be cut short. There is no mark that says that a copy has ended, so a
+version counts as whole when its necessary files are there, and as at rest when
+nothing in it has changed between two looks; what stopped in the middle fails to load,
+and is looked at again when it changes. `Versions` alone changes states, in `poll`.
+"""
 
 from __future__ import annotations
 
 import gc
 import logging
+import os
 import pathlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from keras_vit.serving.folder import ModelFolder, look
+from keras_vit.serving.folder import ModelFolder
 from keras_vit.serving.servable import Servable
 from keras_vit.serving.warming import warm
 
@@ -18,7 +31,7 @@ if TYPE_CHECKING:
     from keras_vit.serving.metrics import Metrics
 
 LOG = logging.getLogger(__name__)
-Files = dict[str, tuple[int, int, int]] | None
+Files = dict[str, tuple[int, int, int]] | None  # as `look` returns them
 LOADING, AVAILABLE, END = "LOADING", "AVAILABLE", "END"
 
 
@@ -35,6 +48,15 @@ class State:
     name: str
     code: str = "OK"
     message: str = ""
+
+
+@dataclass
+class _Version:
+    """What is known of a version: its files at the last look, and its state."""
+
+    files: Files = None
+    failed: Files = None  # its files when they could not be loaded
+    state: State | None = None  # before it is loaded
 
 
 class Versions:
@@ -62,9 +84,7 @@ class Versions:
         self, folder: ModelFolder, metrics: Metrics, batch_size: int | None = None
     ) -> None:
         self._folder, self._metrics, self._batch_size = folder, metrics, batch_size
-        # The files at the last look, and those that failed to load, by version.
-        self._seen: dict[int, Files] = {}
-        self._failed: dict[int, Files] = {}
+        self._known: dict[int, _Version] = {}
         self._ended, self._thread = threading.Event(), None
         self.current, self.states = None, {}
 
@@ -115,56 +135,90 @@ class Versions:
         if self.current is not None and not found:
             return
         self._forget(found)
-        for version in sorted(found, reverse=True):
-            if self.current is not None and version == self.current.version:
+        for number in sorted(found, reverse=True):
+            if self.current is not None and number == self.current.version:
                 return
-            if self._is_due(version, found[version]) and self._load(
-                version, found[version]
+            if self._is_due(number, found[number]) and self._load(
+                number, found[number]
             ):
                 return
 
-    def _forget(self, found: Iterable[int]) -> None:
-        """Drop the states of versions that are gone."""
-        kept = {*found, self.current.version} if self.current else set(found)
-        self.states = {n: one for n, one in self.states.items() if n in kept}
-        for known in (self._seen, self._failed):
-            for version in set(known) - set(found):
-                del known[version]
+    def _forget(self, found: Collection[int]) -> None:
+        """Drop what is known of versions that are gone, but for the state of ours."""
+        for number in set(self._known) - set(found):
+            if self.current is not None and number == self.current.version:
+                self._known[number].files = None
+            else:
+                del self._known[number]
+        self._publish()
 
-    def _is_due(self, version: int, path: pathlib.Path) -> bool:
+    def _is_due(self, number: int, path: pathlib.Path) -> bool:
         """Return whether a version is whole, at rest, and has not failed as it is."""
-        seen = look(path)
-        if seen is None and version not in self._seen:
-            LOG.info("version %d is not whole yet", version)
-        at_rest = seen is not None and seen == self._seen.get(version)
-        self._seen[version] = seen
-        return at_rest and seen != self._failed.get(version)
+        files = look(path)
+        if files is None and number not in self._known:
+            LOG.info("version %d is not whole yet", number)
+        version = self._known.setdefault(number, _Version())
+        at_rest = files is not None and files == version.files
+        version.files = files
+        return at_rest and files != version.failed
 
-    def _load(self, version: int, path: pathlib.Path) -> bool:
+    def _load(self, number: int, path: pathlib.Path) -> bool:
         """Load a version and serve it; return whether that succeeded."""
-        self._note(version, State(LOADING))
+        version = self._known[number]
+        self._enter(version, State(LOADING))
         try:
-            servable = Servable(path, version)
+            servable = Servable(path, number)
             warm(servable, self._batch_size)
-            if look(path) != self._seen[version]:
+            if look(path) != version.files:
                 raise ValueError("its files changed while they were read")
         except Exception as error:  # of any kind: what is on disk is not ours
             reason = " ".join(str(error).split())[:300] or type(error).__name__
-            self._failed[version] = self._seen[version]
-            self._note(version, State(END, "INTERNAL", reason))
+            version.failed = version.files
+            self._enter(version, State(END, "INTERNAL", reason))
             self._metrics.failed_to_load()
-            LOG.error("version %d cannot be loaded: %s", version, reason)
+            LOG.error("version %d cannot be loaded: %s", number, reason)
             return False
         before, self.current = self.current, servable
-        self._note(version, State(AVAILABLE))
-        self._metrics.loaded(version)
+        self._enter(version, State(AVAILABLE))
+        self._metrics.loaded(number)
         if before is not None:
-            LOG.info("version %d is served instead of %d", version, before.version)
-            self._note(before.version, State(END))
+            LOG.info("version %d is served instead of %d", number, before.version)
+            self._enter(self._known[before.version], State(END))
             del before
             gc.collect()
         return True
 
-    def _note(self, version: int, state: State) -> None:
-        states = self.states | {version: state}
-        self.states = dict(sorted(states.items(), reverse=True))
+    def _enter(self, version: _Version, state: State) -> None:
+        version.state = state
+        self._publish()
+
+    def _publish(self) -> None:
+        """Replace `states`, which other threads read meanwhile."""
+        known = sorted(self._known.items(), reverse=True)
+        self.states = {number: one.state for number, one in known if one.state}
+
+
+def look(version: pathlib.Path) -> Files:
+    """Return every file of a version with its size and times.
+
+    Args:
+        version: the path of its folder.
+
+    Returns:
+        What is equal at two looks if nothing has changed in between; `None` if a
+        necessary file is missing.
+    """
+    found: dict[str, tuple[int, int, int]] = {}
+    try:
+        for folder, _, names in os.walk(version, followlinks=True):
+            for name in names:
+                status = os.stat(os.path.join(folder, name))
+                key = os.path.relpath(os.path.join(folder, name), version)
+                found[key] = status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    except OSError:  # a file that has gone since it was listed
+        return None
+    shards = [name for name in found if "variables.data-" in name and found[name][0]]
+    needed = ("saved_model.pb", os.path.join("variables", "variables.index"))
+    if shards and all(name in found and found[name][0] for name in needed):
+        return found
+    return None

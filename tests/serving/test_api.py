@@ -161,6 +161,15 @@ def test_a_signature_with_one_output_gives_it_without_its_name(local):
     np.testing.assert_allclose(told.json()["predictions"], [RED], rtol=1e-5)
 
 
+def test_a_file_that_is_the_body_itself_is_answered_like_one_in_json(local):
+    told = local.ask("POST", PREDICT, content=stand_in.png(RED))
+    (prediction,) = told.json()["predictions"]
+    check(prediction, RED)
+    damaged = local.ask("POST", PREDICT, content=b"GIF89a")
+    assert damaged.json()["error"].endswith(stand_in.NOT_AN_IMAGE)
+    assert damaged.status_code == 400
+
+
 def test_attention_is_told_with_the_part_of_the_picture_it_is_of(local):
     file = b64(stand_in.png((255, 255, 255), size=(40, 20)))
     told = local.predict(signature_name="attention", instances=[file])
@@ -272,7 +281,6 @@ def test_an_error_of_the_path_is_json_and_says_what_was_expected(
     [
         (b"", "an empty body"),
         (b"instances=1", "a JSON object such as"),
-        (stand_in.png(RED), "a JSON object such as"),
         (b'{"instances": [{"b64": "?"}]}', "base64 for image 0"),
         (b'{"instances": [[[1, 2]]]}', "image_bytes of image 0"),
         (b'{"instances": [{"image": 1}]}', "instances[0] to have image_bytes"),

@@ -7,9 +7,15 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from keras_vit.serving.limits import Limits
+from keras_vit.serving.body import Bodies
+from keras_vit.serving.connection import (
+    LARGEST_HEAD,
+    LINGERING,
+    Connections,
+    watched,
+)
+from keras_vit.serving.limits import Limits, RefusedError, error_body
 from keras_vit.serving.metrics import Metrics
-from keras_vit.serving.server import LINGERING, _Connection
 
 BODY = b"0123456789"
 HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
@@ -32,29 +38,42 @@ class Clock(asyncio.SelectorEventLoop):
 
 
 async def answer_whole_bodies(scope, receive, send):
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return
-        more = message["more_body"]
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"all of it"})
+    async def chunks():
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            yield message["body"]
+            more = message["more_body"]
+
+    status, content = 200, b"all of it"
+    if scope["path"] == "/unread":
+        status, content = 404, b"none of it"
+    else:
+        try:
+            async with Bodies(Limits(seconds=SECONDS)).read(None, chunks()):
+                pass
+        except RefusedError as error:
+            status, content = error.status, error_body(error.message)
+    headers = [(b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
 
 
 class Client:
     """The other end of a connection: what it sends, and what it has got."""
 
-    def __init__(self, clock):
+    def __init__(self, clock, all_of_them=None):
         self.got, self.clock = b"", clock
         self.transport = mock.Mock(spec=asyncio.Transport)
         self.transport.get_extra_info.return_value = None
         self.transport.is_closing.return_value = False
         self.transport.write.side_effect = self._get
-        self.connection = _Connection(
-            Limits(seconds=SECONDS),
-            Metrics(),
-            config=uvicorn.Config(answer_whole_bodies, log_config=None),
+        self.transport.get_write_buffer_size.return_value = 0
+        limits = Limits(seconds=SECONDS, connections=2)
+        self.connection = (all_of_them or Connections(limits, Metrics()))(
+            config=uvicorn.Config(watched(answer_whole_bodies), log_config=None),
             server_state=ServerState(),
             app_state={},
             _loop=clock,
@@ -113,4 +132,74 @@ def test_what_comes_in_drops_gets_no_more_time(sent, client, clock):
 def test_nobody_is_told_anything_where_nothing_was_begun(client, clock):
     clock.pass_by(1.1 * SECONDS)
     assert client.got == b""
-    client.transport.close.assert_called_once()
+    client.transport.write_eof.assert_called_once()
+    clock.pass_by(LINGERING)
+    client.transport.abort.assert_called_once()
+
+
+def test_a_response_that_is_still_being_read_is_not_cut_off(client, clock):
+    client.send(HEAD.replace(b"Host", b"Connection: close\r\nHost") + BODY)
+    assert client.statuses() == [200]
+    client.transport.get_write_buffer_size.return_value = 1
+    clock.pass_by(LINGERING)
+    client.transport.abort.assert_not_called()
+    clock.pass_by(SECONDS)
+    client.transport.abort.assert_called_once()
+
+
+def test_a_connection_above_the_limit_is_told_so(clock):
+    everyone = Connections(Limits(seconds=SECONDS, connections=2), Metrics())
+    clients = [Client(clock, everyone) for _ in range(3)]
+    for one in clients:
+        one.send(HEAD + BODY)
+    assert [one.statuses() for one in clients] == [[200], [200], [503]]
+    assert b"retry-after: 1\r\n" in clients[2].got
+    clients[0].connection.connection_lost(None)
+    clients[2].connection.connection_lost(None)
+    last = Client(clock, everyone)
+    last.send(HEAD + BODY)
+    assert last.statuses() == [200]
+
+
+def test_a_head_without_end_is_refused_long_before_its_time(client, clock):
+    client.send(HEAD[:-2] + b"X: ")
+    for _ in range(5):
+        client.send(b"a" * (LARGEST_HEAD // 4))
+    assert client.statuses() == [400]
+    clock.pass_by(LINGERING)
+    client.transport.abort.assert_called_once()
+
+
+def test_a_head_without_end_behind_a_request_is_not_read_on(client, clock):
+    client.send(HEAD)
+    client.send(BODY + HEAD[:-2] + b"X: " + b"a" * LARGEST_HEAD)
+    for _ in range(2):
+        client.send(b"a" * LARGEST_HEAD)
+    assert client.statuses() == [200, 400]
+
+
+def test_a_head_that_begins_behind_a_request_has_its_time_too(client, clock):
+    client.send(HEAD + BODY + HEAD[:5])
+    assert client.statuses() == [200]
+    clock.pass_by(1.1 * SECONDS)
+    assert client.statuses() == [200, 408]
+
+
+def test_large_bodies_are_no_heads_and_requests_may_be_sent_in_advance(client):
+    body = b" " * 4 * LARGEST_HEAD
+    large = HEAD.replace(b": 10", b": %d" % len(body))
+    client.send(large + body)
+    for _ in range(3):
+        client.send(HEAD + BODY + HEAD + BODY)
+    assert client.statuses() == [200] * 7
+
+
+def test_what_follows_a_body_that_was_not_read_is_not_either(client, clock):
+    client.send(HEAD.replace(b"POST /", b"POST /unread") + BODY[:5])
+    assert client.statuses() == [404]
+    assert b"connection: close" in client.got
+    client.send(BODY[5:] + HEAD + BODY)
+    assert client.statuses() == [404]
+    client.transport.write_eof.assert_called_once()
+    clock.pass_by(LINGERING)
+    client.transport.abort.assert_called_once()

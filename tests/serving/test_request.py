@@ -5,10 +5,13 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from keras_vit.serving.limits import RefusedError
+from keras_vit.serving.limits import Limits, RefusedError
 from keras_vit.serving.request import read_request
 from keras_vit.serving.servable import Input, Signature
+from support.damaged import encoded, smooth
 
 SIGNATURES = {
     "serving_default": Signature({"image_bytes": Input("string", ())}, None),
@@ -21,7 +24,7 @@ CODED = base64.b64encode(FILE).decode()
 
 
 def read(most=4, **said):
-    return read_request(json.dumps(said).encode(), SIGNATURES, most)
+    return read_request(json.dumps(said).encode(), SIGNATURES, Limits(images=most))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +130,9 @@ def test_what_is_wrong_with_a_question_is_said(said, message):
         ("pixels", [[["1"]]], "a list for image 0"),
         ("pixels", [[[None] * 3] * 3] * 2, "a list for image 0"),
         ("pixels", (np.ones((1, 2, 3, 3)) * 1e39).tolist(), "too large for image 0"),
-        ("pixels", [[[[2**70] * 3] * 3] * 2], "too large for image 0"),
+        ("pixels", [[[[1, 2], [3]]]], "differ in length for image 0"),
+        ("pixels", [[1, "2"]], "a list for image 0"),
+        ("pixels", [[True]], "a list for image 0"),
         ("pixels", [{"b64": CODED}], "an object for image 0"),
         ("pixels_uint8", (np.ones((1, 2, 3, 3)) / 2).tolist(), "not whole for image 0"),
         ("pixels_uint8", [(np.array(IMAGE) - 1).tolist()], "0 to 255. Received: -1"),
@@ -160,15 +165,20 @@ def test_several_inputs_have_to_fit_each_other(signature, said, message):
     ("body", "message"),
     [
         (b"", "Received: an empty body"),
-        (b"instances=1", "begin with {"),
-        (b"[]", "begin with {"),
-        (b"\xff\xd8\xff\xe0", "utf-8"),
-        (b'{"instances": [{"b64": "aGk="}', "comma"),
+        (b"instances=1", "cannot be read: "),
+        (b"[]", "Received: a list"),
+        (b"\xff{}", "valid UTF-8|utf-8"),
+        (b'{"instances": [{"b64": "aGk="}', "cannot be read: "),
+        (b'{"inputs": [[NaN]]}', "cannot be read: "),
+        (b'{"inputs": [[-Infinity]]}', "cannot be read: "),
+        (b'{"a": 1} {', "cannot be read: "),
+        (b'{"instances": ' + b"[" * 100_000, "cannot be read: "),
+        (b'{"instances": [' + b'{"a":' * 100_000, "cannot be read: "),
     ],
 )
 def test_what_is_not_json_is_refused_with_an_example(body, message):
     with pytest.raises(RefusedError, match=message) as caught:
-        read_request(body, SIGNATURES, 4)
+        read_request(body, SIGNATURES, Limits())
     assert caught.value.status == 400
     assert '{"instances": [{"b64": "..."}]}' in caught.value.message
 
@@ -179,6 +189,48 @@ def test_too_many_images_are_refused(key):
     with pytest.raises(RefusedError, match="at most 3 images") as caught:
         read(most=3, **{key: ["x"] * 4})
     assert caught.value.status == 413
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"signature_name": "pixels", "instances": [IMAGE, IMAGE]}).encode(),
+        b'{"a": [' + b"{}," * 100_000 + b"{}]}",
+        b'{"instances": [[' + b"[]," * 100_000 + b"[]]]}",
+        b'{"a": {' + b'"a":0,' * 100_000 + b'"a":0}}',
+    ],
+)
+def test_more_numbers_than_are_allowed_are_refused_before_they_are_read(body):
+    with pytest.raises(RefusedError, match="at most 30 numbers") as caught:
+        read_request(body, SIGNATURES, Limits(numbers=30))
+    assert caught.value.status == 413
+
+
+@pytest.mark.parametrize("cut", range(1, 39))
+def test_a_text_that_ends_too_early_is_an_error(cut):
+    text = b'{"instances": [{"b64": "aGk="}, [[1]]]}'
+    with pytest.raises(RefusedError, match="cannot be read"):
+        read_request(text[:cut], SIGNATURES, Limits())
+
+
+@settings(deadline=None)
+@given(text=st.text(alphabet='{}[]":,1.e-N aintucse\\', max_size=30))
+def test_no_text_is_an_error_of_another_kind(text):
+    with pytest.raises(RefusedError) as caught:
+        read_request(text.encode(), SIGNATURES, Limits())
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
+def test_a_body_that_is_an_image_file_is_one_image(form, rng):
+    file = encoded(smooth(rng, 8, 8), form)
+    request = read_request(bytearray(file), SIGNATURES, Limits())
+    assert request.inputs == {"image_bytes": [file]}
+    assert (request.signature, request.count) == ("serving_default", 1)
+    assert request.by_row
+    pixels = {"pixels": SIGNATURES["pixels"]}
+    with pytest.raises(RefusedError, match="which serving_default does not take"):
+        read_request(file, pixels, Limits())
 
 
 def test_an_error_is_short_however_long_the_request():

@@ -7,9 +7,9 @@ import weakref
 import numpy as np
 import pytest
 
-from keras_vit.serving.folder import ModelFolder, look
+from keras_vit.serving.folder import ModelFolder
 from keras_vit.serving.metrics import Metrics
-from keras_vit.serving.versions import AVAILABLE, END, State, Versions
+from keras_vit.serving.versions import AVAILABLE, END, State, Versions, look
 from support.serving import stand_in
 
 PICTURE = stand_in.png((200, 100, 50))

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from keras_vit.serving.guard import checked
+from keras_vit.serving.middleware import checked
 from support.serving.local import PREDICT, Local, error_in
 
 
@@ -36,7 +36,7 @@ def test_another_name_for_this_machine_is_refused(local, host):
     told = local.ask(
         "POST", PREDICT, headers={"host": host, "origin": f"http://{host}"}
     )
-    assert "Expected a request to 127.0.0.1 or localhost" in error_in(told, 403)
+    assert "Expected a request to 127.0.0.1 or localhost" in error_in(told, 400)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,26 @@ def test_a_page_that_is_allowed_is_answered_and_may_read_the_answer(open_to_one)
     told = open_to_one.ask("GET", "/healthz", headers=origin)
     assert told.status_code == 200
     assert told.headers["access-control-allow-origin"] == "https://friend.example"
-    assert told.headers["vary"] == "origin"
+    assert told.headers["vary"] == "Origin"
     asked = origin | {"access-control-request-method": "POST"}
     before = open_to_one.ask("OPTIONS", PREDICT, headers=asked)
-    assert before.status_code == 204
-    assert before.headers["access-control-allow-headers"] == "content-type"
+    assert before.status_code == 200
+    assert "Content-Type" in before.headers["access-control-allow-headers"]
     assert "POST" in before.headers["access-control-allow-methods"]
     behind = {"host": "friend.example"}  # of a proxy there
     assert open_to_one.ask("GET", "/healthz", headers=behind).status_code == 200
+
+
+def test_a_method_that_no_page_needs_is_refused_to_it(open_to_one):
+    asked = {"origin": "https://friend.example", "access-control-request-method": "PUT"}
+    told = open_to_one.ask("OPTIONS", PREDICT, headers=asked)
+    assert "Disallowed CORS method" in error_in(told, 400)
+
+
+@pytest.mark.parametrize("origin", ["*", "https://*", "https://*.example", "friend"])
+def test_what_is_no_origin_is_refused_at_the_start(origin):
+    with pytest.raises(ValueError, match="such as https://example.org"):
+        checked([origin])
 
 
 def test_a_public_server_answers_by_any_name_but_its_own_page_alone(public):
