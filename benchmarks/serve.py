@@ -150,6 +150,7 @@ class server:  # noqa: N801
             [*COMMAND, "serve", f"--model={model.resolve()}", "--port=0", *flags],
             stdout=subprocess.PIPE,
             text=True,
+            cwd=checkout,  # which Python looks into before PYTHONPATH
             env={**os.environ, "PYTHONPATH": str(checkout.resolve())},
         )
 
