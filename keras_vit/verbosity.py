@@ -54,6 +54,29 @@ def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> Any:
 
 
 @contextlib.contextmanager
+def quiet_loggers(*names: str) -> Iterator[None]:
+    """Keep loggers of other libraries from warning of what no user can fix.
+
+    Args:
+        *names: of loggers; errors are still logged.
+
+    Example:
+
+    >>> with quiet_loggers("tensorflow"):
+    ...     logging.getLogger("tensorflow").warning("retracing")
+    """
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
 def lines_shown(verbose: Verbose) -> Iterator[None]:
     """Print what the package logs meanwhile, a line a message.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from apache_beam.utils.shared import Shared
 
 from keras_vit import compat
 from keras_vit.batch.plan import ShardId
+from keras_vit.verbosity import quiet_loggers
 
 DIRECT = "DirectRunner"
 LONGEST = 240  # characters of what a runner says
@@ -143,14 +143,8 @@ def _runner(name: str, options: PipelineOptions) -> Any:
     return fn_runner.FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(info))
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> contextlib.AbstractContextManager[None]:
     """Keep Beam's notices of every stage to itself, unless `KERAS_VIT_TRACEBACK`."""
-    log = logging.getLogger("apache_beam")
-    before = log.level
-    if not os.environ.get("KERAS_VIT_TRACEBACK"):
-        log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
+    if os.environ.get("KERAS_VIT_TRACEBACK"):
+        return contextlib.nullcontext()
+    return quiet_loggers("apache_beam")

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import logging
 import pathlib
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from keras_vit.classifier import Classifier
 from keras_vit.exporting.graph import OUTPUTS, parameterized
 from keras_vit.exporting.metadata import metadata_of
 from keras_vit.layers.graph_format import GraphFormat
+from keras_vit.verbosity import quiet_loggers
 
 OPSET = 20
 CONVERTED = 18  # the last one that tf2onnx writes
@@ -52,7 +52,7 @@ def write(
         output.name: name
         for output, name in zip(function.outputs, OUTPUTS, strict=True)
     }
-    with _silent("tf2onnx", "tensorflow"):
+    with quiet_loggers("tf2onnx", "tensorflow"):
         converted, _ = tf2onnx.convert.from_graph_def(
             function.graph.as_graph_def(),
             input_names=inputs,
@@ -84,7 +84,7 @@ def _quantize(path: pathlib.Path) -> None:
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    with _silent("root"), tempfile.TemporaryDirectory() as folder:
+    with quiet_loggers("root"), tempfile.TemporaryDirectory() as folder:
         small = pathlib.Path(folder) / path.name
         unsigned = QuantType.QUInt8
         quantize_dynamic(path, small, per_channel=True, weight_type=unsigned)
@@ -256,17 +256,3 @@ def _nodes(graph: Any) -> Iterator[Any]:
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
                 yield from _nodes(inner)
-
-
-@contextlib.contextmanager
-def _silent(*names: str) -> Iterator[None]:
-    """Keep loggers from warning of what no user can fix."""
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

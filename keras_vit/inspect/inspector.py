@@ -8,14 +8,14 @@ They go when the model does.
 from __future__ import annotations
 
 import contextlib
-import logging
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from keras_vit.layers.quantized import quantized_layers
+from keras_vit.verbosity import quiet_loggers
 
 _INSPECTORS: weakref.WeakKeyDictionary[keras.Model, dict] = weakref.WeakKeyDictionary()
 
@@ -92,16 +92,9 @@ class Inspector:
             return self._model.predict_on_batch(images)
 
 
-@contextlib.contextmanager
-def without_retracing_warnings() -> Iterator[None]:
+def without_retracing_warnings() -> contextlib.AbstractContextManager[None]:
     """Keep TensorFlow from warning of models that are traced once.
 
     It takes several models for one that is traced again and again.
     """
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+    return quiet_loggers("tensorflow")
