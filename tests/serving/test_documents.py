@@ -11,6 +11,7 @@ import pytest
 from absl import flags
 
 from keras_vit.cli import serve
+from keras_vit.cli.flag import define
 from support.serving import stand_in
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -78,7 +79,7 @@ def test_what_the_dockerfile_copies_is_there_and_its_flags_are_the_commands():
     command, verb, *given = json.loads(entry)
     assert (command, verb) == ("keras-vit", "serve")
     values = flags.FlagValues()
-    serve.define(values)
+    define(values, serve)
     values([command, *given])
     assert values.host == "0.0.0.0"
     assert dict(instructions())["EXPOSE"] == str(values.port)
