@@ -183,6 +183,7 @@ def test_recomputed_blocks_have_the_same_gradients(rng):
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_file_a_new_size_and_a_new_head_keep_merging(tmp_path, rng):
     model = merge_tokens(some_model("gap", rng), 3)
     model.save(tmp_path / "a.keras")

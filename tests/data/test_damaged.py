@@ -7,7 +7,7 @@ from support.programs import environment, program
 
 
 @pytest.mark.parametrize(
-    "count", [60, pytest.param(10_000, marks=pytest.mark.slow)], ids=str
+    "count", [20, pytest.param(10_000, marks=pytest.mark.slow)], ids=str
 )
 def test_damaged_files_are_refused_by_name_or_read_right(count, tmp_path):
     """In a process of its own: a crash, a hang and its memory show there."""

@@ -106,7 +106,7 @@ def deep_png(rng, colour, decoding):
     return png(samples, colour, more), np.broadcast_to(seen, (13, 9, 3))
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("range_", "background"), [("0:4095", "white"), (None, "black"), ("0:9", "ignore")]
 )

@@ -188,6 +188,7 @@ def test_a_file_of_another_suffix_is_refused(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_report_says_which_images_were_compared_on(tmp_path):
     model = tiny_vit(image_size=(4, 6), patch_size=2, num_classes=9)
     told = read_report(export(model, tmp_path / "a.tflite", "tflite"))

@@ -311,6 +311,7 @@ def test_convolutions_stay_in_float_where_that_keeps_the_answers(tmp_path, monke
     assert read_report(path).gate["scheme"] == "dense layers"
 
 
+@pytest.mark.slow
 def test_int8_is_judged_on_images_that_calibration_did_not_see(tmp_path, monkeypatch):
     seen = {}
     calibrated, run = quantization.calibrated, checking.run_in_fresh_process

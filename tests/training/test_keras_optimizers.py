@@ -21,7 +21,6 @@ OPTIMIZERS = {
     "Adafactor": {"learning_rate": 0.01, "clipnorm": 0.1},
     "Muon": {"learning_rate": 0.01},
 }
-OFTEN = ("AdamW",)
 
 
 def batches(count=5):
@@ -52,13 +51,8 @@ def taken(step, first, last):
         step(tf.constant(images[i]), tf.one_hot(labels[i], 5))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name in OFTEN else pytest.mark.slow)
-        for name in OPTIMIZERS
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_five_steps_are_those_of_fit(name):
     make = lambda: getattr(keras.optimizers, name)(**OPTIMIZERS[name])  # noqa: E731
     given = make()

@@ -119,6 +119,7 @@ def test_an_overflow_is_skipped_and_halves_the_scale(jit_compile):
     np.testing.assert_allclose(head[0], head[1], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_scale_doubles_after_good_steps():
     state, step = stepper("mixed_float16")
     state.loss_scale.good.assign(loss_scale.GROWS_AFTER - 1)
@@ -140,6 +141,7 @@ def test_the_scale_grows_to_2_to_the_24th_at_most(before, after):
     assert float(scale.factor) == 2.0 ** (after - 1)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("where", ["loss", "scale of 1"])
 def test_what_no_scale_can_help_halts(where):
     state, step = stepper("mixed_float16")

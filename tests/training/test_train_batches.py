@@ -84,6 +84,7 @@ def test_a_run_that_goes_on_is_fed_as_one_that_knew_its_files(split):
         np.testing.assert_array_equal(resumed, whole[5:])
 
 
+@pytest.mark.slow
 def test_the_names_of_a_step_are_those_of_the_images_shown(split):
     one = batches_of(split, Progress(), [])
     for step, seen in enumerate(labels(one, range(8))):
@@ -95,6 +96,7 @@ def test_too_many_unreadable_images_end_the_run(split):
         labels(batches_of(split, Progress(), [], most=0.1), range(8))
 
 
+@pytest.mark.slow
 def test_a_file_that_vanishes_is_lines_as_well(tmp_path):
     split, lines = image_files(tmp_path, 6, ()), []
     pathlib.Path(split.name(2)).unlink()

@@ -52,6 +52,7 @@ def test_a_cut_file_is_refused(file, share, models, fixtures, tmp_path):
     assert refuses(models[file], path)
 
 
+@pytest.mark.one_in(2)
 @each_kind
 @often
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
@@ -71,6 +72,7 @@ def test_a_flipped_bit_is_refused_or_harmless(
             np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
 
 
+@pytest.mark.slow
 @often
 @given(data=st.data())
 def test_a_renamed_missing_or_misshapen_array_is_named(

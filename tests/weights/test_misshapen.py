@@ -90,7 +90,7 @@ def refuse_each(arrays, lost, path, file, **arguments):
         assert shape in said or "(by arrays " in said, (name, said)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(("file", "lost"), CASES)
 def test_an_array_with_fewer_axes_is_refused_with_its_shape(
     file, lost, fixtures, tmp_path
