@@ -8,6 +8,7 @@ import urllib.parse
 
 import requests
 from tqdm import tqdm
+from urllib3.exceptions import HTTPError
 
 from keras_vit.extras import install
 from keras_vit.files import cache_folder, written_whole
@@ -33,10 +34,20 @@ def cached(url: str) -> pathlib.Path:
         _download(url, path)
     except (OSError, requests.RequestException) as error:
         raise OSError(
-            f"{url} could not be downloaded ({error}). Without a network, put the "
-            f"file at {path}"
+            f"{url} could not be downloaded ({_reason(error)}). Without a network, put "
+            f"the file at {path}"
         ) from error
     return path
+
+
+def _reason(error: BaseException) -> str:
+    """What was wrong with the network, without the connection that tells it."""
+    while isinstance(error, requests.ConnectionError | HTTPError) and error.args:
+        inner = getattr(error, "reason", error.args[0])
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    return str(error).rpartition("): ")[2] or type(error).__name__
 
 
 def _download(url, path):
@@ -108,7 +119,7 @@ def from_hub(repository: str) -> pathlib.Path:
                 huggingface_hub.hf_hub_download(repository, name)
     except (OSError, ValueError, huggingface_hub.errors.HfHubHTTPError) as error:
         raise OSError(
-            f"hf:{repository} could not be downloaded ({error}). Without a network, "
+            f"hf:{repository} could not be downloaded ({_reason(error)}). Without a network, "
             f"put model.safetensors and its {' and '.join(HUB_FILES)} from "
             f"https://huggingface.co/{repository} into a folder, and name that"
         ) from error
