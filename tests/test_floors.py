@@ -164,7 +164,6 @@ DOORS = {
     "scipy": {
         "evaluation/corruptions/filtering.py",
         "evaluation/intervals.py",
-        "evaluation/predictions.py",
     },
     "onnx": {"exporting/onnx.py"},
     "tf2onnx": {"exporting/onnx.py"},

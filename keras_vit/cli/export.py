@@ -125,7 +125,8 @@ def run(values: flags.FlagValues) -> int:
         reports.append(read_report(path))
         _print_notes(reports[-1])
     if reports:
-        print(f"\n{table(reports, origin_row(made_of or model, reports[0]))}")
+        origin: Any = made_of or model
+        print(f"\n{table(reports, origin_row(origin, reports[0]))}")
     return 1 if refused else 0
 
 

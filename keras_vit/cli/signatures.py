@@ -69,9 +69,11 @@ def parameters(function: str) -> dict[str, Parameter]:
         if isinstance(one, ast.FunctionDef) and one.name == function
     ]
     args = found.args
-    pairs = [*zip(args.args[::-1], args.defaults[::-1], strict=False)][::-1]
-    pairs = [(one, None) for one in args.args[: -len(pairs) or None]] + pairs
-    pairs += zip(args.kwonlyargs, args.kw_defaults, strict=True)
+    missing = [None] * (len(args.args) - len(args.defaults))
+    pairs = [
+        *zip(args.args, [*missing, *args.defaults], strict=True),
+        *zip(args.kwonlyargs, args.kw_defaults, strict=True),
+    ]
     section = ARGS.search((ast.get_docstring(found) or "") + "\n")
     said = dict(ARGUMENT.findall(section[1])) if section else {}
     return {

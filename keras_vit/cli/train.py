@@ -99,7 +99,7 @@ def _named(
     settings, of_file = recipes.read_settings(values["set"].value or []), {}
     if values.config is not None and not _repeats(values):
         of_file = recipes.read_settings_file(values.config)
-    of_run = {name: values[name].value for name in OF_A_RUN}
+    of_run: dict[str, Any] = {name: values[name].value for name in OF_A_RUN}
     on_command_line = {name: of_run[name] for name in of_run if values[name].present}
     merged = of_run | of_file | on_command_line
     of_file = {name: one for name, one in of_file.items() if name not in OF_A_RUN}

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.special import expit, softmax
 
 from keras_vit.classifier import Classifier, Source
 from keras_vit.evaluation.inputs import DataInput, opened
@@ -125,7 +123,15 @@ def log_sum(logits: np.ndarray) -> np.ndarray:
     return largest + np.log(np.exp(logits - largest[:, np.newaxis]).sum(1))
 
 
-_PROBABILITIES = {"softmax": functools.partial(softmax, axis=1), "sigmoid": expit}
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    return np.exp(logits - log_sum(logits)[:, np.newaxis])
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return np.exp(-np.logaddexp(0, -logits))
+
+
+_PROBABILITIES = {"softmax": _softmax, "sigmoid": _sigmoid}
 
 
 def _correct(logits: np.ndarray, labels: np.ndarray, top: int) -> np.ndarray:
@@ -206,7 +212,7 @@ def reordered(predictions: Predictions, order: np.ndarray | None) -> Predictions
 
 def _of_each_class(logits: np.ndarray) -> np.ndarray:
     """The logits whose sigmoids are the softmax of these, `(N, K)`."""
-    p = softmax(logits.astype(np.float64), axis=1)
+    p = _softmax(logits.astype(np.float64))
     least = np.finfo(np.float32).tiny
     odds = np.maximum(p, least) / np.maximum(1 - p, least)
     return np.log(odds).astype(np.float32)

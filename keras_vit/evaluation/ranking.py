@@ -39,8 +39,6 @@ def ranking(predictions: Predictions) -> Ranking:
     >>> ranking(Predictions(logits, np.array([0, 1, 1]))).auroc.tolist()
     [1.0, 1.0]
     """
-    from sklearn.metrics import average_precision_score
-
     total = None
     if predictions.activation == "softmax":
         parts = (one.logits.astype(np.float64) for one in predictions.parts())
@@ -54,6 +52,8 @@ def ranking(predictions: Predictions) -> Ranking:
         shown = _shown(predictions, number)
         areas[number] = auroc(scores, shown)
         if predictions.multi_label and shown.any():
+            from sklearn.metrics import average_precision_score
+
             precisions[number] = average_precision_score(shown, scores)
     return Ranking(areas, precisions if predictions.multi_label else None)
 

@@ -13,6 +13,8 @@ import http
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+import httptools
+
 from keras_vit import compat
 from keras_vit.serving.limits import Limits, error_body
 from keras_vit.serving.metrics import Metrics
@@ -72,10 +74,11 @@ class Connection(asyncio.Protocol):
         arguments["app_state"] = {"connection": self}  # `state` of each scope
         self._http: Any = compat.http_protocol()(**arguments)
         self._http.send_400_response = self._refuse_what_is_not_http
+        self._http.parser = _Parser(self._http, self._count_no_more)
         self._loop: asyncio.AbstractEventLoop = self._http.loop
         self._timer: asyncio.TimerHandle | None = None  # for a head to arrive
         self._unread: asyncio.TimerHandle | None = None  # for a response to be read
-        self._head = 0  # bytes that arrived of it, but those behind a request
+        self._head = 0  # bytes of it that arrived, or behind the last of a body
         self._scope: Scope | None = None  # of the last request
         self._handling = self._responding = self._in_body = False
         self._paused = False
@@ -100,10 +103,14 @@ class Connection(asyncio.Protocol):
         """Pass bytes on, unless the connection is being closed."""
         if self.closing:
             return
-        self._head += 0 if self._in_body else len(data)
+        self._head += len(data)
         self._http.data_received(data)
         if self._head > LARGEST_HEAD:  # the application runs first, of a whole head
             self._loop.call_soon(self._check_head)
+
+    def _count_no_more(self) -> None:
+        """Count anew: a body has arrived up to here, whose limits are others."""
+        self._head = 0
 
     def eof_received(self) -> None:
         """Close as the client does."""
@@ -127,7 +134,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Lift that limit."""
         self._http.resume_writing()
-        if self._unread is not None:
+        if self._unread is not None and not self.closing:
             self._unread.cancel()
 
     async def run(
@@ -183,7 +190,10 @@ class Connection(asyncio.Protocol):
         if self.closing:
             return
         self.closing = True
+        self._all.open.discard(self)
         self._stop_waiting()
+        if self._unread is not None:
+            self._unread.cancel()
         self._transport.resume_reading()
         self._transport.write_eof()
         self._abort_once_sent(self._limits.seconds)
@@ -199,6 +209,7 @@ class Connection(asyncio.Protocol):
 
     def _abort(self) -> None:
         self.closing = True
+        self._all.open.discard(self)
         self._transport.abort()
 
     def _wait(self) -> None:
@@ -220,7 +231,9 @@ class Connection(asyncio.Protocol):
     def _check_head(self) -> None:
         if self.closing or self._head <= LARGEST_HEAD:
             return
-        if self._handling:  # another request, before which no more is read of this
+        if (
+            self._handling and not self._in_body
+        ):  # another request, before which no more is read of this
             self._paused = True
             self._transport.pause_reading()
         else:
@@ -242,6 +255,90 @@ class Connection(asyncio.Protocol):
             "Expected the whole head of a request within "
             f"{self._limits.seconds:g} seconds. Received: less",
         )
+
+
+class _Parser:
+    """httptools' parser of requests, for which `Upgrade` is a wish that is not met.
+
+    By itself it takes what follows such a head for another protocol's, and a body is
+    lost; Java's client sends `Upgrade: h2c` with every first request. What is behind
+    the pieces of a body is left out, as no application asks for it.
+
+    Args:
+        protocol: uvicorn's, whose methods it calls.
+        body_arrived: called with each piece of a body.
+    """
+
+    def __init__(self, protocol: Any, body_arrived: Callable[[], None]) -> None:
+        self._protocol, self._body_arrived = protocol, body_arrived
+        self._in_head = True
+        self.on_url = protocol.on_url
+        self._parser = self._new()
+
+    def _new(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
+    def get_http_version(self) -> str:
+        """Return the version of the request, such as `"1.1"`."""
+        return self._parser.get_http_version()
+
+    def get_method(self) -> bytes:
+        """Return the method of the request."""
+        return self._parser.get_method()
+
+    def should_keep_alive(self) -> bool:
+        """Return whether another request may follow."""
+        return self._parser.should_keep_alive()
+
+    def should_upgrade(self) -> bool:
+        """Return `False`: no request is another protocol's."""
+        return False
+
+    def feed_data(self, data: bytes) -> None:
+        """Parse bytes; of a head with `Upgrade`, once more without it."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as error:
+            if self._parser.get_method() == b"CONNECT":
+                raise httptools.HttpParserError("CONNECT") from error
+            head = self._head_without_upgrade()
+            self._parser = self._new()
+            self.feed_data(head + data[error.args[0] :])
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self._parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.get_method(), self._protocol.url, version)]
+        headers = self._protocol.headers
+        lines += [b"%s: %s" % one for one in headers if one[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def on_message_begin(self) -> None:
+        """Begin with a request."""
+        self._in_head = True
+        self._protocol.on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Pass on a header of the head."""
+        if self._in_head:
+            self._protocol.on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin with the body."""
+        if not self._parser.should_upgrade():
+            self._in_head = False
+            self._protocol.on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Pass on a piece of a body."""
+        self._body_arrived()
+        self._protocol.on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the request."""
+        if not self._parser.should_upgrade():
+            self._protocol.on_message_complete()
 
 
 class _Transport:

@@ -119,13 +119,15 @@ class Responses:
                 message["headers"] = [*message["headers"], *HEADERS]
             elif plain is not None:
                 headers, plain = plain["headers"], None
-                reason = f"{message['body'].decode()}. {ALLOWED}"
+                reason = f"{message['body'].decode()}."
+                if reason.startswith("Invalid host"):
+                    reason += f" {ALLOWED}"
                 await _respond(complete, status, headers, reason)
                 return
             await send(message)
 
         try:
-            refused = self._reason_against(dict(scope["headers"]))
+            refused = self._reason_against(scope)
             if refused:
                 await _respond(complete, *refused)
             else:
@@ -134,10 +136,15 @@ class Responses:
             kind = scope.get("kind", "other")
             self._metrics.answered(kind, status, time.perf_counter() - begun)
 
-    def _reason_against(
-        self, headers: dict[bytes, bytes]
-    ) -> tuple[int, list[Any], str] | None:
-        """Return how a request is refused before any other check, if it is."""
+    def _reason_against(self, scope: Scope) -> tuple[int, list[Any], str] | None:
+        """Return how a request is refused before any other check, if it is.
+
+        HTTP/1.0 knows no `Host`: such a client is no browser, and names this machine.
+        """
+        headers = dict(scope["headers"])
+        if b"host" not in headers and scope["http_version"] == "1.0":
+            headers[b"host"] = LOOPBACK[0].encode()
+            scope["headers"] = [*headers.items()]
         if b"host" not in headers:
             return 400, [], "Expected a request of HTTP/1.1. Received: one without Host"
         if b"origin" not in headers:

@@ -14,6 +14,7 @@ from keras_vit.serving.servable import Input, Inputs, Signature
 
 DEFAULT = "serving_default"
 TENSORS = ("instances", "inputs")
+OBJECTS = 64  # of JSON, that an image may take
 FORMAT = (
     'a JSON object such as {"instances": [{"b64": "..."}]}, with an optional '
     '"signature_name"'
@@ -65,7 +66,7 @@ def read_request(
     """
     if is_image(body):
         return _of_file(bytes(body), signatures)
-    members = _members(body, limits.numbers)
+    members = _members(body, limits)
     name = members.get("signature_name", DEFAULT)
     if not isinstance(name, str) or name not in signatures:
         raise _wrong(f"one of the signatures {', '.join(signatures)}", name)
@@ -96,15 +97,20 @@ def _of_file(file: bytes, signatures: Mapping[str, Signature]) -> PredictRequest
     return PredictRequest(DEFAULT, {next(iter(inputs)): [file]}, 1, by_row=True)
 
 
-def _members(body: bytes | bytearray, most: int) -> dict[str, Any]:
+def _members(body: bytes | bytearray, limits: Limits) -> dict[str, Any]:
     """Read JSON, of which Python makes an object for each number."""
     if not body:
         raise _wrong(FORMAT, "an empty body")
+    most, images = limits.numbers, limits.images
     if body.count(b",") > most:
         raise RefusedError(
             413,
             f"Expected at most {most:,} numbers in a request. Received: more. Send "
             "image files, or fewer images at a time.",
+        )
+    if body.count(b"{") > OBJECTS * images + OBJECTS:
+        raise RefusedError(
+            413, f"Expected at most {images} images in a request. Received: more"
         )
     try:
         members = orjson.loads(body)
@@ -175,16 +181,23 @@ def _column(name: str, values: Sequence[Any], one: Input) -> np.ndarray | list[b
 
 
 def _numbers(value: Any, expected: str, where: str) -> np.ndarray:
-    """Return the array that lists of numbers are."""
+    """Return the array that lists of numbers are.
+
+    What they hold is looked at before there is an array of numbers: among them, NumPy
+    takes `true` for 1, and makes each number as long as the longest text.
+    """
+    differ = f"lists side by side that differ in length for {where}"
     try:
-        array = np.asarray(value)
+        objects = np.asarray(value, object)
     except ValueError:
-        raise _wrong(
-            expected, f"lists side by side that differ in length for {where}"
-        ) from None
-    if array.dtype.kind not in "iuf":
-        raise _wrong(expected, f"{_kind(value)} for {where}")
-    return array
+        raise _wrong(expected, differ) from None
+    flat = objects.ravel().tolist()
+    others = {*map(type, flat)} - {int, float}
+    if others:
+        one = next(one for one in flat if type(one) in others)
+        nested = isinstance(value, list) and isinstance(one, list)
+        raise _wrong(expected, differ if nested else f"{_kind(one)} for {where}")
+    return np.asarray(flat).reshape(objects.shape)
 
 
 def _cast(array: np.ndarray, one: Input, expected: str, where: str) -> np.ndarray:

@@ -53,7 +53,10 @@ def response_body(
     if all(np.isfinite(value).all() for value in floats):
         return orjson.dumps(content, _as_lists, orjson.OPT_SERIALIZE_NUMPY)
     # NaN and Infinity, which TensorFlow Serving writes though JSON has no such words.
-    return json.dumps(content, default=_as_lists, ensure_ascii=False).encode()
+    text = json.dumps(
+        content, default=_as_lists, ensure_ascii=False, separators=(",", ":")
+    )
+    return text.encode()
 
 
 def _without_name(columns: dict[str, Any]) -> Any:
@@ -71,4 +74,6 @@ def _plain(value: Any, binary: bool) -> Any:
 
 def _as_lists(value: Any) -> Any:
     """Return an array that the writer of JSON does not know as lists."""
+    if value.dtype.kind == "f":  # by its own digits
+        value = value.astype(str).astype(float)
     return value.tolist()

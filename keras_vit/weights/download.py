@@ -119,8 +119,8 @@ def from_hub(repository: str) -> pathlib.Path:
                 huggingface_hub.hf_hub_download(repository, name)
     except (OSError, ValueError, huggingface_hub.errors.HfHubHTTPError) as error:
         raise OSError(
-            f"hf:{repository} could not be downloaded ({_reason(error)}). Without a network, "
-            f"put model.safetensors and its {' and '.join(HUB_FILES)} from "
+            f"hf:{repository} could not be downloaded ({_reason(error)}). Without a "
+            f"network, put model.safetensors and its {' and '.join(HUB_FILES)} from "
             f"https://huggingface.co/{repository} into a folder, and name that"
         ) from error
     return pathlib.Path(weights).parent

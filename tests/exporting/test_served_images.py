@@ -204,12 +204,13 @@ def test_of_a_gif_the_first_frame_is_shown_on_its_canvas(picture, rng):
     small = picture.crop((0, 0, 30, 25)).quantize(20)
     other = smooth(rng, *SIZE).quantize(5)
     frames = [(7, 9, small), (0, 0, other)]
-    whole = gif_of(*frames, canvas=(56, 40), clear=0)
+    whole = gif_of(*frames, canvas=(56, 40))
     comment = (b"\xff" + bytes(255)) * 9 + b"\x02hi\0"
     check(
         {
+            "in the middle": whole,
             "on what is seen through": gif_of(*frames, canvas=(56, 40), clear=11),
-            "beyond the canvas": gif_of((30, 20, small), canvas=(56, 40), clear=5),
+            "beyond the canvas": gif_of((30, 20, small), canvas=(56, 40)),
             "after a comment": whole[:13] + b"!\xfe" + comment + whole[13:],
         }
     )

@@ -47,13 +47,13 @@ async def answer_whole_bodies(scope, receive, send):
             yield message["body"]
             more = message["more_body"]
 
-    status, content = 200, b"all of it"
+    status, content = 200, b""
     if scope["path"] == "/unread":
         status, content = 404, b"none of it"
     else:
         try:
-            async with Bodies(Limits(seconds=SECONDS)).read(None, chunks()):
-                pass
+            async with Bodies(Limits(seconds=SECONDS)).read(None, chunks()) as body:
+                content = b"read " + bytes(body[:20])
         except RefusedError as error:
             status, content = error.status, error_body(error.message)
     headers = [(b"content-length", str(len(content)).encode())]
@@ -203,3 +203,40 @@ def test_what_follows_a_body_that_was_not_read_is_not_either(client, clock):
     client.transport.write_eof.assert_called_once()
     clock.pass_by(LINGERING)
     client.transport.abort.assert_called_once()
+
+
+@pytest.mark.parametrize("cut", [0, 1, 40, len(HEAD) + 40, len(HEAD) + 75])
+def test_a_wish_for_another_protocol_is_passed_over_and_not_the_body(cut, client):
+    """Java's client has one in each first request, curl by `--http2`."""
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHost"
+    sent = HEAD.replace(b"Host", wish) + BODY + HEAD + BODY
+    for part in (sent[:cut], sent[cut:]):
+        client.send(part)
+    assert client.statuses() == [200, 200]
+    assert client.got.count(b"read 0123456789") == 2
+
+
+def test_a_tunnel_is_no_request_for_this_server(client):
+    client.send(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n")
+    assert client.statuses() == [400]
+
+
+def test_what_stands_behind_chunks_is_left_out_and_limited(client):
+    chunked = HEAD.replace(b"Content-Length: 10", b"Transfer-Encoding: chunked")
+    client.send(chunked + b"3\r\nabc\r\n0\r\nX: y\r\n\r\n")
+    assert client.statuses() == [200]
+    assert b"read abc" in client.got
+    client.send(chunked + b"3\r\nabc\r\n0\r\n")
+    for _ in range(3):
+        client.send(b"x: y\r\n" * (LARGEST_HEAD // 12))
+    assert client.statuses() == [200, 400]
+
+
+def test_a_client_that_is_refused_takes_no_place_from_others(clock):
+    everyone = Connections(Limits(seconds=SECONDS, connections=1), Metrics())
+    first, refused = (Client(clock, everyone) for _ in range(2))
+    assert refused.statuses() == [503]
+    first.connection.connection_lost(None)
+    last = Client(clock, everyone)  # while the refused one has not hung up
+    last.send(HEAD + BODY)
+    assert last.statuses() == [200]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -127,12 +128,12 @@ def test_what_is_wrong_with_a_question_is_said(said, message):
         ("pixels", [7], r"the shape \(\) for image 0"),
         ("pixels", ["x"], "a string for image 0"),
         ("pixels", [True], "true or false for image 0"),
-        ("pixels", [[["1"]]], "a list for image 0"),
-        ("pixels", [[[None] * 3] * 3] * 2, "a list for image 0"),
+        ("pixels", [[["1"]]], "a string for image 0"),
+        ("pixels", [[[None] * 3] * 3] * 2, "null for image 0"),
         ("pixels", (np.ones((1, 2, 3, 3)) * 1e39).tolist(), "too large for image 0"),
         ("pixels", [[[[1, 2], [3]]]], "differ in length for image 0"),
-        ("pixels", [[1, "2"]], "a list for image 0"),
-        ("pixels", [[True]], "a list for image 0"),
+        ("pixels", [[1, "2"]], "a string for image 0"),
+        ("pixels", [[1, True]], "true or false for image 0"),
         ("pixels", [{"b64": CODED}], "an object for image 0"),
         ("pixels_uint8", (np.ones((1, 2, 3, 3)) / 2).tolist(), "not whole for image 0"),
         ("pixels_uint8", [(np.array(IMAGE) - 1).tolist()], "0 to 255. Received: -1"),
@@ -173,7 +174,7 @@ def test_several_inputs_have_to_fit_each_other(signature, said, message):
         (b'{"inputs": [[-Infinity]]}', "cannot be read: "),
         (b'{"a": 1} {', "cannot be read: "),
         (b'{"instances": ' + b"[" * 100_000, "cannot be read: "),
-        (b'{"instances": [' + b'{"a":' * 100_000, "cannot be read: "),
+        (b'{"instances": [' + b'{"a":' * 5_000, "cannot be read: "),
     ],
 )
 def test_what_is_not_json_is_refused_with_an_example(body, message):
@@ -237,3 +238,21 @@ def test_an_error_is_short_however_long_the_request():
     with pytest.raises(RefusedError) as caught:
         read(instances=[{"x" * 100_000: 1}])
     assert len(caught.value.message) <= 500
+
+
+def test_more_objects_than_images_can_take_are_refused_before_they_are_made():
+    body = b'{"instances": [' + b'{"a":1},' * 100_000 + b"{}]}"
+    with pytest.raises(RefusedError, match="at most 128 images") as caught:
+        read_request(body, SIGNATURES, Limits())
+    assert caught.value.status == 413
+
+
+def test_a_long_text_among_numbers_takes_no_memory():
+    head = b'{"signature_name": "pixels", "instances": [["'
+    body = head + b"a" * 1_000_000 + b'"' + b", 1" * 1_000_000 + b"]]}"
+    tracemalloc.start()
+    with pytest.raises(RefusedError, match="a string for image 0"):
+        read_request(body, SIGNATURES, Limits())
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100e6

@@ -142,6 +142,6 @@ def test_the_chief_alone_opens_loggers_and_none_of_a_run_that_is_refused(
 @pytest.mark.parametrize("name", WORDS)
 def test_a_library_that_is_absent_is_named_with_its_extra(name, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    words = rf"--{name} needs.*transformer\[{name}\]"
+    words = rf"--{name} needs.*pip install .*\[{name}\]"
     with pytest.raises(ImportError, match=words), open_loggers(**{name: "here"}):
         pytest.fail("It was opened")

@@ -323,10 +323,15 @@ def test_the_command_hands_its_flags_on_and_ends_with_mean_and_deviation(
     with mock.patch.object(experiments, "transfer", return_value=found) as called:
         assert main(command) == 0
     [call] = called.mock_calls
-    assert call.args == ("cifar10",)
-    expected = {"dataset": "photos", "model": "runs/one", "rates": [1e-5, 0.02]}
+    assert call.args == ()
+    expected = {
+        "recipe": "cifar10",
+        "dataset": "photos",
+        "model": "runs/one",
+        "rates": [1e-5, 0.02],
+    }
     expected |= {"seeds": 2, "epochs": 3, "dev": "20%", "folder": None}
-    assert {key: call.kwargs[key] for key in expected} == expected
+    assert {key: call.kwargs.get(key) for key in expected} == expected
     lines = capsys.readouterr().out.splitlines()
     told = f"{100 * found.mean:.2f} ± {100 * found.deviation:.2f}"
     assert lines[-2] == f"sides (learning rate {found.rate:g})  {told}"

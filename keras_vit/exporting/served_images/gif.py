@@ -25,7 +25,8 @@ def read_gif(data: Tensor, decoding: Decoding) -> tuple[Tensor, Tensor]:
     Args:
         data: its bytes, a scalar string.
         decoding: a `keras_vit.decoding.Decoding`, whose background is seen where
-            the frame is transparent, or does not reach.
+            the frame is transparent. Where it does not reach is its transparent
+            colour, or the palette's first, as Pillow has it.
 
     Returns:
         As `limits.within`.
@@ -43,34 +44,39 @@ def read_gif(data: Tensor, decoding: Decoding) -> tuple[Tensor, Tensor]:
     after = tf.maximum(reader.number(6, 2) - left - width, 0)
 
     def decode():
+        clear, number = _clear_colour(reader, frame)
+        place = tf.where(own > 0, frame + 10, _HEAD) + 3 * number
         file = data
         if decoding.backdrop is not None:
-            colours = tf.where(own > 0, frame + 10, _HEAD)
-            file = _with_backdrop(reader, data, frame, colours, decoding.backdrop)
+            file = tf.where(clear, _replaced(data, place, decoding.backdrop), data)
+        colour = tf.io.decode_raw(_piece(file, place, place + 3), tf.uint8)
         head = _piece(file, 0, 6), _piece(file, frame + 5, frame + 9)
         alone = _piece(file, 10, first), b",\0\0\0\0", _piece(file, frame + 5, end)
         file = tf.strings.join([*head, *alone, b";"])
         image = tf.io.decode_image(file, expand_animations=False)
         around = [[top, below], [left, after], [0, 0]]
-        return tf.pad(image, around, constant_values=decoding.backdrop or 0)
+        reached = tf.pad(tf.ones_like(image, tf.bool), around)
+        return tf.where(reached, tf.pad(image, around), colour)
 
     sides = top + height + below, left + width + after
     return within(*sides, decoding.max_pixels, decode)
 
 
-def _with_backdrop(
-    reader: ByteReader, data: Tensor, frame: Tensor, colours: Tensor, backdrop: int
-) -> Tensor:
-    """The file with the background in its palette for the transparent colour.
+def _clear_colour(reader: ByteReader, frame: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether a colour is transparent, and its number in the palette, or else 0.
 
-    A block of eight bytes before the frame names that colour, if there is one.
+    A block of eight bytes before the frame names it, if there is one.
     """
     clear = reader.number(frame - 8, 3) == _CONTROL
     clear &= reader.number(frame - 5) % 2 == 1
-    place = colours + 3 * tf.where(clear, reader.number(frame - 2), 0)
-    rest = _piece(data, place + 3, reader.size)
-    parts = _piece(data, 0, place), bytes([backdrop]) * 3, rest
-    return tf.where(clear, tf.strings.join(parts), data)
+    return clear, tf.where(clear, reader.number(frame - 2), 0)
+
+
+def _replaced(data: Tensor, place: Tensor, backdrop: int) -> Tensor:
+    """The file with the background's colour at a place."""
+    end = tf.cast(tf.strings.length(data), place.dtype)
+    parts = _piece(data, 0, place), bytes([backdrop]) * 3, _piece(data, place + 3, end)
+    return tf.strings.join(parts)
 
 
 def _piece(data: Tensor, start: Any, stop: Any) -> Tensor:
