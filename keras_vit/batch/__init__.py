@@ -20,7 +20,7 @@ def run(
     images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     *,
-    what: Sequence[str] = ("classes",),
+    what: str | Sequence[str] = ("classes",),
     top: int = 5,
     features_dtype: Literal["float32", "float16"] = "float32",
     runner: str = "DirectRunner",
@@ -63,7 +63,7 @@ def run(
             one of Beam's file systems reads.
         output: the folder of the results, on this machine or in a bucket.
         what: some of `"classes"`, `"probabilities"`, `"features"` and
-            `"attention"`.
+            `"attention"`, or one of them.
         top: how many classes are named.
         features_dtype: of the column of features.
         runner: one of Beam's: `"DirectRunner"` (this machine), `"PrismRunner"`,
@@ -117,7 +117,7 @@ def run(
         model,
         images,
         output,
-        what=tuple(what),
+        what=(what,) if isinstance(what, str) else tuple(what),
         top=top,
         features_dtype=features_dtype,
         runner=runner,

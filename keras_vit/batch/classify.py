@@ -139,10 +139,16 @@ def _planned(
     }
     named = {k: v if v is None else os.fspath(v) for k, v in listing.items()}
     plan = fields | named | {"model": digest, "shard_size": size}
-    plan["images"] = [os.path.expanduser(os.fspath(one)) for one in several]
+    plan["images"] = [_normal(os.path.expanduser(os.fspath(one))) for one in several]
     if not all(map(_is_absolute, plan["images"])):
         plan["folder"] = os.getcwd()
     return json.loads(json.dumps(plan))
+
+
+def _normal(path: str) -> str:
+    """A path without `./` and without a slash behind it: the same job."""
+    remote = filesystem.is_remote(path) or path[:5] == "tfds:"
+    return path if remote else os.path.normpath(path)
 
 
 def _is_absolute(path: str) -> bool:

@@ -29,6 +29,7 @@ FOLDER, JOB = "_plan", "job.json"
 LARGEST_SHARD = 4096  # images
 SHARDS = 32  # to cut the images into at least, where there are enough
 SMALLEST_SHARD = 16
+_NAMES = {"folder": "working directory"}  # of what is no argument
 _TYPES = {
     "name": "binary",
     "file": "binary",
@@ -76,7 +77,7 @@ def check_job(output: str, job: Mapping[str, Any]) -> bool:
         planned = json.load(file)
     asked = json.loads(json.dumps(job))
     others = [
-        f"{name}={asked.get(name)!r} (there: {planned.get(name)!r})"
+        f"{_NAMES.get(name, name)}={asked.get(name)!r} (there: {planned.get(name)!r})"
         for name in sorted({*planned, *asked})
         if planned.get(name) != asked.get(name)
     ]

@@ -104,6 +104,8 @@ def run(values: flags.FlagValues, options: list[str]) -> int:
     print(f"  readable    {done.manifest['readable']:,}")
     for kind, count in done.errors.items():
         print(f"  {kind:<11} {count:,}")
+    if done.errors:
+        print(f"  reasons     in the column error of {done.output}/")
     for label, count in [*done.labels.items()][: values.top]:
         print(f"  {count:>11,} {label}")
     return UNREADABLE if done.errors else 0

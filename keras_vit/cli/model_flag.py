@@ -41,8 +41,8 @@ class Model(flag_types.Path):
 
     def __init__(self, *takes: str) -> None:
         self.takes = takes
-        listed, _, last = ", ".join(takes).rpartition(", ")
-        self.expected = f"{listed} or {last}" if listed else last
+        *others, last = takes
+        self.expected = f"{', '.join(others)} or {last}" if others else last
 
     def full_help(self, help: str) -> str:
         """Return a flag's help: what is taken, after what the model is for."""

@@ -40,7 +40,8 @@ def serve(
             `keras_vit.Classifier`, the path of a run's folder or of a `.keras`
             file: these are exported to a temporary folder first, which takes
             some seconds; the logger `keras_vit.serving` reports it.
-        host: the address to listen at; by default this machine alone is answered.
+        host: the address to listen at, 0.0.0.0 for all; by default this machine
+            alone is answered.
         port: the port to listen at; 0 takes any free one.
         limits: a `Limits`.
         allowed_origins: pages elsewhere that may ask this server, such as

@@ -134,7 +134,9 @@ def read_bmp(data: Tensor, decoding: Decoding) -> tuple[Tensor, Tensor]:
 
         def coloured():  # the operation takes the numbers of colours for grey
             palette = ByteReader(data).part(14 + size, start)
-            palette = tf.reshape(palette, (-1, 4))[:, 2::-1]  # blue comes first
+            whole = tf.size(palette) // 4 * 4  # others may stand before the pixels
+            palette = tf.reshape(palette[:whole], (-1, 4))[:256, 2::-1]  # blue first
+            palette = tf.pad(palette, [[0, 256 - tf.shape(palette)[0]], [0, 0]])
             return tf.gather(palette, tf.cast(image[..., 0], tf.int32))
 
         return tf.cond(
