@@ -224,6 +224,7 @@ def runs_on_jax(code):
     assert run.returncode == 0, run.stderr[-3000:]
 
 
+@pytest.mark.slow
 @on_jax
 def test_layouts_follow_from_paths_and_shapes():
     runs_on_jax(OF_L)

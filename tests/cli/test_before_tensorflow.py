@@ -191,6 +191,7 @@ def test_importtime_lists_neither_keras_nor_tensorflow(tmp_path):
     assert not {*HEAVY} & names
 
 
+@pytest.mark.slow
 def test_the_package_is_whole_once_there_is_work():
     code = """
 import sys, keras_vit_command

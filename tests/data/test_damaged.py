@@ -6,9 +6,8 @@ import pytest
 from support.programs import environment, program
 
 
-@pytest.mark.parametrize(
-    "count", [20, pytest.param(10_000, marks=pytest.mark.slow)], ids=str
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [60, 10_000], ids=str)
 def test_damaged_files_are_refused_by_name_or_read_right(count, tmp_path):
     """In a process of its own: a crash, a hang and its memory show there."""
     run = subprocess.run(

@@ -61,7 +61,7 @@ def composed(data, background):
     return np.asarray(Image.alpha_composite(behind, image).convert("RGB"))
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("background", LEVELS)
 def test_all_roads_give_what_pillow_composes(background, rng, tmp_path):
     contents, decoding = kinds(rng), Decoding(background=background)

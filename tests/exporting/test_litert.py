@@ -228,6 +228,7 @@ def test_weights_in_float16_are_keras_rounded(tmp_path):
     assert any(np.array_equal(half, kernel.T.astype(np.float16)) for half in halves)
 
 
+@pytest.mark.slow
 @pytest.mark.fresh_process
 def test_int8_is_judged_in_a_process_of_its_own_and_reported(tmp_path):
     model, split = known("token")

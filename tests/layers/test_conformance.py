@@ -134,7 +134,7 @@ def test_follows_its_dtype_policy_in_every_part(name, policy, compute, variable)
         assert part.compute_dtype == compute, part.name
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @every_layer
 def test_compiles_with_xla(name, rng):
     layer, arguments, given, _ = LAYERS[name]

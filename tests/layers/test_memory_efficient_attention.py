@@ -165,6 +165,7 @@ def test_dropout_is_of_the_same_probabilities_in_the_gradient(cut, rng):
         np.testing.assert_allclose(ours, plain, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remat", often([False, True], [True]))
 def test_a_model_trains_the_same_in_blocks(remat, rng, monkeypatch):
     """Dropout of rate 0 in attention: its masks are others in blocks."""

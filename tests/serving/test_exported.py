@@ -46,6 +46,7 @@ def files(tmp_path_factory):
     return [folder / name for name in contents]
 
 
+@pytest.mark.slow
 def test_files_are_classified_as_predict_classifies_them(local, model, files):
     expected = keras_vit.predict(model, files, class_names=NAMES)
     rows = [b64(path.read_bytes()) for path in files]

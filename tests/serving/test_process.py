@@ -114,6 +114,7 @@ def test_a_connection_without_a_request_is_closed_in_silence(hasty):
     assert hasty.exchange() == b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "junk",
     [
@@ -152,6 +153,7 @@ def test_a_body_above_the_limit_is_refused_and_never_held(process):
     assert process.memory("VmHWM") - before < 30 * MB
 
 
+@pytest.mark.slow
 def test_a_body_that_is_refused_and_does_not_end_is_cut_off(hasty):
     with hasty.connect() as connection:
         connection.sendall(head(hasty.path, 100 * MB))
