@@ -135,8 +135,8 @@ def read_bmp(data: Tensor, decoding: Decoding) -> tuple[Tensor, Tensor]:
         def coloured():  # the operation takes the numbers of colours for grey
             palette = ByteReader(data).part(14 + size, start)
             whole = tf.size(palette) // 4 * 4  # others may stand before the pixels
-            palette = tf.reshape(palette[:whole], (-1, 4))[:256, 2::-1]  # blue first
-            palette = tf.pad(palette, [[0, 256 - tf.shape(palette)[0]], [0, 0]])
+            palette = tf.reshape(palette[:whole], (-1, 4))[:, 2::-1]  # blue comes first
+            palette = tf.concat([palette, tf.zeros((256, 3), tf.uint8)], 0)
             return tf.gather(palette, tf.cast(image[..., 0], tf.int32))
 
         return tf.cond(
