@@ -10,7 +10,6 @@ memory that a process of each had. Prints JSON.
 
 import argparse
 import json
-import os
 import pathlib
 import shutil
 import statistics
@@ -84,20 +83,28 @@ def stages(model, images):
         }
 
 
+LAUNCHED = """
+import json, resource, subprocess, sys
+nothing = subprocess.DEVNULL
+status = subprocess.call(sys.argv[1:], stdout=nothing, stderr=nothing)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([status, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+"""
+
+
 def timed(words):
-    """Run the command and return its seconds, and the most memory, MB."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "keras_vit_command", *words],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    """Run the command and return its seconds, processor time, and the most MB.
+
+    From a small process: one that a large one starts has that one's peak, too.
+    """
+    command = [sys.executable, "-m", "keras_vit_command", *words]
     start = time.perf_counter()
-    _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status) not in (0, 1):
-        raise RuntimeError(f"Expected the command to end well. Received: {words}")
+    told = subprocess.check_output([sys.executable, "-c", LAUNCHED, *command])
     seconds = time.perf_counter() - start
-    own = usage.ru_utime + usage.ru_stime
-    return seconds, own, usage.ru_maxrss / 1024
+    status, own, most = json.loads(told)
+    if status not in (0, 1):
+        raise RuntimeError(f"Expected the command to end well. Received: {words}")
+    return seconds, own, most
 
 
 def calls(model, images, folder):
