@@ -65,7 +65,6 @@ RUNNERS = (  # of Apache Beam
     "PortableRunner",
 )
 
-WEIGHT_FORMATS = ("npz", "timm", "huggingface", "torchvision")
 HUB_PREFIX = "hf:"  # before <owner>/<name>
 
 

@@ -23,7 +23,6 @@ from keras_vit.recipes import setting_kinds
 from keras_vit.recipes.settings import documented, setting_names
 from keras_vit.suggestions import close_to
 from keras_vit.weights.checkpoint import HUB
-from keras_vit.weights.save import FORMATS as WEIGHT_FORMATS
 
 SAME = {
     "models": (choices.MODELS, factories.FACTORIES),
@@ -32,7 +31,6 @@ SAME = {
     "figures": (choices.FIGURES, FIGURE_SPECS),
     "fusions": (choices.HEAD_FUSIONS, FUSIONS),
     "export formats": (FORMATS, WRITERS),
-    "weight formats": (choices.WEIGHT_FORMATS, WEIGHT_FORMATS),
     "data sets": (dataset_names.NAMES, sources.SOURCES),
     "files": (dataset_names.SUFFIXES, (".zip", *tables.SUFFIXES, ".npz")),
     "tasks": (

@@ -13,11 +13,10 @@ import http
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-import httptools
-
 from keras_vit import compat
 from keras_vit.serving.limits import Limits, error_body
 from keras_vit.serving.metrics import Metrics
+from keras_vit.serving.request_parser import RequestParser
 
 LARGEST_HEAD = 2**16  # bytes of a request's line and headers
 LINGERING = 2.0  # seconds in which a client may read the last response
@@ -74,7 +73,7 @@ class Connection(asyncio.Protocol):
         arguments["app_state"] = {"connection": self}  # `state` of each scope
         self._http: Any = compat.http_protocol()(**arguments)
         self._http.send_400_response = self._refuse_what_is_not_http
-        self._http.parser = _Parser(self._http, self._count_no_more)
+        self._http.parser = RequestParser(self._http, self._count_no_more)
         self._loop: asyncio.AbstractEventLoop = self._http.loop
         self._timer: asyncio.TimerHandle | None = None  # for a head to arrive
         self._unread: asyncio.TimerHandle | None = None  # for a response to be read
@@ -255,90 +254,6 @@ class Connection(asyncio.Protocol):
             "Expected the whole head of a request within "
             f"{self._limits.seconds:g} seconds. Received: less",
         )
-
-
-class _Parser:
-    """httptools' parser of requests, for which `Upgrade` is a wish that is not met.
-
-    By itself it takes what follows such a head for another protocol's, and a body is
-    lost; Java's client sends `Upgrade: h2c` with every first request. What is behind
-    the pieces of a body is left out, as no application asks for it.
-
-    Args:
-        protocol: uvicorn's, whose methods it calls.
-        body_arrived: called with each piece of a body.
-    """
-
-    def __init__(self, protocol: Any, body_arrived: Callable[[], None]) -> None:
-        self._protocol, self._body_arrived = protocol, body_arrived
-        self._in_head = True
-        self.on_url = protocol.on_url
-        self._parser = self._new()
-
-    def _new(self) -> httptools.HttpRequestParser:
-        parser = httptools.HttpRequestParser(self)
-        parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        return parser
-
-    def get_http_version(self) -> str:
-        """Return the version of the request, such as `"1.1"`."""
-        return self._parser.get_http_version()
-
-    def get_method(self) -> bytes:
-        """Return the method of the request."""
-        return self._parser.get_method()
-
-    def should_keep_alive(self) -> bool:
-        """Return whether another request may follow."""
-        return self._parser.should_keep_alive()
-
-    def should_upgrade(self) -> bool:
-        """Return `False`: no request is another protocol's."""
-        return False
-
-    def feed_data(self, data: bytes) -> None:
-        """Parse bytes; of a head with `Upgrade`, once more without it."""
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as error:
-            if self._parser.get_method() == b"CONNECT":
-                raise httptools.HttpParserError("CONNECT") from error
-            head = self._head_without_upgrade()
-            self._parser = self._new()
-            self.feed_data(head + data[error.args[0] :])
-
-    def _head_without_upgrade(self) -> bytes:
-        version = self._parser.get_http_version().encode()
-        lines = [b"%s %s HTTP/%s" % (self.get_method(), self._protocol.url, version)]
-        headers = self._protocol.headers
-        lines += [b"%s: %s" % one for one in headers if one[0] != b"upgrade"]
-        return b"\r\n".join([*lines, b"", b""])
-
-    def on_message_begin(self) -> None:
-        """Begin with a request."""
-        self._in_head = True
-        self._protocol.on_message_begin()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Pass on a header of the head."""
-        if self._in_head:
-            self._protocol.on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        """Begin with the body."""
-        if not self._parser.should_upgrade():
-            self._in_head = False
-            self._protocol.on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Pass on a piece of a body."""
-        self._body_arrived()
-        self._protocol.on_body(body)
-
-    def on_message_complete(self) -> None:
-        """End the request."""
-        if not self._parser.should_upgrade():
-            self._protocol.on_message_complete()
 
 
 class _Transport:

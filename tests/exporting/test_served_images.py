@@ -174,6 +174,19 @@ def test_bmp_files_from_the_top_and_with_more_behind_them_are_read(picture):
     )
 
 
+@pytest.mark.parametrize("grey", [True, False])
+def test_colours_that_a_palette_lacks_are_those_of_pillow(picture, grey):
+    numbers = np.asarray(picture.convert("L"))
+    colours = np.repeat(np.arange(100, dtype=np.uint8)[:, None], 4, axis=1)
+    colours[:, 3] = 0
+    if not grey:
+        colours = colours[::-1]
+    data = bytearray(encoded(Image.fromarray(numbers), "BMP"))
+    whole = bytes(data[:46]) + (100).to_bytes(4, "little") + bytes(data[50:54])
+    whole = whole[:10] + (454).to_bytes(4, "little") + whole[14:]
+    check({"of 100": whole + colours.tobytes() + bytes(data[1078:])})
+
+
 def test_other_bmp_files_are_refused_with_what_is_read(picture):
     error = (
         "not a readable BMP image: damaged or cut, or not uncompressed pixels of "

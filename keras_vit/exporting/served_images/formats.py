@@ -136,7 +136,12 @@ def read_bmp(data: Tensor, decoding: Decoding) -> tuple[Tensor, Tensor]:
             palette = ByteReader(data).part(14 + size, start)
             whole = tf.size(palette) // 4 * 4  # others may stand before the pixels
             palette = tf.reshape(palette[:whole], (-1, 4))[:, 2::-1]  # blue comes first
-            palette = tf.concat([palette, tf.zeros((256, 3), tf.uint8)], 0)
+            # Of a part of all greys the others follow, of other palettes black ones.
+            greys = tf.tile(tf.cast(tf.range(256), tf.uint8)[:, tf.newaxis], [1, 3])
+            known = tf.minimum(tf.shape(palette)[0], 256)
+            grey = tf.reduce_all(palette[:known] == greys[:known])
+            missing = tf.where(grey, greys, tf.zeros_like(greys))[known:]
+            palette = tf.concat([palette[:known], missing], 0)
             return tf.gather(palette, tf.cast(image[..., 0], tf.int32))
 
         return tf.cond(
