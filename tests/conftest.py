@@ -45,20 +45,33 @@ LONGEST = (
 )
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--turn",
+        metavar="K/N",
+        help="of the slow tests only those of turn K, from 1, of N, and what is "
+        "tried in every turn; the N turns together are all",
+    )
+
+
 @pytest.hookimpl(tryfirst=True)  # before what is slow is left out
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Mark cases as slow that `one_in` leaves out, and begin with the longest files.
 
     So the workers end together.
     """
-    counted = collections.Counter()
-    for item in items:
+    from support.turns import in_turn, numbered
+
+    for item, number in numbered(items):
         mark = item.get_closest_marker("one_in")
-        if mark is not None:
-            number = counted[item.path, item.originalname]
-            counted[item.path, item.originalname] += 1
-            if number % mark.args[0]:
-                item.add_marker(pytest.mark.slow)
+        if mark is not None and number % mark.args[0]:
+            item.add_marker(pytest.mark.slow)
+    if config.getoption("turn"):
+        turn, turns = map(int, config.getoption("turn").split("/"))
+        chosen = in_turn(items, turn, turns)
+        kept = set(chosen)
+        config.hook.pytest_deselected(items=[i for i in items if i not in kept])
+        items[:] = chosen
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
