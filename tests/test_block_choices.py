@@ -95,7 +95,7 @@ def test_the_norm_of_a_gradient_counts_a_row_of_a_table_once():
     assert norm == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(6)
 @every_choice
 def test_gradients_are_the_same_with_remat(name):
     model = of(name, scale=0.1)
@@ -108,7 +108,7 @@ def test_gradients_are_the_same_with_remat(name):
         np.testing.assert_allclose(found[path], one, rtol=1e-3, atol=allowed)
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(6)
 @every_choice
 def test_low_rank_kernels_are_merged_into_a_plain_model(name):
     model = of(name, scale=0.1)
@@ -157,7 +157,7 @@ def test_tables_of_offsets_frequencies_and_scales_of_norms_do_not_decay():
     assert all(map(decayed, kernels))
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(6)
 @every_choice
 def test_a_saved_model_gives_the_same(name, tmp_path):
     model = kept(name)
@@ -167,7 +167,7 @@ def test_a_saved_model_gives_the_same(name, tmp_path):
     np.testing.assert_array_equal(loaded(IMAGES), model(IMAGES))
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(6)
 @every_choice
 def test_resizing_copies_all_but_tables_of_positions(name):
     model = kept(name)
@@ -182,7 +182,7 @@ def test_resizing_copies_all_but_tables_of_positions(name):
     assert np.isfinite(resized(IMAGES.reshape(1, 32, 24, 3))).all()
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize(
     "name", [n for n, of in CHOICES.items() if of.get("num_classes", 5) is not None]
 )

@@ -34,6 +34,8 @@ from tensorflow_serving.config import model_server_config_pb2  # noqa: E402
 
 from support.serving.tensorflow_serving import StandIn, serving  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = pathlib.Path(__file__).parent.parent / "examples" / "serving"
 README = (EXAMPLE / "README.md").read_text()
 NAMES = ("T-shirt/top", "ankle boot", "ç", "d e", "last")

@@ -94,6 +94,7 @@ def test_a_small_jpeg_is_kept_as_it_is(kinds):
         assert small.reduced(tf.constant(index)).numpy() == file.read()
 
 
+@pytest.mark.slow
 def test_the_first_epoch_sees_the_images_of_the_later_ones_bit_for_bit(tmp_path):
     dataset = photographs(tmp_path / "photos")
     first = batches(cached(dataset, tmp_path / "one", short_side=24).train, 12)

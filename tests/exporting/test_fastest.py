@@ -44,6 +44,7 @@ def reasons(path):
     return {one["file"]: one["reason"] for one in read_report(path).chosen_from}
 
 
+@pytest.mark.slow
 def test_the_fastest_that_keeps_the_accuracy_is_written(
     model, split, times, tmp_path, monkeypatch
 ):
@@ -82,6 +83,7 @@ def test_the_fastest_that_keeps_the_accuracy_is_written(
     assert "| tflite dynamic | 2.00 |" in card
 
 
+@pytest.mark.slow
 def test_without_images_what_loses_precision_is_not_tried(model, times, tmp_path):
     path = keras_vit.export(model, tmp_path / "vit", for_="cpu")
     assert path == tmp_path / "vit.onnx"

@@ -12,6 +12,8 @@ from support.browser import FLAGS, executable
 from support.serving import stand_in
 from support.serving.process import PATIENCE, Process
 
+pytestmark = pytest.mark.slow
+
 RED = (250, 10, 20)
 SIZE = (60, 40)  # of pictures, of which the model sees the square in the middle
 
