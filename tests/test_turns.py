@@ -4,6 +4,7 @@ import pathlib
 import types
 
 import pytest
+
 from support.turns import EVERY_TURN, in_turn
 
 
