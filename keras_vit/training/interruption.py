@@ -15,6 +15,10 @@ TOGETHER = 1.0  # seconds: `timeout` asks a process, and its group, which it is 
 PREEMPTED = 42  # the exit status after SIGTERM: start the same command again
 
 
+class StopSignalError(Exception):
+    """A signal asks the run to stop; raised between steps and in evaluations."""
+
+
 class Interruption:
     """Whether a stop signal has come, and what follows from it."""
 
@@ -29,6 +33,11 @@ class Interruption:
         self.signal = self.signal or number
         if self._at_once:
             self.end()
+
+    def raise_if_stopping(self) -> None:
+        """Raise `StopSignalError` if a signal has come."""
+        if self:
+            raise StopSignalError
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
