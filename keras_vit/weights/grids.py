@@ -15,8 +15,8 @@ import keras
 
 from keras_vit.layers.patches import pair
 from keras_vit.weights.architecture import Architecture, shapes
+from keras_vit.weights.cloning import grid_of
 from keras_vit.weights.metadata import KEY
-from keras_vit.weights.rebuild import grid_of
 from keras_vit.weights.sources.source import Arrays, Config, Source
 from keras_vit.weights.translate import Rules
 

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
-from keras_vit import baselines, kerascv_networks, layers
+from keras_vit import layers
 from keras_vit import model as vit
-from keras_vit.choices import KERAS_CV_PREFIX
-from keras_vit.derived_arguments import derived_arguments, ends_as_built
-from keras_vit.image_model import KerasVitModel
 from keras_vit.layers.patches import pair
 from keras_vit.layers.quantized import check_not_quantized
-from keras_vit.meaning import keeps_classes, meaning_of, set_meaning
 from keras_vit.model_source import ModelSource, keras_model, meant_as
-from keras_vit.weights.appended import built_and_appended
-from keras_vit.weights.architecture import KERNEL, check_patches_of_pixels, weights
+from keras_vit.weights.architecture import KERNEL, check_patches_of_pixels
+from keras_vit.weights.construction import pairs, rebuilt
 from keras_vit.weights.patches import resize_kernel
 from keras_vit.weights.positions import check_method, resize_weight
 
 Size = int | Sequence[int]
-BUILDERS: dict[str, Callable[..., keras.Model]] = {
-    "ViT": vit.ViT,
-    "ResNet": baselines.ResNet,
-}
 
 
 def resize(
@@ -90,32 +80,38 @@ def resize(
     if method is not None:
         check_method(method, "method")
     new = rebuilt(model, **changes)
-    encoders = [
-        layer
-        for one in (model, new)
-        for layer in one.layers
-        if isinstance(layer, layers.PatchEncoder)
-    ]
+    encoder, new_encoder = _patch_encoder(model), _patch_encoder(new)
     for old, weight in pairs(model, new):
         array = old.numpy()
-        if encoders:
-            rule = method or encoders[0].position_interpolation or "bilinear"
-            first, second = (encoder.grid for encoder in encoders)
-            array = resize_weight(old.path, array, first, second, rule)
+        if encoder is not None and new_encoder is not None:
+            rule = method or encoder.position_interpolation or "bilinear"
+            array = resize_weight(old.path, array, encoder.grid, new_encoder.grid, rule)
         if patch_size is not None and old.path == KERNEL:
             before = model.get_layer("patches").patch_size
             array = resize_kernel(array, before, changes["patch_size"])
         if array.shape != tuple(weight.shape):
-            height, width = changes["image_size"]
-            raise ValueError(
-                "Expected a model whose weights serve images of any size, but for the "
-                f"positions of a ViT. Received: {model.name!r}, whose weight "
-                f"{old.path} of shape {array.shape} would have shape "
-                f"{tuple(weight.shape)} for images of {height} x {width}. Pool over "
-                "the places, as by GlobalAveragePooling2D, before such a layer"
-            )
+            raise ValueError(_of_one_size(model, old, weight, changes["image_size"]))
         weight.assign(array)
     return meant_as(source, new)
+
+
+def _patch_encoder(model: keras.Model) -> layers.PatchEncoder | None:
+    encoders = (one for one in model.layers if isinstance(one, layers.PatchEncoder))
+    return next(encoders, None)
+
+
+def _of_one_size(
+    model: keras.Model, old: Any, weight: Any, image_size: tuple[int, int]
+) -> str:
+    """Return what to say of a weight that belongs to images of one size."""
+    height, width = image_size
+    return (
+        "Expected a model whose weights serve images of any size, but for the "
+        f"positions of a ViT. Received: {model.name!r}, whose weight "
+        f"{old.path} of shape {tuple(old.shape)} would have shape "
+        f"{tuple(weight.shape)} for images of {height} x {width}. Pool over "
+        "the places, as by GlobalAveragePooling2D, before such a layer"
+    )
 
 
 def replace_head(model: ModelSource, num_classes: int | None) -> keras.Model:
@@ -156,271 +152,3 @@ def replace_head(model: ModelSource, num_classes: int | None) -> keras.Model:
     for old, weight in pairs(model, new, without=vit.HEADS):
         weight.assign(old)
     return meant_as(source, new, with_names=False)
-
-
-def rebuilt(model: keras.Model, **changes: Any) -> keras.Model:
-    """Build a model again with other arguments, its weights random.
-
-    Args:
-        model: a functional Keras model.
-        **changes: by the names of the builder's arguments.
-
-    Returns:
-        A new model, which means the same and whose layers have the same
-        precision, are frozen where the model's are, and recompute what its
-        recompute. With another `num_classes` the names of its classes are
-        unknown.
-
-    Raises:
-        ValueError: if the model cannot be built again, or has something that
-            the new one would lack.
-    """
-    recipe = _recipe_of(model)
-    if recipe is not None:
-        builder, arguments = recipe
-        with _precision_of(model):
-            new = _built(model, builder, arguments | changes)
-    elif set(changes) == {"image_size"}:
-        new = _cloned(model, changes["image_size"])
-    elif set(changes) == {"num_classes"}:
-        new = _with_head(_cloned(model), changes["num_classes"])
-    else:
-        new = _with_the_same_appended(model, changes)
-    of_outputs = [
-        one.name
-        for one in model.layers
-        if one.name in vit.HEADS or isinstance(one, (layers.Logits, layers.Outputs))
-    ]
-    _check_holds_all(model, new, of_outputs if "num_classes" in changes else ())
-    _copy_state(model, new, names="num_classes" not in changes)
-    return new
-
-
-def _with_the_same_appended(
-    model: keras.Model, changes: Mapping[str, Any]
-) -> keras.Model:
-    """Build what was built again, and append copies of what has been appended."""
-    parts = built_and_appended(model)
-    if parts is None:
-        raise ValueError(
-            "Expected a model that a function of keras_vit built, with nothing changed "
-            f"since, for another {', '.join(changes)}. Received: {model.name!r}, which "
-            "has been changed, or was built by other code. Do this first, and change "
-            "the model that is returned"
-        )
-    built, appended = parts
-    new = rebuilt(built, **changes)
-    copy = keras.models.clone_model(appended, clone_function=_copy_for_any_size)
-    return keras.Model(new.inputs[0], copy.call(new.outputs[0]), name=model.name)
-
-
-def _recipe_of(model: keras.Model) -> tuple[str, dict[str, Any]] | None:
-    """The builder of a model and its arguments, kept or derived; `None`: unknown."""
-    if isinstance(model, KerasVitModel) and model.builder is not None:
-        return model.builder, model.arguments
-    for layer in model.layers:
-        if isinstance(layer, layers.Features) and layer.builder is not None:
-            if ends_as_built(model):  # such as `keras.Model(model.input, model.output)`
-                return layer.builder, dict(layer.arguments or {})
-            return None  # of a model with something around what was built
-    return derived_arguments(model)
-
-
-def _built(model: keras.Model, builder: str, arguments: dict[str, Any]) -> keras.Model:
-    if builder.startswith(baselines.PREFIX):
-        return baselines.application(builder.removeprefix(baselines.PREFIX))(
-            **arguments
-        )
-    if builder.startswith(KERAS_CV_PREFIX):
-        network = builder.removeprefix(KERAS_CV_PREFIX)
-        return kerascv_networks.network(network)(**arguments)
-    if builder not in BUILDERS:
-        raise ValueError(
-            f"Expected a model of a builder among {', '.join(BUILDERS)} and "
-            f"{baselines.PREFIX}<name>. Received: {model.name!r}, built by {builder!r}"
-        )
-    if arguments.get("stem") is not None:
-        arguments |= {"stem": _copy_for_any_size(model.get_layer(arguments["stem"]))}
-    with warnings.catch_warnings():  # who merges tokens has been warned
-        warnings.filterwarnings("ignore", "token_merging=")
-        return BUILDERS[builder](**arguments)
-
-
-def _copy_for_any_size(layer: Any) -> Any:
-    """Another layer of a config, weights random; a model of images takes any size."""
-    if isinstance(layer, keras.Model) and _takes_images(layer):
-        return _cloned(layer, (None, None))
-    return type(layer).from_config(layer.get_config())
-
-
-def _takes_images(model: Any) -> bool:
-    inputs = getattr(model, "inputs", None)
-    return bool(inputs) and len(inputs) == 1 and len(inputs[0].shape) == 4
-
-
-def _cloned(model: keras.Model, size: Sequence[int | None] | None = None) -> Any:
-    """A model that Keras clones on an input of another size, weights random."""
-    grids: list[tuple[int, int]] = []  # of the encoder that was cloned
-
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        outputs = layer(*args, **kwargs)
-        if isinstance(layer, layers.PatchEncoder):
-            grids.append(layer.grid)
-        return outputs
-
-    def copied(layer: Any) -> Any:
-        if isinstance(layer, (layers.TransformerBlock, layers.PositionEmbedding)):
-            config = layer.get_config()
-            if config["grid"] is not None and grids:
-                config["grid"] = grids[-1]
-            return type(layer).from_config(config)
-        _check_no_vit_inside(layer)
-        return _copy_for_any_size(layer)
-
-    inputs = keras.tree.map_structure(
-        lambda x: keras.Input(
-            batch_shape=x.shape if size is None else (x.shape[0], *size, x.shape[-1]),
-            dtype=x.dtype,
-            name=x.name,
-        ),
-        model.inputs[0] if isinstance(model, keras.Sequential) else model.input,
-    )
-    more: dict[str, Any] = (
-        {} if isinstance(model, keras.Sequential) else {"call_function": call}
-    )
-    return keras.models.clone_model(
-        model, input_tensors=inputs, clone_function=copied, **more
-    )
-
-
-def _check_no_vit_inside(layer: Any) -> None:
-    """Refuse a model inside a model whose positions stand for one grid."""
-    inner = getattr(layer, "layers", ())
-    if any(isinstance(one, layers.PatchEncoder) for one in inner):
-        raise ValueError(
-            "Expected a model whose own layers are those of keras_vit. Received: a "
-            f"model around {layer.name!r}. Pass that one, "
-            f"model.get_layer({layer.name!r}), and build around what is returned"
-        )
-
-
-def _with_head(model: keras.Model, num_classes: int | None) -> keras.Model:
-    """A model that ends in a new head on the layer `"features"`."""
-    names = {layer.name for layer in model.layers}
-    features = [
-        model.get_layer(name).output
-        for name in ("features", "features_distillation")
-        if name in names
-    ]
-    outputs = features
-    if num_classes is not None:
-        outputs = [
-            vit.head(num_classes, name)(one)
-            for one, name in zip(features, vit.HEADS, strict=False)
-        ]
-    if len(outputs) > 1:
-        outputs = [keras.layers.Average(name="mean", dtype="float32")(outputs)]
-    return keras.Model(model.input, outputs[0], name=model.name)
-
-
-@contextlib.contextmanager
-def _precision_of(model: keras.Model) -> Iterator[None]:
-    """New layers get the dtype policy that the model was built under."""
-    in_float32 = (
-        keras.layers.InputLayer,
-        layers.PixelNormalization,
-        layers.Features,
-        layers.Head,
-    )
-    inner = [one for one in model.layers if not isinstance(one, in_float32)]
-    inner.sort(key=lambda layer: not isinstance(layer, layers.PatchEncoder))
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(inner[0].dtype_policy if inner else before)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def _check_holds_all(
-    model: keras.Model, new: keras.Model, without: Collection[str]
-) -> None:
-    """Refuse to copy a model into one that would lack some of it."""
-    found = {layer.name: layer for layer in new.layers}
-    lacking, more, other = [], [], []
-    for layer in model.layers:
-        if layer.name in without or isinstance(layer, keras.layers.InputLayer):
-            continue
-        if layer.name not in found:
-            lacking.append(layer.name)
-        elif len(weights(layer)) > len(weights(found[layer.name])):
-            more.append(layer.name)
-        elif layer.dtype_policy != found[layer.name].dtype_policy:
-            other.append(layer.name)
-    if lacking or other:
-        raise ValueError(
-            "Expected a model as the functions of keras_vit build it, whose layers "
-            f"share a dtype policy. Received: {model.name!r}, whose layers "
-            f"{', '.join(lacking + other)} have been added or changed since. Do what "
-            "is wanted of the model first, and add them then"
-        )
-    if more:  # by `Dense.enable_lora`, say
-        raise ValueError(
-            f"{model.name!r} has weights that its config does not describe, so a "
-            "copy would lack them. Expected low-rank factors that are merged into "
-            "their kernels, as in a .keras file. "
-            f"Received: more weights in {', '.join(more)}"
-        )
-
-
-def _copy_state(model: keras.Model, new: keras.Model, *, names: bool) -> None:
-    """What the layers keep besides arguments and weights."""
-    meaning = meaning_of(model)
-    if keeps_classes(new):
-        class_names = meaning.class_names if names else None
-        set_meaning(new, activation=meaning.activation, class_names=class_names)
-    if any(isinstance(one, layers.PixelNormalization) for one in new.layers):
-        set_meaning(new, preprocessing=meaning.preprocessing, decoding=meaning.decoding)
-    found = {layer.name: layer for layer in model.layers}
-    for layer in new.layers:
-        old = found.get(layer.name)
-        if old is None:
-            continue
-        if layer.trainable != old.trainable:
-            layer.trainable = old.trainable
-        if isinstance(layer, layers.TransformerBlock):
-            layer.remat = old.remat
-
-
-def pairs(
-    model: keras.Model, new: keras.Model, without: Collection[str] = ()
-) -> Iterator[tuple[Any, Any]]:
-    """Yield each weight of a model with that of its copy, layer by layer.
-
-    Their paths may differ before the layer: those of some of Keras's networks
-    hold scopes that no config keeps.
-    """
-    old = {layer.name: weights(layer) for layer in model.layers}
-    for layer in new.layers:
-        if weights(layer) and layer.name not in without:
-            yield from zip(old[layer.name], weights(layer), strict=True)
-
-
-def grid_of(
-    model: keras.Model, image_size: Sequence[int], patch_size: Sequence[int]
-) -> tuple[int, int]:
-    """Return the grid that images of a size are for a model with such patches.
-
-    Args:
-        model: a ViT that a factory of this package built.
-        image_size: (height, width), pixels.
-        patch_size: (height, width), pixels or cells of the stem's feature map.
-    """
-    shape: Any = (None, *image_size, 3)
-    for layer in model.layers:
-        if isinstance(layer, layers.Patches):
-            break
-        if not isinstance(layer, keras.layers.InputLayer):
-            shape = _copy_for_any_size(layer).compute_output_shape(shape)
-    _, rows, columns, _ = layers.Patches(patch_size).compute_output_shape(shape)
-    return rows, columns

@@ -10,7 +10,7 @@ from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.model_arguments import check_merging, warn_of_merging
 from keras_vit.model_source import ModelSource, keras_model, meant_as
 from keras_vit.weights.architecture import describe
-from keras_vit.weights.rebuild import pairs, rebuilt
+from keras_vit.weights.construction import pairs, rebuilt
 
 
 def merge_tokens(model: ModelSource, r: int) -> keras.Model:
