@@ -8,6 +8,12 @@ from typing import Any
 
 import keras
 
+from keras_vit.layers.attention_heads import (
+    checked_key_value_heads,
+    joined_heads,
+    repeated_heads,
+    split_heads,
+)
 from keras_vit.layers.attention_positions import check_positions, positions_of
 from keras_vit.layers.block_config import BlockConfig
 from keras_vit.layers.memory_efficient_attention import (
@@ -18,12 +24,6 @@ from keras_vit.layers.memory_efficient_attention import (
 from keras_vit.layers.normalization import normalization
 from keras_vit.layers.quantized import Composite
 from keras_vit.layers.tensors import Shape, Tensor, ops
-
-WITHOUT_BIAS = {  # a block's `qkv_bias`: the projections that have none
-    "all": (),
-    "query_value": ("key",),
-    "none": ("query", "key", "value"),
-}
 
 
 @keras.saving.register_keras_serializable(package="keras_vit")
@@ -91,24 +91,10 @@ class MultiHeadSelfAttention(Composite):
     ) -> None:
         super().__init__(**kwargs)
         self.config = BlockConfig.of(config)
-        if num_heads < 1:
-            raise ValueError(f"num_heads must be at least 1. Received: {num_heads}")
+        self.num_key_value_heads = checked_key_value_heads(num_heads, self.config)
+        self.queries_per_key = num_heads // self.num_key_value_heads
         check_positions(position_embedding, self.config, grid)
         self.has_positions = position_embedding != "none" or self.config.has_positions
-        self.num_key_value_heads = self.config.num_key_value_heads or num_heads
-        if num_heads % self.num_key_value_heads:
-            raise ValueError(
-                "num_key_value_heads must divide num_heads. Received: "
-                f"num_heads={num_heads}, num_key_value_heads={self.num_key_value_heads}"
-            )
-        rotary = self.config.rotary
-        is_learned = rotary is not None and rotary.frequencies == "learned"
-        if is_learned and num_heads > self.num_key_value_heads:
-            raise ValueError(
-                "Learned rotary frequencies are those of a head's queries and keys. "
-                "Expected num_key_value_heads=None. "
-                f"Received: {self.num_key_value_heads}"
-            )
         self.num_heads = num_heads
         self.attention_dropout_rate = attention_dropout_rate
         self.qk_norm = qk_norm
@@ -124,45 +110,13 @@ class MultiHeadSelfAttention(Composite):
         sizes_shape: Shape | None = None,
     ) -> None:
         width = z_shape[-1]
-        if width % (self.num_heads * self.maps):
-            raise ValueError(
-                f"num_heads{' and 2' if self.maps > 1 else ''} must divide the width "
-                f"of a token. Received: num_heads={self.num_heads}, a width of {width}"
-            )
+        self._check_shapes(width, queries_shape)
         self.head_dim = width // self.num_heads
         self.key_dim = self.head_dim // self.maps
-        of_keys = self.num_key_value_heads * self.head_dim
-        for name, units in (
-            ("query", width),
-            ("key", of_keys),
-            ("value", of_keys),
-            ("out", width),
-        ):
-            projection = keras.layers.Dense(
-                units,
-                use_bias=self._has_bias(name),
-                kernel_initializer="glorot_uniform",
-                name=name,
-                dtype=self.dtype_policy,
-            )
-            if name == "query" and not self.query_projection:
-                projection = keras.layers.Identity(name=name, dtype=self.dtype_policy)
-            self._build_part(projection, z_shape)
-            setattr(self, name, projection)
-        self.query_norm: Any = None
-        self.key_norm: Any = None
-        if self.qk_norm:
-            self.query_norm = self._norm("query_norm", self.key_dim)
-            self.key_norm = self._norm("key_norm", self.key_dim)
-        self.norm: Any = None
-        if self.config.attention_norm:
-            self.norm = self._norm("norm", width)
-        if self.has_positions and queries_shape is not None:
-            raise ValueError(
-                "Queries that are no tokens have no place. Expected attention without "
-                f"positions. Received: position_embedding={self.position_embedding!r}, "
-                f"config={self.config.as_dict()}"
-            )
+        self._build_projections(z_shape)
+        self.query_norm = self._norm("query_norm", self.key_dim, self.qk_norm)
+        self.key_norm = self._norm("key_norm", self.key_dim, self.qk_norm)
+        self.norm = self._norm("norm", width, self.config.attention_norm)
         self.relative, self.rotary, self.relative_bias = positions_of(
             self.position_embedding, self.config, self.grid, self.dtype_policy
         )
@@ -174,18 +128,34 @@ class MultiHeadSelfAttention(Composite):
             self.attention_dropout_rate, name="dropout", dtype=self.dtype_policy
         )
 
-    def _has_bias(self, name: str) -> bool:
-        if name == "out":
-            return self.config.use_bias
-        return name not in WITHOUT_BIAS[self.config.qkv_bias]
+    def _check_shapes(self, width: int, queries_shape: Shape | None) -> None:
+        if width % (self.num_heads * self.maps):
+            raise ValueError(
+                f"num_heads{' and 2' if self.maps > 1 else ''} must divide the width "
+                f"of a token. Received: num_heads={self.num_heads}, a width of {width}"
+            )
+        check_positions(self.position_embedding, self.config, self.grid, queries_shape)
 
-    def _norm(self, name: str, width: int) -> keras.layers.Layer:
-        norm = normalization(
-            self.config.norm,
-            self.layer_norm_epsilon,
-            name=name,
-            dtype=self.dtype_policy,
-        )
+    def _build_projections(self, z_shape: Shape) -> None:
+        of_keys = self.num_key_value_heads * self.head_dim
+        for name in ("query", "key", "value", "out"):
+            projection = keras.layers.Dense(
+                of_keys if name in ("key", "value") else z_shape[-1],
+                use_bias=self.config.has_bias(name),
+                kernel_initializer="glorot_uniform",
+                name=name,
+                dtype=self.dtype_policy,
+            )
+            if name == "query" and not self.query_projection:
+                projection = keras.layers.Identity(name=name, dtype=self.dtype_policy)
+            self._build_part(projection, z_shape)
+            setattr(self, name, projection)
+
+    def _norm(self, name: str, width: int, wanted: bool) -> Any:
+        if not wanted:
+            return None
+        epsilon, dtype = self.layer_norm_epsilon, self.dtype_policy
+        norm = normalization(self.config.norm, epsilon, name=name, dtype=dtype)
         norm.build((None, None, width))
         return norm
 
@@ -221,12 +191,13 @@ class MultiHeadSelfAttention(Composite):
     ) -> tuple[Tensor, Tensor]:
         """Return the scaled queries, `(B, H, M, d)`, and the keys: Eq. 5."""
         q = self.query(z if queries is None else queries)
-        q, k = self._heads(q, self.key_dim), self._heads(self.key(z), self.key_dim)
+        q, k = split_heads(q, self.key_dim), split_heads(self.key(z), self.key_dim)
         if self.qk_norm:
             q, k = self.query_norm(q), self.key_norm(k)
         if self.rotary is not None:
             q, k = self.rotary(q), self.rotary(k)
-        return q * (1 / math.sqrt(self.key_dim)), self._for_each_query(k)
+        k = repeated_heads(k, self.queries_per_key)
+        return q * (1 / math.sqrt(self.key_dim)), k
 
     @property
     def _biases(self) -> list[Any]:
@@ -266,17 +237,13 @@ class MultiHeadSelfAttention(Composite):
             a, k = self.scores_and_keys(z, queries, sizes)
             return self.read(z, a, training=training), k
         q, k = self._queries_and_keys(z, queries)
-        dropout = None
-        if drops:
-            seed = self.dropout.seed_generator.next()
-            dropout = Dropout(self.dropout.rate, seed)
         x = self._read_in_blocks(
             q,
             k,
             self._values(z),
             biases=self._biases,
             log_sizes=None if sizes is None else self._log(sizes),
-            dropout=dropout,
+            dropout=Dropout.of(self.dropout) if drops else None,
         )
         return self._output(x), k
 
@@ -295,13 +262,12 @@ class MultiHeadSelfAttention(Composite):
 
     def _values(self, z: Tensor) -> Tensor:
         """Return the values, `(B, H, N, d)`."""
-        return self._for_each_query(self._heads(self.value(z), self.head_dim))
+        v = split_heads(self.value(z), self.head_dim)
+        return repeated_heads(v, self.queries_per_key)
 
     def _output(self, x: Tensor) -> Tensor:
         """Return the projection of what heads read, `(B, H, M, d)`: Eq. 8."""
-        sa = self._read_by_heads(x)
-        sa = ops.transpose(sa, (0, 2, 1, 3))  # B, M, H, d
-        sa = ops.reshape(sa, (-1, sa.shape[1], self.num_heads * self.head_dim))
+        sa = joined_heads(self._read_by_heads(x), self.num_heads * self.head_dim)
         if self.norm is not None:
             sa = self.norm(sa)
         return self.out(sa)
@@ -309,17 +275,6 @@ class MultiHeadSelfAttention(Composite):
     def _read_by_heads(self, x: Tensor) -> Tensor:
         """Return what of the heads' values is projected, `(B, H, M, d)`."""
         return x
-
-    def _heads(self, x: Tensor, dim: int) -> Tensor:
-        """Return (B, N, H dim) as (B, H, N, dim), H as many as there are."""
-        x = ops.reshape(x, (-1, *x.shape[1:-1], x.shape[-1] // dim, dim))
-        return ops.transpose(x, (0, 2, 1, 3))
-
-    def _for_each_query(self, x: Tensor) -> Tensor:
-        """Return keys or values once for each head of queries that they serve."""
-        if self.num_key_value_heads == self.num_heads:
-            return x
-        return ops.repeat(x, self.num_heads // x.shape[1], axis=1)
 
     def compute_output_shape(
         self,

@@ -9,14 +9,25 @@ from keras_vit.layers.block_config import BlockConfig
 from keras_vit.layers.relative_position_bias import RelativePositionBias
 from keras_vit.layers.relative_positions import RelativePositions
 from keras_vit.layers.rotary_positions import RotaryPositions
+from keras_vit.layers.tensors import Shape
 
 POSITIONS = ("none", "relative", "rope_2d")
 
 
 def check_positions(
-    position_embedding: str, config: BlockConfig, grid: Sequence[int] | None
+    position_embedding: str,
+    config: BlockConfig,
+    grid: Sequence[int] | None,
+    queries_shape: Shape | None = None,
 ) -> None:
     """Refuse positions that there are not, that lack a grid, or twice the same.
+
+    Args:
+        position_embedding: `"none"`, or those of a word.
+        config: of the block, for its own positions.
+        grid: (rows, columns) of patches.
+        queries_shape: of queries that are no tokens, and so have no place; `None`:
+            tokens look.
 
     Raises:
         ValueError: naming the argument.
@@ -26,7 +37,8 @@ def check_positions(
             f"position_embedding must be one of {', '.join(POSITIONS)}. "
             f"Received: position_embedding={position_embedding!r}"
         )
-    if grid is None and (position_embedding != "none" or config.has_positions):
+    has_positions = position_embedding != "none" or config.has_positions
+    if has_positions and grid is None:
         raise ValueError(
             f"position_embedding={position_embedding!r} needs a grid, "
             "(rows, columns), and so do a block's own positions. "
@@ -36,6 +48,12 @@ def check_positions(
         raise ValueError(
             "Queries and keys are turned once. Expected position_embedding="
             "'rope_2d' or a block's rotary positions. Received: both"
+        )
+    if has_positions and queries_shape is not None:
+        raise ValueError(
+            "Queries that are no tokens have no place. Expected attention without "
+            f"positions. Received: position_embedding={position_embedding!r}, "
+            f"config={config.as_dict()}"
         )
 
 

@@ -18,6 +18,11 @@ CHOICES = {  # a field: its values
     "mlp": ("dense", "gated"),
     "qkv_bias": ("all", "query_value", "none"),
 }
+WITHOUT_BIAS = {  # a block's `qkv_bias`: the projections that have none
+    "all": (),
+    "query_value": ("key",),
+    "none": ("query", "key", "value"),
+}
 NESTED = {"rotary": RotaryConfig, "relative_bias": RelativeBiasConfig}
 
 
@@ -113,6 +118,16 @@ class BlockConfig:
                 "layout='parallel'. Received: "
                 f"num_branches={self.num_branches}, layout={self.layout!r}"
             )
+
+    def has_bias(self, projection: str) -> bool:
+        """Return whether a projection of attention has a bias.
+
+        Args:
+            projection: `"query"`, `"key"`, `"value"` or `"out"`.
+        """
+        if projection == "out":
+            return self.use_bias
+        return projection not in WITHOUT_BIAS[self.qkv_bias]
 
     @property
     def has_positions(self) -> bool:

@@ -9,12 +9,14 @@ rows; on other backends it calls their kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import keras
 
+from keras_vit.layers.attention_blocks import AttentionBlocks, loop
 from keras_vit.layers.graph_format import graph_format
 from keras_vit.layers.tensors import Tensor, ops
 
@@ -55,6 +57,11 @@ class Dropout:
 
     rate: float
     seed: Tensor
+
+    @classmethod
+    def of(cls, layer: keras.layers.Dropout) -> Self:
+        """Return a layer's dropout, with the next seed that it draws."""
+        return cls(layer.rate, layer.seed_generator.next())
 
     def __call__(self, a: Tensor, block: Tensor) -> Tensor:
         import tensorflow as tf
@@ -123,74 +130,111 @@ def memory_efficient_attention(
         return _fused(q, k, v, biases, log_sizes)
     import tensorflow as tf
 
-    cut = _Cut.of(q.shape[1], q.shape[2], k.shape[2])
-    parameters = [bias.parameters() for bias in biases]
-
-    def block(q, k, v, parameters, *, group, index):
-        """(g, R, d), (g, N, d), (g, N, e) -> (g, R, e)."""
-        image, first_head = group // cut.groups, group % cut.groups * cut.heads
-        a = ops.matmul(q, ops.swapaxes(k, -1, -2))
-        for bias, its_own in zip(biases, parameters, strict=True):
-            a = a + bias.rows(its_own, q[None], index * cut.rows, first_head)[0]
-        a = ops.cast(a, keras.backend.result_type(a.dtype, "float32"))
-        if log_sizes is not None:
-            a = a + ops.cast(log_sizes[image], a.dtype)
-        a = ops.cast(ops.softmax(a, axis=-1), v.dtype)
-        if dropout is not None:
-            a = dropout(a, group * cut.blocks + index)
-        return ops.matmul(a, v)
+    has_own_memory = tf.config.list_logical_devices("CPU") != (
+        tf.config.list_logical_devices()
+    )
+    cut = AttentionBlocks.of(
+        q,
+        k,
+        ACCELERATOR_BLOCK_BYTES if has_own_memory else BLOCK_BYTES,
+        whole_images=has_own_memory,
+    )
+    blockwise = _BlockwiseAttention(cut, biases, log_sizes, dropout)
 
     @tf.custom_gradient
     def attend(q, k, v, *parameters):
         q, k, v = cut.into_blocks(q), cut.into_groups(k), cut.into_groups(v)
-
-        def forward(i):
-            group, index = i // cut.blocks, i % cut.blocks
-            inputs = q[group, index], k[group], v[group], parameters
-            return [block(*inputs, group=group, index=index)], ()
-
-        (out,), _ = _loop(ops.shape(q)[0] * cut.blocks, forward, [v.dtype])
+        out = blockwise.outputs(q, k, v, parameters)
 
         def gradient(upstream):
-            upstream = cut.into_blocks(upstream)
-
-            def of_group(group, *sums):
-                def of_block(index, *sums):
-                    inputs = [q[group, index], k[group], v[group], *parameters]
-                    with tf.GradientTape() as tape:
-                        tape.watch(inputs)
-                        q_, k_, v_, *parameters_ = inputs
-                        out = block(q_, k_, v_, parameters_, group=group, index=index)
-                    dq, *others = tape.gradient(out, inputs, upstream[group, index])
-                    return [dq], [
-                        total + tf.cast(tf.convert_to_tensor(other), total.dtype)
-                        for total, other in zip(sums, others, strict=True)
-                    ]
-
-                sums = [_zeros(k[group]), _zeros(v[group]), *sums]
-                (dq,), (dk, dv, *sums) = _loop(cut.blocks, of_block, [q.dtype], sums)
-                return [dq, tf.cast(dk, k.dtype), tf.cast(dv, v.dtype)], sums
-
-            (dq, dk, dv), sums = _loop(
-                ops.shape(q)[0],
-                of_group,
-                [q.dtype, k.dtype, v.dtype],
-                [_zeros(its_own) for its_own in parameters],
+            dq, dk, dv, sums = blockwise.gradients(
+                cut.into_blocks(upstream), q, k, v, parameters
             )
-            sums = [
-                tf.cast(total, its_own.dtype)
-                for total, its_own in zip(sums, parameters, strict=True)
-            ]
             dk, dv = cut.from_groups(dk), cut.from_groups(dv)
             return cut.from_blocks(dq), dk, dv, *sums
 
         return cut.from_blocks(out), gradient
 
-    return attend(q, k, v, *parameters)
+    return attend(q, k, v, *(bias.parameters() for bias in biases))
+
+
+@dataclass(frozen=True)
+class _BlockwiseAttention:
+    """Attention of one block after the other, and its gradients.
+
+    Queries come in blocks, `(G, blocks, g, R, d)`, keys and values in groups of
+    heads, `(G, g, N, d)` and `(G, g, N, e)`: see `AttentionBlocks`.
+    """
+
+    cut: AttentionBlocks
+    biases: Sequence[Bias]
+    log_sizes: Tensor | None
+    dropout: Dropout | None
+
+    def block(self, q, k, v, parameters, *, group, index):
+        """Return what a block reads: `(g, R, d), (g, N, d), (g, N, e) -> (g, R, e)`."""
+        cut = self.cut
+        image, first_head = group // cut.groups, group % cut.groups * cut.heads
+        a = ops.matmul(q, ops.swapaxes(k, -1, -2))
+        for bias, its_own in zip(self.biases, parameters, strict=True):
+            a = a + bias.rows(its_own, q[None], index * cut.rows, first_head)[0]
+        a = ops.cast(a, keras.backend.result_type(a.dtype, "float32"))
+        if self.log_sizes is not None:
+            a = a + ops.cast(self.log_sizes[image], a.dtype)
+        a = ops.cast(ops.softmax(a, axis=-1), v.dtype)
+        if self.dropout is not None:
+            a = self.dropout(a, group * cut.blocks + index)
+        return ops.matmul(a, v)
+
+    def outputs(self, q, k, v, parameters):
+        """Return what all blocks read, one after the other: `(G blocks, g, R, e)`."""
+
+        def of_block(i):
+            group, index = i // self.cut.blocks, i % self.cut.blocks
+            inputs = q[group, index], k[group], v[group], parameters
+            return [self.block(*inputs, group=group, index=index)], ()
+
+        (out,), _ = loop(ops.shape(q)[0] * self.cut.blocks, of_block, [v.dtype])
+        return out
+
+    def gradients(self, upstream, q, k, v, parameters):
+        """Return the gradients of q, k, v, shaped as these, and of each parameter."""
+        import tensorflow as tf
+
+        def of_block(group, index, *sums):
+            inputs = [q[group, index], k[group], v[group], *parameters]
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                q_, k_, v_, *parameters_ = inputs
+                out = self.block(q_, k_, v_, parameters_, group=group, index=index)
+            dq, *others = tape.gradient(out, inputs, upstream[group, index])
+            return [dq], [
+                total + tf.cast(tf.convert_to_tensor(other), total.dtype)
+                for total, other in zip(sums, others, strict=True)
+            ]
+
+        def of_group(group, *sums):
+            sums = [_zeros(k[group]), _zeros(v[group]), *sums]
+            (dq,), (dk, dv, *sums) = loop(
+                self.cut.blocks, functools.partial(of_block, group), [q.dtype], sums
+            )
+            return [dq, tf.cast(dk, k.dtype), tf.cast(dv, v.dtype)], sums
+
+        (dq, dk, dv), sums = loop(
+            ops.shape(q)[0],
+            of_group,
+            [q.dtype, k.dtype, v.dtype],
+            [_zeros(its_own) for its_own in parameters],
+        )
+        sums = [
+            tf.cast(total, its_own.dtype)
+            for total, its_own in zip(sums, parameters, strict=True)
+        ]
+        return dq, dk, dv, sums
 
 
 def _fused(q, k, v, biases, log_sizes):
-    """By the backend's own kernel, which is given all of the biases."""
+    """Call the backend's own kernel, with all of the biases."""
     terms = [bias(q) for bias in biases]
     if log_sizes is not None:
         terms.append(log_sizes[:, None, None])
@@ -208,102 +252,6 @@ def _fused(q, k, v, biases, log_sizes):
     return ops.transpose(x, (0, 2, 1, 3))
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """Groups of heads of one image, and blocks of the rows of a group.
-
-    Attributes:
-        heads: g, of a group.
-        groups: of an image, H / g.
-        rows: R, of a block; the last one is filled up with zeros.
-        blocks: of a group.
-        num_rows: M, without the zeros.
-    """
-
-    heads: int
-    groups: int
-    rows: int
-    blocks: int
-    num_rows: int
-
-    @classmethod
-    def of(cls, num_heads: int, num_rows: int, num_tokens: int) -> Self:
-        import tensorflow as tf
-
-        has_own_memory = tf.config.list_logical_devices("CPU") != (
-            tf.config.list_logical_devices()
-        )
-        size = ACCELERATOR_BLOCK_BYTES if has_own_memory else BLOCK_BYTES
-        of_head = num_rows * num_tokens * 4
-        heads = num_heads if has_own_memory or num_heads * of_head <= size else 1
-        blocks = -(-heads * of_head // size)
-        rows = -(-num_rows // blocks)
-        return cls(heads, num_heads // heads, rows, -(-num_rows // rows), num_rows)
-
-    def into_groups(self, x: Tensor) -> Tensor:
-        """(B, H, N, d) -> (B H / g, g, N, d)."""
-        return ops.reshape(x, (-1, self.heads, *x.shape[2:]))
-
-    def from_groups(self, x: Tensor) -> Tensor:
-        """(B H / g, g, N, d) -> (B, H, N, d)."""
-        return ops.reshape(x, (-1, self.heads * self.groups, *x.shape[2:]))
-
-    def into_blocks(self, x: Tensor) -> Tensor:
-        """(B, H, M, d) -> (B H / g, blocks, g, R, d)."""
-        x = ops.pad(
-            self.into_groups(x),
-            ((0, 0), (0, 0), (0, self.blocks * self.rows - self.num_rows), (0, 0)),
-        )
-        x = ops.reshape(x, (-1, self.heads, self.blocks, self.rows, x.shape[-1]))
-        return ops.transpose(x, (0, 2, 1, 3, 4))
-
-    def from_blocks(self, x: Tensor) -> Tensor:
-        """`into_blocks` backwards; blocks may lie one after the other."""
-        width = x.shape[-1]
-        x = ops.reshape(x, (-1, self.blocks, self.heads, self.rows, width))
-        x = ops.transpose(x, (0, 2, 1, 3, 4))
-        x = ops.reshape(x, (-1, self.heads, self.blocks * self.rows, width))
-        return self.from_groups(x[:, :, : self.num_rows])
-
-
 def _zeros(x: Tensor) -> Tensor:
-    """Where sums of x's kind are taken."""
+    """Return zeros to which gradients of x are added, in float32 at least."""
     return ops.zeros_like(x, dtype=keras.backend.result_type(x.dtype, "float32"))
-
-
-def _loop(
-    count: Any,
-    body: Callable[..., tuple[Sequence[Tensor], Sequence[Tensor]]],
-    dtypes: Sequence[Any],
-    carried: Sequence[Tensor] = (),
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Call `body(i, *carried)` for one i after the other.
-
-    Args:
-        count: how many times.
-        body: returns outputs, of the same shapes each time, and what is carried on.
-        dtypes: of the outputs.
-        carried: what the first call is given.
-
-    Returns:
-        The outputs, stacked, and what the last call carries.
-    """
-    import tensorflow as tf
-
-    def step(i, arrays, carried):
-        outputs, carried = body(i, *carried)
-        arrays = [a.write(i, one) for a, one in zip(arrays, outputs, strict=True)]
-        return i + 1, arrays, list(carried)
-
-    _, arrays, carried = tf.while_loop(
-        lambda i, *_: i < count,
-        step,
-        (
-            tf.constant(0),
-            [tf.TensorArray(dtype, count) for dtype in dtypes],
-            list(carried),
-        ),
-        parallel_iterations=1,
-        maximum_iterations=count,
-    )
-    return [array.stack() for array in arrays], list(carried)
