@@ -7,11 +7,11 @@ from keras_vit.recipes.groups import ModelSettings as ModelSettings
 from keras_vit.recipes.groups import OptimizerSettings as OptimizerSettings
 from keras_vit.recipes.groups import RunSettings as RunSettings
 from keras_vit.recipes.groups import ScheduleSettings as ScheduleSettings
-from keras_vit.recipes.recipe import RENAMED as RENAMED
 from keras_vit.recipes.recipe import Recipe as Recipe
 from keras_vit.recipes.recipe import as_flat as as_flat
 from keras_vit.recipes.recipe import changed as changed
 from keras_vit.recipes.recipe import setting_kinds as setting_kinds
+from keras_vit.recipes.renamed_settings import RENAMED as RENAMED
 from keras_vit.recipes.settings import as_json as as_json
 from keras_vit.recipes.settings import difference as difference
 from keras_vit.recipes.settings import from_json as from_json

@@ -35,6 +35,10 @@ def off(value: float) -> Metadata:
     return {"off": value}
 
 
+ZERO_IS_OFF: Metadata = {**NOT_NEGATIVE, **off(0)}
+ZERO_RATE_IS_OFF: Metadata = {**BELOW_ONE, **off(0)}
+
+
 @dataclass(frozen=True)
 class Kind:
     """What a setting's value may be.

@@ -14,13 +14,14 @@ from keras_vit.recipes.checked import (
     POSITIVE_COUNT,
     POSITIVE_SHARE,
     SHARE,
+    ZERO_IS_OFF,
+    ZERO_RATE_IS_OFF,
     Settings,
     flat,
     off,
 )
 
-# The values of settings that are words. The tables behind them lie where the
-# work is done.
+# The values of settings that are words; their tables lie where the work is done.
 OptimizerName: TypeAlias = Literal["sgd", "adam", "adamw"]
 MomentumDtype: TypeAlias = Literal["float32", "bfloat16"]
 Decay: TypeAlias = Literal["cosine", "linear", "rsqrt", "constant"]
@@ -64,8 +65,7 @@ class ModelSettings(Settings):
         lora_rank: the rank of the low-rank kernels that are trained beside the
             frozen kernels of blocks, together with the head (LoRA,
             arXiv:2106.09685); they are merged at the end.
-        lora_alpha: LoRA's factor, which is divided by the rank; the rank by
-            default.
+        lora_alpha: LoRA's factor, which is divided by the rank; by default the rank.
         lora_targets: the kernels that LoRA adapts: some of `query`, `key`,
             `value`, `out`, `gate`, `fc1`, `fc2`.
     """
@@ -79,18 +79,16 @@ class ModelSettings(Settings):
     stem_width_factor: float = field(default=1.0, metadata=ABOVE_ZERO)
     weights: str | None = None
     head_bias: float = 0.0
-    patch_size: int | None = field(default=None, metadata={**NOT_NEGATIVE, **off(0)})
+    patch_size: int | None = field(default=None, metadata=ZERO_IS_OFF)
     position_embedding: str | None = field(default=None, metadata=HAS_NONE)
     position_embedding_at: str | None = None
-    patch_dropout_rate: float | None = field(
-        default=None, metadata={**BELOW_ONE, **off(0)}
-    )
+    patch_dropout_rate: float | None = field(default=None, metadata=ZERO_RATE_IS_OFF)
     image_size: int | None = field(default=None, metadata=POSITIVE_COUNT)
     precision: Precision = "float32"
     remat: bool = False
     freeze: tuple[str, ...] = ()
-    lora_rank: int | None = field(default=None, metadata={**NOT_NEGATIVE, **off(0)})
-    lora_alpha: float | None = field(default=None, metadata={**NOT_NEGATIVE, **off(0)})
+    lora_rank: int | None = field(default=None, metadata=ZERO_IS_OFF)
+    lora_alpha: float | None = field(default=None, metadata=ZERO_IS_OFF)
     lora_targets: tuple[str, ...] = ("query", "value")
 
     def __post_init__(self) -> None:
@@ -176,16 +174,14 @@ class AugmentationSettings(Settings):
     layers: tuple[str, ...] = field(default=(), metadata=flat("augmentation"))
     crop: Crop | None = None
     crop_area: float = field(default=0.05, metadata=POSITIVE_SHARE)
-    crop_padding: int | None = field(default=None, metadata={**NOT_NEGATIVE, **off(0)})
+    crop_padding: int | None = field(default=None, metadata=ZERO_IS_OFF)
     resize_antialias: bool = False
     flip: bool = False
-    randaugment_layers: int | None = field(
-        default=None, metadata={**NOT_NEGATIVE, **off(0)}
-    )
+    randaugment_layers: int | None = field(default=None, metadata=ZERO_IS_OFF)
     randaugment_magnitude: float = field(default=10.0, metadata=NOT_NEGATIVE)
     random_erasing: float | None = field(default=None, metadata={**SHARE, **off(0)})
-    mixup: float | None = field(default=None, metadata={**NOT_NEGATIVE, **off(0)})
-    cutmix: float | None = field(default=None, metadata={**NOT_NEGATIVE, **off(0)})
+    mixup: float | None = field(default=None, metadata=ZERO_IS_OFF)
+    cutmix: float | None = field(default=None, metadata=ZERO_IS_OFF)
     repeats: int = field(default=1, metadata=POSITIVE_COUNT)
 
     def __post_init__(self) -> None:
@@ -209,8 +205,7 @@ class OptimizerSettings(Settings):
         momentum: of either; Adam's beta_1.
         beta2: of Adam.
         momentum_dtype: the dtype in which the momentum is stored.
-        weight_decay: of kernels; not of biases, norms, class token and
-            positions.
+        weight_decay: of kernels; not of biases, norms, class token and positions.
         weight_decay_scaling: what multiplies weight decay at each step:
             `"rate"`, the learning rate, as in AdamW; or `"schedule"`, the
             learning rate divided by base_lr, as in big_vision.
@@ -233,7 +228,7 @@ class OptimizerSettings(Settings):
     clip_norm: float | None = field(
         default=1.0, metadata={**ABOVE_ZERO, **off(float("inf"))}
     )
-    ema: float | None = field(default=None, metadata={**BELOW_ONE, **off(0)})
+    ema: float | None = field(default=None, metadata=ZERO_RATE_IS_OFF)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -273,8 +268,7 @@ class RunSettings(Settings):
         accumulation_steps: parts of a batch that a device computes one after
             the other, whose gradients are summed; saves memory.
         evaluate_every: steps between evaluations; an epoch by default.
-        checkpoint_every: steps between checkpoints; at each evaluation by
-            default.
+        checkpoint_every: steps between checkpoints; by default at each evaluation.
         patience: how many evaluations may follow the best one; the last of them ends
             the run. Any number by default.
         keep: the weights that are evaluated at the end, saved and exported: those of
@@ -283,15 +277,11 @@ class RunSettings(Settings):
     """
 
     epochs: int = field(default=10, metadata=POSITIVE_COUNT)
-    steps: int | None = field(default=None, metadata={**NOT_NEGATIVE, **off(0)})
+    steps: int | None = field(default=None, metadata=ZERO_IS_OFF)
     batch_size: int = field(default=100, metadata=POSITIVE_COUNT)
     accumulation_steps: int = field(default=1, metadata=POSITIVE_COUNT)
-    evaluate_every: int | None = field(
-        default=None, metadata={**NOT_NEGATIVE, **off(0)}
-    )
-    checkpoint_every: int | None = field(
-        default=None, metadata={**NOT_NEGATIVE, **off(0)}
-    )
+    evaluate_every: int | None = field(default=None, metadata=ZERO_IS_OFF)
+    checkpoint_every: int | None = field(default=None, metadata=ZERO_IS_OFF)
     patience: int | None = field(default=None, metadata=POSITIVE_COUNT)
     keep: Keep = "last"
 

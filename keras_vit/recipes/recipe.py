@@ -17,11 +17,16 @@ from keras_vit.recipes.groups import (
     RunSettings,
     ScheduleSettings,
 )
+from keras_vit.recipes.renamed_settings import RENAMED
+from keras_vit.recipes.task_choice import (
+    TASKS_OF_SETTINGS,
+    changed_task,
+    without_labels,
+)
 from keras_vit.recipes.tasks import (
     TASKS,
     ClassificationSettings,
     TaskSettings,
-    fields_of_tasks,
     name_of,
 )
 from keras_vit.renamed import with_new_names
@@ -30,37 +35,6 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from keras_vit.recipes.typed import AllSettings
-
-# Settings of earlier versions. Files hold them too, and are read in silence.
-RENAMED = {
-    "most_unreadable": "max_unreadable_fraction",
-    "least_confidence": "min_confidence",
-    "rate_factors": "lr_multipliers",
-    "micro_batches": "accumulation_steps",
-    "distillation_share": "distillation_alpha",
-    "decay_follows": "weight_decay_scaling",
-}
-
-
-def new_name(setting: str, *, stacklevel: int) -> str:
-    """Return what a setting is called now.
-
-    Args:
-        setting: its name, or that of an earlier version.
-        stacklevel: of the warning, as `warnings.warn` counts it from here.
-
-    Warns:
-        DeprecationWarning: for the name of an earlier version.
-    """
-    if setting not in RENAMED:
-        return setting
-    warnings.warn(
-        f"The setting {setting} is called {RENAMED[setting]} now; the old name goes "
-        "with the next version",
-        DeprecationWarning,
-        stacklevel=stacklevel,
-    )
-    return RENAMED[setting]
 
 
 @dataclass(frozen=True)
@@ -102,7 +76,7 @@ class Recipe:
     def __post_init__(self) -> None:
         clash = settings_of_labels(self)
         if clash and not self.task.learns_labels:
-            raise ValueError(_without_labels(self.task, [*clash]))
+            raise ValueError(without_labels(self.task, [*clash]))
 
     @classmethod
     def of(
@@ -136,7 +110,7 @@ class Recipe:
             if name in GROUPS or name == "task":  # while it is made or copied
                 raise AttributeError(f"Recipe has no attribute {name!r} yet")
             flat, new = as_flat(self), RENAMED.get(name, name)
-            if new not in flat and new not in _OF_TASKS:
+            if new not in flat and new not in TASKS_OF_SETTINGS:
                 raise AttributeError(f"Recipe has no setting {name!r}")
             place = ".".join(_PLACES[new][:2]) if new in _PLACES else f"task.{new}"
             warnings.warn(
@@ -226,7 +200,7 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
         for group, values in groups.items()
     }
     if of_task:
-        new["task"] = _changed_task(recipe.task, of_task)
+        new["task"] = changed_task(recipe.task, of_task)
     return _new_recipe(recipe, new)
 
 
@@ -235,71 +209,6 @@ def _new_recipe(recipe: Recipe, groups: Mapping[str, Any]) -> Recipe:
         one.name: getattr(recipe, one.name) for one in fields(Recipe)
     }
     return Recipe(**(values | dict(groups)))
-
-
-def _changed_task(task: TaskSettings, changes: dict[str, Any]) -> TaskSettings:
-    """Return the settings of a task with others, or those of another task."""
-    before = {one.name: getattr(task, one.name) for one in fields(task)}
-    name = _chosen(name_of(task), changes)
-    known = {one.name for one in fields(TASKS[name])}
-    values = {n: v for n, v in changes.items() if n != "task" and not _turns_off(n, v)}
-    if name == "masked_patches":
-        clash = [n for n, v in (before | values).items() if n in _OF_TASK_LABELS and v]
-        if clash:
-            raise ValueError(_without_labels(TASKS[name](), clash))
-    for one in values.keys() - known:
-        if values[one]:
-            raise ValueError(_of_other_task(one, values[one], name))
-    kept = {n: v for n, v in (before | values).items() if n in known}
-    return TASKS[name](**kept)
-
-
-def _turns_off(name: str, value: Any) -> bool:
-    return name in TASKS and value in (None, "none")
-
-
-def _chosen(before: str, changes: Mapping[str, Any]) -> str:
-    """Return the name of the task that changes choose."""
-    if changes.get("task") is not None:
-        if changes["task"] not in TASKS:
-            raise ValueError(
-                f"task must be one of {', '.join(TASKS)}. "
-                f"Received: task={changes['task']!r}"
-            )
-        return changes["task"]
-    of_words = [
-        name
-        for name in TASKS
-        if name in changes and not _turns_off(name, changes[name])
-    ]
-    if before in TASKS and before in changes and _turns_off(before, changes[before]):
-        before = "classification"
-    if before != "classification" and before not in of_words:
-        of_words.append(before)
-    if len(of_words) > 1:
-        raise ValueError(
-            "A run has one task. Received: "
-            f"{' and '.join(of_words)}. Set all but one to none"
-        )
-    return of_words[0] if of_words else "classification"
-
-
-def _of_other_task(setting: str, value: Any, task: str) -> str:
-    if setting == "teacher":
-        return (
-            "A teacher needs distillation=soft or hard, or pseudo_labels=soft or hard, "
-            f"and each of those needs a teacher. Received: task={task}, a teacher"
-        )
-    tasks = " or ".join(_OF_TASKS[setting])
-    return f"{setting} goes with {tasks}. Received: {setting}={value!r}, task={task}"
-
-
-def _without_labels(task: Settings, clash: list[str]) -> str:
-    words = ", ".join(f"{one.name}={getattr(task, one.name)}" for one in fields(task))
-    name = name_of(task)  # type: ignore[arg-type]
-    return (
-        f"{name} does without labels, so without {', '.join(clash)}. Received: {words}"
-    )
 
 
 GROUPS: dict[str, type[Settings]] = {
@@ -316,7 +225,6 @@ _PLACES: dict[str, tuple[str, str, Kind]] = {
     for group, settings in GROUPS.items()
     for one in fields(settings)
 }
-_OF_TASKS = fields_of_tasks()
 # What says nothing where no labels are learnt, or mixes them.
 _OF_LABELS = (
     "head_bias",
@@ -324,12 +232,6 @@ _OF_LABELS = (
     "cutmix",
     "sampling",
     "lora_rank",  # of which the head that is learnt beside it is a part
-)
-_OF_TASK_LABELS = (
-    "label_smoothing",
-    "class_weights",
-    "distillation",
-    "pseudo_labels",
 )
 
 

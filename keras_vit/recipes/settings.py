@@ -10,13 +10,12 @@ from typing import Any
 
 from keras_vit.recipes.recipe import (
     GROUPS,
-    RENAMED,
     Recipe,
     as_flat,
     changed,
-    new_name,
     setting_kinds,
 )
+from keras_vit.recipes.renamed_settings import RENAMED, new_name
 from keras_vit.recipes.tasks import TASKS, name_of
 from keras_vit.suggestions import unknown
 from keras_vit.variants import VARIANTS

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from keras_vit.recipes.recipe import GROUPS, Recipe, new_name, setting_kinds
+from keras_vit.recipes.recipe import GROUPS, Recipe, setting_kinds
+from keras_vit.recipes.renamed_settings import new_name
 from keras_vit.recipes.settings import as_json, value_of
 from keras_vit.suggestions import unknown
 

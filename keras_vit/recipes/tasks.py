@@ -6,11 +6,10 @@ from typing import ClassVar, Literal, TypeAlias
 from keras_vit.recipes.checked import (
     ABOVE_ZERO,
     BELOW_ONE,
-    NOT_NEGATIVE,
     POSITIVE_SHARE,
     SHARE,
+    ZERO_IS_OFF,
     Settings,
-    off,
 )
 
 TaskName: TypeAlias = Literal[
@@ -89,9 +88,7 @@ class PseudoLabelSettings(LabelSettings):
     unlabelled_split: str | None = None
     pseudo_labels: FromTeacher = "soft"
     min_confidence: float = field(default=0.3, metadata=SHARE)
-    pseudo_per_class: int | None = field(
-        default=None, metadata={**NOT_NEGATIVE, **off(0)}
-    )
+    pseudo_per_class: int | None = field(default=None, metadata=ZERO_IS_OFF)
 
     def __post_init__(self) -> None:
         super().__post_init__()
