@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
-from keras_vit import distribution, recipes
+from keras_vit import distribution
 from keras_vit.data.inputs import ReadOptions
+from keras_vit.experiments.same_images import check_same_images
 from keras_vit.files import write_json
 from keras_vit.inspect import summary
 from keras_vit.recipes import Recipe
@@ -25,7 +26,6 @@ from keras_vit.training.arguments import (
     path_to_str,
     strategy_of,
 )
-from keras_vit.training.artifacts.folder import CONFIG
 from keras_vit.training.artifacts.opening import open_run_folder
 from keras_vit.training.config import RunConfig
 from keras_vit.training.run import train
@@ -158,7 +158,7 @@ def run_trials(
             if outcome is None:
                 outcome = _train(trial, path, model_of(trial, path, first), settings)
                 trained += 1
-            _check_same_images(path / trial.name, evaluated)
+            check_same_images(path / trial.name, evaluated)
             outcomes[trial.name] = outcome
             left = sum(_read(path / one.name) is None for one in trials[number:])
             line = _line(number, len(trials), trial, outcome)
@@ -253,34 +253,6 @@ def _read(folder: pathlib.Path) -> Outcome | None:
     if not path.is_file():
         return None
     return Outcome(**json.loads(path.read_text()), folder=folder)
-
-
-def _check_same_images(folder: pathlib.Path, evaluated: dict[Any, Any]) -> None:
-    """Refuse a trial that was evaluated on other images than one before it.
-
-    Args:
-        folder: of the trial.
-        evaluated: notes on those before, to which this one's are added.
-
-    Raises:
-        ValueError: naming both.
-    """
-    config = json.loads((folder / CONFIG).read_text())
-    recipe = recipes.from_json(config["recipe"])
-    data, noted = recipe.data, config["dataset"]
-    split = noted.get("final_split", noted.get("eval_split", data.eval_split))
-    fingerprint = noted.get("final_fingerprint", noted.get("eval_fingerprint"))
-    if fingerprint is None:  # of an earlier version
-        return
-    options = json.dumps(data.options, sort_keys=True)
-    same = data.name, options, split
-    first, expected = evaluated.setdefault(same, (folder, fingerprint))
-    if fingerprint != expected:
-        raise ValueError(
-            f"Trials must be evaluated on the same images. Received: {folder}, whose "
-            f"{split} images of {data.name} differ from those "
-            f"of {first}. Restore them, or remove the folder with the other images"
-        )
 
 
 def _line(number: int, count: int, trial: Trial, outcome: Outcome) -> str:
