@@ -17,8 +17,8 @@ from keras_vit import layers
 from keras_vit.compat import names_from_the_start
 from keras_vit.foreign_arguments import answering_foreign_words, check_keywords
 from keras_vit.image_model import KerasVitModel
+from keras_vit.input_and_output_layers import features, head, preprocessing
 from keras_vit.layers.patches import pair
-from keras_vit.model import features, head, preprocessing
 
 
 @answering_foreign_words

@@ -1,4 +1,4 @@
-"""Which layer each block of an encoder is, and what it is made of."""
+"""The blocks of an encoder: which layer each is, what it is made of, one by one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 from keras_vit import layers
 from keras_vit.layers import BlockConfig
 from keras_vit.layers.block_config import Block
+from keras_vit.layers.position_embedding import ADDED
+from keras_vit.layers.tensors import Tensor
 
 LAYOUTS = {  # a layout: its layer
     "pre_norm": layers.TransformerBlock,
@@ -50,11 +52,78 @@ def blocks_of(
     return configs
 
 
-def block_of(config: BlockConfig, merging: Mapping[str, Any]) -> type[Any]:
+def block_of(config: BlockConfig, *, merges: bool = False) -> type[Any]:
     """Return the layer of a block's layout, of branches, or of merging tokens."""
     if config.num_branches > 1:
         return layers.BranchedBlock
-    return layers.MergingBlock if merging else LAYOUTS[config.layout]
+    return layers.MergingBlock if merges else LAYOUTS[config.layout]
+
+
+def encoded(
+    z: Tensor,
+    blocks: Sequence[BlockConfig],
+    positions: Sequence[layers.PositionEmbedding],
+    *,
+    drop_path_rate: float,
+    **arguments: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Return the tokens after all blocks, `(B, T, D)`: Eqs. 2 and 3.
+
+    Args:
+        z: the tokens, `(B, T, D)`.
+        blocks: what each block is made of.
+        positions: what is added before each block; empty: nothing.
+        drop_path_rate: stochastic depth of the last block; the rates of those before
+            it grow linearly from 0.
+        **arguments: of every block. With `token_merging` fewer tokens are returned.
+
+    Returns:
+        Tokens, and where some are merged how many patches each stands for, `(B, T)`.
+    """
+    sizes: tuple[Tensor, ...] = ()
+    merges = "token_merging" in arguments
+    for number, config in enumerate(blocks):
+        if positions:
+            z = positions[number](z)
+        outputs = block_of(config, merges=merges)(
+            drop_path_rate=drop_path_rate * number / max(len(blocks) - 1, 1),
+            config=config,
+            index=number,
+            **arguments,
+            name=f"block_{number:02d}",
+        )(z, *sizes)
+        z, *sizes = outputs if merges else (outputs,)
+    return z, sizes[0] if sizes else None
+
+
+def positions_of_blocks(
+    kind: str, place: str, grid: tuple[int, int], num_first_tokens: int, num_layers: int
+) -> tuple[Sequence[layers.PositionEmbedding], dict[str, Any]]:
+    """Return what is added before each block, and the arguments of what is inside it.
+
+    Args:
+        kind: of positions, a key of `POSITION_EMBEDDINGS`.
+        place: where they come in, one of that kind's.
+        grid: (rows, columns) of patches.
+        num_first_tokens: how many class and distillation tokens there are.
+        num_layers: how many blocks.
+
+    Returns:
+        A layer for each block, or none; and arguments of every block.
+    """
+    inside: dict[str, Any] = {"grid": grid}
+    if kind not in ADDED:
+        return (), inside | {"position_embedding": kind}
+    if place == "input":
+        return (), inside
+    names = [f"positions_{block:02d}" for block in range(num_layers)]
+    if place == "every_layer_shared":
+        names = ["positions"]
+    added = [
+        layers.PositionEmbedding(kind, grid, num_first_tokens, name=name)
+        for name in names
+    ]
+    return added * (num_layers // len(added)), inside
 
 
 def kept(block: Block | Sequence[Block] | None) -> Any:

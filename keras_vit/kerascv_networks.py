@@ -14,8 +14,8 @@ from keras_vit.choices import KERAS_CV_NETWORKS, KERAS_CV_PREFIX
 from keras_vit.compat import names_from_the_start
 from keras_vit.foreign_arguments import check_keywords
 from keras_vit.image_model import KerasVitModel
+from keras_vit.input_and_output_layers import features, head
 from keras_vit.layers.patches import pair
-from keras_vit.model import features, head
 from keras_vit.suggestions import unknown
 
 

@@ -10,16 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_vit import layers
-from keras_vit.encoder_blocks import block_of, kept
+from keras_vit.encoder_blocks import encoded, kept, positions_of_blocks
 from keras_vit.foreign_arguments import answering_foreign_words
 from keras_vit.image_model import KerasVitModel
+from keras_vit.input_and_output_layers import HEADS, features, head, preprocessing
 from keras_vit.layers import PoolingConfig
 from keras_vit.layers.block_config import Block
 from keras_vit.layers.normalization import normalization
-from keras_vit.layers.position_embedding import ADDED
 from keras_vit.model_arguments import checked, warn_of_merging
 from keras_vit.model_options import (
     Activation,
@@ -33,8 +32,6 @@ from keras_vit.model_options import (
 from keras_vit.pooling import pooled
 from keras_vit.preprocessing import Preprocessing
 from keras_vit.renamed import renamed_arguments
-
-HEADS = ("head", "head_distillation")
 
 
 @renamed_arguments(pixel_deviation="pixel_std")
@@ -214,35 +211,29 @@ def ViT(
         warn_of_merging(token_merging, grid[0] * grid[1], num_layers)
         merging = {"token_merging": token_merging, "num_protected": others}
     norm = functools.partial(normalization, blocks[0].norm, layer_norm_epsilon)
-    sizes = []  # of tokens, where some are merged
     if patch_dropout_rate:
         z = layers.PatchDropout(patch_dropout_rate, others, name="patch_dropout")(z)
-    added, inside = _positions_of_blocks(
+    added, inside = positions_of_blocks(
         position_embedding, place, grid, has_class_token + distillation, num_layers
     )
     if pre_norm:
         z = norm(name="pre_norm")(z)
-    for number, config in enumerate(blocks):  # Eqs. 2, 3
-        if added:
-            z = added[number](z)
-        z = block_of(config, merging)(
-            num_heads=num_heads,
-            mlp_dim=mlp_dim,
-            activation=activation,
-            dropout_rate=dropout_rate,
-            attention_dropout_rate=attention_dropout_rate,
-            drop_path_rate=drop_path_rate * number / max(num_layers - 1, 1),
-            layer_scale=layer_scale,
-            qk_norm=qk_norm,
-            layer_norm_epsilon=layer_norm_epsilon,
-            config=config,
-            index=number,
-            **inside,
-            **merging,
-            name=f"block_{number:02d}",
-        )(z, *sizes)
-        if merging:
-            z, *sizes = z
+    z, sizes = encoded(  # Eqs. 2, 3
+        z,
+        blocks,
+        added,
+        drop_path_rate=drop_path_rate,
+        num_heads=num_heads,
+        mlp_dim=mlp_dim,
+        activation=activation,
+        dropout_rate=dropout_rate,
+        attention_dropout_rate=attention_dropout_rate,
+        layer_scale=layer_scale,
+        qk_norm=qk_norm,
+        layer_norm_epsilon=layer_norm_epsilon,
+        **inside,
+        **merging,
+    )
     if final_norm and not fc_norm:
         z = norm(name="norm")(z)
 
@@ -252,7 +243,7 @@ def ViT(
             z,
             pool,
             others,
-            sizes=sizes[0] if sizes else None,
+            sizes=sizes,
             attention={
                 "num_heads": num_heads,
                 "mlp_dim": mlp_dim,
@@ -288,51 +279,3 @@ def ViT(
     if distillation:
         y = keras.layers.Average(name="mean", dtype="float32")(outputs)
     return KerasVitModel(images, y, name=name)
-
-
-def head(num_classes: int, name: str = "head", *, use_bias: bool = True) -> layers.Head:
-    """Return the classifier, in float32."""
-    return layers.Head(num_classes, use_bias=use_bias, name=name, dtype="float32")
-
-
-def features(
-    name: str,
-    builder: str | None = None,
-    arguments: Mapping[str, Any] | None = None,
-) -> layers.Features:
-    """Return the layer of what a head reads; float32 under any dtype policy."""
-    return layers.Features(builder, arguments, dtype="float32", name=name)
-
-
-def preprocessing(
-    mean: PerChannel,
-    deviation: PerChannel,
-    evaluation: str | Preprocessing | None = None,
-) -> layers.PixelNormalization:
-    """Return the layer from pixels to what weights are trained on, in float32."""
-    return layers.PixelNormalization(
-        mean=np.broadcast_to(mean, 3).tolist(),
-        variance=np.square(np.broadcast_to(deviation, 3)).tolist(),
-        evaluation=evaluation,
-        name="preprocessing",
-        dtype="float32",
-    )
-
-
-def _positions_of_blocks(
-    kind: str, place: str, grid: tuple[int, int], num_first_tokens: int, num_layers: int
-) -> tuple[Sequence[layers.PositionEmbedding], dict[str, Any]]:
-    """What is added before each block, and the arguments of what is inside it."""
-    inside: dict[str, Any] = {"grid": grid}
-    if kind not in ADDED:
-        return (), inside | {"position_embedding": kind}
-    if place == "input":
-        return (), inside
-    names = [f"positions_{block:02d}" for block in range(num_layers)]
-    if place == "every_layer_shared":
-        names = ["positions"]
-    added = [
-        layers.PositionEmbedding(kind, grid, num_first_tokens, name=name)
-        for name in names
-    ]
-    return added * (num_layers // len(added)), inside

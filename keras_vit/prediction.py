@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from keras_vit.ahead import one_ahead
-from keras_vit.class_names import checked_names
+from keras_vit.classified_images import (
+    Source,
+    classifier_of,
+    names_of_classes,
+    probabilities_in_batches,
+)
 from keras_vit.counts import check_counts
 from keras_vit.decoding import AUTO, FULL, Decoding
-from keras_vit.litert_model import SUFFIX, LiteRTModel
 from keras_vit.preprocessing import Preprocessing, resolve
 
 if TYPE_CHECKING:
-    import keras
+    from keras_vit.data.image_inputs import ImageInputs
 
-    from keras_vit.classifier import Classifier
-    from keras_vit.data.image_inputs import ImageInputs, ImageReader
-    from keras_vit.model_files import ServedModel
-
-Source: TypeAlias = (
-    "keras.Model | ServedModel | LiteRTModel | Classifier | str | os.PathLike[str]"
-)
 TOP = 5  # classes that a prediction names where no number is asked for
 
 
@@ -236,7 +231,7 @@ def iter_predictions(
     check_counts(batch_size=batch_size)
     resizing = None if preprocessing is None else resolve(preprocessing)
     images = listed_inputs(images)  # a wrong path is refused before a model is loaded
-    classifier = _opened(model, class_names)
+    classifier = classifier_of(model, class_names)
     changes = {
         "pixel_range": pixel_range,
         "background": background,
@@ -250,91 +245,24 @@ def iter_predictions(
         decoding=decoding,
         array_range=FULL if pixel_range == FULL else array_range,
     )
-    names = _names_of(classifier, class_names)
-    return _in_batches(classifier, names, readers, resizing, batch_size)
-
-
-def _opened(
-    model: Source, class_names: Sequence[str] | None
-) -> Classifier | LiteRTModel:
-    """What a model is, or the path of one. Of a .tflite file Keras is not loaded."""
-    if isinstance(model, str | os.PathLike) and pathlib.Path(model).suffix == SUFFIX:
-        model = LiteRTModel(model)
-    if isinstance(model, LiteRTModel):
-        return model
-    from keras_vit.classifier import Classifier
-
-    return Classifier.of(model, class_names=class_names)
-
-
-def _names_of(
-    classifier: Classifier | LiteRTModel, class_names: Sequence[str] | None
-) -> tuple[str, ...]:
-    """The names of all classes, which are numbered if they are unknown."""
-    names = classifier.class_names
-    if isinstance(classifier, LiteRTModel) and class_names is not None:
-        names = checked_names(class_names, classifier.num_classes)
-    return names or tuple(f"class {number}" for number in range(classifier.num_classes))
+    names = names_of_classes(classifier, class_names)
+    found = probabilities_in_batches(classifier, readers, resizing, batch_size)
+    return (
+        Prediction(reader.path, names, error=one)
+        if isinstance(one, str)
+        else Prediction(reader.path, names, one)
+        for reader, one in zip(readers, found, strict=True)
+    )
 
 
 def _changed(decoding: Decoding, changes: dict) -> Decoding:
-    """A `Decoding` with the values that are not `None`."""
+    """Return a `Decoding` with the values that are not `None`."""
     if changes["pixel_range"] == AUTO:
         raise ValueError(
             "pixel_range=auto is found in a data set. Expected full, or two numbers "
             "such as 0:4095, or None for the model's own. Received: auto"
         )
     return replace(decoding, **{k: v for k, v in changes.items() if v is not None})
-
-
-def _in_batches(
-    classifier: Classifier | LiteRTModel,
-    names: tuple[str, ...],
-    readers: list[ImageReader],
-    resizing: Preprocessing | None,
-    batch_size: int,
-) -> Iterator[Prediction]:
-    preprocess = _preprocess_of(classifier)
-    size, resizing = classifier.image_size, resizing or classifier.preprocessing
-
-    def pixels_of(batch: list[ImageReader]) -> list[np.ndarray | str]:
-        return [_pixels_or_error(one, preprocess, size, resizing) for one in batch]
-
-    batches = [
-        readers[start : start + batch_size]
-        for start in range(0, len(readers), batch_size)
-    ]
-    for batch, found in zip(batches, one_ahead(pixels_of, batches), strict=True):
-        pixels = [one for one in found if not isinstance(one, str)]
-        rows = iter(classifier.probabilities(np.stack(pixels)) if pixels else ())
-        for reader, one in zip(batch, found, strict=True):
-            if isinstance(one, str):
-                yield Prediction(reader.path, names, error=one)
-            else:
-                row = np.array(next(rows), np.float32)  # that no batch is kept by it
-                yield Prediction(reader.path, names, row)
-
-
-def _pixels_or_error(
-    reader: ImageReader, preprocess: Any, size: tuple[int, int], resizing: Preprocessing
-) -> np.ndarray | str:
-    """An image `(height, width, 3)` of the model's size, or why it cannot be read."""
-    from keras_vit.data.images import UnreadableImageError
-
-    try:
-        return np.asarray(preprocess(reader.read(), size, resizing), np.float32)
-    except UnreadableImageError as error:
-        return str(error)
-
-
-def _preprocess_of(classifier: Classifier | LiteRTModel) -> Any:
-    if isinstance(classifier, LiteRTModel):
-        from keras_vit.data.array_preprocessing import preprocess_array
-
-        return preprocess_array
-    from keras_vit.data.preprocessing import preprocess
-
-    return preprocess
 
 
 def _deprecated(old: str, new: str) -> None:

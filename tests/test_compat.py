@@ -1,4 +1,4 @@
-"""Private interfaces of other libraries lie in one file, and are as it says."""
+"""Private interfaces of other libraries lie in one folder, and are as it says."""
 
 import argparse
 import ast
@@ -19,7 +19,10 @@ TREES = {
     str(path.relative_to(ROOT)): ast.parse(path.read_text())
     for path in sorted(ROOT.rglob("*.py"))
 }
-OTHERS = {name: tree for name, tree in TREES.items() if name != "compat.py"}
+OWN, OTHERS = (
+    {name: tree for name, tree in TREES.items() if name.startswith("compat/") is own}
+    for own in (True, False)
+)
 # Modules below a package that say by no underscore that they are private.
 INNER = {"src", "python", "protocols", "impl"}
 # Packages whose modules are all their own affair.
@@ -80,10 +83,10 @@ def private_uses(tree, ours=frozenset()):
         yield from ((node.lineno, name) for name in names if is_private_module(name))
 
 
-def test_private_interfaces_of_others_are_used_in_one_file():
+def test_private_interfaces_of_others_are_used_in_one_folder():
     ours = defined_here()
     wrong = [
-        f"{name}:{line} uses {used}: give it a function in keras_vit/compat.py"
+        f"{name}:{line} uses {used}: give it a function in keras_vit/compat/"
         for name, tree in OTHERS.items()
         for line, used in private_uses(tree, ours)
     ]
@@ -125,11 +128,21 @@ def test_the_search_passes_what_is_public(line):
 def test_every_function_says_its_interface_and_the_versions():
     """In which another test of this file calls it."""
     calls = pathlib.Path(__file__).read_text()
-    for node in TREES["compat.py"].body:
-        if isinstance(node, ast.FunctionDef) and node.name[0] != "_":
-            text = " ".join((ast.get_docstring(node) or "").split())
-            assert "Interface: " in text and "Verified: " in text, node.name
-            assert f"compat.{node.name}(" in calls, node.name
+    functions = [
+        node
+        for name, tree in OWN.items()
+        for node in tree.body
+        if name != "compat/versions.py"
+        and isinstance(node, ast.FunctionDef)
+        and node.name[0] != "_"
+    ]
+    assert {node.name for node in functions} == {
+        name for name, value in vars(compat).items() if callable(value)
+    }
+    for node in functions:
+        text = " ".join((ast.get_docstring(node) or "").split())
+        assert "Interface: " in text and "Verified: " in text, node.name
+        assert f"compat.{node.name}(" in calls, node.name
 
 
 def test_what_a_version_lacks_is_named_before_anything_is_done():

@@ -10,7 +10,7 @@ from keras_vit.data.caching import cached, is_cached
 from keras_vit.data.image_cache import check_settings
 from keras_vit.preprocessing import resolve
 from keras_vit.training.existing_model import ExistingModel
-from keras_vit.training.model import IMAGE_SIZE
+from keras_vit.training.recipe_model import IMAGE_SIZE
 
 if TYPE_CHECKING:
     import os

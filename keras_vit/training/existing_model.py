@@ -15,7 +15,7 @@ from keras_vit.model_files import image_size_of, saved_arguments, saved_precisio
 from keras_vit.recipes import Recipe
 from keras_vit.recipes.groups import Precision
 from keras_vit.training.header import precision_of
-from keras_vit.training.model import OF_A_VIT
+from keras_vit.training.recipe_model import OF_A_VIT
 
 LOG = logging.getLogger(__name__)
 

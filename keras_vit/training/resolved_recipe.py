@@ -17,7 +17,7 @@ from keras_vit.suggestions import did_you_mean
 from keras_vit.training.arguments import TrainArguments
 from keras_vit.training.described import kind_of
 from keras_vit.training.existing_model import ExistingModel
-from keras_vit.training.model import IMAGE_SIZE, OF_A_VIT
+from keras_vit.training.recipe_model import IMAGE_SIZE, OF_A_VIT
 
 # What a recipe sets for a model that it builds, and for no other.
 OF_A_BUILT_MODEL = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
@@ -10,17 +9,19 @@ from typing import Any
 import keras
 
 from keras_vit import baselines, kerascv_networks, layers
-from keras_vit import model as vit
 from keras_vit.choices import KERAS_CV_PREFIX
 from keras_vit.derived_arguments import derived_arguments, ends_as_built
 from keras_vit.image_model import KerasVitModel
+from keras_vit.input_and_output_layers import HEADS, head
+from keras_vit.layers.dtype_scope import dtype_policy
 from keras_vit.meaning import keeps_classes, meaning_of, set_meaning
+from keras_vit.model import ViT
 from keras_vit.weights.appended import built_and_appended
 from keras_vit.weights.architecture import weights
 from keras_vit.weights.cloning import cloned, copied_layer
 
 BUILDERS: dict[str, Callable[..., keras.Model]] = {
-    "ViT": vit.ViT,
+    "ViT": ViT,
     "ResNet": baselines.ResNet,
 }
 
@@ -45,7 +46,7 @@ def rebuilt(model: keras.Model, **changes: Any) -> keras.Model:
     known = _builder_of(model)
     if known is not None:
         builder, arguments = known
-        with _precision_of(model):
+        with dtype_policy(_dtype_policy_of(model)):
             new = _built(model, builder, arguments | changes)
     elif set(changes) == {"image_size"}:
         new = cloned(model, changes["image_size"])
@@ -56,7 +57,7 @@ def rebuilt(model: keras.Model, **changes: Any) -> keras.Model:
     of_outputs = [
         one.name
         for one in model.layers
-        if one.name in vit.HEADS or isinstance(one, (layers.Logits, layers.Outputs))
+        if one.name in HEADS or isinstance(one, (layers.Logits, layers.Outputs))
     ]
     _check_holds_all(model, new, of_outputs if "num_classes" in changes else ())
     _copy_state(model, new, names="num_classes" not in changes)
@@ -124,17 +125,16 @@ def _with_head(model: keras.Model, num_classes: int | None) -> keras.Model:
     outputs = features
     if num_classes is not None:
         outputs = [
-            vit.head(num_classes, name)(one)
-            for one, name in zip(features, vit.HEADS, strict=False)
+            head(num_classes, name)(one)
+            for one, name in zip(features, HEADS, strict=False)
         ]
     if len(outputs) > 1:
         outputs = [keras.layers.Average(name="mean", dtype="float32")(outputs)]
     return keras.Model(model.input, outputs[0], name=model.name)
 
 
-@contextlib.contextmanager
-def _precision_of(model: keras.Model) -> Iterator[None]:
-    """Give new layers the dtype policy that the model was built under."""
+def _dtype_policy_of(model: keras.Model) -> keras.DTypePolicy:
+    """Return the dtype policy that a model was built under."""
     in_float32 = (
         keras.layers.InputLayer,
         layers.PixelNormalization,
@@ -143,12 +143,7 @@ def _precision_of(model: keras.Model) -> Iterator[None]:
     )
     inner = [one for one in model.layers if not isinstance(one, in_float32)]
     inner.sort(key=lambda layer: not isinstance(layer, layers.PatchEncoder))
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(inner[0].dtype_policy if inner else before)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
+    return inner[0].dtype_policy if inner else keras.config.dtype_policy()
 
 
 def _check_holds_all(

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_vit import layers
-from keras_vit import model as vit
+from keras_vit.input_and_output_layers import HEADS
 from keras_vit.layers.patches import pair
 from keras_vit.layers.quantized import check_not_quantized
 from keras_vit.model_source import ModelSource, keras_model, meant_as
@@ -149,6 +149,6 @@ def replace_head(model: ModelSource, num_classes: int | None) -> keras.Model:
             f"Received: {model.name!r}, without the layer 'features'"
         )
     new = rebuilt(model, num_classes=num_classes)
-    for old, weight in pairs(model, new, without=vit.HEADS):
+    for old, weight in pairs(model, new, without=HEADS):
         weight.assign(old)
     return meant_as(source, new, with_names=False)
