@@ -257,21 +257,6 @@ def test_a_copy_for_replicas_updates_as_the_original_does(kind, rng):
     assert copy.iterations.aggregation == "none" != original.iterations.aggregation
 
 
-def test_a_list_lives_as_long_as_a_graph():
-    seen = []
-
-    @tf.function
-    def traced():
-        compat.graph_collection("key").append(len(seen))
-        seen.append([*compat.graph_collection("key")])
-        return tf.constant(0)
-
-    traced.get_concrete_function()
-    traced.get_concrete_function()  # of the same graph: not traced again
-    tf.function(traced.python_function).get_concrete_function()
-    assert seen == [[0], [1]]
-
-
 def test_a_graph_has_constants_for_variables():
     variable = tf.Variable([2.0])
 

@@ -25,7 +25,6 @@ from keras_vit.compat.quantizer import (
 )
 from keras_vit.compat.quantizer import quantizer_recipe as quantizer_recipe
 from keras_vit.compat.tensorflow_graphs import constant_graph as constant_graph
-from keras_vit.compat.tensorflow_graphs import graph_collection as graph_collection
 from keras_vit.compat.tensorflow_graphs import (
     litert_converter_error as litert_converter_error,
 )

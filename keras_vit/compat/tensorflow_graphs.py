@@ -7,18 +7,6 @@ from typing import Any
 from keras_vit.compat.versions import of_tensorflow
 
 
-def graph_collection(key: Any) -> list[Any]:
-    """Return a list that lives as long as the graph that is being traced.
-
-    Interface: `tf.Graph.get_collection_ref`, of TensorFlow 1. Verified: tensorflow
-    2.21.0.
-    """
-    import tensorflow as tf
-
-    with of_tensorflow("tf.Graph.get_collection_ref"):
-        return tf.compat.v1.get_default_graph().get_collection_ref(key)
-
-
 def constant_graph(function: Any) -> Any:
     """Return a `tf.ConcreteFunction` with its variables as constants.
 

@@ -123,7 +123,6 @@ class Augmentation:
 
 def augmented(
     read: Callable[..., tf.Tensor],
-    index: tf.Tensor,
     draws: tf.Tensor,
     augmentation: Augmentation,
     size: tuple[int, int],
@@ -131,8 +130,7 @@ def augmented(
     """Read an image and augment it.
 
     Args:
-        read: as a split's `reader()` returns it.
-        index: of the image in the split.
+        read: the image, a function `(window=None)`, as a split's `examples` have it.
         draws: the image's numbers, `(augmentation.num_draws(),)`.
         augmentation: an `Augmentation`.
         size: (height, width) of what the model takes.
@@ -144,7 +142,7 @@ def augmented(
     if augmentation.crop in WINDOWS:
         seed = tf.bitcast(draws[DOWN : ACROSS + 1], tf.int32)
         window = WINDOWS[augmentation.crop](seed, augmentation.crop_area)
-    image = read(index, window)
+    image = read(window)
     image = resize(image, size, antialias=augmentation.resize_antialias)
     image = tf.ensure_shape(image, (*size, 3))
     if augmentation.crop == "pad":

@@ -15,8 +15,9 @@ from keras_vit.data.dataset import Dataset
 from keras_vit.data.decoding import decode, file_reader
 from keras_vit.data.image_cache import ImageCache, key_of, open_cache
 from keras_vit.data.images import UnreadableImageError
+from keras_vit.data.labelled import Labelled
 from keras_vit.data.reduction import reduced_jpeg
-from keras_vit.data.splits import Files, Labelled
+from keras_vit.data.splits import Files
 from keras_vit.data.unreadable import READING_ERRORS
 
 
@@ -53,7 +54,7 @@ class Cached(Files):
             raise
 
     def reader(self) -> Callable[..., tf.Tensor]:
-        """Return a function for the graph, as `Split.reader` does."""
+        """Return a function for the graph: `(index, window=None) -> image`."""
         self.cache.expect([key for key in self.keys if key])
         return self._reader
 
@@ -148,7 +149,7 @@ def cached(
     >>> small.train.image(0).shape  # doctest: +SKIP
     (448, 597, 3)
     """
-    if not isinstance(dataset.train, Files):
+    if dataset.train.paths is None:
         raise ValueError(
             "cache needs a data set of image files. Received: "
             f"{dataset.name!r}, whose images are in memory or in records. Leave out "
@@ -158,16 +159,16 @@ def cached(
     splits: dict[str, Any] = {
         name: cached_split(split, cache)
         for name, split in dataset.splits().items()
-        if isinstance(split, Files)
+        if split.paths is not None
     }
     size = cache_size([*splits.values()], cache)
     size.check()
     return dataclasses.replace(dataset, **splits, notes=(*dataset.notes, str(size)))
 
 
-def cached_split(split: Files, cache: ImageCache) -> Cached:
-    """Return the split of the same images, read through a cache."""
-    return Cached(**{name: getattr(split, name) for name in _FIELDS}, cache=cache)
+def cached_split(split: Labelled, cache: ImageCache) -> Cached:
+    """Return the split of the same image files, read through a cache."""
+    return Cached(**_fields(split), cache=cache)
 
 
 def is_cached(split: Labelled) -> TypeGuard[Cached]:
@@ -177,9 +178,8 @@ def is_cached(split: Labelled) -> TypeGuard[Cached]:
 
 def files_of(split: Labelled) -> Labelled:
     """Return the split that is read from its own files, not through a cache."""
-    if not is_cached(split):
-        return split
-    return Files(**{name: getattr(split, name) for name in _FIELDS})
+    return Files(**_fields(split)) if is_cached(split) else split
 
 
-_FIELDS = tuple(one.name for one in dataclasses.fields(Files))
+def _fields(split: Labelled) -> dict[str, Any]:
+    return {one.name: getattr(split, one.name) for one in dataclasses.fields(Files)}

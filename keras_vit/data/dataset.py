@@ -4,11 +4,12 @@ import dataclasses
 import re
 import warnings
 from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 import numpy as np
 
 from keras_vit.data.classes import check_lines
-from keras_vit.data.splits import Files, Labelled
+from keras_vit.data.labelled import Labelled
 from keras_vit.data.validation import taken_for_validation
 from keras_vit.decoding import Decoding
 
@@ -19,7 +20,7 @@ class Dataset:
 
     Attributes:
         name: what people call it.
-        train: a split: `Split`, `Files`, `Records`, or what has their methods.
+        train: a split: `Split`, `Files`, `Records`, or what else fulfils `Labelled`.
         test: another.
         class_names: in the order of the labels.
         validation: a third split; `None` where there is none.
@@ -60,7 +61,7 @@ class Dataset:
     @property
     def decoding(self) -> Decoding:
         """The `Decoding` that reads image files such as those of the training split."""
-        return getattr(self.train, "decoding", Decoding())
+        return self.train.decoding
 
     def decoded(self, decoding: Decoding) -> "Dataset":
         """Return the data set with its image files read in another way.
@@ -70,10 +71,8 @@ class Dataset:
         Args:
             decoding: a `keras_vit.decoding.Decoding`.
         """
-        splits = {
-            name: dataclasses.replace(split, decoding=decoding)
-            for name, split in self.splits().items()
-            if isinstance(split, Files)
+        splits: dict[str, Any] = {
+            name: split.decoded(decoding) for name, split in self.splits().items()
         }
         return dataclasses.replace(self, **splits)
 

@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.images import UnreadableImageError
+from keras_vit.data.labelled import Labelled
 from keras_vit.data.preprocessing import SQUASH, preprocess
-from keras_vit.data.splits import Labelled
 from keras_vit.data.unreadable import READING_ERRORS, unreadable_among
 from keras_vit.preprocessing import Preprocessing
 

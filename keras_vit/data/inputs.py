@@ -7,8 +7,8 @@ import numpy as np
 
 from keras_vit.data.arrays import split_of_arrays
 from keras_vit.data.dataset import Dataset, check_split_name
+from keras_vit.data.labelled import Labelled, is_split
 from keras_vit.data.sources import load
-from keras_vit.data.splits import Labelled
 from keras_vit.decoding import Decoding
 
 EXPECTED = (
@@ -42,7 +42,7 @@ class NamedSplit(NamedTuple):
     """A split and the names of its classes.
 
     Attributes:
-        split: `Split`, `Files`, `Records`, or what has their methods.
+        split: `Split`, `Files`, `Records`, or what else fulfils `Labelled`.
         class_names: in the order of the labels; `None` where they are unknown.
     """
 
@@ -106,7 +106,7 @@ def split_of(
         _check_options(options, (), "a Dataset, which was loaded with its own")
         return NamedSplit(data.split(split), data.class_names)
     pair = isinstance(data, tuple | list) and len(data) == 2
-    if not isinstance(data, Labelled) and not pair:
+    if not is_split(data) and not pair:
         raise TypeError(_refusal(data))
     kind = "arrays" if pair else "a split"
     if split != "test":
@@ -114,7 +114,7 @@ def split_of(
             f"split={split!r} must go with a data set: its name, its path or a "
             f"keras_vit.data.Dataset. Received: {kind}. Leave out split"
         )
-    if isinstance(data, Labelled):
+    if is_split(data):
         _check_options(options, (), "a split, which has its own")
         return NamedSplit(data)
     _check_options(options, ("pixel_range",), "arrays")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from keras_vit.data.splits import Labelled
+from keras_vit.data.labelled import Labelled
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Joined(Labelled):
         return lambda index: tf.gather(labels, index)
 
     def reader(self) -> Callable[..., tf.Tensor]:
-        """Return a function for the graph, as `Split.reader` does."""
+        """Return a function for the graph: `(index, window=None) -> image`."""
         ends = np.cumsum([len(part) for part in self.parts])
         readers = [part.reader() for part in self.parts]
         with tf.device("CPU"):

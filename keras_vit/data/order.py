@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.draws import bits
-from keras_vit.data.splits import Labelled
+from keras_vit.data.labelled import Labelled
 
 FEW = 64  # numbers, up to which `_shuffled_by_rank` is the faster one
 # How the images of a split are drawn; `None`: each once an epoch.

@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from keras_vit.data.augmentation import Augmentation, augmented, moved
 from keras_vit.data.draws import uniforms
+from keras_vit.data.labelled import Labelled
 from keras_vit.data.mixing import mixed, mixture
 from keras_vit.data.order import Sampling, order_of
 from keras_vit.data.preprocessing import resize
-from keras_vit.data.splits import Labelled
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,9 @@ def training_batches(
 def _reader(split, augmentation, size, num_classes):
     """Return a function for the graph: `(indices, draws) -> (images, targets)`."""
     apart = augmentation.keeps_images_apart()
-    target = split.targets(num_classes)
     read_all = None if apart else split.batch_reader()
     if read_all is not None:
+        target = split.targets(num_classes)
 
         def of_batch(indices, draws):
             images = read_all(indices)
@@ -141,7 +141,7 @@ def _reader(split, augmentation, size, num_classes):
 
         examples = of_batch
     else:
-        read = split.reader()
+        read = split.examples(num_classes)
         alone = Augmentation(resize_antialias=augmentation.resize_antialias)
         change = augmentation if apart else alone
         kinds = (
@@ -151,7 +151,8 @@ def _reader(split, augmentation, size, num_classes):
 
         def example(row):
             index, draws = row
-            return augmented(read, index, draws, change, size), target(index)
+            image, target = read(index)
+            return augmented(image, draws, change, size), target
 
         def one_by_one(indices, draws):
             return tf.map_fn(example, (indices, draws), fn_output_signature=kinds)

@@ -8,8 +8,8 @@ import numpy as np
 
 from keras_vit.data import images, samples
 from keras_vit.data.dataset import Dataset
+from keras_vit.data.labelled import Labelled
 from keras_vit.data.quiet_pillow import quiet_pillow
-from keras_vit.data.splits import Files
 from keras_vit.decoding import AUTO, Decoding
 
 # Formats that never have samples of more than 8 bits, by how their files begin.
@@ -44,14 +44,13 @@ def read_as(
         values["max_pixels"] = max_pixels
     stated: Any = None if pixel_range == AUTO else pixel_range
     decoding = Decoding(stated, **values)
-    if pixel_range == AUTO and isinstance(dataset.train, Files):
-        found = range_of_files(dataset.train, decoding)
-        decoding = Decoding(found, **values)
+    if pixel_range == AUTO:
+        decoding = Decoding(range_of_files(dataset.train, decoding), **values)
     return dataset.decoded(decoding)
 
 
 def range_of_files(
-    split: Files, decoding: Decoding = images.PLAIN
+    split: Labelled, decoding: Decoding = images.PLAIN
 ) -> tuple[float, float] | None:
     """Find the range that the samples of more than 8 bits use.
 
@@ -61,21 +60,23 @@ def range_of_files(
     count. It is the same for the same files: 64 of them are read, evenly spread.
 
     Args:
-        split: `Files`.
+        split: of which `paths` counts.
         decoding: of which `max_pixels` counts.
 
     Returns:
-        `(low, high)`; `None` for files of 8 bits, and for such as use all that
-        16 bits can hold.
+        `(low, high)`; `None` for files of 8 bits, for such as use all that 16
+        bits can hold, and where there are no files.
 
     Example:
 
     >>> import PIL.Image
+    >>> from keras_vit.data import Files
     >>> PIL.Image.fromarray(np.full((4, 4), 3000, np.uint16)).save("12_bits.png")
     >>> range_of_files(Files(["12_bits.png"], np.array([0])))
     (0.0, 4095.0)
     """
-    deep = [path for path in _spread(split.paths, _LOOKED_AT) if _may_be_deep(path)]
+    paths = () if split.paths is None else split.paths
+    deep = [path for path in _spread(paths, _LOOKED_AT) if _may_be_deep(path)]
     low, high, bounded = math.inf, -math.inf, True
     for path in _spread(deep, _READ):
         found = _samples_of(path, decoding)

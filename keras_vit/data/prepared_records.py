@@ -3,7 +3,7 @@
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,8 +14,7 @@ from keras_vit.data import tfds
 from keras_vit.data.dataset import Dataset
 from keras_vit.data.decoding import ACCURATE, decode
 from keras_vit.data.images import PLAIN
-from keras_vit.data.records import Records
-from keras_vit.data.splits import Labelled
+from keras_vit.data.records import EncodedImages
 from keras_vit.data.tfrecord import RecordFiles
 from keras_vit.decoding import Decoding
 
@@ -23,63 +22,49 @@ INDEX, NOTES = "_index", "prepared.json"
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedRecords(Records):
+class PreparedRecords(EncodedImages):
     """Records whose labels, groups and places are known without reading them.
 
     Their image files are upright JPEG and PNG files of 8 bits, and are decoded
     as `Files` are.
 
     Attributes:
-        known_labels: of all records, as `labels` of other splits.
+        files: the `RecordFiles` they are in.
+        indices: which records of the files, `(N,)`.
+        labels: of the records, as those of other splits.
         groups: the name of each one's group, bytes `(N,)`, or `None`.
         decoding: of which the limit of pixels counts.
     """
 
-    known_labels: np.ndarray | Sequence[int] = ()
+    labels: np.ndarray
     groups: np.ndarray | None = None
     decoding: Decoding = PLAIN
-
-    @property
-    def labels(  # pyright: ignore[reportIncompatibleVariableOverride]  not read here
-        self,
-    ) -> np.ndarray:
-        """The class of each, integers `(N,)`; or zeros and ones `(N, K)`."""
-        return np.asarray(self.known_labels)
-
-    @property
-    def several(self) -> bool:
-        """Whether an image can have several classes, or none."""
-        return self.labels.ndim == 2
 
     def identity_bytes(self) -> Iterator[bytes]:
         """Yield bytes that distinguish the split from others."""
         yield from super().identity_bytes()
         yield self.labels.tobytes()
 
-    def check_classes(self, num_classes: int) -> None:
-        """Refuse labels that are not of so many classes, as `Labelled` does."""
-        Labelled.check_classes(self, num_classes)
-
-    def targets(self, num_classes: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Return a function for the graph, as `Labelled.targets` does."""
-        return Labelled.targets(self, num_classes)
-
-    def subset(self, indices: np.ndarray | Sequence[int]) -> "PreparedRecords":
+    def subset(self, indices: np.ndarray) -> "PreparedRecords":
         """Return the split of those records alone."""
         groups = None if self.groups is None else self.groups[indices]
+        labels = self.labels[indices]
         return replace(
-            self,
-            indices=self.indices[indices],
-            known_labels=self.labels[indices],
-            groups=groups,
+            self, indices=self.indices[indices], labels=labels, groups=groups
         )
 
+    def image_file(self, record: tf.Tensor) -> tf.Tensor:
+        """Return the bytes of the image file in a record's data, in the graph."""
+        image = tf.io.FixedLenFeature((), tf.string)
+        found: Any = tf.io.parse_single_example(record, {"image": image})
+        return found["image"]
+
     def reader(self) -> Callable[..., tf.Tensor]:
-        """Return a function for the graph, as `Split.reader` does."""
-        example = self._examples()
+        """Return a function for the graph: `(index, window=None) -> image`."""
+        record = self._record
 
         def read(index: tf.Tensor, window: Any = None) -> tf.Tensor:
-            data = example(index)[0]
+            data = self.image_file(record(index))
             how = {"transform": ACCURATE, "decoding": self.decoding}
             return decode(data, "a record", window, False, **how)
 
@@ -127,20 +112,10 @@ def _split(
             f"Expected {len(files):,} records in {path}. Received: "
             f"{len(found['labels']):,}. Prepare the data set again"
         )
-    labels = found["labels"]
     return PreparedRecords(
         RecordFiles(files.paths, files.counts.tolist(), found["offsets"]),
         indices,
-        _image,
-        len(known["class_names"]),
-        known_labels=labels,
-        groups=found.get("groups"),
-        decoding=Decoding(**known["decoding"]),
+        found["labels"],
+        found.get("groups"),
+        Decoding(**known["decoding"]),
     )
-
-
-def _image(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The image file in a record; its label stands in the index."""
-    image = tf.io.FixedLenFeature((), tf.string)
-    found: Any = tf.io.parse_single_example(data, {"image": image})
-    return found["image"], tf.constant(-1, tf.int64)

@@ -1,10 +1,8 @@
-"""Splits: images, and what they show."""
+"""Splits of images in memory and in image files."""
 
 import copy
 import dataclasses
 import functools
-import hashlib
-import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -17,121 +15,8 @@ import tensorflow as tf
 from keras_vit.data.array_range import check_pixels
 from keras_vit.data.decoding import decode_now, reader
 from keras_vit.data.holdout import content_hash
+from keras_vit.data.labelled import Labelled as Labelled
 from keras_vit.decoding import MAX_PIXELS, OF_OLD_FILES, Decoding
-
-
-class Labelled:
-    """A split: images and their labels, wherever the images are.
-
-    `Split` has them in memory, `Files` in image files, `Records` in TFRecord files.
-
-    Attributes:
-        images: pixels in memory, of a `Split`; others have none: `image(index)`
-            reads one.
-        labels: the class of each image, integers of shape `(N,)`; or which of K
-            classes each shows, zeros and ones of shape `(N, K)`.
-        decoding: how the files of such images are read.
-        in_random_order: whether a share of it, cut from one end, has all
-            classes; where not, `Dataset.split` shuffles before it cuts.
-        groups: which of them belong together, such as all of a patient: the name
-            of each one's group, bytes `(N,)`; `None` where nothing says so.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    in_random_order: bool = False
-    groups: np.ndarray | None = None
-    decoding: Decoding = Decoding()
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def several(self) -> bool:
-        """Whether an image can have several classes, or none."""
-        return self.labels.ndim == 2
-
-    def image(self, index: int) -> np.ndarray:
-        """Return one image, `(H, W, 3)`."""
-        raise NotImplementedError
-
-    def name(self, index: int) -> str:
-        """Return what people find an image by."""
-        raise NotImplementedError
-
-    def subset(self, indices: np.ndarray) -> "Labelled":
-        """Return the split of those images alone."""
-        raise NotImplementedError
-
-    def reader(self) -> Callable[..., tf.Tensor]:
-        """Return a function for the graph: `(index, window=None) -> image`."""
-        raise NotImplementedError
-
-    def identity_bytes(self) -> Iterator[bytes]:
-        """Yield bytes that distinguish the split from others."""
-        raise NotImplementedError
-
-    def file_stats_bytes(self) -> Iterator[bytes]:
-        """Yield bytes that change with the images."""
-        raise NotImplementedError
-
-    def image_hashes(self) -> np.ndarray:
-        """Return a hash of each image by its bytes, uint64 `(N,)`.
-
-        Copies of an image have the same hash, whatever they are called.
-        """
-        raise NotImplementedError
-
-    def fingerprint(self) -> str:
-        """Return a digest that distinguishes the split from others, as text.
-
-        It need not tell images apart that have the same names and labels.
-        """
-        return _digest(self.identity_bytes())
-
-    def images_fingerprint(self) -> str:
-        """Return a digest that also tells apart images of the same names and labels.
-
-        It looks at all pixels in memory, and at the size and the time of each
-        file: one that is written anew counts as another.
-        """
-        return _digest(itertools.chain(self.identity_bytes(), self.file_stats_bytes()))
-
-    def targets(self, num_classes: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Return a function for the graph: `(index) -> (K,)`, one- or multi-hot."""
-        with tf.device("CPU"):
-            labels = tf.constant(self.labels, tf.int32)
-        if self.labels.ndim == 2:
-            return lambda index: tf.cast(tf.gather(labels, index), tf.float32)
-        return lambda index: tf.one_hot(tf.gather(labels, index), num_classes)
-
-    def batch_reader(self) -> Callable[[tf.Tensor], tf.Tensor] | None:
-        """Return a function for the graph: `(indices) -> images` of one size.
-
-        `None` where images are read one by one.
-        """
-        return
-
-    def check_classes(self, num_classes: int) -> None:
-        """Refuse labels that are not of so many classes.
-
-        Raises:
-            ValueError: naming one of them.
-        """
-        labels = self.labels
-        if labels.ndim == 2 and labels.shape[1] != num_classes:
-            raise ValueError(
-                f"Expected labels of {num_classes} classes. "
-                f"Received: {labels.shape[1]} columns"
-            )
-        if labels.ndim == 1:
-            wrong = labels[(labels < 0) | (labels >= num_classes)]
-            if len(wrong):
-                raise ValueError(
-                    f"Labels must lie in [0, {num_classes}), the number of classes. "
-                    f"Received: a label of {wrong[0]}. Count classes from 0, and name "
-                    "all of them"
-                )
 
 
 @dataclass(frozen=True)
@@ -197,11 +82,7 @@ class Split(Labelled):
         return lambda indices: tf.gather(images, indices)
 
     def reader(self) -> Callable[..., tf.Tensor]:
-        """Return a function for the graph: `(index, window=None) -> image`.
-
-        `window` is a function of height and width that chooses what is cut
-        out: top, left, height and width.
-        """
+        """Return a function for the graph: `(index, window=None) -> image`."""
         with tf.device("CPU"):
             images = tf.constant(self.images)
 
@@ -234,8 +115,8 @@ class Files(Labelled):
     'dog.png'
     """
 
-    paths: np.ndarray
-    labels: np.ndarray
+    paths: np.ndarray = dataclasses.field()  # else `None`, as of other splits
+    labels: np.ndarray = dataclasses.field()
     exif_orientation: bool = True
     groups: np.ndarray | None = None
     decoding: Decoding = Decoding()
@@ -289,11 +170,12 @@ class Files(Labelled):
             self, paths=self.paths[indices], labels=self.labels[indices], groups=groups
         )
 
-    def reader(self) -> Callable[..., tf.Tensor]:
-        """Return a function for the graph, as `Split.reader` does.
+    def decoded(self, decoding: Decoding) -> "Files":
+        """Return the split with its files read in another way."""
+        return dataclasses.replace(self, decoding=decoding)
 
-        See `keras_vit.data.decoding.reader`.
-        """
+    def reader(self) -> Callable[..., tf.Tensor]:
+        """Return a function for the graph: `keras_vit.data.decoding.reader`."""
         return self._reader
 
     @functools.cached_property
@@ -314,13 +196,6 @@ def _hash_of_file(path):
             return content_hash(file.read())
     except OSError:  # reported where the image is used
         return content_hash(bytes(path))
-
-
-def _digest(parts):
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()
 
 
 def _check_labels(labels, count):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vit.data.images import UnreadableImageError
-from keras_vit.data.splits import Labelled
+from keras_vit.data.labelled import Labelled
 
 # What the graph raises where an image cannot be read.
 READING_ERRORS = (

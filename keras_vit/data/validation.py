@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_vit.data.holdout import content_hash, held_out, path_hash
-from keras_vit.data.splits import Labelled
+from keras_vit.data.labelled import Labelled
 
 
 def check_fraction(fraction: Any) -> float:

@@ -14,7 +14,7 @@ from keras_vit.verbosity import progress_bar
 
 if TYPE_CHECKING:
     from keras_vit.compat import Strategy
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
 
 Change = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Restriction = Callable[[Predictions], Predictions]

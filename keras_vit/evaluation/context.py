@@ -19,7 +19,7 @@ from keras_vit.renamed import OldName
 if TYPE_CHECKING:
     from keras_vit.compat import Strategy
     from keras_vit.data import Dataset
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
 
 
 @dataclass(eq=False)

@@ -22,7 +22,7 @@ from keras_vit.renamed import renamed_arguments
 
 if TYPE_CHECKING:
     from keras_vit.compat import Strategy
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
     from keras_vit.evaluation.context import Context
 
 LAYER = "features"

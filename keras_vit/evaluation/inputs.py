@@ -16,7 +16,7 @@ from keras_vit.weights.imagenet import imagenet_classes
 
 if TYPE_CHECKING:
     from keras_vit.data import Dataset
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
     from keras_vit.evaluation.predictions import Predictions
 
 DataInput: TypeAlias = (

@@ -31,7 +31,7 @@ from keras_vit.renamed import OldName
 
 if TYPE_CHECKING:
     from keras_vit.data import Dataset
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
 
 # ImageNet's validation images, in whose order reassessed labels are.
 _NUMBERED = re.compile(r"ILSVRC2012_val_(\d{8})\.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import keras
 
     from keras_vit.compat import Strategy
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
     from keras_vit.served_model import ServedModel
 
 

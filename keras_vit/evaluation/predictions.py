@@ -18,7 +18,7 @@ from keras_vit.renamed import OldName, renamed_arguments
 
 if TYPE_CHECKING:
     from keras_vit.compat import Strategy
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
 
 AT_ONCE = 1_000_000  # logits, where more is computed of them
 

@@ -14,10 +14,10 @@ def is_data_set(images: Any) -> bool:
     """Return whether that is labelled images: a data set's name, or what holds it."""
     from keras_vit.data.dataset import Dataset
     from keras_vit.data.images import SUFFIXES
+    from keras_vit.data.labelled import is_split
     from keras_vit.data.sources import FILES
-    from keras_vit.data.splits import Labelled
 
-    if isinstance(images, (Dataset, Labelled)):
+    if isinstance(images, Dataset) or is_split(images):
         return True
     if isinstance(images, (str, os.PathLike)):
         path = pathlib.Path(images).expanduser()

@@ -24,7 +24,7 @@ from keras_vit.model_source import ModelSource
 if TYPE_CHECKING:
     from keras_vit.data.dataset import Dataset
     from keras_vit.data.image_inputs import ImageInputs, ImageReader
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
     from keras_vit.decoding import Decoding
 
 DataSet: TypeAlias = "Dataset | Labelled | tuple[np.ndarray, Any]"

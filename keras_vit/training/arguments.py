@@ -17,8 +17,8 @@ from keras_vit.classifier import Classifier
 from keras_vit.data import Dataset, from_arrays, split_of
 from keras_vit.data.augmentation_layers import AugmentationArgument
 from keras_vit.data.inputs import ReadOptions
+from keras_vit.data.labelled import is_split
 from keras_vit.data.sources import check_name
-from keras_vit.data.splits import Labelled
 from keras_vit.recipes.groups import OptimizerName
 from keras_vit.recipes.tasks import (
     Loss,
@@ -132,7 +132,7 @@ def _checked_model(
 def _checked_dataset(dataset: Any) -> str | Dataset | None:
     if dataset is None or isinstance(dataset, Dataset):
         return dataset
-    if isinstance(dataset, Labelled):
+    if is_split(dataset):
         raise TypeError(
             "dataset must hold images to train on and others to evaluate on. Received: "
             f"a split ({kind_of(dataset)}). Pass keras_vit.data.Dataset(name, train, "

@@ -14,7 +14,7 @@ from keras_vit.training.replicas import distributed_batches
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
     from keras_vit.training.progress import Progress
 
 

@@ -12,7 +12,7 @@ from keras_vit.data.order import one_class_each
 from keras_vit.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
 
 BALANCED = "balanced"
 

@@ -35,7 +35,7 @@ from keras_vit.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from keras_vit.compat import Strategy
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
     from keras_vit.training.tasks import Task
 
 LOG = logging.getLogger(__name__)

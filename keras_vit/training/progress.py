@@ -13,7 +13,7 @@ from tqdm import tqdm
 from keras_vit.history import HistoryRow, with_present_names
 
 if TYPE_CHECKING:
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
     from keras_vit.evaluation import Evaluation
     from keras_vit.training.tasks.evaluators import Evaluator, LossEvaluation
 

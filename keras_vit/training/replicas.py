@@ -11,7 +11,7 @@ from keras_vit.data.pipeline import Shard, training_batches
 from keras_vit.distribution import local_replicas, num_workers
 
 if TYPE_CHECKING:
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
     from keras_vit.evaluation import MetricSums
     from keras_vit.training.tasks.evaluators import LossSums
 

@@ -57,8 +57,8 @@ def test_an_image_alone_is_changed_as_among_others(rng, crop):
     augmentation = Augmentation(crop=crop, crop_padding=2 * (crop == "pad"), flip=True)
     together = moved(tf.constant(images), draws, augmentation)
     for index in range(20):
-        read = lambda index, window: tf.constant(images)[index]  # noqa: E731
-        alone = augmented(read, index, draws[index], augmentation, (5, 6))
+        read = lambda window, at=index: tf.constant(images)[at]  # noqa: E731
+        alone = augmented(read, draws[index], augmentation, (5, 6))
         np.testing.assert_array_equal(alone, together[index])
 
 
@@ -106,8 +106,8 @@ def test_an_image_is_erased_as_often_as_asked_for(rng):
 
     @tf.function
     def changed(draws):
-        read = lambda index, window: tf.fill((8, 8, 3), 100.0)  # noqa: E731
-        one = lambda numbers: augmented(read, 0, numbers, often, (8, 8))  # noqa: E731
+        read = lambda window: tf.fill((8, 8, 3), 100.0)  # noqa: E731
+        one = lambda numbers: augmented(read, numbers, often, (8, 8))  # noqa: E731
         return tf.map_fn(one, draws)
 
     images = changed(rng.random((400, DRAWS), dtype=np.float32)).numpy()

@@ -20,7 +20,7 @@ from keras_vit.data.inspection import (
     scanning,
 )
 from keras_vit.data.inspection.copies import Leak
-from keras_vit.data.splits import Labelled
+from keras_vit.data.labelled import Labelled
 
 LIMIT = 5_000  # pixels
 

@@ -162,11 +162,12 @@ def test_a_stream_of_records_can_be_entered_at_any_step(folder, step):
 
 def test_a_training_example_reads_its_record_once(folder):
     split = load("photographs", data_dir=folder).train
-    read, target = split.reader(), split.targets(5)
+    read = split.examples(5)
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.int64)])
     def example(index):
-        return read(index, lambda height, width: (1, 2, 8, 6)), target(index)
+        image, target = read(index)
+        return image(lambda height, width: (1, 2, 8, 6)), target
 
     graph = example.get_concrete_function().graph
     assert [op.type for op in graph.get_operations()].count("TFRecordDatasetV2") == 1

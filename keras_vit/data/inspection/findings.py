@@ -9,7 +9,7 @@ from keras_vit.data.dataset import Dataset
 from keras_vit.data.groups import on_both_sides
 from keras_vit.data.inspection.copies import Copies
 from keras_vit.data.inspection.scanning import Scan
-from keras_vit.data.splits import Labelled
+from keras_vit.data.labelled import Labelled
 from keras_vit.decoding import range_as_text
 from keras_vit.recipes import DataSettings
 

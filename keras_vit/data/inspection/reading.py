@@ -10,8 +10,8 @@ import numpy as np
 
 from keras_vit.data import images, samples
 from keras_vit.data.images import UnreadableImageError, read_bytes
+from keras_vit.data.labelled import Labelled
 from keras_vit.data.quiet_pillow import quiet_pillow
-from keras_vit.data.splits import Files, Labelled
 from keras_vit.decoding import Decoding
 
 DIGEST_BYTES = 16
@@ -56,7 +56,7 @@ class Facts(NamedTuple):
 
 def facts_of(split: Labelled, index: int) -> Facts:
     """Return the facts of an image of a split, or an error if it cannot be read."""
-    if isinstance(split, Files):
+    if split.paths is not None:
         return facts_of_file(split.name(index), split.decoding)
     try:
         return facts_of_pixels(split.image(index))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_vit.data.inspection.reading import DIGEST_BYTES, facts_of
-from keras_vit.data.splits import Labelled
+from keras_vit.data.labelled import Labelled
 
 BLOCK = 64  # images that a thread reads at a time
 ROW = np.dtype(

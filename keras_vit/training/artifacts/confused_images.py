@@ -20,7 +20,7 @@ from keras_vit.meaning import meaning_of
 if TYPE_CHECKING:
     import keras
 
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
     from keras_vit.evaluation.mistakes import Mistakes
 
 MOST_PAIRS, MOST_IMAGES = 5, 3  # that are shown, of a pair

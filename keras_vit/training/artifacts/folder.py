@@ -26,7 +26,7 @@ from keras_vit.version import VERSION
 
 if TYPE_CHECKING:
     from keras_vit.data import Dataset
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
     from keras_vit.recipes import Recipe
     from keras_vit.training.config import RunConfig
     from keras_vit.training.memory import MemoryEstimate

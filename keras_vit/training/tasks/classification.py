@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import keras
 
     from keras_vit.data import Dataset
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
 
 AnyLoss: TypeAlias = "Activation | keras.losses.Loss | PerExample"
 

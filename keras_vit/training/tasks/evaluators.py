@@ -22,7 +22,7 @@ from keras_vit.evaluation import MetricSums
 if TYPE_CHECKING:
     import keras
 
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
     from keras_vit.preprocessing import Preprocessing
 
 

@@ -25,7 +25,7 @@ from keras_vit.training.tasks.task import TaskContext
 if TYPE_CHECKING:
     from keras_vit.classifier import Classifier
     from keras_vit.data import Dataset
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
     from keras_vit.training.artifacts.folder import RunFolder
 
 

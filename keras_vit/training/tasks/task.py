@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from keras_vit.data import Dataset
-    from keras_vit.data.splits import Labelled
+    from keras_vit.data.labelled import Labelled
     from keras_vit.training.artifacts.folder import RunFolder
 
 # Images and targets, or draws -> losses `(B,)`, and which predictions are correct.
