@@ -1,7 +1,7 @@
 """What people pass as data -> one split of it, and the classes' names."""
 
 import os
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack, cast
 
 import numpy as np
 
@@ -106,7 +106,7 @@ def split_of(
         _check_options(options, (), "a Dataset, which was loaded with its own")
         return NamedSplit(data.split(split), data.class_names)
     pair = isinstance(data, tuple | list) and len(data) == 2
-    if not is_split(data) and not pair:
+    if not (pair or is_split(data)):
         raise TypeError(_refusal(data))
     kind = "arrays" if pair else "a split"
     if split != "test":
@@ -118,7 +118,7 @@ def split_of(
         _check_options(options, (), "a split, which has its own")
         return NamedSplit(data)
     _check_options(options, ("pixel_range",), "arrays")
-    images, labels = data
+    images, labels = cast(Any, data)
     return NamedSplit(_split_of_pair(images, labels, options.get("pixel_range")))
 
 

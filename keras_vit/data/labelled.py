@@ -23,8 +23,8 @@ class Labelled(Protocol):
     as `paths`, is `None` of the others.
 
     Attributes:
-        images: pixels in memory, of a `Split`; others have none: `image(index)`
-            reads one.
+        images: pixels in memory, of a `Split`; `None` of others, of which
+            `image(index)` reads one.
         labels: the class of each image, integers of shape `(N,)`; or which of K
             classes each shows, zeros and ones of shape `(N, K)`.
         paths: of image files that `decoding` says how to read, bytes `(N,)`;
@@ -37,9 +37,10 @@ class Labelled(Protocol):
             of each one's group, bytes `(N,)`; `None` where nothing says so.
     """
 
-    images: np.ndarray
+    # Any, so that a split that has them may say so.
+    images: Any = None
     labels: np.ndarray
-    paths: np.ndarray | None = None
+    paths: Any = None
     exif_orientation: bool = True
     decoding: Decoding = Decoding()
     in_random_order: bool = False

@@ -30,8 +30,8 @@ class Split(Labelled):
         decoding: how files of such images are to be read.
     """
 
-    images: np.ndarray
-    labels: np.ndarray
+    images: np.ndarray = dataclasses.field()
+    labels: np.ndarray = dataclasses.field()
     decoding: Decoding = Decoding()
 
     def __post_init__(self) -> None:
@@ -115,7 +115,7 @@ class Files(Labelled):
     'dog.png'
     """
 
-    paths: np.ndarray = dataclasses.field()  # else `None`, as of other splits
+    paths: np.ndarray = dataclasses.field()
     labels: np.ndarray = dataclasses.field()
     exif_orientation: bool = True
     groups: np.ndarray | None = None
