@@ -80,7 +80,7 @@ def encoded(
     Returns:
         Tokens, and where some are merged how many patches each stands for, `(B, T)`.
     """
-    sizes: tuple[Tensor, ...] = ()
+    sizes: list[Tensor] = []
     merges = "token_merging" in arguments
     for number, config in enumerate(blocks):
         if positions:
