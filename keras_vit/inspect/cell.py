@@ -7,8 +7,10 @@ from typing import Any
 import keras
 
 from keras_vit.inspect.sources import inspected_model
-from keras_vit.layers import ConvStem, ResNetDStem, ResNetStem
+from keras_vit.layers import BasicResNetStem, ConvStem, ResNetDStem, ResNetStem
 from keras_vit.model_source import ModelSource
+
+STEMS = (ResNetStem, ResNetDStem, BasicResNetStem, ConvStem)
 
 
 def cell_size(model: ModelSource) -> tuple[float, float]:
@@ -49,7 +51,7 @@ def cell_size(model: ModelSource) -> tuple[float, float]:
 
 def _strides(model: keras.Model, patches: Any) -> tuple[float, float]:
     for layer in model.layers:
-        if isinstance(layer, ResNetStem | ResNetDStem | ConvStem):
+        if isinstance(layer, STEMS):
             return layer.stride, layer.stride
     # Of another stem, the sizes show it, as far as it does not round them.
     (high, wide), (rows, columns) = model.input_shape[1:3], patches.input.shape[1:3]

@@ -163,6 +163,13 @@ def _bottleneck(tape, layer, x):
     return relu(tape, None, _added(tape, x, y))
 
 
+def _basic_block(tape, layer, x):
+    y = _run(tape, x, layer.conv1, layer.norm1, relu, layer.conv2, layer.norm2)
+    if layer.project:
+        x = _run(tape, x, layer.conv_shortcut, layer.norm_shortcut)
+    return relu(tape, None, _added(tape, x, y))
+
+
 def _stem(tape, layer, images):
     root = layer.conv, layer.norm, relu, layer.pool
     return _run(tape, images, *root, *layer.units)
@@ -172,6 +179,11 @@ def _stem_d(tape, layer, x):
     for convolution, after in zip(layer.convolutions, layer.norms, strict=True):
         x = _run(tape, x, layer.pad, convolution, after, relu)
     return _run(tape, x, layer.pad, layer.pool, *layer.units)
+
+
+def _basic_stem(tape, layer, x):
+    x = _run(tape, x, layer.conv_root1, layer.norm_root1, relu)
+    return _run(tape, x, layer.conv_root2, layer.norm_root2, relu, *layer.units)
 
 
 def _conv_stem(tape, layer, x):
@@ -208,5 +220,7 @@ RULES = keras_costs.RULES | {
     layers.Bottleneck: _bottleneck,
     layers.ResNetDStem: _stem_d,
     layers.BottleneckD: _bottleneck,
+    layers.BasicResNetStem: _basic_stem,
+    layers.BasicBlock: _basic_block,
     layers.ConvStem: _conv_stem,
 }

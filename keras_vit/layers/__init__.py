@@ -43,6 +43,8 @@ from keras_vit.layers.resnet import ResNetStem as ResNetStem
 from keras_vit.layers.resnet import StandardizedConv2D as StandardizedConv2D
 from keras_vit.layers.resnet_d import BottleneckD as BottleneckD
 from keras_vit.layers.resnet_d import ResNetDStem as ResNetDStem
+from keras_vit.layers.basic_resnet import BasicBlock as BasicBlock
+from keras_vit.layers.basic_resnet import BasicResNetStem as BasicResNetStem
 from keras_vit.layers.conv_stem import ConvStem as ConvStem
 from keras_vit.layers.features import Features as Features
 from keras_vit.layers.head import Head as Head

@@ -25,8 +25,8 @@ class ConvStem(keras.layers.Layer):
 
     Batch normalisation has running statistics, which are weights that no
     gradient changes: training updates them; inference reads them, and so does
-    a frozen stem. Of several replicas each keeps those of its own part of the
-    batch, as Keras has it, and those of the first are saved.
+    a frozen stem. Those of several replicas are of their whole
+    batch.
 
     Args:
         channels: of each convolution.

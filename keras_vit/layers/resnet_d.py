@@ -127,8 +127,8 @@ class ResNetDStem(keras.layers.Layer):
 
     Batch normalisation has running statistics, which are weights that no
     gradient changes: training updates them; inference reads them, and so does
-    a frozen stem. Of several replicas each keeps those of its own part of the
-    batch, as Keras has it, and those of the first are saved.
+    a frozen stem. Those of several replicas are of their
+    whole batch.
 
     Args:
         blocks: the number of units in each stage, of which there is one at

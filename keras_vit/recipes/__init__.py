@@ -4,9 +4,9 @@ from keras_vit.recipes import augreg, big_vision, finetune, paper, small
 from keras_vit.recipes.groups import AugmentationSettings as AugmentationSettings
 from keras_vit.recipes.groups import DataSettings as DataSettings
 from keras_vit.recipes.groups import ModelSettings as ModelSettings
-from keras_vit.recipes.groups import OptimizerSettings as OptimizerSettings
 from keras_vit.recipes.groups import RunSettings as RunSettings
-from keras_vit.recipes.groups import ScheduleSettings as ScheduleSettings
+from keras_vit.recipes.optimization import OptimizerSettings as OptimizerSettings
+from keras_vit.recipes.optimization import ScheduleSettings as ScheduleSettings
 from keras_vit.recipes.recipe import Recipe as Recipe
 from keras_vit.recipes.recipe import as_flat as as_flat
 from keras_vit.recipes.recipe import changed as changed

@@ -1,4 +1,4 @@
-"""The groups of settings that a recipe consists of, but for the task's."""
+"""Settings of model, data, augmentation and run: groups that a recipe consists of."""
 
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -7,7 +7,6 @@ from keras_vit.augmentation_names import check_names
 from keras_vit.preprocessing import resolve
 from keras_vit.recipes.checked import (
     ABOVE_ZERO,
-    BELOW_ONE,
     HAS_NONE,
     NOT_NEGATIVE,
     PART,
@@ -22,11 +21,8 @@ from keras_vit.recipes.checked import (
 )
 
 # The values of settings that are words; their tables lie where the work is done.
-OptimizerName: TypeAlias = Literal["sgd", "adam", "adamw"]
-MomentumDtype: TypeAlias = Literal["float32", "bfloat16"]
-Decay: TypeAlias = Literal["cosine", "linear", "rsqrt", "constant"]
-WeightDecayScaling: TypeAlias = Literal["rate", "schedule"]
 Sampling: TypeAlias = Literal["balanced"]
+Stem: TypeAlias = Literal["resnet", "basic_resnet"]
 Precision: TypeAlias = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Crop: TypeAlias = Literal["inception", "random_resized", "pad"]
 Keep: TypeAlias = Literal["last", "best"]
@@ -44,6 +40,8 @@ class ModelSettings(Settings):
             `model_arguments`.
         stem_blocks: for a hybrid of size `"ViT"`, the stages of its ResNet.
         stem_width_factor: of that ResNet.
+        stem: which ResNet that is, `"resnet"`, the paper's (`layers.ResNetStem`), or
+            `"basic_resnet"`, for small images (`layers.BasicResNetStem`).
         weights: initial weights, as a factory takes them; random by default.
         head_bias: the head's first bias; -10 makes every class rare at first.
         patch_size: the side of a patch, instead of the model's own; published
@@ -77,6 +75,7 @@ class ModelSettings(Settings):
     )
     stem_blocks: tuple[int, ...] | None = None
     stem_width_factor: float = field(default=1.0, metadata=ABOVE_ZERO)
+    stem: Stem = "resnet"
     weights: str | None = None
     head_bias: float = 0.0
     patch_size: int | None = field(default=None, metadata=ZERO_IS_OFF)
@@ -192,69 +191,6 @@ class AugmentationSettings(Settings):
                 "crop_padding goes with crop=pad. Received: "
                 f"crop={self.crop or 'none'}, crop_padding={self.crop_padding}"
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptimizerSettings(Settings):
-    """What becomes of gradients.
-
-    Attributes:
-        name: `"sgd"` with momentum, or `"adam"`; weight decay is decoupled from
-            either, so that `"adamw"` is another name of `"adam"`. The setting
-            `optimizer`.
-        momentum: of either; Adam's beta_1.
-        beta2: of Adam.
-        momentum_dtype: the dtype in which the momentum is stored.
-        weight_decay: of kernels; not of biases, norms, class token and positions.
-        weight_decay_scaling: what multiplies weight decay at each step:
-            `"rate"`, the learning rate, as in AdamW; or `"schedule"`, the
-            learning rate divided by base_lr, as in big_vision.
-        layer_decay: the learning rate's factor from a block to the one below.
-        lr_multipliers: factors of the learning rate of some weights, by pattern
-            of their paths: `{"head/*": 10}`.
-        clip_norm: the largest norm of the whole gradient; `None`: any.
-        ema: the decay of the weights' exponential moving average, which is then
-            evaluated and saved.
-    """
-
-    name: OptimizerName = field(default="adam", metadata=flat("optimizer"))
-    momentum: float = field(default=0.9, metadata=BELOW_ONE)
-    beta2: float = field(default=0.999, metadata=BELOW_ONE)
-    momentum_dtype: MomentumDtype = "float32"
-    weight_decay: float = field(default=0.05, metadata=NOT_NEGATIVE)
-    weight_decay_scaling: WeightDecayScaling = "rate"
-    layer_decay: float = field(default=1.0, metadata=POSITIVE_SHARE)
-    lr_multipliers: dict[str, float] = field(default_factory=dict)
-    clip_norm: float | None = field(
-        default=1.0, metadata={**ABOVE_ZERO, **off(float("inf"))}
-    )
-    ema: float | None = field(default=None, metadata=ZERO_RATE_IS_OFF)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        factors = self.lr_multipliers.values()
-        if not all(0 <= factor < float("inf") for factor in factors):
-            raise ValueError(
-                "lr_multipliers must not be negative. "
-                f"Received: lr_multipliers={self.lr_multipliers}"
-            )
-
-
-@dataclass(frozen=True)
-class ScheduleSettings(Settings):
-    """The learning rate of each step.
-
-    Attributes:
-        base_lr: the learning rate at the end of the warm-up.
-        decay: of the learning rate after the warm-up.
-        warmup_steps: steps in which the learning rate grows linearly from 0.
-        cooldown_steps: the last steps, in which it falls linearly to 0.
-    """
-
-    base_lr: float = field(default=1e-3, metadata=NOT_NEGATIVE)
-    decay: Decay = "cosine"
-    warmup_steps: int = field(default=60, metadata=NOT_NEGATIVE)
-    cooldown_steps: int = field(default=0, metadata=NOT_NEGATIVE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from keras_vit.recipes.groups import Decay
+from keras_vit.recipes.optimization import Decay
 from keras_vit.recipes.recipe import Recipe, changed
 from keras_vit.variants import VARIANTS
 

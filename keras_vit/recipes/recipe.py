@@ -13,10 +13,9 @@ from keras_vit.recipes.groups import (
     AugmentationSettings,
     DataSettings,
     ModelSettings,
-    OptimizerSettings,
     RunSettings,
-    ScheduleSettings,
 )
+from keras_vit.recipes.optimization import OptimizerSettings, ScheduleSettings
 from keras_vit.recipes.renamed_settings import RENAMED
 from keras_vit.recipes.task_choice import (
     TASKS_OF_SETTINGS,
@@ -77,6 +76,13 @@ class Recipe:
         clash = settings_of_labels(self)
         if clash and not self.task.learns_labels:
             raise ValueError(without_labels(self.task, [*clash]))
+        sizes, rank = self.schedule.progressive_sizes, self.model.lora_rank
+        if sizes and rank:
+            raise ValueError(
+                "progressive_sizes goes with training the model's own weights, not "
+                f"those of LoRA. Received: progressive_sizes={sizes}, lora_rank={rank}."
+                " Set one of them to none"
+            )
 
     @classmethod
     def of(

@@ -32,24 +32,29 @@ RECIPES = {
     # The paper's hybrid idea (section 3.1) in miniature: the root of the
     # ResNet gives 49 tokens of an image of 28 x 28.
     "fashion_mnist": Recipe.of(**_FASHION_MNIST, epochs=10),
-    # The same with 64 tokens of an image of 32 x 32: ten minutes on two cores.
+    # Convolutions learn more than attention of so few images, and smaller images cost
+    # a quarter: 64 tokens of 32 x 32 pixels in the last quarter of the run, 16 in the
+    # first half. Ten minutes on two cores.
     "cifar10": Recipe.of(
         dataset="cifar10",
         model="ViT",
         model_arguments={
             "patch_size": 1,
-            "num_layers": 3,
+            "num_layers": 1,
             "num_heads": 3,
             "hidden_dim": 96,
             "mlp_dim": 192,
             "pooling": "gap",
         },
-        stem_blocks=(),
+        stem="basic_resnet",
+        stem_blocks=(2,),
+        stem_width_factor=1.5,
         image_size=32,
-        epochs=5,
+        progressive_sizes=(16, 16, 24),
+        epochs=6,
         batch_size=64,
-        base_lr=2e-3,
-        warmup_steps=200,
+        base_lr=3e-3,
+        warmup_steps=400,
         weight_decay=0.05,
         label_smoothing=0.05,
         crop="pad",

@@ -4,12 +4,15 @@ from typing import Any, TypedDict
 
 from keras_vit.recipes.groups import (
     Crop,
-    Decay,
     Keep,
-    MomentumDtype,
-    OptimizerName,
     Precision,
     Sampling,
+    Stem,
+)
+from keras_vit.recipes.optimization import (
+    Decay,
+    MomentumDtype,
+    OptimizerName,
     WeightDecayScaling,
 )
 from keras_vit.recipes.tasks import (
@@ -28,6 +31,7 @@ class WordsAndNumbers(TypedDict, total=False):
     model_arguments: dict[str, Any]
     stem_blocks: tuple[int, ...] | None
     stem_width_factor: float
+    stem: Stem
     head_bias: float
     patch_size: int | None
     position_embedding: str | None
@@ -53,6 +57,7 @@ class WordsAndNumbers(TypedDict, total=False):
     decay: Decay
     warmup_steps: int
     cooldown_steps: int
+    progressive_sizes: tuple[int, ...]
     weight_decay: float
     weight_decay_scaling: WeightDecayScaling
     layer_decay: float

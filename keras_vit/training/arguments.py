@@ -19,7 +19,7 @@ from keras_vit.data.augmentation_layers import AugmentationArgument
 from keras_vit.data.inputs import ReadOptions
 from keras_vit.data.labelled import is_split
 from keras_vit.data.sources import check_name
-from keras_vit.recipes.groups import OptimizerName
+from keras_vit.recipes.optimization import OptimizerName
 from keras_vit.recipes.tasks import (
     Loss,
     TaskName,

@@ -25,6 +25,8 @@ LOG = logging.getLogger(__name__)
 
 IMAGE_SIZE = 224  # of a model that is built, unless it is set
 
+STEMS = {"resnet": layers.ResNetStem, "basic_resnet": layers.BasicResNetStem}
+
 # Arguments of a ViT's factory that are settings of a recipe by themselves.
 OF_A_VIT = (
     "weights",
@@ -66,7 +68,7 @@ def build_model(
             arguments[name] = getattr(settings, name)
     with dtype_policy(settings.precision):
         if settings.stem_blocks is not None:
-            arguments["stem"] = layers.ResNetStem(
+            arguments["stem"] = STEMS[settings.stem](
                 settings.stem_blocks, settings.stem_width_factor, name="stem"
             )
         _check_takes(source, factory, arguments)

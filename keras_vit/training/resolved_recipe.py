@@ -12,7 +12,7 @@ from keras_vit.data import Dataset
 from keras_vit.data.sources import OPTIONS
 from keras_vit.factories import find
 from keras_vit.recipes import Recipe
-from keras_vit.recipes.groups import Decay
+from keras_vit.recipes.optimization import Decay
 from keras_vit.suggestions import did_you_mean
 from keras_vit.training.arguments import TrainArguments
 from keras_vit.training.described import kind_of
@@ -26,6 +26,7 @@ OF_A_BUILT_MODEL = (
     "model_arguments",
     "stem_blocks",
     "stem_width_factor",
+    "stem",
     *OF_A_VIT,
 )
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow
 
+from keras_vit.compat import flatten_layers
+from keras_vit.layers.batch_norm import SynchronizedBatchNormalization
 from keras_vit.training.loss_scale import (
     LossScale,
     computes_in_float16,
-    layers_within,
 )
 from keras_vit.training.optimizers import clip_by_global_norm
 from keras_vit.training.worker_pace import seconds_of_workers
@@ -150,8 +151,7 @@ def training_step(
             f"accumulation_steps={accumulation_steps}"
         )
     model, optimizer, scale = state.model, state.optimizer, state.loss_scale
-    if replicas > 1:
-        _refuse_batch_statistics(model)
+    synchronized = replicas > 1 and _has_batch_statistics(model, accumulation_steps)
 
     def gradients_of(images, targets, key):
         """Return gradients, loss and accuracy, as shares of the global batch's."""
@@ -224,7 +224,9 @@ def training_step(
             results["skipped"] = skipped
         return results
 
-    compiled_gradients = tf.function(accumulated, jit_compile=jit_compile)
+    compiled_gradients = accumulated
+    if not synchronized:  # else replicas meet within, which they cannot in a function
+        compiled_gradients = tf.function(accumulated, jit_compile=jit_compile)
     # AutoGraph has nothing to convert there, and takes a second to find that out.
     compiled_update = tf.function(update, autograph=False, jit_compile=jit_compile)
 
@@ -252,15 +254,29 @@ def training_step(
     return step
 
 
-def _refuse_batch_statistics(model: keras.Model) -> None:
-    """Refuse layers whose statistics Keras would average within a replica's step."""
-    for layer in layers_within(model):
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+def _has_batch_statistics(model: keras.Model, accumulation_steps: int) -> bool:
+    """Return whether layers share statistics of a batch over its replicas.
+
+    Raises:
+        ValueError: for a layer that takes those of its replica's images alone, as
+            Keras's does, or of a part that is accumulated.
+    """
+    found = [
+        layer
+        for layer in flatten_layers(model)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+    for layer in found:
+        if accumulation_steps > 1 or not isinstance(
+            layer, SynchronizedBatchNormalization
+        ):
             raise ValueError(
-                "Several replicas need layers without statistics of batches, which "
-                f"they do not share. Received: the layer {layer.name!r}. Freeze it, "
-                "use group or layer normalisation, or train on one device"
+                "Several replicas need layers without statistics of batches, or that "
+                "share them over all replicas and do not accumulate. Received: the "
+                f"layer {layer.name!r}, accumulation_steps={accumulation_steps}. "
+                "Freeze it, use group or layer normalisation, or train on one device"
             )
+    return bool(found)
 
 
 def _set_seeds(seeds: Sequence[Any], key: Any) -> None:

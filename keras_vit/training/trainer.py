@@ -25,6 +25,7 @@ from keras_vit.training.evaluation_loop import EvaluationLoop
 from keras_vit.training.interruption import Interruption, StopSignalError
 from keras_vit.training.memory import memory_of
 from keras_vit.training.progress import Plan, Progress
+from keras_vit.training.progressive_sizes import size_of_step, smaller_models
 from keras_vit.training.replicas import OF_LOST_WORKERS, lost_worker
 from keras_vit.training.step import TrainingState, training_step
 from keras_vit.training.tasks import Task, TaskContext
@@ -88,7 +89,7 @@ class Trainer:
                 self.recipe.augmentation,
                 image_changes(config.augmentation(), size[1:3]),
             )
-            self.state, self.step = self._state_and_step()
+            self.state, self._steps = self._state_and_steps()
             self.evaluation = EvaluationLoop(
                 self.plan.evaluator, self.state, self.data.num_classes, strategy
             )
@@ -140,23 +141,35 @@ class Trainer:
         )
         return train_split, plan
 
-    def _state_and_step(self) -> tuple[TrainingState, Any]:
+    def _state_and_steps(self) -> tuple[TrainingState, dict[int | None, Any]]:
+        """Return what steps change, and a step for each size that images have."""
         recipe = self.recipe
         optimizer = self.config.optimizer(self.trained, self.plan.total_steps)
         averaged = recipe.optimizer.ema is not None
         state = TrainingState(self.trained, optimizer, averaged=averaged)
-        step = training_step(
-            state,
-            self.task.objective(self.trained),
-            self.strategy,
-            global_batch=recipe.run.batch_size,
-            seed=self.config.seed,
-            clip_norm=None if optimizer.clips else recipe.optimizer.clip_norm,
-            accumulation_steps=recipe.run.accumulation_steps,
-            ema=recipe.optimizer.ema or 0.0,
-            jit_compile=self.config.jit_compile,
+        smaller = smaller_models(
+            self.trained, self.model, recipe.schedule.progressive_sizes
         )
-        return state, step
+        steps = {
+            size: training_step(
+                state,
+                self.task.objective(model),
+                self.strategy,
+                global_batch=recipe.run.batch_size,
+                seed=self.config.seed,
+                clip_norm=None if optimizer.clips else recipe.optimizer.clip_norm,
+                accumulation_steps=recipe.run.accumulation_steps,
+                ema=recipe.optimizer.ema or 0.0,
+                jit_compile=self.config.jit_compile,
+            )
+            for size, model in {None: self.trained, **smaller}.items()
+        }
+        return state, steps
+
+    def step_after(self, done: int) -> Any:
+        """Return the function of the step that follows so many: of its images' size."""
+        sizes = self.recipe.schedule.progressive_sizes
+        return self._steps[size_of_step(done, self.plan.total_steps, sizes)]
 
     def fit(
         self,

@@ -50,7 +50,7 @@ class TrainingLoop:
         interruption: Interruption,
     ) -> None:
         self.config, self.plan, self.state = run.config, run.plan, run.state
-        self.step, self.trained = run.step, run.trained
+        self.step_after, self.trained = run.step_after, run.trained
         self.evaluation, self.checkpoints = run.evaluation, run.checkpoints
         self.batches, self.progress = batches, progress
         self.callbacks, self.interruption = callbacks, interruption
@@ -146,7 +146,8 @@ class TrainingLoop:
         begun = () if self._alone else (self._pace.begin(),)
         self.callbacks.on_train_batch_begin(column)
         asked = tf.constant(float(bool(self.interruption)))
-        numbers = self.step(*self.batches.batch(done), asked, *begun)
+        step = self.step_after(done)
+        numbers = step(*self.batches.batch(done), asked, *begun)
         numbers = {name: value.numpy() for name, value in numbers.items()}
         if not (numbers["updated"] or numbers.get("skipped")):
             raise FloatingPointError(self._not_finite(done, numbers))

@@ -15,7 +15,7 @@ import keras_vit
 from keras_vit import inspect, layers
 from keras_vit.baselines import ResNet
 from keras_vit.inspect.costs import RULES
-from keras_vit.layers import ConvStem, ResNetDStem, ResNetStem
+from keras_vit.layers import BasicResNetStem, ConvStem, ResNetDStem, ResNetStem
 from support.choice_table import CHOICES
 from support.models import tiny_vit
 
@@ -76,6 +76,9 @@ MODELS = {
     "hybrid": hybrid,
     "hybrid of ResNet-D": lambda: hybrid(
         stem=ResNetDStem((1, 2), 0.25), image_size=(36, 60), patch_size=1
+    ),
+    "hybrid of basic blocks": lambda: hybrid(
+        stem=BasicResNetStem((1, 2), 0.25), image_size=(36, 60), patch_size=1
     ),
     "hybrid of convolutions": lambda: hybrid(stem=ConvStem((6, 8))),
     "own stem": with_own_stem,

@@ -386,6 +386,18 @@ LAYERS = {
         (2, 32, 44, 3),
         (2, 4, 6, 64),
     ),
+    "BasicBlock": (
+        layers.BasicBlock,
+        {"filters": 8, "strides": 2, "project": True},
+        (2, 9, 6, 16),
+        (2, 5, 3, 8),
+    ),
+    "BasicResNetStem": (
+        layers.BasicResNetStem,
+        {"blocks": (1, 2), "width_factor": 0.125},
+        (2, 32, 44, 3),
+        (2, 4, 6, 16),
+    ),
     "ConvStem": (
         layers.ConvStem,
         {"channels": (6, 8), "kernel_sizes": (4, 2)},

@@ -44,6 +44,9 @@ NOT_OF_THE_STEP = (
 KEPT = []  # adapters, which last as long as someone holds them
 
 
+STEM_BLOCKS = {"resnet": (), "basic_resnet": (1,)}
+
+
 def in_small(recipe):
     """The recipe on a model of its kind, but small."""
     kind = {k: v for k, v in recipe.model.arguments.items() if k not in SIZES}
@@ -55,7 +58,8 @@ def in_small(recipe):
         {
             "model": "ViT",
             "model_arguments": SIZES | kind | ({"patch_size": 1} if hybrid else {}),
-            "stem_blocks": () if hybrid else None,
+            "stem_blocks": STEM_BLOCKS[recipe.model.stem] if hybrid else None,
+            "progressive_sizes": (),
             "stem_width_factor": 0.5,
             "weights": None,
             "image_size": 16,
