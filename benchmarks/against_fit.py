@@ -31,6 +31,7 @@ def main():
     parser.add_argument("--set", action="append", default=[])
     options = parser.parse_args()
     recipe = recipes.override(recipes.get(options.recipe), options.set)
+    recipe = recipes.changed(recipe, {"progressive_sizes": ()})  # which fit has not
     dataset = data.load(options.dataset or recipe.data.name)
     for name, run in {"keras_vit.train": by_train, "Keras fit": by_fit}.items():
         begun = time.perf_counter()

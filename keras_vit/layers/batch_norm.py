@@ -16,10 +16,10 @@ MOMENTUM = 0.9  # what is kept of a running statistic; PyTorch's 0.1 is what is 
 class SynchronizedBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation of the last axis, whose batch is that of all replicas.
 
-    On one device it is Keras's layer. Under a `tf.distribute` strategy the mean and
-    the mean square of each channel are averaged over its replicas, in the backward
-    pass too, so that their number changes nothing; Keras's own `synchronized` does so
-    as well, and takes another road on one device. Replicas have equally many images.
+    On one device it is Keras's layer. Under a `tf.distribute` strategy mean and
+    variance of each channel are averaged over its replicas, in the backward pass too,
+    so that their number changes nothing. Keras's own `synchronized` loses small
+    variances of large means, on one device too. Replicas have equally many images.
 
     Arguments and shapes are those of `keras.layers.BatchNormalization`, without masks
     and with the last axis alone.
@@ -39,12 +39,14 @@ class SynchronizedBatchNormalization(keras.layers.BatchNormalization):
 
         x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
         axes = list(range(len(x.shape) - 1))
-        moments = tf.stack(
-            [tf.reduce_mean(x, axes), tf.reduce_mean(tf.square(x), axes)]
+        context, mean_of = (
+            tf.distribute.get_replica_context(),
+            tf.distribute.ReduceOp.MEAN,
         )
-        context = tf.distribute.get_replica_context()
-        moments = context.all_reduce(tf.distribute.ReduceOp.MEAN, moments)
-        mean, variance = moments[0], moments[1] - tf.square(moments[0])
+        mean = context.all_reduce(mean_of, tf.reduce_mean(x, axes))
+        # Of what is left: the mean square less the square of the mean loses digits.
+        variance = tf.reduce_mean(tf.square(x - mean), axes)
+        variance = context.all_reduce(mean_of, variance)
         for kept, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
             kept.assign(kept * self.momentum + new * (1.0 - self.momentum))
         x = ops.batch_normalization(
